@@ -1,0 +1,97 @@
+"""Reading dims, shapes and options: the one place where their errors are worded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .dtypes import is_floating
+
+Array = np.ndarray[Any, Any]
+Shape = int | Sequence[int]
+Dims = int | Sequence[int] | None
+
+
+def axis(op: str, dim: int, ndim: int) -> int:
+    """dim counted from the front; a 0-d tensor has the dims 0 and -1, as in torch."""
+    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
+        raise TypeError(f"{op}: dim must be an int, not {type(dim).__name__}")
+    n = max(ndim, 1)
+    if not -n <= dim < n:
+        raise IndexError(f"{op}: dim {dim} is out of range [{-n}, {n - 1}]")
+    return int(dim) % n
+
+
+def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
+    """The axes that dim names: all of them for None and (), in ascending order."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(ndim))
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    found = sorted(axis(op, d, ndim) for d in dims)
+    if len(set(found)) != len(found):
+        raise ValueError(f"{op}: a dim appears twice in {dim}")
+    return tuple(found) if ndim else ()
+
+
+def sizes(op: str, shape: Shape) -> tuple[int, ...]:
+    """shape as a tuple of ints."""
+    if isinstance(shape, int | np.integer):
+        return (int(shape),)
+    try:
+        return tuple(int(n.__index__()) for n in shape)
+    except (AttributeError, TypeError) as error:
+        raise TypeError(f"{op}: a shape is a tuple of ints, not {shape!r}") from error
+
+
+def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
+    """shape with its -1, if there is one, worked out from the number of elements in old."""
+    shape = sizes(op, shape)
+    known = math.prod(n for n in shape if n != -1)
+    count = math.prod(old)
+    fits = count == known
+    if shape.count(-1) == 1 and known and count % known == 0:
+        shape, fits = tuple(count // known if n == -1 else n for n in shape), True
+    if not fits or min(shape, default=0) < 0:
+        raise ValueError(f"{op}: shape {old} does not fit into {shape}")
+    return shape
+
+
+def broadcast(op: str, *arrays: Any) -> tuple[int, ...]:
+    """The shape that the arrays broadcast to."""
+    shapes = [np.shape(array) for array in arrays]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        text = " and ".join(map(str, shapes))
+        raise ValueError(f"{op}: shapes {text} do not broadcast") from None
+
+
+def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
+
+
+def floats(op: str, *arrays: Array | None) -> None:
+    """All floating and of one dtype: ops that torch does not promote for."""
+    dtypes = [np.asarray(array).dtype for array in arrays if array is not None]
+    for dtype in dtypes:
+        if not is_floating(dtype):
+            raise TypeError(f"{op}: expected a floating tensor, not {dtype}")
+    same(op, *dtypes)
+
+
+def same(op: str, *dtypes: np.dtype[Any]) -> None:
+    if len(set(dtypes)) > 1:
+        raise TypeError(f"{op}: dtypes differ: {' and '.join(map(str, dtypes))}")
+
+
+def indices(op: str, ids: Any, size: int, what: str) -> None:
+    """ids are integers in [0, size): NumPy would take a negative one from the end."""
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"{op}: {what} must be integers, not {ids.dtype}")
+    if ids.size and not 0 <= ids.min() <= ids.max() < size:
+        wrong = ids.max() if ids.max() >= size else ids.min()
+        raise IndexError(f"{op}: {what} {wrong} is out of range [0, {size - 1}]")

@@ -1,0 +1,72 @@
+"""Scaled dot-product attention: every query takes a weighted mean of the values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..arguments import broadcast, floats
+from ..engine import Operand, Output, op
+from .regularization import keep_mask
+
+
+@op
+def scaled_dot_product_attention(
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    attn_mask: Operand | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+) -> Output:
+    """softmax(query keyᵀ · scale + mask) value, over the keys.
+
+    query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask broadcasts
+    to (..., L, S): bool, True takes part, or floating, added. scale None: 1/√E. A query that may
+    see nothing gets 0. Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+    """
+    name = "scaled_dot_product_attention"
+    floats(name, query, key, value)
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise ValueError(f"{name}: query, key and value need at least 2 dims")
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise ValueError(
+            f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit"
+        )
+    broadcast(name, *(np.empty(a.shape[:-2]) for a in (query, key, value)))
+    if is_causal and attn_mask is not None:
+        raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
+
+    scores = scale * (query @ key.swapaxes(-1, -2))  # (..., L, S)
+    if is_causal:
+        attn_mask = np.tril(np.ones(scores.shape[-2:], np.bool_))
+    if attn_mask is not None:
+        if np.broadcast_shapes(scores.shape, broadcast(name, scores, attn_mask)) != scores.shape:
+            raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {scores.shape}")
+        if attn_mask.dtype == np.bool_:
+            scores = np.where(attn_mask, scores, scores.dtype.type(-np.inf))
+        else:
+            floats(name, query, attn_mask)
+            scores = scores + attn_mask
+
+    top = scores.max(axis=-1, keepdims=True, initial=-np.inf)
+    p = np.exp(scores - np.where(top == -np.inf, 0, top))  # a row of -inf becomes a row of 0
+    total = p.sum(axis=-1, keepdims=True)
+    p /= np.where(total == 0, 1, total)
+    keep = keep_mask(p, dropout_p) if dropout_p else None
+    weights = p if keep is None else p * keep
+
+    def pullback(dout):
+        dweights = dout @ value.swapaxes(-1, -2)  # (..., L, S)
+        dp = dweights if keep is None else dweights * keep
+        dscores = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
+        dquery = scale * (dscores @ key)
+        dkey = scale * (dscores.swapaxes(-1, -2) @ query)
+        return dquery, dkey, weights.swapaxes(-1, -2) @ dout, dscores
+
+    return weights @ value, pullback
