@@ -74,18 +74,29 @@ def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
 
 
+def probability(op: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{op}: a probability lies in [0, 1], not {p}")
+
+
 def floats(op: str, *arrays: Array | None) -> None:
     """All floating and of one dtype: ops that torch does not promote for."""
     dtypes = [np.asarray(array).dtype for array in arrays if array is not None]
     for dtype in dtypes:
         if not is_floating(dtype):
             raise TypeError(f"{op}: expected a floating tensor, not {dtype}")
-    same(op, *dtypes)
+    same(op, *arrays)
 
 
-def same(op: str, *dtypes: np.dtype[Any]) -> None:
-    if len(set(dtypes)) > 1:
-        raise TypeError(f"{op}: dtypes differ: {' and '.join(map(str, dtypes))}")
+def same(op: str, *arrays: Any) -> None:
+    """All arrays, of one dtype."""
+    given = [array for array in arrays if array is not None]
+    for array in given:
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{op}: expected a tensor, not {type(array).__name__}")
+    if len({array.dtype for array in given}) > 1:
+        dtypes = " and ".join(str(array.dtype) for array in given)
+        raise TypeError(f"{op}: dtypes differ: {dtypes}")
 
 
 def indices(op: str, ids: Any, size: int, what: str) -> None:

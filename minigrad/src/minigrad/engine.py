@@ -265,9 +265,13 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     first has a gradient.
     """
     names = tuple(inspect.signature(function).parameters)
+    takes_x = names[0] == "x"
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if takes_x and not isinstance(args[0], Tensor | np.ndarray | np.generic | int | float):
+            kind = type(args[0]).__name__
+            raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
         with np.errstate(all="ignore"):  # infinities and NaNs are answers here, as in torch
             value, pullback = function(
                 *map(unwrap, args), **{name: unwrap(arg) for name, arg in kwargs.items()}

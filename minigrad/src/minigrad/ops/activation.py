@@ -33,7 +33,9 @@ def sigmoid(x: Operand) -> Output:
 @op
 def relu(x: Operand) -> Output:
     """x where it is positive, else 0; the slope at 0 is 0."""
-    return np.maximum(x, 0), lambda dout: np.where(x > 0, dout, np.zeros((), dout.dtype))
+    if x.dtype == np.bool_:
+        raise TypeError("relu: bool is no number")
+    return np.maximum(x, 0), lambda dout: np.where(x <= 0, np.zeros((), dout.dtype), dout)
 
 
 @op
@@ -45,7 +47,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
     option("gelu", "approximate", approximate, ("none", "tanh"))
     floats("gelu", x)
     if approximate == "none":
-        cdf = 0.5 * (1 + _erf(x / math.sqrt(2)).astype(x.dtype))
+        cdf = 0.5 * (1 + np.asarray(_erf(x / math.sqrt(2)), x.dtype))
 
         def pullback(dout):
             return dout * (cdf + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))

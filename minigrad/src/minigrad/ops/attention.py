@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..arguments import broadcast, floats
+from ..arguments import broadcast, floats, probability
 from ..engine import Operand, Output, op
 from .regularization import keep_mask
 
@@ -39,6 +39,7 @@ def scaled_dot_product_attention(
     broadcast(name, *(np.empty(a.shape[:-2]) for a in (query, key, value)))
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
+    probability(name, dropout_p)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
 

@@ -16,7 +16,7 @@ def matmul(x: Operand, other: Operand) -> Output:
 
     A vector on the left is a row, on the right a column, and its dim of length 1 is dropped again.
     """
-    same("matmul", x.dtype, other.dtype)
+    same("matmul", x, other)
     if not x.ndim or not other.ndim or x.shape[-1] != other.shape[-2:][0]:
         raise ValueError(f"matmul: shapes {x.shape} and {other.shape} do not multiply")
     a = x if x.ndim > 1 else x[None, :]  # (..., n, k)
@@ -39,7 +39,7 @@ def matmul(x: Operand, other: Operand) -> Output:
 @op
 def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
     """x weightᵀ + bias: (..., n_in) -> (..., n_out), weight (n_out, n_in), bias (n_out)."""
-    same("linear", *(a.dtype for a in (x, weight, bias) if a is not None))
+    same("linear", x, weight, bias)
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: shapes {x.shape} and {weight.shape} do not multiply")
     if bias is not None and bias.shape != weight.shape[:1]:

@@ -72,11 +72,7 @@ def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = 
     centred = x - np.true_divide(x.sum(axis=along, keepdims=True), count)
 
     def pullback(dout):
-        if freedom == 0:
-            slope = np.where(centred == 0, np.nan, np.inf).astype(x.dtype)
-        else:
-            slope = 2 / freedom * centred
-        return _kept(dout, x.shape, along) * slope
+        return _kept(dout, x.shape, along) * (2 / freedom * centred)
 
     return (centred * centred).sum(axis=along, keepdims=keepdim) / freedom, pullback
 

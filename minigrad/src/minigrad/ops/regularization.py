@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dtypes import floating
+from ..arguments import floats, probability
 from ..engine import Operand, Output, op
 from ..random import generator
 
@@ -15,11 +15,11 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
 
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p must be in [0, 1], not {p}")
+    floats("dropout", x)
+    probability("dropout", p)
     if not training or p == 0:
         return x, lambda dout: dout
-    keep = keep_mask(floating(x), p)
+    keep = keep_mask(x, p)
     return x * keep, lambda dout: dout * keep
 
 

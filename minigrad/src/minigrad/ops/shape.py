@@ -89,25 +89,27 @@ def getitem(x: Operand, index: Any) -> Output:
     Slices with a negative step are refused, as in torch. An element that is taken several times
     receives the sum of their gradients.
     """
-    items = index if isinstance(index, tuple) else (index,)
-    items = tuple(map(_index_item, items))
-    taken = x[items]
-    if any(isinstance(item, np.ndarray) for item in items):
-
-        def pullback(dout):
-            # Positions counted in one pass: np.add.at would visit them one by one.
-            places = np.arange(x.size).reshape(x.shape)[items]
-            dx = np.bincount(places.ravel(), weights=dout.ravel(), minlength=x.size)
-            return dx.reshape(x.shape).astype(dout.dtype)
-
-    else:
+    items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
+    # The ints first, then the arrays: an int beside arrays takes no part in where their dims go.
+    basic = tuple(part for item in items for part in _without_arrays(item))
+    arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
+    taken = x[basic]
+    if not any(isinstance(item, np.ndarray) for item in items):
 
         def pullback(dout):
             dx = np.zeros_like(x)
-            dx[items] = dout
+            dx[basic] = dout
             return dx
 
-    return taken, pullback
+        return taken, pullback
+
+    def pullback_of_arrays(dout):
+        # Places counted in one pass: np.add.at would visit them one by one.
+        places = np.arange(x.size).reshape(x.shape)[basic][arrays]
+        dx = np.bincount(places.ravel(), weights=dout.ravel(), minlength=x.size)
+        return dx.reshape(x.shape).astype(dout.dtype)
+
+    return taken[arrays], pullback_of_arrays
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
@@ -153,8 +155,10 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most chunks pieces along dim, of equal size but for the last."""
     shape = np.shape(unwrap(x))
     along = axis("chunk", dim, len(shape))
-    if not isinstance(chunks, int) or chunks < 1:
-        raise ValueError(f"chunk: chunks must be a positive int, not {chunks!r}")
+    if not isinstance(chunks, int):
+        raise TypeError(f"chunk: chunks must be an int, not {type(chunks).__name__}")
+    if chunks < 1:
+        raise ValueError(f"chunk: chunks must be positive, not {chunks}")
     if not shape:
         raise ValueError("chunk: a 0-d tensor has no dim to split")
     size = -(-shape[along] // chunks)
@@ -210,20 +214,34 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
 
 
 def _index_item(item: Any) -> Any:
+    """An int, a slice, None, Ellipsis, or an array of integers or booleans."""
     item = unwrap(item)
     if isinstance(item, slice):
         if item.step is not None and item.step <= 0:
             raise ValueError(f"getitem: a slice needs a positive step, not {item.step}")
         return item
+    if item is None or item is Ellipsis:
+        return item
     if isinstance(item, list):
         item = np.asarray([unwrap(i) for i in item], None if item else np.int64)
-    if isinstance(item, np.ndarray | np.generic):
-        if item.dtype.kind not in "biu":
-            raise TypeError(f"getitem: an index tensor must be integers or bool, not {item.dtype}")
-        return np.asarray(item)
-    if item is None or item is Ellipsis or isinstance(item, int):
-        return item
-    raise TypeError(f"getitem: {type(item).__name__} is no index")
+    if not isinstance(item, np.ndarray | np.generic | int):
+        raise TypeError(f"getitem: {type(item).__name__} is no index")
+    array = np.asarray(item)
+    if array.dtype.kind not in "biu":
+        raise TypeError(f"getitem: an index tensor must be integers or bool, not {array.dtype}")
+    return int(array) if array.ndim == 0 and array.dtype.kind != "b" else array
+
+
+def _without_arrays(item: Any) -> tuple[Any, ...]:
+    """item, an array replaced by a slice for each dim that it indexes."""
+    if isinstance(item, np.ndarray):
+        return (slice(None),) * (item.ndim if item.dtype == np.bool_ else 1)
+    return (item,)
+
+
+def _without_basic(item: Any) -> Any:
+    """item if it is an array, else what leaves the dims alone that it has made or kept."""
+    return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
 
 
 def _require_matrix(name: str, x: Any) -> None:
