@@ -152,3 +152,12 @@ def test_misuse_is_refused_in_words() -> None:
     y.backward()
     with pytest.raises(RuntimeError, match="freed"):
         y.backward()
+
+
+def test_no_grad_decorates_a_function_that_calls_itself() -> None:
+    @minigrad.no_grad()
+    def power(x: minigrad.Tensor, n: int) -> minigrad.Tensor:
+        return x if n == 1 else x * power(x, n - 1)
+
+    assert not power(leaf(2.0), 3).requires_grad
+    assert (leaf(2.0) * 2.0).requires_grad

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
@@ -26,17 +26,15 @@ _created = itertools.count()  # creation order is a topological order: parents c
 _grad_enabled = True
 
 
-class no_grad(contextlib.ContextDecorator):
-    """Inside, ops record nothing and their outputs do not require a gradient (torch.no_grad)."""
-
-    def __enter__(self) -> no_grad:
-        global _grad_enabled
-        self._before, _grad_enabled = _grad_enabled, False
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        global _grad_enabled
-        _grad_enabled = self._before
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
+    global _grad_enabled
+    before, _grad_enabled = _grad_enabled, False
+    try:
+        yield
+    finally:
+        _grad_enabled = before
 
 
 class Tensor:

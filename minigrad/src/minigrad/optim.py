@@ -11,6 +11,7 @@ import numpy as np
 from .engine import Tensor
 
 Array = np.ndarray[Any, Any]
+State = dict[str, Array]
 
 
 class Optimizer:
@@ -22,8 +23,8 @@ class Optimizer:
             raise ValueError("an optimizer needs at least one parameter")
         if lr < 0:
             raise ValueError(f"lr must not be negative, is {lr}")
-        self.steps = 0
-        self.state: list[dict[str, Array]] = [{} for _ in self.params]
+        self.steps = [0] * len(self.params)
+        self.state: list[State] = [{} for _ in self.params]
 
     def zero_grad(self) -> None:
         for parameter in self.params:
@@ -31,12 +32,13 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        self.steps += 1
-        for parameter, state in zip(self.params, self.state, strict=True):
+        for i, parameter in enumerate(self.params):
             if parameter.grad is not None:
-                parameter.data = self.updated(parameter.data, parameter.grad.data, state)
+                self.steps[i] += 1
+                data, grad = parameter.data, parameter.grad.data
+                parameter.data = self.updated(data, grad, self.state[i], self.steps[i])
 
-    def updated(self, data: Array, grad: Array, state: dict[str, Array]) -> Array:
+    def updated(self, data: Array, grad: Array, state: State, steps: int) -> Array:
         raise NotImplementedError(f"{type(self).__name__} has no updated")
 
 
@@ -47,7 +49,7 @@ class SGD(Optimizer):
         super().__init__(params, lr)
         self.momentum = momentum
 
-    def updated(self, data: Array, grad: Array, state: dict[str, Array]) -> Array:
+    def updated(self, data: Array, grad: Array, state: State, steps: int) -> Array:
         if self.momentum:
             if "velocity" in state:
                 grad = self.momentum * state["velocity"] + grad
@@ -73,12 +75,12 @@ class AdamW(Optimizer):
         super().__init__(params, lr)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
-    def updated(self, data: Array, grad: Array, state: dict[str, Array]) -> Array:
+    def updated(self, data: Array, grad: Array, state: State, steps: int) -> Array:
         beta1, beta2 = self.betas
         if not state:
             state["mean"], state["square"] = np.zeros_like(data), np.zeros_like(data)
         state["mean"] = mean = state["mean"] + (1 - beta1) * (grad - state["mean"])
         state["square"] = square = beta2 * state["square"] + (1 - beta2) * grad * grad
-        rate = self.lr / (1 - beta1**self.steps)
-        size = np.sqrt(square) / math.sqrt(1 - beta2**self.steps) + self.eps
+        rate = self.lr / (1 - beta1**steps)
+        size = np.sqrt(square) / math.sqrt(1 - beta2**steps) + self.eps
         return data * (1 - self.lr * self.weight_decay) - rate * mean / size

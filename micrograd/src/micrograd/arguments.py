@@ -1,0 +1,122 @@
+"""Reading dims, shapes, ids and options: the one place where their errors are worded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+from .engine import Value, as_value
+from .lists import Flat, Shape, Tensor, is_bool, is_integer, stretch, unnest
+
+Dims = int | Sequence[int] | None
+
+
+def axis(op: str, dim: int, ndim: int) -> int:
+    """dim counted from the front; a 0-d tensor has the dims 0 and -1, as in torch."""
+    if not isinstance(dim, int) or isinstance(dim, bool):
+        raise TypeError(f"{op}: dim must be an int, not {type(dim).__name__}")
+    n = max(ndim, 1)
+    if not -n <= dim < n:
+        raise IndexError(f"{op}: dim {dim} is out of range [{-n}, {n - 1}]")
+    return dim % n
+
+
+def axes(op: str, dim: Dims, ndim: int) -> list[int]:
+    """The axes that dim names, in its order; all of them for None and ()."""
+    if dim is None or (isinstance(dim, list | tuple) and not dim):
+        return list(range(ndim))
+    dims: Sequence[Any] = dim if isinstance(dim, list | tuple) else [dim]
+    found = [axis(op, d, ndim) for d in dims]
+    if any(found.count(d) > 1 for d in found):
+        raise ValueError(f"{op}: a dim appears twice in {dim}")
+    return found if ndim else []
+
+
+def sizes(op: str, shape: int | Sequence[int]) -> Shape:
+    """shape as a tuple of ints."""
+    lengths = (shape,) if isinstance(shape, int) else shape
+    if not isinstance(lengths, list | tuple) or not all(isinstance(n, int) for n in lengths):
+        raise TypeError(f"{op}: a shape is a tuple of ints, not {shape!r}")
+    return tuple(lengths)
+
+
+def complete(op: str, shape: int | Sequence[int], old: Shape) -> Shape:
+    """shape with its -1, if there is one, worked out from the number of elements in old."""
+    new = sizes(op, shape)
+    count, known = math.prod(old), math.prod(n for n in new if n != -1)
+    if new.count(-1) == 1 and known and count % known == 0:
+        new = tuple(count // known if n == -1 else n for n in new)
+    if min(new, default=0) < 0 or math.prod(new) != count:
+        raise ValueError(f"{op}: shape {old} does not fit into {shape}")
+    return new
+
+
+def broadcast_shape(op: str, *shapes: Shape) -> Shape:
+    """The shape that these shapes broadcast to."""
+    ndim = max(map(len, shapes))
+    padded = [(1,) * (ndim - len(shape)) + shape for shape in shapes]
+    result = tuple(next((n for n in lengths if n != 1), 1) for lengths in zip(*padded, strict=True))
+    for shape in padded:
+        if any(n not in (1, m) for n, m in zip(shape, result, strict=True)):
+            text = " and ".join(str(own) for own in shapes if own)
+            raise ValueError(f"{op}: shapes {text} do not broadcast")
+    return result
+
+
+def broadcast(op: str, *tensors: Flat) -> tuple[list[list[Any]], Shape]:
+    """The items of each tensor, stretched to the shape they have in common."""
+    shape = broadcast_shape(op, *(own for _, own in tensors))
+    return [stretch(items, own, shape) for items, own in tensors], shape
+
+
+def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
+    """values(x), which must not be a plain number, nor an integer tensor."""
+    items, shape = unnest(x)
+    if isinstance(x, Real):
+        raise TypeError(f"{op}: expected a tensor, not {type(x).__name__}")
+    if items and is_integer(items):
+        raise TypeError(f"{op}: expected floats, not {type(items[0]).__name__}s")
+    return [as_value(item) for item in items], shape
+
+
+def no_bools(op: str, *tensors: Tensor) -> None:
+    for tensor in tensors:
+        items, _ = unnest(tensor)
+        if items and is_bool(items):
+            raise TypeError(f"{op}: expected numbers, not bools")
+
+
+def bools(op: str, name: str, x: Tensor) -> tuple[list[bool], Shape]:
+    """unnest(x), which must be made of bools."""
+    items, shape = unnest(x)
+    if not is_bool(items):
+        raise TypeError(f"{op}: {name} must be made of bools")
+    return items, shape
+
+
+def ids(op: str, name: str, x: Tensor) -> tuple[list[int], Shape]:
+    """unnest(x), which must be made of integers."""
+    items, shape = unnest(x)
+    for item in items:
+        if not isinstance(item, int) or isinstance(item, bool):
+            raise TypeError(f"{op}: {name} must be integers, not {type(item).__name__}")
+    return items, shape
+
+
+def in_range(op: str, name: str, i: int, n: int) -> int:
+    """i, an index that may not count from the end."""
+    if not 0 <= i < n:
+        raise IndexError(f"{op}: {name} {i} is out of range [0, {n - 1}]")
+    return i
+
+
+def probability(op: str, name: str, p: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
+
+
+def option(op: str, name: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")

@@ -1,0 +1,188 @@
+"""Nested lists as tensors: a 2 by 3 tensor is a list of 2 lists of 3 Values.
+
+A nested list of plain ints, or of bools, is an integer tensor, for ids and masks; among Values,
+and among plain floats, numbers are constants.
+
+Internally a tensor is (items, shape): its elements in one flat list, the last axis fastest. The
+element with coordinates (i, j) is at i · step_i + j · step_j; walk() lists such positions, and
+every rearrangement of a tensor is a walk. Nothing here recurses, however deep the nesting.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, chain
+from typing import Any
+
+from .engine import Value, as_float, as_value, sweep
+
+Tensor = Any  # a Value or a number (0-d), or a list of Tensors of one shape
+Shape = tuple[int, ...]
+Flat = tuple[Sequence[Any], Shape]
+_NESTED = (list, tuple)
+
+
+def unnest(x: Tensor) -> tuple[list[Any], Shape]:
+    """The items of x and its shape; raises ValueError where lists of one level differ in length."""
+    items, shape = [x], []
+    while items and isinstance(items[0], _NESTED):
+        n = len(items[0])
+        if not all(isinstance(item, _NESTED) and len(item) == n for item in items):
+            raise ValueError("the lists of one level differ in length")
+        items = list(chain.from_iterable(items))
+        shape.append(n)
+    if any(isinstance(item, _NESTED) for item in items):
+        raise ValueError("some items of one level are lists, some are not")
+    return items, tuple(shape)
+
+
+def nest(items: Sequence[Any], shape: Shape) -> Tensor:
+    """The nested list with these items; raises ValueError for a shape that lists cannot have."""
+    if 0 in shape[:-1]:
+        raise ValueError(
+            f"shape {shape} cannot be written as nested lists: an empty list has no inside"
+        )
+    counts = list(accumulate(shape, operator.mul))  # of the lists at each level
+    for count, n in zip(counts[-2::-1], shape[:0:-1], strict=True):
+        items = [items[i * n : (i + 1) * n] for i in range(count)]
+    return list(items) if shape else items[0]
+
+
+def values(x: Tensor) -> tuple[list[Value], Shape]:
+    """unnest(x) with numbers as constant Values; raises TypeError for what is no number."""
+    items, shape = unnest(x)
+    return [as_value(item) for item in items], shape
+
+
+def operands(*tensors: Tensor) -> tuple[list[Flat], bool]:
+    """Each tensor as by unnest, and True, if all are integer tensors; else as by values."""
+    flat: list[Flat] = [unnest(tensor) for tensor in tensors]
+    exact = all(is_integer(items) for items, _ in flat)
+    if not exact:
+        flat = [([as_value(item) for item in items], shape) for items, shape in flat]
+    return flat, exact
+
+
+def is_integer(items: Iterable[Any]) -> bool:
+    """Whether items are ints or bools throughout, which of no items is true."""
+    return all(isinstance(item, int) for item in items)
+
+
+def is_bool(items: Iterable[Any]) -> bool:
+    return all(isinstance(item, bool) for item in items)
+
+
+# Positions
+
+
+def spans(shape: Shape) -> list[Sequence[int]]:
+    """For each axis, how far each of its coordinates lies from the first."""
+    steps = [*accumulate(shape[:0:-1], operator.mul, initial=1)][::-1]
+    return [[i * step for i in range(n)] for n, step in zip(shape, steps, strict=False)]
+
+
+def walk(axes: Iterable[Sequence[int]]) -> list[int]:
+    """Every sum of one offset from each axis, the last axis fastest."""
+    positions = [0]
+    for offsets in axes:
+        positions = [position + offset for position in positions for offset in offsets]
+    return positions
+
+
+def stretch(items: Sequence[Any], shape: Shape, target: Shape) -> list[Any]:
+    """items broadcast from shape to target, by repeating axes of length 1 and new leading ones."""
+    if shape == target:
+        return list(items)
+    padded = (1,) * (len(target) - len(shape)) + shape
+    axes = [
+        offsets if len(offsets) == n else [0] * n
+        for offsets, n in zip(spans(padded), target, strict=True)
+    ]
+    return [items[position] for position in walk(axes)]
+
+
+def partition(shape: Shape, dims: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Positions along the other axes, and along dims: each sum of the two is an element."""
+    axes = spans(shape)
+    others = walk(offsets for axis, offsets in enumerate(axes) if axis not in dims)
+    return others, walk(axes[axis] for axis in dims)
+
+
+def rows(items: Sequence[Any], shape: Shape, dims: Sequence[int]) -> list[list[Any]]:
+    """The elements in groups that differ only in their coordinates along dims."""
+    others, along = partition(shape, dims)
+    return [[items[start + offset] for offset in along] for start in others]
+
+
+def map_rows(
+    function: Callable[[list[Value]], Iterable[Value]],
+    items: Sequence[Value],
+    shape: Shape,
+    dims: Sequence[int],
+) -> Tensor:
+    """The tensor in which each group along dims is replaced by function(group)."""
+    others, along = partition(shape, dims)
+    result = list(items)
+    for start in others:
+        group = function([items[start + offset] for offset in along])
+        for offset, item in zip(along, group, strict=True):
+            result[start + offset] = item
+    return nest(result, shape)
+
+
+# What micrograd offers of a nested list, as torch's methods of a Tensor
+
+
+def tensor(data: Tensor, requires_grad: bool = False) -> Tensor:
+    """data, numbers in nested lists, with a new Value for each number."""
+    numbers, shape = unnest(tolist(data))
+    return nest([Value(number, requires_grad) for number in numbers], shape)
+
+
+def shape(x: Tensor) -> Shape:
+    """The lengths of x's axes: () for a Value."""
+    return unnest(x)[1]
+
+
+def tolist(x: Tensor) -> Any:
+    """x with plain floats for its Values."""
+    items, shape = unnest(x)
+    return nest([item.data if isinstance(item, Value) else item for item in items], shape)
+
+
+def grad(x: Tensor) -> Any:
+    """The gradients of x's Values, nested as x is, 0.0 where none arrived; None if none did."""
+    items, shape = values(x)
+    if items and all(item.grad is None for item in items):
+        return None
+    return nest([0.0 if item.grad is None else item.grad for item in items], shape)
+
+
+def backward(x: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
+    """Value.backward for all of x in one sweep.
+
+    gradient: numbers, nested as x is; may be left out when x is one element, and is then 1.
+    Raises RuntimeError as Value.backward does, or for a missing gradient; ValueError for a
+    gradient of another shape.
+    """
+    items, shape = values(x)
+    if gradient is None:
+        if len(items) != 1:
+            raise RuntimeError(
+                f"backward() needs a gradient for a tensor of shape {shape}: "
+                "only a single element has an implicit one"
+            )
+        gradients, gradient_shape = [1.0], shape
+    else:
+        gradients, gradient_shape = unnest(tolist(gradient))
+    if gradient_shape != shape:
+        raise ValueError(f"backward: gradient of shape {gradient_shape} for {shape}")
+    seeds = [
+        (item, as_float(number))
+        for item, number in zip(items, gradients, strict=True)
+        if item.requires_grad
+    ]
+    if items and not seeds:
+        raise RuntimeError("backward() of a tensor that does not require a gradient")
+    sweep([item for item, _ in seeds], [number for _, number in seeds], retain_graph)

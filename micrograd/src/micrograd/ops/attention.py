@@ -1,0 +1,71 @@
+"""Attention: every query takes a mean of the values, weighted by how well their keys match."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .. import lists, scalar
+from ..arguments import broadcast_shape, floating, probability
+from ..engine import Value
+from ..lists import Tensor, is_bool, map_rows, nest, unnest, values
+from .activation import probabilities
+from .elementwise import add, masked_fill, mul
+from .linalg import matmul
+from .regularization import dropout
+from .shape import transpose
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+) -> Tensor:
+    """softmax(query keyᵀ · scale + mask) value; scale None is 1/√E.
+
+    query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask, (..., L, S):
+    bools, True where a key takes part, or floats that are added. is_causal: query i sees the keys
+    up to i. A query that sees no key gets 0. Raises ValueError for attn_mask with is_causal.
+
+    Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+    """
+    op = "scaled_dot_product_attention"
+    if attn_mask is not None and is_causal:
+        raise ValueError(f"{op}: attn_mask and is_causal exclude each other")
+    probability(op, "dropout_p", dropout_p)
+    q, k, v = (floating(op, tensor)[1] for tensor in (query, key, value))
+    if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
+        raise ValueError(f"{op}: shapes {q}, {k} and {v} of query, key and value do not fit")
+    batch = broadcast_shape(op, q[:-2], k[:-2], v[:-2])
+    if scale is None:
+        scale = 1.0 / math.sqrt(q[-1]) if q[-1] else math.inf
+    scores = mul(matmul(query, transpose(key, -2, -1)), scale)  # (..., L, S)
+    if is_causal:
+        later = [[j > i for j in range(k[-2])] for i in range(q[-2])]
+        scores = masked_fill(scores, later, -math.inf)
+    elif attn_mask is not None:
+        broadcast_shape(op, (*batch, q[-2], k[-2]), lists.shape(attn_mask))
+        scores = _masked(op, scores, attn_mask)
+    items, shape = values(scores)
+    weights = map_rows(_weights, items, shape, [len(shape) - 1])
+    return matmul(dropout(weights, dropout_p), value)
+
+
+def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:
+    items, shape = unnest(attn_mask)
+    if is_bool(items):
+        return masked_fill(scores, nest([not item for item in items], shape), -math.inf)
+    floating(op, attn_mask)
+    return add(scores, attn_mask)
+
+
+def _weights(row: Sequence[Value]) -> list[Value]:
+    """softmax of one query's scores; zeros, instead of nan, if all keys are hidden from it."""
+    if all(item.data == -math.inf for item in row):
+        return [scalar.where(False, item, Value(0.0)) for item in row]
+    return probabilities(row)

@@ -1,0 +1,20 @@
+"""A vector for each id."""
+
+from __future__ import annotations
+
+from ..arguments import ids, in_range
+from ..lists import Tensor, nest, rows, values
+
+
+def embedding(x: Tensor, weight: Tensor) -> Tensor:
+    """Row x of weight, for every integer id in x: (...), (n, m) -> (..., m).
+
+    Raises IndexError for an id outside [0, n).
+    """
+    items, shape = ids("embedding", "ids", x)
+    weights, weight_shape = values(weight)
+    if len(weight_shape) != 2:
+        raise ValueError(f"embedding: weight must have 2 dims, not shape {weight_shape}")
+    table = rows(weights, weight_shape, [1])
+    found = [number for i in items for number in table[in_range("embedding", "id", i, len(table))]]
+    return nest(found, (*shape, weight_shape[1]))

@@ -1,0 +1,20 @@
+"""What keeps a model from learning its data by heart."""
+
+from __future__ import annotations
+
+from ..arguments import probability
+from ..lists import Tensor, nest, values
+from ..random import generator
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """While training, each element 0 with probability p, else x / (1 - p); then, x.
+
+    Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
+    """
+    probability("dropout", "p", p)
+    items, shape = values(x)
+    if not training or p == 0.0:
+        return nest(items, shape)
+    kept = 1.0 / (1.0 - p) if p < 1.0 else 0.0
+    return nest([item * (0.0 if generator.random() < p else kept) for item in items], shape)

@@ -1,0 +1,96 @@
+"""What a graph costs, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from micrograd import Value, gpt, manual_seed, ops, optim, tensor
+
+SIZES = gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=2, n_embd=4)
+BATCH = [[0, 1, 2, 3], [4, 3, 2, 1]]
+
+
+@pytest.fixture
+def collector_off() -> Iterator[None]:
+    """Without the cyclic collector, what is in a reference cycle stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def alive() -> int:
+    return sum(type(thing) is Value for thing in gc.get_objects())
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_a_training_step_leaves_nothing_behind() -> None:
+    model = gpt.GPT(SIZES)
+    optimizer = optim.AdamW(model.parameters())
+    before = alive()
+    for _ in range(2):
+        optimizer.zero_grad()
+        _, loss = model(BATCH, BATCH)
+        loss.backward()
+        optimizer.step()
+        del _, loss
+
+    assert alive() == before
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_a_graph_that_is_never_swept_goes_too() -> None:
+    x = tensor([[0.5, -1.0, 2.0]], requires_grad=True)
+    before = alive()
+    y = ops.softmax(ops.gelu(x), dim=1)
+    assert alive() > before
+    del y
+
+    assert alive() == before
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_backward_frees_what_was_between() -> None:
+    x = Value(1.5, requires_grad=True)
+    before = alive()
+    y = x
+    for _ in range(1000):
+        y = y * x
+    y.backward()
+
+    assert alive() == before + 1
+
+
+def test_bytes_per_product() -> None:
+    n, x = 10_000, Value(1.0, requires_grad=True)
+    tracemalloc.start()
+    products = [x * x for _ in range(n)]
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(products) == n
+    assert size / n < 350
+
+
+def test_the_same_bits_on_every_run() -> None:
+    def train() -> list[float]:
+        manual_seed(7)
+        model = gpt.GPT(gpt.GPTConfig(5, 4, 1, 2, 4, dropout=0.1))
+        optimizer = optim.AdamW(model.parameters(), lr=0.01)
+        losses = []
+        for _ in range(3):
+            optimizer.zero_grad()
+            _, loss = model(BATCH, BATCH)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.data)
+        return losses
+
+    first, second = train(), train()
+
+    assert first == second
+    assert first[-1] < first[0]
