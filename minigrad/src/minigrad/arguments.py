@@ -61,7 +61,9 @@ def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
 
 def broadcast(op: str, *arrays: Any) -> tuple[int, ...]:
     """The shape that the arrays broadcast to."""
-    shapes = [np.shape(array) for array in arrays]
+    shapes = [getattr(array, "shape", ()) for array in arrays]
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:

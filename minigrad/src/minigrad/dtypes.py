@@ -52,7 +52,8 @@ def result_type(*operands: Any) -> np.dtype[Any]:
 
 def promote(*operands: Any) -> tuple[Array, ...]:
     """The operands as arrays of their common dtype."""
-    dtype = result_type(*operands)
+    dtypes = {getattr(operand, "dtype", None) for operand in operands}
+    dtype = dtypes.pop() if len(dtypes) == 1 and None not in dtypes else result_type(*operands)
     return tuple(np.asarray(operand, dtype) for operand in operands)
 
 

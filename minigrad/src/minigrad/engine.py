@@ -152,6 +152,7 @@ class Tensor:
         note = f", op={self.op}" if self.op else leaf
         return f"tensor({np.array2string(self.data, separator=', ')}, dtype={self.dtype}{note})"
 
+    @np.errstate(all="ignore")
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
 
@@ -191,16 +192,15 @@ class Tensor:
 
     def pull(self, dout: Array) -> Sequence[Array | None]:
         """The gradients of the parents, in order, by this node's pullback."""
-        with np.errstate(all="ignore"):
-            if isinstance(self.pullback, tuple):
-                grads = tuple(
-                    function(dout) if function is not None and parent is not None else None
-                    for parent, function in zip(self.parents, self.pullback, strict=False)
-                )
-            else:
-                assert self.pullback is not None
-                returned = self.pullback(dout)
-                grads = returned if isinstance(returned, tuple) else (returned,)
+        if isinstance(self.pullback, tuple):
+            grads = tuple(
+                function(dout) if function is not None and parent is not None else None
+                for parent, function in zip(self.parents, self.pullback, strict=False)
+            )
+        else:
+            assert self.pullback is not None
+            returned = self.pullback(dout)
+            grads = returned if isinstance(returned, tuple) else (returned,)
         for grad in grads:
             assert grad is None or grad.dtype == dout.dtype, (
                 f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
