@@ -263,12 +263,15 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     first has a gradient.
     """
     names = tuple(inspect.signature(function).parameters)
-    takes_x = names[0] == "x"
+    # A plain number may stand in for a tensor in arithmetic only, as in torch.
+    numbers = (int, float) if {"other", "exponent"} & set(names) else ()
+    tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if takes_x and not isinstance(args[0], Tensor | np.ndarray | np.generic | int | float):
-            kind = type(args[0]).__name__
+        first = args[0] if args else kwargs.get(names[0])
+        if names[0] == "x" and not isinstance(first, tensors_and):
+            kind = type(first).__name__
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
         with np.errstate(all="ignore"):  # infinities and NaNs are answers here, as in torch
             value, pullback = function(

@@ -1,0 +1,117 @@
+"""Reading dims, shapes and options: the one place where their errors are worded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import arrays
+from .arrays import Array
+from .dtypes import is_floating
+
+Shape = int | Sequence[int]
+Dims = int | Sequence[int] | None
+
+
+def axis(op: str, dim: int, ndim: int) -> int:
+    """dim counted from the front; a 0-d tensor has the dims 0 and -1, as in torch."""
+    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
+        raise TypeError(f"{op}: dim must be an int, not {type(dim).__name__}")
+    n = max(ndim, 1)
+    if not -n <= dim < n:
+        raise IndexError(f"{op}: dim {dim} is out of range [{-n}, {n - 1}]")
+    return int(dim) % n
+
+
+def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
+    """The axes that dim names: all of them for None and (), in ascending order."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(ndim))
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    found = sorted(axis(op, d, ndim) for d in dims)
+    if len(set(found)) != len(found):
+        raise ValueError(f"{op}: a dim appears twice in {dim}")
+    return tuple(found) if ndim else ()
+
+
+def sizes(op: str, shape: Shape) -> tuple[int, ...]:
+    """shape as a tuple of ints."""
+    if isinstance(shape, int | np.integer):
+        return (int(shape),)
+    try:
+        return tuple(int(n.__index__()) for n in shape)
+    except (AttributeError, TypeError) as error:
+        raise TypeError(f"{op}: a shape is a tuple of ints, not {shape!r}") from error
+
+
+def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
+    """shape with its -1, if there is one, worked out from the number of elements in old."""
+    shape = sizes(op, shape)
+    known = math.prod(n for n in shape if n != -1)
+    count = math.prod(old)
+    fits = count == known
+    if shape.count(-1) == 1 and known and count % known == 0:
+        shape, fits = tuple(count // known if n == -1 else n for n in shape), True
+    if not fits or min(shape, default=0) < 0:
+        raise ValueError(f"{op}: shape {old} does not fit into {shape}")
+    return shape
+
+
+def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
+    """The shape that operands, arrays or numbers, broadcast to."""
+    return broadcast_shapes(op, *(getattr(operand, "shape", ()) for operand in operands))
+
+
+def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        text = " and ".join(map(str, shapes))
+        raise ValueError(f"{op}: shapes {text} do not broadcast") from None
+
+
+def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
+
+
+def probability(op: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{op}: a probability lies in [0, 1], not {p}")
+
+
+def floats(op: str, *operands: Array | None) -> None:
+    """All floating and of one dtype: ops that torch does not promote for."""
+    same(op, *operands)
+    for operand in operands:
+        if operand is not None and not is_floating(operand.dtype):
+            raise TypeError(f"{op}: expected a floating tensor, not {operand.dtype}")
+
+
+def same(op: str, *operands: Any) -> None:
+    """All tensors, of one dtype."""
+    given = [operand for operand in operands if operand is not None]
+    for operand in given:
+        if not hasattr(operand, "dtype"):
+            raise TypeError(f"{op}: expected a tensor, not {type(operand).__name__}")
+    if len({operand.dtype for operand in given}) > 1:
+        dtypes = " and ".join(str(operand.dtype) for operand in given)
+        raise TypeError(f"{op}: dtypes differ: {dtypes}")
+
+
+def integers(op: str, ids: Array, what: str) -> Array:
+    """ids as int64."""
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"{op}: {what} must be integers, not {ids.dtype}")
+    return arrays.cast(ids, arrays.INT)
+
+
+def indices(op: str, ids: Array, size: int, what: str) -> Array:
+    """ids as int64, found by a kernel to be in [0, size): others would reach foreign memory."""
+    ids = integers(op, ids, what)
+    if arrays.any_outside(ids, size):
+        raise IndexError(f"{op}: {what} out of range [0, {size - 1}]")
+    return ids

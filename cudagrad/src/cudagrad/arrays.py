@@ -1,0 +1,315 @@
+"""What NumPy is to minigrad: functions on device arrays, each a kernel launch or a few.
+
+Arrays are C-contiguous. Only optimizers write into one that a Tensor holds, so a reshaped array
+shares the elements. Callers check shapes; nothing is launched for an array without elements.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import device
+from .device import BLOCK, TILE, Array, Shape
+from .kernels import copy as copies
+from .kernels import functions as f
+from .kernels import gather, map, reduction
+from .kernels import matmul as products
+
+INT = np.dtype(np.int64)
+BOOL = np.dtype(np.bool_)
+MAPS = {1: map.map1, 2: map.map2, 3: map.map3}
+PART = 32 * BLOCK  # elements that a block sums before a long row is cut into parts
+
+
+def launch(kernel: Any, count: int, *args: Any) -> None:
+    """Run a kernel with a thread for each of count elements."""
+    if count:
+        kernel[-(-count // BLOCK), BLOCK](*args)
+
+
+def launch_rows(kernel: Any, rows: int, length: int, *args: Any) -> None:
+    """Run a kernel with a block for each row, of a power of two of threads that fits its length."""
+    if rows and length:
+        kernel[rows, min(BLOCK, 1 << (length - 1).bit_length())](*args)
+
+
+# Making arrays
+
+
+def empty(shape: Shape, dtype: Any) -> Array:
+    if math.prod(shape) >= 2**31:
+        raise ValueError(f"shape {shape} has 2**31 elements or more: kernels count in 32 bits")
+    return device.empty(shape, np.dtype(dtype))
+
+
+def full(shape: Shape, value: Any, dtype: Any) -> Array:
+    out = empty(shape, dtype)
+    launch(map.fill, out.size, flat(out), out.dtype.type(value))
+    return out
+
+
+def zeros(shape: Shape, dtype: Any) -> Array:
+    return full(shape, 0, dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _constant(number: bytes, dtype: np.dtype[Any]) -> Array:
+    return device.to_device(np.frombuffer(number, dtype).reshape(()))
+
+
+def constant(value: Any, dtype: Any) -> Array:
+    """A 0-d array that holds a number; the same one every time, by the number's very bits."""
+    dtype = np.dtype(dtype)
+    return _constant(dtype.type(value).tobytes(), dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _layout(offset: int, shape: Shape, strides: Shape) -> Array:
+    """What kernels.index.place reads; kept, because the same ones come back in every step."""
+    last_first = reversed(list(zip(shape, strides, strict=True)))
+    return device.to_device(np.array([offset, *itertools.chain(*last_first)], INT))
+
+
+# Element by element
+
+
+def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Array:
+    """function of every element of the operands, broadcast; numbers take the arrays' dtype.
+
+    dtype: of the result; without one, that of the first array.
+    """
+    first = next(operand for operand in operands if hasattr(operand, "dtype"))
+    arrays = [
+        operand if hasattr(operand, "dtype") else constant(operand, first.dtype)
+        for operand in operands
+    ]
+    shape = np.broadcast_shapes(*(array.shape for array in arrays))
+    out = empty(shape, first.dtype if dtype is None else dtype)
+    args: list[Any] = []
+    for array in arrays:
+        inner = _inner(array.shape, shape)
+        args += (flat(expand(array, shape)), 1) if inner is None else (flat(array), inner)
+    launch(MAPS[len(arrays)](function), out.size, *args, flat(out))
+    return out
+
+
+def _inner(shape: Shape, full: Shape) -> int | None:
+    """How long each element stands still when shape broadcasts to full (see kernels.index.at).
+
+    None when dims are stretched between dims that are not: the array must then be expanded.
+    """
+    padded = (1,) * (len(full) - len(shape)) + shape
+    own = [i for i, n in enumerate(padded) if n != 1]
+    if not own:
+        return 1
+    if padded[own[0] : own[-1] + 1] != full[own[0] : own[-1] + 1]:
+        return None
+    return math.prod(full[own[-1] + 1 :])
+
+
+def copy(x: Array) -> Array:
+    return apply(f.same, x)
+
+
+def cast(x: Array, dtype: Any) -> Array:
+    """x in dtype: x itself if it has it already."""
+    return x if x.dtype == dtype else apply(f.same, x, dtype=dtype)
+
+
+def band(x: Array, low: int, high: int) -> Array:
+    """x where low <= column - row <= high in its last two dims, else zero."""
+    out = empty(x.shape, x.dtype)
+    launch(map.band, x.size, flat(x), flat(out), *x.shape[-2:], low, high)
+    return out
+
+
+# Rearranging
+
+
+def reshape(x: Array, shape: Shape) -> Array:
+    """The same elements, not a copy, in another shape."""
+    return device.view(x, shape)
+
+
+def flat(x: Array) -> Array:
+    return device.view(x, (x.size,))
+
+
+def strides(shape: Shape) -> Shape:
+    """How many elements apart neighbours along each dim are."""
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def copy_from(x: Array, offset: int, shape: Shape, steps: Shape) -> Array:
+    """A new array of shape from the elements of x that lie at offset, steps apart."""
+    out = empty(shape, x.dtype)
+    launch(copies.copy_from, out.size, flat(x), _layout(offset, shape, steps), flat(out))
+    return out
+
+
+def copy_into(x: Array, out: Array, offset: int, steps: Shape) -> None:
+    """Write x over the elements of out that lie at offset, steps apart."""
+    launch(copies.copy_into, x.size, flat(x), _layout(offset, x.shape, steps), flat(out))
+
+
+def expand(x: Array, shape: Shape) -> Array:
+    """x broadcast to shape: x itself if it has it already."""
+    if x.shape == shape:
+        return x
+    padded = (1,) * (len(shape) - x.ndim) + x.shape
+    steps = (0 if n == 1 else step for n, step in zip(padded, strides(padded), strict=True))
+    return copy_from(x, 0, shape, tuple(steps))
+
+
+def permute(x: Array, order: Sequence[int]) -> Array:
+    """The dims in another order: dim i of the result is dim order[i] of x."""
+    steps = strides(x.shape)
+    return copy_from(x, 0, tuple(x.shape[i] for i in order), tuple(steps[i] for i in order))
+
+
+def around(x: Array, along: int) -> Array:
+    """x as (outer, n, inner), where n is the dim `along`; a 0-d array as (1, 1, 1)."""
+    shape = x.shape or (1,)
+    outer, inner = math.prod(shape[:along]), math.prod(shape[along + 1 :])
+    return reshape(x, (outer, shape[along], inner))
+
+
+# Reducing
+
+
+def total(x: Array, axes: Sequence[int], keepdims: bool = False, dtype: Any = None) -> Array:
+    """The sum over axes (ascending), in dtype; one run of neighbouring axes after the other."""
+    dtype = x.dtype if dtype is None else np.dtype(dtype)
+    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    out, left = cast(x, dtype), list(axes)
+    while left:
+        stop = left.pop() + 1
+        start = stop - 1
+        while left and left[-1] == start - 1:
+            start = left.pop()
+        ahead, behind = out.shape[:start], out.shape[stop:]
+        rows = (math.prod(ahead), math.prod(out.shape[start:stop]), math.prod(behind))
+        out = reshape(_sum_middle(reshape(out, rows)), (*ahead, *(1,) * (stop - start), *behind))
+    return reshape(out, kept if keepdims else shape)
+
+
+def _sum_middle(x: Array) -> Array:
+    """(outer, n, inner) -> (outer, inner)"""
+    outer, n, inner = x.shape
+    if not n:
+        return zeros((outer, inner), x.dtype)
+    if inner > 1:
+        out = empty((outer, inner), x.dtype)
+        if out.size:
+            blocks = outer * -(-inner // TILE)
+            reduction.sum_columns(x.dtype.type)[blocks, (TILE, TILE)](x, out)
+        return out
+    out = reshape(x, (outer, n))
+    kernel = reduction.sum_rows(x.dtype.type)
+    while True:
+        rows, n = out, out.shape[1]
+        out = empty((outer, -(-n // PART)), x.dtype)
+        launch_rows(kernel, out.size, min(n, PART), rows, out, PART)
+        if n <= PART:
+            return out
+
+
+def extreme(x: Array, along: int, wins: Callable[..., Any]) -> tuple[Array, Array]:
+    """The winners along a dim, which stays with length 1, and their indices."""
+    shape = tuple(1 if i == along else n for i, n in enumerate(x.shape))
+    values, indices = empty(shape, x.dtype), empty(shape, INT)
+    rows = around(x, along)
+    flat_shape = (rows.shape[0], rows.shape[2])
+    kernel = reduction.extreme(x.dtype.type, wins)
+    results = reshape(values, flat_shape), reshape(indices, flat_shape)
+    launch_rows(kernel, values.size, rows.shape[1], rows, *results)
+    return values, indices
+
+
+def item(x: Array) -> Any:
+    """The one element, as a Python number."""
+    return device.to_host(x).item()
+
+
+# Products
+
+
+def matmul(
+    a: Array, b: Array, a_swapped: bool = False, b_swapped: bool = False, bias: Array = None
+) -> Array:
+    """a b + bias for (batch…, m, k) and (batch…, k, n), the batches broadcast, bias (n).
+
+    A swapped operand has its last two dims exchanged: (…, k, m), (…, n, k).
+    """
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    m, n = a.shape[-1 if a_swapped else -2], b.shape[-2 if b_swapped else -1]
+    out = empty((*batch, m, n), a.dtype)
+    if out.size:
+        bias = empty((0,), a.dtype) if bias is None else bias
+        count = math.prod(batch)
+        grid = (-(-m // TILE), -(-n // TILE), min(count, 65535))
+        kernel = products.matmul(a.dtype.type)
+        a, a_inner = _batched(a, batch)
+        b, b_inner = _batched(b, batch)
+        kernel[grid, (TILE, TILE)](
+            a, a_inner, a_swapped, b, b_inner, b_swapped, bias, reshape(out, (count, m, n))
+        )
+    return out
+
+
+def _batched(x: Array, batch: Shape) -> tuple[Array, int]:
+    """x as (·, rows, columns), and how long each matrix stands still in the batch."""
+    inner = _inner(x.shape[:-2], batch)
+    if inner is None:
+        x, inner = expand(x, (*batch, *x.shape[-2:])), 1
+    return reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:])), inner
+
+
+# Picking by index
+
+
+def take(x: Array, ids: Array) -> Array:
+    """x (outer, n, inner) -> (outer, ids, inner), ids 1-d and valid."""
+    out = empty((x.shape[0], ids.size, x.shape[2]), x.dtype)
+    launch(gather.take, out.size, x, ids, out)
+    return out
+
+
+def add_at(x: Array, ids: Array, n: int) -> Array:
+    """The gradient of take: x (outer, ids, inner) -> (outer, n, inner), equal ids added up."""
+    out = zeros((x.shape[0], n, x.shape[2]), x.dtype)
+    launch(gather.add_at, x.shape[0] * x.shape[2], x, ids, out)
+    return out
+
+
+def put_along(values: Array, indices: Array, shape: Shape, along: int) -> Array:
+    """Zeros of shape, with values at indices along a dim, in which they have length 1."""
+    out = zeros(shape, values.dtype)
+    rows = around(out, along)
+    flat_shape = (rows.shape[0], rows.shape[2])
+    args = reshape(values, flat_shape), reshape(indices, flat_shape), rows
+    launch(reduction.put_along, values.size, *args)
+    return out
+
+
+def positions(mask: Array) -> Array:
+    """The flat indices, ascending, where a mask holds."""
+    found, count = empty((mask.size,), INT), zeros((1,), INT)
+    launch_rows(gather.positions, 1, mask.size, flat(mask), found, count)
+    return copy_from(found, 0, (item(count),), (1,))
+
+
+def any_of(flags: Array) -> bool:
+    return bool(item(total(flags, tuple(range(flags.ndim)), dtype=INT)))
+
+
+def any_outside(ids: Array, size: int) -> bool:
+    """Whether any of the integer ids is outside [0, size)."""
+    return any_of(apply(f.outside, ids, size, dtype=BOOL))

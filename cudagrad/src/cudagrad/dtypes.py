@@ -1,0 +1,91 @@
+"""Which dtypes there are, and what two of them make: torch's rules over device arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import arrays, device
+from .arrays import Array
+
+DTYPES = tuple(
+    np.dtype(name)
+    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
+)
+DEFAULT = np.dtype("float32")  # what Python floats become, as torch.get_default_dtype()
+
+
+def is_floating(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "f"
+
+
+def to_device(data: Any, dtype: Any = None) -> Array:
+    """data, anything numpy.asarray takes, copied to the device as an array of one of DTYPES.
+
+    Raises TypeError for any other dtype.
+    """
+    array = np.asarray(data, dtype)
+    if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
+        array = array.astype(DEFAULT)
+    if array.dtype not in DTYPES:
+        raise TypeError(f"no dtype {array.dtype}; there are {', '.join(map(str, DTYPES))}")
+    return device.to_device(array)
+
+
+def result_type(*operands: Any) -> np.dtype[Any]:
+    """The dtype of an op on operands: arrays and Python scalars, by torch's rules.
+
+    Arrays with dimensions decide; a 0-d array, and after it a Python scalar, only counts when its
+    kind is higher (bool < integer < floating).
+    https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.dtype
+    """
+    sized = [o.dtype for o in operands if hasattr(o, "dtype") and o.ndim]
+    zero_d = [o.dtype for o in operands if hasattr(o, "dtype") and not o.ndim]
+    scalars = [_scalar_dtype(o) for o in operands if not hasattr(o, "dtype")]
+    result: np.dtype[Any] | None = None
+    for group in (sized, zero_d, scalars):
+        if group:
+            dtype = _promote(group)
+            if result is None or _kind(dtype) > _kind(result):
+                result = dtype
+    if result is None:
+        raise TypeError("an op needs at least one operand")
+    return result
+
+
+def promote(*operands: Any) -> tuple[Array, ...]:
+    """The operands as arrays of their common dtype."""
+    dtype = result_type(*operands)
+    return tuple(
+        arrays.constant(operand, dtype)
+        if isinstance(operand, bool | int | float | np.generic)
+        else arrays.cast(operand, dtype)
+        for operand in operands
+    )
+
+
+def floating(x: Any) -> Array:
+    """x itself if it is floating, else in the default dtype: exp of integers, say."""
+    (x,) = promote(x)
+    return x if is_floating(x.dtype) else arrays.cast(x, DEFAULT)
+
+
+def _kind(dtype: np.dtype[Any]) -> int:
+    return "biuf".index(dtype.kind) - (dtype.kind in "uf")  # b 0, i 1, u 1, f 2
+
+
+def _promote(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
+    floats = [dtype for dtype in dtypes if is_floating(dtype)]
+    # NumPy makes float64 of int64 and float32; torch keeps the floating operand's dtype.
+    return np.result_type(*(floats or dtypes))
+
+
+def _scalar_dtype(value: Any) -> np.dtype[Any]:
+    if isinstance(value, bool):
+        return np.dtype("bool")
+    if isinstance(value, int):
+        return np.dtype("int64")
+    if isinstance(value, float):
+        return DEFAULT
+    raise TypeError(f"expected a tensor, an array or a number, not {type(value).__name__}")

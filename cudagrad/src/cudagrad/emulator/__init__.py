@@ -1,0 +1,31 @@
+"""Kernels without a GPU: the same source, compiled for the CPU by numba.
+
+    names      `cuda`, which kernels say and only the transform understands
+    source     a function's syntax tree, and what its free names mean
+    transform  rewrites a kernel in Python that numba can compile, as a module
+    module     the text of that module
+    runtime    what the compiled code calls: threads, checked indices, barriers
+    cache      modules and machine code on disk
+    array      device memory, as the host sees it
+    launch     `kernel[grid, block](...)`: finds the code, runs it, explains faults
+
+One thread runs after the other, in an order that `order` can reverse. Where a GPU would go on with
+a wrong number this emulator stops: an index out of bounds, threads that miss each other at a
+barrier. Memory that nobody has written holds NaN, or integers that nobody expects.
+"""
+
+from .array import DeviceArray, empty
+from .errors import BarrierError, KernelError, UnsupportedError
+from .launch import jit, order
+from .names import cuda
+
+__all__ = [
+    "BarrierError",
+    "DeviceArray",
+    "KernelError",
+    "UnsupportedError",
+    "cuda",
+    "empty",
+    "jit",
+    "order",
+]

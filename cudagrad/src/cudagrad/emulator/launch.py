@@ -1,0 +1,180 @@
+"""Launching: arguments are looked at, compiled code is found or made, faults are explained."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from . import cache, runtime
+from .array import DeviceArray
+from .errors import BarrierError, KernelError
+from .source import DeviceFunction
+from .transform import Translation, translate
+
+ORDERS = ("forward", "reversed")
+MAX_GRID = (2**31 - 1, 65535, 65535)
+MAX_BLOCK = (1024, 1024, 64)
+MAX_SHARED = 48 * 1024  # bytes of static shared memory
+SCALARS = frozenset({bool, int, float, *np.sctypeDict.values()})
+
+_record = np.zeros(runtime.RECORD_SIZE, np.int64)
+_backwards = False
+
+
+def _is_backwards(order: str) -> bool:
+    if order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; known: {', '.join(ORDERS)}")
+    return order == "reversed"
+
+
+@contextlib.contextmanager
+def order(name: str) -> Iterator[None]:
+    """Inside, blocks and threads run "forward" (as outside), or "reversed": last first.
+
+    A kernel whose results depend on it lacks a barrier, or has blocks that read each other's work.
+    """
+    global _backwards
+    before, _backwards = _backwards, _is_backwards(name)
+    try:
+        yield
+    finally:
+        _backwards = before
+
+
+class Kernel:
+    """What `jit` makes of a function: `kernel[grid, block](*arguments)` runs it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.compiled: dict[Any, Callable[..., bool]] = {}  # by kinds of arguments
+        self._launchers: dict[Any, Launcher] = {}
+
+    @functools.cached_property
+    def translation(self) -> Translation:
+        return translate(self.function)
+
+    @functools.cached_property
+    def shared(self) -> list[np.ndarray[Any, Any]]:
+        """The memory that blocks share, used by one block after the other."""
+        arrays = [np.empty(array.shape, array.dtype) for array in self.translation.shared]
+        size = sum(array.nbytes for array in arrays)
+        if size > MAX_SHARED:
+            raise KernelError(f"{self}: {size} bytes of shared memory; a block has {MAX_SHARED}")
+        return arrays
+
+    def __getitem__(self, configuration: tuple[Any, Any]) -> Launcher:
+        launcher = self._launchers.get(configuration)
+        if launcher is None:
+            launcher = self._launchers[configuration] = Launcher(self, *configuration)
+        return launcher
+
+    def __call__(self, *args: Any) -> NoReturn:
+        raise TypeError(f"{self} is launched as {self.function.__name__}[grid, block](...)")
+
+    def __str__(self) -> str:
+        code = self.function.__code__
+        return f"kernel {self.function.__name__} ({code.co_filename}:{code.co_firstlineno})"
+
+    def compile(self, kinds: Any, count: int) -> Callable[..., bool]:
+        """The entry for arguments of these kinds; numba compiles it at its first call."""
+        parameters = self.translation.parameters
+        if count != len(parameters):
+            raise TypeError(f"{self} takes ({', '.join(parameters)}), not {count} arguments")
+        module = cache.load(self.function.__name__, self.translation.text, repr(kinds))
+        self.compiled[kinds] = module.launch
+        return module.launch
+
+
+class Launcher:
+    """A kernel with a grid and a block."""
+
+    __slots__ = ("dims", "kernel")
+
+    def __init__(self, kernel: Kernel, grid: Any, block: Any) -> None:
+        sizes = _sizes(kernel, "grid", grid, MAX_GRID), _sizes(kernel, "block", block, MAX_BLOCK)
+        if math.prod(sizes[1]) > runtime.MAX_THREADS:
+            raise ValueError(f"{kernel}: a block of {block} has more than 1024 threads")
+        self.kernel = kernel
+        self.dims = np.array(sizes, np.int64).ravel()
+
+    def __call__(self, *args: Any) -> None:
+        kernel = self.kernel
+        kinds = tuple([a.kind if type(a) is DeviceArray else _kind(kernel, a) for a in args])
+        launch = kernel.compiled.get(kinds) or kernel.compile(kinds, len(args))
+        plain = [a.memory if type(a) is DeviceArray else a for a in args]
+        _record[runtime.PLACE] = 0
+        try:
+            together = launch(*plain, *kernel.shared, self.dims, _backwards, _record)
+        except IndexError as error:
+            raise IndexError(self._explain(error)) from None
+        except Exception as error:
+            error.add_note(f"in {kernel}")
+            raise
+        if not together:
+            raise BarrierError(self._barriers())
+
+    def _explain(self, error: IndexError) -> str:
+        """Where an index was out of bounds, and whose."""
+        place, axis, index, size, block, thread = _record[: runtime.BARRIERS].tolist()
+        where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
+        if not place:
+            return f"{self.kernel}: {error}; {where}"
+        text = self.kernel.translation.places[place - 1]
+        return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
+
+    def _barriers(self) -> str:
+        """At which barriers the threads of a block wait."""
+        count = int(np.prod(self.dims[3:]))
+        waiting = _record[runtime.BARRIERS : runtime.BARRIERS + count]
+        lines = []
+        for barrier in np.unique(waiting):
+            threads = np.flatnonzero(waiting == barrier)
+            first = self._coordinates(3, int(threads[0]))
+            place = self.kernel.translation.places[barrier - 1] if barrier else "the end"
+            lines.append(f"{len(threads)} threads, {first} the first, are at {place}")
+        block = self._coordinates(0, int(_record[runtime.BLOCK]))
+        return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"
+
+    def _coordinates(self, start: int, i: int) -> tuple[int, int, int]:
+        x, y = self.dims[start : start + 2].tolist()
+        return i % x, i // x % y, i // (x * y)
+
+
+def _sizes(kernel: Kernel, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:
+    """A grid or block as its sizes in x, y and z."""
+    sizes = tuple(given) if isinstance(given, tuple | list) else (given,)
+    sizes += (1,) * (3 - len(sizes))
+    if len(sizes) != 3 or not all(isinstance(n, int | np.integer) for n in sizes):
+        raise TypeError(f"{kernel}: a {name} is 1, 2 or 3 integers, not {given!r}")
+    if any(n < 1 or n > limit for n, limit in zip(sizes, limits, strict=True)):
+        raise ValueError(f"{kernel}: a {name} of {given!r}; each must lie in 1 to {limits}")
+    return sizes
+
+
+def _kind(kernel: Kernel, argument: Any) -> Any:
+    """What a kernel is compiled for, of an argument that is no array."""
+    if type(argument) in SCALARS:
+        return type(argument)
+    if type(argument) is tuple:
+        return tuple([_kind(kernel, part) for part in argument])
+    raise TypeError(
+        f"{kernel} was given a {type(argument).__name__}; it takes device arrays (see to_device), "
+        "numbers and tuples of numbers"
+    )
+
+
+def jit(function: Any = None, *, device: bool = False) -> Any:
+    """`@jit` makes a kernel, `@jit(device=True)` a function that kernels may call."""
+    if function is None:
+        return functools.partial(jit, device=device)
+    return DeviceFunction(function) if device else Kernel(function)
+
+
+_backwards = _is_backwards(os.environ.get("CUDAGRAD_ORDER", "forward"))

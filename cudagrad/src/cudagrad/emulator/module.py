@@ -1,0 +1,132 @@
+"""The text of a generated module, as it grows: constants, functions, shared arrays, the entry."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core import types
+from numba.np.numpy_support import as_dtype
+
+BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
+
+
+class Place(NamedTuple):
+    """Something of a kernel, for messages."""
+
+    file: str
+    node: ast.expr
+
+    def __str__(self) -> str:
+        return f"{ast.unparse(self.node)} at {self.file}:{self.node.lineno}"
+
+
+class Shared(NamedTuple):
+    """An array that the threads of a block share."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class Module:
+    """What the transform adds to, and `text` puts together."""
+
+    def __init__(self) -> None:
+        self.places: list[Place] = []  # generated code knows only their numbers, which start at 1
+        self.shared: dict[Any, Shared] = {}  # by where they are declared
+        self.functions: dict[Any, str] = {}  # the names of device functions
+        self._constants: dict[str, str] = {}
+        self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
+        self._lines.append("from cudagrad.emulator import runtime as _runtime")
+        self._count = 0
+
+    def fresh(self, name: str) -> str:
+        """A name that nothing else has."""
+        self._count += 1
+        return f"_{name}_{self._count}"
+
+    def place(self, file: str, node: ast.expr) -> ast.expr:
+        """The number of a new place."""
+        self.places.append(Place(file, node))
+        return ast.Constant(len(self.places))
+
+    def constant(self, name: str, text: str) -> ast.expr:
+        """The name of a constant, which is defined when first asked for."""
+        if text not in self._constants:
+            self._constants[text] = self.fresh(name)
+            self._lines.append(f"{self._constants[text]} = {text}")
+        return ast.Name(self._constants[text], ast.Load())
+
+    def shared_array(self, key: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ast.expr:
+        """The parameter that stands for a shared array: the same for the same key."""
+        if key not in self.shared:
+            self.shared[key] = Shared(self.fresh("shared"), shape, dtype)
+        return ast.Name(self.shared[key].name, ast.Load())
+
+    def define(self, name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> None:
+        """Add a function; its first parameter is the hidden one."""
+        definition = ast.parse(f"def {name}({', '.join(['_thread', *parameters])}): pass").body[0]
+        assert isinstance(definition, ast.FunctionDef)
+        definition.body = list(body) or definition.body
+        self._lines += ["", "", "@_runtime.compiled", *annotated(definition)]
+
+    def text(self, parameters: Sequence[str], has_barriers: bool) -> str:
+        """The whole module. Its `launch` hands the function `body` to the loops of runtime."""
+        shared = [array.name for array in self.shared.values()]
+        borrowed = [f"_runtime.borrow({name})" for name in [*parameters, *shared]]
+        way = "together" if has_barriers else "one_by_one"
+        entry = f"""
+
+run = _runtime.{way}(body)
+
+
+@_numba.njit(cache=True, no_cfunc_wrapper=True)
+def launch({", ".join([*parameters, *shared, "_dims", "_backwards", "_record"])}):
+    _args = {tuple_of(borrowed)}
+    _shared = {tuple_of(shared)}
+    return run(_args, _shared, _dims, _backwards, _record)
+"""
+        return "\n".join(self._lines) + "\n" + entry
+
+
+def annotated(definition: ast.FunctionDef) -> list[str]:
+    """The lines of a function; a comment says where a statement came from, for numba's messages."""
+    text = ast.unparse(ast.fix_missing_locations(definition))
+    lines = text.splitlines()
+    for old, new in zip(ast.walk(definition), ast.walk(ast.parse(text).body[0]), strict=True):
+        if hasattr(old, "origin") and isinstance(new, ast.stmt):
+            lines[new.lineno - 1] += f"  # {old.origin}"
+    return lines
+
+
+def tuple_of(parts: Iterable[str]) -> str:
+    return f"({''.join(f'{part}, ' for part in parts)})"
+
+
+def literal(value: Any) -> str | None:
+    """The text that stands for a value in a generated module; None if kernels cannot have it."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return f"{literal(type(value))}({literal(value.item())})"
+    if isinstance(value, bool | int):
+        return repr(value)
+    if isinstance(value, float):
+        text = repr(value)
+        return text if math.isfinite(value) else re.sub("inf|nan", r"_math.\g<0>", text)
+    if isinstance(value, tuple):
+        parts = [literal(part) for part in value]
+        return None if None in parts else tuple_of(map(str, parts))
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return f"_numpy.{value.__name__}"
+    if isinstance(value, types.Integer | types.Float | types.Boolean):
+        return f"_numpy.{as_dtype(value).type.__name__}"
+    name = getattr(value, "__name__", "")
+    if any(value is function for function in BUILTINS):
+        return name
+    if callable(value) and value is getattr(math, name, None):
+        return f"_math.{name}"
+    return f"_numpy.{name}" if isinstance(value, np.ufunc) else None

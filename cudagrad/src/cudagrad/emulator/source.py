@@ -1,0 +1,96 @@
+"""What the transform reads: the syntax tree of a Python function and what its free names mean."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import linecache
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
+
+from .errors import UnsupportedError
+
+Names = tuple[str, ...]  # what follows the first of a dotted name
+
+
+class DeviceFunction:
+    """A function that kernels may call; made by `jit(device=True)`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    @functools.cached_property
+    def source(self) -> Source:
+        return Source(self.function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(f"{self.function.__name__} is a device function: only kernels can call it")
+
+
+class Source:
+    """A function's tree, parameters and local names."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        code = function.__code__
+        self.function = function
+        self.name = code.co_name
+        self.file = code.co_filename
+        self.line = code.co_firstlineno
+        definition = _definitions(self.file).get((self.name, self.line))
+        if definition is None:
+            self.refuse(self.line, "its source is not in the file; a kernel is a def in a module")
+        self.definition = definition
+        arguments = definition.args
+        if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults:
+            self.refuse(self.line, "parameters are positional, without defaults")
+        self.parameters = tuple(a.arg for a in arguments.posonlyargs + arguments.args)
+        self.stored = {
+            node.id
+            for node in ast.walk(definition)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        self.locals = self.stored | set(self.parameters)
+        closure = (cell.cell_contents for cell in function.__closure__ or ())
+        self.closure = dict(zip(code.co_freevars, closure, strict=True))
+
+    def refuse(self, where: ast.AST | int, why: str) -> NoReturn:
+        """Raise UnsupportedError about a node, or a line, of this function."""
+        line = where if isinstance(where, int) else getattr(where, "lineno", self.line)
+        raise UnsupportedError(f"{self.name} ({self.file}:{line}): {why}")
+
+    def resolve(self, node: ast.AST) -> tuple[Any, Names] | None:
+        """What a name, or a dotted name, that is not local stands for; None for anything else.
+
+        Modules are looked through: `math.pi` gives (3.14…, ()). What is no module keeps its
+        attributes for the caller to read: `cuda.shared.array` gives (cuda, ("shared", "array")).
+        """
+        path: list[str] = []
+        while isinstance(node, ast.Attribute):
+            path.insert(0, node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id in self.locals:
+            return None
+        for names in (self.closure, self.function.__globals__, vars(builtins)):
+            if node.id in names:
+                value = names[node.id]
+                break
+        else:
+            self.refuse(node, f"the name {node.id} is not defined")
+        while path and isinstance(value, ModuleType):
+            if not hasattr(value, path[0]):
+                self.refuse(node, f"{value.__name__} has no {path[0]}")
+            value = getattr(value, path.pop(0))
+        return value, tuple(path)
+
+
+@functools.cache
+def _definitions(file: str) -> dict[tuple[str, int], ast.FunctionDef]:
+    """The functions of a file by name and first line, a decorator's if there is one."""
+    return {
+        (node.name, min([node.lineno, *(d.lineno for d in node.decorator_list)])): node
+        for node in ast.walk(ast.parse("".join(linecache.getlines(file))))
+        if isinstance(node, ast.FunctionDef)
+    }

@@ -1,0 +1,351 @@
+"""A kernel's source, rewritten as a module that numba compiles for the CPU.
+
+`cuda` becomes a hidden first parameter, `_thread`, which knows the thread's coordinates. Device
+functions become functions of the same module, and are handed `_thread` too. Every index is checked.
+A barrier becomes a `yield`: the kernel is then a generator, which stops there and goes on when all
+threads of the block have come as far; numba keeps its local variables meanwhile. So barriers may
+stand anywhere. Device functions that contain barriers, or own shared memory, are written out where
+they are called.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeGuard
+
+import numpy as np
+from numba.core import types
+from numba.np.numpy_support import as_dtype
+
+from .module import Module, Place, Shared, literal
+from .names import cuda
+from .source import DeviceFunction, Names, Source
+
+COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
+GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
+ATOMICS = {("atomic", name): f"atomic_{name}" for name in ("add", "max", "min")}
+SHARED, LOCAL = ("shared", "array"), ("local", "array")
+BARRIER = ("syncthreads",)
+UNDERSTOOD = (
+    *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For),
+    *(ast.Return, ast.Pass, ast.Break, ast.Continue),
+    *(ast.Name, ast.Constant, ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.Call),
+    *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.keyword),
+    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
+)
+
+
+class Translation(NamedTuple):
+    """A generated module, and what a launch must know of it."""
+
+    text: str
+    parameters: tuple[str, ...]
+    shared: tuple[Shared, ...]
+    places: tuple[Place, ...]
+
+
+def translate(kernel: Callable[..., Any]) -> Translation:
+    source, module = Source(kernel), Module()
+    for node in ast.walk(source.definition):
+        if isinstance(node, ast.Return) and node.value:
+            source.refuse(node, "a kernel returns nothing")
+    has_barriers = calls(source, BARRIER)
+    body = Rewriter(module, source).block(source.definition.body)
+    shared = tuple(module.shared.values())
+    module.define("body", [*source.parameters, *(array.name for array in shared)], body)
+    text = module.text(source.parameters, has_barriers)
+    return Translation(text, source.parameters, shared, tuple(module.places))
+
+
+def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bool:
+    """Whether a function, or one that it calls, calls one of these names of cuda."""
+    if source in callers:
+        source.refuse(source.line, "a device function cannot call itself")
+    for node in ast.walk(source.definition):
+        if not isinstance(node, ast.Call):
+            continue
+        value, path = source.resolve(node.func) or (None, ())
+        if value is cuda and path in paths:
+            return True
+        callee = value.source if isinstance(value, DeviceFunction) else None
+        if callee and calls(callee, *paths, callers=(*callers, source)):
+            return True
+    return False
+
+
+class Rewriter(ast.NodeVisitor):
+    """Rewrites one function."""
+
+    def __init__(self, module: Module, source: Source) -> None:
+        self.module = module
+        self.source = source
+        self.names: dict[str, ast.expr] = {}  # what stands for a local name, if not itself
+        self.result: ast.Name | None = None  # what a returned value is called, if not returned
+        self.statement: ast.stmt = source.definition  # the one at hand
+        self.ahead: list[ast.stmt] = []  # what must be done before it
+        self.certain = True  # whether the expression at hand runs exactly once
+
+    def refuse(self, node: ast.AST, why: str) -> NoReturn:
+        self.source.refuse(node, why)
+
+    def visit(self, node: ast.AST) -> Any:
+        if not isinstance(node, UNDERSTOOD):
+            self.refuse(node, f"{type(node).__name__.lower()} is not for kernels")
+        return super().visit(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """A copy with all its parts rewritten; other kernels may need the tree as it is."""
+        parts = {}
+        for name, part in ast.iter_fields(node):
+            if isinstance(part, list):
+                part = [self.visit(item) for item in part]
+            parts[name] = self.visit(part) if isinstance(part, ast.AST) else part
+        return type(node)(**parts)
+
+    # Statements
+
+    def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+        done: list[ast.stmt] = []
+        for statement in statements:
+            outer = self.statement, self.ahead
+            self.statement, self.ahead = statement, []
+            new = self.visit(statement)
+            if new:
+                line = statement.lineno - self.source.line + 1
+                new.origin = f"{self.source.name}, line {line}"
+                self.ahead.append(new)
+            done += self.ahead
+            self.statement, self.ahead = outer
+        return done or [ast.Pass()]
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt | None:
+        if isinstance(node.value, ast.Call):
+            value, path = self.source.resolve(node.value.func) or (None, ())
+            if value is cuda and path == BARRIER:
+                return ast.Expr(ast.Yield(self.module.place(self.source.file, node.value)))
+        new = self.visit(node.value)
+        return None if isinstance(new, ast.Constant | ast.Name) else ast.Expr(new)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if node.value is None:
+            return None
+        return self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        value = self.visit(node.value)
+        if self.ahead and isinstance(node.target, ast.Subscript):
+            self.refuse(node, "give what the device function returns a name first")
+        return ast.AugAssign(self.visit(node.target), node.op, value)
+
+    def visit_Return(self, node: ast.Return) -> ast.stmt | None:
+        value = self.visit(node.value) if node.value else None
+        if self.result is None:
+            return ast.Return(value)
+        return assign(self.result, value) if value else None
+
+    def visit_If(self, node: ast.If) -> ast.stmt:
+        test = self.visit(node.test)
+        return ast.If(test, self.block(node.body), self.block(node.orelse) if node.orelse else [])
+
+    def visit_For(self, node: ast.For) -> ast.stmt:
+        self.no_else(node)
+        over = self.visit(node.iter)
+        return ast.For(self.visit(node.target), over, self.block(node.body), [])
+
+    def visit_While(self, node: ast.While) -> ast.stmt:
+        self.no_else(node)
+        return ast.While(self.perhaps(node.test), self.block(node.body), [])
+
+    def no_else(self, node: ast.For | ast.While) -> None:
+        if node.orelse:
+            self.refuse(node, "a loop with else is not for kernels")
+
+    # Expressions
+
+    def perhaps(self, node: ast.expr) -> ast.expr:
+        """Rewrite an expression that may run never, or more than once."""
+        before, self.certain = self.certain, False
+        new = self.visit(node)
+        self.certain = before
+        return new
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        first, *rest = node.values
+        return ast.BoolOp(node.op, [self.visit(first), *map(self.perhaps, rest)])
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        left, (first, *rest) = self.visit(node.left), node.comparators
+        return ast.Compare(left, node.ops, [self.visit(first), *map(self.perhaps, rest)])
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        test = self.visit(node.test)
+        return ast.IfExp(test, self.perhaps(node.body), self.perhaps(node.orelse))
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id not in self.source.locals:
+            return self.outer(node)
+        new = self.names.get(node.id, node)
+        return ast.Name(new.id, node.ctx) if isinstance(new, ast.Name) else new
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if self.source.resolve(node):
+            return self.outer(node)
+        return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
+
+    def outer(self, node: ast.expr) -> ast.expr:
+        """Rewrite a name, dotted or not, from around the function."""
+        value, path = self.source.resolve(node) or (None, ())
+        if value is cuda:
+            if not path or path[0] not in COORDINATES:
+                self.refuse(node, f"{ast.unparse(node)} is not supported by the emulator")
+            return parse(".".join(("_thread", *path)))
+        text = None if path else literal(value)
+        if text is None:
+            self.refuse(node, f"a kernel cannot use {ast.unparse(node)}, a {type(value).__name__}")
+        if isinstance(value, tuple | np.generic):
+            return self.module.constant(ast.unparse(node).replace(".", "_"), text)
+        return parse(text)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        array, index = self.visit(node.value), self.visit(node.slice)
+        if isinstance(array, ast.Name) and not is_static(node.slice):
+            index = self.checked(array, index, node)
+        return ast.Subscript(array, index, node.ctx)
+
+    def checked(self, array: ast.expr, index: ast.expr, node: ast.expr) -> ast.expr:
+        place = self.module.place(self.source.file, node)
+        return call("_runtime.checked", array, index, place, parse("_thread.record"))
+
+    # Calls
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        value, path = self.source.resolve(node.func) or (None, ())
+        if value is cuda:
+            return self.cuda_call(path, node)
+        if isinstance(value, DeviceFunction):
+            if calls(value.source, BARRIER, SHARED):
+                return self.written_out(value, node)
+            return self.device_call(value, node)
+        arguments = [self.visit(argument) for argument in node.args]
+        keywords = [self.visit(keyword) for keyword in node.keywords]
+        return ast.Call(self.visit(node.func), arguments, keywords)
+
+    def cuda_call(self, path: Names, node: ast.Call) -> ast.expr:
+        if path in GRIDS:
+            (ndim,) = map(self.static, self.bind(("ndim",), node))
+            if ndim not in (1, 2, 3):
+                self.refuse(node, "a grid has 1, 2 or 3 dimensions")
+            return parse(f"_runtime.{GRIDS[path]}{ndim}(_thread)")
+        if path in (SHARED, LOCAL):
+            shape, dtype = map(self.static, self.bind(("shape", "dtype"), node))
+            return self.new_array(path, shape, dtype, node)
+        if path in ATOMICS:
+            array, index, value = map(self.visit, self.bind(("array", "index", "value"), node))
+            index = self.checked(array, index, node)
+            return call(f"_runtime.{ATOMICS[path]}", array, index, value)
+        if path == BARRIER:
+            self.refuse(node, "cuda.syncthreads() is a statement of its own")
+        return self.outer(node.func)
+
+    def new_array(self, path: Names, shape: Any, dtype: Any, node: ast.Call) -> ast.expr:
+        """An array that the threads of a block share, or that one thread has."""
+        shape = shape if isinstance(shape, tuple) else (shape,)
+        if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
+            self.refuse(node, f"a shape of positive constants is needed here, not {shape}")
+        dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
+        if path == SHARED:
+            return self.module.shared_array((self.source.function, node), shape, dtype)
+        return parse(f"_runtime.wiped(_numpy.empty({shape}, {literal(dtype.type)}))")
+
+    def bind(self, parameters: Sequence[str], node: ast.Call) -> list[ast.expr]:
+        """The arguments of a call, in the order of the parameters."""
+        given = dict(zip(parameters, node.args, strict=False))
+        given |= {str(keyword.arg): keyword.value for keyword in node.keywords}
+        if set(given) != set(parameters) or len(node.args) + len(node.keywords) != len(parameters):
+            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(parameters)})")
+        return [given[parameter] for parameter in parameters]
+
+    def static(self, node: ast.expr) -> Any:
+        """The value of an expression that must be known before the kernel runs."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Tuple):
+            return tuple(map(self.static, node.elts))
+        value, path = self.source.resolve(node) or (None, ("?",))
+        if path:
+            self.refuse(node, f"{ast.unparse(node)} must be a constant, or the name of one")
+        return value
+
+    def device_call(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
+        """A call of a device function, which the first call makes a function of the module."""
+        arguments = [self.visit(argument) for argument in self.bind(device.source.parameters, node)]
+        if device not in self.module.functions:
+            body = Rewriter(self.module, device.source).block(device.source.definition.body)
+            name = self.module.functions[device] = self.module.fresh(device.source.name)
+            self.module.define(name, device.source.parameters, body)
+        return call(self.module.functions[device], parse("_thread"), *arguments)
+
+    def written_out(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
+        """The result of a device function whose statements go ahead of the one at hand."""
+        callee, inside = device.source, Rewriter(self.module, device.source)
+        self.check_order(node)
+        for inner in ast.walk(callee.definition):
+            if isinstance(inner, ast.Return) and inner is not callee.definition.body[-1]:
+                callee.refuse(inner, "a function with barriers may return only in its last line")
+        arguments = [self.visit(argument) for argument in self.bind(device.source.parameters, node)]
+        for parameter, argument in zip(callee.parameters, arguments, strict=True):
+            if isinstance(argument, ast.Name | ast.Constant) and parameter not in callee.stored:
+                inside.names[parameter] = argument
+            else:
+                inside.names[parameter] = name = self.fresh(parameter)
+                self.ahead.append(assign(name, argument))
+        for local in sorted(callee.stored.difference(callee.parameters)):
+            inside.names[local] = self.fresh(local)
+        inside.result = self.fresh(callee.name)
+        self.ahead += inside.block(callee.definition.body)
+        return inside.result
+
+    def fresh(self, name: str) -> ast.Name:
+        return ast.Name(self.module.fresh(name), ast.Load())
+
+    def check_order(self, node: ast.Call) -> None:
+        """Refuse a call whose statements cannot go ahead without a change of meaning."""
+        name = f"{ast.unparse(node.func)}, which has barriers or shared memory,"
+        if not self.certain:
+            self.refuse(node, f"{name} must be called in a statement of its own")
+        here = (node.lineno, node.col_offset)
+        for other in filter(self.looks_at_memory, ast.walk(self.statement)):
+            if (other.lineno, other.col_offset) < here and node not in ast.walk(other):
+                self.refuse(node, f"{name} must be called before {ast.unparse(other)}")
+
+    def looks_at_memory(self, node: ast.AST) -> TypeGuard[ast.expr]:
+        """Whether an expression may read, or change, what other threads see."""
+        if isinstance(node, ast.Subscript):
+            return not isinstance(node.ctx, ast.Store)
+        if not isinstance(node, ast.Call):
+            return False
+        value, path = self.source.resolve(node.func) or (None, ())
+        if isinstance(value, DeviceFunction):
+            return not calls(value.source, BARRIER, SHARED)  # those go ahead, one after the other
+        return value is cuda and path in ATOMICS
+
+
+def is_static(index: ast.expr) -> bool:
+    """Whether numba should see an index as it is: constants, among them -1, and slices."""
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    if any(isinstance(part, ast.Slice | ast.UnaryOp) for part in parts):
+        return True
+    return all(isinstance(part, ast.Constant) for part in parts)
+
+
+def parse(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def call(function: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(parse(function), list(arguments), [])
+
+
+def assign(name: ast.Name, value: ast.expr) -> ast.stmt:
+    return ast.Assign([ast.Name(name.id, ast.Store())], value)

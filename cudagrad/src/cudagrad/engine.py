@@ -1,0 +1,311 @@
+"""The Tensor, the op decorator and backward: how gradients flow through device arrays.
+
+Knows nothing of any particular op: what one computes, and how its gradient comes back, is in ops/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
+
+from . import arrays, device
+from .arrays import Array
+from .dtypes import is_floating, to_device
+from .kernels import functions as f
+
+Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
+Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
+Output = tuple[Any, Pullback | None]  # what the function of an op returns
+Arguments = ParamSpec("Arguments")
+
+_created = itertools.count()  # creation order is a topological order: parents come first
+_grad_enabled = True
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
+    global _grad_enabled
+    before, _grad_enabled = _grad_enabled, False
+    try:
+        yield
+    finally:
+        _grad_enabled = before
+
+
+class Tensor:
+    """A device array that remembers which op made it, from which parents; tensor() makes leaves.
+
+    data: a C-contiguous device array of dtype float64, float32, int64, int32 … or bool; only
+    floating tensors may require a gradient.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "data",
+        "grad",
+        "index",
+        "op",
+        "parents",
+        "pullback",
+        "requires_grad",
+    )
+    __array_ufunc__ = None  # ndarray + Tensor must ask Tensor.__radd__, not loop over elements
+
+    def __init__(self, data: Array, requires_grad: bool = False) -> None:
+        self.data = data
+        if requires_grad and not is_floating(self.data.dtype):
+            raise TypeError(f"only floating tensors can require a gradient, not {self.data.dtype}")
+        self.requires_grad = requires_grad
+        self.grad: Tensor | None = None
+        self.index = next(_created)
+        self.op: str | None = None  # None: a leaf
+        self.parents: tuple[Tensor | None, ...] = ()
+        self.pullback: Pullback | None = None
+
+    # The operators, and the methods named like ops, are bound in ops/__init__.py, one line each.
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+
+        __add__: Callable[[Any], Tensor]
+        __radd__: Callable[[Any], Tensor]
+        __sub__: Callable[[Any], Tensor]
+        __rsub__: Callable[[Any], Tensor]
+        __mul__: Callable[[Any], Tensor]
+        __rmul__: Callable[[Any], Tensor]
+        __truediv__: Callable[[Any], Tensor]
+        __rtruediv__: Callable[[Any], Tensor]
+        __pow__: Callable[[Any], Tensor]
+        __rpow__: Callable[[Any], Tensor]
+        __matmul__: Callable[[Any], Tensor]
+        __rmatmul__: Callable[[Any], Tensor]
+        __neg__: Callable[[], Tensor]
+        __getitem__: Callable[[Any], Tensor]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.op is None
+
+    def numel(self) -> int:
+        return self.data.size
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """A copy on the host; of a tensor that requires a gradient, detach() first."""
+        if self.requires_grad:
+            raise RuntimeError("numpy() of a tensor that requires a gradient: call detach() first")
+        return device.to_host(self.data)
+
+    def item(self) -> float | int | bool:
+        """The one element, as a Python number."""
+        if self.data.size != 1:
+            raise RuntimeError(f"item() needs one element, this tensor has shape {self.shape}")
+        return arrays.item(self.data)
+
+    def tolist(self) -> Any:
+        return device.to_host(self.data).tolist()
+
+    def detach(self) -> Tensor:
+        """The same array, cut off from the graph."""
+        return Tensor(self.data)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        if requires_grad and not is_floating(self.dtype):
+            raise TypeError(f"only floating tensors can require a gradient, not {self.dtype}")
+        if not self.is_leaf and not requires_grad:
+            raise RuntimeError("only a leaf can stop requiring a gradient: use detach()")
+        self.requires_grad = requires_grad
+        return self
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __repr__(self) -> str:
+        leaf = ", requires_grad=True" if self.requires_grad else ""
+        note = f", op={self.op}" if self.op else leaf
+        numbers = np.array2string(device.to_host(self.data), separator=", ")
+        return f"tensor({numbers}, dtype={self.dtype}{note})"
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
+
+        gradient: of self's shape; may be left out when self has one element, and is then 1.
+        The graph is freed as it is swept, unless retain_graph; freed, it cannot be swept again.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward() of a tensor that does not require a gradient")
+        if gradient is None:
+            if self.data.size != 1:
+                raise RuntimeError(
+                    f"backward() needs a gradient for a tensor of shape {self.shape}: "
+                    "only a single element has an implicit one"
+                )
+            seed = arrays.full(self.shape, 1, self.dtype)
+        elif isinstance(gradient, Tensor):
+            seed = arrays.cast(gradient.data, self.dtype)
+        else:
+            seed = to_device(gradient, self.dtype)
+        if seed.shape != self.shape:
+            raise ValueError(f"backward: gradient of shape {seed.shape} for {self.shape}")
+
+        pending = {self.index: seed}  # gradients of nodes that the sweep has not reached yet
+        for node in tape(self):
+            dout = pending.pop(node.index, None)
+            if dout is None:
+                continue
+            if node.op is None:
+                node.accumulate(dout)
+                continue
+            for parent, grad in zip(node.parents, node.pull(dout), strict=False):
+                if parent is None or grad is None:
+                    continue
+                grad = arrays.cast(sum_to_shape(grad, parent.shape, node.op), parent.dtype)
+                # A pullback may return dout itself, so a sum goes into a new array.
+                known = pending.get(parent.index)
+                pending[parent.index] = grad if known is None else arrays.apply(f.add, known, grad)
+            if not retain_graph:
+                node.parents, node.pullback = (), None
+
+    def pull(self, dout: Array) -> Sequence[Array | None]:
+        """The gradients of the parents, in order, by this node's pullback."""
+        if isinstance(self.pullback, tuple):
+            grads = tuple(
+                function(dout) if function is not None and parent is not None else None
+                for parent, function in zip(self.parents, self.pullback, strict=False)
+            )
+        else:
+            assert self.pullback is not None
+            returned = self.pullback(dout)
+            grads = returned if isinstance(returned, tuple) else (returned,)
+        for grad in grads:
+            assert grad is None or grad.dtype == dout.dtype, (
+                f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
+            )
+        return grads
+
+    def accumulate(self, dout: Array) -> None:
+        """Add to .grad, in an array of its own: two leaves may have been given the same dout."""
+        known = self.grad
+        self.grad = Tensor(
+            arrays.copy(dout) if known is None else arrays.apply(f.add, known.data, dout)
+        )
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A leaf with a copy of data: numbers, nested lists, an array or a tensor.
+
+    Python floats become float32, as in torch; arrays keep their dtype.
+    """
+    if not isinstance(data, Tensor):
+        array = to_device(data, dtype)
+    elif dtype is None or data.dtype == dtype:
+        array = arrays.copy(data.data)
+    else:
+        array = arrays.cast(data.data, np.dtype(dtype))
+    return Tensor(array, requires_grad)
+
+
+def tape(root: Tensor) -> list[Tensor]:
+    """Every node that root's gradient reaches, newest first."""
+    found, stack = {root.index: root}, [root]
+    while stack:
+        node = stack.pop()
+        if node.op is not None and node.pullback is None:
+            raise RuntimeError(
+                f"backward() through {node.op}, whose graph has been freed by an earlier "
+                "backward(): keep it with retain_graph=True"
+            )
+        for parent in node.parents:
+            if parent is not None and parent.index not in found:
+                found[parent.index] = parent
+                stack.append(parent)
+    return [found[index] for index in sorted(found, reverse=True)]
+
+
+def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
+    """Undo broadcasting: the sum of grad over the axes that were stretched from shape."""
+    if grad.shape == shape:
+        return grad
+    extra = grad.ndim - len(shape)
+    stretched = [extra + i for i, n in enumerate(shape) if n == 1]
+    kept = [n for i, n in enumerate(grad.shape) if i >= extra and i not in stretched]
+    assert kept == [n for n in shape if n != 1], (
+        f"{op}: a gradient of shape {grad.shape} for an argument of shape {shape}"
+    )
+    return arrays.reshape(arrays.total(grad, (*range(extra), *stretched)), shape)
+
+
+def unwrap(value: Any) -> Any:
+    """The array of a tensor, a NumPy array copied to the device, anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.data
+    return to_device(value) if isinstance(value, np.ndarray) else value
+
+
+def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """Make an op of a function on arrays that returns its value and its pullback.
+
+    The pullback takes the gradient of the value and returns one gradient per argument, in the
+    order of the signature: None where an argument has none, trailing Nones left out, a lone
+    gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
+    those that are needed are called. A gradient may keep the broadcast shape. It closes over
+    arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
+    first has a gradient.
+    """
+    names = tuple(inspect.signature(function).parameters)
+    # A plain number may stand in for a tensor in arithmetic only, as in torch.
+    numbers = (int, float) if {"other", "exponent"} & set(names) else ()
+    tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        first = args[0] if args else kwargs.get(names[0])
+        if names[0] == "x" and not isinstance(first, tensors_and):
+            kind = type(first).__name__
+            raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
+        value, pullback = function(
+            *map(unwrap, args), **{name: unwrap(arg) for name, arg in kwargs.items()}
+        )
+        if kwargs:
+            args = (*args, *(kwargs.get(name) for name in names[len(args) :]))
+        values = value if isinstance(value, tuple) else (value,)
+        tensors = tuple(map(Tensor, values))
+        out = tensors[0]
+        parents = tuple(
+            arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args
+        )
+        if _grad_enabled and any(p is not None for p in parents) and is_floating(out.dtype):
+            out.requires_grad = True
+            out.op, out.parents, out.pullback = function.__name__, parents, pullback
+        return tensors if isinstance(value, tuple) else out
+
+    return wrapper

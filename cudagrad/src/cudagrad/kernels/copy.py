@@ -1,0 +1,25 @@
+"""Copies between a contiguous array and a strided place in another.
+
+A layout (see index.place) serves any number of dims with one kernel: transposes, slices, expansion.
+"""
+
+from __future__ import annotations
+
+from ..device import cuda, jit
+from .index import place
+
+
+@jit
+def copy_from(x, layout, out):
+    """out, contiguous, from the place that layout describes in x; strides may be 0."""
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = x[place(i, layout)]
+
+
+@jit
+def copy_into(x, layout, out):
+    """x, contiguous, to the place that layout describes in out; no two elements may meet there."""
+    i = cuda.grid(1)
+    if i < x.size:
+        out[place(i, layout)] = x[i]

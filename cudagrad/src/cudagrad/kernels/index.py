@@ -1,0 +1,44 @@
+"""Where a thread's element lies: index arithmetic that kernels share, in 32 bits.
+
+A division of 64 bits takes about four times the instructions; arrays.empty sees to it that no
+array is too long for 32.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..device import jit
+
+
+@jit(device=True)
+def divide(i, n):
+    """Quotient and remainder of two numbers that are not negative."""
+    quotient = np.uint32(np.uint32(i) // np.uint32(n))
+    return np.int64(quotient), np.int64(np.uint32(i) - np.uint32(quotient * np.uint32(n)))
+
+
+@jit(device=True)
+def at(i, count, n, inner):
+    """Which of an operand's n elements meets element i of count.
+
+    The operand is repeated over the dims before its own, and each of its elements stands still for
+    the `inner` elements of the dims behind.
+    """
+    if n == count:
+        return np.int64(i)
+    return np.int64(np.uint32(np.uint32(i) // np.uint32(inner)) % np.uint32(n))
+
+
+@jit(device=True)
+def place(i, layout):
+    """Where element i of a contiguous array lies in the strided place that layout describes.
+
+    layout: the offset of the place, then length and stride of each dim, the last dim first.
+    """
+    where = layout[0]
+    rest = np.int64(i)
+    for d in range(1, layout.size, 2):
+        rest, along = divide(rest, layout[d])
+        where += along * layout[d + 1]
+    return where

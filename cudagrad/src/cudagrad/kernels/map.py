@@ -1,0 +1,73 @@
+"""Element by element: maps of one, two and three operands, filling, and keeping a band."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..device import cuda, jit
+from .index import at, divide
+
+
+@functools.cache
+def map1(function: Callable[..., Any]) -> Any:
+    """out[i] = function(x[i])"""
+
+    @jit
+    def map1_kernel(x, x_inner, out):
+        i = cuda.grid(1)
+        if i < out.size:
+            out[i] = function(x[at(i, out.size, x.size, x_inner)])
+
+    return map1_kernel
+
+
+@functools.cache
+def map2(function: Callable[..., Any]) -> Any:
+    """out[i] = function(x[…], y[…]), each operand repeated as `at` says."""
+
+    @jit
+    def map2_kernel(x, x_inner, y, y_inner, out):
+        i = cuda.grid(1)
+        if i < out.size:
+            n = out.size
+            out[i] = function(x[at(i, n, x.size, x_inner)], y[at(i, n, y.size, y_inner)])
+
+    return map2_kernel
+
+
+@functools.cache
+def map3(function: Callable[..., Any]) -> Any:
+    """out[i] = function(x[…], y[…], z[…]), each operand repeated as `at` says."""
+
+    @jit
+    def map3_kernel(x, x_inner, y, y_inner, z, z_inner, out):
+        i = cuda.grid(1)
+        if i < out.size:
+            n = out.size
+            out[i] = function(
+                x[at(i, n, x.size, x_inner)],
+                y[at(i, n, y.size, y_inner)],
+                z[at(i, n, z.size, z_inner)],
+            )
+
+    return map3_kernel
+
+
+@jit
+def fill(out, value):
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = value
+
+
+@jit
+def band(x, out, rows, columns, low, high):
+    """x (matrices, rows, columns) where low <= column - row <= high, else zero; both flat."""
+    i = cuda.grid(1)
+    if i < out.size:
+        line, column = divide(i, columns)
+        _, row = divide(line, rows)
+        value = x[i]
+        out[i] = value if low <= column - row and column - row <= high else type(value)(0)

@@ -1,0 +1,81 @@
+"""Random numbers from counters: element i of a draw is a function of (seed, draw, i) alone.
+
+So no executor, block size or order of threads can change a drawn number.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..device import cuda, jit
+
+
+@jit(device=True)
+def philox(seed, draw, i):
+    """Two random 32-bit words: Philox4x32 with 10 rounds, of which two words are dropped.
+
+    Salmon, Moraes, Dror, Shaw 2011, https://doi.org/10.1145/2063384.2063405
+    """
+    low = np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+    c0 = np.uint32(i)
+    c1 = np.uint32(draw)
+    c2 = np.uint32(0)
+    c3 = np.uint32(0)
+    k0 = np.uint32(np.uint64(seed) & low)
+    k1 = np.uint32(np.uint64(seed) >> half)
+    for _ in range(10):
+        p0 = np.uint64(0xD2511F53) * np.uint64(c0)
+        p1 = np.uint64(0xCD9E8D57) * np.uint64(c2)
+        c0 = np.uint32(np.uint32(p1 >> half) ^ c1 ^ k0)
+        c2 = np.uint32(np.uint32(p0 >> half) ^ c3 ^ k1)
+        c1 = np.uint32(p1 & low)
+        c3 = np.uint32(p0 & low)
+        k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
+        k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
+    return c0, c1
+
+
+@jit
+def keep(seed, draw, threshold, scale, out):
+    """0 where the word is below threshold, else scale."""
+    i = cuda.grid(1)
+    if i < out.size:
+        word, _ = philox(seed, draw, i)
+        out[i] = type(scale)(0) if np.int64(word) < threshold else scale
+
+
+@functools.cache
+def uniform(real: Any) -> Any:
+    """Numbers of [low, high)."""
+
+    @jit
+    def uniform_kernel(seed, draw, low, high, out):
+        i = cuda.grid(1)
+        if i < out.size:
+            word, _ = philox(seed, draw, i)
+            # 24 bits: float32 holds no more, and 32 could round up to 1.
+            unit = real(np.int64(word) >> 8) * real(2.0**-24)
+            out[i] = low + (high - low) * unit
+
+    return uniform_kernel
+
+
+@functools.cache
+def normal(real: Any) -> Any:
+    """Normal numbers, by Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645"""
+
+    @jit
+    def normal_kernel(seed, draw, mean, std, out):
+        i = cuda.grid(1)
+        if i < out.size:
+            first, second = philox(seed, draw, i)
+            unit = real((np.int64(first) >> 8) + 1) * real(2.0**-24)  # never 0: it has a log
+            angle = real(2 * math.pi) * (real(np.int64(second) >> 8) * real(2.0**-24))
+            out[i] = mean + std * (math.sqrt(real(-2) * math.log(unit)) * math.cos(angle))
+
+    return normal_kernel

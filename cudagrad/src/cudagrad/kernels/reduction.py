@@ -1,0 +1,165 @@
+"""Many elements to one: trees over a block, sums over rows and columns, extremes with index."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..device import BLOCK, TILE, cuda, jit
+from .index import divide
+
+SQUARE = (TILE, TILE)
+
+
+@jit(device=True)
+def block_sum(value, shared):
+    """The sum of every thread's value, to every thread.
+
+    All threads of a one-dimensional block, a power of two of them, must call it. A tree adds in
+    the same order whenever it runs; its round-off grows with the logarithm of the threads.
+    """
+    t = cuda.threadIdx.x
+    shared[t] = value
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half:
+            shared[t] += shared[t + half]
+        cuda.syncthreads()
+        half //= 2
+    total = shared[0]
+    cuda.syncthreads()  # nobody may write shared again before everybody has read it
+    return total
+
+
+@jit(device=True)
+def block_max(value, shared):
+    """The largest of every thread's value, to every thread; called as block_sum is."""
+    t = cuda.threadIdx.x
+    shared[t] = value
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half and shared[t + half] > shared[t]:
+            shared[t] = shared[t + half]
+        cuda.syncthreads()
+        half //= 2
+    top = shared[0]
+    cuda.syncthreads()
+    return top
+
+
+@functools.cache
+def sum_rows(real: Any) -> Any:
+    """Sums along the last dim, in parts: neighbouring threads read neighbouring elements."""
+
+    @jit
+    def sum_rows_kernel(x, out, length):
+        """x (rows, n) -> out (rows, parts); a block sums one part of `length` elements."""
+        shared = cuda.shared.array(BLOCK, real)
+        row, part = divide(cuda.blockIdx.x, out.shape[1])
+        stop = min(x.shape[1], (part + 1) * length)
+        total = real(0)
+        j = part * length + cuda.threadIdx.x
+        while j < stop:
+            total += real(x[row, j])
+            j += cuda.blockDim.x
+        total = block_sum(total, shared)
+        if cuda.threadIdx.x == 0:
+            out[row, part] = total
+
+    return sum_rows_kernel
+
+
+@functools.cache
+def sum_columns(real: Any) -> Any:
+    """Sums along a dim that others follow: neighbouring threads own neighbouring columns."""
+
+    @jit
+    def sum_columns_kernel(x, out):
+        """x (outer, n, inner) -> out (outer, inner); a block of TILE x TILE sums TILE columns."""
+        shared = cuda.shared.array(SQUARE, real)
+        tx = cuda.threadIdx.x
+        ty = cuda.threadIdx.y
+        n = x.shape[1]
+        inner = x.shape[2]
+        o, tile = divide(cuda.blockIdx.x, divide(inner + TILE - 1, TILE)[0])
+        column = tile * TILE + tx
+        total = real(0)
+        if column < inner:
+            for j in range(ty, n, TILE):
+                total += real(x[o, j, column])
+        shared[ty, tx] = total
+        cuda.syncthreads()
+        half = TILE // 2
+        while half > 0:
+            if ty < half:
+                shared[ty, tx] += shared[ty + half, tx]
+            cuda.syncthreads()
+            half //= 2
+        if ty == 0 and column < inner:
+            out[o, column] = shared[0, tx]
+
+    return sum_columns_kernel
+
+
+@jit(device=True)
+def above(a, b):
+    """Whether a is the larger; NaN is larger than any number."""
+    return a > b or (a != a and b == b)
+
+
+@jit(device=True)
+def below(a, b):
+    """Whether a is the smaller; NaN is smaller than any number."""
+    return a < b or (a != a and b == b)
+
+
+@functools.cache
+def extreme(real: Any, wins: Callable[..., Any]) -> Any:
+    """The element that wins over all others along a dim, and the index of the first such one."""
+
+    @jit
+    def extreme_kernel(x, values, indices):
+        """x (outer, n, inner) -> values and indices (outer, inner), one block for each."""
+        best = cuda.shared.array(BLOCK, real)
+        first = cuda.shared.array(BLOCK, np.int64)
+        t = cuda.threadIdx.x
+        o, i = divide(cuda.blockIdx.x, x.shape[2])
+        value = x[o, 0, i]
+        index = np.int64(0)
+        j = t
+        while j < x.shape[1]:
+            if wins(x[o, j, i], value):
+                value = x[o, j, i]
+                index = np.int64(j)
+            j += cuda.blockDim.x
+        best[t] = value
+        first[t] = index
+        cuda.syncthreads()
+        half = cuda.blockDim.x // 2
+        while half > 0:
+            if t < half:
+                a, b = best[t], best[t + half]
+                if wins(b, a) or (not wins(a, b) and first[t + half] < first[t]):
+                    best[t] = b
+                    first[t] = first[t + half]
+            cuda.syncthreads()
+            half //= 2
+        if t == 0:
+            values[o, i] = best[0]
+            indices[o, i] = first[0]
+
+    return extreme_kernel
+
+
+@jit
+def put_along(values, indices, out):
+    """out[o, indices[o, i], i] = values[o, i], of values (outer, inner); the rest stays."""
+    k = cuda.grid(1)
+    if k < values.size:
+        o, i = divide(k, values.shape[1])
+        out[o, indices[o, i], i] = values[o, i]

@@ -1,0 +1,200 @@
+"""Softmax and its relatives: a block owns the n elements of x[o, :, i]."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+from ..device import BLOCK, cuda, jit
+from .index import divide
+from .reduction import block_max, block_sum
+
+
+@jit(device=True)
+def row_max(x, o, i, shared):
+    """The largest of x[o, :, i], to every thread."""
+    j = cuda.threadIdx.x
+    top = type(x[o, 0, i])(-math.inf)
+    while j < x.shape[1]:
+        if x[o, j, i] > top:
+            top = x[o, j, i]
+        j += cuda.blockDim.x
+    return block_max(top, shared)
+
+
+@jit(device=True)
+def row_exp_sum(x, o, i, top, shared):
+    """The sum of exp(x[o, :, i] - top), to every thread."""
+    j = cuda.threadIdx.x
+    total = type(x[o, 0, i])(0)
+    while j < x.shape[1]:
+        total += math.exp(x[o, j, i] - top)
+        j += cuda.blockDim.x
+    return block_sum(total, shared)
+
+
+@functools.cache
+def softmax(real: Any) -> Any:
+    """out = exp(x) / Σ exp(x) over the middle dim of x (outer, n, inner)."""
+
+    @jit
+    def softmax_kernel(x, out):
+        shared = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, x.shape[2])
+        top = row_max(x, o, i, shared)
+        total = row_exp_sum(x, o, i, top, shared)
+        j = cuda.threadIdx.x
+        while j < x.shape[1]:
+            out[o, j, i] = math.exp(x[o, j, i] - top) / total
+            j += cuda.blockDim.x
+
+    return softmax_kernel
+
+
+@functools.cache
+def softmax_dx(real: Any) -> Any:
+    """dx = p · (dout - Σ dout · p), all (outer, n, inner)."""
+
+    @jit
+    def softmax_dx_kernel(p, dout, dx):
+        shared = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, p.shape[2])
+        total = real(0)
+        j = cuda.threadIdx.x
+        while j < p.shape[1]:
+            total += dout[o, j, i] * p[o, j, i]
+            j += cuda.blockDim.x
+        total = block_sum(total, shared)
+        j = cuda.threadIdx.x
+        while j < p.shape[1]:
+            dx[o, j, i] = p[o, j, i] * (dout[o, j, i] - total)
+            j += cuda.blockDim.x
+
+    return softmax_dx_kernel
+
+
+@functools.cache
+def log_softmax(real: Any) -> Any:
+    """out = x - log Σ exp(x) over the middle dim of x (outer, n, inner)."""
+
+    @jit
+    def log_softmax_kernel(x, out):
+        shared = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, x.shape[2])
+        top = row_max(x, o, i, shared)
+        log_total = math.log(row_exp_sum(x, o, i, top, shared))
+        j = cuda.threadIdx.x
+        while j < x.shape[1]:
+            out[o, j, i] = (x[o, j, i] - top) - log_total
+            j += cuda.blockDim.x
+
+    return log_softmax_kernel
+
+
+@functools.cache
+def log_softmax_dx(real: Any) -> Any:
+    """dx = dout - exp(y) Σ dout, all (outer, n, inner)."""
+
+    @jit
+    def log_softmax_dx_kernel(y, dout, dx):
+        shared = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, y.shape[2])
+        total = real(0)
+        j = cuda.threadIdx.x
+        while j < y.shape[1]:
+            total += dout[o, j, i]
+            j += cuda.blockDim.x
+        total = block_sum(total, shared)
+        j = cuda.threadIdx.x
+        while j < y.shape[1]:
+            dx[o, j, i] = dout[o, j, i] - math.exp(y[o, j, i]) * total
+            j += cuda.blockDim.x
+
+    return log_softmax_dx_kernel
+
+
+@functools.cache
+def attention(real: Any) -> Any:
+    """p = softmax of each row of scores (rows, keys); a row of -inf gives a row of 0.
+
+    Row r belongs to query r % queries. causal: a query sees no key that comes after it.
+    """
+
+    @jit
+    def attention_kernel(scores, queries, causal, p):
+        shared = cuda.shared.array(BLOCK, real)
+        row = cuda.blockIdx.x
+        keys = scores.shape[1]
+        visible = keys
+        if causal:
+            visible = min(keys, divide(row, queries)[1] + 1)
+        top = real(-math.inf)
+        j = cuda.threadIdx.x
+        while j < visible:
+            if scores[row, j] > top:
+                top = scores[row, j]
+            j += cuda.blockDim.x
+        top = block_max(top, shared)
+        if top == real(-math.inf):
+            top = real(0)
+        total = real(0)
+        j = cuda.threadIdx.x
+        while j < visible:
+            total += math.exp(scores[row, j] - top)
+            j += cuda.blockDim.x
+        total = block_sum(total, shared)
+        if total == real(0):
+            total = real(1)
+        j = cuda.threadIdx.x
+        while j < keys:
+            p[row, j] = math.exp(scores[row, j] - top) / total if j < visible else real(0)
+            j += cuda.blockDim.x
+
+    return attention_kernel
+
+
+@functools.cache
+def cross_entropy(real: Any) -> Any:
+    """losses = -log softmax(x) at target, 0 where not counted.
+
+    x (batch, classes, inner), the others (batch, inner). tops and log_totals are what the
+    gradient needs of a row: its maximum and the log of its sum of exponentials below that.
+    """
+
+    @jit
+    def cross_entropy_kernel(x, target, counted, tops, log_totals, losses):
+        shared = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, x.shape[2])
+        top = row_max(x, o, i, shared)
+        log_total = math.log(row_exp_sum(x, o, i, top, shared))
+        if cuda.threadIdx.x == 0:
+            tops[o, i] = top
+            log_totals[o, i] = log_total
+            loss = real(0)
+            if counted[o, i]:
+                loss = log_total - (x[o, target[o, i], i] - top)
+            losses[o, i] = loss
+
+    return cross_entropy_kernel
+
+
+@functools.cache
+def cross_entropy_dx(real: Any) -> Any:
+    """dx = (softmax(x) - 1 at target) · scale (batch, inner), 0 where not counted."""
+
+    @jit
+    def cross_entropy_dx_kernel(x, target, counted, tops, log_totals, scale, dx):
+        k = cuda.grid(1)
+        if k < dx.size:
+            line, i = divide(k, x.shape[2])
+            o, j = divide(line, x.shape[1])
+            grad = real(0)
+            if counted[o, i]:
+                grad = math.exp((x[o, j, i] - tops[o, i]) - log_totals[o, i])
+                if j == target[o, i]:
+                    grad -= real(1)
+                grad *= scale[o, i]
+            dx[o, j, i] = grad
+
+    return cross_entropy_dx_kernel

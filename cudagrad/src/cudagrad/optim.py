@@ -1,0 +1,91 @@
+"""What turns gradients into better parameters, in order of rising complexity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from . import arrays
+from .arrays import Array
+from .engine import Tensor
+from .kernels import optimizer as kernels
+
+State = dict[str, Array]
+
+
+class Optimizer:
+    """Holds the parameters; a subclass says how one of them follows its gradient."""
+
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        self.params, self.lr = list(params), lr
+        if not self.params:
+            raise ValueError("an optimizer needs at least one parameter")
+        if lr < 0:
+            raise ValueError(f"lr must not be negative, is {lr}")
+        self.steps = [0] * len(self.params)
+        self.state: list[State] = [{} for _ in self.params]
+
+    def zero_grad(self) -> None:
+        for parameter in self.params:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for i, parameter in enumerate(self.params):
+            if parameter.grad is not None:
+                self.steps[i] += 1
+                self.update(parameter.data, parameter.grad.data, self.state[i], self.steps[i])
+
+    def update(self, data: Array, grad: Array, state: State, steps: int) -> None:
+        """Write the parameter, and its state, in place."""
+        raise NotImplementedError(f"{type(self).__name__} has no update")
+
+
+class SGD(Optimizer):
+    """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html"""
+
+    def __init__(self, params: Iterable[Tensor], lr: float = 0.001, momentum: float = 0.0) -> None:
+        super().__init__(params, lr)
+        self.momentum = momentum
+
+    def update(self, data: Array, grad: Array, state: State, steps: int) -> None:
+        real, velocity = data.dtype.type, state.get("velocity")
+        first = velocity is None  # and every time without momentum: the velocity is the gradient
+        if velocity is None:
+            velocity = arrays.copy(grad) if self.momentum else grad
+        if self.momentum:
+            state["velocity"] = velocity
+        operands = (data, grad, velocity)
+        scalars = (first, real(self.momentum), real(self.lr))
+        arrays.launch(kernels.sgd, data.size, *map(arrays.flat, operands), *scalars)
+
+
+class AdamW(Optimizer):
+    """Steps scaled by the gradient's own size, and weights that decay apart from it.
+
+    Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(params, lr)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+
+    def update(self, data: Array, grad: Array, state: State, steps: int) -> None:
+        real, (beta1, beta2) = data.dtype.type, self.betas
+        if not state:
+            state["mean"] = arrays.zeros(data.shape, data.dtype)
+            state["square"] = arrays.zeros(data.shape, data.dtype)
+        operands = (data, grad, state["mean"], state["square"])
+        decay = 1 - self.lr * self.weight_decay
+        rate = self.lr / (1 - beta1**steps)
+        root = math.sqrt(1 - beta2**steps)
+        scalars = map(real, (decay, 1 - beta1, beta2, 1 - beta2, rate, root, self.eps))
+        arrays.launch(kernels.adamw, data.size, *map(arrays.flat, operands), *scalars)

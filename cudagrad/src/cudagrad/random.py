@@ -1,0 +1,58 @@
+"""The one random generator, from which dropout and initial weights are drawn.
+
+It counts draws; a kernel turns seed, draw and position into a number. So a seed gives the same
+dropout on every executor.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import numpy as np
+
+from . import arrays
+from .arrays import Array, Shape
+from .kernels import random as kernels
+
+_seed = secrets.randbits(64)
+_draws = 0
+
+
+def manual_seed(seed: int) -> None:
+    """Start the generator afresh; the same seed draws the same numbers."""
+    global _seed, _draws
+    _seed, _draws = seed % 2**64, 0
+
+
+def keep(shape: Shape, p: float, dtype: Any) -> Array:
+    """0 with probability p, else 1 / (1 - p)."""
+    out = arrays.empty(shape, dtype)
+    threshold = np.int64(round(p * 2**32))
+    scale = out.dtype.type(1 / (1 - p) if p < 1 else 0)
+    arrays.launch(kernels.keep, out.size, *_draw(), threshold, scale, arrays.flat(out))
+    return out
+
+
+def uniform(shape: Shape, low: float, high: float, dtype: Any = np.float32) -> Array:
+    """Numbers of [low, high)."""
+    return _drawn(kernels.uniform, shape, low, high, dtype)
+
+
+def normal(shape: Shape, mean: float, std: float, dtype: Any = np.float32) -> Array:
+    """Normal numbers."""
+    return _drawn(kernels.normal, shape, mean, std, dtype)
+
+
+def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
+    out = arrays.empty(shape, dtype)
+    real = out.dtype.type
+    arrays.launch(kernel(real), out.size, *_draw(), real(a), real(b), arrays.flat(out))
+    return out
+
+
+def _draw() -> tuple[np.uint64, np.uint64]:
+    """The seed and the number of this draw."""
+    global _draws
+    _draws += 1
+    return np.uint64(_seed), np.uint64(_draws)

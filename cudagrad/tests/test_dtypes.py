@@ -1,0 +1,70 @@
+"""torch's promotion rules, written out, and float32 that stays float32."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cudagrad
+from cudagrad import arrays, gpt, ops, optim
+from cudagrad.arrays import Array
+from cudagrad.dtypes import result_type
+
+
+def zeros(shape: tuple[int, ...], dtype: str) -> Array:
+    return arrays.zeros(shape, dtype)
+
+
+@pytest.mark.parametrize(
+    ("operands", "expected"),
+    [
+        ((zeros((2,), "float32"), 1.5), "float32"),
+        ((zeros((2,), "float64"), 1.5), "float64"),
+        ((zeros((2,), "int64"), 2), "int64"),
+        ((zeros((2,), "int32"), 2), "int32"),
+        ((zeros((2,), "int64"), 1.5), "float32"),
+        ((zeros((2,), "bool"), 2), "int64"),
+        ((zeros((2,), "int64"), zeros((2,), "float32")), "float32"),
+        ((zeros((2,), "float32"), zeros((2,), "float64")), "float64"),
+        ((zeros((2,), "float32"), zeros((), "float64")), "float32"),
+        ((zeros((2,), "int32"), zeros((), "float64")), "float64"),
+        ((zeros((2,), "int32"), zeros((), "int64")), "int32"),
+        ((zeros((), "float64"), zeros((), "float32")), "float64"),
+        ((True, False), "bool"),
+    ],
+)
+def test_result_type_follows_torch(operands: tuple, expected: str) -> None:
+    assert result_type(*operands) == expected
+
+
+def test_something_that_is_no_number_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="not str"):
+        cudagrad.tensor([1.0]) + "1"
+
+
+def test_a_training_step_in_float32_makes_no_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    original = cudagrad.Tensor.__init__
+
+    def watch(self: cudagrad.Tensor, *args: object, **kwargs: object) -> None:
+        original(self, *args, **kwargs)
+        made.append(self.data.dtype)
+
+    model = gpt.GPT(gpt.GPTConfig(vocab_size=11, block_size=5, n_layer=1, n_head=2, n_embd=6))
+    optimizer = optim.AdamW(model.parameters())
+    monkeypatch.setattr(cudagrad.Tensor, "__init__", watch)
+    idx = np.arange(10).reshape(2, 5)
+    _, loss = model(idx, idx)
+    loss.backward()
+    optimizer.step()
+
+    assert loss.dtype == np.float32
+    assert np.dtype("float64") not in made
+    assert {p.dtype for p in model.parameters()} == {np.dtype("float32")}
+
+
+def test_python_floats_are_float32_and_arrays_keep_their_dtype() -> None:
+    assert cudagrad.tensor([1.0]).dtype == np.float32
+    assert cudagrad.tensor(np.array([1.0])).dtype == np.float64
+    assert cudagrad.tensor([1]).dtype == np.int64
+    assert ops.div(cudagrad.tensor([1, 2]), 2).dtype == np.float32

@@ -1,0 +1,409 @@
+"""What kernels may do, and that the emulator does it as a GPU would."""
+# ruff: noqa: ANN201 -- kernels return nothing, and numba infers the types of device functions
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cudagrad.emulator import DeviceArray, cuda, empty, jit, order
+
+THREADS = 8
+TILE = 4
+PADDED = (TILE, TILE + 1)
+HALF = np.float32(0.5)
+
+
+def device(data: Any, dtype: Any = np.float32) -> DeviceArray:
+    return DeviceArray(np.array(data, dtype))
+
+
+@pytest.fixture(params=["forward", "reversed"], autouse=True)
+def _both_orders(request: pytest.FixtureRequest) -> Iterator[None]:
+    with order(request.param):
+        yield
+
+
+# Coordinates
+
+
+@jit
+def coordinates(out):
+    i, j, k = cuda.grid(3)
+    out[i, j, k, 0] = cuda.threadIdx.x + 10 * cuda.threadIdx.y + 100 * cuda.threadIdx.z
+    out[i, j, k, 1] = cuda.blockIdx.x + 10 * cuda.blockIdx.y + 100 * cuda.blockIdx.z
+    out[i, j, k, 2] = cuda.blockDim.x + 10 * cuda.blockDim.y + 100 * cuda.blockDim.z
+    out[i, j, k, 3] = cuda.gridDim.x + 10 * cuda.gridDim.y + 100 * cuda.gridDim.z
+
+
+def test_every_thread_knows_where_it_is() -> None:
+    grid, block = (2, 3, 4), (3, 2, 1)
+    out = empty((6, 6, 4, 4), np.int64)
+    coordinates[grid, block](out)
+
+    x, y, z = np.indices((6, 6, 4))
+    assert (out.memory[..., 0] == x % 3 + 10 * (y % 2)).all()
+    assert (out.memory[..., 1] == x // 3 + 10 * (y // 2) + 100 * z).all()
+    assert (out.memory[..., 2] == 123).all()
+    assert (out.memory[..., 3] == 432).all()
+
+
+@jit
+def stride_over(x):
+    i = cuda.grid(1)
+    while i < x.size:
+        x[i] += 1
+        i += cuda.gridsize(1)
+
+
+def test_a_grid_may_stride_over_an_array() -> None:
+    x = device(np.zeros(1000))
+    stride_over[3, 7](x)
+
+    assert (x.memory == 1).all()
+
+
+# Arguments
+
+
+@jit
+def place(x, shape, strides, out, scale):
+    row, column = cuda.grid(2)
+    if row < shape[0] and column < shape[1]:
+        where = 0
+        for d in range(2):
+            where += (row if d == 0 else column) * strides[d]
+        out[row, column] = scale * x[where]
+
+
+def test_tuples_and_numbers_are_arguments() -> None:
+    x, out = device(np.arange(6)), empty((3, 2), np.float32)
+    place[(2, 1), (2, 2)](x, (3, 2), (1, 3), out, np.float32(2))
+
+    assert out.memory.tolist() == [[0, 6], [2, 8], [4, 10]]
+
+
+@jit
+def write_type(value, out):
+    out[0] = value * type(value)(1) // 2 if out.size == 1 else value + HALF
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(2**40 + 1, 2**39), (np.int32(7), 3), (True, 0), (7.0, 3)]
+)
+def test_python_numbers_are_64_bits_wide(value: Any, expected: int) -> None:
+    out = empty((1,), np.float64)
+    write_type[1, 1](value, out)
+
+    assert out.memory[0] == expected
+
+
+@jit
+def third(x, out):
+    out[0] = x[0] / 3.0
+
+
+@jit
+def narrow_third(x, out):
+    out[0] = x[0] / np.float32(3.0)
+
+
+def test_a_python_float_makes_float64_arithmetic_as_on_a_gpu() -> None:
+    x, wide, narrow = device([1.0]), empty((1,), np.float64), empty((1,), np.float64)
+    third[1, 1](x, wide)
+    narrow_third[1, 1](x, narrow)
+
+    assert wide.memory[0] == 1 / 3
+    assert narrow.memory[0] == np.float32(1) / np.float32(3)
+
+
+@jit
+def divide(x, y, out):
+    i = cuda.grid(1)
+    out[i] = x[i] / y[i]
+
+
+def test_division_by_zero_raises_nothing() -> None:
+    out = empty((3,), np.float32)
+    divide[1, 3](device([1, -1, 0]), device([0, 0, 0]), out)
+
+    assert out.memory[:2].tolist() == [math.inf, -math.inf]
+    assert math.isnan(out.memory[2])
+
+
+@jit
+def invert(mask, ids, out):
+    i = cuda.grid(1)
+    out[i] = not mask[ids[i]]
+
+
+def test_bools_and_integers_are_dtypes() -> None:
+    out = empty((3,), np.bool_)
+    invert[1, 3](device([True, False], np.bool_), device([0, 1, 1], np.int32), out)
+
+    assert out.memory.tolist() == [False, True, True]
+
+
+@jit
+def zero_dimensional(x, out):
+    out[()] = x[()] * 2
+
+
+def test_arrays_without_dims() -> None:
+    out = empty((), np.float32)
+    zero_dimensional[1, 1](device(3.0), out)
+
+    assert out.memory == 6
+
+
+# Device functions and factories
+
+
+@jit(device=True)
+def square(x):
+    return x * x
+
+
+@jit(device=True)
+def clamp(x, low, high):
+    if x < low:
+        return low
+    return min(x, high)
+
+
+def make(function: Callable[..., Any], bound: float) -> Any:
+    limit = np.float32(bound)
+
+    @jit
+    def mapped(x, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i] = clamp(high=limit, x=function(x[i]), low=-limit)
+
+    return mapped
+
+
+@jit(device=True)
+def double(x):
+    return square(x) / x * math.sqrt(4.0)
+
+
+def test_a_factory_makes_a_kernel_of_each_function_and_constant() -> None:
+    x = device([1, 2, 3])
+    results = []
+    for kernel in (make(square, 100.0), make(double, 100.0), make(square, 5.0)):
+        out = empty((3,), np.float32)
+        kernel[2, 2](x, out)
+        results.append(out.memory.tolist())
+
+    assert results == [[1, 4, 9], [2, 4, 6], [1, 4, 5]]
+
+
+@jit(device=True)
+def own_place():
+    return cuda.grid(1)
+
+
+@jit
+def number(out):
+    out[own_place()] = own_place()
+
+
+def test_device_functions_know_where_they_are() -> None:
+    out = empty((6,), np.int64)
+    number[2, 3](out)
+
+    assert out.memory.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+# Barriers
+
+
+@jit(device=True)
+def block_sum(value, shared):
+    t = cuda.threadIdx.x
+    shared[t] = value
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half:
+            shared[t] += shared[t + half]
+        cuda.syncthreads()
+        half //= 2
+    total = shared[0]
+    cuda.syncthreads()
+    return total
+
+
+@jit
+def centre(x, out):
+    """out = (x - mean) / (sum of squares), a block for each row of any length."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    row, n = cuda.blockIdx.x, x.shape[1]
+    total = np.float32(0)
+    for j in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+        total += x[row, j]
+    mean = block_sum(total, shared) / np.float32(n)
+    squares = np.float32(0)
+    for j in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+        squares += square(x[row, j] - mean)
+    squares = block_sum(squares, shared)
+    for j in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+        out[row, j] = (x[row, j] - mean) / squares
+
+
+@pytest.mark.parametrize("n", [1, 5, 8, 37])
+def test_barriers_in_loops_of_helpers(n: int) -> None:
+    data = np.random.default_rng(0).normal(size=(6, n)).astype(np.float32)
+    out = empty(data.shape, np.float32)
+    centre[6, THREADS](device(data), out)
+    centred = data - data.mean(1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        expected = centred / (centred**2).sum(1, keepdims=True)
+
+    np.testing.assert_allclose(out.memory, expected, rtol=1e-4)
+
+
+@jit
+def matmul(a, b, out):
+    a_tile = cuda.shared.array(PADDED, np.float32)
+    b_tile = cuda.shared.array((TILE, TILE), dtype=np.float32)
+    column, row = cuda.grid(2)
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    total = np.float32(0)
+    for start in range(0, a.shape[1], TILE):
+        inside = row < a.shape[0] and start + tx < a.shape[1]
+        a_tile[ty, tx] = a[row, start + tx] if inside else np.float32(0)
+        inside = start + ty < b.shape[0] and column < b.shape[1]
+        b_tile[ty, tx] = b[start + ty, column] if inside else np.float32(0)
+        cuda.syncthreads()
+        for k in range(TILE):
+            total += a_tile[ty, k] * b_tile[k, tx]
+        cuda.syncthreads()
+    if row < out.shape[0] and column < out.shape[1]:
+        out[row, column] = total
+
+
+def test_tiles_of_shared_memory_multiply_matrices() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(13, 6)), rng.normal(size=(6, 9))
+    out = empty((13, 9), np.float32)
+    matmul[(3, 4), (TILE, TILE)](device(a), device(b), out)
+
+    np.testing.assert_allclose(out.memory, a @ b, rtol=1e-4, atol=1e-5)
+
+
+@jit
+def where_uniform(x, out, twice):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    value = x[t]
+    if twice:
+        shared[t] = value
+        cuda.syncthreads()
+        value += shared[(t + 1) % THREADS]
+    else:
+        value = -value
+    out[t] = value
+
+
+def test_a_barrier_may_stand_in_a_branch_that_all_threads_take() -> None:
+    x, out = device(np.arange(8)), empty((8,), np.float32)
+    where_uniform[1, THREADS](x, out, True)
+    assert out.memory.tolist() == [1, 3, 5, 7, 9, 11, 13, 7]
+
+    where_uniform[1, THREADS](x, out, False)
+    assert out.memory.tolist() == [0, -1, -2, -3, -4, -5, -6, -7]
+
+
+@jit
+def rotate(x, out):
+    """Local memory, and shared memory of two helpers, live across barriers."""
+    mine = cuda.local.array(2, np.int32)
+    t = cuda.threadIdx.x
+    mine[0] = x[t]
+    mine[1] = next_of(mine[0])
+    out[t] = next_of(mine[1]) * 100 + mine[0]
+
+
+@jit(device=True)
+def next_of(value):
+    box = cuda.shared.array(THREADS, np.int32)
+    cuda.syncthreads()
+    box[cuda.threadIdx.x] = value
+    cuda.syncthreads()
+    return box[(cuda.threadIdx.x + 1) % THREADS]
+
+
+def test_local_memory_and_the_shared_memory_of_a_helper() -> None:
+    out = empty((8,), np.int64)
+    rotate[1, THREADS](device(np.arange(8), np.int32), out)
+
+    assert out.memory.tolist() == [200, 301, 402, 503, 604, 705, 6, 107]
+
+
+# Atomics
+
+
+@jit
+def histogram(ids, counts, extremes, grid):
+    i = cuda.grid(1)
+    if i < ids.size:
+        cuda.atomic.add(counts, ids[i], 1)
+        cuda.atomic.max(extremes, 0, ids[i])
+        cuda.atomic.min(extremes, 1, ids[i])
+        cuda.atomic.add(grid, (ids[i] // 2, ids[i] % 2), 0.5)
+
+
+@jit
+def ticket(counter, out):
+    out[cuda.atomic.add(counter, 0, 1)] = cuda.grid(1)
+
+
+def test_atomics() -> None:
+    ids = np.random.default_rng(2).integers(1, 4, 100)
+    counts, extremes = device(np.zeros(4), np.int32), device([0, 99], np.int64)
+    grid = device(np.zeros((2, 2)))
+    histogram[13, 8](device(ids, np.int64), counts, extremes, grid)
+
+    expected = np.bincount(ids, minlength=4)
+    assert counts.memory.tolist() == expected.tolist()
+    assert extremes.memory.tolist() == [3, 1]
+    assert grid.memory.ravel().tolist() == (expected / 2).tolist()
+
+
+def test_an_atomic_returns_what_was_there() -> None:
+    out = empty((12,), np.int64)
+    ticket[3, 4](device([0], np.int64), out)
+
+    assert sorted(out.memory.tolist()) == list(range(12))
+
+
+# Memory nobody has written
+
+
+@jit
+def leak(out):
+    shared = cuda.shared.array(2, np.float32)
+    whole = cuda.shared.array(1, np.int32)
+    mine = cuda.local.array((1,), np.float64)
+    out[cuda.blockIdx.x, 0] = shared[0]
+    out[cuda.blockIdx.x, 1] = whole[0]
+    out[cuda.blockIdx.x, 2] = mine[0]
+    shared[0] = 1
+    whole[0] = 1
+    mine[0] = 1
+
+
+def test_what_nobody_has_written_is_poisoned_anew_for_every_block() -> None:
+    out = empty((3, 3), np.float64)
+    assert np.isnan(out.memory).all()
+    leak[3, 1](out)
+
+    assert np.isnan(out.memory[:, [0, 2]]).all()
+    assert (out.memory[:, 1] == 0x6D6D6D6D).all()
+    assert empty((), np.int32).memory == 0x6D6D6D6D

@@ -1,0 +1,493 @@
+"""What the emulator refuses, what it finds wrong, and how it says so."""
+# ruff: noqa: ANN201 -- kernels return nothing, and numba infers the types of device functions
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+from cudagrad.emulator import (
+    BarrierError,
+    DeviceArray,
+    KernelError,
+    UnsupportedError,
+    cuda,
+    empty,
+    jit,
+    order,
+)
+
+THREADS = 8
+TABLE = np.arange(3)
+
+
+def device(data: Any, dtype: Any = np.float32) -> DeviceArray:
+    return DeviceArray(np.array(data, dtype))
+
+
+def line_of(function: Any, text: str) -> str:
+    """FILE:LINE of the first line of a kernel that has text in it."""
+    code = function.__wrapped__.__code__
+    with open(code.co_filename) as file:
+        lines = file.read().splitlines()
+    start = code.co_firstlineno
+    offset = next(i for i, line in enumerate(lines[start - 1 :]) if text in line)
+    return f"{code.co_filename}:{start + offset}"
+
+
+# Indices
+
+
+@jit
+def copy(x, out):
+    i = cuda.grid(1)
+    out[i] = x[i]
+
+
+@jit
+def shift(x, out):
+    row, column = cuda.grid(2)
+    out[row, column] = x[row, column - 1]
+
+
+@jit
+def first(x, out):
+    out[cuda.grid(1)] = x[0]
+
+
+@jit(device=True)
+def read(x, i):
+    return x[i + 1]
+
+
+@jit
+def read_on(x, out):
+    i = cuda.grid(1)
+    out[i] = read(x, i)
+
+
+@jit
+def count(ids, counts):
+    cuda.atomic.add(counts, ids[cuda.grid(1)], 1)
+
+
+def test_an_index_out_of_bounds_names_array_line_and_thread() -> None:
+    with pytest.raises(IndexError) as caught:
+        copy[2, 4](device(np.zeros(6)), empty((8,), np.float32))
+
+    assert str(caught.value) == (
+        f"{copy}: x[i] at {line_of(copy, 'out[i] = x[i]')}: index 6 on axis 0 of size 6; "
+        "block (1, 0, 0), thread (2, 0, 0)"
+    )
+
+
+def test_a_negative_index_does_not_wrap() -> None:
+    with pytest.raises(IndexError, match=r"x\[row, column - 1\].*index -1 on axis 1 of size 2"):
+        shift[(1, 1), (2, 2)](empty((2, 2), np.float32), empty((2, 2), np.float32))
+
+
+def test_constant_indices_are_checked_too() -> None:
+    with pytest.raises(IndexError, match=r"kernel first .*out of bounds.*thread \(0, 0, 0\)"):
+        first[1, 1](empty((0,), np.float32), empty((1,), np.float32))
+
+
+def test_indices_of_device_functions_and_atomics_are_checked() -> None:
+    with pytest.raises(IndexError, match=r"kernel read_on .*x\[i \+ 1\].*index 3"):
+        read_on[1, 3](empty((3,), np.float32), empty((3,), np.float32))
+    with pytest.raises(IndexError, match=r"atomic\.add\(counts.*index 7 on axis 0 of size 4"):
+        count[1, 1](device([7], np.int64), empty((4,), np.int64))
+
+
+def test_a_fault_keeps_no_array_alive_and_the_kernel_usable() -> None:
+    x, out = device(np.zeros(6)), empty((6,), np.float32)
+    before = sys.getrefcount(x.memory)
+    for _ in range(3):
+        with contextlib.suppress(IndexError):
+            copy[2, 4](x, out)
+    copy[2, 3](x, out)
+    after = sys.getrefcount(x.memory)
+
+    assert after == before
+    assert (out.memory == 0).all()
+
+
+# Barriers
+
+
+@jit
+def divergent(x):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    if t < x.size:
+        shared[t] = x[t]
+        cuda.syncthreads()
+        x[t] = shared[0]
+
+
+@jit
+def two_barriers(x):
+    if cuda.threadIdx.x % 2 == 0:
+        cuda.syncthreads()
+    else:
+        cuda.syncthreads()
+
+
+@jit
+def early_return(x):
+    t = cuda.threadIdx.x
+    if t >= x.size:
+        return
+    cuda.syncthreads()
+    x[t] = 0
+
+
+@jit
+def no_barrier(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = x[t]
+    out[t] = shared[THREADS - 1 - t]
+
+
+@jit
+def no_second_barrier(x, out):
+    """Each tile is read while quick threads already write the next."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    total = np.float32(0)
+    for start in range(0, x.size, THREADS):
+        shared[t] = x[start + t]
+        cuda.syncthreads()
+        for k in range(THREADS):
+            total += shared[k]
+    out[t] = total
+
+
+@jit
+def reads_other_blocks(x):
+    i = cuda.grid(1)
+    if i > 0:
+        x[i] += x[i - 1]
+
+
+@pytest.mark.parametrize("kernel", [divergent, early_return])
+@pytest.mark.parametrize("name", ["forward", "reversed"])
+def test_a_barrier_that_some_threads_miss(kernel: Any, name: str) -> None:
+    with pytest.raises(BarrierError) as caught, order(name):
+        kernel[1, THREADS](device(np.zeros(5)))
+
+    message = str(caught.value)
+    assert message.startswith(f"{kernel}: block (0, 0, 0) does not meet at a barrier: ")
+    assert "3 threads, (5, 0, 0) the first, are at the end" in message
+    where = line_of(kernel, "syncthreads")
+    assert f"5 threads, (0, 0, 0) the first, are at cuda.syncthreads() at {where}" in message
+
+
+def test_threads_at_different_barriers() -> None:
+    with pytest.raises(BarrierError, match=r"4 threads, \(0, 0, 0\).*4 threads, \(1, 0, 0\)"):
+        two_barriers[1, THREADS](device([0]))
+
+
+@pytest.mark.parametrize("kernel", [no_barrier, no_second_barrier])
+def test_a_missing_barrier_shows_in_one_of_the_orders(kernel: Any) -> None:
+    x = np.arange(2 * THREADS, dtype=np.float32)
+    results = []
+    for name in ("forward", "reversed"):
+        out = empty((THREADS,), np.float32)
+        with order(name):
+            kernel[1, THREADS](device(x), out)
+        results.append(out.memory)
+
+    assert not np.array_equal(*results, equal_nan=True)
+
+
+def test_a_race_between_blocks_shows_in_one_of_the_orders() -> None:
+    results = []
+    for name in ("forward", "reversed"):
+        x = device(np.ones(6))
+        with order(name):
+            reads_other_blocks[6, 1](x)
+        results.append(x.memory.tolist())
+
+    assert results == [[1, 2, 3, 4, 5, 6], [1, 2, 2, 2, 2, 2]]
+
+
+# Launches
+
+
+@pytest.mark.parametrize(
+    ("grid", "block", "error"),
+    [
+        (0, 1, ValueError),
+        (1, 0, ValueError),
+        ((1, 70_000), 1, ValueError),
+        (1, 1025, ValueError),
+        (1, (32, 33), ValueError),
+        (1, (1, 1, 65), ValueError),
+        (1.0, 1, TypeError),
+        ((1, 1, 1, 1), 1, TypeError),
+    ],
+)
+def test_a_grid_or_block_that_no_gpu_takes(grid: Any, block: Any, error: type) -> None:
+    with pytest.raises(error, match=r"kernel copy .*(grid|block)"):
+        copy[grid, block]
+
+
+def test_arguments_that_a_gpu_would_copy_or_not_take() -> None:
+    x = empty((1,), np.float32)
+    with pytest.raises(TypeError, match=r"kernel copy .*given a ndarray.*to_device"):
+        copy[1, 1](np.zeros(1), x)
+    with pytest.raises(TypeError, match=r"kernel copy .*given a list"):
+        copy[1, 1]([1.0], x)
+    with pytest.raises(TypeError, match=r"kernel copy .*takes \(x, out\), not 1 argument"):
+        copy[1, 1](x)
+
+
+def test_kernels_are_launched_and_device_functions_are_not_called() -> None:
+    with pytest.raises(TypeError, match=r"kernel copy .*copy\[grid, block\]"):
+        copy(1, 2)
+    with pytest.raises(TypeError, match="read is a device function"):
+        read(1, 2)
+    with pytest.raises(AttributeError, match=r"cuda\.grid means something only inside a kernel"):
+        cuda.grid(1)
+
+
+def test_an_unknown_order() -> None:
+    with pytest.raises(ValueError, match="unknown order 'random'; known: forward, reversed"):
+        order("random").__enter__()
+
+
+@jit
+def much_shared(x):
+    shared = cuda.shared.array((12, 1025), np.float32)
+    shared[0, 0] = x[0]
+
+
+def test_more_shared_memory_than_a_block_has() -> None:
+    with pytest.raises(KernelError, match=r"kernel much_shared .*49200 bytes.*49152"):
+        much_shared[1, 1](empty((1,), np.float32))
+
+
+@jit
+def wrong_type(x):
+    x[0] = x.missing
+
+
+def test_numbas_errors_name_the_kernel() -> None:
+    with pytest.raises(numba.TypingError, match="missing") as caught:
+        wrong_type[1, 1](empty((1,), np.float32))
+
+    assert caught.value.__notes__ == [f"in {wrong_type}"]
+
+
+# What is not for kernels
+
+
+@jit
+def shuffles(x):
+    x[0] = cuda.shfl_sync(-1, x[0], 0)
+
+
+@jit
+def asserts(x):
+    assert x.size > 0
+
+
+@jit
+def raises(x):
+    raise ValueError
+
+
+@jit
+def comprehends(x):
+    x[0] = max([i * i for i in range(3)])
+
+
+@jit
+def sums(x):
+    x[0] = sum(x)
+
+
+@jit
+def allocates(x):
+    x[0] = np.zeros(3)[0]
+
+
+def undecorated(x):
+    return x
+
+
+@jit
+def calls_python(x):
+    x[0] = undecorated(x[0])
+
+
+@jit
+def reads_global_array(x):
+    x[0] = TABLE[0]
+
+
+@jit
+def undefined(x):
+    x[0] = nowhere  # noqa: F821
+
+
+@jit
+def returns(x):
+    return x[0]
+
+
+@jit
+def dynamic_shape(x):
+    shared = cuda.shared.array(x.size, np.float32)
+    shared[0] = 1
+
+
+@jit
+def dynamic_shared(x):
+    shared = cuda.shared.array(0, np.float32)
+    shared[0] = 1
+
+
+@jit
+def four_dims(x):
+    x[0] = cuda.grid(4)
+
+
+@jit
+def barrier_value(x):
+    x[0] = cuda.syncthreads()
+
+
+@jit
+def loop_else(x):
+    for _ in range(3):
+        pass
+    else:
+        x[0] = 1
+
+
+@jit
+def too_few(x):
+    x[0] = read(x)
+
+
+@jit(device=True)
+def forever(x):
+    return forever(x)
+
+
+@jit
+def recursive(x):
+    x[0] = forever(x)
+
+
+@jit(device=True)
+def wait(x):
+    cuda.syncthreads()
+    return x
+
+
+@jit(device=True)
+def wait_or_not(x):
+    if x < 0:
+        return x
+    cuda.syncthreads()
+    return x
+
+
+@jit
+def returns_early(x):
+    x[0] = wait_or_not(x[0])
+
+
+@jit
+def waits_perhaps(x):
+    x[0] = wait(1) if x.size > 1 else 0
+
+
+@jit
+def waits_in_while(x):
+    while wait(1) < 0:
+        pass
+
+
+@jit
+def waits_after_reading(x):
+    x[0] = x[0] + wait(1)
+
+
+@jit
+def waits_after_calling(x):
+    x[0] = max(np.float32(1), read(x, -1) + wait(1))
+
+
+@jit
+def waits_between(x):
+    x[0] += wait(1)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "line", "why"),
+    [
+        (shuffles, "shfl_sync", "cuda.shfl_sync is not supported by the emulator"),
+        (asserts, "assert x", "assert is not for kernels"),
+        (raises, "raise V", "raise is not for kernels"),
+        (comprehends, "range", "listcomp is not for kernels"),
+        (sums, "sum(", "a kernel cannot use sum"),
+        (allocates, "zeros", "a kernel cannot use np.zeros"),
+        (calls_python, "undecorated(x", "a kernel cannot use undecorated, a function"),
+        (reads_global_array, "TABLE", "a kernel cannot use TABLE, a ndarray"),
+        (undefined, "nowhere", "the name nowhere is not defined"),
+        (returns, "return x", "a kernel returns nothing"),
+        (dynamic_shape, "shared.array", "x.size must be a constant"),
+        (dynamic_shared, "shared.array", "a shape of positive constants"),
+        (four_dims, "grid(4)", "a grid has 1, 2 or 3 dimensions"),
+        (barrier_value, "sync", "cuda.syncthreads() is a statement of its own"),
+        (loop_else, "for", "a loop with else is not for kernels"),
+        (too_few, "read(x)", "read takes (x, i)"),
+        (recursive, "jit", "a device function cannot call itself"),
+        (returns_early, "jit", "may return only in its last line"),
+        (waits_perhaps, "wait(", "must be called in a statement of its own"),
+        (waits_in_while, "wait(", "must be called in a statement of its own"),
+        (waits_after_reading, "wait(", "must be called before x[0]"),
+        (waits_after_calling, "wait(", "must be called before read(x, -1)"),
+        (waits_between, "wait(", "give what the device function returns a name first"),
+    ],
+)
+def test_what_is_not_supported_is_named_with_its_line(kernel: Any, line: str, why: str) -> None:
+    with pytest.raises(UnsupportedError, match=re.escape(why)) as caught:
+        kernel[1, 1](empty((1,), np.float32))
+
+    if line != "jit":  # the fault is in a device function
+        assert f"{kernel.__name__} ({line_of(kernel, line)})" in str(caught.value)
+
+
+def test_a_kernel_without_source() -> None:
+    namespace: dict[str, Any] = {}
+    exec("def made(x):\n    x[0] = 1", namespace)
+    with pytest.raises(UnsupportedError, match=r"made .*its source is not in the file"):
+        jit(namespace["made"])[1, 1](empty((1,), np.float32))
+
+
+def parameters_with_default(x, y=1):
+    x[0] = y
+
+
+def parameters_with_stars(*x):
+    x[0][0] = 1
+
+
+@pytest.mark.parametrize("function", [parameters_with_default, parameters_with_stars])
+def test_parameters_are_positional(function: Callable[..., Any]) -> None:
+    assert isinstance(function, types.FunctionType)
+    with pytest.raises(UnsupportedError, match="parameters are positional, without defaults"):
+        jit(function)[1, 1](empty((1,), np.float32))

@@ -1,0 +1,165 @@
+"""The tape, ownership of gradients, and what is left in memory."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import cudagrad
+from cudagrad import arrays, engine, ops
+
+
+def leaf(*numbers: float) -> cudagrad.Tensor:
+    return cudagrad.tensor(list(numbers), requires_grad=True)
+
+
+def test_a_chain_of_100_000_goes_backward_and_is_freed() -> None:
+    x = leaf(1.0)
+    y = x
+    for _ in range(100_000):
+        y = y + 1.0
+    y.backward()
+
+    assert x.grad.tolist() == [1.0]
+
+
+def test_a_long_chain_is_freed_without_backward() -> None:
+    y = leaf(1.0)
+    for _ in range(200_000):
+        y = y * 1.0
+    del y
+
+
+def test_nothing_of_a_graph_outlives_it_with_the_collector_off() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(1.0, 2.0)
+        middle = ops.softmax(x * 2.0, dim=0)
+        loss = middle.sum()
+        alive = [weakref.ref(node) for node in (middle, loss)]
+        del middle, loss
+        assert [ref() for ref in alive] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_backward_frees_what_lies_between_the_leaves_and_the_output() -> None:
+    x = leaf(1.0, 2.0)
+    middle = x * 2.0
+    freed = weakref.ref(middle)
+    loss = middle.sum()
+    del middle
+    loss.backward()
+
+    assert freed() is None
+
+
+def test_two_leaves_given_the_same_gradient_do_not_share_it() -> None:
+    x, y = leaf(1.0), leaf(2.0)
+    (x + y).backward()
+    x.grad = None
+    (x + x).backward()
+
+    assert x.grad.tolist() == [2.0]
+    assert y.grad.tolist() == [1.0]
+
+
+def test_a_gradient_handed_in_is_not_kept_as_leaf_gradient() -> None:
+    x, gradient = leaf(1.0, 2.0), np.ones(2, np.float32)
+    (x + 0.0).backward(gradient)
+    gradient += 5.0
+
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_a_pullback_that_returns_the_wrong_shape_is_named() -> None:
+    @engine.op
+    def crooked(x):
+        return x, lambda dout: arrays.copy_from(dout, 0, (1, 2), (3, 1))
+
+    x = cudagrad.tensor(np.zeros((2, 3)), requires_grad=True)
+    with pytest.raises(AssertionError, match=r"crooked: a gradient of shape \(1, 2\)"):
+        crooked(x).backward(np.ones((2, 3)))
+
+
+def test_a_pullback_that_changes_the_dtype_is_named() -> None:
+    @engine.op
+    def widening(x):
+        return x, lambda dout: arrays.cast(dout, np.dtype("float64"))
+
+    with pytest.raises(AssertionError, match="widening: a gradient is float64"):
+        widening(leaf(1.0)).backward()
+
+
+def test_only_the_functions_that_are_needed_are_called() -> None:
+    calls = []
+
+    @engine.op
+    def watched(x, other):
+        return x, (
+            lambda dout: calls.append("x") or dout,
+            lambda dout: calls.append("other") or dout,
+        )
+
+    watched(leaf(1.0), cudagrad.tensor([2.0])).backward()
+
+    assert calls == ["x"]
+
+
+def test_arrays_and_numbers_on_either_side_of_an_operator() -> None:
+    x = leaf(1.0, 2.0)
+    array = np.array([3.0, 5.0], np.float32)
+    results = [array + x, x + array, array - x, 2 - x, 2 / x, 2**x, array @ x, x @ array]
+
+    assert [r.tolist() for r in results] == [
+        [4.0, 7.0],
+        [4.0, 7.0],
+        [2.0, 3.0],
+        [1.0, 0.0],
+        [2.0, 1.0],
+        [2.0, 4.0],
+        13.0,
+        13.0,
+    ]
+    assert all(isinstance(r, cudagrad.Tensor) and r.requires_grad for r in results)
+
+
+def test_methods_take_shapes_as_torch_does() -> None:
+    x = cudagrad.tensor(np.arange(6.0).reshape(2, 3))
+
+    assert x.view(3, 2).shape == x.view((3, 2)).shape == x.T.shape == (3, 2)
+    assert x.permute(1, 0).shape == (3, 2)
+    assert x.unsqueeze(0).expand(4, -1, -1).shape == (4, 2, 3)
+
+
+def test_misuse_is_refused_in_words() -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match="does not require a gradient"):
+        cudagrad.tensor([1.0]).backward()
+    with pytest.raises(RuntimeError, match="needs a gradient for a tensor of shape"):
+        (x * 2.0).backward()
+    with pytest.raises(ValueError, match=r"gradient of shape \(3,\) for \(2,\)"):
+        (x * 2.0).backward(np.ones(3))
+    with pytest.raises(TypeError, match="only floating tensors"):
+        cudagrad.tensor([1, 2], requires_grad=True)
+    with pytest.raises(RuntimeError, match="call detach"):
+        x.numpy()
+    with pytest.raises(TypeError, match="no dtype complex128"):
+        cudagrad.tensor(np.array([1j]))
+    y = x.sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="freed"):
+        y.backward()
+
+
+def test_no_grad_decorates_a_function_that_calls_itself() -> None:
+    @cudagrad.no_grad()
+    def power(x: cudagrad.Tensor, n: int) -> cudagrad.Tensor:
+        return x if n == 1 else x * power(x, n - 1)
+
+    assert not power(leaf(2.0), 3).requires_grad
+    assert (leaf(2.0) * 2.0).requires_grad

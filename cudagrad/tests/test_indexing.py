@@ -1,0 +1,89 @@
+"""x[index] against NumPy, which torch follows but for ints beside index arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cudagrad
+from cudagrad import ops
+
+X = np.arange(3 * 5 * 4 * 2, dtype=np.float64).reshape(3, 5, 4, 2)
+MASK = X[:, :, 0, 0] % 3 == 0
+
+INDICES: list[Any] = [
+    1,
+    (-1, slice(None), 2),
+    (slice(1, None), slice(None, None, 2), slice(5, 2)),
+    (Ellipsis, 0),
+    (None, 1, Ellipsis, None, slice(0, 3, 2)),
+    [2, 0, 2],
+    (slice(None), [[0, -1], [3, 3]]),
+    ([0, 1], slice(None), [2, 3]),
+    (slice(None), [0, 1], [2, 3]),
+    (slice(None), [[0], [4]], [2, 3], slice(None, None, 2)),
+    ([0, 1], None, [2, 3]),
+    (slice(None), np.array([4, 0], np.int32), Ellipsis),
+    MASK,
+    (MASK, slice(None), 1),
+    (slice(1, 2), [True, False, True, True, False]),
+    (slice(None), slice(None), [True, False, True, False], [1, 0]),
+    True,
+    False,
+    (np.zeros((3, 5), bool),),
+    [],
+]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+def test_values_and_gradients_are_numpys(index: Any) -> None:
+    x = cudagrad.tensor(X, requires_grad=True)
+    taken = x[index]
+    expected = X[index]
+    dout = np.random.default_rng(0).standard_normal(expected.shape)
+    taken.backward(dout)
+    dx = np.zeros_like(X)
+    np.add.at(dx, index, dout)
+
+    assert taken.shape == expected.shape
+    assert taken.tolist() == expected.tolist()
+    np.testing.assert_allclose(x.grad.numpy(), dx, rtol=1e-15)
+
+
+def test_an_int_selects_before_index_arrays_meet() -> None:
+    x = cudagrad.tensor(X)
+
+    assert x[1, :, [0, 3]].shape == (5, 2, 2)
+    assert X[1, :, [0, 3]].shape == (2, 5, 2)
+    assert x[cudagrad.tensor(1), :, [0, 3]].shape == (5, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "words"),
+    [
+        (3, IndexError, "3 is out of range for dim 0 of length 3"),
+        ([0, 3], IndexError, "out of range for a dim of length 3"),
+        ([-4], IndexError, "out of range for a dim of length 3"),
+        ((0, 0, 0, 0, 0), IndexError, r"5 indices for shape \(3, 5, 4, 2\)"),
+        ((Ellipsis, Ellipsis), IndexError, "more than one Ellipsis"),
+        (np.zeros((3, 4), bool), IndexError, r"mask of shape \(3, 4\) for dims of shape \(3, 5\)"),
+        (([0, 1], [0, 1, 2]), IndexError, r"\(2,\) and \(3,\) do not broadcast"),
+        (slice(None, None, -1), ValueError, "positive step"),
+        ("a", TypeError, "str is no index"),
+        ([0.5], TypeError, "must be integers or bool"),
+    ],
+)
+def test_bad_indices_are_refused(index: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        cudagrad.tensor(X)[index]
+
+
+def test_ids_and_targets_are_checked_before_they_reach_memory() -> None:
+    weight = cudagrad.tensor(np.zeros((4, 2)))
+    for wrong in (-1, 4, 2**40):
+        with pytest.raises(IndexError, match=r"out of range \[0, 3\]"):
+            ops.embedding(np.array([0, wrong]), weight)
+        with pytest.raises(IndexError, match=r"out of range \[0, 1\]"):
+            ops.cross_entropy(weight, np.array([0, 1, 0, wrong]))

@@ -1,0 +1,115 @@
+"""What the kernels promise: the same bits in any order of threads, one dtype, and all the maths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from calls import CALLS, arrays, run
+
+import cudagrad
+from cudagrad import device, emulator, gpt, ops, optim
+from cudagrad.arrays import PART, Array, empty, item, launch, positions
+from cudagrad.kernels import random as random_kernels
+
+needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
+
+
+def test_every_op_is_called() -> None:
+    assert list(CALLS) == ops.__all__
+
+
+@needs_emulator
+@pytest.mark.parametrize("name", CALLS)
+def test_the_order_of_threads_changes_no_bit(name: str) -> None:
+    forward = [array.tobytes() for array in arrays(name, np.float32)]
+    with emulator.order("reversed"):
+        backward = [array.tobytes() for array in arrays(name, np.float32)]
+
+    assert forward == backward
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", CALLS)
+def test_results_and_gradients_keep_the_dtype(name: str, dtype: type) -> None:
+    expected = np.int64 if name == "argmax" else dtype
+
+    assert {array.dtype for array in arrays(name, dtype)} == {np.dtype(expected)}
+
+
+@pytest.fixture
+def _nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only single elements may come back: a check of ids, or the loss, needs one."""
+    to_host = device.to_host
+
+    def guarded(array: Array) -> np.ndarray:
+        assert array.size == 1, f"{array.shape} left the device"
+        return to_host(array)
+
+    monkeypatch.setattr(device, "to_host", guarded)
+
+
+@needs_emulator
+def test_numpy_can_do_nothing_with_a_device_array() -> None:
+    with pytest.raises(TypeError):
+        np.add(cudagrad.tensor([1.0, 2.0]).data, 1)
+
+
+@pytest.mark.usefixtures("_nothing_leaves")
+@pytest.mark.parametrize("name", CALLS)
+def test_all_maths_happens_on_the_device(name: str) -> None:
+    out, tensors = run(name, np.float32)
+
+    assert out.requires_grad == all(tensor.grad is not None for tensor in tensors)
+
+
+@pytest.mark.usefixtures("_nothing_leaves")
+def test_a_training_step_happens_on_the_device() -> None:
+    model = gpt.GPT(gpt.GPTConfig(11, 5, 1, 2, 6, dropout=0.1))
+    optimizer = optim.AdamW(model.parameters())
+    idx = np.arange(10).reshape(2, 5)
+    _, loss = model(idx, idx)
+    loss.backward()
+    optimizer.step()
+
+    assert np.isfinite(loss.item())
+
+
+def test_long_rows_are_summed_in_parts() -> None:
+    n = 33 * PART + 3
+    x = np.random.default_rng(0).random(n, np.float32)
+    total = ops.sum(cudagrad.tensor(x)).item()
+
+    assert abs(total - x.sum(dtype=np.float64)) < 4 * np.finfo(np.float32).eps * total
+
+
+def test_a_mask_longer_than_a_block_finds_its_positions() -> None:
+    mask = np.random.default_rng(0).random(5 * device.BLOCK + 7) < 0.3
+    found = positions(cudagrad.tensor(mask).data)
+
+    assert device.to_host(found).tolist() == np.flatnonzero(mask).tolist()
+
+
+def test_arrays_too_long_for_32_bits_are_refused() -> None:
+    with pytest.raises(ValueError, match="kernels count in 32 bits"):
+        ops.expand(cudagrad.tensor(1.0), (2**16, 2**16))
+
+
+def test_random_words_are_philox() -> None:
+    """The first word for counter and key 0, from the authors' list of known answers."""
+    out = empty((1,), np.float64)
+    zero = np.uint64(0)
+    low, high = np.float64(0), np.float64(2**24)
+    launch(random_kernels.uniform(np.float64), 1, zero, zero, low, high, out)
+
+    assert item(out) == 0x6627E8D5 >> 8
+
+
+def test_dropout_is_a_function_of_seed_and_position() -> None:
+    cudagrad.manual_seed(5)
+    whole = ops.dropout(cudagrad.tensor(np.ones(1000, np.float32)), 0.25).numpy()
+    cudagrad.manual_seed(5)
+    part = ops.dropout(cudagrad.tensor(np.ones((3, 100))), 0.25).numpy()
+
+    assert part.ravel().tolist() == pytest.approx(whole[:300].tolist())
+    assert set(whole.tolist()) == {0.0, np.float32(1 / 0.75)}
+    assert 0.2 < (whole == 0).mean() < 0.3
