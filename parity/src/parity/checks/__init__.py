@@ -1,0 +1,18 @@
+"""Does an engine do what the spec says? Each check compares one op, on one case, with torch."""
+
+from __future__ import annotations
+
+from .items import CHECKS, Item, Result, cases, run
+from .measure import BUDGET, FACTOR, InvalidCaseError, MismatchError
+
+__all__ = [
+    "BUDGET",
+    "CHECKS",
+    "FACTOR",
+    "InvalidCaseError",
+    "Item",
+    "MismatchError",
+    "Result",
+    "cases",
+    "run",
+]

@@ -1,0 +1,93 @@
+"""Are the gradients torch's, whoever needs one, however the case is called?"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator
+
+from ..engines import Adapter
+from ..spec.case import Call, Case, Op
+from .calling import CONTIGUOUS, Called, Layout, call, carry_back, judge_outputs, layouts
+from .measure import Measured, MismatchError, compare
+from .reference import ONES, PLAIN, Variant, floats, own_errors, reference, scales
+from .vacuity import require_gradients
+
+
+def backward(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
+    require_gradients(op, case)
+    everyone = range(len(floats(case)))
+    worst = Measured()
+
+    def judge(
+        how: str, variant: Variant, needs: Collection[int], layout: Layout = CONTIGUOUS
+    ) -> None:
+        nonlocal worst
+        called = call(engine, op, case, dtype, needs, layout=layout, tied=variant.tied)
+        judge_outputs(engine, op, case, dtype, called, how, variant)
+        carry_back(engine, op, case, dtype, called, variant, layout)
+        found = judge_gradients(engine, op, case, dtype, called, how, variant, needs)
+        worst = worst.worst(found)
+
+    for needs in subsets(everyone):
+        who = "" if needs == tuple(everyone) else f", only {', '.join(map(str, needs))} needing one"
+        judge(f"{PLAIN}{who}", PLAIN, needs)
+    judge(str(ONES), ONES, everyone)
+    for layout in layouts(op, case)[1:]:
+        judge(f"{PLAIN}, {layout}", PLAIN, everyone, layout)
+    for variant in ties(case):
+        judge(str(variant), variant, everyone)
+    _judge_accumulation(engine, op, case, dtype)
+    return worst
+
+
+def subsets(positions: range) -> Iterator[tuple[int, ...]]:
+    """All that are not empty; of more than four positions only each alone, and all together."""
+    sizes = range(1, len(positions) + 1) if len(positions) <= 4 else (1, len(positions))
+    for size in reversed(sizes):
+        yield from itertools.combinations(positions, size)
+
+
+def ties(case: Call) -> list[Variant]:
+    """Each pair of floating inputs that could be one tensor."""
+    shapes = [array.shape for array in floats(case)]
+    pairs = itertools.combinations(range(len(shapes)), 2)
+    return [Variant(tied=(i, j)) for i, j in pairs if shapes[i] == shapes[j]]
+
+
+def judge_gradients(
+    engine: Adapter,
+    op: Op,
+    case: Case,
+    dtype: str,
+    called: Called,
+    how: str,
+    variant: Variant,
+    needs: Collection[int],
+    times: int = 1,
+) -> Measured:
+    """Compare times the gradient of each input in needs; the others must have none."""
+    worst = Measured()
+    own, sizes = own_errors(op, case, variant).gradients, scales(op, case, variant)
+    for i, want in enumerate(reference(op, case, variant).gradients):
+        got = called.gradient(engine, i)
+        what = f"gradient of floating input {i} ({how})"
+        if i not in needs or want is None:
+            if got is not None:
+                raise MismatchError(f"{what}: there should be none")
+        elif got is None and case.flat and not want.any():
+            continue  # an engine need not touch what nothing depends on
+        else:
+            error = compare(what, got, times * want, dtype, own[i], times * sizes[i])
+            worst = worst.worst(Measured(error, own[i]))
+    return worst
+
+
+def _judge_accumulation(engine: Adapter, op: Op, case: Case, dtype: str) -> None:
+    """A second call on the same leaves adds its gradient to the first's."""
+    everyone = range(len(floats(case)))
+    first = call(engine, op, case, dtype, everyone)
+    carry_back(engine, op, case, dtype, first)
+    second = call(engine, op, case, dtype, everyone, into=first)
+    carry_back(engine, op, case, dtype, second)
+    how = "accumulated over two calls"
+    judge_gradients(engine, op, case, dtype, second, how, PLAIN, everyone, times=2)

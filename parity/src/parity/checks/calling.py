@@ -1,0 +1,196 @@
+"""One call of an op on an engine: its inputs laid out in some way, its outputs, its leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..engines import Adapter
+from ..spec.case import Array, Call, Op
+from .measure import EPS, Measured, MismatchError, compare
+from .reference import (
+    PLAIN,
+    Variant,
+    cotangent,
+    output_dtypes,
+    own_errors,
+    reference,
+    transform,
+    transposable,
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to give an array that is not simply all of a tensor's memory, in order.
+
+    stored: what the leaf holds of an array. seen: the op's argument, from that leaf. read: the
+    gradient of the argument, from the leaf's.
+    """
+
+    name: str
+    stored: Callable[[Array], Array] = np.copy
+    seen: Callable[[Adapter, Any], Any] = lambda engine, leaf: leaf
+    read: Callable[[Array], Array] = lambda gradient: gradient
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CONTIGUOUS = Layout("contiguous")
+LAYOUTS = (
+    CONTIGUOUS,
+    Layout("Fortran order", np.asfortranarray),
+    Layout(
+        "transposed by the engine",
+        lambda array: np.ascontiguousarray(array.swapaxes(0, -1)),
+        lambda engine, leaf: engine.call("transpose", leaf, 0, -1),
+        lambda gradient: gradient.swapaxes(0, -1),
+    ),
+    Layout(
+        "every other element",
+        lambda array: np.repeat(array, 2, axis=-1),
+        lambda engine, leaf: engine.call("getitem", leaf, (Ellipsis, slice(None, None, 2))),
+        lambda gradient: gradient[..., ::2],
+    ),
+)
+
+
+def layouts(op: Op, case: Call) -> tuple[Layout, ...]:
+    """The layouts that a case has: a single number or none has but one, view() takes no other."""
+    arrays: list[Array] = []
+    transform(arrays.append, case.inputs())
+    several = any(array.ndim and array.size for array in arrays) and transposable(op, case)
+    return LAYOUTS if several else (CONTIGUOUS,)
+
+
+@dataclass
+class Leaf:
+    """A floating input: the tensor that holds its gradient, and how the op sees it."""
+
+    tensor: Any
+    layout: Layout
+
+
+@dataclass
+class Called:
+    """outputs: of the op. leaves: one per floating input. given: each argument with its numbers."""
+
+    outputs: tuple[Any, ...] = ()
+    leaves: list[Leaf] = field(default_factory=list)
+    given: list[tuple[Any, Array]] = field(default_factory=list)
+
+    def gradient(self, engine: Adapter, position: int) -> Array | None:
+        """The gradient of a floating input, as the case wrote that input."""
+        leaf = self.leaves[position]
+        gradient = engine.grad(leaf.tensor)
+        return None if gradient is None else leaf.layout.read(gradient)
+
+    def require_unchanged(self, engine: Adapter) -> None:
+        for i, (tensor, array) in enumerate(self.given):
+            if not np.array_equal(engine.numpy(tensor), array, equal_nan=array.dtype.kind == "f"):
+                raise MismatchError(f"tensor {i} of the inputs was changed in place")
+
+
+def call(
+    engine: Adapter,
+    op: Op,
+    case: Call,
+    dtype: str,
+    needs: Collection[int] = (),
+    *,
+    layout: Layout = CONTIGUOUS,
+    tied: tuple[int, int] | None = None,
+    into: Called | None = None,
+) -> Called:
+    """Call op with the floating inputs at the positions in needs requiring a gradient.
+
+    tied: of these two, the second is the first's tensor. into: an earlier call, whose leaves serve
+    again.
+    """
+    called = Called()
+
+    def tensor(array: Array) -> Any:
+        floating = array.dtype.kind == "f"
+        position = len(called.leaves)
+        if floating:
+            array = array.astype(dtype)
+        if floating and tied and position == tied[1]:
+            called.leaves.append(called.leaves[tied[0]])
+            return called.leaves[-1].tensor  # ties are only tried where the leaf is the argument
+        if floating and into is not None:
+            leaf = into.leaves[position]
+        else:
+            how = layout if array.ndim and array.size else CONTIGUOUS
+            needed = floating and position in needs
+            leaf = Leaf(engine.tensor(how.stored(array), requires_grad=needed), how)
+        if floating:
+            called.leaves.append(leaf)
+        argument = leaf.layout.seen(engine, leaf.tensor)
+        called.given.append((argument, array))
+        return argument
+
+    args, kwargs = transform(tensor, case.inputs())
+    value = engine.call(op.name, *args, **kwargs)
+    called.outputs = value if isinstance(value, tuple) else (value,)
+    return called
+
+
+def carry_back(
+    engine: Adapter,
+    op: Op,
+    case: Call,
+    dtype: str,
+    called: Called,
+    variant: Variant = PLAIN,
+    layout: Layout = CONTIGUOUS,
+) -> None:
+    """Carry the cotangents of the outputs back, and require that nothing is changed on the way.
+
+    Each output has a call of its own, on the same leaves: two might share a graph, which is freed.
+    """
+    outputs: tuple[Any, ...] | None = called.outputs
+    for i in range(len(called.outputs)):
+        if outputs is None:
+            again = call(engine, op, case, dtype, layout=layout, tied=variant.tied, into=called)
+            outputs = again.outputs
+        array = engine.numpy(outputs[i])
+        if array.dtype.kind != "f":
+            continue
+        exact = cotangent(case, i, array.shape, variant.ones)
+        gradient = np.array(exact, array.dtype, order="C" if layout is CONTIGUOUS else "F")
+        before = gradient.copy()
+        engine.backward(outputs[i], gradient)
+        if not np.array_equal(gradient, before):
+            raise MismatchError("the gradient given to backward was changed in place")
+        outputs = None
+    called.require_unchanged(engine)
+
+
+def output_dtypes_of(engine: Adapter, op: Op, case: Call, dtype: str) -> tuple[str, ...]:
+    """The dtypes that the outputs of an engine should have: torch's, if it has them all."""
+    default = "float32" if "float32" in engine.dtypes else dtype
+    return output_dtypes(op, case, dtype, default)
+
+
+def judge_outputs(
+    engine: Adapter, op: Op, case: Call, dtype: str, called: Called, how: str, variant: Variant
+) -> Measured:
+    """Compare the outputs with torch's."""
+    wanted = reference(op, case, variant).outputs
+    if len(called.outputs) != len(wanted):
+        raise MismatchError(f"{len(called.outputs)} outputs ({how}), should be {len(wanted)}")
+    dtypes = output_dtypes_of(engine, op, case, dtype)
+    own = own_errors(op, case, variant).outputs
+    worst = Measured()
+    for i, (output, want) in enumerate(zip(called.outputs, wanted, strict=True)):
+        got, name = engine.numpy(output), dtypes[i]
+        if len(engine.dtypes) == 1 and name not in EPS:
+            name = str(got.dtype)  # an engine of one dtype may add integers in it
+        error = compare(f"output {i} ({how})", got, want, name, own[i])
+        if dtypes[i] in EPS:
+            worst = worst.worst(Measured(error, own[i]))
+    return worst

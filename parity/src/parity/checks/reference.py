@@ -1,0 +1,204 @@
+"""What torch says: values and gradients in float64, dtypes by its promotion, its float32's error.
+
+Everything is cached by case: the engines that are judged in turn share one reference.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..engines.torch import evaluate
+from ..spec.case import Array, Call, Op
+from .measure import EPS, distance
+
+
+def transform(function: Callable[[Array], Any], value: Any) -> Any:
+    """value with function(array) in place of every array, in the order of the arguments."""
+    if isinstance(value, np.ndarray):
+        return function(value)
+    if isinstance(value, list | tuple):
+        return type(value)(transform(function, item) for item in value)
+    if isinstance(value, dict):
+        return {name: transform(function, item) for name, item in value.items()}
+    return value
+
+
+def floats(case: Call) -> list[Array]:
+    """The floating inputs of a case, in the order of its arguments."""
+    found: list[Array] = []
+    transform(lambda array: found.append(array) if array.dtype.kind == "f" else None, case.inputs())
+    return found
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a case is called: ones instead of a random cotangent, one tensor as two inputs."""
+
+    ones: bool = False
+    tied: tuple[int, int] | None = None  # positions among the floating inputs
+
+    def __str__(self) -> str:
+        if self.tied:
+            return "the same tensor as inputs {} and {}".format(*self.tied)
+        return "cotangent of ones" if self.ones else "random cotangent"
+
+
+PLAIN, ONES = Variant(), Variant(ones=True)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Outputs of a call, and the gradients of its floating inputs.
+
+    A gradient is None for an input without one; there are no gradients if the op has none at all.
+    """
+
+    outputs: tuple[Array, ...]
+    gradients: tuple[Array | None, ...]
+
+
+@functools.cache
+def reference(op: Op, case: Call, variant: Variant = PLAIN) -> Answer:
+    """torch in float64 throughout, also where it would make float32 of a Python number."""
+    return answer(op, case, variant, "float64", "float64")
+
+
+def answer(
+    op: Op,
+    case: Call,
+    variant: Variant,
+    dtype: str,
+    default: str,
+    cotangents: tuple[Array, ...] | None = None,
+) -> Answer:
+    """torch on inputs of dtype.
+
+    default: what Python floats and divided integers become. cotangents: one per output, in place
+    of those of the case.
+    """
+    leaves: list[torch.Tensor] = []
+
+    def tensor(array: Array) -> torch.Tensor:
+        if array.dtype.kind != "f":
+            return torch.from_numpy(array)
+        if variant.tied and len(leaves) == variant.tied[1]:
+            leaves.append(leaves[variant.tied[0]])
+        else:
+            leaves.append(torch.from_numpy(array.astype(dtype)).requires_grad_())
+        return leaves[-1]
+
+    args, kwargs = transform(tensor, case.inputs())
+    with default_dtype(default):
+        value = evaluate(op, args, kwargs)
+    outputs = value if isinstance(value, tuple) else (value,)
+    arrays = tuple(output.detach().numpy() for output in outputs)
+    if cotangents is None:
+        cotangents = tuple(
+            cotangent(case, i, array.shape, variant.ones) for i, array in enumerate(arrays)
+        )
+    pairs = [
+        (output, torch.from_numpy(exact).to(output.dtype))
+        for output, exact in zip(outputs, cotangents, strict=True)
+        if output.requires_grad
+    ]
+    if not pairs:
+        return Answer(arrays, ())
+    carried, seeds = zip(*pairs, strict=True)
+    found = torch.autograd.grad(carried, leaves, seeds, allow_unused=True)
+    return Answer(arrays, tuple(None if g is None else g.numpy() for g in found))
+
+
+def cotangent(case: Call, output: int, shape: tuple[int, ...], ones: bool = False) -> Array:
+    """What is carried back from an output: random, since ones see nothing of softmax."""
+    if ones:
+        return np.ones(shape)
+    rng = np.random.default_rng(zlib.crc32(f"{case.id} cotangent {output}".encode()))
+    return np.asarray(rng.standard_normal(shape), np.float32).astype(np.float64)
+
+
+@functools.cache
+def output_dtypes(op: Op, case: Call, dtype: str, default: str) -> tuple[str, ...]:
+    """The dtypes of the outputs, by torch's promotion of inputs of dtype."""
+    outputs = answer(op, case, PLAIN, dtype, default).outputs
+    return tuple(str(output.dtype) for output in outputs)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """torch float32's distance from its own float64, in eps of float32, one per array."""
+
+    outputs: tuple[float, ...]
+    gradients: tuple[float, ...]
+
+
+@functools.cache
+def own_errors(op: Op, case: Call, variant: Variant = PLAIN) -> Errors:
+    got = answer(op, case, variant, "float32", "float32")
+    want = reference(op, case, variant)
+    sizes = scales(op, case, variant)
+    return Errors(
+        tuple(_own_error(g, w) for g, w in zip(got.outputs, want.outputs, strict=True)),
+        tuple(
+            0.0 if g is None or w is None else _own_error(g, w, scale)
+            for g, w, scale in zip(got.gradients, want.gradients, sizes, strict=True)
+        ),
+    )
+
+
+def _own_error(got: Array, want: Array, scale: float = 0.0) -> float:
+    with np.errstate(over="ignore"):
+        comparable = np.isfinite(got) & np.isfinite(want.astype(np.float32))
+    return distance(got[comparable], want[comparable], EPS["float32"], scale)[0]
+
+
+@functools.cache
+def scales(op: Op, case: Call, variant: Variant = PLAIN) -> tuple[float, ...]:
+    """The size of the numbers that may cancel in each gradient of a variant; 0 for the plain case.
+
+    Under ones the gradient of softmax is rounding noise, and so is that of x / x: it is measured
+    by the size that the gradients of the case have under a random cotangent.
+    """
+    gradients = reference(op, case).gradients
+    if variant == PLAIN:
+        return (0.0,) * len(gradients)
+    sizes = [_size(gradient) for gradient in gradients]
+    if variant.tied and sizes:
+        i, j = variant.tied
+        sizes[i] = sizes[j] = max(sizes[i], sizes[j])
+    return tuple(sizes)
+
+
+def _size(gradient: Array | None) -> float:
+    finite = np.empty(0) if gradient is None else np.abs(gradient[np.isfinite(gradient)])
+    return float(finite.max(initial=0.0))
+
+
+@functools.cache
+def transposable(op: Op, case: Call) -> bool:
+    """Whether torch takes the inputs when they are not contiguous: view() refuses."""
+    args, kwargs = transform(
+        lambda array: torch.from_numpy(np.asfortranarray(array)), case.inputs()
+    )
+    try:
+        evaluate(op, args, kwargs)
+    except RuntimeError:
+        return False
+    return True
+
+
+@contextmanager
+def default_dtype(name: str) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, name))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

@@ -1,0 +1,53 @@
+"""torch as an engine: each op is what the spec says it means."""
+
+from __future__ import annotations
+
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..spec import BY_NAME, Op
+from . import torch_gpt
+from .adapter import Array, exported
+
+
+def evaluate(op: Op, args: Any, kwargs: Any) -> Any:
+    """What op means for torch's tensors: a tensor, or a tuple of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the spec asks for a variance of one number on purpose
+        value = op.torch(*args, **kwargs)
+    return value if isinstance(value, torch.Tensor) else tuple(value)
+
+
+class Torch:
+    name = "torch"
+    ops = tuple(BY_NAME)
+    dtypes = ("float64", "float32")
+    package = SimpleNamespace(
+        __version__=torch.__version__,
+        nn=torch.nn,
+        optim=torch.optim,
+        gpt=torch_gpt,
+        no_grad=torch.no_grad,
+        manual_seed=torch.manual_seed,
+    )
+
+    def tensor(self, array: Array, requires_grad: bool = False) -> torch.Tensor:
+        return torch.from_numpy(np.array(array)).requires_grad_(requires_grad)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if name not in self.ops:
+            raise NotImplementedError(f"torch has no op {name!r} in the spec")
+        return evaluate(BY_NAME[name], args, kwargs)
+
+    def numpy(self, tensor: torch.Tensor) -> Array:
+        return exported(tensor.detach().numpy())
+
+    def grad(self, tensor: torch.Tensor) -> Array | None:
+        return None if tensor.grad is None else exported(tensor.grad.numpy())
+
+    def backward(self, tensor: torch.Tensor, gradient: Array) -> None:
+        tensor.backward(torch.from_numpy(np.array(gradient)))

@@ -1,0 +1,127 @@
+"""The pytest plugin: pytest --engine minigrad makes a test item of every check of an engine.
+
+The items come beside whatever test files are named; if none is, they come alone. Without --engine
+the plugin adds nothing, and imports nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:  # these import torch, which no other test run should wait for
+    from .checks import Item, Result
+    from .engines import Adapter
+
+engines_key = pytest.StashKey[list["Adapter"]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("parity", "judging engines against torch")
+    group.addoption("--engine", action="append", default=[], help="judge this engine (repeatable)")
+    group.addoption("--op", action="append", default=[], help="only this op (repeatable)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[engines_key] = engines = []
+    wanted, ops = config.getoption("engine"), config.getoption("op")
+    if ops and not wanted:
+        raise pytest.UsageError("--op needs an --engine to judge")
+    if not wanted:
+        return
+    from .engines import load
+    from .spec import BY_NAME
+
+    for name in dict.fromkeys(wanted):
+        try:
+            engines.append(load(name))
+        except (ValueError, ModuleNotFoundError) as error:
+            raise pytest.UsageError(str(error)) from error
+    for op in ops:
+        if op not in BY_NAME:
+            raise pytest.UsageError(f"no op {op!r}; there are {', '.join(BY_NAME)}")
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = []  # no path was named: the spec alone, not every test under this directory
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    if not config.stash[engines_key]:
+        return []
+    from .report.environment import executor, installed, version
+
+    judges = ("threegrad-parity", "torch", "numpy")
+    return [
+        *(
+            f"engine: {engine.name} {version(engine)} on {executor(engine)}"
+            for engine in config.stash[engines_key]
+        ),
+        f"judged by: {', '.join(f'{name} {installed(name)}' for name in judges)}",
+    ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Add the spec to what the session found in files: it then obeys -k, -n and the rest."""
+    report = yield
+    if isinstance(collector, pytest.Session) and report.passed:
+        report.result += [
+            Spec.from_parent(collector, name=engine.name, nodeid=engine.name, engine=engine)
+            for engine in collector.config.stash[engines_key]
+        ]
+    return report
+
+
+class Spec(pytest.Collector):
+    """Every check of one engine, in the order of the spec."""
+
+    def __init__(self, *, engine: Adapter, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine = engine
+
+    def collect(self) -> Iterator[CheckItem]:
+        from .checks import cases
+
+        for item in cases(self.engine, self.config.getoption("op") or None):
+            name = f"{item.case.id}::{item.check}::{item.dtype}"
+            yield CheckItem.from_parent(self, name=name, engine=self.engine, item=item)
+
+
+class CheckItem(pytest.Item):
+    """One check of one case on one engine, in one dtype."""
+
+    def __init__(self, *, engine: Adapter, item: Item, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine, self.item = engine, item
+
+    def runtest(self) -> None:
+        from .checks import run
+
+        item = self.item
+        result = run(self.engine, item.op, item.case, item.check, item.dtype)
+        self.user_properties += [("error", result.error), ("torch_error", result.torch_error)]
+        if result.status == "skipped":
+            pytest.skip(result.message)
+        if result.status == "failed":
+            raise FailedCheckError(result)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The judge's sentence; an exception that the engine raised comes with its traceback."""
+        if isinstance(excinfo.value, FailedCheckError):
+            result = excinfo.value.result
+            return f"{result.traceback}\n{result.message}" if result.traceback else result.message
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[str, None, str]:
+        return self.item.engine, None, self.item.id
+
+
+class FailedCheckError(AssertionError):
+    """A check that failed."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(result.message)
+        self.result = result

@@ -1,0 +1,64 @@
+"""Real text without a network: the help topics that every CPython carries, as characters.
+
+The topics differ a little between Python versions, so a trajectory is comparable within one
+version; describe() says which text it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+import re
+from collections.abc import Iterator
+from pydoc_data.topics import topics
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+ALPHABET = " abcdefghijklmnopqrstuvwxyz.,()-"  # fixed, so a model's size never depends on Python
+SIZE = 65536
+
+
+@functools.cache
+def text() -> str:
+    """SIZE characters of ALPHABET: prose in lower case, with single spaces."""
+    prose = " ".join(topics[name] for name in sorted(topics)).lower()
+    kept = re.sub(f"[^{re.escape(ALPHABET)}]+", " ", prose)
+    return re.sub(" +", " ", re.sub("-{2,}|[.]{2,}", " ", kept))[:SIZE]
+
+
+def encode(characters: str) -> Array:
+    """The ids (int64) of characters of ALPHABET; raises ValueError for any other."""
+    strange = sorted(set(characters) - set(ALPHABET))
+    if strange:
+        raise ValueError(f"not in the alphabet: {', '.join(map(repr, strange))}")
+    return np.array([ALPHABET.index(character) for character in characters], np.int64)
+
+
+def decode(ids: Array) -> str:
+    return "".join(ALPHABET[i] for i in ids)
+
+
+def batches(seed: int, characters: int, batch: int, block: int) -> Iterator[tuple[Array, Array]]:
+    """Endless pairs: ids (batch, block) from random places in the first characters of the text,
+    and the ids that follow each.
+    """
+    ids, rng = encode(text()[:characters]), np.random.default_rng(seed)
+    while True:
+        starts = rng.integers(0, len(ids) - block, batch)
+        windows = ids[starts[:, None] + np.arange(block + 1)]
+        yield windows[:, :-1], windows[:, 1:]
+
+
+def describe() -> dict[str, Any]:
+    """What the text is: its source, the Python that carried it, its size and checksum."""
+    return {
+        "source": "pydoc_data.topics",
+        "python": platform.python_version(),
+        "characters": len(text()),
+        "alphabet": ALPHABET,
+        "sha256": hashlib.sha256(text().encode()).hexdigest(),
+    }

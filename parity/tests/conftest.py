@@ -1,0 +1,51 @@
+"""What the judge is judged with: an engine that is torch, but for the fault that a test plants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from parity import engines
+
+
+class Altered:
+    """An engine with some of its members replaced."""
+
+    def __init__(self, engine: engines.Adapter, members: dict[str, Any]) -> None:
+        self.engine = engine
+        vars(self).update(members)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+
+@pytest.fixture
+def torch_engine() -> engines.Adapter:
+    return engines.load("torch")
+
+
+@pytest.fixture
+def altered(torch_engine: engines.Adapter) -> Callable[..., Any]:
+    """altered(numpy=…) is torch's adapter with another numpy(), called other."""
+
+    def alter(**members: Any) -> Any:
+        return Altered(torch_engine, {"name": "other", **members})
+
+    return alter
+
+
+@pytest.fixture
+def with_op(altered: Callable[..., Any], torch_engine: engines.Adapter) -> Callable[..., Any]:
+    """with_op(softmax=f) computes softmax by f, and everything else as torch does."""
+
+    def replace(**functions: Callable[..., Any]) -> Any:
+        def call(name: str, *args: Any, **kwargs: Any) -> Any:
+            if name in functions:
+                return functions[name](*args, **kwargs)
+            return torch_engine.call(name, *args, **kwargs)
+
+        return altered(call=call)
+
+    return replace

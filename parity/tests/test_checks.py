@@ -1,0 +1,469 @@
+"""The judge is judged: every kind of fault is seen, and said in words that help."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from parity import checks
+from parity.checks.differences import meaningless
+from parity.engines import OURS, Adapter, load
+from parity.spec import BY_NAME, OPS
+from parity.spec.case import Case, Op, Reject, randn, uniform, values
+from parity.spec.runs import RUNS
+from parity.spec.skips import SKIPS, reason
+
+WithOp = Callable[..., Any]
+
+# Small ops of our own: what these tests show depends on no case of the spec.
+ADD = Op("add", torch.add, Case(randn(2, 3), randn(3)), Case(randn(2, 3), randn(2, 3)))
+EXP = Op("exp", torch.exp, Case(randn(2, 3)))
+MAX = Op("max", torch.max, Case(randn(2, 3), dim=1), rejects=[Reject(IndexError, randn(2), dim=1)])
+RESHAPE = Op(
+    "reshape",
+    torch.reshape,
+    Case(randn(2, 3), (3, 2)),
+    rejects=[Reject(ValueError, randn(2), (3,))],
+)
+SOFTMAX = Op("softmax", torch.softmax, Case(randn(2, 3), dim=1))
+SPLIT = Op("split", torch.split, Case(randn(5), 2))
+DROPOUT = Op(
+    "dropout",
+    torch.nn.functional.dropout,
+    Case(uniform(40, 30, low=0.5, high=2.0), p=0.25, chance="p"),
+)
+
+
+def run(engine: Any, op: Op, check: str, dtype: str = "float64", case: int = 0) -> checks.Result:
+    where: Any = op.rejects if check == "rejects" else op.cases
+    return checks.run(engine, op, where[case], check, dtype)
+
+
+def failure(engine: Any, op: Op, check: str, dtype: str = "float64", case: int = 0) -> str:
+    """The message of a check that must fail."""
+    result = run(engine, op, check, dtype, case)
+    assert result.status == "failed", f"{check} did not see the fault"
+    return result.message
+
+
+@pytest.mark.parametrize("op", [ADD, EXP, MAX, RESHAPE, SOFTMAX, SPLIT], ids=lambda op: op.name)
+@pytest.mark.parametrize("check", ["forward", "backward", "differences"])
+def test_what_is_right_passes(torch_engine: Adapter, op: Op, check: str) -> None:
+    result = run(torch_engine, op, check)
+
+    assert result.status == "passed", result.message
+    assert result.message == ""
+
+
+def test_a_result_says_how_close_it_was(torch_engine: Adapter) -> None:
+    result = run(torch_engine, SOFTMAX, "backward", "float32")
+
+    assert (result.engine, result.op, result.case) == ("torch", "softmax", "softmax[0]")
+    assert result.error is not None
+    assert result.torch_error is not None
+    assert 0 < result.torch_error <= result.error < checks.BUDGET
+    assert result.seconds > 0
+
+
+def test_a_message_says_everything_once(with_op: WithOp) -> None:
+    def off(x: torch.Tensor, dim: int) -> torch.Tensor:
+        return torch.softmax(x, dim) + torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.5, 0.0]])
+
+    message = failure(with_op(softmax=off), SOFTMAX, "forward", "float32")
+
+    first, case, command = message.splitlines()
+    assert re.fullmatch(
+        r"other softmax\[0\] forward float32: output 0 \(contiguous\) is off by [\d.e+]+ eps, "
+        r"32 allowed \(torch float32 itself: [\d.]+\); worst at \(1, 1\): "
+        r"[\d.]+, should be [\d.]+",
+        first,
+    )
+    assert case.strip() == "softmax[0]: (randn(2, 3), dim=1)"
+    assert command.strip() == (
+        'parity check --engine other --case "softmax[0]" --check forward --dtype float32'
+    )
+
+
+# Wrong values.
+
+WRONG_VALUES = {
+    r"at \(0, 0\) is nan, should be 0": lambda x: torch.exp(x) * math.nan,
+    r"has shape \(3, 2\), should be \(2, 3\)": lambda x: torch.exp(x).T,
+    "is float32, should be float64": lambda x: torch.exp(x).float(),
+    "is off by .* eps, 32 allowed": lambda x: torch.exp(x) * (1 + 1e-13),
+    "2 outputs .*, should be 1": lambda x: (torch.exp(x), x),
+    "tensor 0 of the inputs was changed in place": lambda x: torch.exp(x.detach().mul_(2).div(2)),
+    "raised ZeroDivisionError: why": None,
+}
+
+
+@pytest.mark.parametrize("words", WRONG_VALUES)
+def test_a_wrong_value_is_seen(with_op: WithOp, words: str) -> None:
+    def breaks(x: torch.Tensor) -> torch.Tensor:
+        raise ZeroDivisionError("why")
+
+    message = failure(with_op(exp=WRONG_VALUES[words] or breaks), EXP, "forward")
+
+    assert re.search(words, message), message
+
+
+def test_an_exception_comes_with_its_traceback(with_op: WithOp) -> None:
+    def breaks(x: torch.Tensor) -> torch.Tensor:
+        raise ZeroDivisionError("why")
+
+    assert "in breaks" in run(with_op(exp=breaks), EXP, "forward").traceback
+    assert run(with_op(exp=torch.neg), EXP, "forward").traceback == ""
+
+
+def test_a_wrong_index_is_seen_in_the_second_output(with_op: WithOp) -> None:
+    def next_one(x: torch.Tensor, dim: int) -> Any:
+        found, indices = torch.max(x, dim)
+        return found, (indices + 1) % 3
+
+    assert re.search(r"output 1 .* should be \d", failure(with_op(max=next_one), MAX, "forward"))
+
+
+def test_an_infinity_must_have_its_sign_and_its_place(with_op: WithOp) -> None:
+    log = Op("log", torch.log, Case(values([0.0, 1.0, 2.0]), kink="an infinite slope"))
+
+    def finite(x: torch.Tensor) -> torch.Tensor:
+        return torch.log(x).clamp(min=-1e300)
+
+    def positive(x: torch.Tensor) -> torch.Tensor:
+        return torch.log(x).abs()
+
+    assert "at (0,) is -1e+300, should be -inf" in failure(with_op(log=finite), log, "forward")
+    assert "at (0,) is inf, should be -inf" in failure(with_op(log=positive), log, "forward")
+
+
+def test_zeros_must_be_exact(with_op: WithOp) -> None:
+    relu = Op("relu", torch.relu, Case(values([-1.0, -2.0]), flat="all of it is cut off"))
+
+    def tiny(x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x) + 1e-300
+
+    assert "off by inf eps" in failure(with_op(relu=tiny), relu, "forward")
+
+
+def test_a_layout_that_is_ignored_is_seen(with_op: WithOp) -> None:
+    def in_order(x: torch.Tensor) -> torch.Tensor:
+        """Reads the memory of x from its start, as a kernel does."""
+        return torch.exp(torch.as_strided(x, x.shape, (x.shape[1], 1)))
+
+    assert "output 0 (Fortran order)" in failure(with_op(exp=in_order), EXP, "forward")
+
+
+@pytest.mark.parametrize("check", ["forward", "backward"])
+def test_every_layout_is_tried(with_op: WithOp, check: str) -> None:
+    strides = set()
+
+    def noted(x: torch.Tensor) -> torch.Tensor:
+        strides.add(x.stride())
+        return torch.exp(x)
+
+    assert run(with_op(exp=noted), EXP, check).status == "passed"
+    assert strides == {(3, 1), (1, 2), (6, 2)}  # contiguous, transposed, every other element
+
+
+# Wrong gradients.
+
+
+class Through(torch.autograd.Function):
+    """The identity, but for what it does with a gradient."""
+
+    @staticmethod
+    def forward(context: Any, x: torch.Tensor, bend: Any) -> torch.Tensor:
+        context.bend = bend
+        return x.clone()
+
+    @staticmethod
+    def backward(context: Any, *douts: torch.Tensor) -> Any:
+        return context.bend(*douts), None
+
+
+def bent(op: Op, bend: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., Any]:
+    """op, with bend(gradient) in place of its first input's gradient."""
+
+    def function(x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return op.torch(Through.apply(x, bend), *args, **kwargs)
+
+    return function
+
+
+@pytest.mark.parametrize("op", [EXP, SOFTMAX, ADD, SPLIT, MAX], ids=lambda op: op.name)
+@pytest.mark.parametrize("check", ["backward", "differences"])
+@pytest.mark.parametrize("factor", [0.0, -1.0, 0.999, math.nan])
+def test_a_wrong_gradient_is_seen(with_op: WithOp, op: Op, check: str, factor: float) -> None:
+    engine = with_op(**{op.name: bent(op, lambda dout: dout * factor)})
+
+    failure(engine, op, check)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_gradient_of_zeros_is_not_hidden_by_ones(with_op: WithOp, dtype: str) -> None:
+    """What softmax gives back for a cotangent of ones is zero anyway."""
+    engine = with_op(softmax=bent(SOFTMAX, torch.zeros_like))
+
+    assert "(random cotangent) is off by" in failure(engine, SOFTMAX, "backward", dtype)
+
+
+def test_a_missing_gradient_is_seen(with_op: WithOp) -> None:
+    engine = with_op(add=lambda x, other: x.detach() + other)
+
+    message = failure(engine, ADD, "backward")
+    assert "gradient of floating input 0 (random cotangent) is None" in message
+
+
+def test_a_gradient_that_nobody_asked_for_is_seen(with_op: WithOp) -> None:
+    def generous(x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return x.requires_grad_() + other.requires_grad_()
+
+    message = failure(with_op(add=generous), ADD, "backward")
+
+    assert "only 0 needing one): there should be none" in message
+
+
+def test_a_forgotten_broadcast_is_seen(altered: Callable[..., Any], torch_engine: Adapter) -> None:
+    def grad(tensor: torch.Tensor) -> Any:
+        found = torch_engine.grad(tensor)
+        return found if found is None or found.ndim == 2 else np.broadcast_to(found, (2, 3))
+
+    message = failure(altered(grad=grad), ADD, "backward")
+
+    assert "gradient of floating input 1 (random cotangent) has shape (2, 3)" in message
+
+
+def test_the_dtype_of_a_gradient_is_seen(
+    altered: Callable[..., Any], torch_engine: Adapter
+) -> None:
+    def grad(tensor: torch.Tensor) -> Any:
+        found = torch_engine.grad(tensor)
+        return None if found is None else found.astype(np.float64)
+
+    assert "is float64, should be float32" in failure(
+        altered(grad=grad), EXP, "backward", "float32"
+    )
+
+
+def test_gradients_that_do_not_accumulate_are_seen(altered: Callable[..., Any]) -> None:
+    def assign(tensor: torch.Tensor, gradient: Any) -> None:
+        leaves = [node.variable for node in leaf_nodes(tensor)]
+        gradient = torch.from_numpy(gradient)
+        for leaf, found in zip(leaves, torch.autograd.grad(tensor, leaves, gradient), strict=True):
+            leaf.grad = found
+
+    assert "accumulated over two calls" in failure(altered(backward=assign), EXP, "backward")
+
+
+def leaf_nodes(tensor: torch.Tensor) -> set[Any]:
+    found, waiting = set(), [tensor.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if hasattr(node, "variable"):
+            found.add(node)
+        waiting += [parent for parent, _ in node.next_functions if parent is not None]
+    return found
+
+
+def test_one_tensor_given_twice_is_tried(with_op: WithOp) -> None:
+    def confused(x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return x + other if x is not other else x + other.detach()
+
+    message = failure(with_op(add=confused), ADD, "backward", case=1)
+
+    assert "(the same tensor as inputs 0 and 1)" in message
+
+
+def test_a_changed_cotangent_is_seen(altered: Callable[..., Any], torch_engine: Adapter) -> None:
+    def backward(tensor: torch.Tensor, gradient: Any) -> None:
+        torch_engine.backward(tensor, gradient)
+        gradient *= 2
+
+    message = failure(altered(backward=backward), EXP, "backward")
+
+    assert "the gradient given to backward was changed in place" in message
+
+
+# What must be refused.
+
+
+def test_a_refusal_must_come_and_be_of_the_right_kind(with_op: WithOp) -> None:
+    def refuse(error: Exception) -> Any:
+        def function(*args: Any, **kwargs: Any) -> Any:
+            raise error
+
+        return with_op(max=function, reshape=function)
+
+    accepts = with_op(max=lambda x, dim: x)
+    assert "should raise IndexError, was accepted" in failure(accepts, MAX, "rejects")
+    message = failure(refuse(RuntimeError("bad")), MAX, "rejects")
+    assert "should raise IndexError, raised RuntimeError: bad" in message
+    message = failure(refuse(ValueError("bad shape")), RESHAPE, "rejects")
+    assert "the ValueError does not name reshape: 'bad shape'" in message
+    for op, error in ((MAX, IndexError("dim 1")), (RESHAPE, ValueError("reshape: (2,) to (3,)"))):
+        assert run(refuse(error), op, "rejects").status == "passed"
+
+
+def test_an_op_that_is_missing_is_a_failure(altered: Callable[..., Any]) -> None:
+    def call(name: str, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"other has no op {name!r}")
+
+    engine = altered(call=call, ops=())
+
+    assert "NotImplementedError: other has no op 'exp'" in failure(engine, EXP, "forward")
+
+
+# What is left out at random.
+
+
+def test_dropout_passes(torch_engine: Adapter) -> None:
+    for dtype in torch_engine.dtypes:
+        result = run(torch_engine, DROPOUT, "stochastic", dtype)
+        assert result.status == "passed", result.message
+
+
+def fixed_mask(x: torch.Tensor, p: float) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return x * (torch.rand(x.shape, generator=generator) >= p) / (1 - p)
+
+
+def other_mask(x: torch.Tensor, p: float) -> torch.Tensor:
+    generator = torch.Generator()
+    generator.seed()
+    return x * (torch.rand(x.shape, generator=generator) >= p) / (1 - p)
+
+
+def unmasked_gradient(x: torch.Tensor, p: float) -> torch.Tensor:
+    return x + (torch.nn.functional.dropout(x, p) - x).detach()
+
+
+WRONG_DROPOUTS = {
+    "should be 25.00%": lambda x, p: torch.nn.functional.dropout(x, 1 - p) * p / (1 - p),
+    "output is off by": lambda x, p: torch.nn.functional.dropout(x, p) * (1 - p),
+    "two calls in a row left out the same elements": fixed_mask,
+    "manual_seed does not repeat": other_mask,
+    "gradient of floating input 0 is off by": unmasked_gradient,
+}
+
+
+@pytest.mark.parametrize("words", WRONG_DROPOUTS)
+def test_a_wrong_dropout_is_seen(with_op: WithOp, words: str) -> None:
+    assert words in failure(with_op(dropout=WRONG_DROPOUTS[words]), DROPOUT, "stochastic")
+
+
+# Cases that could not tell right from wrong.
+
+INVALID = {
+    "backward: invalid case: the gradient of floating input 0 is all zero: say why with flat=": Op(
+        "relu", torch.relu, Case(values([-1.0, -2.0]))
+    ),
+    "backward: invalid case: flat='so it seems', but no gradient is all zero": Op(
+        "relu", torch.relu, Case(values([1.0, 2.0]), flat="so it seems")
+    ),
+    "backward: invalid case: the gradient of floating input 0 is rounding noise": Op(
+        "sum", lambda x: (torch.softmax(x, 0)).sum(), Case(randn(5))
+    ),
+    "forward: invalid case: output 0 is rounding noise": Op(
+        "sub", lambda x: (x + 1e9) - 1e9 - x, Case(randn(5))
+    ),
+    "differences: invalid case: torch's gradient disagrees with its finite differences too": Op(
+        "relu", torch.relu, Case(values([0.0, 2.0]))
+    ),
+    "differences: invalid case: finite differences see no slope": Op(
+        "add", lambda x: 1e12 + x, Case(randn(5))
+    ),
+    "stochastic: invalid case: chance needs 1000 elements": Op(
+        "dropout", torch.nn.functional.dropout, Case(randn(5), p=0.5, chance="p")
+    ),
+}
+
+
+@pytest.mark.parametrize("words", INVALID)
+def test_an_invalid_case_is_an_error_of_the_spec(with_op: WithOp, words: str) -> None:
+    op = INVALID[words]
+    check = words.partition(":")[0]
+
+    message = failure(with_op(**{op.name: op.torch}), op, check)
+
+    assert words.replace(": ", " float64: ", 1) in message
+
+
+KINKS = [(op, case) for op in OPS for case in op.cases if case.kink]
+
+
+@pytest.mark.parametrize(("op", "case"), KINKS, ids=[case.id for _, case in KINKS])
+def test_a_kink_is_one(op: Op, case: Case) -> None:
+    assert meaningless(op, case), "finite differences do hold here: leave kink out"
+
+
+def test_what_is_random_says_so(torch_engine: Adapter) -> None:
+    for op in (BY_NAME["dropout"], BY_NAME["scaled_dot_product_attention"]):
+        for case in op.cases:
+            if not case.chance:
+                result = checks.run(torch_engine, op, case, "forward", "float64")
+                assert result.status == "passed", result.message
+
+
+# Which checks there are.
+
+
+def test_items_are_in_the_order_of_the_spec_and_unique(torch_engine: Adapter) -> None:
+    items = list(checks.cases(torch_engine))
+    ids = [item.id for item in items]
+
+    assert ids == [item.id for item in checks.cases(torch_engine)]
+    assert len(set(ids)) == len(ids)
+    assert list(dict.fromkeys(item.op.name for item in items)) == [op.name for op in OPS]
+    assert {item.case.id for item in items} == {
+        case.id for op in OPS for case in (*op.cases, *op.rejects)
+    }
+
+
+def test_items_of_some_ops_alone(torch_engine: Adapter) -> None:
+    items = list(checks.cases(torch_engine, {"argmax", "neg"}))
+
+    assert {item.op.name for item in items} == {"neg", "argmax"}
+    # What has no gradient has nothing to carry back; a step is lost in float32.
+    assert {item.check for item in items if item.op.name == "argmax"} == {"forward", "rejects"}
+    assert {item.dtype for item in items if item.check == "differences"} == {"float64"}
+
+
+def test_a_dtype_that_an_engine_does_not_have_is_no_item(altered: Callable[..., Any]) -> None:
+    items = checks.cases(altered(dtypes=("float32",)), {"exp"})
+
+    assert {(item.check, item.dtype) for item in items} == {
+        ("forward", "float32"),
+        ("backward", "float32"),
+    }
+
+
+IDS = [case.id for op in OPS for case in (*op.cases, *op.rejects)] + [run.name for run in RUNS]
+
+
+@pytest.mark.parametrize("skip", SKIPS, ids=lambda skip: f"{skip.engine} {skip.what}")
+def test_every_skip_skips_something(skip: Any) -> None:
+    assert any(skip.matches(skip.engine, id) for id in IDS)
+    assert skip.reason
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_only_what_is_listed_is_skipped(name: str) -> None:
+    for item in checks.cases(load(name)):
+        assert item.skipped == reason(name, item.case.id)
+
+
+@pytest.mark.parametrize("name", OURS[:3])
+def test_nothing_is_skipped_that_would_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = load(name)
+    skipped = [item for item in checks.cases(engine) if item.skipped]
+    monkeypatch.setattr("parity.checks.items.reason", lambda engine, id: "")
+
+    for item in skipped:
+        result = checks.run(engine, item.op, item.case, item.check, item.dtype)
+        assert result.status == "failed", f"{item.id} passes: leave it out of SKIPS"

@@ -1,0 +1,101 @@
+"""Completeness is a test, not a promise: every op of the spec is in every engine, in its place."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.resources
+import inspect
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from parity.spec import FAMILIES, OPS
+
+FIRST = "micrograd"  # the one with whose signatures and names the others are compared
+
+
+@pytest.fixture(params=["micrograd", "minigrad", "cudagrad"])
+def engine(request: pytest.FixtureRequest) -> ModuleType:
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture
+def first() -> ModuleType:
+    return importlib.import_module(FIRST)
+
+
+def family(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def form(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    """What callers see of a parameter; annotations are each engine's own."""
+    return parameter.name, parameter.kind, parameter.default
+
+
+def test_ops_are_the_specs_in_its_order(engine: ModuleType) -> None:
+    promised, exported = [op.name for op in OPS], engine.ops.__all__
+    missing = [name for name in promised if name not in exported]
+    unknown = [name for name in exported if name not in promised]
+
+    assert not missing, f"{engine.__name__} has no {', '.join(missing)}; parity.spec promises them"
+    assert not unknown, (
+        f"{engine.__name__} has {', '.join(unknown)}, of which the spec says nothing"
+    )
+    assert list(exported) == promised, f"{engine.__name__}.ops.__all__ is not in the spec's order"
+
+
+def test_families_are_the_specs_files(engine: ModuleType) -> None:
+    directory = importlib.resources.files(f"{engine.__name__}.ops")
+    found = {file.name for file in directory.iterdir() if file.name.endswith(".py")}
+
+    assert found == {"__init__.py", *(f"{family(module)}.py" for module in FAMILIES)}
+
+
+@pytest.mark.parametrize("module", FAMILIES, ids=family)
+def test_each_op_is_in_the_file_of_its_family_in_order(
+    engine: ModuleType, module: ModuleType
+) -> None:
+    promised = [op.name for op in module.OPS]
+    source = importlib.import_module(f"{engine.__name__}.ops.{family(module)}")
+    lines = {}
+    for name in promised:
+        assert hasattr(source, name), f"{source.__name__} does not define {name}"
+        assert getattr(engine.ops, name) is getattr(source, name), f"two functions called {name}"
+        lines[name] = inspect.getsourcelines(inspect.unwrap(getattr(source, name)))[1]
+
+    assert sorted(lines, key=lambda name: lines[name]) == promised
+
+
+@pytest.mark.parametrize("name", [op.name for op in OPS])
+def test_signatures_are_equal(engine: ModuleType, first: ModuleType, name: str) -> None:
+    own, other = (
+        [form(p) for p in inspect.signature(getattr(e.ops, name)).parameters.values()]
+        for e in (engine, first)
+    )
+
+    assert own == other, f"{engine.__name__} and {FIRST} differ in the arguments of {name}"
+
+
+@pytest.mark.parametrize("name", [op.name for op in OPS])
+def test_every_op_says_what_it_is(engine: ModuleType, name: str) -> None:
+    assert inspect.getdoc(getattr(engine.ops, name)), (
+        f"{engine.__name__}.ops.{name} has no docstring"
+    )
+
+
+@pytest.mark.parametrize("name", ["nn", "optim", "gpt"])
+def test_what_is_built_on_ops_has_the_same_names(
+    engine: ModuleType, first: ModuleType, name: str
+) -> None:
+    assert public(getattr(engine, name)) == public(getattr(first, name))
+
+
+def public(module: ModuleType) -> set[str]:
+    """What a module defines for others."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
+    }

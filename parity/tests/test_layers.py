@@ -1,0 +1,211 @@
+"""Which module may import which: the layers of the four packages, read from their source."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+# From the bottom up: a module imports from its own layer and from those below it. A folder that
+# is named stands for all that is in it.
+LAYERS = {
+    "micrograd": (
+        ("random", "floats"),
+        ("engine",),
+        ("scalar", "lists", "arguments"),
+        ("ops",),
+        ("nn", "optim"),
+        ("gpt",),
+        ("__init__",),
+    ),
+    "minigrad": (
+        ("random", "dtypes", "arguments"),
+        ("engine",),
+        ("ops",),
+        ("nn", "optim"),
+        ("gpt",),
+        ("__init__",),
+    ),
+    "cudagrad": (
+        ("emulator",),
+        ("device",),
+        ("kernels",),
+        ("arrays", "random", "dtypes", "arguments"),
+        ("engine", "indexing"),
+        ("ops",),
+        ("nn", "optim"),
+        ("gpt",),
+        ("__init__",),
+    ),
+    "parity": (("spec",), ("engines",), ("checks",), ("report",), ("cli", "plugin", "__init__")),
+}
+
+# What may be imported besides the standard library and the package itself, and where: a module or
+# a folder; "" is everywhere.
+OUTSIDE = {
+    "micrograd": {},
+    "minigrad": {"numpy": [""]},
+    "cudagrad": {"numpy": [""], "numba": ["device", "emulator"], "llvmlite": ["emulator"]},
+    "parity": {
+        "numpy": [""],
+        "torch": ["spec", "engines.torch", "engines.torch_gpt", "checks.reference"],
+        "micrograd": ["engines.micrograd"],
+        "minigrad": ["engines.minigrad"],
+        "cudagrad": ["engines.cudagrad"],
+        "click": ["cli"],
+        "rich": ["cli"],
+        "jinja2": ["report"],
+        "plotly": ["report"],
+        "pytest": ["plugin"],
+    },
+}
+
+# Imports inside functions hide a layer: none, but for these reasons.
+INSIDE = {
+    "parity.cli": "the command must start, and refuse bad usage, without waiting for torch",
+    "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",
+}
+
+PACKAGES = tuple(LAYERS)
+each_package = pytest.mark.parametrize("package", PACKAGES)
+
+
+@dataclass(frozen=True)
+class Import:
+    """module imports target, both by their full names; inside: in the body of a function."""
+
+    module: str
+    target: str
+    line: int
+    inside: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def source(package: str) -> Path:
+    """The __init__.py that importing the package would run."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, f"{package} is not installed"
+    return Path(spec.origin or "").resolve()
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Every module of a package by its full name; a folder's __init__ goes by its own name."""
+    root = source(package).parent
+    names = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [package, *path.relative_to(root).with_suffix("").parts]
+        at_top = len(parts) == 2
+        names[".".join(parts if at_top or parts[-1] != "__init__" else parts[:-1])] = path
+    return names
+
+
+def imports(package: str) -> Iterator[Import]:
+    known = modules(package)
+    for name, path in known.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        inside = {id(node) for function in functions for node in ast.walk(function)}
+        for node in ast.walk(tree):
+            for target in targets(node, name, path, known):
+                yield Import(name, target, getattr(node, "lineno", 0), id(node) in inside)
+
+
+def targets(node: ast.AST, module: str, path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """The full names of what a statement imports: modules, where it names modules."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        parents = module.split(".")
+        up = node.level - (path.name == "__init__.py" and not module.endswith("__init__"))
+        base = ".".join([*parents[: len(parents) - up], *filter(None, [node.module])])
+        base = base if node.level else node.module or ""
+        for alias in node.names:
+            named = f"{base}.{alias.name}"
+            yield named if named in known else base
+
+
+def layer(package: str, module: str) -> int:
+    """The number of a module's layer, from the bottom."""
+    part = module.split(".")[1] if "." in module else "__init__"
+    for i, parts in enumerate(LAYERS[package]):
+        if part in parts:
+            return i
+    raise AssertionError(f"{module} has no layer yet: say in LAYERS where it belongs")
+
+
+@each_package
+def test_imports_go_down(package: str) -> None:
+    ours = [i for i in imports(package) if i.target.split(".")[0] == package]
+
+    assert ours
+    for found in ours:
+        assert layer(package, found.target) <= layer(package, found.module), f"{found}, above it"
+
+
+@each_package
+def test_no_module_imports_itself_through_others(package: str) -> None:
+    known = modules(package)
+    graph: dict[str, set[str]] = {name: set() for name in known}
+    for found in imports(package):
+        if found.target in known and found.target != found.module:
+            graph[found.module].add(found.target)
+
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # a cycle raises CycleError
+
+
+@each_package
+def test_nothing_else_is_imported(package: str) -> None:
+    for found in imports(package):
+        top = found.target.split(".")[0]
+        if top == package or top in sys.stdlib_module_names:
+            continue
+        places = [
+            f"{package}.{place}" if place else package for place in OUTSIDE[package].get(top, [])
+        ]
+        allowed = any(found.module == p or found.module.startswith(f"{p}.") for p in places)
+        assert allowed, str(found)
+
+
+@each_package
+def test_imports_are_at_the_top(package: str) -> None:
+    hidden = {
+        str(found) for found in imports(package) if found.inside and found.module not in INSIDE
+    }
+
+    assert not hidden
+
+
+def test_every_reason_is_still_needed() -> None:
+    hiding = {found.module for package in PACKAGES for found in imports(package) if found.inside}
+
+    assert set(INSIDE) == hiding
+
+
+@each_package
+def test_no_star_imports(package: str) -> None:
+    for name, path in modules(package).items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = node.names if isinstance(node, ast.ImportFrom) else []
+            assert all(alias.name != "*" for alias in names), name
+
+
+@each_package
+def test_what_was_imported_is_ours(package: str) -> None:
+    """The package index has namesakes: other projects are called micrograd and cudagrad."""
+    distribution = metadata.distribution(f"threegrad-{package}")
+    checkout = Path(__file__).parents[2] / package / "src"
+    installed = Path(str(distribution.locate_file("")))
+
+    assert set(metadata.packages_distributions()[package]) == {f"threegrad-{package}"}
+    assert source(package) in {
+        (folder / package / "__init__.py").resolve() for folder in (checkout, installed)
+    }

@@ -1,0 +1,161 @@
+"""pytest --engine NAME: the spec as test items, beside other tests or alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from parity import checks, engines
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+
+def expected(engine: str, *ops: str) -> list[str]:
+    return [item.id for item in checks.cases(engines.load(engine), ops)]
+
+
+def collected(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if "::" in line and " " not in line]
+
+
+def test_without_an_engine_nothing_is_added_or_imported(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import sys\ndef test_light(): assert 'torch' not in sys.modules\n")
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    assert "engine:" not in result.stdout.str()
+
+
+def test_the_spec_comes_alone_unless_a_path_is_named(pytester: pytest.Pytester) -> None:
+    path = pytester.makepyfile("def test_own(): pass\n")
+    options = ("--engine", "minigrad", "--op", "exp", "--collect-only", "-q")
+
+    alone = collected(pytester.runpytest_inprocess(*options))
+    beside = collected(pytester.runpytest_inprocess(*options, path))
+
+    assert alone == expected("minigrad", "exp")
+    assert sorted(beside) == sorted([f"{path.name}::test_own", *alone])
+
+
+def test_engines_and_ops_may_be_several(pytester: pytest.Pytester) -> None:
+    names = ("--engine", "torch", "--engine", "minigrad", "--op", "neg", "--op", "relu")
+
+    result = pytester.runpytest_inprocess(*names, "--collect-only", "-q")
+
+    assert collected(result) == [
+        *expected("torch", "neg", "relu"),
+        *expected("minigrad", "neg", "relu"),
+    ]
+
+
+def test_the_header_says_who_is_judged_by_what(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--engine", "cudagrad", "--op", "neg", "--collect-only")
+
+    result.stdout.fnmatch_lines(
+        ["engine: cudagrad * on *", "judged by: threegrad-parity *, torch *, numpy *"]
+    )
+
+
+def test_items_pass_and_are_selected_by_keyword(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess(
+        "--engine", "minigrad", "--op", "exp", "-v", "-k", "backward and float32"
+    )
+
+    every = expected("minigrad", "exp")
+    wanted = [id for id in every if "backward::float32" in id]
+    result.assert_outcomes(passed=len(wanted), deselected=len(every) - len(wanted))
+    result.stdout.fnmatch_lines([f"{id.replace('[', '[[]')} PASSED*" for id in wanted])
+
+
+def test_items_run_in_parallel(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_subprocess("--engine", "minigrad", "--op", "exp", "-n", "2")
+
+    result.assert_outcomes(passed=len(expected("minigrad", "exp")))
+
+
+def test_skips_are_shown_with_their_reason(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--engine", "torch", "--op", "neg", "-rs")
+
+    result.assert_outcomes(passed=len(expected("torch", "neg")) - 1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED *torch's errors are of its own kinds*"])
+
+
+def break_neg(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
+    engine = engines.load("minigrad")
+    call = engine.call
+    monkeypatch.setattr(
+        engine,
+        "call",
+        lambda name, *args: function(*args) if name == "neg" else call(name, *args),
+        raising=False,
+    )
+
+
+def test_a_failure_is_the_judges_sentence_alone(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_neg(monkeypatch, lambda x: x)
+
+    result = pytester.runpytest_inprocess("--engine", "minigrad", "-k", "neg[0]::forward::float64")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "minigrad neg[[]0]* forward float64: output 0 (contiguous) is off by *",
+            '  parity check --engine minigrad --case "neg[[]0]" --check forward --dtype float64',
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+    assert "plugin.py" not in result.stdout.str()
+
+
+def test_an_unexpected_exception_comes_with_its_traceback(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(x: Any) -> Any:
+        raise ZeroDivisionError("why")
+
+    break_neg(monkeypatch, explode)
+
+    result = pytester.runpytest_inprocess("--engine", "minigrad", "-k", "neg[0]::forward::float64")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*in explode*", "ZeroDivisionError: why", "*raised ZeroDivision*"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--engine", "tinygrad"], "ERROR: no engine 'tinygrad'; there are micrograd, minigrad,*"),
+        (["--engine", "minigrad", "--op", "conv9d"], "ERROR: no op 'conv9d'; there are add, *"),
+        (["--op", "exp"], "ERROR: --op needs an --engine to judge"),
+    ],
+)
+def test_bad_usage_is_one_sentence(
+    pytester: pytest.Pytester, arguments: list[str], sentence: str
+) -> None:
+    result = pytester.runpytest_inprocess(*arguments)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([sentence])
+
+
+def test_a_missing_package_is_one_sentence(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines.load.cache_clear()
+    monkeypatch.delitem(sys.modules, "parity.engines.minigrad", raising=False)
+    monkeypatch.setitem(sys.modules, "minigrad", None)
+
+    result = pytester.runpytest_inprocess("--engine", "minigrad")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: engine minigrad needs the package minigrad: pip install*"])
