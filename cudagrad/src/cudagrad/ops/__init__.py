@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine import Tensor
+
+# generated: begin (from the family files, by tox -e generate)
 from .activation import gelu, log_softmax, relu, sigmoid, softmax, tanh
 from .attention import scaled_dot_product_attention
 from .elementwise import (
@@ -97,6 +99,7 @@ __all__ = [
     "mse_loss",
     "dropout",
 ]
+# generated: end
 
 # What Tensor has of these, bound in one place: methods under the same names, as in torch …
 for _function in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# generated: begin (from the family files, by tox -e generate)
 from .activation import gelu, log_softmax, relu, sigmoid, softmax, tanh
 from .attention import scaled_dot_product_attention
 from .elementwise import (
@@ -94,3 +95,4 @@ __all__ = [
     "mse_loss",
     "dropout",
 ]
+# generated: end

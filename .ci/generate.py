@@ -1,0 +1,102 @@
+"""Write the text that follows from the sources, between its markers; --check only says if stale.
+
+python .ci/generate.py [--check]
+
+In each engine's ops/__init__.py the imports and __all__, and in README.md the table of ops: both
+list the public functions of the family files, in the order of parity's spec.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGINES = ("micrograd", "minigrad", "cudagrad")
+BEGIN, END = "generated: begin", "generated: end"
+
+
+def families() -> list[str]:
+    """The names of the families, in the order of the spec."""
+    tree = ast.parse((ROOT / "parity/src/parity/spec/__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FAMILIES":
+            assert isinstance(node.value, ast.Tuple)
+            return [ast.unparse(name) for name in node.value.elts]
+    raise LookupError("parity.spec defines no FAMILIES")
+
+
+def ops_folder(engine: str) -> Path:
+    return ROOT / engine / "src" / engine / "ops"
+
+
+def spec(family: str) -> list[str]:
+    """The names of a family's ops, in the order of the spec's file: the first string of each."""
+    path = ROOT / "parity/src/parity/spec" / f"{family}.py"
+    (ops,) = (
+        node.value
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OPS"
+    )
+    assert isinstance(ops, ast.Tuple)
+    return [ast.literal_eval(call.args[0]) for call in ops.elts if isinstance(call, ast.Call)]
+
+
+def exports(engine: str) -> str:
+    """The imports, as the formatter writes them, and __all__ of an engine's ops/__init__.py."""
+    imports, names = [], []
+    for family in families():
+        path = ops_folder(engine) / f"{family}.py"
+        defined = {
+            node.name
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef)
+        }
+        ops = [name for name in spec(family) if name in defined]
+        names += ops
+        line = f"from .{family} import {', '.join(sorted(ops))}"
+        if len(line) > 100:
+            listed = "".join(f"    {name},\n" for name in sorted(ops))
+            line = f"from .{family} import (\n{listed})"
+        imports.append(line)
+    listed = "".join(f'    "{name}",\n' for name in names)
+    return "\n".join(sorted(imports)) + f"\n\n__all__ = [\n{listed}]"
+
+
+def table() -> str:
+    """The ops of each family, and where they are in each engine."""
+    lines = [f"| family | ops | {' | '.join(ENGINES)} |", f"|---|---|{'---|' * len(ENGINES)}"]
+    for family in families():
+        files = [f"{engine}/src/{engine}/ops/{family}.py" for engine in ENGINES]
+        links = " | ".join(f"[source]({file})" for file in files)
+        ops = " ".join(f"`{name}`" for name in spec(family))
+        lines.append(f"| [{family}](parity/src/parity/spec/{family}.py) | {ops} | {links} |")
+    return "\n".join(lines)
+
+
+def rewritten(path: Path, generated: str) -> str:
+    """The text of path with generated between the lines that hold its markers."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    begin = next(i for i, line in enumerate(lines) if BEGIN in line)
+    end = next(i for i, line in enumerate(lines) if END in line)
+    return "\n".join([*lines[: begin + 1], generated, *lines[end:]]) + "\n"
+
+
+def main(check: bool) -> int:
+    wanted = {ROOT / "README.md": f"\n{table()}\n"}
+    wanted |= {ops_folder(engine) / "__init__.py": exports(engine) for engine in ENGINES}
+    stale = []
+    for path, generated in wanted.items():
+        text = rewritten(path, generated)
+        if text != path.read_text(encoding="utf-8"):
+            stale.append(str(path.relative_to(ROOT)))
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    if stale:
+        print(f"{'stale, run tox -e generate:' if check else 'written:'} {', '.join(stale)}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
