@@ -7,6 +7,7 @@ the float64 round-off, not to the float32 one.
 
 from __future__ import annotations
 
+import gc
 import math
 import statistics
 import time
@@ -127,11 +128,14 @@ def check_run(
     """Train on the engine and on torch, in turn; advance is called after every step."""
     command = f"parity check --engine {engine.name} --run {run.name} --dtype {dtype}"
     result = RunResult(engine.name, run.name, dtype, reproduce=command)
+    gc.freeze()  # else the collector walks all of torch and numba again and again, within the steps
     try:
         result.message = _compare(engine, run, dtype, result, advance)
     except Exception as error:
         step = len(result.losses) + 1
         result.message = f"step {step}: {type(error).__name__}: {error}"
+    finally:
+        gc.unfreeze()
     if result.message:
         result.status = "failed"
     return result

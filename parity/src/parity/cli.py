@@ -1,0 +1,236 @@
+"""The parity command: engines, ops, check, report.
+
+Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
+torch takes seconds to import, so whatever needs it is imported by the command that does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .engines import Adapter
+
+FEW = 40  # results that are listed one by one
+# A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
+UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
+
+
+class Names(click.ParamType):
+    """Names separated by commas."""
+
+    name = "NAME[,NAME]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return tuple(part for part in value.split(",") if part)
+
+
+def several(name: str, help: str) -> Callable[[Any], Any]:
+    """An option that takes names: separated by commas, or given again."""
+
+    def flat(ctx: Any, param: Any, value: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for group in value for name in group))
+
+    return click.option(name, type=Names(), multiple=True, callback=flat, help=help)
+
+
+ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status."""
+    try:
+        status = app(args=arguments, prog_name="parity", standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"parity: {error.format_message()}", err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("parity: interrupted", err=True)
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Judge automatic differentiation engines by one list of ops, against torch."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@app.command()
+def engines() -> None:
+    """List the engines: version, dtypes, what executes them, how many ops."""
+    from . import engines as registry
+    from .report.environment import executor, version
+
+    table = Table("engine", "version", "dtypes", "runs on", "ops")
+    for name in registry.names():
+        try:
+            engine = registry.load(name)
+        except UNUSABLE as error:
+            table.add_row(name, "", "", str(error), "")
+            continue
+        dtypes = ", ".join(engine.dtypes)
+        table.add_row(name, version(engine), dtypes, executor(engine), str(len(engine.ops)))
+    printed(table)
+
+
+@app.command()
+@ENGINES
+def ops(engine: tuple[str, ...]) -> None:
+    """List the ops, and which engine has which."""
+    chosen = loaded(engine)
+    from .report.collect import families
+
+    table = Table("family", "op", *(each.name for each in chosen))
+    for family, members in families().items():
+        for op in members:
+            table.add_row(family, op.name, *("✓" if op.name in e.ops else "–" for e in chosen))
+    printed(table)
+
+
+@app.command()
+@ENGINES
+@several("--op", "Only these ops.")
+@several("--case", "Only these cases, such as softmax[2].")
+@several("--check", "Only these checks, such as backward.")
+@several("--dtype", "Only these dtypes.")
+@several("--run", "Train these models, such as gpt-tiny, instead of checking ops.")
+def check(
+    engine: tuple[str, ...],
+    op: tuple[str, ...],
+    case: tuple[str, ...],
+    check: tuple[str, ...],
+    dtype: tuple[str, ...],
+    run: tuple[str, ...],
+) -> int:
+    """Check the ops of engines, or train on them, and say what failed."""
+    chosen = loaded(engine)
+    from . import checks, spec
+    from .report import collect, verdict
+    from .spec.runs import RUNS
+
+    if run and (op or case or check):
+        raise click.UsageError("--run trains whole models: leave out --op, --case and --check")
+    known("op", op, [each.name for each in spec.OPS])
+    known("case", case, [c.id for each in spec.OPS for c in (*each.cases, *each.rejects)])
+    known("check", check, list(checks.CHECKS))
+    known("run", run, [each.name for each in RUNS])
+    known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
+
+    failed = 0
+    for each in chosen:
+        dtypes = [name for name in each.dtypes if not dtype or name in dtype]
+        items = [
+            item
+            for item in (() if run else checks.cases(each, op or None))
+            if (not case or item.case.id in case) and (not check or item.check in check)
+            if item.dtype in dtypes
+        ]
+        if not items and not (run and dtypes):
+            raise click.UsageError(f"{each.name} has no check that is all of what was asked for")
+        trainings = [
+            result
+            for training in RUNS
+            if training.name in run
+            for result in collect.train(each, training, dtypes, stage)
+        ]
+        results = collect.judge(each, items, stage) if items else []
+        for result in results:
+            if result.status == "failed" or len(results) <= FEW:
+                click.echo(verdict.check_line(result))
+        for trained in trainings:
+            click.echo(verdict.training_line(trained))
+        counted = collect.summary(each, results, trainings)
+        click.echo(verdict.counts(counted))
+        failed += counted["failed"]
+    return int(failed > 0)
+
+
+@app.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to fill.")
+@ENGINES
+@several("--op", "Only these ops, and no training runs.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
+@click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
+def report(
+    out: Path, engine: tuple[str, ...], op: tuple[str, ...], steps: int | None, quick: bool
+) -> int:
+    """Judge engines, and write index.html, report.json and summary.md."""
+    writable(out)
+    chosen = loaded(engine)
+    from . import spec
+    from .report import collect, page, verdict
+
+    known("op", op, [each.name for each in spec.OPS])
+    found = collect.collect(chosen, stage, op, steps, quick)
+    for path in page.write(found, out):
+        click.echo(path)
+    click.echo(verdict.headline(found))
+    return int(not found["passed"])
+
+
+def loaded(names: Sequence[str]) -> list[Adapter]:
+    """The engines of these names, or all but torch; refuses unknown ones and missing packages."""
+    from . import engines as registry
+
+    every = registry.names()
+    known("engine", names, every)
+    try:
+        return [registry.load(name) for name in names or (n for n in every if n != "torch")]
+    except UNUSABLE as error:
+        raise click.UsageError(str(error)) from error
+
+
+def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
+    """Refuse a name that is not among every, with those that are or those that are near."""
+    for name in names:
+        if name not in every:
+            near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
+            hint = (
+                f"; {'there are' if near == every else 'near it:'} {', '.join(near)}"
+                if near
+                else ""
+            )
+            raise click.UsageError(f"no {kind} {name!r}{hint}")
+
+
+def writable(directory: Path) -> None:
+    """Make the directory; refuse one that cannot be written to before any work is done."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise click.UsageError(f"cannot write to {directory}: {error.strerror}") from error
+
+
+@contextmanager
+def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
+    """A progress bar for people; for a file, the title alone."""
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal:
+        click.echo(title, err=True)
+        yield lambda: None
+        return
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)
+
+
+def printed(table: Table) -> None:
+    """Print a table, whole: a file has no width to fit."""
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=200)).print(table)

@@ -1,0 +1,64 @@
+"""Where the figures of a report come from: versions, processor, executor, text."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..spec import corpus
+
+PACKAGES = (
+    "threegrad-micrograd",
+    "threegrad-minigrad",
+    "threegrad-cudagrad",
+    "threegrad-parity",
+    "torch",
+    "numpy",
+    "numba",
+    "numba-cuda",
+)
+
+
+def environment() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "cpu": cpu(),
+        "cores": os.cpu_count(),
+        "packages": {name: installed(name) for name in PACKAGES},
+        "corpus": corpus.describe(),
+    }
+
+
+def executor(engine: Any) -> str:
+    """What runs an engine's kernels: a GPU or its emulator by name, else the processor."""
+    device = getattr(engine.package, "device", None)
+    return device.describe() if device is not None else "CPU"
+
+
+def version(engine: Any) -> str:
+    """The version of the distribution that an engine's package came from."""
+    module = getattr(engine.package, "__name__", engine.name)
+    return installed(metadata.packages_distributions().get(module, [module])[0])
+
+
+def installed(distribution: str) -> str:
+    """The version of a distribution, or that it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def cpu() -> str:
+    """The processor's model name; the platform module alone knows little more than x86_64."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()

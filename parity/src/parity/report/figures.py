@@ -1,0 +1,145 @@
+"""The figures of a report: a run's losses and deviations over its steps, its first gradients."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+Report = dict[str, Any]
+
+# Far apart for the colour-blind; at least 3:1 to a white page as to a black one. Dashes and open
+# markers tell float32 from float64.
+COLOURS = ("#c26100", "#2f7fc1", "#00907f", "#c2348a", "#7a6fd0")
+SYMBOLS = ("circle", "square", "diamond", "cross", "star")
+TORCH = "#808080"
+ENVELOPE = "rgba(128, 128, 128, 0.2)"
+LOWEST = 1e-2  # where an error of zero is drawn: a logarithmic axis has none
+
+
+def trajectory(trainings: list[Report], engines: list[str]) -> Report:
+    """The losses of one run over torch's; below, how far they came from torch's so far, in eps.
+
+    engines: all of the report, so that each keeps its colour from figure to figure.
+    """
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06)
+    longest = max((training["loss"] for training in trainings), key=lambda loss: len(loss["torch"]))
+    steps = list(range(1, len(longest["torch"]) + 1))
+    torch_line = {"color": TORCH, "width": 7}
+    figure.add_scatter(
+        x=steps, y=longest["torch"], name="torch", line=torch_line, opacity=0.5, row=1, col=1
+    )
+    figure.add_scatter(
+        x=steps,
+        y=longest["limit"],
+        name="round-off envelope",
+        fill="tozeroy",
+        fillcolor=ENVELOPE,
+        line={"color": TORCH, "width": 1},
+        row=2,
+        col=1,
+    )
+    figure.add_scatter(
+        x=steps,
+        y=[on_log_axis(error) for error in longest["torch_error"]],
+        name="torch float32",
+        line={"color": TORCH, "width": 1.5, "dash": "dash"},
+        row=2,
+        col=1,
+    )
+    for training in trainings:
+        name, colour, _ = style(training, engines)
+        width = max(1.0, 4.5 - 1.5 * engines.index(training["engine"]))
+        dash = "solid" if training["dtype"] == "float64" else "dot"
+        loss = training["loss"]
+        deviation = list(itertools.accumulate(map(on_log_axis, loss["error"]), widest))
+        for row, values in enumerate((loss["engine"], deviation), start=1):
+            figure.add_scatter(
+                x=steps,
+                y=values,
+                name=name,
+                legendgroup=name,
+                showlegend=row == 1,
+                # Losses that agree lie on each other: thinner ones on top show all of them.
+                line={"color": colour, "dash": dash, "width": width if row == 1 else 1.5},
+                row=row,
+                col=1,
+            )
+    figure.update_yaxes(title_text="loss", row=1, col=1)
+    figure.update_yaxes(title_text="deviation (eps)", row=2, col=1, **LOGARITHMIC)
+    figure.update_xaxes(title_text="step", row=2, col=1)
+    return finished(figure, height=600)
+
+
+def gradients(trainings: list[Report], engines: list[str]) -> Report:
+    """The error of every parameter's gradient in step 1, in eps, inside the envelope."""
+    figure = go.Figure()
+    bands = trainings[0]["gradients"]
+    names = [name.removeprefix("transformer.") for name in bands]
+    figure.add_bar(
+        x=[band["limit"] for band in bands.values()],
+        y=names,
+        orientation="h",
+        name="round-off envelope",
+        marker={"color": ENVELOPE, "line_width": 0},
+    )
+    marker = {"color": TORCH, "symbol": "line-ns-open", "size": 13, "line_width": 2}
+    figure.add_scatter(
+        x=[on_log_axis(band["torch_error"]) for band in bands.values()],
+        y=names,
+        name="torch float32",
+        mode="markers",
+        marker=marker,
+    )
+    for training in trainings:
+        name, colour, symbol = style(training, engines)
+        filled = "" if training["dtype"] == "float64" else "-open"
+        figure.add_scatter(
+            x=[on_log_axis(band["error"]) for band in training["gradients"].values()],
+            y=names,
+            name=name,
+            mode="markers",
+            marker={"color": colour, "symbol": symbol + filled, "size": 9},
+        )
+    figure.update_xaxes(title_text="error (eps)", **LOGARITHMIC)
+    figure.update_yaxes(autorange="reversed")
+    return finished(figure, height=180 + 19 * len(names))
+
+
+LOGARITHMIC: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 1}
+
+
+def style(training: Report, engines: list[str]) -> tuple[str, str, str]:
+    """A training's name in the legend, its engine's colour and its engine's marker."""
+    place = engines.index(training["engine"]) % len(COLOURS)
+    return f"{training['engine']} {training['dtype']}", COLOURS[place], SYMBOLS[place]
+
+
+def on_log_axis(error: float | None) -> float | None:
+    """An error that a logarithmic axis can show; one that is not finite leaves a gap."""
+    return None if error is None else max(error, LOWEST)
+
+
+def widest(so_far: float | None, error: float | None) -> float | None:
+    """The larger; once an error was not finite there is nothing more to draw."""
+    return None if so_far is None or error is None else max(so_far, error)
+
+
+def finished(figure: go.Figure, height: int) -> Report:
+    """The figure for JSON; its colours but the lines' are the page's (page.js), light or dark."""
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 60, "r": 12, "t": 12, "b": 48},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        hovermode="closest",
+        hoverlabel={"namelength": -1},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+    )
+    figure.update_xaxes(automargin=True, zeroline=False)
+    figure.update_yaxes(automargin=True, zeroline=False)
+    described: Report = figure.to_plotly_json()
+    return described

@@ -1,0 +1,269 @@
+"""What a report's numbers say, in words and tables; knows no HTML."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from ..checks import Result
+from ..checks.runs import RunResult
+
+Report = dict[str, Any]
+
+# The last shade is open; in eps, as every error.
+SHADES = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def eps(error: float | None) -> str:
+    """An error in two digits or so: 0.38, 3.1, 45, 2e6; None is one that was not finite."""
+    if error is None:
+        return "not finite"
+    if error == 0:
+        return "0"
+    if error < 0.005:
+        return "<0.01"
+    if error < 10:
+        return f"{error:.2f}" if error < 1 else f"{error:.1f}"
+    return f"{error:,.0f}" if error < 1e5 else f"{error:.0e}".replace("e+0", "e").replace("e+", "e")
+
+
+def loss(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"
+
+
+def ratio(training: Report) -> str:
+    """How many times as long as torch a step took."""
+    times = training["seconds"] / training["torch_seconds"]
+    return f"{times:,.1f}" if times < 10 else f"{times:,.0f}"
+
+
+def executor(report: Report, name: str) -> str:
+    return next(engine["executor"] for engine in report["engines"] if engine["name"] == name)
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.{0 if seconds >= 0.1 else 1 if seconds >= 0.01 else 2}f}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join(", ".join(names).rsplit(", ", 1))
+
+
+def headline(report: Report) -> str:
+    """The report in one sentence."""
+    total = sum(engine["checks"] + engine["trainings"] for engine in report["engines"])
+    failed = sum(engine["failed"] for engine in report["engines"])
+    skipped = sum(engine["skipped"] for engine in report["engines"])
+    engines = listed([engine["name"] for engine in report["engines"]])
+    if failed:
+        return f"{failed:,} of {total:,} checks of {engines} failed."
+    rest = f"; {skipped:,} skipped for stated reasons" if skipped else ""
+    agree = "agree" if len(report["engines"]) > 1 else "agrees"
+    return f"{engines} {agree} with torch in all {total - skipped:,} checks{rest}."
+
+
+def counts(engine: Report) -> str:
+    """One engine's summary in a line."""
+    parts = [f"{engine[status]:,} {status}" for status in ("passed", "failed", "skipped")]
+    for check, worst in engine["worst"].items():
+        if worst:
+            torch = eps(worst["torch_error"])
+            parts.append(f"{check} {eps(worst['error'])} eps (torch float32: {torch})")
+    return f"{engine['name']}: {', '.join(parts)}"
+
+
+def check_line(result: Result) -> str:
+    """A check's result in a line; a failure's message in full."""
+    name = f"{result.engine} {result.case} {result.check} {result.dtype}"
+    if result.status == "failed":
+        return f"✗ {result.message}"
+    if result.status == "skipped":
+        return f"– {name}: skipped, {result.message}"
+    if result.error is None:
+        return f"✓ {name}"
+    own = "" if result.torch_error is None else f" (torch float32: {eps(result.torch_error)})"
+    return f"✓ {name}: {eps(result.error)} eps{own}"
+
+
+def training_line(result: RunResult) -> str:
+    """A training's result in a line; a failure with the command that repeats it."""
+    name = f"{result.engine} {result.run} {result.dtype}"
+    if result.status == "failed":
+        return f"✗ {name}: {result.message}\n  {result.reproduce}"
+    if result.status == "skipped":
+        return f"– {name}: skipped, {result.message}"
+    return (
+        f"✓ {name}: loss {loss(result.losses[0])} to {loss(result.losses[-1])} in "
+        f"{plural(len(result.losses), 'step')} (torch: {loss(result.torch_losses[-1])}), "
+        f"{milliseconds(result.seconds)} ms a step (torch: {milliseconds(result.torch_seconds)})"
+    )
+
+
+def sentences(report: Report, engine: Report) -> list[str]:
+    """Whether to trust an engine, and why."""
+    ops = len({r["op"] for r in report["results"] if r["engine"] == engine["name"]})
+    done = engine["checks"] + engine["trainings"] - engine["skipped"]
+    if engine["failed"]:
+        places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
+        names = list(dict.fromkeys(places))
+        shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        said = [f"Failed {engine['failed']:,} of {plural(done, 'check')}, in {shown}."]
+    else:
+        said = [f"Passed all {plural(done, 'check')} of {plural(ops, 'op')}."]
+    for check, worst in engine["worst"].items():
+        if worst:
+            said.append(
+                f"Worst {check} error {eps(worst['error'])} eps, in {worst['case']}; "
+                f"torch’s own float32 reaches {eps(worst['torch_error'])}."
+            )
+    said += [training_sentence(report, engine["name"], run["name"]) for run in report["runs"]]
+    return said
+
+
+def training_sentence(report: Report, engine: str, run: str) -> str:
+    """How a run went on an engine, over its dtypes."""
+    own = [t for t in report["trainings"] if (t["engine"], t["run"]) == (engine, run)]
+    failed = [t["dtype"] for t in own if t["status"] == "failed"]
+    passed = [t for t in own if t["status"] == "passed"]
+    if failed:
+        return f"Trained on {run}, left the round-off envelope in {listed(failed)}."
+    if not passed:
+        return f"Did not train on {run}: {own[0]['message']}."
+    dtypes = listed([t["dtype"] for t in passed])
+    steps = len(passed[0]["loss"]["engine"])
+    return f"Trained {plural(steps, 'step')} of {run} within the round-off envelope, in {dtypes}."
+
+
+def failures(report: Report) -> list[Report]:
+    """Everything that failed: where (an op or a run), what, the message, how to repeat it."""
+    cases = [
+        result
+        | {
+            "message": result["message"].replace(result["reproduce"], "").strip(),
+            "where": result["op"],
+            "what": f"{result['case']} · {result['check']} · {result['dtype']}",
+            "anchor": anchor(result["engine"], result["case"], result["check"], result["dtype"]),
+        }
+        for result in report["results"]
+        if result["status"] == "failed"
+    ]
+    runs = [
+        training
+        | {
+            "where": training["run"],
+            "what": f"{training['run']} · {training['dtype']}",
+            "anchor": anchor(training["engine"], training["run"], training["dtype"]),
+        }
+        for training in report["trainings"]
+        if training["status"] == "failed"
+    ]
+    return cases + runs
+
+
+def skips(report: Report) -> list[Report]:
+    """What was skipped, with how often, by engine and reason."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for entry in (*report["results"], *report["trainings"]):
+        if entry["status"] == "skipped":
+            found[entry["engine"], entry["message"]].append(entry.get("case") or entry["run"])
+    return [
+        {
+            "engine": engine,
+            "reason": reason,
+            "count": len(names),
+            "names": list(dict.fromkeys(names)),
+        }
+        for (engine, reason), names in found.items()
+    ]
+
+
+def matrix(report: Report) -> list[Report]:
+    """A row for every op: torch's float32 and each engine, forward and backward, at their worst."""
+    by_cell = defaultdict(list)
+    for result in report["results"]:
+        by_cell[result["op"], result["engine"]].append(result)
+    rows = []
+    for place, op in enumerate(report["ops"]):
+        per_engine = [by_cell[op["name"], engine["name"]] for engine in report["engines"]]
+        everything = [result for results in per_engine for result in results]
+        rows.append(
+            op
+            | {
+                "place": place,
+                "torch": [yardstick(everything, check) for check in ("forward", "backward")],
+                "cells": [
+                    cell(results, check)
+                    for results in per_engine
+                    for check in ("forward", "backward")
+                ],
+            }
+        )
+    return rows
+
+
+def yardstick(results: list[Report], check: str) -> Report:
+    errors = [
+        result["torch_error"]
+        for result in results
+        if result["check"] == check and result["torch_error"] is not None
+    ]
+    return {"kind": "measured", "error": max(errors)} if errors else {"kind": "none"}
+
+
+def cell(results: list[Report], check: str) -> Report:
+    """One op on one engine: its worst error, and its first failure of any kind, to link to.
+
+    What has no error to measure, such as a refusal, is shown with the forward check.
+    """
+    own = [r for r in results if (r["check"] == "backward") == (check == "backward")]
+    failed = [r for r in own if r["status"] == "failed"]
+    measured = [r for r in own if r["check"] == check and r["error"] is not None]
+    if failed:
+        first = failed[0]
+        where = anchor(first["engine"], first["case"], first["check"], first["dtype"])
+        return {"kind": "failed", "count": len(failed), "anchor": where}
+    if not measured:
+        passed = any(result["status"] == "passed" for result in own)
+        return {"kind": "exact" if passed else "skipped" if own else "none"}
+    top = max(measured, key=lambda r: r["error"])
+    return {"kind": "measured", "error": top["error"], "case": top["case"], "dtype": top["dtype"]}
+
+
+def by_case(report: Report) -> dict[str, list[Report]]:
+    """The results of every case."""
+    found: dict[str, list[Report]] = defaultdict(list)
+    for result in report["results"]:
+        found[result["case"]].append(result)
+    return found
+
+
+def checked(report: Report, results: list[Report]) -> list[Report]:
+    """A row for every check among the results of a case, with each engine's result (or None)."""
+    rows: dict[tuple[str, str], dict[str, Report]] = defaultdict(dict)
+    for result in results:
+        rows[result["check"], result["dtype"]][result["engine"]] = result
+    return [
+        {
+            "check": check,
+            "dtype": dtype,
+            "torch_error": next(iter(by_engine.values()))["torch_error"],
+            "results": [by_engine.get(engine["name"]) for engine in report["engines"]],
+        }
+        for (check, dtype), by_engine in rows.items()
+    ]
+
+
+def shade(error: float) -> int:
+    """0 for an error that is hardly there, up to len(SHADES)."""
+    return sum(error > bound for bound in SHADES)
+
+
+def anchor(*parts: str) -> str:
+    """A stable id for a place in the page."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", " ".join(parts).replace("!", " reject ")).strip("-")

@@ -1,0 +1,280 @@
+"""Reports: their form, that what they say follows from the results, and that nothing gets out."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import parity.report
+from parity import checks, engines
+from parity.report import page, verdict
+from parity.report.collect import collect
+
+Report = dict[str, Any]
+
+SCHEMA = json.loads((Path(parity.report.__file__).parent / "schema.json").read_text())
+HOSTILE = "</script><script>alert(1)</script>|`<img src=x onerror=alert(1)>"
+
+
+@contextlib.contextmanager
+def quiet(title: str, total: int) -> Iterator[Callable[[], object]]:
+    yield lambda: None
+
+
+@pytest.fixture(scope="module")
+def made() -> Report:
+    """A quick report on torch itself and micrograd, of a few ops and three steps of a run."""
+    few = {"exp", "argmax", "matmul"}
+    every = checks.cases
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "cases", lambda engine, ops: every(engine, few))
+        judged = [engines.load("torch"), engines.load("micrograd")]
+        return collect(judged, quiet, steps=3, quick=True)
+
+
+@pytest.fixture
+def report(made: Report) -> Report:
+    """The same, to be changed."""
+    return copy.deepcopy(made)
+
+
+@pytest.fixture
+def failed(report: Report) -> Report:
+    """A report in which a case and a run failed, with a message that would like to be run."""
+    result = next(r for r in report["results"] if r["check"] == "backward")
+    training = report["trainings"][0]
+    for entry in (result, training):
+        entry.update(status="failed", message=f"engine case: {HOSTILE}\n{entry['reproduce']}")
+    result.update(error=None, torch_error=None)
+    report["engines"][0]["failed"] = 2
+    report["passed"] = False
+    return report
+
+
+class Page(HTMLParser):
+    """What a page refers to, its tags, and its visible text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.text = ""
+        self.inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.inside = tag
+        for name, value in attrs:
+            if name == "id":
+                self.ids[value or ""] += 1
+            elif name == "href":
+                self.links.append(value or "")
+            elif name in ("src", "srcset", "action", "data"):
+                self.sources.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside not in ("script", "style"):
+            self.text += data
+
+
+@pytest.mark.parametrize("kind", ["report", "failed"])
+def test_a_report_is_of_its_schema(kind: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(kind)
+
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(found, SCHEMA)
+    json.dumps(found, allow_nan=False)
+
+
+def test_another_form_is_not(report: Report) -> None:
+    del report["environment"]["cpu"]
+
+    with pytest.raises(jsonschema.ValidationError, match="'cpu' is a required property"):
+        jsonschema.validate(report, SCHEMA)
+
+
+def test_what_is_not_finite_is_null(with_op: Callable[..., Any]) -> None:
+    infinite = with_op(exp=lambda x: x.exp() / 0)
+
+    found = collect([infinite], quiet, ops=("exp",))
+
+    jsonschema.validate(found, SCHEMA)
+    assert not found["passed"]
+    assert "Infinity" not in json.dumps(found)
+    assert "NaN" not in json.dumps(found)
+
+
+def test_engines_are_counted_from_the_results(made: Report) -> None:
+    for engine in made["engines"]:
+        own = [r for r in made["results"] if r["engine"] == engine["name"]]
+        runs = [t for t in made["trainings"] if t["engine"] == engine["name"]]
+        statuses = Counter(entry["status"] for entry in (*own, *runs))
+        errors = [r["error"] for r in own if r["check"] == "forward" and r["error"] is not None]
+
+        assert engine["checks"] == len(own) > 0
+        assert engine["trainings"] == len(runs) > 0
+        assert [engine[s] for s in ("passed", "failed", "skipped")] == [
+            statuses[s] for s in ("passed", "failed", "skipped")
+        ]
+        assert engine["worst"]["forward"]["error"] == max(errors)
+    assert made["engines"][0]["skipped"] > 0, "torch's own errors are skipped"
+
+
+def test_every_training_has_a_number_for_every_step(made: Report) -> None:
+    for training in made["trainings"]:
+        assert {len(column) for column in training["loss"].values()} == {3}
+        for name, band in training["gradients"].items():
+            assert band["limit"] == made["envelope"]["multiple"] * max(
+                made["envelope"]["floor"], band["torch_error"]
+            ), name
+
+
+@pytest.mark.parametrize("kind", ["report", "failed"])
+def test_the_page_needs_nothing_but_itself(kind: str, request: pytest.FixtureRequest) -> None:
+    text = page.html(request.getfixturevalue(kind))
+    parsed = Page(text)
+
+    assert parsed.sources == []
+    assert parsed.tags["link"] == 0
+    assert "default-src 'none'" in text
+    assert max(parsed.ids.values()) == 1
+    for link in parsed.links:
+        assert link in ("report.json", "summary.md") or parsed.ids[link.removeprefix("#")], link
+    assert len(text) < 10_000_000
+
+
+def test_every_figure_is_described_and_drawn_from_its_data(report: Report) -> None:
+    text = page.html(report)
+
+    drawn = re.findall(r'role="img" aria-label="[^"]{20,}" data-figure="([^"]+)"', text)
+    assert drawn == ["trajectory-gpt-tiny", "gradients-gpt-tiny"]
+    for id in drawn:
+        data = re.search(rf'<script type="application/json" id="{id}">(.*?)</script>', text)
+        assert data is not None
+        names = {trace["name"] for trace in json.loads(data[1])["data"]}
+        assert {"torch float32", "torch float64", "round-off envelope"} <= names
+
+
+def test_the_page_says_what_failed(failed: Report) -> None:
+    text = Page(page.html(failed)).text
+
+    assert "Failed 2 of " in text
+    assert "gpt-tiny, left the round-off envelope in float64" in text
+    assert verdict.headline(failed).startswith("2 of ")
+    for entry in (*failed["results"], *failed["trainings"]):
+        if entry["status"] == "failed":
+            assert entry["reproduce"] in text
+
+
+def test_text_from_cases_is_escaped(failed: Report) -> None:
+    harmless = Page(page.html(failed | {"results": [], "trainings": [], "runs": []}))
+    for name in ("torch_text", "text"):
+        failed["trainings"][0][name] = HOSTILE
+    failed["engines"][0]["executor"] = HOSTILE
+
+    parsed = Page(page.html(failed))
+
+    assert HOSTILE in parsed.text
+    assert parsed.tags["img"] == 0
+    # Beside those of a page without results, there is a script for the data of each figure.
+    assert parsed.tags["script"] == harmless.tags["script"] + 2
+
+
+def test_the_summary_is_a_table_that_text_cannot_break(failed: Report) -> None:
+    text = page.markdown(failed)
+
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7, 8}
+    assert "alert(1)" in text
+    assert all(line.count("`") % 2 == 0 for line in text.splitlines())
+    assert "\n\n\n" not in text
+
+
+def test_a_long_summary_fits_a_comment(failed: Report) -> None:
+    failed["trainings"] *= 2000
+
+    text = page.markdown(failed)
+
+    assert len(text) < 65536
+    assert text.endswith("(cut: the rest is in report.json)\n")
+
+
+def test_files_are_whole_or_not_there(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.write(report, tmp_path)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+    def interrupt(self: Path, *arguments: Any, **keywords: Any) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            page.write(report, tmp_path)
+
+    assert set(before) == {"index.html", "report.json", "summary.md"}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    assert json.loads(before["report.json"]) == report
+
+
+def test_an_emulator_is_called_one(report: Report) -> None:
+    report["engines"][0]["executor"] = "emulator: no GPU"
+
+    assert "Ran on emulator: no GPU" in Page(page.html(report)).text
+    assert "emulator: no GPU" in page.markdown(report)
+
+
+def test_a_skip_is_counted_with_its_reason(report: Report) -> None:
+    (found,) = [skip for skip in verdict.skips(report) if skip["engine"] == "torch"]
+
+    skipped = [r for r in report["results"] if (r["engine"], r["status"]) == ("torch", "skipped")]
+    assert found["count"] == len(skipped)
+    assert found["reason"] == skipped[0]["message"]
+    assert found["reason"] in Page(page.html(report)).text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (0.0, "0"),
+        (0.001, "<0.01"),
+        (0.384, "0.38"),
+        (3.14, "3.1"),
+        (45.4, "45"),
+        (1234.5, "1,234"),
+        (2.1e6, "2e6"),
+        (3e15, "3e15"),
+        (None, "not finite"),
+    ],
+)
+def test_errors_are_short(error: float | None, text: str) -> None:
+    assert verdict.eps(error) == text
+
+
+def test_anchors_of_different_places_differ() -> None:
+    places = [
+        ("minigrad", "softmax[2]", "forward", "float64"),
+        ("minigrad", "softmax!2", "rejects", "float64"),
+        ("minigrad", "softmax[2]", "forward", "float32"),
+        ("minigrad", "softmax[12]", "forward", "float64"),
+    ]
+
+    assert len({verdict.anchor(*place) for place in places}) == len(places)
+    assert verdict.anchor(*places[0]) == "minigrad-softmax-2-forward-float64"
