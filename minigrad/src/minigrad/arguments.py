@@ -59,9 +59,12 @@ def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def broadcast(op: str, *arrays: Any) -> tuple[int, ...]:
-    """The shape that the arrays broadcast to."""
-    shapes = [getattr(array, "shape", ()) for array in arrays]
+def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
+    """The shape that operands, arrays or numbers, broadcast to."""
+    return broadcast_shapes(op, *(getattr(operand, "shape", ()) for operand in operands))
+
+
+def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     if all(shape == shapes[0] for shape in shapes):
         return shapes[0]
     try:
@@ -83,11 +86,10 @@ def probability(op: str, p: float) -> None:
 
 def floats(op: str, *arrays: Array | None) -> None:
     """All floating and of one dtype: ops that torch does not promote for."""
-    dtypes = [np.asarray(array).dtype for array in arrays if array is not None]
-    for dtype in dtypes:
-        if not is_floating(dtype):
-            raise TypeError(f"{op}: expected a floating tensor, not {dtype}")
     same(op, *arrays)
+    for array in arrays:
+        if array is not None and not is_floating(array.dtype):
+            raise TypeError(f"{op}: expected a floating tensor, not {array.dtype}")
 
 
 def same(op: str, *arrays: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import nn, ops
-from .engine import Tensor, no_grad, unwrap
+from .engine import Tensor, no_grad, tensor, unwrap
 from .random import generator
 
 
@@ -132,12 +132,13 @@ class GPT(nn.Module):
     @no_grad()
     def generate(self, idx: Any, max_new_tokens: int) -> Any:
         """idx (B, T) with max_new_tokens appended, each the likeliest after what it can see."""
-        idx = unwrap(idx)
+        idx = tensor(idx)
         for _ in range(max_new_tokens):
-            logits, _loss = self(idx[:, -self.config.block_size :])
+            seen = ops.getitem(idx, (slice(None), slice(-self.config.block_size, None)))
+            logits, _loss = self(seen)
             likeliest = ops.argmax(ops.getitem(logits, (slice(None), -1)), dim=-1)  # (B,)
-            idx = np.concatenate([idx, likeliest.data[:, None]], axis=1)
-        return Tensor(idx)
+            idx = ops.cat([idx, ops.unsqueeze(likeliest, 1)], dim=1)
+        return idx
 
     def num_parameters(self) -> int:
         """How many numbers are trained; a tied parameter counts once."""

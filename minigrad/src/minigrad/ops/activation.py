@@ -11,7 +11,7 @@ from ..arguments import axis, floats, option
 from ..dtypes import floating
 from ..engine import Operand, Output, op
 
-_erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has none; the standard library's, one by one
+_erfc = np.frompyfunc(math.erfc, 1, 1)  # NumPy has none; the standard library's, one by one
 
 
 @op
@@ -47,7 +47,8 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
     option("gelu", "approximate", approximate, ("none", "tanh"))
     floats("gelu", x)
     if approximate == "none":
-        cdf = 0.5 * (1 + np.asarray(_erf(x / math.sqrt(2)), x.dtype))
+        # By the complement of erf: 1 + erf would cancel where x is negative.
+        cdf = 0.5 * np.asarray(_erfc(-x * math.sqrt(0.5)), x.dtype)
 
         def pullback(dout):
             return dout * (cdf + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))

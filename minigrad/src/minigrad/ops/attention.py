@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..arguments import broadcast, floats, probability
+from ..arguments import broadcast, broadcast_shapes, floats, probability
 from ..engine import Operand, Output, op
 from .regularization import keep_mask
 
@@ -36,7 +36,7 @@ def scaled_dot_product_attention(
         raise ValueError(
             f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit"
         )
-    broadcast(name, *(np.empty(a.shape[:-2]) for a in (query, key, value)))
+    broadcast_shapes(name, *(a.shape[:-2] for a in (query, key, value)))
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
     probability(name, dropout_p)
@@ -47,7 +47,7 @@ def scaled_dot_product_attention(
     if is_causal:
         attn_mask = np.tril(np.ones(scores.shape[-2:], np.bool_))
     if attn_mask is not None:
-        if np.broadcast_shapes(scores.shape, broadcast(name, scores, attn_mask)) != scores.shape:
+        if broadcast(name, scores, attn_mask) != scores.shape:
             raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {scores.shape}")
         if attn_mask.dtype == np.bool_:
             scores = np.where(attn_mask, scores, scores.dtype.type(-np.inf))

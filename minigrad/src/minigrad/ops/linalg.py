@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, same
+from ..arguments import broadcast_shapes, same
 from ..engine import Operand, Output, op
 
 
@@ -21,7 +21,7 @@ def matmul(x: Operand, other: Operand) -> Output:
         raise ValueError(f"matmul: shapes {x.shape} and {other.shape} do not multiply")
     a = x if x.ndim > 1 else x[None, :]  # (..., n, k)
     b = other if other.ndim > 1 else other[:, None]  # (..., k, m)
-    broadcast("matmul", np.empty(a.shape[:-2]), np.empty(b.shape[:-2]))
+    broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2])
     product = a @ b  # (..., n, m)
     shape = product.shape
     dropped = tuple(i for i, vector in ((-2, x), (-1, other)) if vector.ndim == 1)
