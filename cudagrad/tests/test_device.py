@@ -120,7 +120,7 @@ def test_a_gpu_is_used_when_numba_cuda_is_there(
 @pytest.mark.parametrize(
     ("module", "why"),
     [
-        (None, "numba-cuda is missing: pip install 'threegrad-cudagrad[gpu]'"),
+        (None, "numba-cuda is missing: pip install './cudagrad[gpu]'"),
         (numba_cuda(implementation="Built-in"), "numba.cuda is not NVIDIA's: pip install"),
         (numba_cuda(is_available=bool, cuda_error=lambda: "no context"), "not used: no context"),
     ],

@@ -47,7 +47,9 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ModuleNotFoundError) as caught:
         engines.load("minigrad")
 
-    sentence = "engine minigrad needs the package minigrad: pip install threegrad-minigrad"
+    sentence = (
+        "engine minigrad needs the package minigrad: pip install ./minigrad, in this project's root"
+    )
     assert str(caught.value) == sentence
 
 

@@ -21,7 +21,7 @@ from . import emulator
 Array = Any  # a device array: shape, dtype, ndim, size; its elements are only seen by kernels
 Shape = tuple[int, ...]
 
-INSTALL = "pip install 'threegrad-cudagrad[gpu]'"
+INSTALL = "pip install './cudagrad[gpu]', in this project's root"
 
 
 def _has_gpu() -> bool:

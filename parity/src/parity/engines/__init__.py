@@ -38,9 +38,10 @@ def load(name: str) -> Adapter:
         adapter = entry_point.load()()
     except ModuleNotFoundError as error:
         missing = error.name or name
-        distribution = f"threegrad-{missing}" if missing in OURS[:3] else missing
+        # The index has other projects of these names: ours are installed from where they lie.
+        what = f"./{missing}, in this project's root" if missing in OURS[:3] else missing
         raise ModuleNotFoundError(
-            f"engine {name} needs the package {missing}: pip install {distribution}", name=missing
+            f"engine {name} needs the package {missing}: pip install {what}", name=missing
         ) from error
     lacking = [member for member in MEMBERS if not hasattr(adapter, member)]
     if lacking:

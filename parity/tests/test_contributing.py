@@ -1,0 +1,58 @@
+"""The op that CONTRIBUTING adds, added to a copy as it says: every engine has it, and passes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINES = ("micrograd", "minigrad", "cudagrad")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with softplus in it."""
+    root = tmp_path_factory.mktemp("copy")
+    for package in (*ENGINES, "parity"):
+        shutil.copytree(ROOT / package / "src", root / package / "src")
+    shutil.copytree(ROOT / ".ci", root / ".ci")
+    shutil.copy(ROOT / "README.md", root)
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text[text.index("## Adding an op") : text.index("## Running one case")]
+    steps = re.findall(r"`(\S+\.py)`[^`]*```python\n(.*?)```", section, re.DOTALL)
+    assert len(steps) == 5
+    for name, block in steps:
+        path, code = root / name, textwrap.dedent(block)
+        source = path.read_text(encoding="utf-8")
+        if "/spec/" in name:
+            last = source.rindex(")")  # the end of OPS
+            path.write_text(f"{source[:last]}    {code.strip()},\n)\n", encoding="utf-8")
+        else:
+            path.write_text(f"{source}\n\n{code}", encoding="utf-8")
+    subprocess.run([sys.executable, str(root / ".ci" / "generate.py")], check=True)
+    return root
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_softplus_as_contributing_adds_it(engine: str, copy: Path) -> None:
+    sources = os.pathsep.join(str(copy / package / "src") for package in (*ENGINES, "parity"))
+    command = (
+        f"from parity.cli import main; main(['check', '--engine', '{engine}', '--op', 'softplus'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        env={**os.environ, "PYTHONPATH": sources},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert re.search(r"softplus\[1\] backward", done.stdout), done.stdout + done.stderr
+    assert re.search(r"\b[1-9]\d* passed, 0 failed, 0 skipped", done.stdout), done.stdout
