@@ -66,6 +66,8 @@ def _constant(number: bytes, dtype: np.dtype[Any]) -> Array:
 def constant(value: Any, dtype: Any) -> Array:
     """A 0-d array that holds a number; the same one every time, by the number's very bits."""
     dtype = np.dtype(dtype)
+    if isinstance(value, int):  # an integer that does not fit wraps around, as in torch
+        value = np.asarray(value).astype(dtype)
     return _constant(dtype.type(value).tobytes(), dtype)
 
 
@@ -205,7 +207,7 @@ def _sum_middle(x: Array) -> Array:
     outer, n, inner = x.shape
     if not n:
         return zeros((outer, inner), x.dtype)
-    if inner > 1:
+    if inner != 1:
         out = empty((outer, inner), x.dtype)
         if out.size:
             blocks = outer * -(-inner // TILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def to_device(data: Any, dtype: Any = None) -> Array:
     Raises TypeError for any other dtype.
     """
     array = np.asarray(data, dtype)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
         array = array.astype(DEFAULT)
     if array.dtype not in DTYPES:
@@ -56,7 +58,16 @@ def result_type(*operands: Any) -> np.dtype[Any]:
 
 def promote(*operands: Any) -> tuple[Array, ...]:
     """The operands as arrays of their common dtype."""
+    return _converted(operands, result_type(*operands))
+
+
+def promote_floating(*operands: Any) -> tuple[Array, ...]:
+    """The operands as arrays of their common dtype, or of the default one if that is no float."""
     dtype = result_type(*operands)
+    return _converted(operands, dtype if is_floating(dtype) else DEFAULT)
+
+
+def _converted(operands: Sequence[Any], dtype: np.dtype[Any]) -> tuple[Array, ...]:
     return tuple(
         arrays.constant(operand, dtype)
         if isinstance(operand, bool | int | float | np.generic)

@@ -114,6 +114,9 @@ class Tensor:
             raise RuntimeError("numpy() of a tensor that requires a gradient: call detach() first")
         return device.to_host(self.data)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.numpy(), dtype)
+
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
         if self.data.size != 1:
@@ -289,7 +292,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         first = args[0] if args else kwargs.get(names[0])
-        if names[0] == "x" and not isinstance(first, tensors_and):
+        if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
             kind = type(first).__name__
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
         value, pullback = function(

@@ -29,7 +29,7 @@ class GPTConfig:
     bias: bool = True  # in the linear layers and layer norms
 
     def __post_init__(self) -> None:
-        if self.n_embd % self.n_head:
+        if self.n_head < 1 or self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
 
 
@@ -91,7 +91,7 @@ class Transformer(nn.Module):
         self.ln_f = nn.LayerNorm(config.n_embd, bias=config.bias)
 
     def forward(self, idx: Any) -> Tensor:
-        positions = np.arange(np.shape(idx)[1])
+        positions = np.arange(idx.shape[1])
         x = self.drop(ops.add(self.wte(idx), self.wpe(positions)))  # (B, T, C)
         for block in self.h:
             x = block(x)
@@ -117,7 +117,10 @@ class GPT(nn.Module):
 
     def forward(self, idx: Any, targets: Any = None) -> tuple[Tensor, Tensor | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets."""
-        B, T = np.shape(idx)
+        idx = idx if isinstance(idx, Tensor) else tensor(idx)
+        if idx.ndim != 2:
+            raise ValueError(f"GPT: expected ids of shape (B, T), not {idx.shape}")
+        B, T = idx.shape
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens for a block_size of {self.config.block_size}")
         logits = self.lm_head(self.transformer(idx))  # (B, T, V)

@@ -15,7 +15,6 @@ import numpy as np
 from . import arrays
 from .arrays import BOOL, INT, Array, Shape
 from .dtypes import to_device
-from .engine import Tensor
 from .kernels import functions as f
 
 
@@ -122,11 +121,12 @@ def _item(item: Any) -> Any:
     if isinstance(item, int | np.integer):
         return int(item)
     if isinstance(item, list):
-        numbers = [i.numpy() if isinstance(i, Tensor) else i for i in item]
-        item = to_device(np.asarray(numbers, None if item else INT))
+        if not all(isinstance(i, int | np.integer | np.bool_) for i in item):
+            raise TypeError("getitem: a list holds ints or bools; for more dims, index by a tuple")
+        item = to_device(np.asarray(item, None if item else INT))
     if not hasattr(item, "dtype"):
         raise TypeError(f"getitem: {type(item).__name__} is no index")
-    if item.dtype.kind not in "biu":
+    if item.dtype.kind not in "bi":  # torch takes uint8 for a mask, and warns
         raise TypeError(f"getitem: an index tensor must be integers or bool, not {item.dtype}")
     if item.dtype == BOOL:
         return item

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from . import arrays, device, ops, random
-from .dtypes import to_device
+from .arguments import probability
+from .dtypes import is_floating, to_device
 from .engine import Tensor, tensor
 
 
@@ -109,7 +110,9 @@ class Module:
             parameter.grad = None
 
     def to(self, dtype: Any) -> Module:
-        """Convert every parameter to dtype, in place."""
+        """Convert every parameter to dtype, floating, in place."""
+        if not is_floating(np.dtype(dtype)):
+            raise TypeError(f"to: parameters are floating, {dtype} is not")
         for parameter in self.parameters():
             parameter.data = arrays.cast(parameter.data, np.dtype(dtype))
         return self
@@ -195,6 +198,7 @@ class Dropout(Module):
     """Each element 0 with probability p while training."""
 
     def __init__(self, p: float = 0.5) -> None:
+        probability("Dropout", p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ def is_floating(dtype: np.dtype[Any]) -> bool:
 def as_array(data: Any, dtype: Any = None) -> Array:
     """data as an array of one of DTYPES; raises TypeError for any other dtype."""
     array = np.asarray(data, dtype)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
         array = array.astype(DEFAULT)
     if array.dtype not in DTYPES:
@@ -53,13 +54,26 @@ def result_type(*operands: Any) -> np.dtype[Any]:
 def promote(*operands: Any) -> tuple[Array, ...]:
     """The operands as arrays of their common dtype."""
     dtypes = {getattr(operand, "dtype", None) for operand in operands}
-    dtype = dtypes.pop() if len(dtypes) == 1 and None not in dtypes else result_type(*operands)
-    return tuple(np.asarray(operand, dtype) for operand in operands)
+    mixed = None in dtypes or len(dtypes) > 1
+    dtype = result_type(*operands) if mixed else operands[0].dtype
+    return tuple(_converted(operand, dtype) for operand in operands)
+
+
+def promote_floating(*operands: Any) -> tuple[Array, ...]:
+    """The operands as arrays of their common dtype, or of the default one if that is no float."""
+    dtype = result_type(*operands)
+    dtype = dtype if is_floating(dtype) else DEFAULT
+    return tuple(_converted(operand, dtype) for operand in operands)
 
 
 def floating(x: Array) -> Array:
     """x itself if it is floating, else in the default dtype: exp of integers, say."""
     return x if is_floating(x.dtype) else x.astype(DEFAULT)
+
+
+def _converted(operand: Any, dtype: np.dtype[Any]) -> Array:
+    # By way of its own dtype: an integer that does not fit wraps around, as in torch.
+    return np.asarray(operand).astype(dtype, copy=False)
 
 
 def _kind(dtype: np.dtype[Any]) -> int:

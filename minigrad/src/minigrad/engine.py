@@ -112,6 +112,9 @@ class Tensor:
             raise RuntimeError("numpy() of a tensor that requires a gradient: call detach() first")
         return self.data
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.numpy(), dtype)
+
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
         if self.data.size != 1:
@@ -252,6 +255,11 @@ def unwrap(value: Any) -> Any:
     return value.data if isinstance(value, Tensor) else value
 
 
+def _operand(value: Any) -> Any:
+    """unwrap, and a copy of a caller's array, who may write to it before backward() reads it."""
+    return value.copy() if isinstance(value, np.ndarray) else unwrap(value)
+
+
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
@@ -270,12 +278,12 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         first = args[0] if args else kwargs.get(names[0])
-        if names[0] == "x" and not isinstance(first, tensors_and):
+        if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
             kind = type(first).__name__
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
         with np.errstate(all="ignore"):  # infinities and NaNs are answers here, as in torch
             value, pullback = function(
-                *map(unwrap, args), **{name: unwrap(arg) for name, arg in kwargs.items()}
+                *map(_operand, args), **{name: _operand(arg) for name, arg in kwargs.items()}
             )
         if kwargs:
             args = (*args, *(kwargs.get(name) for name in names[len(args) :]))

@@ -21,6 +21,10 @@ class Optimizer:
         self.params, self.lr = list(params), lr
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter")
+        if len({parameter.index for parameter in self.params}) < len(self.params):
+            raise ValueError("a parameter is there twice")
+        if not all(parameter.is_leaf for parameter in self.params):
+            raise ValueError("only leaves can be optimized: this one is the result of an op")
         if lr < 0:
             raise ValueError(f"lr must not be negative, is {lr}")
         self.steps = [0] * len(self.params)

@@ -7,7 +7,7 @@ from typing import Any
 from .. import arrays
 from ..arguments import broadcast
 from ..arrays import BOOL, apply
-from ..dtypes import floating, is_floating, promote
+from ..dtypes import floating, is_floating, promote, promote_floating
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 
@@ -27,8 +27,8 @@ def add(x: Operand, other: Operand) -> Output:
 @op
 def sub(x: Operand, other: Operand) -> Output:
     """x - other, broadcast; booleans are refused."""
+    _refuse_bool("sub", x, other)
     x, other = _pair("sub", x, other)
-    _refuse_bool("sub", x)
     return apply(f.sub, x, other), (lambda dout: dout, lambda dout: apply(f.neg, dout))
 
 
@@ -45,7 +45,8 @@ def mul(x: Operand, other: Operand) -> Output:
 @op
 def div(x: Operand, other: Operand) -> Output:
     """x / other, broadcast; integers divide to the default floating dtype."""
-    x, other = map(floating, _pair("div", x, other))
+    broadcast("div", x, other)
+    x, other = promote_floating(x, other)
     return apply(f.div, x, other), (
         lambda dout: apply(f.div, dout, other),
         lambda dout: apply(f.div_dy, x, other, dout),
@@ -67,6 +68,7 @@ def pow(x: Operand, exponent: Operand) -> Output:
     where x is 0 and the exponent is not negative, as in torch.
     """
     x, exponent = _pair("pow", x, exponent)
+    _refuse_bool("pow", x)
     if not is_floating(x.dtype) and arrays.any_of(apply(f.negative, exponent, dtype=BOOL)):
         raise ValueError("pow: integers to a negative power")
     return apply(f.pow, x, exponent), (
@@ -146,9 +148,10 @@ def minimum(x: Operand, other: Operand) -> Output:
     )
 
 
-def _refuse_bool(name: str, x: Any) -> None:
-    if x.dtype == BOOL:
-        raise TypeError(f"{name}: booleans have no minus")
+def _refuse_bool(name: str, *operands: Any) -> None:
+    for operand in operands:
+        if isinstance(operand, bool) or getattr(operand, "dtype", None) == BOOL:
+            raise TypeError(f"{name}: booleans are no numbers here")
 
 
 def _require_bool(name: str, what: str, mask: Any) -> None:

@@ -75,15 +75,18 @@ def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = 
     floats("var", x)
     along = axes("var", dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
-    freedom = builtins.max(count - correction, 0)
+    freedom = count - correction
     centred = apply(f.sub, x, apply(f.div, arrays.total(x, along, keepdims=True), count))
 
     def pullback(dout):
-        slope = apply(f.mul, centred, 2 / freedom if freedom else math.inf)
+        if dim is None and freedom <= 0:  # torch's answer without a dim: of one sign
+            slope = apply(f.mul, apply(f.square, centred), math.inf)
+        else:
+            slope = apply(f.mul, centred, 2 / freedom if freedom else math.inf)
         return apply(f.mul, _kept(dout, centred.shape, along), slope)
 
     squares = arrays.total(apply(f.square, centred), along, keepdim)
-    return apply(f.div, squares, freedom), pullback
+    return apply(f.div, squares, builtins.max(freedom, 0)), pullback
 
 
 def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
@@ -93,6 +96,8 @@ def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
 
 def _extreme(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:
     if dim is None:
+        if keepdim:
+            raise TypeError(f"{name}: keepdim needs a dim")
         _require_elements(name, x.shape)
         value, _ = arrays.extreme(arrays.flat(x), 0, wins)
 

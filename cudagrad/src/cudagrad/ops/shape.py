@@ -55,7 +55,7 @@ def permute(x: Operand, dims: Shape) -> Output:
 @op
 def squeeze(x: Operand, dim: Dims = None) -> Output:
     """Without the dims of length 1, or without those of them that dim names."""
-    named = axes("squeeze", dim, x.ndim)
+    named = () if dim in ((), []) else axes("squeeze", dim, x.ndim)
     kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
     return _reshaped(x, kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ..engine import Tensor
@@ -114,7 +115,10 @@ for _function in (
 def _shape_method(function: Any) -> Any:
     """x.view(2, 3) beside x.view((2, 3))."""
 
-    def method(self: Tensor, *shape: Any) -> Any:
+    @functools.wraps(function)
+    def method(self: Tensor, *shape: Any, **named: Any) -> Any:
+        if named:
+            return function(self, *shape, **named)
         return function(self, shape[0] if len(shape) == 1 else shape)
 
     return method

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import broadcast
-from ..dtypes import floating, promote
+from ..dtypes import floating, promote, promote_floating
 from ..engine import Operand, Output, op
 
 
@@ -26,6 +26,7 @@ def add(x: Operand, other: Operand) -> Output:
 @op
 def sub(x: Operand, other: Operand) -> Output:
     """x - other, broadcast; booleans are refused."""
+    _refuse_bool("sub", x, other)
     x, other = _pair("sub", x, other)
     return x - other, (lambda dout: dout, lambda dout: -dout)
 
@@ -40,13 +41,15 @@ def mul(x: Operand, other: Operand) -> Output:
 @op
 def div(x: Operand, other: Operand) -> Output:
     """x / other, broadcast; integers divide to the default floating dtype."""
-    x, other = map(floating, _pair("div", x, other))
+    broadcast("div", x, other)
+    x, other = promote_floating(x, other)
     return x / other, (lambda dout: dout / other, lambda dout: -dout * ((x / other) / other))
 
 
 @op
 def neg(x: Operand) -> Output:
-    """-x."""
+    """-x; booleans are refused."""
+    _refuse_bool("neg", x)
     return -x, lambda dout: -dout
 
 
@@ -58,6 +61,7 @@ def pow(x: Operand, exponent: Operand) -> Output:
     where x is 0 and the exponent is not negative, as in torch.
     """
     x, exponent = _pair("pow", x, exponent)
+    _refuse_bool("pow", x)
     power = x**exponent
 
     def dx(dout):
@@ -144,6 +148,12 @@ def minimum(x: Operand, other: Operand) -> Output:
 def _share(dout: Any, tie: Any, lost: Any) -> Any:
     """dout, half of it at a tie, none of it where this side lost."""
     return np.where(lost, np.zeros((), dout.dtype), np.where(tie, dout / 2, dout))
+
+
+def _refuse_bool(name: str, *operands: Any) -> None:
+    for operand in operands:
+        if isinstance(operand, bool) or getattr(operand, "dtype", None) == np.bool_:
+            raise TypeError(f"{name}: booleans are no numbers here")
 
 
 def _require_bool(name: str, what: str, mask: Any) -> None:

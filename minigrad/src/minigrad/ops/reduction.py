@@ -68,13 +68,18 @@ def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = 
     floats("var", x)
     along = axes("var", dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
-    freedom = np.array(np.maximum(count - correction, 0), x.dtype)
+    freedom = np.array(count - correction, x.dtype)
     centred = x - np.true_divide(x.sum(axis=along, keepdims=True), count)
 
     def pullback(dout):
-        return _kept(dout, x.shape, along) * (2 / freedom * centred)
+        if dim is None and freedom <= 0:
+            slope = np.inf * centred * centred  # torch's answer without a dim: of one sign
+        else:
+            slope = 2 / freedom * centred
+        return _kept(dout, x.shape, along) * slope
 
-    return (centred * centred).sum(axis=along, keepdims=keepdim) / freedom, pullback
+    squares = (centred * centred).sum(axis=along, keepdims=keepdim)
+    return squares / np.maximum(freedom, 0), pullback
 
 
 def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
@@ -84,6 +89,8 @@ def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
 
 def _extreme(name: str, extreme: Any, position: Any, x: Any, dim: Any, keepdim: bool) -> Any:
     if dim is None:
+        if keepdim:
+            raise TypeError(f"{name}: keepdim needs a dim")
         _require_elements(name, x.shape)
         value = extreme(x)
 

@@ -48,7 +48,7 @@ def permute(x: Operand, dims: Shape) -> Output:
 @op
 def squeeze(x: Operand, dim: Dims = None) -> Output:
     """Without the dims of length 1, or without those of them that dim names."""
-    named = axes("squeeze", dim, x.ndim)
+    named = () if dim in ((), []) else axes("squeeze", dim, x.ndim)
     kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
     return _reshaped(x, kept)
 
@@ -223,11 +223,13 @@ def _index_item(item: Any) -> Any:
     if item is None or item is Ellipsis:
         return item
     if isinstance(item, list):
-        item = np.asarray([unwrap(i) for i in item], None if item else np.int64)
+        if not all(isinstance(i, int | np.integer | np.bool_) for i in item):
+            raise TypeError("getitem: a list holds ints or bools; for more dims, index by a tuple")
+        item = np.asarray(item, None if item else np.int64)
     if not isinstance(item, np.ndarray | np.generic | int):
         raise TypeError(f"getitem: {type(item).__name__} is no index")
     array = np.asarray(item)
-    if array.dtype.kind not in "biu":
+    if array.dtype.kind not in "bi":  # torch takes uint8 for a mask, and warns
         raise TypeError(f"getitem: an index tensor must be integers or bool, not {array.dtype}")
     return int(array) if array.ndim == 0 and array.dtype.kind != "b" else array
 

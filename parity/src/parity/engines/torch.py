@@ -41,7 +41,12 @@ class Torch:
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         if name not in self.ops:
             raise NotImplementedError(f"torch has no op {name!r} in the spec")
-        return evaluate(BY_NAME[name], args, kwargs)
+        try:
+            return evaluate(BY_NAME[name], args, kwargs)
+        except TypeError as error:
+            if "unexpected keyword argument" in str(error):
+                raise NotImplementedError(f"torch: {error}") from error
+            raise
 
     def numpy(self, tensor: torch.Tensor) -> Array:
         return exported(tensor.detach().numpy())
