@@ -7,7 +7,8 @@ from typing import Never
 import pytest
 
 import micrograd
-from micrograd import Value, no_grad, scalar
+from micrograd import Value, nn, no_grad, ops, scalar
+from micrograd.lists import unnest
 
 
 def leaf(number: float = 2.0) -> Value:
@@ -112,6 +113,45 @@ def test_no_grad() -> None:
     assert not y.requires_grad
     assert not z.requires_grad
     assert (x * x).requires_grad
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda x: ops.reshape(x, (4,)),
+        lambda x: ops.squeeze(x),
+        lambda x: ops.expand(x, (3, 2, 2)),
+        lambda x: ops.getitem(x, 0),
+        lambda x: ops.getitem(x, (0, 0)),
+        lambda x: ops.split(x, 1),
+        lambda x: ops.cat([x, x]),
+        lambda x: ops.tril(x),
+        lambda x: ops.max(x, dim=0)[0],
+        lambda x: ops.dropout(x, training=False),
+        lambda x: ops.embedding([0, 1], x),
+    ],
+)
+def test_no_grad_reaches_what_is_only_rearranged(op) -> None:
+    x = micrograd.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    with no_grad():
+        y = op(x)
+    recorded = unnest(op(x))[0]
+
+    assert [float(value) for value in unnest(y)[0]] == [float(value) for value in recorded]
+    assert not any(value.requires_grad for value in unnest(y)[0])
+    assert any(value.requires_grad for value in recorded)
+    assert all(value.requires_grad for value in unnest(x)[0])
+
+
+def test_leaves_made_inside_no_grad_require_a_gradient() -> None:
+    with no_grad():
+        layer = nn.Linear(2, 1)
+        layer.load_state_dict({"weight": [[3.0, 4.0]], "bias": [5.0]})
+        x = micrograd.tensor([1.0, 2.0], requires_grad=True)
+    micrograd.backward(layer(x))
+
+    assert micrograd.grad(x) == [3.0, 4.0]
+    assert micrograd.grad(layer.weight) == [[1.0, 2.0]]
 
 
 def test_no_grad_ends_with_an_error() -> Never:

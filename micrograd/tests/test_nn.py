@@ -147,6 +147,19 @@ def test_optimizers_refuse(params, lr) -> None:
         optim.SGD(params, lr=lr)
 
 
+def test_optimizers_want_leaves_once() -> None:
+    x = micrograd.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ValueError, match="can't optimize a non-leaf"):
+        optim.SGD([ops.mul(x, 2.0)])
+    with pytest.raises(ValueError, match="given twice"):
+        optim.AdamW([x, x])
+
+
+def test_dropout_refuses() -> None:
+    with pytest.raises(ValueError, match="Dropout: p must be between 0 and 1"):
+        nn.Dropout(1.5)
+
+
 def test_gpt_has_gpt2s_names() -> None:
     model = gpt.GPT(SIZES)
     names = [name for name, _ in model.named_parameters()]
@@ -192,3 +205,8 @@ def test_gpt_refuses() -> None:
         gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=3, n_embd=4)
     with pytest.raises(ValueError, match="5 tokens for a block_size of 4"):
         gpt.GPT(SIZES)([[0, 1, 2, 3, 4]])
+    with pytest.raises(ValueError, match="not a multiple of n_head 0"):
+        gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=0, n_embd=4)
+    for call in (gpt.GPT(SIZES), lambda idx: gpt.GPT(SIZES).generate(idx, 1)):
+        with pytest.raises(ValueError, match=r"expected ids of shape \(B, T\), not \(3,\)"):
+            call([0, 1, 2])

@@ -81,6 +81,14 @@ def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
     return [as_value(item) for item in items], shape
 
 
+def alike(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
+    """Each tensor as by unnest, and True, if all are made of ints; else as by floating."""
+    flat: list[Flat] = [unnest(tensor) for tensor in tensors]
+    if all(shape and items and is_integer(items) and not is_bool(items) for items, shape in flat):
+        return flat, True
+    return [floating(op, tensor) for tensor in tensors], False
+
+
 def no_bools(op: str, *tensors: Tensor) -> None:
     for tensor in tensors:
         items, _ = unnest(tensor)

@@ -110,6 +110,15 @@ def node(data: float, parents: Sequence[Value], slopes: Sequence[float]) -> Valu
     return out
 
 
+def outputs(items: Sequence[Any]) -> Sequence[Any]:
+    """items as an operation may return them: inside no_grad, cut off from the graph."""
+    if _grad_enabled:
+        return items
+    return [
+        item.detach() if isinstance(item, Value) and item.requires_grad else item for item in items
+    ]
+
+
 def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool) -> None:
     """Carry gradients from the roots, which all require one, back to the leaves."""
     unswept = tape(roots)

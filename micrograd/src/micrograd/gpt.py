@@ -28,7 +28,7 @@ class GPTConfig:
     bias: bool = True  # in the linear layers and layer norms
 
     def __post_init__(self) -> None:
-        if self.n_embd % self.n_head:
+        if self.n_head < 1 or self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
 
 
@@ -118,7 +118,7 @@ class GPT(nn.Module):
 
     def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Value | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets."""
-        B, T = shape(idx)
+        B, T = _batch(idx)
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens for a block_size of {self.config.block_size}")
         logits = self.lm_head(self.transformer(idx))  # (B, T, V)
@@ -130,6 +130,7 @@ class GPT(nn.Module):
     @no_grad()
     def generate(self, idx: Tensor, max_new_tokens: int) -> list[list[int]]:
         """idx (B, T) with max_new_tokens appended, each the likeliest after what it can see."""
+        _batch(idx)
         rows = [list(row) for row in idx]
         for _ in range(max_new_tokens):
             logits, _loss = self([row[-self.config.block_size :] for row in rows])
@@ -140,3 +141,11 @@ class GPT(nn.Module):
     def num_parameters(self) -> int:
         """How many numbers are trained; a tied parameter counts once."""
         return sum(len(unnest(parameter)[0]) for parameter in self.parameters())
+
+
+def _batch(idx: Tensor) -> tuple[int, int]:
+    """How many rows of how many token ids."""
+    if len(shape(idx)) != 2:
+        raise ValueError(f"GPT: expected ids of shape (B, T), not {shape(idx)}")
+    B, T = shape(idx)
+    return B, T

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
-from .engine import Value, as_float, as_value, sweep
+from .engine import Value, as_float, as_value, outputs, sweep
 
 Tensor = Any  # a Value or a number (0-d), or a list of Tensors of one shape
 Shape = tuple[int, ...]
@@ -38,11 +38,15 @@ def unnest(x: Tensor) -> tuple[list[Any], Shape]:
 
 
 def nest(items: Sequence[Any], shape: Shape) -> Tensor:
-    """The nested list with these items; raises ValueError for a shape that lists cannot have."""
+    """The nested list with these items; raises ValueError for a shape that lists cannot have.
+
+    Every op returns what it rearranged or made through here, so here no_grad reaches them all.
+    """
     if 0 in shape[:-1]:
         raise ValueError(
             f"shape {shape} cannot be written as nested lists: an empty list has no inside"
         )
+    items = outputs(items)
     counts = list(accumulate(shape, operator.mul))  # of the lists at each level
     for count, n in zip(counts[-2::-1], shape[:0:-1], strict=True):
         items = [items[i * n : (i + 1) * n] for i in range(count)]
@@ -137,7 +141,11 @@ def map_rows(
 def tensor(data: Tensor, requires_grad: bool = False) -> Tensor:
     """data, numbers in nested lists, with a new Value for each number."""
     numbers, shape = unnest(tolist(data))
-    return nest([Value(number, requires_grad) for number in numbers], shape)
+    leaves = [Value(number) for number in numbers]
+    nested = nest(leaves, shape)
+    for leaf in leaves:
+        leaf.requires_grad = requires_grad  # only now: inside no_grad, too, leaves may require one
+    return nested
 
 
 def shape(x: Tensor) -> Shape:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import lists, ops
+from .arguments import probability
 from .lists import Shape, Tensor, nest, unnest
 from .random import generator
 
@@ -192,6 +193,7 @@ class Dropout(Module):
     """Each element 0 with probability p while training."""
 
     def __init__(self, p: float = 0.5) -> None:
+        probability("Dropout", "p", p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -23,6 +23,11 @@ class Optimizer:
             raise ValueError("an optimizer needs at least one parameter")
         if lr < 0:
             raise ValueError(f"lr must not be negative, is {lr}")
+        every = [value for values in self.params for value in values]
+        if not all(isinstance(value, Value) and value.parents == () for value in every):
+            raise ValueError("can't optimize a non-leaf: a parameter is made of leaf Values")
+        if len(set(every)) < len(every):
+            raise ValueError("a parameter is given twice")
         self.steps = [0] * len(self.params)
         self.state: list[State] = [{} for _ in self.params]
 

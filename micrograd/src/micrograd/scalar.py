@@ -122,6 +122,22 @@ def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
     return node(sum(map(product, a, b), 0.0), (*xs, *ys), (*b, *a))
 
 
+def spread(distances: Sequence[Value], freedom: float, unsigned: bool) -> Value:
+    """The sum of squares over freedom, or over 0 where freedom is negative.
+
+    The slopes are 2 / freedom times a distance, whatever freedom's sign; unsigned, where freedom
+    is 0 or less, inf. Both are torch's, the latter for the variance of a whole tensor.
+    """
+    numbers = list(map(_data, distances))
+    squares = [number * number for number in numbers]
+    if unsigned and freedom <= 0.0:
+        slopes = [math.inf * square for square in squares]  # nan at a distance of 0
+    else:
+        slope = floats.divide(2.0, freedom)
+        slopes = [slope * number for number in numbers]
+    return node(floats.divide(sum(squares), max(freedom, 0.0)), distances, slopes)
+
+
 def largest(xs: Sequence[Value]) -> Value:
     """The largest of at least one Value; equals share the gradient evenly; nan is largest."""
     return _shared(xs, xs[floats.argmax([x.data for x in xs])].data)

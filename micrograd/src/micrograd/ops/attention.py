@@ -41,7 +41,7 @@ def scaled_dot_product_attention(
     q, k, v = (floating(op, tensor)[1] for tensor in (query, key, value))
     if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
         raise ValueError(f"{op}: shapes {q}, {k} and {v} of query, key and value do not fit")
-    batch = broadcast_shape(op, q[:-2], k[:-2], v[:-2])
+    broadcast_shape(op, q[:-2], k[:-2], v[:-2])
     if scale is None:
         scale = 1.0 / math.sqrt(q[-1]) if q[-1] else math.inf
     scores = mul(matmul(query, transpose(key, -2, -1)), scale)  # (..., L, S)
@@ -49,7 +49,9 @@ def scaled_dot_product_attention(
         later = [[j > i for j in range(k[-2])] for i in range(q[-2])]
         scores = masked_fill(scores, later, -math.inf)
     elif attn_mask is not None:
-        broadcast_shape(op, (*batch, q[-2], k[-2]), lists.shape(attn_mask))
+        own, mask_shape = lists.shape(scores), lists.shape(attn_mask)
+        if broadcast_shape(op, own, mask_shape) != own:
+            raise ValueError(f"{op}: attn_mask of shape {mask_shape} for scores of shape {own}")
         scores = _masked(op, scores, attn_mask)
     items, shape = values(scores)
     weights = map_rows(_weights, items, shape, [len(shape) - 1])

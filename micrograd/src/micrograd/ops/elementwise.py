@@ -9,7 +9,7 @@ from typing import Any
 from .. import lists, scalar
 from ..arguments import bools, broadcast, no_bools
 from ..engine import Value
-from ..lists import Flat, Tensor, is_bool, nest, operands, values
+from ..lists import Flat, Tensor, is_bool, is_integer, nest, operands, unnest, values
 
 
 def add(x: Tensor, other: Tensor) -> Tensor:
@@ -40,7 +40,13 @@ def neg(x: Tensor) -> Tensor:
 
 
 def pow(x: Tensor, exponent: Tensor) -> Tensor:
-    """x to the power of exponent; nan for a fractional power of a negative number."""
+    """x to the power of exponent; nan for a fractional power of a negative number.
+
+    Raises TypeError for bools to the power of bools.
+    """
+    bases, exponents = unnest(x)[0], unnest(exponent)[0]
+    if bases and exponents and is_bool(bases) and is_bool(exponents):
+        raise TypeError("pow: expected numbers, not bools")
     return elementwise("pow", scalar.pow, x, exponent, integers=_integer_power)
 
 
@@ -65,9 +71,15 @@ def where(condition: Tensor, x: Tensor, other: Tensor) -> Tensor:
 
 
 def masked_fill(x: Tensor, mask: Tensor, value: Tensor) -> Tensor:
-    """value, one number, where mask, which is made of bools, is True, else x."""
+    """value, one number, where mask, which is made of bools, is True, else x.
+
+    Raises TypeError for a float where x is made of ints or bools.
+    """
     if lists.shape(value):
         raise ValueError(f"masked_fill: value has shape {lists.shape(value)}, not of one number")
+    items, _ = unnest(x)
+    if items and is_integer(items) and not isinstance(value, int):
+        raise TypeError("masked_fill: a floating value does not fit into integers")
     return choose("masked_fill", bools("masked_fill", "mask", mask), value, x)
 
 

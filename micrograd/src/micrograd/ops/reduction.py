@@ -33,7 +33,8 @@ def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The largest element, or, along dim, the pair (largest elements, their indices).
 
     nan counts as largest. Of equal elements, all share the gradient if dim is None, else the
-    first has it. Raises ValueError, or along dim IndexError, where there is no element.
+    first has it. Raises ValueError, or along dim IndexError, where there is no element, and
+    TypeError for keepdim without a dim.
     """
     if dim is None:
         return _extreme("max", scalar.largest, builtins.max, x, keepdim)
@@ -58,13 +59,16 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """The sum of squared distances from the mean, over n - correction; TypeError for ints."""
+    """The sum of squared distances from the mean, over n - correction, if that is not below 0.
+
+    Raises TypeError for ints and bools.
+    """
 
     def spread(row: Sequence[Value]) -> Value:
         # The sum is least around the mean, its slope there 0: to the gradient, a constant.
         centre = average(row).detach()
         distances = [item - centre for item in row]
-        return scalar.dot(distances, distances) / builtins.max(0.0, len(row) - correction)
+        return scalar.spread(distances, float(len(row) - correction), unsigned=dim is None)
 
     items, shape = floating("var", x)
     return _reduce(spread, (items, shape), axes("var", dim, len(shape)), keepdim)
@@ -92,11 +96,12 @@ def _extreme(
     x: Tensor,
     keepdim: bool,
 ) -> Tensor:
+    if keepdim:
+        raise TypeError(f"{op}: keepdim needs a dim")
     [(items, shape)], integers = operands(x)
     if not items:
         raise ValueError(f"{op}: shape {shape} has no element")
-    result = of_integers(items) if integers else function(items)
-    return nest([result], _reduced(shape, range(len(shape)), keepdim))
+    return nest([of_integers(items) if integers else function(items)], ())
 
 
 def _extremes(

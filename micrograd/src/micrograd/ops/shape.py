@@ -45,7 +45,7 @@ def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
     """Without the dims of length 1, or without those of them that dim names."""
     items, shape = unnest(x)
-    named = axes("squeeze", dim, len(shape)) if dim != () else ()
+    named = () if dim in ((), []) else axes("squeeze", dim, len(shape))
     return nest(items, tuple(n for i, n in enumerate(shape) if i not in named or n != 1))
 
 

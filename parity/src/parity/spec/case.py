@@ -109,7 +109,8 @@ class Case(Call):
 
     args, kwargs: as torch's function takes them.
     why: what makes the case awkward. kink: why finite differences must not be taken here.
-    flat: why the gradient of an input is zero here. Each is a reason, shown in the report.
+    flat: why the gradient of an input is zero here. Each is a reason, shown in the report:
+    a kinked case has no differences check, and the report counts those by reason.
     chance: the keyword that holds the probability with which an element is left out; such a case
     cannot be compared with torch number by number, and is checked for its statistics instead.
     """

@@ -97,6 +97,8 @@ OPS = (
         rejects=[
             *MISMATCHED,
             Reject(TypeError, bools([True, False]), bools([True, True])),
+            Reject(TypeError, bools([True, False]), 1),
+            Reject(TypeError, randn(2), True),
             Reject(TypeError, randn(2), "3"),
         ],
     ),

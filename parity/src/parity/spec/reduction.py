@@ -48,6 +48,7 @@ OPS = (
             kink=INFINITE,
             why="inf - inf is NaN",
         ),
+        Case(randn(3, 0), dim=0, flat=NO_ELEMENTS, why="an empty dim behind the one summed"),
         rejects=BAD_DIM_TUPLES,
     ),
     Op(
@@ -65,6 +66,7 @@ OPS = (
         Case(randn(3, 37), dim=-1, why="more elements than a block of 32 threads"),
         Case(randn(3, 0), dim=1, flat=NO_ELEMENTS, kink=INFINITE, why="the mean of nothing is NaN"),
         Case(randn(0), flat=NO_ELEMENTS, kink=INFINITE, why="the mean of nothing is NaN"),
+        Case(randn(3, 0), dim=0, flat=NO_ELEMENTS),
         rejects=[
             *BAD_DIM_TUPLES,
             Reject(TypeError, ints([1, 2, 3])),
@@ -103,7 +105,11 @@ OPS = (
             kink=INFINITE,
             why="NaN wins, then inf",
         ),
-        rejects=[*BAD_DIMS, Reject(TypeError, randn(2, 3), dim=1.5)],
+        rejects=[
+            *BAD_DIMS,
+            Reject(TypeError, randn(2, 3), dim=1.5),
+            Reject(TypeError, randn(2, 3), keepdim=True),
+        ],
     ),
     Op(
         "min",
@@ -138,7 +144,11 @@ OPS = (
             kink=INFINITE,
             why="NaN wins, then -inf",
         ),
-        rejects=[*BAD_DIMS, Reject(TypeError, randn(2, 3), dim=1.5)],
+        rejects=[
+            *BAD_DIMS,
+            Reject(TypeError, randn(2, 3), dim=1.5),
+            Reject(TypeError, randn(2, 3), keepdim=True),
+        ],
     ),
     Op(
         "argmax",
@@ -180,6 +190,10 @@ OPS = (
             kink=INFINITE,
             why="as many elements as the correction: inf",
         ),
+        Case(
+            values([1.0, 2.0, 5.0]), correction=3, kink=INFINITE, why="without a dim, of one sign"
+        ),
+        Case(randn(3, 2), dim=1, correction=3, kink=INFINITE, why="fewer than the correction: inf"),
         rejects=[
             *BAD_DIM_TUPLES,
             Reject(TypeError, ints([1, 2, 3])),

@@ -80,6 +80,7 @@ OPS = (
         Case(randn(1, 1)),
         Case(randn()),
         Case(randn(), dim=0),
+        Case(randn(1, 3, 1), dim=(), why="no dim is named: none goes"),
         rejects=[
             Reject(IndexError, randn(2, 1), dim=2),
             Reject(IndexError, randn(2, 1), dim=-3),
