@@ -67,3 +67,14 @@ def test_python_floats_are_float32_and_arrays_keep_their_dtype() -> None:
     assert minigrad.tensor(np.array([1.0])).dtype == np.float64
     assert minigrad.tensor([1]).dtype == np.int64
     assert ops.div(minigrad.tensor([1, 2]), 2).dtype == np.float32
+
+
+def test_a_number_that_does_not_fit_an_integer_dtype_wraps_around_as_in_torch() -> None:
+    small = minigrad.tensor(np.array([5], np.uint8))
+
+    assert (small + -1).tolist() == [4]
+    assert (small / -1).tolist() == [-5.0]
+
+
+def test_arrays_of_the_other_byte_order_are_read() -> None:
+    assert minigrad.tensor(np.array([1.5], ">f8")).tolist() == [1.5]

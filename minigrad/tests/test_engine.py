@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import engine, ops
+from minigrad import engine, ops, optim
 
 
 def leaf(*numbers: float) -> minigrad.Tensor:
@@ -161,3 +161,26 @@ def test_no_grad_decorates_a_function_that_calls_itself() -> None:
 
     assert not power(leaf(2.0), 3).requires_grad
     assert (leaf(2.0) * 2.0).requires_grad
+
+
+def test_an_array_written_to_after_the_call_does_not_change_its_gradient() -> None:
+    x, factor = leaf(1.0, 2.0), np.array([3.0, 4.0], np.float32)
+    y = (x * factor).sum()
+    factor[:] = 7.0
+    y.backward()
+
+    assert x.grad.tolist() == [3.0, 4.0]
+
+
+def test_numpy_reads_a_tensor_that_needs_no_gradient() -> None:
+    assert np.asarray(minigrad.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="call detach"):
+        np.asarray(leaf(1.0))
+
+
+def test_what_no_optimizer_can_move_is_refused() -> None:
+    x = leaf(1.0)
+    with pytest.raises(ValueError, match="only leaves"):
+        optim.SGD([x * 2.0])
+    with pytest.raises(ValueError, match="twice"):
+        optim.SGD([x, x])
