@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from parity import engines
+from parity import checks, engines
 from parity.cli import main
-from parity.spec import OPS
+from parity.spec import BY_NAME, OPS
+
+SOFTMAX = BY_NAME["softmax"]
 
 
 def test_help_starts_fast_and_without_torch() -> None:
@@ -49,7 +51,20 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("report --out {tmp} --engine x", "no engine 'x'; there are"),
         ("check --engine torch --op sofmax", "no op 'sofmax'; near it: softmax"),
         ("report --out {tmp} --engine torch --op qqqqqq", "no op 'qqqqqq'"),
-        ("check --engine torch --case softmax[99]", "no case 'softmax[99]'; near it: softmax["),
+        (
+            "check --engine torch --case softmax[99]",
+            f"no case 'softmax[99]'; softmax has cases [0] to [{len(SOFTMAX.cases) - 1}], and ",
+        ),
+        ("check --engine torch --case sofmax[1]", "no op 'sofmax'; near it: softmax"),
+        ("check --engine torch --case softmax", "no case 'softmax'; softmax has cases [0] to "),
+        ("check --engine ,", "Invalid value for '--engine': a name is empty"),
+        ("check --engine torch --op ''", "Invalid value for '--op': a name is empty"),
+        ("check --engine torch,micrograd --case relu[0] --dtype float32", "micrograd has no float"),
+        ("check --case relu[0] --check rejects", "micrograd has no check that is all of what was"),
+        (
+            "report --out {tmp} --engine torch --op exp --steps 3",
+            "--op leaves out the training run",
+        ),
         ("check --engine torch --check forwards", "no check 'forwards'; there are forward, "),
         ("check --engine torch --dtype float16", "no dtype 'float16'; there are float32, float64"),
         ("check --engine torch --run gpt-5", "no run 'gpt-5'; there are gpt-tiny, gpt-small"),
@@ -93,6 +108,50 @@ def test_a_missing_package_is_one_sentence(
     assert "pip install numba" in capsys.readouterr().out
 
 
+def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command where a package is not installed."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None;"
+        f"from parity.cli import main; sys.exit(main({list(arguments)!r}))"
+    )
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [
+        ("torch", "ops"),
+        ("torch", "check --engine minigrad --op exp"),
+        ("torch", "report --out {tmp} --engine minigrad"),
+        ("plotly", "report --out {tmp} --engine minigrad"),
+        ("jinja2", "report --out {tmp} --engine minigrad"),
+    ],
+)
+def test_what_parity_itself_needs_is_one_sentence(
+    package: str, command: str, tmp_path: Path
+) -> None:
+    done = without(package, *shlex.split(command.format(tmp=tmp_path)))
+
+    assert done.stderr == f"parity: parity needs the package {package}: pip install {package}\n"
+    assert done.returncode == 2
+
+
+def test_engines_are_listed_without_torch() -> None:
+    done = without("torch", "engines")
+
+    assert done.returncode == 0, done.stderr
+    assert "float64, float32" in done.stdout
+    assert "engine torch needs the package torch: pip install torch" in done.stdout
+
+
+def test_a_missing_module_of_parity_is_not_a_package_to_install() -> None:
+    done = without("parity.report.collect", "ops")
+
+    assert done.returncode == 1
+    assert "pip install" not in done.stderr
+
+
 def test_an_interrupt_leaves_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +189,46 @@ def test_few_checks_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> N
         "torch: 2 passed, 0 failed, 0 skipped, forward 0 eps (torch float32: N)",
     ]
     assert printed.err == "torch: 2 checks\n"
+
+
+def test_an_engine_without_a_dtype_is_skipped_unless_it_was_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engines, "names", lambda: ("micrograd", "minigrad", "torch"))
+
+    assert main(["check", "--case", "relu[0]", "--dtype", "float32"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "– skipped: micrograd has no float32"
+    assert lines[-1].startswith("minigrad: 2 passed, ")
+
+
+def test_nothing_is_judged_where_a_part_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checks, "run", pytest.fail)
+    command = "check --engine minigrad,micrograd --op exp --dtype float32"
+
+    assert main(command.split()) == 2
+    assert capsys.readouterr().err == "parity: micrograd has no float32\n"
+
+
+def test_finite_differences_are_told_as_a_share(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "check --engine torch --case exp[0] --check differences"
+
+    assert main(command.split()) == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    assert re.fullmatch(r"✓ torch exp\[0\] differences float64: agrees to \de-\d+", line), line
+
+
+def test_where_there_are_no_finite_differences_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    kinked = next(case for op in OPS for case in op.cases if case.kink)
+    command = ["check", "--engine", "torch", "--case", kinked.id]
+    sentence = f"no finite differences at 1 case: {kinked.kink}"
+
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == sentence
+    assert main([*command, "--check", "differences"]) == 2
+    assert capsys.readouterr().err.endswith(f"; {sentence}\n")
 
 
 def test_names_may_be_given_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +274,9 @@ def test_a_report_that_passes_is_exit_status_0(
 
     assert main(["report", "--out", str(out), "--engine", "torch", "--op", "log"]) == 0
     assert {path.name for path in out.iterdir()} == {"index.html", "report.json", "summary.md"}
-    assert "torch agrees with torch in all " in capsys.readouterr().out
+    headline = capsys.readouterr().out.splitlines()[-1]
+    assert headline.startswith("Partial report (without micrograd, minigrad and cudagrad; of 1 op")
+    assert "torch passes all " in headline
 
 
 def test_a_run_is_trained(capsys: pytest.CaptureFixture[str]) -> None:

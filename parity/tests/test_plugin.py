@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from parity import checks, engines
+from parity.cli import UNUSABLE
 
 pytest_plugins = ["pytester"]
 
@@ -146,6 +147,31 @@ def test_bad_usage_is_one_sentence(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([sentence])
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_an_engine_that_cannot_be_used_is_one_sentence(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def unusable(name: str) -> Any:
+        raise kind("CUDAGRAD_DEVICE=gpu, but no GPU")
+
+    monkeypatch.setattr(engines, "load", unusable)
+
+    result = pytester.runpytest_inprocess("--engine", "cudagrad")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: CUDAGRAD_DEVICE=gpu, but no GPU"])
+
+
+def test_without_torch_there_is_one_sentence(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(notorch="import sys\nsys.modules['torch'] = None\n")
+    pytester.syspathinsert()
+
+    result = pytester.runpytest_subprocess("-p", "notorch", "--engine", "minigrad")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.errlines == ["ERROR: parity needs the package torch: pip install torch", ""]
 
 
 def test_a_missing_package_is_one_sentence(

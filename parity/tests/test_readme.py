@@ -34,6 +34,11 @@ def test_its_links_and_tree_name_files_that_are_there() -> None:
     tree = re.search(r"## The tree\n\n```\n(.*?)```", README, re.DOTALL)
 
     assert tree is not None
+    folders: list[str] = []
     for line in tree[1].splitlines():
-        for name in re.findall(r"[\w/]+\.(?:py|ini|txt|md)|\w+/", line[:25]):
-            assert list(ROOT.glob(f"**/{name}")), name
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.split(r" {2,}", line.strip())[0].split(" ")
+        folders = [*folders[:depth], names[0]]
+        for name in names:
+            path = ROOT.joinpath(*folders[:depth], name)
+            assert path.is_dir() if name.endswith("/") else path.is_file(), path

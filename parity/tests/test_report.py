@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -19,6 +20,7 @@ import parity.report
 from parity import checks, engines
 from parity.report import page, verdict
 from parity.report.collect import collect
+from parity.spec.runs import Run
 
 Report = dict[str, Any]
 
@@ -116,8 +118,7 @@ def test_what_is_not_finite_is_null(with_op: Callable[..., Any]) -> None:
 
     jsonschema.validate(found, SCHEMA)
     assert not found["passed"]
-    assert "Infinity" not in json.dumps(found)
-    assert "NaN" not in json.dumps(found)
+    json.dumps(found, allow_nan=False)
 
 
 def test_engines_are_counted_from_the_results(made: Report) -> None:
@@ -175,8 +176,8 @@ def test_the_page_says_what_failed(failed: Report) -> None:
     text = Page(page.html(failed)).text
 
     assert "Failed 2 of " in text
-    assert "gpt-tiny, left the round-off envelope in float64" in text
-    assert verdict.headline(failed).startswith("2 of ")
+    assert "Failed gpt-tiny: in float64, engine case: " in text
+    assert verdict.outcome(failed).startswith("2 of ")
     for entry in (*failed["results"], *failed["trainings"]):
         if entry["status"] == "failed":
             assert entry["reproduce"] in text
@@ -200,7 +201,7 @@ def test_the_summary_is_a_table_that_text_cannot_break(failed: Report) -> None:
     text = page.markdown(failed)
 
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7, 8}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {8}
     assert "alert(1)" in text
     assert all(line.count("`") % 2 == 0 for line in text.splitlines())
     assert "\n\n\n" not in text
@@ -238,7 +239,11 @@ def test_an_emulator_is_called_one(report: Report) -> None:
     report["engines"][0]["executor"] = "emulator: no GPU"
 
     assert "Ran on emulator: no GPU" in Page(page.html(report)).text
-    assert "emulator: no GPU" in page.markdown(report)
+    rows = [row for row in page.markdown(report).splitlines() if row.startswith("|")]
+    named = [row for row in rows if f"| {report['engines'][0]['name']} " in row]
+    assert len(named) == 1 + len(report["engines"][0]["dtypes"])
+    for row in named:
+        assert "emulator: no GPU" in row
 
 
 def test_a_skip_is_counted_with_its_reason(report: Report) -> None:
@@ -248,6 +253,93 @@ def test_a_skip_is_counted_with_its_reason(report: Report) -> None:
     assert found["count"] == len(skipped)
     assert found["reason"] == skipped[0]["message"]
     assert found["reason"] in Page(page.html(report)).text
+
+
+def test_cases_without_finite_differences_are_counted_by_reason(report: Report) -> None:
+    kinked = {c["id"]: c["kink"] for op in report["ops"] for c in op["cases"] if c["kink"]}
+    differentiated = {r["case"] for r in report["results"] if r["check"] == "backward"}
+    found = verdict.undifferenced(report)
+    reasons = {id: row["reason"] for row in found for id in row["names"]}
+
+    for id in {r["case"] for r in report["results"] if r["check"] == "forward"}:
+        given = kinked.get(id, "" if id in differentiated else verdict.NO_GRADIENT)
+        assert reasons.get(id, "") == given
+    assert kinked.keys() < reasons.keys()
+    assert sum(row["count"] for row in found) == len(reasons)
+    text = Page(page.html(report)).text
+    assert f"{len(reasons)} of " in text
+    for row in found:
+        assert row["reason"] in page.markdown(report)
+        if row["reason"] != verdict.NO_GRADIENT:
+            assert text.count(f"no finite differences: {row['reason']}") == row["count"]
+
+
+def whole(report: Report) -> Report:
+    nothing = {"left_out": [], "ops": [], "steps": None, "quick": False}
+    return report | {"selection": nothing}
+
+
+def test_a_whole_report_says_what_it_was_held_against(report: Report) -> None:
+    headline = verdict.headline(whole(report))
+
+    # The fixture's few ops have no dropout, and quick leaves the finite differences out.
+    assert headline.startswith("torch and micrograd pass all ")
+    assert " checks against torch and the spec’s refusals; " in headline
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "words"),
+    [
+        ({"left_out": ["cudagrad"]}, "without cudagrad"),
+        ({"ops": ["exp"]}, "of 1 op, no training runs"),
+        ({"ops": ["exp", "log"], "quick": True}, "of 2 ops, no training runs; quick: no finite"),
+        ({"quick": True}, "quick: no finite differences, one short run"),
+        ({"steps": 3}, "3 steps a run"),
+    ],
+)
+def test_a_part_is_not_called_the_whole(
+    report: Report, narrowed: dict[str, Any], words: str
+) -> None:
+    report["selection"] = whole(report)["selection"] | narrowed
+
+    assert verdict.headline(report).startswith(f"Partial report ({words}")
+    assert "Passed: partial parity report" in Page(page.html(report)).text
+    assert words in page.markdown(report)
+
+
+def test_a_report_says_what_was_asked_for(made: Report) -> None:
+    left_out = [name for name in engines.names() if name not in ("torch", "micrograd")]
+
+    assert made["selection"] == {"left_out": left_out, "ops": [], "steps": 3, "quick": True}
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["building the model: TypeError: no", "the trained model writes 'a', torch's 'b'"],
+)
+def test_a_failed_run_is_told_in_its_own_words(failed: Report, message: str) -> None:
+    failed["trainings"][0]["message"] = message
+
+    text = Page(page.html(failed)).text
+
+    assert f"Failed gpt-tiny: in float64, {message}." in text
+    assert "left the round-off envelope" not in text
+
+
+def test_a_run_says_how_much_of_its_envelope_it_used(report: Report) -> None:
+    training = next(t for t in report["trainings"] if t["engine"] == "micrograd")
+    band = next(iter(training["weights"].values()))
+    band["error"] = 0.875 * band["limit"]
+
+    sentence = verdict.training_sentence(report, "micrograd", "gpt-tiny")
+
+    assert "within the round-off envelope, of which 88% was used" in sentence
+
+
+def test_every_setting_of_a_run_is_in_the_schema() -> None:
+    names = {field.name for field in dataclasses.fields(Run)}
+
+    assert set(SCHEMA["properties"]["runs"]["items"]["properties"]) == names
 
 
 @pytest.mark.parametrize(

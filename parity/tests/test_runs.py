@@ -248,6 +248,23 @@ def test_an_error_is_a_failure_that_says_the_step(planted: Callable[..., RunResu
     assert len(result.losses) == 1
 
 
+def test_an_error_outside_the_steps_is_said_to_be_there(
+    planted: Callable[..., RunResult],
+) -> None:
+    class Unbuilt(torch_gpt.GPT):
+        def __init__(self, config: torch_gpt.GPTConfig) -> None:
+            raise TypeError("no such model")
+
+    class Silent(torch_gpt.GPT):
+        def generate(self, idx: torch.Tensor, max_new_tokens: int) -> torch.Tensor:
+            raise ValueError("nothing to say")
+
+    assert planted(gpt=Unbuilt).message == "building the model: TypeError: no such model"
+    silent = planted(gpt=Silent)
+    assert silent.message == "writing text after the last step: ValueError: nothing to say"
+    assert len(silent.losses) == TINY.steps
+
+
 def test_another_text_is_a_failure(planted: Callable[..., RunResult]) -> None:
     class Unlikeliest(torch_gpt.GPT):
         def generate(self, idx: torch.Tensor, max_new_tokens: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ torch takes seconds to import, so whatever needs it is imported by the command t
 from __future__ import annotations
 
 import difflib
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from .checks import Item
     from .engines import Adapter
 
 FEW = 40  # results that are listed one by one
@@ -32,7 +34,10 @@ class Names(click.ParamType):
     name = "NAME[,NAME]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        return tuple(part for part in value.split(",") if part)
+        names = tuple(value.split(","))
+        if not all(names):
+            self.fail("a name is empty", param, ctx)
+        return names
 
 
 def several(name: str, help: str) -> Callable[[Any], Any]:
@@ -54,10 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         click.echo(f"parity: {error.format_message()}", err=True)
         return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "parity").partition(".")[0] == "parity":
+            raise  # a fault of ours, not a package to install
+        click.echo(f"parity: {needed(error)}", err=True)
+        return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("parity: interrupted", err=True)
         return 130
     return status if isinstance(status, int) else 0
+
+
+def needed(error: ModuleNotFoundError) -> str:
+    """What to install where one of parity's own imports failed."""
+    package = (error.name or "").partition(".")[0]
+    return f"parity needs the package {package}: pip install {package}"
 
 
 @click.group(invoke_without_command=True)
@@ -118,19 +134,35 @@ def check(
     """Check the ops of engines, or train on them, and say what failed."""
     chosen = loaded(engine)
     from . import checks, spec
+    from .checks.measure import EPS
     from .report import collect, verdict
     from .spec.runs import RUNS
 
     if run and (op or case or check):
         raise click.UsageError("--run trains whole models: leave out --op, --case and --check")
-    known("op", op, [each.name for each in spec.OPS])
-    known("case", case, [c.id for each in spec.OPS for c in (*each.cases, *each.rejects)])
+    known("op", op, list(spec.BY_NAME))
+    for name in case:
+        known_case(name)
     known("check", check, list(checks.CHECKS))
     known("run", run, [each.name for each in RUNS])
     known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
 
-    failed = 0
+    kinks = [
+        f"no finite differences at {verdict.plural(row['count'], 'case')}: {row['reason']}"
+        for row in verdict.grouped(
+            (each.id, each.kink)
+            for every in spec.OPS
+            for each in every.cases
+            if each.kink and (not op or every.name in op) and (not case or each.id in case)
+        )
+        if not run and "differences" in (check or checks.CHECKS) and "float64" in (dtype or EPS)
+    ]
+    # All is selected before anything is judged: what cannot be done is refused at once.
+    selected: list[tuple[Adapter, list[str], list[Item]]] = []
+    lacking = []
     for each in chosen:
+        if absent := [name for name in dtype if name not in each.dtypes]:
+            lacking.append(f"{each.name} has no {verdict.listed(absent)}")
         dtypes = [name for name in each.dtypes if not dtype or name in dtype]
         items = [
             item
@@ -138,8 +170,17 @@ def check(
             if (not case or item.case.id in case) and (not check or item.check in check)
             if item.dtype in dtypes
         ]
-        if not items and not (run and dtypes):
-            raise click.UsageError(f"{each.name} has no check that is all of what was asked for")
+        if items or (run and dtypes):
+            selected.append((each, dtypes, items))
+        elif dtypes:
+            lacking.append(f"{each.name} has no check that is all of what was asked for")
+    if lacking and (engine or not selected):
+        raise click.UsageError("; ".join([*lacking, *kinks]))
+    for sentence in lacking:
+        click.echo(f"– skipped: {sentence}")
+
+    failed = 0
+    for each, dtypes, items in selected:
         trainings = [
             result
             for training in RUNS
@@ -155,6 +196,8 @@ def check(
         counted = collect.summary(each, results, trainings)
         click.echo(verdict.counts(counted))
         failed += counted["failed"]
+    for sentence in kinks:
+        click.echo(sentence)
     return int(failed > 0)
 
 
@@ -173,7 +216,9 @@ def report(
     from . import spec
     from .report import collect, page, verdict
 
-    known("op", op, [each.name for each in spec.OPS])
+    known("op", op, list(spec.BY_NAME))
+    if op and steps:
+        raise click.UsageError("--op leaves out the training runs: leave out --steps")
     found = collect.collect(chosen, stage, op, steps, quick)
     for path in page.write(found, out):
         click.echo(path)
@@ -204,6 +249,20 @@ def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
                 else ""
             )
             raise click.UsageError(f"no {kind} {name!r}{hint}")
+
+
+def known_case(name: str) -> None:
+    """Refuse what is neither a case nor a reject, with those that its op has."""
+    from .spec import BY_NAME
+
+    stem = re.split(r"[\[!]", name)[0]
+    known("op", [stem], list(BY_NAME))
+    op = BY_NAME[stem]
+    if name not in [call.id for call in (*op.cases, *op.rejects)]:
+        has = f"{stem} has cases [0] to [{len(op.cases) - 1}]"
+        if op.rejects:
+            has += f", and refusals !0 to !{len(op.rejects) - 1}"
+        raise click.UsageError(f"no case {name!r}; {has}")
 
 
 def writable(directory: Path) -> None:

@@ -31,14 +31,17 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--op needs an --engine to judge")
     if not wanted:
         return
+    from .cli import UNUSABLE, needed
     from .engines import load
-    from .spec import BY_NAME
 
-    for name in dict.fromkeys(wanted):
-        try:
-            engines.append(load(name))
-        except (ValueError, ModuleNotFoundError) as error:
-            raise pytest.UsageError(str(error)) from error
+    try:
+        engines += [load(name) for name in dict.fromkeys(wanted)]
+    except UNUSABLE as error:
+        raise pytest.UsageError(str(error)) from error
+    try:
+        from .spec import BY_NAME
+    except ModuleNotFoundError as error:
+        raise pytest.UsageError(needed(error)) from error
     for op in ops:
         if op not in BY_NAME:
             raise pytest.UsageError(f"no op {op!r}; there are {', '.join(BY_NAME)}")

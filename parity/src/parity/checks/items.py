@@ -86,8 +86,8 @@ def cases(engine: Adapter, ops: Collection[str] | None = None) -> Iterator[Item]
 def applicable(op: Op, case: Case | Reject) -> dict[str, tuple[str, ...]]:
     """The checks that mean something for a case, and in which dtypes.
 
-    Differences of float32 values show nothing; where a kink says so those of float64 do neither. An
-    error does not depend on the dtype.
+    Differences of float32 values show nothing; where a kink says so those of float64 do neither,
+    which the report tells by reason. An error does not depend on the dtype.
     """
     both, precise = ("float64", "float32"), ("float64",)
     if isinstance(case, Reject):

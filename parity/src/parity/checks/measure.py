@@ -13,9 +13,9 @@ Array = np.ndarray[Any, Any]
 EPS = {name: float(np.finfo(name).eps) for name in ("float64", "float32")}
 
 # One tolerance for every case of every op. They are sums of tens of terms and a handful of
-# roundings in a row: of three engines the worst is 14 eps off, and BUDGET leaves the next one a
-# factor of two. In float32 it is a deviation of 4e-6, in float64 of 7e-15: no wrong formula comes
-# that close. Where a case is harder by nature (the variance of large numbers), torch's own float32
+# roundings in a row, which BUDGET leaves room for; the report shows how much of it each engine
+# needs. In float32 it is a deviation of 4e-6, in float64 of 7e-15: no wrong formula comes that
+# close. Where a case is harder by nature (the variance of large numbers), torch's own float32
 # says so: rounding grows with the condition of the case, in eps alike for every dtype, so FACTOR
 # times torch's error is allowed.
 BUDGET = 32.0

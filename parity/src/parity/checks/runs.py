@@ -26,11 +26,9 @@ from .measure import EPS, distance
 Array = np.ndarray[Any, Any]
 State = Mapping[str, Array | None]
 
-# Two honest orders of the same sums differ, parameter by parameter, by up to 10 times what torch's
-# float32 run shows (measured on minigrad, cudagrad and torch with its batches upside down, over
-# twelve seeds of the tiny run and two of the small one): 32 leaves them a factor of three. A
-# gradient off by one part in ten thousand is 800 eps of float32 away in the first step, where the
-# envelope is below 300.
+# Two honest orders of the same sums differ, parameter by parameter, by several times what torch's
+# float32 run shows; the report says how much of this envelope each engine used. A gradient off by
+# one part in ten thousand, 800 eps of float32, leaves it in the first step.
 MULTIPLE = 32.0
 # float32 may by luck hit the float64 value nearly exactly, which says nothing of the next engine.
 FLOOR = 2.0
@@ -128,12 +126,17 @@ def check_run(
     """Train on the engine and on torch, in turn; advance is called after every step."""
     command = f"parity check --engine {engine.name} --run {run.name} --dtype {dtype}"
     result = RunResult(engine.name, run.name, dtype, reproduce=command)
+    stage = "building the model"
+
+    def enter(name: str) -> None:
+        nonlocal stage
+        stage = name
+
     gc.freeze()  # else the collector walks all of torch and numba again and again, within the steps
     try:
-        result.message = _compare(engine, run, dtype, result, advance)
+        result.message = _compare(engine, run, dtype, result, advance, enter)
     except Exception as error:
-        step = len(result.losses) + 1
-        result.message = f"step {step}: {type(error).__name__}: {error}"
+        result.message = f"{stage}: {type(error).__name__}: {error}"
     finally:
         gc.unfreeze()
     if result.message:
@@ -142,9 +145,17 @@ def check_run(
 
 
 def _compare(
-    engine: Any, run: Run, dtype: str, result: RunResult, advance: Callable[[], object]
+    engine: Any,
+    run: Run,
+    dtype: str,
+    result: RunResult,
+    advance: Callable[[], object],
+    enter: Callable[[str], None],
 ) -> str:
-    """Fill in result, and say where the engine first left the envelope, if it did."""
+    """Fill in result, and say where the engine first left the envelope, if it did.
+
+    enter is called with the name of what is done next, from the first step on.
+    """
     torch = engines.load("torch")
     reference, rounding = Training(torch, run, "float64"), Training(torch, run, "float32")
     judged = Training(engine, run, dtype)
@@ -157,6 +168,7 @@ def _compare(
     message, loss = "", Band()
     result.weights = {name: Band() for name in known}
     for step, batch in enumerate(islice(run.batches(), run.steps), start=1):
+        enter(f"step {step}")
         want, rounded, got = (training.step(*batch) for training in (reference, rounding, judged))
         result.losses.append(got)
         result.torch_losses.append(want)
@@ -177,6 +189,7 @@ def _compare(
     result.seconds = statistics.median(judged.seconds)
     same_dtype = reference if dtype == "float64" else rounding
     result.torch_seconds = statistics.median(same_dtype.seconds)
+    enter("writing text after the last step")
     result.text, result.torch_text = judged.text(), reference.text()
     if not message and result.text != result.torch_text:
         message = f"the trained model writes {result.text!r}, torch's {result.torch_text!r}"

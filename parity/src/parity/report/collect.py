@@ -11,8 +11,8 @@ from typing import Any
 
 from .. import checks
 from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
-from ..engines import Adapter
-from ..spec import FAMILIES, Op, skips
+from ..engines import Adapter, names
+from ..spec import FAMILIES, Op, corpus, skips
 from ..spec.runs import RUNS, Run
 from .environment import environment, executor, version
 
@@ -53,9 +53,9 @@ def collect(
         {
             "schema": SCHEMA_VERSION,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "quick": quick,
+            "selection": selection(engines, ops, steps, quick),
             "passed": not any(entry["failed"] for entry in summaries),
-            "environment": environment(),
+            "environment": environment() | {"corpus": corpus.describe()},
             "envelope": {"multiple": MULTIPLE, "floor": FLOOR},
             "engines": summaries,
             "ops": [
@@ -63,7 +63,11 @@ def collect(
                     "name": op.name,
                     "family": family,
                     "cases": [
-                        {"id": case.id, "call": repr(case), "why": getattr(case, "why", "")}
+                        {
+                            "id": case.id,
+                            "call": repr(case),
+                            **{name: getattr(case, name, "") for name in ("why", "kink", "flat")},
+                        }
                         for case in (*op.cases, *op.rejects)
                     ],
                 }
@@ -76,6 +80,19 @@ def collect(
             "trainings": [training(result) for result in trainings],
         }
     )
+
+
+def selection(
+    engines: Sequence[Adapter], ops: Sequence[str], steps: int | None, quick: bool
+) -> Report:
+    """What was asked for, of all that there is; torch, the judge, need not be judged."""
+    judged = [engine.name for engine in engines]
+    return {
+        "left_out": [name for name in names() if name not in (*judged, "torch")],
+        "ops": list(ops),
+        "steps": steps,
+        "quick": quick,
+    }
 
 
 def families() -> dict[str, tuple[Op, ...]]:

@@ -1,4 +1,4 @@
-"""Where the figures of a report come from: versions, processor, executor, text."""
+"""Where the figures of a report come from: versions, processor, executor."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from ..spec import corpus
 
 PACKAGES = (
     "threegrad-micrograd",
@@ -23,6 +21,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
+    """Versions and the processor; imports nothing of the spec, which needs torch."""
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -30,7 +29,6 @@ def environment() -> dict[str, Any]:
         "cpu": cpu(),
         "cores": os.cpu_count(),
         "packages": {name: installed(name) for name in PACKAGES},
-        "corpus": corpus.describe(),
     }
 
 

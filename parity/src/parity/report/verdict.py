@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from ..checks import Result
+from ..checks.measure import EPS
 from ..checks.runs import RunResult
 
 Report = dict[str, Any]
 
 # The last shade is open; in eps, as every error.
 SHADES = (0.5, 1.0, 2.0, 4.0, 8.0)
+NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or the output is"
+# What an engine is held against, by the checks that do it.
+AGAINST = (
+    ("torch", ("forward", "backward")),
+    ("finite differences", ("differences",)),
+    ("what dropout promises", ("stochastic",)),
+    ("the spec’s refusals", ("rejects",)),
+)
 
 
 def eps(error: float | None) -> str:
@@ -26,6 +36,11 @@ def eps(error: float | None) -> str:
     if error < 10:
         return f"{error:.2f}" if error < 1 else f"{error:.1f}"
     return f"{error:,.0f}" if error < 1e5 else f"{error:.0e}".replace("e+0", "e").replace("e+", "e")
+
+
+def relative(error: float, dtype: str) -> str:
+    """An error as a share of what was wanted: finite differences are not exact to some eps."""
+    return f"{error * EPS[dtype]:.0e}".replace("e-0", "e-") if error else "0"
 
 
 def loss(value: float | None) -> str:
@@ -56,7 +71,27 @@ def listed(names: list[str]) -> str:
 
 
 def headline(report: Report) -> str:
-    """The report in one sentence."""
+    """The report in one sentence; before it, what the report leaves out of all that there is."""
+    narrowed = narrowing(report)
+    return f"Partial report ({narrowed}). {outcome(report)}" if narrowed else outcome(report)
+
+
+def narrowing(report: Report) -> str:
+    """What the report was narrowed to, or empty."""
+    asked = report["selection"]
+    parts = []
+    if asked["left_out"]:
+        parts.append(f"without {listed(asked['left_out'])}")
+    if asked["ops"]:
+        parts.append(f"of {plural(len(asked['ops']), 'op')}, no training runs")
+    if asked["quick"]:
+        parts.append("quick: no finite differences" + ("" if asked["ops"] else ", one short run"))
+    if asked["steps"]:
+        parts.append(f"{plural(asked['steps'], 'step')} a run")
+    return "; ".join(parts)
+
+
+def outcome(report: Report) -> str:
     total = sum(engine["checks"] + engine["trainings"] for engine in report["engines"])
     failed = sum(engine["failed"] for engine in report["engines"])
     skipped = sum(engine["skipped"] for engine in report["engines"])
@@ -64,8 +99,16 @@ def headline(report: Report) -> str:
     if failed:
         return f"{failed:,} of {total:,} checks of {engines} failed."
     rest = f"; {skipped:,} skipped for stated reasons" if skipped else ""
-    agree = "agree" if len(report["engines"]) > 1 else "agrees"
-    return f"{engines} {agree} with torch in all {total - skipped:,} checks{rest}."
+    verb = "pass" if len(report["engines"]) > 1 else "passes"
+    done = plural(total - skipped, "check")
+    return f"{engines} {verb} all {done} against {listed(against(report))}{rest}."
+
+
+def against(report: Report) -> list[str]:
+    """What the engines were held against in this report."""
+    done = {result["check"] for result in report["results"] if result["status"] != "skipped"}
+    done |= {"forward" for training in report["trainings"] if training["status"] != "skipped"}
+    return [what for what, checks in AGAINST if done.intersection(checks)]
 
 
 def counts(engine: Report) -> str:
@@ -87,6 +130,8 @@ def check_line(result: Result) -> str:
         return f"– {name}: skipped, {result.message}"
     if result.error is None:
         return f"✓ {name}"
+    if result.check == "differences":
+        return f"✓ {name}: agrees to {relative(result.error, result.dtype)}"
     own = "" if result.torch_error is None else f" (torch float32: {eps(result.torch_error)})"
     return f"✓ {name}: {eps(result.error)} eps{own}"
 
@@ -129,15 +174,29 @@ def sentences(report: Report, engine: Report) -> list[str]:
 def training_sentence(report: Report, engine: str, run: str) -> str:
     """How a run went on an engine, over its dtypes."""
     own = [t for t in report["trainings"] if (t["engine"], t["run"]) == (engine, run)]
-    failed = [t["dtype"] for t in own if t["status"] == "failed"]
+    failed = [t for t in own if t["status"] == "failed"]
     passed = [t for t in own if t["status"] == "passed"]
     if failed:
-        return f"Trained on {run}, left the round-off envelope in {listed(failed)}."
+        said = "; ".join(f"in {t['dtype']}, {t['message']}" for t in failed)
+        return f"Failed {run}: {said}."
     if not passed:
         return f"Did not train on {run}: {own[0]['message']}."
     dtypes = listed([t["dtype"] for t in passed])
     steps = len(passed[0]["loss"]["engine"])
-    return f"Trained {plural(steps, 'step')} of {run} within the round-off envelope, in {dtypes}."
+    most = max(used(training) for training in passed)
+    return (
+        f"Trained {plural(steps, 'step')} of {run} within the round-off envelope, "
+        f"of which {most:.0%} was used, in {dtypes}."
+    )
+
+
+def used(training: Report) -> float:
+    """The largest error of a run that passed, as a share of its limit."""
+    bands = [*training["gradients"].values(), *training["weights"].values()]
+    loss = training["loss"]
+    pairs = [(band["error"], band["limit"]) for band in bands]
+    pairs += zip(loss["error"], loss["limit"], strict=True)
+    return max(error / limit for error, limit in pairs)
 
 
 def failures(report: Report) -> list[Report]:
@@ -181,6 +240,32 @@ def skips(report: Report) -> list[Report]:
         }
         for (engine, reason), names in found.items()
     ]
+
+
+def undifferenced(report: Report) -> list[Report]:
+    """The cases that take no finite differences, by reason; quick leaves out the others too."""
+    checks = defaultdict(set)
+    for result in report["results"]:
+        checks[result["case"]].add(result["check"])
+    reasons = {id: NO_GRADIENT for id, done in checks.items() if done == {"forward"}}
+    reasons |= {c["id"]: c["kink"] for op in report["ops"] for c in op["cases"] if c["kink"]}
+    return grouped(reasons.items())
+
+
+def grouped(reasons: Iterable[tuple[str, str]]) -> list[Report]:
+    """Pairs of an id and a reason, by reason, the most frequent one first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for id, reason in reasons:
+        found[reason].append(id)
+    rows = [{"reason": r, "count": len(ids), "names": ids} for r, ids in found.items()]
+    return sorted(rows, key=lambda row: -len(row["names"]))
+
+
+def undifferenced_headline(report: Report) -> str:
+    """How many cases take no finite differences, of how many."""
+    count = sum(row["count"] for row in undifferenced(report))
+    total = sum("!" not in case["id"] for op in report["ops"] for case in op["cases"])
+    return f"{count:,} of {plural(total, 'case')} take no finite differences."
 
 
 def matrix(report: Report) -> list[Report]:
@@ -257,6 +342,15 @@ def checked(report: Report, results: list[Report]) -> list[Report]:
         }
         for (check, dtype), by_engine in rows.items()
     ]
+
+
+def amount(result: Report) -> str:
+    """The error of a check as the page shows it, empty where there is none to measure."""
+    if result["error"] is None:
+        return ""
+    if result["check"] == "differences":
+        return relative(result["error"], result["dtype"])
+    return eps(result["error"])
 
 
 def shade(error: float) -> int:
