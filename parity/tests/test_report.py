@@ -280,11 +280,13 @@ def whole(report: Report) -> Report:
 
 
 def test_a_whole_report_says_what_it_was_held_against(report: Report) -> None:
-    headline = verdict.headline(whole(report))
+    headline, basis = verdict.headline(whole(report)), verdict.basis(report)
 
     # The fixture's few ops have no dropout, and quick leaves the finite differences out.
     assert headline.startswith("torch and micrograd pass all ")
-    assert " checks against torch and the spec’s refusals; " in headline
+    assert basis == "Held against torch in float64 and the calls that must be refused."
+    assert basis in page.html(report)
+    assert basis in page.markdown(report)
 
 
 @pytest.mark.parametrize(
