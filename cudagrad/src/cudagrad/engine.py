@@ -69,7 +69,7 @@ class Tensor:
         self.parents: tuple[Tensor | None, ...] = ()
         self.pullback: Pullback | None = None
 
-    # The operators, and the methods named like ops, are bound in ops/__init__.py, one line each.
+    # The operators, and the methods named like ops, are bound in one list in ops/__init__.py.
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
