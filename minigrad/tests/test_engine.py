@@ -184,3 +184,11 @@ def test_what_no_optimizer_can_move_is_refused() -> None:
         optim.SGD([x * 2.0])
     with pytest.raises(ValueError, match="twice"):
         optim.SGD([x, x])
+
+
+def test_a_list_of_lists_is_an_index_inside_a_tuple_only() -> None:
+    x = minigrad.tensor(np.arange(6.0).reshape(2, 3))
+
+    assert x[:, [[0, 1], [2, 0]]].shape == (2, 2, 2)
+    with pytest.raises(TypeError, match="index by a tuple"):  # torch would read a tuple here
+        x[[[0, 1], [1, 2]]]

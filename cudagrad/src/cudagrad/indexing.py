@@ -121,8 +121,6 @@ def _item(item: Any) -> Any:
     if isinstance(item, int | np.integer):
         return int(item)
     if isinstance(item, list):
-        if not all(isinstance(i, int | np.integer | np.bool_) for i in item):
-            raise TypeError("getitem: a list holds ints or bools; for more dims, index by a tuple")
         item = to_device(np.asarray(item, None if item else INT))
     if not hasattr(item, "dtype"):
         raise TypeError(f"getitem: {type(item).__name__} is no index")

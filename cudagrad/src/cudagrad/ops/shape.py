@@ -96,6 +96,8 @@ def getitem(x: Operand, index: Any) -> Output:
     Slices with a negative step are refused, as in torch. An element that is taken several times
     receives the sum of their gradients.
     """
+    if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
+        raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
     items = index if isinstance(index, tuple) else (index,)
     place = locate(x, tuple(map(unwrap, items)))
     lengths, steps = tuple(place.lengths), tuple(place.steps)

@@ -89,6 +89,8 @@ def getitem(x: Operand, index: Any) -> Output:
     Slices with a negative step are refused, as in torch. An element that is taken several times
     receives the sum of their gradients.
     """
+    if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
+        raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
     items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
     # The ints first, then the arrays: an int beside arrays takes no part in where their dims go.
     basic = tuple(part for item in items for part in _without_arrays(item))
@@ -223,8 +225,6 @@ def _index_item(item: Any) -> Any:
     if item is None or item is Ellipsis:
         return item
     if isinstance(item, list):
-        if not all(isinstance(i, int | np.integer | np.bool_) for i in item):
-            raise TypeError("getitem: a list holds ints or bools; for more dims, index by a tuple")
         item = np.asarray(item, None if item else np.int64)
     if not isinstance(item, np.ndarray | np.generic | int):
         raise TypeError(f"getitem: {type(item).__name__} is no index")
