@@ -148,7 +148,8 @@ def tanh(x):
 
 @jit(device=True)
 def tanh_dx(y, dout):
-    return dout * (type(y)(1) - y * y)
+    one = type(y)(1)
+    return dout * ((one - y) * (one + y))
 
 
 @jit(device=True)
@@ -202,7 +203,9 @@ def gelu_tanh_dx(x, dout):
     scale, cubic = real(math.sqrt(2 / math.pi)), real(0.044715)
     t = math.tanh(scale * (x + cubic * x * x * x))
     slope = scale * (real(1) + real(3) * cubic * x * x)
-    return dout * (real(0.5) * (real(1) + t) + real(0.5) * x * (real(1) - t * t) * slope)
+    return dout * (
+        real(0.5) * (real(1) + t) + real(0.5) * x * ((real(1) - t) * (real(1) + t)) * slope
+    )
 
 
 @jit(device=True)

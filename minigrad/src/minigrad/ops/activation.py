@@ -18,7 +18,7 @@ _erfc = np.frompyfunc(math.erfc, 1, 1)  # NumPy has none; the standard library's
 def tanh(x: Operand) -> Output:
     """Hyperbolic tangent."""
     y = np.tanh(floating(x))
-    return y, lambda dout: dout * (1 - y * y)
+    return y, lambda dout: dout * ((1 - y) * (1 + y))
 
 
 @op
@@ -60,7 +60,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
 
     def pullback_tanh(dout):
         slope = scale * (1 + 3 * cubic * x * x)
-        return dout * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
+        return dout * (0.5 * (1 + t) + 0.5 * x * ((1 - t) * (1 + t)) * slope)
 
     return 0.5 * x * (1 + t), pullback_tanh
 
