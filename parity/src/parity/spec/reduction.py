@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf, nan
+from typing import Any
 
+import numpy as np
 import torch
 
-from .case import Case, Op, Reject, bools, integers, ints, mask, randn, uniform, values
+from .case import Case, Data, Op, Reject, bools, integers, ints, mask, randn, uniform, values
 from .reasons import CORNER, FAR, INFINITE, NO_ELEMENTS
 
 BAD_DIMS = (
@@ -21,6 +24,54 @@ BAD_DIM_TUPLES = (
     Reject(ValueError, randn(2, 3), dim=(1, -1)),
     Reject(TypeError, randn(2, 3), dim=1.5),
 )
+
+
+def extreme(name: str, meaning: Callable[..., Any], sign: float) -> Op:
+    """What max and min share; sign turns numbers, so that the same ones win."""
+
+    def signed(numbers: Any) -> Data:
+        return values((sign * np.array(numbers)).tolist())
+
+    return Op(
+        name,
+        meaning,
+        Case(randn(2, 3, 5)),
+        Case(randn(2, 3, 5), dim=1),
+        Case(randn(2, 3, 5), -1, keepdim=True),
+        Case(randn(2, 3, 5), 0, True),
+        Case(randn(2, 1, 5), dim=1),
+        Case(randn()),
+        Case(randn(), dim=0),
+        Case(randn(), dim=-1),
+        Case(randn(37), why="more elements than a block of 32 threads"),
+        Case(randn(2, 37), dim=1),
+        Case(randn(3, 0), dim=0, flat=NO_ELEMENTS),
+        Case(ints([[3, -1, 4], [1, 5, -9]])),
+        Case(ints([[3, -1, 4], [1, 5, -9]]), dim=0),
+        Case(bools([[False, True, True, False], [False] * 4, [True] * 4]), dim=1),
+        Case(
+            signed([2.0, 5.0, 1.0, 5.0, 5.0]), kink=CORNER, why="equals share the gradient evenly"
+        ),
+        Case(
+            signed([[2.0, 5.0, 5.0], [1.0, 1.0, 1.0]]),
+            dim=1,
+            kink=CORNER,
+            why="the first of equals takes the gradient",
+        ),
+        Case(signed([1.0, nan, inf]), kink=INFINITE, why="NaN wins"),
+        Case(
+            signed([[1.0, nan, inf, nan], [-inf] * 4, [inf, 2.0, -inf, inf]]),
+            dim=-1,
+            kink=INFINITE,
+            why="NaN wins, then the infinity",
+        ),
+        rejects=[
+            *BAD_DIMS,
+            Reject(TypeError, randn(2, 3), dim=1.5),
+            Reject(TypeError, randn(2, 3), keepdim=True),
+        ],
+    )
+
 
 OPS = (
     Op(
@@ -73,83 +124,8 @@ OPS = (
             Reject(TypeError, bools([True, False]), dim=0),
         ],
     ),
-    Op(
-        "max",
-        torch.max,
-        Case(randn(2, 3, 5)),
-        Case(randn(2, 3, 5), dim=1),
-        Case(randn(2, 3, 5), -1, keepdim=True),
-        Case(randn(2, 3, 5), 0, True),
-        Case(randn(2, 1, 5), dim=1),
-        Case(randn()),
-        Case(randn(), dim=0),
-        Case(randn(37), why="more elements than a block of 32 threads"),
-        Case(randn(2, 37), dim=1),
-        Case(randn(3, 0), dim=0, flat=NO_ELEMENTS),
-        Case(ints([[3, -1, 4], [1, 5, -9]])),
-        Case(ints([[3, -1, 4], [1, 5, -9]]), dim=0),
-        Case(bools([[False, True, True], [False, False, False]]), dim=1),
-        Case(
-            values([2.0, 5.0, 1.0, 5.0, 5.0]), kink=CORNER, why="equals share the gradient evenly"
-        ),
-        Case(
-            values([[2.0, 5.0, 5.0], [1.0, 1.0, 1.0]]),
-            dim=1,
-            kink=CORNER,
-            why="the first of equals takes the gradient",
-        ),
-        Case(values([1.0, nan, inf]), kink=INFINITE, why="NaN wins"),
-        Case(
-            values([[1.0, nan, inf, nan], [-inf] * 4, [inf, 2.0, -inf, inf]]),
-            dim=-1,
-            kink=INFINITE,
-            why="NaN wins, then inf",
-        ),
-        rejects=[
-            *BAD_DIMS,
-            Reject(TypeError, randn(2, 3), dim=1.5),
-            Reject(TypeError, randn(2, 3), keepdim=True),
-        ],
-    ),
-    Op(
-        "min",
-        torch.min,
-        Case(randn(2, 3, 5)),
-        Case(randn(2, 3, 5), dim=1),
-        Case(randn(2, 3, 5), -1, keepdim=True),
-        Case(randn(2, 3, 5), 0, True),
-        Case(randn(2, 1, 5), dim=1),
-        Case(randn()),
-        Case(randn(), dim=-1),
-        Case(randn(37), why="more elements than a block of 32 threads"),
-        Case(randn(2, 37), dim=1),
-        Case(ints([[3, -1, 4], [1, 5, -9]])),
-        Case(ints([[3, -1, 4], [1, 5, -9]]), dim=0),
-        Case(bools([[False, True, True], [True, True, True]]), dim=1),
-        Case(
-            values([2.0, -5.0, 1.0, -5.0, -5.0]),
-            kink=CORNER,
-            why="equals share the gradient evenly",
-        ),
-        Case(
-            values([[2.0, -5.0, -5.0], [1.0, 1.0, 1.0]]),
-            dim=1,
-            kink=CORNER,
-            why="the first of equals takes the gradient",
-        ),
-        Case(values([1.0, nan, -inf]), kink=INFINITE, why="NaN wins"),
-        Case(
-            values([[1.0, nan, -inf, nan], [inf] * 4, [-inf, 2.0, inf, -inf]]),
-            dim=-1,
-            kink=INFINITE,
-            why="NaN wins, then -inf",
-        ),
-        rejects=[
-            *BAD_DIMS,
-            Reject(TypeError, randn(2, 3), dim=1.5),
-            Reject(TypeError, randn(2, 3), keepdim=True),
-        ],
-    ),
+    extreme("max", torch.max, 1.0),
+    extreme("min", torch.min, -1.0),
     Op(
         "argmax",
         torch.argmax,
