@@ -63,6 +63,30 @@ def test_a_training_step_in_float32_makes_no_float64(monkeypatch: pytest.MonkeyP
     assert {p.dtype for p in model.parameters()} == {np.dtype("float32")}
 
 
+def test_small_integers_wrap_around() -> None:
+    small = cudagrad.tensor(np.array([250, 3], np.uint8))
+
+    assert (small + 10).tolist() == [4, 13]
+    assert ops.neg(small).tolist() == [6, 253]
+    assert ops.add(small, small, alpha=2).tolist() == [238, 9]
+    assert ops.arange(254, 258, dtype="uint8").tolist() == [254, 255, 0, 1]
+
+
+def test_large_integers_keep_their_digits() -> None:
+    x = cudagrad.tensor([2**53 + 1, -(2**53) - 1])
+
+    assert ops.div(x, 1, rounding_mode="floor").tolist() == x.tolist()
+    assert ops.amax(x).item() == 2**53 + 1
+    assert ops.cumsum(x, 0).tolist() == [2**53 + 1, 0]
+    assert ops.arange(2**53 + 1, 2**53 + 4, 2).tolist() == [2**53 + 1, 2**53 + 3]
+
+
+def test_a_number_that_a_dtype_cannot_hold_is_refused() -> None:
+    for number, dtype in ((300, "uint8"), (1e300, "float32"), (float("nan"), int), (2**70, None)):
+        with pytest.raises(ValueError, match="does not fit into"):
+            ops.full((2,), number, dtype=dtype)
+
+
 def test_python_floats_are_float32_and_arrays_keep_their_dtype() -> None:
     assert cudagrad.tensor([1.0]).dtype == np.float32
     assert cudagrad.tensor(np.array([1.0])).dtype == np.float64

@@ -134,6 +134,53 @@ def test_methods_take_shapes_as_torch_does() -> None:
     assert x.view(3, 2).shape == x.view((3, 2)).shape == x.T.shape == (3, 2)
     assert x.permute(1, 0).shape == (3, 2)
     assert x.unsqueeze(0).expand(4, -1, -1).shape == (4, 2, 3)
+    assert x.repeat(2, 1).shape == x.repeat((2, 1)).shape == (4, 3)
+    assert x.flip(0, 1).tolist() == x.flip((0, 1)).tolist() == [[5.0, 4.0, 3.0], [2.0, 1.0, 0.0]]
+
+
+def test_methods_have_the_defaults_of_their_ops() -> None:
+    x = cudagrad.tensor([[1.0, -4.0], [0.5, 3.0]])
+    values, indices = x.max(dim=1)
+
+    assert (values.tolist(), indices.tolist()) == ([1.0, 3.0], [0, 1])
+    assert x.max(cudagrad.tensor(1.0)).tolist() == [[1.0, 1.0], [1.0, 3.0]]
+    assert abs(x).tolist() == x.abs().tolist() == [[1.0, 4.0], [0.5, 3.0]]
+    assert x.clamp(-1, 1).cumsum(0).tolist() == [[1.0, -1.0], [1.5, 0.0]]
+    assert x.where(x > 0, 0.0).tolist() == [[1.0, 0.0], [0.5, 3.0]]
+
+
+def test_comparisons_answer_element_by_element() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    array = np.array([3.0, 2.0, 1.0], np.float32)
+
+    assert (x == 2).tolist() == (2 == x).tolist() == (array == x).tolist() == [False, True, False]
+    assert (x != array).tolist() == (array != x).tolist() == [True, False, True]
+    assert (x < array).tolist() == (array > x).tolist() == [True, False, False]
+    assert (x >= 2.5).tolist() == (2.5 <= x).tolist() == [False, False, True]
+    assert ((x > 1) & (x < 3)).tolist() == [False, True, False]
+    assert (~(x > 1) | (array < 2)).tolist() == [True, False, True]
+    assert (np.array([True, True, False]) & (x > 1)).tolist() == [False, True, False]
+    assert not (x == x).requires_grad
+
+
+def test_what_cannot_be_compared_is_simply_another_thing() -> None:
+    x = leaf(1.0)
+
+    assert (x == None) is (x == "1") is (x == [1.0]) is False  # noqa: E711
+    assert (x != None) is True  # noqa: E711
+    with pytest.raises(TypeError, match="not supported between"):
+        _ = x < "1"
+    with pytest.raises(TypeError, match="for booleans, not float32"):
+        _ = ~x
+    with pytest.raises(TypeError, match="for booleans, not int64"):
+        _ = (x > 0) & cudagrad.tensor([1])
+
+
+def test_tensors_are_keys_by_identity() -> None:
+    x, y = leaf(1.0, 2.0), leaf(1.0, 2.0)
+
+    assert {x: "x", y: "y"}[x] == "x"
+    assert len({x, y, x}) == 2
 
 
 def test_misuse_is_refused_in_words() -> None:

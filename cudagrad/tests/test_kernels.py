@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calls import CALLS, arrays, run
+from calls import CALLS, DTYPES, arrays, run
 
 import cudagrad
 from cudagrad import device, emulator, gpt, ops, optim
@@ -31,9 +31,9 @@ def test_the_order_of_threads_changes_no_bit(name: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", CALLS)
 def test_results_and_gradients_keep_the_dtype(name: str, dtype: type) -> None:
-    expected = np.int64 if name == "argmax" else dtype
+    expected = DTYPES.get(name, np.dtype(dtype))
 
-    assert {array.dtype for array in arrays(name, dtype)} == {np.dtype(expected)}
+    assert {array.dtype for array in arrays(name, dtype)} == {expected}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_numpy_can_do_nothing_with_a_device_array() -> None:
 def test_all_maths_happens_on_the_device(name: str) -> None:
     out, tensors = run(name, np.float32)
 
-    assert out.requires_grad == all(tensor.grad is not None for tensor in tensors)
+    assert {tensor.grad is not None for tensor in tensors} <= {out.requires_grad}
 
 
 @pytest.mark.usefixtures("_nothing_leaves")
@@ -80,6 +80,44 @@ def test_long_rows_are_summed_in_parts() -> None:
     total = ops.sum(cudagrad.tensor(x)).item()
 
     assert abs(total - x.sum(dtype=np.float64)) < 4 * np.finfo(np.float32).eps * total
+
+
+@pytest.mark.parametrize("at", [0, 33 * PART, -1])
+def test_one_element_of_a_long_row_is_found(at: int) -> None:
+    x = np.zeros(33 * PART + 3, np.float32)
+    x[at] = -7.0
+    tensor = cudagrad.tensor(x)
+
+    assert ops.any(tensor).item()
+    assert not ops.all(tensor).item()
+    assert ops.amin(tensor).item() == ops.min(tensor).item() == -7.0
+    assert ops.argmin(tensor).item() == at % x.size
+
+
+@pytest.mark.parametrize("n", [device.BLOCK - 1, device.BLOCK, 3 * device.BLOCK + 5])
+def test_rows_longer_than_a_block_are_scanned(n: int) -> None:
+    x = np.random.default_rng(0).uniform(0.9, 1.1, (2, n, 3))
+    tensor = cudagrad.tensor(x, requires_grad=True)
+    sums, product = ops.cumsum(tensor, 1), ops.prod(tensor, 1)
+    sums.backward(np.ones(x.shape))
+    after = tensor.grad.numpy()
+    tensor.grad = None
+    product.backward(np.ones((2, 3)))
+
+    assert np.allclose(sums.detach().numpy(), x.cumsum(1), rtol=1e-12)
+    assert (after == np.arange(n, 0, -1)[:, None]).all()
+    assert np.allclose(product.detach().numpy(), x.prod(1), rtol=1e-12)
+    assert np.allclose(tensor.grad.numpy(), x.prod(1, keepdims=True) / x, rtol=1e-12)
+
+
+@needs_emulator
+def test_a_transpose_that_moves_no_element_is_no_copy() -> None:
+    x = cudagrad.tensor(np.zeros((1, 5, 1, 7)))
+    moved, swapped = ops.permute(x, (1, 0, 3, 2)), ops.permute(x, (0, 3, 2, 1))
+
+    assert moved.shape == (5, 1, 7, 1)
+    assert np.shares_memory(moved.data.memory, x.data.memory)
+    assert not np.shares_memory(swapped.data.memory, x.data.memory)
 
 
 def test_a_mask_longer_than_a_block_finds_its_positions() -> None:

@@ -129,6 +129,11 @@ def test_no_grad() -> None:
         lambda x: ops.max(x, dim=0)[0],
         lambda x: ops.dropout(x, training=False),
         lambda x: ops.embedding([0, 1], x),
+        lambda x: ops.roll(x, 1),
+        lambda x: ops.gather(x, 1, [[0], [1]]),
+        lambda x: ops.sort(x)[0],
+        lambda x: ops.max_pool2d([x], 2),
+        lambda x: ops.einsum("ij->ji", x),
     ],
 )
 def test_no_grad_reaches_what_is_only_rearranged(op) -> None:

@@ -90,8 +90,64 @@ def test_integers_stay_integers() -> None:
     assert ops.matmul([[1, 2]], [3, 4]) == [11]
     assert ops.linear([1, 2], [[3, 4], [5, 6]], [7, 8]) == [18, 25]
     assert ops.masked_fill([1, 2], [True, False], 3) == [3, 2]
+    assert ops.div([7, -7], 2, rounding_mode="trunc") == [3, -3]
+    assert ops.div([7, -7], 2, rounding_mode="floor") == [3, -4]
+    assert ops.square([True, False]) == [1, 0]
+    assert ops.clamp([1, 5, 9], 2, 6) == [2, 5, 6]
+    assert ops.prod([2, 3, 4]) == 24
+    assert ops.cumsum([True, True, False], 0) == [1, 2, 2]
+    assert ops.tril([[True, True], [True, True]]) == [[True, False], [True, True]]
+    assert ops.sort([2, 3, 1], descending=True) == ([3, 2, 1], [1, 0, 2])
+    assert ops.scatter_add([1, 2], 0, [0, 0], [10, 20]) == [31, 2]
+    assert ops.einsum("ij,j", [[1, 2], [3, 4]], [5, 6]) == [17, 39]
+    assert ops.conv1d([[1, 2, 3]], [[[1, 1]]], [10]) == [[13, 15]]
+    assert ops.avg_pool2d([[[1, 2], [4, 5]]], 2) == [[[3]]]
     assert micrograd.tolist(ops.div([1, 2], 2)) == [0.5, 1.0]
     assert micrograd.tolist(ops.add([1, 2], 0.5)) == [1.5, 2.5]
+
+
+def test_bools_beside_ints_become_ints() -> None:
+    """Python's True equals 1: what tells them apart is how they are written."""
+    assert repr(ops.where([True, False], [True, True], [2, 3])) == "[1, 3]"
+    assert repr(ops.maximum([True, False], 0)) == "[1, 0]"
+    assert repr(ops.clamp([True, False], 0, 1)) == "[1, 0]"
+    assert repr(ops.cat([[True], [2]])) == "[1, 2]"
+    assert repr(ops.masked_fill([True, False], [True, False], 2)) == "[True, False]"
+    assert repr(ops.masked_fill([4, 5], [True, False], True)) == "[1, 5]"
+
+
+def test_comparisons_make_bools() -> None:
+    x = micrograd.tensor([1.0, math.nan, -math.inf], requires_grad=True)
+
+    assert ops.ge(x, [1, 1, 1]) == [True, False, False]
+    assert ops.isfinite(x) == [True, False, False]
+    assert ops.logical_or([0, 2], False) == [False, True]
+    assert ops.any(x) is True
+    assert ops.all([[1, 0], [2, 3]], dim=1) == [False, True]
+
+
+def test_running_statistics_stay_what_they_are() -> None:
+    """The lists are changed in place: Values become new Values, floats stay floats."""
+    x = [[1.0, 2.0], [3.0, 6.0]]
+    mean, var = [0.0, 1.0], micrograd.tensor([1.0, 2.0])
+    before = list(var)
+    ops.batch_norm(x, mean, var, training=True, momentum=0.5)
+
+    assert mean == [1.0, 2.5]
+    assert micrograd.tolist(var) == [1.5, 5.0]
+    assert [value.data for value in before] == [1.0, 2.0]
+    with pytest.raises(ValueError, match="weight of shape"):
+        ops.batch_norm(x, mean, var, weight=[1.0], training=True)
+    assert mean == [1.0, 2.5]
+
+
+def test_a_clone_is_new() -> None:
+    x = micrograd.tensor([1.0, 2.0], requires_grad=True)
+    y = ops.clone(x)
+    x[0].data = 5.0
+
+    assert micrograd.tolist(y) == [1.0, 2.0]
+    assert ops.contiguous(x)[0] is x[0]
 
 
 @pytest.mark.parametrize("nothing", [(), []])
@@ -149,13 +205,42 @@ def test_var_with_a_correction_for_more_elements_than_there_are(dim, correction,
         (TypeError, "min: keepdim needs a dim", lambda: ops.min([1.0], keepdim=True)),
         (TypeError, "matmul: expected floats", lambda: ops.matmul([1, 2], [1.0, 2.0])),
         (TypeError, "matmul: expected floats", lambda: ops.matmul([True], [True])),
-        (ValueError, r"linear: shapes \(1,\) and \(1,\)", lambda: ops.linear([1.0], [1.0])),
+        (ValueError, r"linear: shapes \(1,\) and \(2,\)", lambda: ops.linear([1.0], [1.0] * 2)),
         (ValueError, "weight and bias", lambda: ops.linear([1.0], [[1.0]], [[1.0]])),
         (ValueError, "weight and bias", lambda: ops.linear([1.0], [[1.0]], Value(1.0))),
         (TypeError, "does not fit into integers", lambda: ops.masked_fill([1], [True], 2.5)),
         (TypeError, "pow: expected numbers", lambda: ops.pow([True], [False])),
         (TypeError, "holds ints, not slice", lambda: ops.getitem([1.0, 2.0], [slice(1)])),
         (TypeError, "holds ints, not None", lambda: ops.getitem([1.0, 2.0], [None])),
+        (TypeError, "dtype must be float, int or bool", lambda: ops.zeros((2,), dtype=str)),
+        (TypeError, "only floats can require", lambda: ops.ones(2, dtype=int, requires_grad=True)),
+        (TypeError, "a shape is for zeros", lambda: ops.zeros_like((2, 3))),
+        (ValueError, "full: inf is no integer", lambda: ops.full(2, math.inf, dtype=int)),
+        (ValueError, "pad: nan is no integer", lambda: ops.pad([1, 2], (1, 0), value=math.nan)),
+        (ValueError, "hardtanh: inf is no integer", lambda: ops.hardtanh([1], max_val=math.inf)),
+        (ValueError, "steps of -1 do not lead", lambda: ops.arange(0, 3, -1)),
+        (ValueError, r"cannot be written as nested lists", lambda: ops.one_hot([], 3)),
+        (ZeroDivisionError, "division", lambda: ops.div([1], [0], rounding_mode="floor")),
+        (ValueError, "None, trunc, floor", lambda: ops.div([1.0], 2.0, rounding_mode="up")),
+        (TypeError, "add: alpha of ints may not", lambda: ops.add([1], [2], alpha=0.5)),
+        (TypeError, "max: another tensor excludes", lambda: ops.max([1.0], 0, other=[2.0])),
+        (IndexError, "gather: index -1", lambda: ops.gather([1.0, 2.0], 0, [-1])),
+        (ValueError, r"gather: index of shape \(1, 1\)", lambda: ops.gather([1.0], 0, [[0]])),
+        (TypeError, "src must be of x's dtype", lambda: ops.scatter([1.0], 0, [0], [2])),
+        (IndexError, "at most one Ellipsis", lambda: ops.getitem([1.0], (..., ...))),
+        (ValueError, "2 operands for 'i->i'", lambda: ops.einsum("i->i", [1.0], [1.0])),
+        (ValueError, "'j' is of two lengths", lambda: ops.einsum("jj", [[1.0], [1.0]])),
+        (TypeError, "has no gradient", lambda: ops.nll_loss([1.0], 0, [Value(1.0, True)])),
+        (ValueError, "must be between 0 and 1", lambda: ops.binary_cross_entropy([2.0], [1.0])),
+        (ValueError, "no window of", lambda: ops.conv1d([[1.0]], [[[1.0, 2.0]]])),
+        (ValueError, "nothing of shape", lambda: ops.max_pool2d([[[1.0]]], 2, 1, 1, 2)),
+        (TypeError, "var: correction must be", lambda: ops.var([1.0, 2.0], correction="1")),
+        (TypeError, "layer_norm: eps must be", lambda: ops.layer_norm([1.0, 2.0], 2, eps=None)),
+        (TypeError, "layer_norm: weight: exp", lambda: ops.layer_norm([1.0, 2.0], 2, [1, 2])),
+        (TypeError, "dropout: p must be a number", lambda: ops.dropout([1.0], None)),
+        (TypeError, "ignore_index must be", lambda: ops.nll_loss([1.0], 0, ignore_index=None)),
+        (TypeError, "l1_loss: expected floats", lambda: ops.l1_loss([1, 2], [3, 4])),
+        (ValueError, "constant, not 'reflect'", lambda: ops.pad([1.0], (1, 1), "reflect")),
     ],
 )
 def test_errors_say_what_is_wrong(error, message, call) -> None:

@@ -53,6 +53,36 @@ def gradients(function: Callable[..., Value], *numbers: float) -> tuple[float, l
         (lambda x: scalar.dot((x, x), (x, x)), (3.0,), 18.0, (12.0,)),
         (lambda *xs: scalar.largest(xs), (1.0, 4.0, 4.0), 4.0, (0.0, 0.5, 0.5)),
         (lambda *xs: scalar.smallest(xs), (1.0, 4.0, 4.0), 1.0, (1.0, 0.0, 0.0)),
+        (abs, (-3.0,), 3.0, (-1.0,)),
+        (Value.abs, (0.0,), 0.0, (0.0,)),
+        (Value.reciprocal, (-4.0,), -0.25, (-0.0625,)),
+        (Value.expm1, (math.log(3.0),), 2.0, (3.0,)),
+        (Value.log1p, (3.0,), math.log(4.0), (0.25,)),
+        (Value.rsqrt, (4.0,), 0.5, (-0.0625,)),
+        (Value.sin, (0.0,), 0.0, (1.0,)),
+        (Value.cos, (0.0,), 1.0, (0.0,)),
+        (Value.erf, (0.0,), 0.0, (2.0 / math.sqrt(math.pi),)),
+        (scalar.sign, (-3.0,), -1.0, (0.0,)),
+        (scalar.floor, (-1.5,), -2.0, (0.0,)),
+        (scalar.ceil, (-1.5,), -1.0, (0.0,)),
+        (lambda x: scalar.round(x, 0), (2.5,), 2.0, (0.0,)),
+        (lambda x: scalar.round(x, -2), (251.0,), 300.0, (0.0,)),
+        (scalar.floor_divide, (-7.0, 2.0), -4.0, (0.0, 0.0)),
+        (scalar.trunc_divide, (-7.0, 2.0), -3.0, (0.0, 0.0)),
+        (scalar.softplus, (0.0,), math.log(2.0), (0.5,)),
+        (scalar.xlogx, (1.0,), 0.0, (1.0,)),
+        (scalar.deviation, (4.0,), 2.0, (0.25,)),
+        (scalar.deviation, (0.0,), 0.0, (0.0,)),
+        (scalar.clamp, (5.0, 1.0, 3.0), 3.0, (0.0, 0.0, 1.0)),
+        (scalar.clamp, (0.0, 1.0, 3.0), 1.0, (0.0, 1.0, 0.0)),
+        (scalar.clamp, (3.0, 1.0, 3.0), 3.0, (1.0, 0.0, 0.0)),
+        (scalar.clamp_min, (1.0, 1.0), 1.0, (1.0, 0.0)),
+        (scalar.clamp_max, (2.0, 1.0), 1.0, (0.0, 1.0)),
+        (scalar.binary_cross_entropy, (0.5, 1.0), math.log(2.0), (-2.0, 0.0)),
+        (lambda *xs: scalar.prod(xs), (2.0, 3.0, 4.0), 24.0, (12.0, 8.0, 6.0)),
+        (lambda *xs: scalar.prod(xs), (2.0, 0.0, 4.0), 0.0, (0.0, 8.0, 0.0)),
+        (lambda *xs: scalar.prod(xs), (0.0, 0.0, 4.0), 0.0, (0.0, 0.0, 0.0)),
+        (lambda *xs: scalar.logsumexp(xs), (1e3, 1e3), 1e3 + math.log(2.0), (0.5, 0.5)),
     ],
 )
 def test_value_and_slopes(function, numbers, value, slopes) -> None:
@@ -106,6 +136,29 @@ def test_numbers_on_either_side_are_constants(function, number) -> None:
         (scalar.maximum, (nan, 1.0), nan, (1.0, 1.0)),
         (lambda *xs: scalar.largest(xs), (inf, nan, 1.0), nan, (0.0, 1.0, 0.0)),
         (lambda *xs: scalar.smallest(xs), (-inf, nan, 1.0), nan, (0.0, 1.0, 0.0)),
+        (Value.abs, (nan,), nan, (0.0,)),
+        (Value.reciprocal, (-0.0,), -inf, (-inf,)),
+        (Value.expm1, (1000.0,), inf, (inf,)),
+        (Value.log1p, (-1.0,), -inf, (inf,)),
+        (Value.log1p, (-2.0,), nan, (-1.0,)),
+        (Value.rsqrt, (0.0,), inf, (-inf,)),
+        (Value.rsqrt, (-1.0,), nan, (nan,)),
+        (Value.sin, (inf,), nan, (nan,)),
+        (Value.cos, (-inf,), nan, (nan,)),
+        (Value.erf, (inf,), 1.0, (0.0,)),
+        (scalar.floor, (inf,), inf, (0.0,)),
+        (scalar.ceil, (nan,), nan, (0.0,)),
+        (scalar.floor_divide, (1.0, 0.0), inf, (0.0, 0.0)),
+        (scalar.trunc_divide, (1.0, -0.0), -inf, (0.0, 0.0)),
+        (scalar.softplus, (-1000.0,), 0.0, (0.0,)),
+        (scalar.softplus, (1000.0,), 1000.0, (1.0,)),
+        (scalar.xlogx, (0.0,), 0.0, (nan,)),
+        (scalar.clamp, (nan, 1.0, 3.0), nan, (0.0, 0.0, 0.0)),
+        (scalar.clamp_min, (1.0, nan), nan, (0.0, 0.0)),
+        (scalar.binary_cross_entropy, (1.0, 0.0), 100.0, (1.0 / scalar.LEAST, -inf)),
+        (lambda *xs: scalar.prod(xs), (inf, 2.0), inf, (nan, inf)),
+        (lambda *xs: scalar.logsumexp(xs), (-inf, -inf), -inf, (nan, nan)),
+        (lambda *xs: scalar.logsumexp(xs), (inf, 1e3), inf, (nan, 0.0)),
     ],
 )
 def test_infinities_and_nan_as_in_torch(function, numbers, value, slopes) -> None:
@@ -122,6 +175,13 @@ def test_what_where_leaves_gets_zero_even_of_an_infinite_gradient(taken) -> None
     scalar.where(taken, x, y).sqrt().backward()
 
     assert (x.grad, y.grad) == ((inf, 0.0) if taken else (0.0, inf))
+
+
+def test_what_clamp_leaves_gets_zero_even_of_an_infinite_gradient() -> None:
+    x = Value(-1.0, requires_grad=True)
+    scalar.clamp_min(x, Value(0.0)).sqrt().backward()
+
+    assert x.grad == 0.0
 
 
 @pytest.mark.parametrize("data", ["3", None, [1.0], 1j, Value(1.0)])

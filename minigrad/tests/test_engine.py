@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,6 +175,22 @@ def test_an_array_written_to_after_the_call_does_not_change_its_gradient() -> No
     assert x.grad.tolist() == [3.0, 4.0]
 
 
+def test_an_array_in_an_index_of_several_dims_may_be_written_to_as_well() -> None:
+    rows = np.array([0, 1])
+    x = minigrad.tensor(np.zeros((3, 2)), requires_grad=True)
+    y = x[rows, 0]
+    rows[:] = 2
+    y.sum().backward()
+
+    assert x.grad.tolist() == [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
+
+
+def test_iteration_is_over_the_first_dim() -> None:
+    assert [row.tolist() for row in minigrad.tensor([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]
+    with pytest.raises(TypeError, match="0-d"):
+        list(minigrad.tensor(3.0))
+
+
 def test_numpy_reads_a_tensor_that_needs_no_gradient() -> None:
     assert np.asarray(minigrad.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
     with pytest.raises(RuntimeError, match="call detach"):
@@ -192,3 +211,20 @@ def test_a_list_of_lists_is_an_index_inside_a_tuple_only() -> None:
     assert x[:, [[0, 1], [2, 0]]].shape == (2, 2, 2)
     with pytest.raises(TypeError, match="index by a tuple"):  # torch would read a tuple here
         x[[[0, 1], [1, 2]]]
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_is_a_leaf_of_its_own(copied: Any) -> None:
+    x = leaf(1.0, 2.0)
+    other = copied(x)
+    (x * 3.0 + other * 5.0).sum().backward()
+
+    assert x.grad is not None
+    assert (x.grad.tolist(), other.grad.tolist()) == ([3.0, 3.0], [5.0, 5.0])
+
+
+def test_what_an_op_made_is_not_copied() -> None:
+    with pytest.raises(TypeError, match="only leaves"):
+        copy.deepcopy(leaf(1.0) * 2.0)

@@ -15,7 +15,7 @@ from parity import checks
 from parity.checks.differences import meaningless
 from parity.engines import OURS, Adapter, load
 from parity.spec import BY_NAME, OPS
-from parity.spec.case import Case, Op, Reject, randn, uniform, values
+from parity.spec.case import Case, Op, Reject, constant, randn, uniform, values
 from parity.spec.runs import RUNS
 from parity.spec.skips import SKIPS, reason
 
@@ -38,6 +38,13 @@ DROPOUT = Op(
     torch.nn.functional.dropout,
     Case(uniform(40, 30, low=0.5, high=2.0), p=0.25, chance="p"),
 )
+RANDN = Op("randn", lambda size: torch.randn(size), Case((80, 70), chance="normal"))
+BATCH_NORM = Op(
+    "batch_norm",
+    torch.nn.functional.batch_norm,
+    Case(randn(7, 3), constant(randn(3)), constant(uniform(3, low=0.5, high=2.0)), training=True),
+    Case(randn(7, 3), constant(randn(3)), constant(uniform(3, low=0.5, high=2.0))),
+)
 
 
 def run(engine: Any, op: Op, check: str, dtype: str = "float64", case: int = 0) -> checks.Result:
@@ -52,10 +59,13 @@ def failure(engine: Any, op: Op, check: str, dtype: str = "float64", case: int =
     return result.message
 
 
-@pytest.mark.parametrize("op", [ADD, EXP, MAX, RESHAPE, SOFTMAX, SPLIT], ids=lambda op: op.name)
+RIGHT = [ADD, EXP, MAX, RESHAPE, SOFTMAX, SPLIT, BATCH_NORM]
+
+
+@pytest.mark.parametrize("op", RIGHT, ids=lambda op: op.name)
 @pytest.mark.parametrize("check", ["forward", "backward", "differences"])
-def test_what_is_right_passes(torch_engine: Adapter, op: Op, check: str) -> None:
-    result = run(torch_engine, op, check)
+def test_what_is_right_passes(with_op: WithOp, op: Op, check: str) -> None:
+    result = run(with_op(**{op.name: op.torch}), op, check)
 
     assert result.status == "passed", result.message
     assert result.message == ""
@@ -290,6 +300,63 @@ def test_a_changed_cotangent_is_seen(altered: Callable[..., Any], torch_engine: 
     assert "the gradient given to backward was changed in place" in message
 
 
+# Inputs that need no gradient, and those that the call writes into.
+
+
+def test_a_constant_has_no_gradient_to_be_asked_for(with_op: WithOp) -> None:
+    asked = set()
+
+    def noted(x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor, **kwargs: Any) -> Any:
+        asked.add((x.requires_grad, mean.requires_grad, var.requires_grad))
+        assert x.dtype == mean.dtype == var.dtype
+        return BATCH_NORM.torch(x, mean, var, **kwargs)
+
+    engine = with_op(batch_norm=noted)
+    for check, dtype in (("backward", "float32"), ("differences", "float64")):
+        assert run(engine, BATCH_NORM, check, dtype).status == "passed"
+    assert asked == {(True, False, False), (False, False, False)}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_torch_writes_into_its_inputs_must_be_written(with_op: WithOp, dtype: str) -> None:
+    def biased(x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor, **kwargs: Any) -> Any:
+        before = var.clone()
+        y = BATCH_NORM.torch(x, mean, var, **kwargs)
+        if kwargs:
+            var.data.copy_(0.9 * before + 0.1 * x.detach().var(0, correction=0))
+        return y
+
+    def keeps(x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor, **kwargs: Any) -> Any:
+        return BATCH_NORM.torch(x, mean.clone(), var, **kwargs)
+
+    for wrong, place in ((biased, 2), (keeps, 1)):
+        engine = with_op(batch_norm=wrong)
+        for check in ("forward", "backward"):
+            message = failure(engine, BATCH_NORM, check, dtype)
+            assert f"tensor {place} of the inputs, after the call, is off by" in message
+        assert run(engine, BATCH_NORM, "forward", dtype, case=1).status == "passed"
+
+
+def test_what_torch_leaves_alone_must_be_left_alone_to_the_bit(with_op: WithOp) -> None:
+    def nudges(x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor, **kwargs: Any) -> Any:
+        y = BATCH_NORM.torch(x, mean, var, **kwargs)
+        x.detach().mul_(1 + 2**-52)
+        return y
+
+    for case in (0, 1):
+        message = failure(with_op(batch_norm=nudges), BATCH_NORM, "forward", case=case)
+        assert "tensor 0 of the inputs was changed in place" in message
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_a_leaf_that_was_asked_for_is_one(with_op: WithOp) -> None:
+    ones = Op("ones", lambda n: torch.ones(n, requires_grad=True), Case(3))
+
+    assert run(with_op(ones=ones.torch), ones, "forward").status == "passed"
+    for wrong in (torch.ones, lambda n: ones.torch(n) * 1):
+        assert run(with_op(ones=wrong), ones, "forward").status == "failed"
+
+
 # What must be refused.
 
 
@@ -346,7 +413,7 @@ def unmasked_gradient(x: torch.Tensor, p: float) -> torch.Tensor:
 WRONG_DROPOUTS = {
     "should be 25.00%": lambda x, p: torch.nn.functional.dropout(x, 1 - p) * p / (1 - p),
     "output is off by": lambda x, p: torch.nn.functional.dropout(x, p) * (1 - p),
-    "two calls in a row left out the same elements": fixed_mask,
+    "two calls in a row drew the same": fixed_mask,
     "manual_seed does not repeat": other_mask,
     "gradient of floating input 0 is off by": unmasked_gradient,
 }
@@ -355,6 +422,34 @@ WRONG_DROPOUTS = {
 @pytest.mark.parametrize("words", WRONG_DROPOUTS)
 def test_a_wrong_dropout_is_seen(with_op: WithOp, words: str) -> None:
     assert words in failure(with_op(dropout=WRONG_DROPOUTS[words]), DROPOUT, "stochastic")
+
+
+def test_normal_numbers_pass(with_op: WithOp) -> None:
+    engine = with_op(randn=RANDN.torch)
+    for dtype in engine.dtypes:
+        result = run(engine, RANDN, "stochastic", dtype)
+        assert result.status == "passed", result.message
+
+
+WRONG_NORMALS = {
+    "output has shape (70, 80), should be (80, 70)": lambda z: z.T,
+    "output is float64, should be float32": lambda z: z.double(),
+    "the mean of the numbers to the power 1 is": lambda z: z + 0.5,
+    "the mean of the numbers to the power 2 is": lambda z: 2 * z,
+    "the mean of the numbers to the power 3 is": lambda z: (z**2 - 1) / 2**0.5,
+    "the mean of the numbers to the power 4 is": lambda z: (z / 2**0.5).erf() * 3**0.5,
+    "power 1 is nan": lambda z: torch.where(z > 3, math.nan, z),
+    "numbers are different": lambda z: (8 * z).round() / 8,
+    "two calls in a row drew the same": torch.zeros_like,
+}
+
+
+@pytest.mark.parametrize("words", WRONG_NORMALS)
+def test_wrong_normal_numbers_are_seen(with_op: WithOp, words: str) -> None:
+    def wrong(size: tuple[int, ...]) -> torch.Tensor:
+        return WRONG_NORMALS[words](torch.randn(size))
+
+    assert words in failure(with_op(randn=wrong), RANDN, "stochastic")
 
 
 # Cases that could not tell right from wrong.
@@ -444,6 +539,7 @@ def test_a_dtype_that_an_engine_does_not_have_is_no_item(altered: Callable[..., 
 
 
 IDS = [case.id for op in OPS for case in (*op.cases, *op.rejects)] + [run.name for run in RUNS]
+IDS.append("determinism")
 
 
 @pytest.mark.parametrize("skip", SKIPS, ids=lambda skip: f"{skip.engine} {skip.what}")

@@ -18,7 +18,7 @@ ENGINES = ("micrograd", "minigrad", "cudagrad")
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository with softplus in it."""
+    """The repository with mish in it."""
     root = tmp_path_factory.mktemp("copy")
     for package in (*ENGINES, "parity"):
         shutil.copytree(ROOT / package / "src", root / package / "src")
@@ -41,10 +41,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_softplus_as_contributing_adds_it(engine: str, copy: Path) -> None:
+def test_mish_as_contributing_adds_it(engine: str, copy: Path) -> None:
     sources = os.pathsep.join(str(copy / package / "src") for package in (*ENGINES, "parity"))
     command = (
-        f"from parity.cli import main; main(['check', '--engine', '{engine}', '--op', 'softplus'])"
+        f"from parity.cli import main; main(['check', '--engine', '{engine}', '--op', 'mish'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", command],
@@ -54,5 +54,5 @@ def test_softplus_as_contributing_adds_it(engine: str, copy: Path) -> None:
         check=False,
     )
 
-    assert re.search(r"softplus\[1\] backward", done.stdout), done.stdout + done.stderr
+    assert re.search(r"mish\[1\] backward", done.stdout), done.stdout + done.stderr
     assert re.search(r"\b[1-9]\d* passed, 0 failed, 0 skipped", done.stdout), done.stdout

@@ -87,6 +87,39 @@ def test_the_same_tensor_twice(engine: Adapter, function: Any, slope: float) -> 
     assert grad(engine, x) == slope
 
 
+def test_a_leaf_shared_by_two_graphs(engine: Adapter) -> None:
+    x, y = leaf(engine, 3.0), leaf(engine, 5.0)
+    first, second = x * y, x * x * y
+    first.backward()
+    second.backward()
+
+    assert (grad(engine, x), grad(engine, y)) == (5.0 + 30.0, 3.0 + 9.0)
+
+
+def test_equal_numbers_are_not_one_tensor(engine: Adapter) -> None:
+    x, y = leaf(engine, 2.0), leaf(engine, 2.0)
+    one, same = leaf(engine, 3.0, requires_grad=False), leaf(engine, 3.0, requires_grad=False)
+    (x * one + y * same * y).backward()
+
+    assert (grad(engine, x), grad(engine, y)) == (3.0, 12.0)
+    assert (grad(engine, one), grad(engine, same)) == (None, None)
+
+
+def test_one_weight_in_two_places(engine: Adapter) -> None:
+    """A weight that embeds ids and, tied, makes logits: a gradient from either use."""
+    weight = leaf(engine, [[1.0, -2.0], [0.5, 3.0], [-1.5, 0.25]])
+    ids = engine.tensor(np.array([2, 0]))
+    features = engine.call("embedding", ids, weight)
+    logits = engine.call("linear", features, weight)  # (2, 3)
+    cotangent = np.array([[1.0, 2.0, -1.0], [0.5, -3.0, 4.0]])
+    engine.backward(logits, cotangent)
+
+    w = engine.numpy(weight)
+    wanted = cotangent.T @ w[[2, 0]]
+    wanted[[2, 0]] += cotangent @ w
+    np.testing.assert_allclose(engine.grad(weight), wanted, rtol=1e-15)
+
+
 def test_numbers_on_either_side(engine: Adapter) -> None:
     x = leaf(engine, 2.0)
     (((1.0 + x) - (5 - x)) * (3 * x) / (6.0 / x) + 2.0**x - x**3 + -x).backward()
@@ -139,6 +172,26 @@ def test_backward_twice_with_retain_graph(engine: Adapter) -> None:
     assert grad(engine, x) == 8.0
     with pytest.raises(RuntimeError):
         y.backward()
+
+
+def test_a_leaf_serves_again_after_backward(engine: Adapter) -> None:
+    x = leaf(engine, 2.0)
+    (x * x).backward()
+    (x * x * x).backward()
+
+    assert grad(engine, x) == 4.0 + 12.0
+
+
+def test_a_tensor_keeps_its_value_after_backward_but_not_its_graph(engine: Adapter) -> None:
+    x = leaf(engine, 2.0)
+    y = x * x
+    y.backward()
+    again = y * 3.0
+
+    assert float(again.detach()) == 12.0
+    with pytest.raises(RuntimeError):
+        again.backward()
+    assert grad(engine, x) == 4.0
 
 
 def test_two_losses_on_one_trunk(engine: Adapter) -> None:
@@ -239,6 +292,76 @@ def test_detach(engine: Adapter) -> None:
     assert not cut.requires_grad
     assert float(cut) == 9.0
     assert grad(engine, x) == 9.0
+
+
+@pytest.mark.parametrize("engine", ["minigrad", "cudagrad", "torch"], indirect=True)
+def test_assignment_into_a_tensor_is_refused(engine: Adapter) -> None:
+    x = leaf(engine, [2.0, 3.0])
+
+    with pytest.raises((TypeError, RuntimeError)):  # RuntimeError is torch's
+        x[0] = 1.0
+    assert engine.numpy(x).tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("engine", ["micrograd"], indirect=True)
+def test_assignment_into_a_list_changes_what_is_computed_from_then_on(engine: Adapter) -> None:
+    """Its nodes are the numbers, not the list: a graph keeps those it was built from."""
+    x = leaf(engine, [2.0, 3.0])
+    y = engine.call("mul", x, x)
+    first, other = x[0], leaf(engine, 5.0)
+    x[0] = other
+    z = engine.call("mul", x, x)
+    engine.backward(y, np.array([1.0, 1.0]))
+    engine.backward(z, np.array([1.0, 1.0]))
+
+    assert (engine.numpy(y).tolist(), engine.numpy(z).tolist()) == ([4.0, 9.0], [25.0, 9.0])
+    assert (grad(engine, first), grad(engine, other)) == (4.0, 10.0)
+    assert grad(engine, x) == [10.0, 12.0]
+
+
+def test_several_outputs_in_one_graph(engine: Adapter) -> None:
+    x = leaf(engine, [[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]])
+    first, second = engine.call("split", x, 1)
+    left, middle, right = engine.call("unbind", x, 1)
+    a = engine.call("sum", engine.call("mul", first, second))
+    b = engine.call("sum", engine.call("mul", engine.call("mul", left, right), middle))
+    (a + b).backward()
+
+    np.testing.assert_array_equal(
+        engine.grad(x),
+        [[4.0 + 15.0, 2.0 + 3.0, 6.0 + 5.0], [1.0 + 12.0, 5.0 + 24.0, 3.0 + 8.0]],
+    )
+
+
+def test_an_output_that_nobody_uses(engine: Adapter) -> None:
+    x = leaf(engine, [1.0, 5.0, 3.0])
+    _, middle, _ = engine.call("split", x, 1)
+    engine.call("sum", engine.call("mul", middle, middle)).backward()
+
+    assert grad(engine, x) == [0.0, 10.0, 0.0]
+
+
+def test_values_and_their_indices_in_one_graph(engine: Adapter) -> None:
+    x = leaf(engine, [[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]])
+    largest, places = engine.call("max", x, 1)  # [5, 6] at [1, 2]
+    top, order = engine.call("topk", x, 2, 1)  # [[5, 3], [6, 4]]
+    a = engine.call("sum", engine.call("mul", largest, largest))
+    b = engine.call("sum", engine.call("mul", top, engine.call("gather", x, 1, order)))
+    (a + b).backward()
+
+    assert (engine.numpy(places).tolist(), engine.numpy(order).tolist()) == (
+        [1, 2],
+        [[1, 2], [2, 0]],
+    )
+    assert grad(engine, x) == [[0.0, 20.0, 6.0], [8.0, 0.0, 24.0]]
+
+
+def test_one_loss_twice(engine: Adapter) -> None:
+    x = leaf(engine, 3.0)
+    loss = x * x
+    engine.call("sum", engine.call("stack", [loss, loss])).backward()
+
+    assert grad(engine, x) == 12.0
 
 
 def test_a_chain_of_many_ops(engine: Adapter) -> None:

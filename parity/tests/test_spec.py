@@ -10,11 +10,15 @@ import pytest
 import torch
 
 import minigrad
-from parity.spec import OPS, Case, Op, Reject
+from parity.spec import BY_NAME, OPS, Case, Op, Reject, creation
+from parity.spec.case import Constant
+from parity.spec.reasons import SQUARE
 
 pytestmark = [  # torch warns where the case already says why
-    pytest.mark.filterwarnings(r"ignore:var\(\):UserWarning"),
+    pytest.mark.filterwarnings(r"ignore:(var|std|var_mean)\(\):UserWarning"),
     pytest.mark.filterwarnings("ignore:Using a target size:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning"),
+    pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning"),
 ]
 
 CASES = [pytest.param(op, case, id=case.id) for op in OPS for case in op.cases]
@@ -25,7 +29,7 @@ def on_tensors(value: Any, leaves: list[torch.Tensor]) -> Any:
     """value with its arrays as tensors; the floating ones are collected and require a gradient."""
     if isinstance(value, np.ndarray):
         tensor = torch.tensor(value)
-        if tensor.is_floating_point():
+        if tensor.is_floating_point() and not isinstance(value, Constant):
             leaves.append(tensor.requires_grad_())
         return tensor
     if isinstance(value, list | tuple):
@@ -62,7 +66,7 @@ def test_ids_are_unique() -> None:
 
 
 def test_inputs_are_the_same_each_time_and_differ_between_cases() -> None:
-    first, again, other = (op.cases[0] for op in (OPS[0], OPS[0], OPS[1]))
+    first, again, other = (BY_NAME[name].cases[0] for name in ("add", "add", "sub"))
 
     np.testing.assert_array_equal(first.inputs()[0][0], again.inputs()[0][0])
     assert not np.array_equal(first.inputs()[0][0], other.inputs()[0][0])
@@ -88,14 +92,16 @@ def test_there_are_cases_and_refusals(op: Op) -> None:
 @pytest.mark.parametrize(("op", "case"), CASES)
 def test_torch_gives_every_input_a_gradient_that_tells_something(op: Op, case: Case) -> None:
     out, leaves = call(op, case)
-    outputs = [o for o in (out if isinstance(out, tuple) else (out,)) if o.requires_grad]
+    everything = out if isinstance(out, tuple) else (out,)
+    outputs = [o for o in everything if o.grad_fn or any(o is leaf for leaf in leaves)]
     rng = np.random.default_rng(0)
     for i, output in enumerate(outputs):
         cotangent = torch.tensor(rng.standard_normal(tuple(output.shape)))
         output.backward(cotangent, retain_graph=i + 1 < len(outputs))
 
     assert all(output.dtype == torch.float64 for output in outputs)
-    assert bool(outputs) == bool(leaves) or op.name == "argmax"
+    expected = bool(leaves) and any(o.is_floating_point() for o in everything)
+    assert bool(outputs) == (expected and op not in creation.OPS)
     if outputs:
         vacuous = any(leaf.grad is None or not leaf.grad.any() for leaf in leaves)
         assert vacuous == bool(case.flat), "a gradient is zero if and only if flat says why"
@@ -109,7 +115,7 @@ def test_torch_gives_every_input_a_gradient_that_tells_something(op: Op, case: C
 def test_inputs_can_tell_axes_and_weights_apart(op: Op, case: Case) -> None:
     for array in floats(case):
         lengths = [n for n in array.shape if n != 1]
-        if not case.chance:
+        if not case.chance and case.why != SQUARE:
             assert len(set(lengths)) == len(lengths), "two axes of one length could be confused"
         np.testing.assert_array_equal(array, array.astype(np.float32))
         if not case.why and array.size > 1:

@@ -18,12 +18,10 @@ Dims = int | Sequence[int] | None
 
 def axis(op: str, dim: int, ndim: int) -> int:
     """dim counted from the front; a 0-d tensor has the dims 0 and -1, as in torch."""
-    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
-        raise TypeError(f"{op}: dim must be an int, not {type(dim).__name__}")
-    n = max(ndim, 1)
+    dim, n = integer(op, "dim", dim), max(ndim, 1)
     if not -n <= dim < n:
         raise IndexError(f"{op}: dim {dim} is out of range [{-n}, {n - 1}]")
-    return int(dim) % n
+    return dim % n
 
 
 def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
@@ -35,6 +33,11 @@ def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
     if len(set(found)) != len(found):
         raise ValueError(f"{op}: a dim appears twice in {dim}")
     return tuple(found) if ndim else ()
+
+
+def named_axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
+    """As axes, but () names none: what torch's squeeze, flip, any and all make of it."""
+    return () if isinstance(dim, tuple | list) and not dim else axes(op, dim, ndim)
 
 
 def sizes(op: str, shape: Shape) -> tuple[int, ...]:
@@ -78,9 +81,53 @@ def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
 
 
+def integer(op: str, name: str, value: Any) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
+    return int(value)
+
+
+def number(op: str, name: str, value: Any) -> Any:
+    """value as a Python number."""
+    if not isinstance(value, int | float | np.number | np.bool_):
+        raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def factor(op: str, name: str, value: Any, dtype: Any) -> None:
+    """value is a number for dtype: a floating one for floats alone, a boolean for booleans."""
+    value = number(op, name, value)
+    if isinstance(value, bool):
+        fits = dtype == arrays.BOOL
+    else:
+        fits = is_floating(dtype) or isinstance(value, int)
+    if not fits:
+        raise TypeError(f"{op}: {name} must be a number for {dtype}, not {value!r}")
+
+
+def fitting(op: str, value: Any, dtype: Any) -> None:
+    """value is a number that dtype can hold, not one that overflows or wraps around in it."""
+    value = number(op, "value", value)
+    if dtype == arrays.BOOL:
+        return
+    real, limits = (float, np.finfo) if is_floating(dtype) else (int, np.iinfo)
+    fits = real(limits(dtype).min) <= value <= real(limits(dtype).max)
+    endless = not abs(value) < math.inf  # NaN is, too
+    if not fits and not (real is float and endless):
+        raise ValueError(f"{op}: {value} does not fit into {dtype}")
+
+
 def probability(op: str, p: float) -> None:
+    number(op, "p", p)
     if not 0 <= p <= 1:
         raise ValueError(f"{op}: a probability lies in [0, 1], not {p}")
+
+
+def refuse_bool(op: str, *operands: Any) -> None:
+    """No operand, an array or a number, is boolean."""
+    for operand in operands:
+        if isinstance(operand, bool) or getattr(operand, "dtype", None) == arrays.BOOL:
+            raise TypeError(f"{op}: booleans are no numbers here")
 
 
 def floats(op: str, *operands: Array | None) -> None:
@@ -92,18 +139,24 @@ def floats(op: str, *operands: Array | None) -> None:
 
 
 def same(op: str, *operands: Any) -> None:
-    """All tensors, of one dtype."""
+    """All tensors, of one dtype; None is left out."""
     given = [operand for operand in operands if operand is not None]
-    for operand in given:
-        if not hasattr(operand, "dtype"):
-            raise TypeError(f"{op}: expected a tensor, not {type(operand).__name__}")
+    tensors(op, *given)
     if len({operand.dtype for operand in given}) > 1:
         dtypes = " and ".join(str(operand.dtype) for operand in given)
         raise TypeError(f"{op}: dtypes differ: {dtypes}")
 
 
+def tensors(op: str, *operands: Any) -> None:
+    """All tensors, none of them left out."""
+    for operand in operands:
+        if isinstance(operand, np.generic) or not hasattr(operand, "dtype"):
+            raise TypeError(f"{op}: expected a tensor, not {type(operand).__name__}")
+
+
 def integers(op: str, ids: Array, what: str) -> Array:
-    """ids as int64."""
+    """ids, a tensor of integers, as int64."""
+    tensors(op, ids)
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{op}: {what} must be integers, not {ids.dtype}")
     return arrays.cast(ids, arrays.INT)

@@ -18,13 +18,14 @@ from . import device
 from .device import BLOCK, TILE, Array, Shape
 from .kernels import copy as copies
 from .kernels import functions as f
-from .kernels import gather, map, reduction
+from .kernels import gather, map, reduction, scan, softmax
 from .kernels import matmul as products
+from .kernels import sort as sorting
 
 INT = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
-MAPS = {1: map.map1, 2: map.map2, 3: map.map3}
-PART = 32 * BLOCK  # elements that a block sums before a long row is cut into parts
+MAPS = {1: map.map1, 2: map.map2, 3: map.map3, 4: map.map4}
+PART = 32 * BLOCK  # elements that a block combines before a long row is cut into parts
 
 
 def launch(kernel: Any, count: int, *args: Any) -> None:
@@ -58,6 +59,13 @@ def zeros(shape: Shape, dtype: Any) -> Array:
     return full(shape, 0, dtype)
 
 
+def arange(start: Any, step: Any, count: int, dtype: Any) -> Array:
+    """start, start + step, …: count numbers; integers that do not fit wrap around."""
+    out = empty((count,), dtype)
+    launch(map.arange, count, *np.array((start, step)).astype(dtype), out)
+    return out
+
+
 @functools.lru_cache(maxsize=1024)
 def _constant(number: bytes, dtype: np.dtype[Any]) -> Array:
     return device.to_device(np.frombuffer(number, dtype).reshape(()))
@@ -68,7 +76,8 @@ def constant(value: Any, dtype: Any) -> Array:
     dtype = np.dtype(dtype)
     if isinstance(value, int):  # an integer that does not fit wraps around, as in torch
         value = np.asarray(value).astype(dtype)
-    return _constant(dtype.type(value).tobytes(), dtype)
+    with np.errstate(over="ignore"):  # and a floating number becomes inf
+        return _constant(dtype.type(value).tobytes(), dtype)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -88,7 +97,7 @@ def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Ar
     """
     first = next(operand for operand in operands if hasattr(operand, "dtype"))
     arrays = [
-        operand if hasattr(operand, "dtype") else constant(operand, first.dtype)
+        constant(operand, first.dtype) if isinstance(operand, int | float | np.generic) else operand
         for operand in operands
     ]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
@@ -171,8 +180,27 @@ def expand(x: Array, shape: Shape) -> Array:
 
 def permute(x: Array, order: Sequence[int]) -> Array:
     """The dims in another order: dim i of the result is dim order[i] of x."""
+    shape, steps = tuple(x.shape[i] for i in order), strides(x.shape)
+    moving = [i for i in order if x.shape[i] != 1]
+    if moving == sorted(moving):
+        return reshape(x, shape)
+    return copy_from(x, 0, shape, tuple(steps[i] for i in order))
+
+
+def flip(x: Array, axes: Sequence[int]) -> Array:
+    """The elements in reverse order along axes."""
     steps = strides(x.shape)
-    return copy_from(x, 0, tuple(x.shape[i] for i in order), tuple(steps[i] for i in order))
+    offset = sum((x.shape[i] - 1) * steps[i] for i in axes)
+    turned = tuple(-step if i in axes else step for i, step in enumerate(steps))
+    return copy_from(x, offset, x.shape, turned)
+
+
+def roll(x: Array, shift: int, along: int) -> Array:
+    """Every element shift places further along a dim, around its end."""
+    out = empty(x.shape, x.dtype)
+    rows = around(x, along)
+    launch(copies.roll, out.size, rows, shift % max(rows.shape[1], 1), around(out, along))
+    return out
 
 
 def around(x: Array, along: int) -> Array:
@@ -186,11 +214,25 @@ def around(x: Array, along: int) -> Array:
 
 
 def total(x: Array, axes: Sequence[int], keepdims: bool = False, dtype: Any = None) -> Array:
-    """The sum over axes (ascending), in dtype; one run of neighbouring axes after the other."""
-    dtype = x.dtype if dtype is None else np.dtype(dtype)
+    """The sum over axes (ascending), in dtype."""
+    return fold(x if dtype is None else cast(x, dtype), axes, f.add, 0, keepdims)
+
+
+def fold(
+    x: Array, axes: Sequence[int], combine: Callable[..., Any], start: Any, keepdims: bool = False
+) -> Array:
+    """The elements over axes (ascending) combined; start is what changes nothing in that."""
+    first = x.dtype.type(start)
+    return by_rows(lambda rows: _fold_middle(rows, combine, first), x, axes, keepdims)
+
+
+def by_rows(
+    reduce: Callable[[Array], Array], x: Array, axes: Sequence[int], keepdims: bool = False
+) -> Array:
+    """reduce, (outer, n, inner) -> (outer, inner), over one run of neighbouring axes at a time."""
     shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    out, left = cast(x, dtype), list(axes)
+    out, left = x, list(axes)
     while left:
         stop = left.pop() + 1
         start = stop - 1
@@ -198,29 +240,65 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False, dtype: Any = No
             start = left.pop()
         ahead, behind = out.shape[:start], out.shape[stop:]
         rows = (math.prod(ahead), math.prod(out.shape[start:stop]), math.prod(behind))
-        out = reshape(_sum_middle(reshape(out, rows)), (*ahead, *(1,) * (stop - start), *behind))
+        out = reshape(reduce(reshape(out, rows)), (*ahead, *(1,) * (stop - start), *behind))
     return reshape(out, kept if keepdims else shape)
 
 
-def _sum_middle(x: Array) -> Array:
+def _fold_middle(x: Array, combine: Callable[..., Any], start: Any) -> Array:
     """(outer, n, inner) -> (outer, inner)"""
     outer, n, inner = x.shape
     if not n:
-        return zeros((outer, inner), x.dtype)
+        return full((outer, inner), start, x.dtype)
     if inner != 1:
         out = empty((outer, inner), x.dtype)
         if out.size:
             blocks = outer * -(-inner // TILE)
-            reduction.sum_columns(x.dtype.type)[blocks, (TILE, TILE)](x, out)
+            kernel = reduction.fold_columns(x.dtype.type, combine)
+            kernel[blocks, (TILE, TILE)](x, start, out)
         return out
     out = reshape(x, (outer, n))
-    kernel = reduction.sum_rows(x.dtype.type)
+    kernel = reduction.fold_rows(x.dtype.type, combine)
     while True:
         rows, n = out, out.shape[1]
         out = empty((outer, -(-n // PART)), x.dtype)
-        launch_rows(kernel, out.size, min(n, PART), rows, out, PART)
+        launch_rows(kernel, out.size, min(n, PART), rows, start, PART, out)
         if n <= PART:
             return out
+
+
+def logsumexp(x: Array, axes: Sequence[int]) -> Array:
+    """log Σ exp(x) over axes (ascending), which stay with length 1."""
+    return by_rows(_logsumexp_middle, x, axes, keepdims=True)
+
+
+def _logsumexp_middle(x: Array) -> Array:
+    """(outer, n, inner) -> (outer, inner)"""
+    outer, n, inner = x.shape
+    if not n:
+        return full((outer, inner), -math.inf, x.dtype)
+    out = empty((outer, inner), x.dtype)
+    launch_rows(softmax.logsumexp(x.dtype.type), out.size, n, x, out)
+    return out
+
+
+def cumsum(x: Array, along: int, backwards: bool = False) -> Array:
+    """The running sum along a dim; of the elements from each one on, if backwards."""
+    out = empty(x.shape, x.dtype)
+    rows = around(x, along)
+    outer, n, inner = rows.shape
+    args = rows, backwards, around(out, along)
+    launch_rows(scan.cumsum(x.dtype.type), outer * inner, n, *args)
+    return out
+
+
+def prod_dx(x: Array, dout: Array, along: int) -> Array:
+    """The gradient of the product along a dim, in which dout has length 1 or is missing."""
+    dx = empty(x.shape, x.dtype)
+    rows = around(x, along)
+    outer, n, inner = rows.shape
+    args = rows, reshape(dout, (outer, inner)), around(dx, along)
+    launch_rows(scan.prod_dx(x.dtype.type), outer * inner, n, *args)
+    return dx
 
 
 def extreme(x: Array, along: int, wins: Callable[..., Any]) -> tuple[Array, Array]:
@@ -232,6 +310,26 @@ def extreme(x: Array, along: int, wins: Callable[..., Any]) -> tuple[Array, Arra
     kernel = reduction.extreme(x.dtype.type, wins)
     results = reshape(values, flat_shape), reshape(indices, flat_shape)
     launch_rows(kernel, values.size, rows.shape[1], rows, *results)
+    return values, indices
+
+
+def sort(x: Array, along: int, descending: bool) -> tuple[Array, Array]:
+    """The elements along a dim in order, equal ones as they come, and their indices."""
+    values, indices = empty(x.shape, x.dtype), empty(x.shape, INT)
+    rows = [around(array, along) for array in (x, values, indices)]
+    outer, n, inner = rows[0].shape
+    before = reduction.above if descending else sorting.lower
+    order, exchange = sorting.order_chunks(x.dtype.type, before), sorting.exchange(before)
+    lines, chunks, pairs = outer * inner, -(-n // sorting.CHUNK), -(-n // 2)
+    launch_rows(order, lines * chunks, pairs, *rows, chunks, True)
+    rows[0], size = rows[1], sorting.CHUNK
+    while size < n:  # runs of this size are in order: merge them by two
+        count, step = -(-n // (2 * size)) * size, size
+        while step >= sorting.CHUNK:
+            launch(exchange, lines * count, *rows[1:], count, step, step == size)
+            step //= 2
+        launch_rows(order, lines * chunks, pairs, *rows, chunks, False)
+        size *= 2
     return values, indices
 
 
@@ -292,13 +390,35 @@ def add_at(x: Array, ids: Array, n: int) -> Array:
 
 
 def put_along(values: Array, indices: Array, shape: Shape, along: int) -> Array:
-    """Zeros of shape, with values at indices along a dim, in which they have length 1."""
+    """Zeros of shape, with values at indices along a dim; no index may appear twice in a line."""
     out = zeros(shape, values.dtype)
-    rows = around(out, along)
-    flat_shape = (rows.shape[0], rows.shape[2])
-    args = reshape(values, flat_shape), reshape(indices, flat_shape), rows
-    launch(reduction.put_along, values.size, *args)
+    args = around(values, along), around(indices, along), around(out, along)
+    launch(gather.put_along, values.size, *args)
     return out
+
+
+def gather_along(x: Array, index: Array, along: int) -> Array:
+    """x at index along a dim, and at index's own places in the others, which may be shorter."""
+    out = empty(index.shape, x.dtype)
+    if out.size:  # an index without elements may have any number of dims
+        steps = list(strides(x.shape or (1,)))
+        step, steps[along] = steps[along], 0
+        layout = _layout(0, index.shape or (1,), tuple(steps))
+        launch(gather.gather, out.size, flat(x), flat(index), layout, step, flat(out))
+    return out
+
+
+def scatter_into(
+    combine: Callable[..., Any], x: Array, index: Array, out: Array, along: int
+) -> None:
+    """Combine elements of out with those of x, where gather_along would take them; x like index."""
+    if index.size:
+        steps, lengths = list(strides(out.shape or (1,))), list(index.shape or (1,))
+        step = steps.pop(along)
+        del lengths[along]
+        layout = _layout(0, tuple(lengths), tuple(steps))
+        args = around(x, along), around(index, along), layout, step, flat(out)
+        launch(gather.scatter(combine), math.prod(lengths), *args)
 
 
 def positions(mask: Array) -> Array:
@@ -309,7 +429,7 @@ def positions(mask: Array) -> Array:
 
 
 def any_of(flags: Array) -> bool:
-    return bool(item(total(flags, tuple(range(flags.ndim)), dtype=INT)))
+    return bool(item(fold(flags, tuple(range(flags.ndim)), f.either, False)))
 
 
 def any_outside(ids: Array, size: int) -> bool:

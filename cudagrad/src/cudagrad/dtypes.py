@@ -21,6 +21,14 @@ def is_floating(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "f"
 
 
+def as_dtype(dtype: Any, default: np.dtype[Any] = DEFAULT) -> np.dtype[Any]:
+    """dtype, or the default one for None; raises TypeError for any that is not of DTYPES."""
+    known = default if dtype is None else np.dtype(dtype)
+    if known not in DTYPES:
+        raise TypeError(f"no dtype {known}; there are {', '.join(map(str, DTYPES))}")
+    return known
+
+
 def to_device(data: Any, dtype: Any = None) -> Array:
     """data, anything numpy.asarray takes, copied to the device as an array of one of DTYPES.
 
@@ -30,8 +38,7 @@ def to_device(data: Any, dtype: Any = None) -> Array:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
         array = array.astype(DEFAULT)
-    if array.dtype not in DTYPES:
-        raise TypeError(f"no dtype {array.dtype}; there are {', '.join(map(str, DTYPES))}")
+    as_dtype(array.dtype)
     return device.to_device(array)
 
 

@@ -87,6 +87,16 @@ class Tensor:
         __matmul__: Callable[[Any], Tensor]
         __rmatmul__: Callable[[Any], Tensor]
         __neg__: Callable[[], Tensor]
+        __abs__: Callable[[], Tensor]
+        __invert__: Callable[[], Tensor]
+        __and__: Callable[[Any], Tensor]
+        __rand__: Callable[[Any], Tensor]
+        __or__: Callable[[Any], Tensor]
+        __ror__: Callable[[Any], Tensor]
+        __lt__: Callable[[Any], Tensor]
+        __le__: Callable[[Any], Tensor]
+        __gt__: Callable[[Any], Tensor]
+        __ge__: Callable[[Any], Tensor]
         __getitem__: Callable[[Any], Tensor]
 
     @property
@@ -286,8 +296,8 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """
     names = tuple(inspect.signature(function).parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
-    numbers = (int, float) if {"other", "exponent"} & set(names) else ()
-    tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
+    numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
+    tensors_and = (Tensor, np.ndarray, *numbers)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -8,24 +8,30 @@ from numbers import Real
 from typing import Any
 
 from .engine import Value, as_value
-from .lists import Flat, Shape, Tensor, is_bool, is_integer, stretch, unnest
+from .lists import Flat, Shape, Tensor, is_bool, is_integer, kind, stretch, unnest
 
 Dims = int | Sequence[int] | None
 
 
 def axis(op: str, dim: int, ndim: int) -> int:
     """dim counted from the front; a 0-d tensor has the dims 0 and -1, as in torch."""
-    if not isinstance(dim, int) or isinstance(dim, bool):
-        raise TypeError(f"{op}: dim must be an int, not {type(dim).__name__}")
+    whole(op, "dim", dim)
     n = max(ndim, 1)
     if not -n <= dim < n:
         raise IndexError(f"{op}: dim {dim} is out of range [{-n}, {n - 1}]")
     return dim % n
 
 
+def present_axis(op: str, dim: int, shape: Shape) -> int:
+    """dim counted from the front, of a tensor that has dims."""
+    if not shape:
+        raise IndexError(f"{op}: a 0-d tensor has no dim {dim}")
+    return axis(op, dim, len(shape))
+
+
 def axes(op: str, dim: Dims, ndim: int) -> list[int]:
     """The axes that dim names, in its order; all of them for None and ()."""
-    if dim is None or (isinstance(dim, list | tuple) and not dim):
+    if dim is None or dim in ((), []):
         return list(range(ndim))
     dims: Sequence[Any] = dim if isinstance(dim, list | tuple) else [dim]
     found = [axis(op, d, ndim) for d in dims]
@@ -34,12 +40,40 @@ def axes(op: str, dim: Dims, ndim: int) -> list[int]:
     return found if ndim else []
 
 
+def named_axes(op: str, dim: Dims, ndim: int) -> list[int]:
+    """axes(op, dim, ndim), but () names none."""
+    return [] if dim in ((), []) else axes(op, dim, ndim)
+
+
+def one_axis(op: str, dim: int, ndim: int) -> list[int]:
+    """axes(op, dim, ndim) of a dim that must be an int."""
+    return axes(op, whole(op, "dim", dim), ndim)
+
+
 def sizes(op: str, shape: int | Sequence[int]) -> Shape:
     """shape as a tuple of ints."""
     lengths = (shape,) if isinstance(shape, int) else shape
-    if not isinstance(lengths, list | tuple) or not all(isinstance(n, int) for n in lengths):
+    if not isinstance(lengths, list | tuple) or not all(map(_is_int, lengths)):
         raise TypeError(f"{op}: a shape is a tuple of ints, not {shape!r}")
     return tuple(lengths)
+
+
+def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
+    """value, an int, and one no smaller than least."""
+    if not _is_int(value):
+        raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
+    if least is not None and value < least:
+        raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
+    return int(value)
+
+
+def wholes(op: str, name: str, value: Any, count: int, least: int) -> Shape:
+    """value as count ints no smaller than least; one int stands for all of them."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if len(given) not in (1, count):
+        raise ValueError(f"{op}: {name} must be an int, or {count} of them, not {value!r}")
+    found = tuple(whole(op, name, number, least) for number in given)
+    return found if len(found) == count else found * count
 
 
 def complete(op: str, shape: int | Sequence[int], old: Shape) -> Shape:
@@ -89,11 +123,23 @@ def alike(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
     return [floating(op, tensor) for tensor in tensors], False
 
 
+def constants(op: str, name: str, x: Tensor) -> tuple[list[float], Shape]:
+    """The numbers of x, floats to which no gradient flows: x may not ask for one."""
+    items, shape = floating(op, x)
+    if any(item.requires_grad for item in items):
+        raise TypeError(f"{op}: {name} has no gradient, and may not require one")
+    return [item.data for item in items], shape
+
+
+def no_plain_floats(op: str, *given: Tensor) -> None:
+    """Refuse a plain float; an int may be a 0-d tensor."""
+    if any(isinstance(x, float) for x in given):
+        raise TypeError(f"{op}: expected a tensor, not a float")
+
+
 def no_bools(op: str, *tensors: Tensor) -> None:
-    for tensor in tensors:
-        items, _ = unnest(tensor)
-        if items and is_bool(items):
-            raise TypeError(f"{op}: expected numbers, not bools")
+    if any(kind(unnest(tensor)[0]) is bool for tensor in tensors):
+        raise TypeError(f"{op}: expected numbers, not bools")
 
 
 def bools(op: str, name: str, x: Tensor) -> tuple[list[bool], Shape]:
@@ -108,7 +154,7 @@ def ids(op: str, name: str, x: Tensor) -> tuple[list[int], Shape]:
     """unnest(x), which must be made of integers."""
     items, shape = unnest(x)
     for item in items:
-        if not isinstance(item, int) or isinstance(item, bool):
+        if not _is_int(item):
             raise TypeError(f"{op}: {name} must be integers, not {type(item).__name__}")
     return items, shape
 
@@ -120,11 +166,32 @@ def in_range(op: str, name: str, i: int, n: int) -> int:
     return i
 
 
+def number(op: str, name: str, value: Any) -> float:
+    """value, a plain number."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
+    return float(value)
+
+
+def cast(op: str, name: str, value: Any, dtype: type[Any]) -> Any:
+    """value, a plain number, as dtype: float, int or bool."""
+    if dtype not in (float, int, bool):
+        raise TypeError(f"{op}: dtype must be float, int or bool, not {dtype!r}")
+    if not math.isfinite(number(op, name, value)) and dtype is int:
+        raise ValueError(f"{op}: {value} is no integer")
+    return dtype(value)
+
+
 def probability(op: str, name: str, p: float) -> None:
-    if not 0.0 <= p <= 1.0:
+    if not 0.0 <= number(op, name, p) <= 1.0:
         raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
 
 
-def option(op: str, name: str, value: Any, known: tuple[str, ...]) -> None:
+def option(op: str, name: str, value: Any, known: tuple[str | None, ...]) -> None:
     if value not in known:
-        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
+        listed = ", ".join(map(str, known))
+        raise ValueError(f"{op}: {name} must be one of {listed}, not {value!r}")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -5,6 +5,7 @@ IEEE 754; the edge values of power are those of C's pow, which torch has too.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 
@@ -22,8 +23,29 @@ def log(x: float) -> float:
     return math.nan if x < 0.0 else math.log(x)
 
 
+def expm1(x: float) -> float:
+    try:
+        return math.expm1(x)
+    except OverflowError:
+        return math.inf
+
+
+def log1p(x: float) -> float:
+    if x == -1.0:
+        return -math.inf
+    return math.nan if x < -1.0 else math.log1p(x)
+
+
 def sqrt(x: float) -> float:
     return math.nan if x < 0.0 else math.sqrt(x)
+
+
+def sin(x: float) -> float:
+    return math.nan if math.isinf(x) else math.sin(x)
+
+
+def cos(x: float) -> float:
+    return math.nan if math.isinf(x) else math.cos(x)
 
 
 def divide(x: float, y: float) -> float:
@@ -31,6 +53,11 @@ def divide(x: float, y: float) -> float:
         return x / y
     # The sign of a zero counts: 1 / -0.0 is -inf.
     return math.nan if x == 0.0 or x != x else math.copysign(math.inf, x) * math.copysign(1.0, y)
+
+
+def floor_divide(x: float, y: float) -> float:
+    """The largest whole number not above x / y; nan where x is infinite."""
+    return x // y if y != 0.0 else divide(x, y)
 
 
 def power(x: float, y: float) -> float:
@@ -44,12 +71,47 @@ def power(x: float, y: float) -> float:
         return -math.inf if _negative(x) and _odd(y) else math.inf
 
 
+def sign(x: float) -> float:
+    """-1, 0 or 1; 0 for nan, as in torch."""
+    return float((x > 0.0) - (x < 0.0))
+
+
+def floor(x: float) -> float:
+    return math.copysign(math.floor(x), x) if math.isfinite(x) else x
+
+
+def ceil(x: float) -> float:
+    return math.copysign(math.ceil(x), x) if math.isfinite(x) else x
+
+
+def trunc(x: float) -> float:
+    return math.copysign(math.trunc(x), x) if math.isfinite(x) else x
+
+
+def round(x: float, decimals: int) -> float:
+    """x to so many decimal places, to tens, hundreds, … if negative; halves go to even."""
+    scale = power(10.0, math.fabs(decimals))
+    if decimals < 0:
+        return builtins.round(x / scale, 0) * scale
+    return builtins.round(x * scale, 0) / scale
+
+
+def clamp(x: float, low: float, high: float) -> float:
+    """x, but no less than low, and above all no more than high; nan if one of the three is."""
+    return math.nan if x != x or low != low or high != high else min(max(x, low), high)
+
+
 def sigmoid(x: float) -> float:
     """1 / (1 + exp(-x)), written so that exp cannot overflow."""
     if x < 0.0:
         e = math.exp(x)
         return e / (1.0 + e)
     return 1.0 / (1.0 + math.exp(-x))
+
+
+def softplus(x: float) -> float:
+    """log(1 + exp(x)), written so that exp cannot overflow."""
+    return max(x, 0.0) + math.log1p(math.exp(-math.fabs(x)))
 
 
 def argmax(numbers: Sequence[float]) -> int:
@@ -60,6 +122,15 @@ def argmax(numbers: Sequence[float]) -> int:
 def argmin(numbers: Sequence[float]) -> int:
     """Where the smallest is, the first of equals; nan counts as smaller than -inf."""
     return min(range(len(numbers)), key=lambda i: (numbers[i] == numbers[i], numbers[i]))
+
+
+def order(numbers: Sequence[float], descending: bool = False) -> list[int]:
+    """Where the numbers are, in order; equals stay as they stand, nan counts as larger than inf."""
+
+    def key(i: int) -> tuple[bool, float]:
+        return numbers[i] != numbers[i], numbers[i]
+
+    return sorted(range(len(numbers)), key=key, reverse=descending)
 
 
 def _negative(x: float) -> bool:

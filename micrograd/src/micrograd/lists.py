@@ -60,12 +60,24 @@ def values(x: Tensor) -> tuple[list[Value], Shape]:
 
 
 def operands(*tensors: Tensor) -> tuple[list[Flat], bool]:
-    """Each tensor as by unnest, and True, if all are integer tensors; else as by values."""
+    """Each tensor as by unnest, and True, if all are integer tensors; else as by values.
+
+    Beside an int, bools become ints.
+    """
     flat: list[Flat] = [unnest(tensor) for tensor in tensors]
     exact = all(is_integer(items) for items, _ in flat)
-    if not exact:
-        flat = [([as_value(item) for item in items], shape) for items, shape in flat]
+    if not all(is_bool(items) for items, _ in flat):
+        number: Callable[[Any], Any] = int if exact else as_value
+        flat = [(list(map(number, items)), shape) for items, shape in flat]
     return flat, exact
+
+
+def numbers(*tensors: Tensor) -> list[Flat]:
+    """Each tensor as by unnest with plain numbers: ints or bools if all are, else floats."""
+    flat, exact = operands(*tensors)
+    if exact:
+        return flat
+    return [([item.data for item in items], shape) for items, shape in flat]
 
 
 def is_integer(items: Iterable[Any]) -> bool:
@@ -75,6 +87,13 @@ def is_integer(items: Iterable[Any]) -> bool:
 
 def is_bool(items: Iterable[Any]) -> bool:
     return all(isinstance(item, bool) for item in items)
+
+
+def kind(items: Sequence[Any]) -> type[Any]:
+    """What items are made of: bool, int or float, the latter too of no items."""
+    if not items or not is_integer(items):
+        return float
+    return bool if is_bool(items) else int
 
 
 # Positions

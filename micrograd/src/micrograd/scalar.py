@@ -6,7 +6,9 @@ Everything in ops/ is composed of these, so its gradients come from the chain ru
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from numbers import Real
 from operator import attrgetter
 from operator import mul as product
@@ -16,6 +18,8 @@ from . import floats
 from .engine import Value, as_value, node
 
 _data = attrgetter("data")
+_LARGEST = sys.float_info.max
+LEAST = 9.999999960041972e-13  # 1e-12 in float32, as torch has it for every dtype
 
 
 def add(x: Value, y: Value) -> Value:
@@ -36,8 +40,33 @@ def div(x: Value, y: Value) -> Value:
     return node(ratio, (x, y), slopes)
 
 
+def floor_divide(x: Value, y: Value) -> Value:
+    return _flat(floats.floor_divide(x.data, y.data), x, y)
+
+
+def trunc_divide(x: Value, y: Value) -> Value:
+    return _flat(floats.trunc(floats.divide(x.data, y.data)), x, y)
+
+
+def clone(x: Value) -> Value:
+    return node(x.data, (x,), (1.0,))
+
+
 def neg(x: Value) -> Value:
     return node(-x.data, (x,), (-1.0,))
+
+
+def abs(x: Value) -> Value:
+    return node(math.fabs(x.data), (x,), (floats.sign(x.data),))
+
+
+def sign(x: Value) -> Value:
+    return _flat(floats.sign(x.data), x)
+
+
+def reciprocal(x: Value) -> Value:
+    result = floats.divide(1.0, x.data)
+    return node(result, (x,), (-result * result,))
 
 
 def pow(x: Value, y: Value) -> Value:
@@ -53,13 +82,67 @@ def exp(x: Value) -> Value:
     return node(result, (x,), (result,))
 
 
+def expm1(x: Value) -> Value:
+    """exp(x) - 1, without the loss of digits where x is near 0."""
+    return node(floats.expm1(x.data), (x,), (floats.exp(x.data),))
+
+
 def log(x: Value) -> Value:
     return node(floats.log(x.data), (x,), (floats.divide(1.0, x.data),))
+
+
+def log1p(x: Value) -> Value:
+    """log(1 + x), without the loss of digits where x is near 0."""
+    return node(floats.log1p(x.data), (x,), (floats.divide(1.0, 1.0 + x.data),))
+
+
+def xlogx(x: Value) -> Value:
+    """x times its logarithm; 0 at 0."""
+    log_x = floats.log(x.data)
+    # The last term is 1, but at 0 and inf nan, as in torch.
+    slope = log_x + floats.divide(x.data, x.data)
+    return node(0.0 if x.data == 0.0 else x.data * log_x, (x,), (slope,))
 
 
 def sqrt(x: Value) -> Value:
     root = floats.sqrt(x.data)
     return node(root, (x,), (floats.divide(0.5, root),))
+
+
+def rsqrt(x: Value) -> Value:
+    result = floats.divide(1.0, floats.sqrt(x.data))
+    return node(result, (x,), (-0.5 * result * result * result,))
+
+
+def deviation(variance: Value) -> Value:
+    """The square root; where the variance is 0, torch gives it a gradient of 0, not inf."""
+    return sqrt(variance) if variance.data != 0.0 else _flat(0.0, variance)
+
+
+def sin(x: Value) -> Value:
+    return node(floats.sin(x.data), (x,), (floats.cos(x.data),))
+
+
+def cos(x: Value) -> Value:
+    return node(floats.cos(x.data), (x,), (-floats.sin(x.data),))
+
+
+def erf(x: Value) -> Value:
+    """How likely a normal number of mean 0 and variance 1/2 lies between -x and x."""
+    slope = 2.0 / math.sqrt(math.pi) * math.exp(-x.data * x.data)
+    return node(math.erf(x.data), (x,), (slope,))
+
+
+def floor(x: Value) -> Value:
+    return _flat(floats.floor(x.data), x)
+
+
+def ceil(x: Value) -> Value:
+    return _flat(floats.ceil(x.data), x)
+
+
+def round(x: Value, decimals: int) -> Value:
+    return _flat(floats.round(x.data, decimals), x)
 
 
 def tanh(x: Value) -> Value:
@@ -72,6 +155,11 @@ def sigmoid(x: Value) -> Value:
     return node(s, (x,), (s * (1.0 - s),))
 
 
+def softplus(x: Value) -> Value:
+    """log(1 + exp(x))."""
+    return node(floats.softplus(x.data), (x,), (floats.sigmoid(x.data),))
+
+
 def normal_cdf(x: Value) -> Value:
     """The share of the standard normal distribution that lies below x."""
     density = math.exp(-0.5 * x.data * x.data) / math.sqrt(2.0 * math.pi)
@@ -80,7 +168,7 @@ def normal_cdf(x: Value) -> Value:
 
 def relu(x: Value) -> Value:
     if x.data <= 0.0:
-        return node(0.0, (x,), ())
+        return _flat(0.0, x)
     return node(x.data, (x,), (1.0,))
 
 
@@ -98,6 +186,49 @@ def maximum(x: Value, y: Value) -> Value:
 def minimum(x: Value, y: Value) -> Value:
     """The smaller of the two; equals share the gradient."""
     return _either(x.data < y.data, x, y)
+
+
+def clamp_min(x: Value, low: Value) -> Value:
+    """x, but no less than low; nan has no gradient."""
+    if math.isnan(x.data) or math.isnan(low.data):
+        return _flat(math.nan, x, low)
+    return where(x.data >= low.data, x, low)
+
+
+def clamp_max(x: Value, high: Value) -> Value:
+    """x, but no more than high; nan has no gradient."""
+    if math.isnan(x.data) or math.isnan(high.data):
+        return _flat(math.nan, x, high)
+    return where(x.data <= high.data, x, high)
+
+
+def clamp(x: Value, low: Value, high: Value) -> Value:
+    """x, but no less than low, and above all no more than high."""
+    a, b, c = x.data, low.data, high.data
+    result = floats.clamp(a, b, c)
+    if b <= a <= c:
+        return node(result, (x, low, high), (1.0,))
+    if a < b < c:
+        return node(result, (low, x, high), (1.0,))
+    if a > c or b > c:
+        return node(result, (high, x, low), (1.0,))
+    return _flat(result, x, low, high)  # nan; or low and high are equal, and x below both
+
+
+def binary_cross_entropy(p: Value, target: Value) -> Value:
+    """Minus the logarithm of the probability p if target is 1, of 1 - p if it is 0; or a mixture.
+
+    As in torch a logarithm is at least -100, and the slope's divisor at least 1e-12.
+    """
+    log_p, log_not_p = floats.log(p.data), floats.log1p(-p.data)
+    loss = (target.data - 1.0) * max(log_not_p, -100.0) - target.data * max(log_p, -100.0)
+    slope = (p.data - target.data) / max((1.0 - p.data) * p.data, LEAST)
+    return node(loss, (p, target), (slope, log_not_p - log_p))
+
+
+def _flat(data: float, *parents: Value) -> Value:
+    """A number that no small change of its parents changes: a gradient of 0, whatever arrives."""
+    return node(data, parents, ())
 
 
 def _either(first: bool, x: Value, y: Value) -> Value:
@@ -120,6 +251,29 @@ def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
     """The sum of products x·y, of two rows of equal length."""
     a, b = tuple(map(_data, xs)), tuple(map(_data, ys))
     return node(sum(map(product, a, b), 0.0), (*xs, *ys), (*b, *a))
+
+
+def prod(xs: Sequence[Value]) -> Value:
+    """The product of any number of Values; each one's slope is the product of the others."""
+    numbers = list(map(_data, xs))
+    result = math.prod(numbers, start=1.0)
+    # A quotient leaves one number out of the product, unless that is 0.
+    if 0.0 not in numbers:
+        return node(result, xs, [result / number for number in numbers])
+    before = accumulate(numbers[:-1], product, initial=1.0)
+    after = [*accumulate(numbers[:0:-1], product, initial=1.0)][::-1]
+    return node(result, xs, list(map(product, before, after)))
+
+
+def logsumexp(xs: Sequence[Value]) -> Value:
+    """The logarithm of the sum of exponentials, of which none can overflow; -inf of no Values."""
+    numbers = list(map(_data, xs))
+    # Finite, or an infinite number less itself would be nan.
+    shift = max(-_LARGEST, min(max(numbers, default=0.0), _LARGEST))
+    exponentials = [floats.exp(number - shift) for number in numbers]
+    scale = sum(exponentials)
+    slopes = [floats.divide(exponential, scale) for exponential in exponentials]
+    return node(shift + floats.log(scale), xs, slopes)
 
 
 def spread(distances: Sequence[Value], freedom: float, unsigned: bool) -> Value:
@@ -179,9 +333,18 @@ METHODS = {
     "__pow__": _operator(pow),
     "__rpow__": _operator(pow, reflected=True),
     "__neg__": neg,
+    "__abs__": abs,
+    "abs": abs,
+    "reciprocal": reciprocal,
     "exp": exp,
+    "expm1": expm1,
     "log": log,
+    "log1p": log1p,
     "sqrt": sqrt,
+    "rsqrt": rsqrt,
+    "sin": sin,
+    "cos": cos,
+    "erf": erf,
     "tanh": tanh,
     "sigmoid": sigmoid,
     "relu": relu,

@@ -36,6 +36,11 @@ def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
     return tuple(found) if ndim else ()
 
 
+def named_axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
+    """As axes, but () names none: what torch's squeeze, flip, any and all make of it."""
+    return () if isinstance(dim, tuple | list) and not dim else axes(op, dim, ndim)
+
+
 def sizes(op: str, shape: Shape) -> tuple[int, ...]:
     """shape as a tuple of ints."""
     if isinstance(shape, int | np.integer):
@@ -82,6 +87,38 @@ def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
 def probability(op: str, p: float) -> None:
     if not 0 <= p <= 1:
         raise ValueError(f"{op}: a probability lies in [0, 1], not {p}")
+
+
+def number(op: str, name: str, value: Any) -> None:
+    if not isinstance(value, int | float | np.generic):
+        raise TypeError(f"{op}: {name} must be a number, not {value!r}")
+
+
+def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """A number, or an array of one, in dtype; raises ValueError where NumPy would wrap it around.
+
+    Of an unsigned dtype it may be negative, as in torch: -1 is the largest number then.
+    """
+    if np.ndim(value):
+        raise ValueError(f"{op}: {name} must be a number, not of shape {np.shape(value)}")
+    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    number(op, name, value)
+    fits = True
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        fits = (limits.min or -limits.max) <= value <= limits.max
+    elif is_floating(dtype):
+        fits = not np.finfo(dtype).max.item() < abs(value) < math.inf
+    if not fits:
+        raise ValueError(f"{op}: {name} {value} does not fit into {dtype}")
+    return np.asarray(value).astype(dtype)
+
+
+def refuse_bool(op: str, *operands: Any) -> None:
+    """No operand, an array or a number, is boolean."""
+    for operand in operands:
+        if isinstance(operand, bool) or getattr(operand, "dtype", None) == np.bool_:
+            raise TypeError(f"{op}: booleans are no numbers here")
 
 
 def floats(op: str, *arrays: Array | None) -> None:

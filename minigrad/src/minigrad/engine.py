@@ -85,6 +85,16 @@ class Tensor:
         __matmul__: Callable[[Any], Tensor]
         __rmatmul__: Callable[[Any], Tensor]
         __neg__: Callable[[], Tensor]
+        __abs__: Callable[[], Tensor]
+        __invert__: Callable[[], Tensor]
+        __and__: Callable[[Any], Tensor]
+        __rand__: Callable[[Any], Tensor]
+        __or__: Callable[[Any], Tensor]
+        __ror__: Callable[[Any], Tensor]
+        __lt__: Callable[[Any], Tensor]
+        __le__: Callable[[Any], Tensor]
+        __gt__: Callable[[Any], Tensor]
+        __ge__: Callable[[Any], Tensor]
         __getitem__: Callable[[Any], Tensor]
 
     @property
@@ -136,10 +146,19 @@ class Tensor:
         self.requires_grad = requires_grad
         return self
 
+    def __reduce__(self) -> Any:
+        # A copy, or what was pickled, is a leaf with a place of its own on the tape.
+        if not self.is_leaf:
+            raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
+        return _leaf, (type(self), self.data, self.requires_grad)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a 0-d tensor")
         return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(self.__getitem__, range(len(self)))
 
     def __float__(self) -> float:
         return float(self.item())
@@ -250,13 +269,22 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
     return grad.sum(axis=(*range(extra), *stretched)).reshape(shape)
 
 
+def _leaf(kind: Callable[[Array], Tensor], data: Array, requires_grad: bool) -> Tensor:
+    return kind(data).requires_grad_(requires_grad)
+
+
 def unwrap(value: Any) -> Any:
     """The array of a tensor; anything else as it is."""
     return value.data if isinstance(value, Tensor) else value
 
 
 def _operand(value: Any) -> Any:
-    """unwrap, and a copy of a caller's array, who may write to it before backward() reads it."""
+    """unwrap, and a copy of a caller's array, who may write to it before backward() reads it.
+
+    So too in a tuple: an index of several dims.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(_operand, value))
     return value.copy() if isinstance(value, np.ndarray) else unwrap(value)
 
 

@@ -6,7 +6,7 @@ A layout (see index.place) serves any number of dims with one kernel: transposes
 from __future__ import annotations
 
 from ..device import cuda, jit
-from .index import place
+from .index import divide, place
 
 
 @jit
@@ -23,3 +23,13 @@ def copy_into(x, layout, out):
     i = cuda.grid(1)
     if i < x.size:
         out[place(i, layout)] = x[i]
+
+
+@jit
+def roll(x, shift, out):
+    """out[o, j, i] = x[o, j - shift, i], around the end; shift must lie in [0, n)."""
+    k = cuda.grid(1)
+    if k < out.size:
+        line, i = divide(k, out.shape[2])
+        o, j = divide(line, out.shape[1])
+        out[o, j, i] = x[o, j - shift if j >= shift else j - shift + out.shape[1], i]

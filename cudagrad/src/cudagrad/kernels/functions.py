@@ -6,10 +6,17 @@ import math
 
 from ..device import jit
 
+LEAST_DIVISOR = 9.999999960041972e-13  # 1e-12 as a float32, which torch takes in any dtype
+
 
 @jit(device=True)
 def same(x):
     return x
+
+
+@jit(device=True)
+def second(x, y):
+    return y
 
 
 @jit(device=True)
@@ -18,8 +25,18 @@ def add(x, y):
 
 
 @jit(device=True)
+def add_multiple(x, y, alpha):
+    return x + alpha * y
+
+
+@jit(device=True)
 def sub(x, y):
     return x - y
+
+
+@jit(device=True)
+def sub_multiple(x, y, alpha):
+    return x - alpha * y
 
 
 @jit(device=True)
@@ -28,13 +45,109 @@ def mul(x, y):
 
 
 @jit(device=True)
+def mul3(x, y, z):
+    return x * (y * z)
+
+
+@jit(device=True)
 def div(x, y):
     return x / y
 
 
 @jit(device=True)
+def div_dy(x, y, dout):
+    return -dout * ((x / y) / y)
+
+
+@jit(device=True)
+def div_trunc(x, y):
+    """The quotient of floating numbers, without its fraction."""
+    return trunc(x / y)
+
+
+@jit(device=True)
+def div_floor(x, y):
+    """The largest whole number up to the quotient of floating numbers, before that is rounded."""
+    return x / y if y == type(y)(0) else x // y
+
+
+@jit(device=True)
+def int_div_trunc(x, y):
+    quotient = x // y
+    return quotient + 1 if quotient < 0 and quotient * y != x else quotient
+
+
+@jit(device=True)
+def int_div_floor(x, y):
+    return x // y
+
+
+@jit(device=True)
 def neg(x):
     return -x
+
+
+@jit(device=True)
+def magnitude(x):
+    return abs(x)
+
+
+@jit(device=True)
+def magnitude_dx(x, dout):
+    zero = type(x)(0)
+    return dout if x > zero else -dout if x < zero else zero  # of NaN, too
+
+
+@jit(device=True)
+def sign(x):
+    zero, one = type(x)(0), type(x)(1)
+    return one if x > zero else -one if x < zero else zero  # of NaN, too
+
+
+@jit(device=True)
+def reciprocal(x):
+    return type(x)(1) / x
+
+
+@jit(device=True)
+def reciprocal_dx(y, dout):
+    return -dout * (y * y)
+
+
+@jit(device=True)
+def square(x):
+    return x * x
+
+
+@jit(device=True)
+def square_dx(x, dout):
+    return dout * (type(x)(2) * x)
+
+
+@jit(device=True)
+def sqrt(x):
+    return math.sqrt(x)
+
+
+@jit(device=True)
+def sqrt_dx(y, dout):
+    return dout / (type(y)(2) * y)
+
+
+@jit(device=True)
+def std_dvar(y, dout):
+    """sqrt_dx, but 0 where y is."""
+    return type(y)(0) if y == type(y)(0) else dout / (type(y)(2) * y)
+
+
+@jit(device=True)
+def rsqrt(x):
+    return type(x)(1) / math.sqrt(x)
+
+
+@jit(device=True)
+def rsqrt_dx(y, dout):
+    return dout * (type(y)(-0.5) * (y * y * y))
 
 
 @jit(device=True)
@@ -62,23 +175,130 @@ def exp(x):
 
 
 @jit(device=True)
+def expm1(x):
+    return math.expm1(x)
+
+
+@jit(device=True)
+def expm1_dx(x, dout):
+    return dout * math.exp(x)
+
+
+@jit(device=True)
 def log(x):
     return math.log(x)
 
 
 @jit(device=True)
-def sqrt(x):
-    return math.sqrt(x)
+def log1p(x):
+    return math.log1p(x)
 
 
 @jit(device=True)
-def sqrt_dx(y, dout):
-    return dout / (type(y)(2) * y)
+def log1p_dx(x, dout):
+    return dout / (type(x)(1) + x)
 
 
 @jit(device=True)
-def div_dy(x, y, dout):
-    return -dout * ((x / y) / y)
+def sin(x):
+    return math.sin(x)
+
+
+@jit(device=True)
+def sin_dx(x, dout):
+    return dout * math.cos(x)
+
+
+@jit(device=True)
+def cos(x):
+    return math.cos(x)
+
+
+@jit(device=True)
+def cos_dx(x, dout):
+    return -dout * math.sin(x)
+
+
+@jit(device=True)
+def erf(x):
+    return math.erf(x)
+
+
+@jit(device=True)
+def erf_dx(x, dout):
+    real = type(x)
+    return dout * (real(2 / math.sqrt(math.pi)) * math.exp(-x * x))
+
+
+@jit(device=True)
+def floor(x):
+    """The largest whole number that is not above x.
+
+    The emulator's math.floor makes integers: infinities, NaN and -0 do not fit into them.
+    """
+    real = type(x)
+    return math.copysign(real(math.floor(x)), x) if abs(x) < real(2.0**62) else x
+
+
+@jit(device=True)
+def ceil(x):
+    return -floor(-x)
+
+
+@jit(device=True)
+def trunc(x):
+    return math.copysign(floor(abs(x)), x)
+
+
+@jit(device=True)
+def round(x):
+    """The nearest whole number; of two equally near ones the even one."""
+    real = type(x)
+    below = floor(x)
+    rest = x - below
+    half = below * real(0.5)
+    up = rest > real(0.5) or (rest == real(0.5) and half != floor(half))
+    return math.copysign(below + real(1), x) if up else below
+
+
+@jit(device=True)
+def clamp(x, low, high):
+    return smaller(larger(x, low), high)
+
+
+@jit(device=True)
+def clamp_dx(x, low, high, dout):
+    return dout if low <= x and x <= high else type(dout)(0)
+
+
+@jit(device=True)
+def clamp_dlow(x, low, high, dout):
+    return dout if x < low and low < high else type(dout)(0)
+
+
+@jit(device=True)
+def clamp_dhigh(x, low, high, dout):
+    return dout if x > high or high < low else type(dout)(0)
+
+
+@jit(device=True)
+def clamp_min_dx(x, low, dout):
+    return dout if x >= low else type(dout)(0)
+
+
+@jit(device=True)
+def clamp_min_dlow(x, low, dout):
+    return dout if x < low else type(dout)(0)
+
+
+@jit(device=True)
+def clamp_max_dx(x, high, dout):
+    return dout if x <= high else type(dout)(0)
+
+
+@jit(device=True)
+def clamp_max_dhigh(x, high, dout):
+    return dout if x > high else type(dout)(0)
 
 
 @jit(device=True)
@@ -127,18 +347,78 @@ def tie(x, y):
 
 
 @jit(device=True)
+def equal(x, y):
+    return x == y
+
+
+@jit(device=True)
+def share(ties, dout, count):
+    return (dout if ties else type(dout)(0)) / count
+
+
+@jit(device=True)
 def differ(x, y):
     return x != y
 
 
 @jit(device=True)
-def negative(x):
-    return x < type(x)(0)
+def less(x, y):
+    return x < y
 
 
 @jit(device=True)
-def square(x):
-    return x * x
+def at_most(x, y):
+    return x <= y
+
+
+@jit(device=True)
+def greater(x, y):
+    return x > y
+
+
+@jit(device=True)
+def at_least(x, y):
+    return x >= y
+
+
+@jit(device=True)
+def true(x):
+    return x != type(x)(0)  # NaN is true
+
+
+@jit(device=True)
+def false(x):
+    return x == type(x)(0)
+
+
+@jit(device=True)
+def both(x, y):
+    return true(x) and true(y)
+
+
+@jit(device=True)
+def either(x, y):
+    return true(x) or true(y)
+
+
+@jit(device=True)
+def is_nan(x):
+    return math.isnan(x)
+
+
+@jit(device=True)
+def is_infinite(x):
+    return math.isinf(x)
+
+
+@jit(device=True)
+def is_finite(x):
+    return math.isfinite(x)
+
+
+@jit(device=True)
+def negative(x):
+    return x < type(x)(0)
 
 
 @jit(device=True)
@@ -176,6 +456,37 @@ def relu_dx(x, dout):
 
 
 @jit(device=True)
+def leaky_relu(x, negative_slope):
+    return x if x > type(x)(0) else x * negative_slope
+
+
+@jit(device=True)
+def leaky_relu_dx(x, negative_slope, dout):
+    return dout if x > type(x)(0) else dout * negative_slope
+
+
+@jit(device=True)
+def elu(x, alpha):
+    return x if x > type(x)(0) else alpha * math.expm1(x)
+
+
+@jit(device=True)
+def elu_dx(x, alpha, dout):
+    return dout * (alpha * math.exp(x)) if x <= type(x)(0) else dout
+
+
+@jit(device=True)
+def silu(x):
+    return x * sigmoid(x)
+
+
+@jit(device=True)
+def silu_dx(x, dout):
+    y, one = sigmoid(x), type(x)(1)
+    return dout * (y * (one + x * (one - y)))
+
+
+@jit(device=True)
 def gelu(x):
     """x Φ(x), by the complement of erf: 1 + erf would cancel where x is negative."""
     real = type(x)
@@ -209,8 +520,159 @@ def gelu_tanh_dx(x, dout):
 
 
 @jit(device=True)
+def logsumexp_dx(x, y, dout):
+    return dout * math.exp(x - y)
+
+
+@jit(device=True)
+def log1p_exp(x):
+    """log(1 + exp(x)), by the exponential that cannot overflow."""
+    return relu(x) + math.log1p(math.exp(-abs(x)))
+
+
+@jit(device=True)
+def softplus(x, beta, threshold):
+    return x if x * beta > threshold else log1p_exp(x * beta) / beta
+
+
+@jit(device=True)
+def softplus_dx(x, beta, threshold, dout):
+    return dout if x * beta > threshold else dout * sigmoid(x * beta)
+
+
+@jit(device=True)
+def logsigmoid(x):
+    return -log1p_exp(-x)
+
+
+@jit(device=True)
+def logsigmoid_dx(x, dout):
+    return dout * sigmoid(-x)
+
+
+@jit(device=True)
+def between_dx(x, low, high, dout):
+    """What x receives of the gradient of clamp(x, low, high), if nothing at the bounds."""
+    return type(dout)(0) if x <= low or x >= high else dout
+
+
+@jit(device=True)
 def multiply_add(x, y, z):
     return x * y + z
+
+
+@jit(device=True)
+def minus_product(x, y):
+    return -(x * y)
+
+
+@jit(device=True)
+def mean(total, count):
+    """total / count, and NaN for a count of 0, whatever the total."""
+    return total / count if count != type(count)(0) else type(total)(math.nan)
+
+
+@jit(device=True)
+def charge(counted, x, share):
+    return -(x * share) if counted else type(x)(0)
+
+
+@jit(device=True)
+def is_share(x):
+    return type(x)(0) <= x and x <= type(x)(1)  # not of NaN
+
+
+@jit(device=True)
+def not_both_shares(x, y):
+    return not (is_share(x) and is_share(y))
+
+
+@jit(device=True)
+def binary_cross_entropy(x, target):
+    one, least = type(x)(1), type(x)(-100)
+    no, yes = larger(math.log1p(-x), least), larger(math.log(x), least)
+    return (target - one) * no - target * yes
+
+
+@jit(device=True)
+def binary_cross_entropy_dx(x, target, dout):
+    real = type(x)
+    return dout * (x - target) / larger((real(1) - x) * x, real(LEAST_DIVISOR))
+
+
+@jit(device=True)
+def binary_cross_entropy_dtarget(x, dout):
+    return dout * (math.log1p(-x) - math.log(x))
+
+
+@jit(device=True)
+def logit_loss(x, target):
+    return (type(x)(1) - target) * x + log1p_exp(-x)
+
+
+@jit(device=True)
+def logit_loss_dx(x, target, dout):
+    return dout * (sigmoid(x) - target)
+
+
+@jit(device=True)
+def weighted_logit_loss(x, target, pos_weight):
+    one = type(x)(1)
+    return (one - target) * x + (one + (pos_weight - one) * target) * log1p_exp(-x)
+
+
+@jit(device=True)
+def weighted_logit_loss_dx(x, target, pos_weight, dout):
+    yes = pos_weight * target
+    return dout * ((yes + type(x)(1) - target) * sigmoid(x) - yes)
+
+
+@jit(device=True)
+def weighted_logit_loss_dtarget(x, pos_weight, dout):
+    return dout * ((pos_weight - type(x)(1)) * log1p_exp(-x) - x)
+
+
+@jit(device=True)
+def divergence(x, target):
+    """What target adds to the divergence from exp(x): nothing where it is 0."""
+    zero = type(x)(0)
+    return (zero if target == zero else target * math.log(target)) - target * x
+
+
+@jit(device=True)
+def divergence_dx(x, target, dout):
+    return -(target * dout)
+
+
+@jit(device=True)
+def divergence_dtarget(x, target, dout):
+    real = type(x)
+    return dout * (math.log(target) + real(1) - x) if target != real(0) else real(math.nan)
+
+
+@jit(device=True)
+def log_divergence(x, target):
+    return math.exp(target) * (target - x)
+
+
+@jit(device=True)
+def log_divergence_dx(x, target, dout):
+    return -(math.exp(target) * dout)
+
+
+@jit(device=True)
+def log_divergence_dtarget(x, target, dout):
+    return dout * (math.exp(target) * (target - x) + math.exp(target))
+
+
+@jit(device=True)
+def normalize(x, mean, scale):
+    return (x - mean) * scale
+
+
+@jit(device=True)
+def scale_of(variance, eps):
+    return type(variance)(1) / math.sqrt(variance + eps)
 
 
 @jit(device=True)

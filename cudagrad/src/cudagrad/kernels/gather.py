@@ -1,11 +1,19 @@
-"""Rows picked by index, their gradients added back, and the positions where a mask holds."""
+"""Elements picked by index, put or added back by index, and the positions where a mask holds."""
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..device import BLOCK, cuda, jit
-from .index import divide
+from . import functions as f
+from .index import divide, place
+from .scan import block_scan, stretch
+
+sum_before = block_scan(f.add)
 
 
 @jit
@@ -34,6 +42,55 @@ def add_at(x, ids, out):
 
 
 @jit
+def gather(x, index, layout, step, out):
+    """out[i] = x[index[i] · step + the place of i that layout describes]; all of them flat."""
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = x[place(i, layout) + index[i] * step]
+
+
+@functools.cache
+def scatter(combine: Callable[..., Any]) -> Any:
+    """An element of out, at an index, becomes its combination with one of x."""
+
+    @jit
+    def scatter_kernel(x, index, layout, step, out):
+        """x and index (outer, n, inner); out is flat, and layout places its lines (outer, inner).
+
+        As in add_at, a thread owns a line and walks the indices in order: the last one stays.
+        """
+        line = cuda.grid(1)
+        outer, n, inner = index.shape
+        if line < outer * inner:
+            o, i = divide(line, inner)
+            start = place(line, layout)
+            for r in range(n):
+                where = start + index[o, r, i] * step
+                out[where] = combine(out[where], x[o, r, i])
+
+    return scatter_kernel
+
+
+@jit
+def put_along(values, indices, out):
+    """out[o, indices[o, r, i], i] = values[o, r, i]; no index may appear twice in a line (o, i)."""
+    k = cuda.grid(1)
+    if k < values.size:
+        line, i = divide(k, values.shape[2])
+        o, r = divide(line, values.shape[1])
+        out[o, indices[o, r, i], i] = values[o, r, i]
+
+
+@jit
+def one_hot(ids, out):
+    """out[row, column] = 1 where column is ids[row], else 0."""
+    k = cuda.grid(1)
+    if k < out.size:
+        row, column = divide(k, out.shape[1])
+        out[row, column] = 1 if ids[row] == column else 0
+
+
+@jit
 def positions(mask, found, count):
     """The indices where mask holds, ascending, into found, and how many into count[0].
 
@@ -41,29 +98,15 @@ def positions(mask, found, count):
     begin. found must have room for all of mask.
     """
     shared = cuda.shared.array(BLOCK, np.int64)
-    t = cuda.threadIdx.x
-    stretch = (mask.size + cuda.blockDim.x - 1) // cuda.blockDim.x
-    start = min(mask.size, t * stretch)
-    stop = min(mask.size, start + stretch)
+    start, stop = stretch(mask.size)
     mine = np.int64(0)
     for j in range(start, stop):
         if mask[j]:
             mine += np.int64(1)
-    shared[t] = mine
-    cuda.syncthreads()
-    step = 1
-    while step < cuda.blockDim.x:
-        before = np.int64(0)
-        if t >= step:
-            before = shared[t - step]
-        cuda.syncthreads()
-        shared[t] += before
-        cuda.syncthreads()
-        step *= 2
-    where = shared[t] - mine
+    where = sum_before(mine, np.int64(0), cuda.threadIdx.x, shared)
     for j in range(start, stop):
         if mask[j]:
             found[where] = np.int64(j)
             where += np.int64(1)
-    if t == cuda.blockDim.x - 1:
-        count[0] = shared[t]
+    if cuda.threadIdx.x == cuda.blockDim.x - 1:
+        count[0] = where

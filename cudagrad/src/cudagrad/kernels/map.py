@@ -1,4 +1,4 @@
-"""Element by element: maps of one, two and three operands, filling, and keeping a band."""
+"""Element by element: maps of one to four operands, counting, filling, and keeping a band."""
 
 from __future__ import annotations
 
@@ -55,11 +55,37 @@ def map3(function: Callable[..., Any]) -> Any:
     return map3_kernel
 
 
+@functools.cache
+def map4(function: Callable[..., Any]) -> Any:
+    """out[i] = function(w[…], x[…], y[…], z[…]), each operand repeated as `at` says."""
+
+    @jit
+    def map4_kernel(w, w_inner, x, x_inner, y, y_inner, z, z_inner, out):
+        i = cuda.grid(1)
+        if i < out.size:
+            n = out.size
+            out[i] = function(
+                w[at(i, n, w.size, w_inner)],
+                x[at(i, n, x.size, x_inner)],
+                y[at(i, n, y.size, y_inner)],
+                z[at(i, n, z.size, z_inner)],
+            )
+
+    return map4_kernel
+
+
 @jit
 def fill(out, value):
     i = cuda.grid(1)
     if i < out.size:
         out[i] = value
+
+
+@jit
+def arange(start, step, out):
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = start + step * type(step)(i)
 
 
 @jit

@@ -1,4 +1,7 @@
-"""Rows brought to one scale: a block owns a row. RMS norm is layer norm that keeps the mean."""
+"""Rows and channels brought to one scale: a block owns a row, or a channel.
+
+RMS norm is layer norm that keeps the mean.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import math
 from typing import Any
 
 from ..device import BLOCK, cuda, jit
+from .index import divide
 from .reduction import block_sum
 
 
@@ -78,3 +82,95 @@ def normalize_dx(real: Any) -> Any:
             j += cuda.blockDim.x
 
     return normalize_dx_kernel
+
+
+@functools.cache
+def channel_statistics(real: Any) -> Any:
+    """Mean and mean square distance from it of every channel of x (N, C, inner)."""
+
+    @jit
+    def channel_statistics_kernel(x, mean, variance):
+        shared = cuda.shared.array(BLOCK, real)
+        c = cuda.blockIdx.x
+        inner = x.shape[2]
+        count = x.shape[0] * inner
+        total = real(0)
+        j = cuda.threadIdx.x
+        while j < count:
+            n, i = divide(j, inner)
+            total += x[n, c, i]
+            j += cuda.blockDim.x
+        centre = block_sum(total, shared) / real(count)
+        squares = real(0)
+        j = cuda.threadIdx.x
+        while j < count:
+            n, i = divide(j, inner)
+            squares += (x[n, c, i] - centre) * (x[n, c, i] - centre)
+            j += cuda.blockDim.x
+        squares = block_sum(squares, shared)
+        if cuda.threadIdx.x == 0:
+            mean[c] = centre
+            variance[c] = squares / real(count)
+
+    return channel_statistics_kernel
+
+
+@functools.cache
+def channel_sums(real: Any) -> Any:
+    """Σ dout · normal and Σ dout of every channel (N, C, inner): the gradients of a scale, a shift.
+
+    Zero without elements.
+    """
+
+    @jit
+    def channel_sums_kernel(dout, normal, dweight, dbias):
+        shared = cuda.shared.array(BLOCK, real)
+        c = cuda.blockIdx.x
+        inner = dout.shape[2]
+        count = dout.shape[0] * inner
+        along = real(0)
+        total = real(0)
+        j = cuda.threadIdx.x
+        while j < count:
+            n, i = divide(j, inner)
+            along += dout[n, c, i] * normal[n, c, i]
+            total += dout[n, c, i]
+            j += cuda.blockDim.x
+        along = block_sum(along, shared)
+        total = block_sum(total, shared)
+        if cuda.threadIdx.x == 0:
+            dweight[c] = along
+            dbias[c] = total
+
+    return channel_sums_kernel
+
+
+@functools.cache
+def channel_dx(real: Any) -> Any:
+    """dx = scale · (dout - mean dout - normal · mean of dout · normal), by channels (N, C, inner).
+
+    dweight, dbias: what channel_sums makes of dout.
+    """
+
+    @jit
+    def channel_dx_kernel(dout, normal, dweight, dbias, scale, dx):
+        k = cuda.grid(1)
+        if k < dx.size:
+            batch, channels, inner = dx.shape
+            line, i = divide(k, inner)
+            n, c = divide(line, channels)
+            count = real(batch * inner)
+            shift = dbias[c] / count
+            along = dweight[c] / count
+            dx[n, c, i] = scale[c] * (dout[n, c, i] - shift - normal[n, c, i] * along)
+
+    return channel_dx_kernel
+
+
+@jit
+def keep_running(running_mean, running_var, mean, variance, unbiased, rest, momentum):
+    """The running statistics, rest of them, and momentum of mean and unbiased · variance."""
+    c = cuda.grid(1)
+    if c < mean.size:
+        running_mean[c] = rest * running_mean[c] + momentum * mean[c]
+        running_var[c] = rest * running_var[c] + momentum * (unbiased * variance[c])

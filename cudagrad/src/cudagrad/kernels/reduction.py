@@ -1,4 +1,4 @@
-"""Many elements to one: trees over a block, sums over rows and columns, extremes with index."""
+"""Many elements to one: trees over a block, folds of rows and columns, extremes with index."""
 
 from __future__ import annotations
 
@@ -53,34 +53,45 @@ def block_max(value, shared):
 
 
 @functools.cache
-def sum_rows(real: Any) -> Any:
-    """Sums along the last dim, in parts: neighbouring threads read neighbouring elements."""
+def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
+    """Rows combined to one element, in parts: neighbouring threads read neighbouring elements."""
 
     @jit
-    def sum_rows_kernel(x, out, length):
-        """x (rows, n) -> out (rows, parts); a block sums one part of `length` elements."""
+    def fold_rows_kernel(x, start, length, out):
+        """x (rows, n) -> out (rows, parts); a block combines `length` elements with start.
+
+        combine must not care for order, nor for how often it meets start.
+        """
         shared = cuda.shared.array(BLOCK, real)
+        t = cuda.threadIdx.x
         row, part = divide(cuda.blockIdx.x, out.shape[1])
         stop = min(x.shape[1], (part + 1) * length)
-        total = real(0)
-        j = part * length + cuda.threadIdx.x
+        value = start
+        j = part * length + t
         while j < stop:
-            total += real(x[row, j])
+            value = combine(value, x[row, j])
             j += cuda.blockDim.x
-        total = block_sum(total, shared)
-        if cuda.threadIdx.x == 0:
-            out[row, part] = total
+        shared[t] = value
+        cuda.syncthreads()
+        half = cuda.blockDim.x // 2
+        while half > 0:
+            if t < half:
+                shared[t] = combine(shared[t], shared[t + half])
+            cuda.syncthreads()
+            half //= 2
+        if t == 0:
+            out[row, part] = shared[0]
 
-    return sum_rows_kernel
+    return fold_rows_kernel
 
 
 @functools.cache
-def sum_columns(real: Any) -> Any:
-    """Sums along a dim that others follow: neighbouring threads own neighbouring columns."""
+def fold_columns(real: Any, combine: Callable[..., Any]) -> Any:
+    """The same along a dim that others follow: neighbouring threads own neighbouring columns."""
 
     @jit
-    def sum_columns_kernel(x, out):
-        """x (outer, n, inner) -> out (outer, inner); a block of TILE x TILE sums TILE columns."""
+    def fold_columns_kernel(x, start, out):
+        """x (outer, n, inner) -> out (outer, inner); a block of TILE x TILE owns TILE columns."""
         shared = cuda.shared.array(SQUARE, real)
         tx = cuda.threadIdx.x
         ty = cuda.threadIdx.y
@@ -88,22 +99,22 @@ def sum_columns(real: Any) -> Any:
         inner = x.shape[2]
         o, tile = divide(cuda.blockIdx.x, divide(inner + TILE - 1, TILE)[0])
         column = tile * TILE + tx
-        total = real(0)
+        value = start
         if column < inner:
             for j in range(ty, n, TILE):
-                total += real(x[o, j, column])
-        shared[ty, tx] = total
+                value = combine(value, x[o, j, column])
+        shared[ty, tx] = value
         cuda.syncthreads()
         half = TILE // 2
         while half > 0:
             if ty < half:
-                shared[ty, tx] += shared[ty + half, tx]
+                shared[ty, tx] = combine(shared[ty, tx], shared[ty + half, tx])
             cuda.syncthreads()
             half //= 2
         if ty == 0 and column < inner:
             out[o, column] = shared[0, tx]
 
-    return sum_columns_kernel
+    return fold_columns_kernel
 
 
 @jit(device=True)
@@ -154,12 +165,3 @@ def extreme(real: Any, wins: Callable[..., Any]) -> Any:
             indices[o, i] = first[0]
 
     return extreme_kernel
-
-
-@jit
-def put_along(values, indices, out):
-    """out[o, indices[o, i], i] = values[o, i], of values (outer, inner); the rest stays."""
-    k = cuda.grid(1)
-    if k < values.size:
-        o, i = divide(k, values.shape[1])
-        out[o, indices[o, i], i] = values[o, i]

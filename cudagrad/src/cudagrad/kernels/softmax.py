@@ -115,6 +115,24 @@ def log_softmax_dx(real: Any) -> Any:
 
 
 @functools.cache
+def logsumexp(real: Any) -> Any:
+    """out[o, i] = log Σ exp(x[o, :, i]), of x (outer, n, inner)."""
+
+    @jit
+    def logsumexp_kernel(x, out):
+        shared = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, x.shape[2])
+        top = row_max(x, o, i, shared)
+        if math.isinf(top):
+            top = real(0)
+        total = row_exp_sum(x, o, i, top, shared)
+        if cuda.threadIdx.x == 0:
+            out[o, i] = math.log(total) + top
+
+    return logsumexp_kernel
+
+
+@functools.cache
 def attention(real: Any) -> Any:
     """p = softmax of each row of scores (rows, keys); a row of -inf gives a row of 0.
 

@@ -5,109 +5,309 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ..engine import Tensor
+import numpy as np
+
+from ..engine import Tensor, tensor
 
 # generated: begin (from the family files, by tox -e generate)
-from .activation import gelu, log_softmax, relu, sigmoid, softmax, tanh
+from .activation import (
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
 from .attention import scaled_dot_product_attention
+from .comparison import (
+    eq,
+    ge,
+    gt,
+    isfinite,
+    isinf,
+    isnan,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    ne,
+)
+from .convolution import adaptive_avg_pool2d, avg_pool2d, conv1d, conv2d, max_pool2d, pad
+from .creation import arange, full, full_like, ones, ones_like, randn, zeros, zeros_like
 from .elementwise import (
+    abs,
     add,
+    ceil,
+    clamp,
+    clamp_max,
+    clamp_min,
+    cos,
     div,
+    erf,
     exp,
+    expm1,
+    floor,
     log,
+    log1p,
     masked_fill,
     maximum,
     minimum,
     mul,
     neg,
     pow,
+    reciprocal,
+    round,
+    rsqrt,
+    rsub,
+    sign,
+    sin,
     sqrt,
+    square,
     sub,
     where,
 )
 from .embedding import embedding
-from .linalg import linear, matmul
-from .loss import cross_entropy, mse_loss
-from .normalization import layer_norm, rms_norm
-from .reduction import argmax, max, mean, min, sum, var
+from .indexing import (
+    argsort,
+    gather,
+    getitem,
+    index_select,
+    one_hot,
+    scatter,
+    scatter_add,
+    sort,
+    take_along_dim,
+    topk,
+)
+from .linalg import addmm, baddbmm, bmm, dot, einsum, linear, matmul, mm, mv, outer
+from .loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+)
+from .normalization import batch_norm, group_norm, layer_norm, rms_norm
+from .reduction import (
+    all,
+    amax,
+    amin,
+    any,
+    argmax,
+    argmin,
+    cumsum,
+    logsumexp,
+    max,
+    mean,
+    min,
+    prod,
+    std,
+    sum,
+    var,
+    var_mean,
+)
 from .regularization import dropout
 from .shape import (
+    broadcast_to,
     cat,
     chunk,
+    clone,
+    contiguous,
     expand,
     flatten,
-    getitem,
+    flip,
+    movedim,
+    narrow,
     permute,
+    repeat,
     reshape,
+    roll,
+    select,
     split,
     squeeze,
     stack,
+    t,
     transpose,
     tril,
     triu,
+    unbind,
+    unflatten,
     unsqueeze,
     view,
 )
 
 __all__ = [
+    "zeros",
+    "ones",
+    "full",
+    "arange",
+    "randn",
+    "zeros_like",
+    "ones_like",
+    "full_like",
     "add",
     "sub",
+    "rsub",
     "mul",
     "div",
     "neg",
+    "abs",
+    "sign",
+    "reciprocal",
+    "square",
+    "sqrt",
+    "rsqrt",
     "pow",
     "exp",
+    "expm1",
     "log",
-    "sqrt",
-    "where",
-    "masked_fill",
+    "log1p",
+    "sin",
+    "cos",
+    "erf",
+    "floor",
+    "ceil",
+    "round",
+    "clamp",
+    "clamp_min",
+    "clamp_max",
     "maximum",
     "minimum",
+    "where",
+    "masked_fill",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "logical_not",
+    "logical_and",
+    "logical_or",
+    "isnan",
+    "isinf",
+    "isfinite",
     "sum",
     "mean",
+    "prod",
+    "var",
+    "std",
+    "var_mean",
+    "amax",
+    "amin",
     "max",
     "min",
     "argmax",
-    "var",
+    "argmin",
+    "logsumexp",
+    "any",
+    "all",
+    "cumsum",
     "reshape",
     "view",
     "transpose",
     "permute",
+    "movedim",
+    "t",
+    "expand",
+    "broadcast_to",
+    "repeat",
+    "flatten",
+    "unflatten",
     "squeeze",
     "unsqueeze",
-    "expand",
-    "flatten",
-    "getitem",
-    "cat",
-    "stack",
+    "narrow",
+    "select",
+    "unbind",
     "split",
     "chunk",
+    "cat",
+    "stack",
     "tril",
     "triu",
+    "flip",
+    "roll",
+    "contiguous",
+    "clone",
+    "getitem",
+    "index_select",
+    "gather",
+    "scatter",
+    "scatter_add",
+    "take_along_dim",
+    "topk",
+    "sort",
+    "argsort",
+    "one_hot",
     "matmul",
+    "mm",
+    "bmm",
+    "mv",
+    "dot",
+    "outer",
+    "addmm",
+    "baddbmm",
+    "einsum",
     "linear",
     "tanh",
     "sigmoid",
     "relu",
+    "leaky_relu",
+    "relu6",
+    "elu",
+    "silu",
     "gelu",
+    "softplus",
+    "logsigmoid",
+    "hardtanh",
     "softmax",
     "log_softmax",
     "layer_norm",
     "rms_norm",
+    "group_norm",
+    "batch_norm",
     "scaled_dot_product_attention",
     "embedding",
     "cross_entropy",
+    "nll_loss",
     "mse_loss",
+    "l1_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "kl_div",
+    "conv1d",
+    "conv2d",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "pad",
     "dropout",
 ]
 # generated: end
 
 # What Tensor has of these, bound in one place: methods under the same names, as in torch …
 for _function in (
-    *(add, sub, mul, div, neg, pow, exp, log, sqrt, masked_fill, maximum, minimum),
-    *(sum, mean, max, min, argmax, var),
-    *(transpose, squeeze, unsqueeze, flatten, split, chunk, tril, triu),
-    *(matmul, tanh, sigmoid, relu, softmax, log_softmax),
+    *(add, sub, mul, div, neg, abs, sign, reciprocal, square, sqrt, rsqrt, pow),
+    *(exp, expm1, log, log1p, sin, cos, erf, floor, ceil, round),
+    *(clamp, clamp_min, clamp_max, maximum, minimum, masked_fill),
+    *(eq, ne, lt, le, gt, ge, logical_not, logical_and, logical_or, isnan, isinf, isfinite),
+    *(sum, mean, prod, var, std, amax, amin, max, min, argmax, argmin),
+    *(logsumexp, any, all, cumsum),
+    *(transpose, movedim, t, flatten, unflatten, squeeze, unsqueeze, narrow, select, unbind),
+    *(split, chunk, tril, triu, roll, contiguous, clone),
+    *(index_select, gather, scatter, scatter_add, take_along_dim, topk, sort, argsort),
+    *(matmul, mm, bmm, mv, dot, outer, addmm, baddbmm),
+    *(tanh, sigmoid, relu, softmax, log_softmax),
 ):
     setattr(Tensor, _function.__name__, _function)
 
@@ -124,7 +324,7 @@ def _shape_method(function: Any) -> Any:
     return method
 
 
-for _shaper in (reshape, view, permute, expand):
+for _shaper in (reshape, view, permute, expand, broadcast_to, repeat, flip):
     setattr(Tensor, _shaper.__name__, _shape_method(_shaper))
 
 
@@ -143,9 +343,43 @@ for _name, _operator in (
     setattr(Tensor, f"__{_name}__", _operator)
     setattr(Tensor, f"__r{_name}__", _reflected(_operator))
 
+
+def _comparison(function: Any) -> Any:
+    """NotImplemented beside what is no number, tensor or array: x == None is False then."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        known = isinstance(other, Tensor | np.ndarray | np.generic | int | float)
+        return function(self, other) if known else NotImplemented
+
+    return method
+
+
+for _name, _operator in (("eq", eq), ("ne", ne), ("lt", lt), ("le", le), ("gt", gt), ("ge", ge)):
+    setattr(Tensor, f"__{_name}__", _comparison(_operator))
+
+
+def _of_booleans(function: Any) -> Any:
+    """Of booleans alone: of integers, &, | and ~ would mean their bits."""
+
+    def method(self: Tensor, *other: Any) -> Any:
+        for operand in (self, *other):
+            kind = np.dtype(getattr(operand, "dtype", type(operand)))
+            if kind != np.bool_:
+                raise TypeError(f"&, | and ~ are for booleans, not {kind}")
+        return function(self, *map(tensor, other))
+
+    return method
+
+
+for _name, _operator in (("and", logical_and), ("or", logical_or)):
+    setattr(Tensor, f"__{_name}__", _of_booleans(_operator))
+    setattr(Tensor, f"__r{_name}__", _of_booleans(_operator))
+
 # … and what torch orders otherwise or calls without parentheses.
 for _name, _member in {
     "__neg__": neg,
+    "__abs__": abs,
+    "__invert__": _of_booleans(logical_not),
     "__getitem__": getitem,
     "where": lambda self, condition, other: where(condition, self, other),
     "T": property(lambda self: permute(self, tuple(reversed(range(self.ndim))))),

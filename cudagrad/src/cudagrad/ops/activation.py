@@ -1,12 +1,12 @@
-"""What bends: tanh, sigmoid, relu, gelu, and softmax over a dim."""
+"""What bends: tanh, sigmoid, relu and its kin, gelu, softplus, and softmax over a dim."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .. import arrays
-from ..arguments import axis, floats, option
-from ..arrays import BOOL, apply
+from ..arguments import axis, fitting, floats, number, option, refuse_bool
+from ..arrays import apply
 from ..dtypes import floating, promote
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
@@ -31,9 +31,41 @@ def sigmoid(x: Operand) -> Output:
 def relu(x: Operand) -> Output:
     """x where it is positive, else 0; the slope at 0 is 0."""
     (x,) = promote(x)
-    if x.dtype == BOOL:
-        raise TypeError("relu: bool is no number")
+    refuse_bool("relu", x)
     return apply(f.relu, x), lambda dout: apply(f.relu_dx, x, dout)
+
+
+@op
+def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
+    """x where it is positive, else negative_slope · x."""
+    floats("leaky_relu", x)
+    number("leaky_relu", "negative_slope", negative_slope)
+    y = apply(f.leaky_relu, x, negative_slope)
+    return y, lambda dout: apply(f.leaky_relu_dx, x, negative_slope, dout)
+
+
+@op
+def relu6(x: Operand) -> Output:
+    """x between 0 and 6; the slopes at both are 0."""
+    return _between("relu6", x, 0, 6)
+
+
+@op
+def elu(x: Operand, alpha: float = 1.0) -> Output:
+    """x where it is positive, else alpha (exp(x) - 1).
+
+    Clevert, Unterthiner, Hochreiter 2015, https://arxiv.org/abs/1511.07289
+    """
+    floats("elu", x)
+    number("elu", "alpha", alpha)
+    return apply(f.elu, x, alpha), lambda dout: apply(f.elu_dx, x, alpha, dout)
+
+
+@op
+def silu(x: Operand) -> Output:
+    """x sigmoid(x)."""
+    floats("silu", x)
+    return apply(f.silu, x), lambda dout: apply(f.silu_dx, x, dout)
 
 
 @op
@@ -50,12 +82,35 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
 
 
 @op
+def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
+    """log(1 + exp(beta x)) / beta, and x itself where beta x is beyond threshold."""
+    floats("softplus", x)
+    number("softplus", "beta", beta)
+    number("softplus", "threshold", threshold)
+    y = apply(f.softplus, x, beta, threshold)
+    return y, lambda dout: apply(f.softplus_dx, x, beta, threshold, dout)
+
+
+@op
+def logsigmoid(x: Operand) -> Output:
+    """log(sigmoid(x)), which never takes the log of a vanished exponential."""
+    floats("logsigmoid", x)
+    return apply(f.logsigmoid, x), lambda dout: apply(f.logsigmoid_dx, x, dout)
+
+
+@op
+def hardtanh(x: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Output:
+    """x between min_val and max_val; the slopes at both are 0."""
+    return _between("hardtanh", x, min_val, max_val)
+
+
+@op
 def softmax(x: Operand, dim: int) -> Output:
     """Exponentials of x along dim, scaled to sum to one. (..., n, ...) -> the same shape."""
     floats("softmax", x)
     along = axis("softmax", dim, x.ndim)
-    p = _by_row(kernels.softmax, along, x)
-    return p, lambda dout: _by_row(kernels.softmax_dx, along, p, dout)
+    p = by_row(kernels.softmax, along, x)
+    return p, lambda dout: by_row(kernels.softmax_dx, along, p, dout)
 
 
 @op
@@ -63,11 +118,20 @@ def log_softmax(x: Operand, dim: int) -> Output:
     """Logarithm of softmax along dim, which never takes the log of a vanished exponential."""
     floats("log_softmax", x)
     along = axis("log_softmax", dim, x.ndim)
-    y = _by_row(kernels.log_softmax, along, x)
-    return y, lambda dout: _by_row(kernels.log_softmax_dx, along, y, dout)
+    y = by_row(kernels.log_softmax, along, x)
+    return y, lambda dout: by_row(kernels.log_softmax_dx, along, y, dout)
 
 
-def _by_row(kernel: Any, along: int, *operands: Any) -> Any:
+def _between(name: str, x: Any, low: float, high: float) -> Any:
+    refuse_bool(name, x)
+    for bound in (low, high):
+        fitting(name, bound, x.dtype)
+    if low > high:
+        raise ValueError(f"{name}: min_val {low} is above max_val {high}")
+    return apply(f.clamp, x, low, high), lambda dout: apply(f.between_dx, x, low, high, dout)
+
+
+def by_row(kernel: Any, along: int, *operands: Any) -> Any:
     """The result of a kernel whose every block owns a row along a dim of equally shaped arrays."""
     out = arrays.empty(operands[0].shape, operands[0].dtype)
     rows = [arrays.around(array, along) for array in (*operands, out)]

@@ -1,35 +1,51 @@
-"""One number in, one number out: arithmetic, powers, and choosing between two tensors."""
+"""One number in, one number out: arithmetic, powers, roundings, and choices between two tensors."""
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
+import numpy as np
+
 from .. import arrays
-from ..arguments import broadcast
-from ..arrays import BOOL, apply
-from ..dtypes import floating, is_floating, promote, promote_floating
+from ..arguments import broadcast, factor, fitting, integer, option, refuse_bool
+from ..arrays import BOOL, INT, Array, apply
+from ..dtypes import floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 
-
-def _pair(name: str, x: Any, other: Any) -> Any:
-    broadcast(name, x, other)
-    return promote(x, other)
+LOWER = f.larger, f.clamp_min_dx, f.clamp_min_dlow
+UPPER = f.smaller, f.clamp_max_dx, f.clamp_max_dhigh
+QUOTIENTS = {  # of floating numbers, of integers
+    "trunc": (f.div_trunc, f.int_div_trunc),
+    "floor": (f.div_floor, f.int_div_floor),
+}
 
 
 @op
-def add(x: Operand, other: Operand) -> Output:
-    """x + other, broadcast."""
+def add(x: Operand, other: Operand, *, alpha: float = 1) -> Output:
+    """x + alpha · other, broadcast."""
     x, other = _pair("add", x, other)
-    return apply(f.add, x, other), (lambda dout: dout, lambda dout: dout)
+    factor("add", "alpha", alpha, x.dtype)
+    if alpha == 1:
+        return apply(f.add, x, other), (lambda dout: dout, lambda dout: dout)
+    return apply(f.add_multiple, x, other, alpha), (
+        lambda dout: dout,
+        lambda dout: apply(f.mul, dout, alpha),
+    )
 
 
 @op
-def sub(x: Operand, other: Operand) -> Output:
-    """x - other, broadcast; booleans are refused."""
-    _refuse_bool("sub", x, other)
-    x, other = _pair("sub", x, other)
-    return apply(f.sub, x, other), (lambda dout: dout, lambda dout: apply(f.neg, dout))
+def sub(x: Operand, other: Operand, *, alpha: float = 1) -> Output:
+    """x - alpha · other, broadcast; booleans are refused."""
+    return _difference("sub", x, other, alpha)
+
+
+@op
+def rsub(x: Operand, other: Operand, *, alpha: float = 1) -> Output:
+    """other - alpha · x, broadcast; booleans are refused."""
+    difference, (dother, dx) = _difference("rsub", other, x, alpha)
+    return difference, (dx, dother)
 
 
 @op
@@ -43,9 +59,15 @@ def mul(x: Operand, other: Operand) -> Output:
 
 
 @op
-def div(x: Operand, other: Operand) -> Output:
-    """x / other, broadcast; integers divide to the default floating dtype."""
+def div(x: Operand, other: Operand, *, rounding_mode: str | None = None) -> Output:
+    """x / other, broadcast; integers divide to the default floating dtype.
+
+    rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers stay integers then,
+    and refuse to be divided by 0.
+    """
     broadcast("div", x, other)
+    if rounding_mode is not None:
+        return _rounded_quotient(x, other, rounding_mode)
     x, other = promote_floating(x, other)
     return apply(f.div, x, other), (
         lambda dout: apply(f.div, dout, other),
@@ -56,8 +78,49 @@ def div(x: Operand, other: Operand) -> Output:
 @op
 def neg(x: Operand) -> Output:
     """-x; booleans are refused."""
-    _refuse_bool("neg", x)
+    refuse_bool("neg", x)
     return apply(f.neg, x), lambda dout: apply(f.neg, dout)
+
+
+@op
+def abs(x: Operand) -> Output:
+    """x without its sign; the slope is 0 at 0, and of NaN. Booleans are refused."""
+    refuse_bool("abs", x)
+    return apply(f.magnitude, x), lambda dout: apply(f.magnitude_dx, x, dout)
+
+
+@op
+def sign(x: Operand) -> Output:
+    """-1, 0 or 1; 0 for NaN."""
+    return (x if x.dtype == BOOL else apply(f.sign, x)), _no_slope
+
+
+@op
+def reciprocal(x: Operand) -> Output:
+    """1 / x."""
+    y = apply(f.reciprocal, floating(x))
+    return y, lambda dout: apply(f.reciprocal_dx, y, dout)
+
+
+@op
+def square(x: Operand) -> Output:
+    """x · x; booleans become integers."""
+    x = arrays.cast(x, INT) if x.dtype == BOOL else x
+    return apply(f.square, x), lambda dout: apply(f.square_dx, x, dout)
+
+
+@op
+def sqrt(x: Operand) -> Output:
+    """Square root: NaN below 0, with an infinite slope at 0."""
+    y = apply(f.sqrt, floating(x))
+    return y, lambda dout: apply(f.sqrt_dx, y, dout)
+
+
+@op
+def rsqrt(x: Operand) -> Output:
+    """1 / sqrt(x): NaN below 0, infinite at 0."""
+    y = apply(f.rsqrt, floating(x))
+    return y, lambda dout: apply(f.rsqrt_dx, y, dout)
 
 
 @op
@@ -68,7 +131,7 @@ def pow(x: Operand, exponent: Operand) -> Output:
     where x is 0 and the exponent is not negative, as in torch.
     """
     x, exponent = _pair("pow", x, exponent)
-    _refuse_bool("pow", x)
+    refuse_bool("pow", x)
     if not is_floating(x.dtype) and arrays.any_of(apply(f.negative, exponent, dtype=BOOL)):
         raise ValueError("pow: integers to a negative power")
     return apply(f.pow, x, exponent), (
@@ -85,6 +148,13 @@ def exp(x: Operand) -> Output:
 
 
 @op
+def expm1(x: Operand) -> Output:
+    """exp(x) - 1, without the cancellation close to 0."""
+    x = floating(x)
+    return apply(f.expm1, x), lambda dout: apply(f.expm1_dx, x, dout)
+
+
+@op
 def log(x: Operand) -> Output:
     """Natural logarithm: -inf at 0, NaN below."""
     x = floating(x)
@@ -92,10 +162,106 @@ def log(x: Operand) -> Output:
 
 
 @op
-def sqrt(x: Operand) -> Output:
-    """Square root: NaN below 0, with an infinite slope at 0."""
-    y = apply(f.sqrt, floating(x))
-    return y, lambda dout: apply(f.sqrt_dx, y, dout)
+def log1p(x: Operand) -> Output:
+    """log(1 + x), without the rounding of 1 + x: -inf at -1, NaN below."""
+    x = floating(x)
+    return apply(f.log1p, x), lambda dout: apply(f.log1p_dx, x, dout)
+
+
+@op
+def sin(x: Operand) -> Output:
+    """Sine of x in radians."""
+    x = floating(x)
+    return apply(f.sin, x), lambda dout: apply(f.sin_dx, x, dout)
+
+
+@op
+def cos(x: Operand) -> Output:
+    """Cosine of x in radians."""
+    x = floating(x)
+    return apply(f.cos, x), lambda dout: apply(f.cos_dx, x, dout)
+
+
+@op
+def erf(x: Operand) -> Output:
+    """The error function: 2/√π times the integral of exp(-t²) from 0 to x."""
+    x = floating(x)
+    return apply(f.erf, x), lambda dout: apply(f.erf_dx, x, dout)
+
+
+@op
+def floor(x: Operand) -> Output:
+    """The next integer downwards, in x's dtype; booleans are refused."""
+    return _stepped("floor", f.floor, x)
+
+
+@op
+def ceil(x: Operand) -> Output:
+    """The next integer upwards, in x's dtype; booleans are refused."""
+    return _stepped("ceil", f.ceil, x)
+
+
+@op
+def round(x: Operand, *, decimals: int = 0) -> Output:
+    """The nearest number of that many decimals, halves to the even one; booleans are refused.
+
+    decimals: tens and hundreds if negative; for floating tensors only, unless it is 0.
+    """
+    if not integer("round", "decimals", decimals):
+        return _stepped("round", f.round, x)
+    if not is_floating(x.dtype):
+        raise TypeError(f"round: decimals are for floating tensors, not {x.dtype}")
+    power = float(f"1e{builtins.abs(decimals)}")  # 10 to that power, or inf
+    up, down = (f.mul, f.div) if decimals > 0 else (f.div, f.mul)
+    return apply(down, apply(f.round, apply(up, x, power)), power), _no_slope
+
+
+@op
+def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Output:
+    """x held between min and max, numbers or tensors, which broadcast; NaN wins.
+
+    x that equals a bound is within it, as far as the gradient goes. Where min is above max, max is
+    the result.
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: min and max are both None")
+    if max is None:
+        return _bounded("clamp", *LOWER, x, min)
+    if min is None:
+        y, (dx, dmax) = _bounded("clamp", *UPPER, x, max)
+        return y, (dx, None, dmax)
+    broadcast("clamp", x, min, max)
+    operands = promote(x, min, max)
+    refuse_bool("clamp", *operands)
+    return apply(f.clamp, *operands), (
+        lambda dout: apply(f.clamp_dx, *operands, dout),
+        lambda dout: apply(f.clamp_dlow, *operands, dout),
+        lambda dout: apply(f.clamp_dhigh, *operands, dout),
+    )
+
+
+@op
+def clamp_min(x: Operand, min: Operand) -> Output:
+    """x, but at least min, a number or a tensor, which broadcasts; see clamp."""
+    return _bounded("clamp_min", *LOWER, x, min)
+
+
+@op
+def clamp_max(x: Operand, max: Operand) -> Output:
+    """x, but at most max, a number or a tensor, which broadcasts; see clamp."""
+    return _bounded("clamp_max", *UPPER, x, max)
+
+
+@op
+def maximum(x: Operand, other: Operand) -> Output:
+    """The larger of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    return extreme("maximum", f.larger, f.larger_dx, x, other)
+
+
+@op
+def minimum(x: Operand, other: Operand) -> Output:
+    """The smaller of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    return extreme("minimum", f.smaller, f.smaller_dx, x, other)
 
 
 @op
@@ -116,11 +282,13 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x."""
     broadcast("masked_fill", x, mask)
     _require_bool("masked_fill", "mask", mask)
-    (value,) = promote(value)
+    if is_floating(result_type(value)) and not is_floating(x.dtype):
+        raise TypeError(f"masked_fill: a floating value does not fit into {x.dtype}")
+    if isinstance(value, int | float | np.generic):
+        fitting("masked_fill", value, x.dtype)
+        value = arrays.constant(value, x.dtype)
     if value.ndim:
         raise ValueError(f"masked_fill: value must be a number, not of shape {value.shape}")
-    if is_floating(value.dtype) and not is_floating(x.dtype):
-        raise TypeError(f"masked_fill: a floating value does not fit into {x.dtype}")
     return apply(f.choose, mask, arrays.cast(value, x.dtype), x, dtype=x.dtype), (
         lambda dout: apply(f.drop, mask, dout, dtype=dout.dtype),
         None,
@@ -128,30 +296,61 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     )
 
 
-@op
-def maximum(x: Operand, other: Operand) -> Output:
-    """The larger of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
-    x, other = _pair("maximum", x, other)
-    return apply(f.larger, x, other), (
-        lambda dout: apply(f.larger_dx, x, other, dout),
-        lambda dout: apply(f.larger_dx, other, x, dout),
+def extreme(name: str, larger: Any, larger_dx: Any, x: Any, other: Any) -> Any:
+    """What maximum, minimum, and max and min of two tensors share."""
+    x, other = _pair(name, x, other)
+    return apply(larger, x, other), (
+        lambda dout: apply(larger_dx, x, other, dout),
+        lambda dout: apply(larger_dx, other, x, dout),
     )
 
 
-@op
-def minimum(x: Operand, other: Operand) -> Output:
-    """The smaller of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
-    x, other = _pair("minimum", x, other)
-    return apply(f.smaller, x, other), (
-        lambda dout: apply(f.smaller_dx, x, other, dout),
-        lambda dout: apply(f.smaller_dx, other, x, dout),
+def _pair(name: str, x: Any, other: Any) -> Any:
+    broadcast(name, x, other)
+    return promote(x, other)
+
+
+def _difference(name: str, x: Any, other: Any, alpha: float) -> Any:
+    refuse_bool(name, x, other)
+    x, other = _pair(name, x, other)
+    factor(name, "alpha", alpha, x.dtype)
+    if alpha == 1:
+        return apply(f.sub, x, other), (lambda dout: dout, lambda dout: apply(f.neg, dout))
+    return apply(f.sub_multiple, x, other, alpha), (
+        lambda dout: dout,
+        lambda dout: apply(f.mul, dout, -alpha),
     )
 
 
-def _refuse_bool(name: str, *operands: Any) -> None:
-    for operand in operands:
-        if isinstance(operand, bool) or getattr(operand, "dtype", None) == BOOL:
-            raise TypeError(f"{name}: booleans are no numbers here")
+def _bounded(name: str, function: Any, dx: Any, dbound: Any, x: Any, bound: Any) -> Any:
+    x, bound = _pair(name, x, bound)
+    return apply(function, x, bound), (
+        lambda dout: apply(dx, x, bound, dout),
+        lambda dout: apply(dbound, x, bound, dout),
+    )
+
+
+def _rounded_quotient(x: Any, other: Any, rounding_mode: str) -> Output:
+    option("div", "rounding_mode", rounding_mode, tuple(QUOTIENTS))
+    x, other = promote(x, other)
+    refuse_bool("div", x)
+    of_floats, of_ints = QUOTIENTS[rounding_mode]
+    if is_floating(x.dtype):
+        quotient = apply(of_floats, x, other)
+    elif x.size and arrays.any_of(apply(f.false, other, dtype=BOOL)):
+        raise ZeroDivisionError("div: an integer is divided by 0")
+    else:
+        quotient = apply(of_ints, x, other)
+    return quotient, (_no_slope, _no_slope)
+
+
+def _stepped(name: str, function: Any, x: Any) -> Output:
+    refuse_bool(name, x)
+    return (apply(function, x) if is_floating(x.dtype) else x), _no_slope
+
+
+def _no_slope(dout: Array) -> Array:
+    return arrays.zeros(dout.shape, dout.dtype)
 
 
 def _require_bool(name: str, what: str, mask: Any) -> None:

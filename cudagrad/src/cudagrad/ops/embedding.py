@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .. import arrays
-from ..arguments import indices
+from ..arguments import indices, tensors
 from ..engine import Operand, Output, op
 
 
 @op
 def embedding(x: Operand, weight: Operand) -> Output:
     """The rows of weight that the ids x name: (...) int -> (..., n), weight (ids, n)."""
+    tensors("embedding", weight)
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must be a matrix, not of shape {weight.shape}")
     size, n = weight.shape

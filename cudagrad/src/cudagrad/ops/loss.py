@@ -2,76 +2,337 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import arrays
-from ..arguments import broadcast, floats, indices, integers, option
+from ..arguments import (
+    broadcast,
+    broadcast_shapes,
+    floats,
+    indices,
+    integer,
+    integers,
+    option,
+    probability,
+    tensors,
+)
 from ..arrays import BOOL, INT, apply
-from ..dtypes import promote
+from ..dtypes import is_floating, promote
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
+from .activation import by_row
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
 @op
 def cross_entropy(
-    x: Operand, target: Operand, *, ignore_index: int = -100, reduction: str = "mean"
+    x: Operand,
+    target: Operand,
+    weight: Operand | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Output:
-    """-log softmax(x) at the target class.
+    """-log softmax(x) at the target class, or its mean by the target's probabilities.
 
-    x: logits (C), (N, C) or (N, C, d1, …); target: class indices (), (N) or (N, d1, …). Targets
-    equal to ignore_index count for nothing: not in the sum, and not in the mean's divisor.
+    x: logits (C), (N, C) or (N, C, d1, …). target: class indices (), (N) or (N, d1, …); or
+    probabilities, floating, in the shape of x. Indices equal to ignore_index count for nothing:
+    not in the sum, and not in the mean's divisor. weight (C): what each class counts, in the
+    divisor too if the targets are indices; it has no gradient. label_smoothing: the share of every
+    target that goes to all classes alike.
     """
-    option("cross_entropy", "reduction", reduction, REDUCTIONS)
-    floats("cross_entropy", x)
-    if not x.ndim or target.shape != x.shape[:1] * (x.ndim > 1) + x.shape[2:]:
-        raise ValueError(f"cross_entropy: logits {x.shape} and targets {target.shape} do not fit")
-    logits = arrays.around(x, min(1, x.ndim - 1))  # (N, C, d1 · …)
+    name = "cross_entropy"
+    option(name, "reduction", reduction, REDUCTIONS)
+    probability(name, label_smoothing)
+    floats(name, x, weight)
+    tensors(name, target)
+    if x.ndim and target.shape == x.shape and is_floating(target.dtype):
+        return _soft_cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
+    classes, counted, share = _classes(name, x, target, weight, ignore_index)
+    shape, logits = x.shape, arrays.around(x, min(1, x.ndim - 1))  # (N, C, d1 · …)
     n_batch, n_classes, n_inner = logits.shape
-    places = (n_batch, n_inner)
-    target = integers("cross_entropy", target, "target")
-    counted = apply(f.differ, target, ignore_index, dtype=BOOL)
-    classes = apply(f.keep, counted, target, dtype=INT)
-    indices("cross_entropy", classes, n_classes, "target")
+    divisor = _divisor(share, reduction)
+    if label_smoothing:
+        lines = (n_batch, 1, n_inner)
+        ones = arrays.full(lines, 1, x.dtype)
+        chosen = arrays.put_along(ones, arrays.reshape(classes, lines), logits.shape, 1)
+        losses, dlogits, _ = _by_shares(logits, chosen, weight, label_smoothing)
+        losses = apply(f.keep, counted, arrays.reshape(losses, target.shape), dtype=x.dtype)
 
+        def pullback(dout):
+            scale = apply(f.keep, counted, _part(dout, reduction, divisor), dtype=dout.dtype)
+            return arrays.reshape(dlogits(scale), shape)
+
+        return _reduced(losses, reduction, divisor), pullback
+
+    places = (n_batch, n_inner)
     tops, log_totals, losses = (arrays.empty(places, x.dtype) for _ in range(3))
     by_place = arrays.reshape(classes, places), arrays.reshape(counted, places)
     args = logits, *by_place, tops, log_totals
     kernel = kernels.cross_entropy(x.dtype.type)
     arrays.launch_rows(kernel, losses.size, n_classes, *args, losses)
-    divisor = arrays.total(counted, range(counted.ndim), dtype=x.dtype)
+    losses = arrays.reshape(losses, target.shape)
+    if weight is not None:
+        losses = apply(f.mul, losses, share)
 
-    def pullback(dout):
-        scale = apply(f.div, dout, divisor) if reduction == "mean" else dout
-        scale = arrays.reshape(arrays.expand(scale, target.shape), places)
+    def pullback_of_classes(dout):
+        scale = arrays.reshape(apply(f.mul, share, _part(dout, reduction, divisor)), places)
         dx = arrays.empty(logits.shape, x.dtype)
         arrays.launch(kernels.cross_entropy_dx(x.dtype.type), dx.size, *args, scale, dx)
-        return arrays.reshape(dx, x.shape)
+        return arrays.reshape(dx, shape)
 
-    return _reduced(arrays.reshape(losses, target.shape), reduction, divisor), pullback
+    return _reduced(losses, reduction, divisor), pullback_of_classes
 
 
 @op
-def mse_loss(x: Operand, target: Operand, reduction: str = "mean") -> Output:
+def nll_loss(
+    x: Operand,
+    target: Operand,
+    weight: Operand | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Output:
+    """-x at the target class, where x are logarithms of probabilities; see cross_entropy."""
+    option("nll_loss", "reduction", reduction, REDUCTIONS)
+    floats("nll_loss", x, weight)
+    classes, counted, share = _classes("nll_loss", x, target, weight, ignore_index)
+    shape, along = x.shape, min(1, x.ndim - 1)
+    lines = (*shape[:along], 1, *shape[along + 1 :])
+    divisor = _divisor(share, reduction)
+    places = arrays.reshape(classes, lines)
+    chosen = arrays.reshape(arrays.gather_along(x, places, along), classes.shape)
+
+    def pullback(dout):
+        part = _part(dout, reduction, divisor)
+        dchosen = apply(f.charge, counted, part, share, dtype=dout.dtype)
+        return arrays.put_along(arrays.reshape(dchosen, lines), places, shape, along)
+
+    losses = apply(f.charge, counted, chosen, share, dtype=x.dtype)
+    return _reduced(losses, reduction, divisor), pullback
+
+
+@op
+def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Squared distance between x and target, which broadcast."""
-    option("mse_loss", "reduction", reduction, REDUCTIONS)
-    broadcast("mse_loss", x, target)
+    distance = _distance("mse_loss", x, target, reduction)
+    value, part = _judged(apply(f.square, distance), None, reduction)
+    return value, (
+        lambda dout: apply(f.square_dx, distance, part(dout)),
+        lambda dout: apply(f.neg, apply(f.square_dx, distance, part(dout))),
+    )
+
+
+@op
+def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
+    """Distance between x and target, which broadcast; where they are equal the slope is 0."""
+    distance = _distance("l1_loss", x, target, reduction)
+    value, part = _judged(apply(f.magnitude, distance), None, reduction)
+    return value, (
+        lambda dout: apply(f.magnitude_dx, distance, part(dout)),
+        lambda dout: apply(f.neg, apply(f.magnitude_dx, distance, part(dout))),
+    )
+
+
+@op
+def binary_cross_entropy(
+    x: Operand, target: Operand, weight: Operand | None = None, *, reduction: str = "mean"
+) -> Output:
+    """-log x where target is 1, -log (1 - x) where it is 0, and between them a mean of the two.
+
+    x and target: probabilities, of one shape. weight: broadcasts with them, and has no gradient. A
+    logarithm is at least -100, and no slope has a denominator under 1e-12, as in torch.
+    """
+    name = "binary_cross_entropy"
+    _require_one_shape(name, x, target, reduction, weight)
+    if arrays.any_of(apply(f.not_both_shares, x, target, dtype=BOOL)):
+        raise ValueError(f"{name}: a probability lies in [0, 1]")
+    value, part = _judged(apply(f.binary_cross_entropy, x, target), weight, reduction)
+    return value, (
+        lambda dout: apply(f.binary_cross_entropy_dx, x, target, part(dout)),
+        lambda dout: apply(f.binary_cross_entropy_dtarget, x, part(dout)),
+    )
+
+
+@op
+def binary_cross_entropy_with_logits(
+    x: Operand,
+    target: Operand,
+    weight: Operand | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Operand | None = None,
+) -> Output:
+    """binary_cross_entropy of sigmoid(x), which takes no logarithm of a vanished exponential.
+
+    weight, pos_weight: broadcast with x, and have no gradient; pos_weight is what the target's
+    share of 1 counts.
+    """
+    name = "binary_cross_entropy_with_logits"
+    _require_one_shape(name, x, target, reduction, weight, pos_weight)
+    if pos_weight is None:
+        value, part = _judged(apply(f.logit_loss, x, target), weight, reduction)
+        return value, (
+            lambda dout: apply(f.logit_loss_dx, x, target, part(dout)),
+            lambda dout: apply(f.minus_product, x, part(dout)),
+        )
+    losses = apply(f.weighted_logit_loss, x, target, pos_weight)
+    value, part = _judged(losses, weight, reduction)
+    return value, (
+        lambda dout: apply(f.weighted_logit_loss_dx, x, target, pos_weight, part(dout)),
+        lambda dout: apply(f.weighted_logit_loss_dtarget, x, pos_weight, part(dout)),
+    )
+
+
+@op
+def kl_div(
+    x: Operand, target: Operand, *, reduction: str = "mean", log_target: bool = False
+) -> Output:
+    """target (log target - x), where x, and with log_target target too, are logarithms.
+
+    They broadcast. reduction: "batchmean" divides the sum by the length of x's first dim. A target
+    of 0 counts 0, but has no slope: NaN.
+    """
+    option("kl_div", "reduction", reduction, (*REDUCTIONS, "batchmean"))
+    floats("kl_div", x)
+    floats("kl_div", target)
+    broadcast("kl_div", x, target)
     x, target = promote(x, target)
-    floats("mse_loss", x)
-    distance = apply(f.sub, x, target)
+    of_logs = f.log_divergence, f.log_divergence_dx, f.log_divergence_dtarget
+    of_shares = f.divergence, f.divergence_dx, f.divergence_dtarget
+    loss, slope, target_slope = of_logs if log_target else of_shares
+    losses = apply(loss, x, target)
+    rows = x.shape[0] if x.ndim else 1
+    divisor = rows if reduction == "batchmean" else losses.size
+    value, part = _judged(losses, None, reduction, divisor)
+    return value, (
+        lambda dout: apply(slope, x, target, part(dout)),
+        lambda dout: apply(target_slope, x, target, part(dout)),
+    )
 
-    def dx(dout):
-        share = 2 / max(1, distance.size) if reduction == "mean" else 2.0
-        return apply(f.mul, dout, apply(f.mul, distance, share))
 
-    squares = apply(f.square, distance)
-    return _reduced(squares, reduction, distance.size), (dx, lambda dout: apply(f.neg, dx(dout)))
+def _soft_cross_entropy(
+    x: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
+) -> Any:
+    floats("cross_entropy", x, target)
+    if integer("cross_entropy", "ignore_index", ignore_index) >= 0:
+        raise ValueError("cross_entropy: ignore_index is for class indices")
+    shape, along = x.shape, min(1, x.ndim - 1)
+    _require_weights("cross_entropy", weight, shape[along])
+    logits, shares = arrays.around(x, along), arrays.around(target, along)
+    losses, dlogits, dshares = _by_shares(logits, shares, weight, smoothing)
+    losses = arrays.reshape(losses, shape[:along] + shape[along + 1 :])
+    value, part = _judged(losses, None, reduction)
+    return value, (
+        lambda dout: arrays.reshape(dlogits(part(dout)), shape),
+        lambda dout: arrays.reshape(dshares(part(dout)), shape),
+    )
+
+
+def _by_shares(logits: Any, target: Any, weight: Any, smoothing: float) -> Any:
+    """Cross-entropy of logits and a target in shares, both (N, C, inner), and its two pullbacks.
+
+    They are given the gradient of the losses in any shape, or for all of them a single number.
+    """
+    n_batch, n_classes, n_inner = logits.shape
+    own = arrays.constant(1 - smoothing, logits.dtype)  # what of its share a class keeps
+    even = smoothing / max(1, n_classes)
+    shares = apply(f.multiply_add, target, own, even) if smoothing else target
+    if weight is not None:
+        weight = arrays.reshape(weight, (n_classes, 1))
+        shares, own = apply(f.mul, shares, weight), apply(f.mul, weight, own)
+    logp = by_row(kernels.log_softmax, 1, logits)
+
+    def lines(dlosses):
+        return arrays.reshape(dlosses, (n_batch, 1, n_inner)) if dlosses.ndim else dlosses
+
+    def dlogits(dlosses):
+        dlogp = apply(f.minus_product, shares, lines(dlosses))
+        return by_row(kernels.log_softmax_dx, 1, logp, dlogp)
+
+    def dtarget(dlosses):
+        return apply(f.mul, apply(f.minus_product, logp, lines(dlosses)), own)
+
+    losses = arrays.total(apply(f.minus_product, shares, logp), (1,))
+    return losses, dlogits, dtarget
+
+
+def _classes(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> Any:
+    """Checked target classes, 0 for those that do not count; which do; and each one's weight."""
+    target = integers(name, target, "target")
+    ignore_index = integer(name, "ignore_index", ignore_index)
+    if not x.ndim or target.shape != x.shape[:1] * (x.ndim > 1) + x.shape[2:]:
+        raise ValueError(f"{name}: logits {x.shape} and targets {target.shape} do not fit")
+    n_classes = x.shape[min(1, x.ndim - 1)]
+    _require_weights(name, weight, n_classes)
+    counted = apply(f.differ, target, ignore_index, dtype=BOOL)
+    classes = apply(f.keep, counted, target, dtype=INT)
+    indices(name, classes, n_classes, "target")
+    if weight is None:
+        return classes, counted, arrays.cast(counted, x.dtype)
+    own = arrays.take(arrays.reshape(weight, (1, n_classes, 1)), arrays.flat(classes))
+    own = arrays.reshape(own, classes.shape)
+    return classes, counted, apply(f.keep, counted, own, dtype=x.dtype)
+
+
+def _require_weights(name: str, weight: Any, n_classes: int) -> None:
+    if weight is not None and weight.shape != (n_classes,):
+        raise ValueError(f"{name}: weight of shape {weight.shape} for {n_classes} classes")
+
+
+def _divisor(share: Any, reduction: str) -> Any:
+    """What a mean divides by: how much all targets count together."""
+    return arrays.total(share, range(share.ndim)) if reduction == "mean" else None
+
+
+def _distance(name: str, x: Any, target: Any, reduction: str) -> Any:
+    option(name, "reduction", reduction, REDUCTIONS)
+    broadcast(name, x, target)
+    x, target = promote(x, target)
+    floats(name, x)
+    return apply(f.sub, x, target)
+
+
+def _require_one_shape(name: str, x: Any, target: Any, reduction: str, *weights: Any) -> None:
+    """x and target must have one shape, to which the weights broadcast."""
+    option(name, "reduction", reduction, REDUCTIONS)
+    tensors(name, target)
+    floats(name, x, target, *weights)
+    if x.shape != target.shape:
+        raise ValueError(f"{name}: shapes {x.shape} and {target.shape} differ")
+    for weight in weights:
+        if weight is not None and broadcast_shapes(name, x.shape, weight.shape) != x.shape:
+            raise ValueError(f"{name}: weight of shape {weight.shape} for shape {x.shape}")
+
+
+def _judged(
+    losses: Any, weight: Any, reduction: str, divisor: int | None = None
+) -> tuple[Any, Callable[[Any], Any]]:
+    """The losses, weighted and reduced, and a function from the gradient of that to their own.
+
+    divisor: of a mean; without one, the number of losses.
+    """
+    divisor = losses.size if divisor is None else divisor
+
+    def part(dout):
+        dlosses = _part(dout, reduction, divisor)
+        return dlosses if weight is None else apply(f.mul, dlosses, weight)
+
+    losses = losses if weight is None else apply(f.mul, losses, weight)
+    return _reduced(losses, reduction, divisor), part
 
 
 def _reduced(losses: Any, reduction: str, divisor: Any) -> Any:
     if reduction == "none":
         return losses
     total = arrays.total(losses, range(losses.ndim))
-    return total if reduction == "sum" else apply(f.div, total, divisor)
+    return total if reduction == "sum" else apply(f.mean, total, divisor)
+
+
+def _part(dout: Any, reduction: str, divisor: Any) -> Any:
+    """What of dout, the gradient of the reduced losses, each of them receives."""
+    return dout if reduction in ("none", "sum") else apply(f.div, dout, divisor)

@@ -1,4 +1,4 @@
-"""Rows brought to one scale: layer norm and root-mean-square norm."""
+"""Numbers brought to one scale: rows, groups of channels, or channels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Shape, floats, sizes
+from ..arguments import Shape, floats, integer, number, sizes
 from ..arrays import apply
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels import normalization as kernels
 
@@ -28,14 +28,14 @@ def layer_norm(
 
     Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
     """
+    number("layer_norm", "eps", eps)
     n = _trailing("layer_norm", x, normalized_shape, weight, bias)
     normal, normal_dx = _normalized(x, n, True, eps)
-    y = normal if weight is None else apply(f.mul, normal, weight)
-    y = y if bias is None else apply(f.add, y, bias)
 
     def dx(dout):
-        return normal_dx(dout if weight is None else apply(f.mul, dout, weight))
+        return normal_dx(_affine(dout, weight, None))
 
+    y = _affine(normal, weight, bias)
     return y, (dx, None, lambda dout: apply(f.mul, dout, normal), lambda dout: dout)
 
 
@@ -51,13 +51,153 @@ def rms_norm(
     eps None: the epsilon of x's dtype. Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
     n = _trailing("rms_norm", x, normalized_shape, weight)
-    normal, normal_dx = _normalized(x, n, False, np.finfo(x.dtype).eps if eps is None else eps)
+    eps = np.finfo(x.dtype).eps if eps is None else eps
+    number("rms_norm", "eps", eps)
+    normal, normal_dx = _normalized(x, n, False, eps)
 
     def dx(dout):
-        return normal_dx(dout if weight is None else apply(f.mul, dout, weight))
+        return normal_dx(_affine(dout, weight, None))
 
-    y = normal if weight is None else apply(f.mul, normal, weight)
-    return y, (dx, None, lambda dout: apply(f.mul, dout, normal))
+    return _affine(normal, weight, None), (dx, None, lambda dout: apply(f.mul, dout, normal))
+
+
+@op
+def group_norm(
+    x: Operand,
+    num_groups: int,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    eps: float = 1e-05,
+) -> Output:
+    """(x - mean) / sqrt(variance + eps) · weight + bias over each of num_groups groups of channels.
+
+    x (N, C, ...), weight and bias (C). Wu, He 2018, https://arxiv.org/abs/1803.08494
+    """
+    number("group_norm", "eps", eps)
+    images = _by_channel("group_norm", x, weight, bias)
+    groups, shape = integer("group_norm", "num_groups", num_groups), x.shape
+    if groups < 1 or shape[1] % groups:
+        raise ValueError(f"group_norm: {groups} groups of {shape[1]} channels")
+    n = shape[1] // groups * math.prod(shape[2:])
+    if shape[0] * n == 1:
+        raise ValueError(f"group_norm: shape {shape} has only one element in a group")
+    normal, normal_dx = _normalized(images, n, True, eps)
+    images_shape = images.shape
+
+    def pullback(dout):
+        dimages = arrays.reshape(dout, images_shape)
+        dx = arrays.reshape(normal_dx(_affine(dimages, _column(weight), None)), shape)
+        if weight is None and bias is None:
+            return dx
+        return dx, None, *_channel_sums(dimages, normal)
+
+    return arrays.reshape(_affine(normal, _column(weight), _column(bias)), shape), pullback
+
+
+def batch_norm(
+    x: Operand,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) · weight + bias of each channel.
+
+    x (N, C, ...), all others (C). In training mean and variance are those of x, and the running
+    ones move towards them by momentum, in place, the variance without bias; else they are the
+    running ones, which have no gradient. Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
+    """
+    for running in (running_mean, running_var):
+        if running is not None and (not isinstance(running, Tensor) or running.requires_grad):
+            raise TypeError("batch_norm: running statistics are tensors that require no gradient")
+    number("batch_norm", "momentum", momentum)
+    number("batch_norm", "eps", eps)
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm: eps must not be negative, nor 0 in training, is {eps}")
+    return _batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+@op
+def _batch_norm(
+    x: Operand,
+    running_mean: Operand | None,
+    running_var: Operand | None,
+    weight: Operand | None,
+    bias: Operand | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Output:
+    images = _by_channel("batch_norm", x, weight, bias, running_mean, running_var)
+    if (running_mean is None) != (running_var is None) or (running_mean is None and not training):
+        raise ValueError("batch_norm: expected both running statistics, or in training none")
+    shape, images_shape, real = x.shape, images.shape, x.dtype.type
+    batch, channels, inner = images_shape
+    count = batch * inner
+    if training and count == 1:
+        raise ValueError(f"batch_norm: shape {shape} has only one element in a channel")
+    mean, variance = running_mean, running_var
+    if training:
+        mean, variance = (arrays.empty((channels,), x.dtype) for _ in range(2))
+        kernel = kernels.channel_statistics(real)
+        arrays.launch_rows(kernel, channels, count, images, mean, variance)
+        if running_mean is not None and count:
+            factors = map(real, (count / (count - 1), 1 - momentum, momentum))
+            args = running_mean, running_var, mean, variance, *factors
+            arrays.launch(kernels.keep_running, channels, *args)
+    scale = apply(f.scale_of, variance, eps)
+    normal = apply(f.normalize, images, _column(mean), _column(scale))
+
+    def pullback(dout):
+        dimages = arrays.reshape(dout, images_shape)
+        dweight, dbias = _channel_sums(dimages, normal)
+        slope = scale if weight is None else apply(f.mul, scale, weight)
+        if training:
+            dx = arrays.empty(images_shape, dout.dtype)
+            args = dimages, normal, dweight, dbias, slope, dx
+            arrays.launch(kernels.channel_dx(real), dx.size, *args)
+        else:
+            dx = apply(f.mul, dimages, _column(slope))
+        return arrays.reshape(dx, shape), None, None, dweight, dbias
+
+    return arrays.reshape(_affine(normal, _column(weight), _column(bias)), shape), pullback
+
+
+def _by_channel(name: str, x: Any, *parameters: Any) -> Any:
+    """x (N, C, ...) as (N, C, inner); the parameters must have shape (C)."""
+    floats(name, x, *parameters)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected (N, C, ...), not shape {x.shape}")
+    for parameter in parameters:
+        if parameter is not None and parameter.shape != x.shape[1:2]:
+            raise ValueError(f"{name}: a parameter of shape {parameter.shape} for {x.shape}")
+    return arrays.reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
+
+
+def _column(parameter: Any) -> Any:
+    """(C) -> (C, 1), which broadcasts with (N, C, inner); None stays."""
+    return parameter if parameter is None else arrays.reshape(parameter, (parameter.size, 1))
+
+
+def _affine(normal: Any, weight: Any, bias: Any) -> Any:
+    """normal · weight + bias, either of which may be missing."""
+    if weight is None:
+        return normal if bias is None else apply(f.add, normal, bias)
+    if bias is None:
+        return apply(f.mul, normal, weight)
+    return apply(f.multiply_add, normal, weight, bias)
+
+
+def _channel_sums(dout: Any, normal: Any) -> tuple[Any, Any]:
+    """The gradients of weight and bias, of arrays (N, C, inner)."""
+    batch, channels, inner = dout.shape
+    dweight, dbias = (arrays.empty((channels,), dout.dtype) for _ in range(2))
+    kernel = kernels.channel_sums(dout.dtype.type)
+    arrays.launch_rows(kernel, channels, max(batch * inner, 1), dout, normal, dweight, dbias)
+    return dweight, dbias
 
 
 def _normalized(x: Any, n: int, centre: bool, eps: float) -> tuple[Any, Callable[[Any], Any]]:

@@ -1,4 +1,4 @@
-"""Many numbers to one: sums, means, extremes, variance; over all dims, one or some."""
+"""Many numbers to one: sums, products, extremes, variance; over all dims, one or some."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import builtins
 import math
 from typing import Any
 
+import numpy as np
+
 from .. import arrays
-from ..arguments import Dims, axes, axis, floats
+from ..arguments import Dims, axes, axis, floats, named_axes, number, refuse_bool, tensors
 from ..arrays import BOOL, INT, apply
-from ..dtypes import is_floating
-from ..engine import Operand, Output, op
+from ..dtypes import floating, is_floating
+from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels.reduction import above, below
+from .elementwise import extreme
+
+MAX = f.larger, f.larger_dx, above
+MIN = f.smaller, f.smaller_dx, below
 
 
 @op
@@ -39,75 +45,170 @@ def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 
 
 @op
-def max(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
-    """The largest element; with a dim, the pair (values, indices) along it. NaN wins.
-
-    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
-    """
-    return _extreme("max", above, x, dim, keepdim)
-
-
-@op
-def min(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
-    """The smallest element; with a dim, the pair (values, indices) along it. NaN wins.
-
-    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
-    """
-    return _extreme("min", below, x, dim, keepdim)
-
-
-@op
-def argmax(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
-    """The int64 index of the first largest element along dim; of the flattened x without one."""
-    if dim is None:
-        _require_elements("argmax", x.shape)
-        _, index = arrays.extreme(arrays.flat(x), 0, above)
-        return arrays.reshape(index, (1,) * x.ndim if keepdim else ()), None
-    along = axis("argmax", dim, x.ndim)
-    _require_elements("argmax", x.shape[along : along + 1])
-    _, index = arrays.extreme(x, along, above)
-    return index if keepdim else _without(index, along), None
+def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
+    """Product over dim, an int, or of everything; integers and booleans multiply to int64."""
+    if dim is None and keepdim:
+        raise TypeError("prod: keepdim needs a dim")
+    shape = x.shape
+    x = x if is_floating(x.dtype) else arrays.cast(x, INT)
+    x = arrays.flat(x) if dim is None else x
+    along = 0 if dim is None else axis("prod", dim, x.ndim)
+    product = arrays.fold(x, range(x.ndim)[along : along + 1], f.mul, 1, keepdim)
+    return product, lambda dout: arrays.reshape(arrays.prod_dx(x, dout, along), shape)
 
 
 @op
 def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
     """Mean square distance from the mean over dim, with n - correction in place of n."""
-    floats("var", x)
-    along = axes("var", dim, x.ndim)
+    return _variance("var", x, dim, correction, keepdim)
+
+
+@op
+def std(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
+    """Square root of var; where it is 0, its slopes are 0."""
+    variance, pullback = _variance("std", x, dim, correction, keepdim)
+    y = apply(f.sqrt, variance)
+    return y, lambda dout: pullback(apply(f.std_dvar, y, dout))
+
+
+def var_mean(
+    x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The pair (var, mean) over dim."""
+    axes("var_mean", dim, len(np.shape(x)))
+    return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
+
+
+@op
+def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
+    """The largest elements over dim (an int, a tuple, or () for all); equals share the gradient.
+
+    NaN wins, and makes NaN of the gradient.
+    """
+    return _shared("amax", f.larger, f.equal, x, dim, keepdim)
+
+
+@op
+def amin(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
+    """The smallest elements over dim (an int, a tuple, or () for all); equals share the gradient.
+
+    NaN wins, and makes NaN of the gradient.
+    """
+    return _shared("amin", f.smaller, f.equal, x, dim, keepdim)
+
+
+@op
+def max(
+    x: Operand,
+    dim: int | Operand | None = None,
+    keepdim: bool = False,
+    *,
+    other: Operand | None = None,
+) -> Output:
+    """The largest element; with a dim, the pair (values, indices) along it. NaN wins.
+
+    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
+    max(x, other), of two tensors, is maximum.
+    """
+    return _extreme("max", MAX, x, dim, keepdim, other)
+
+
+@op
+def min(
+    x: Operand,
+    dim: int | Operand | None = None,
+    keepdim: bool = False,
+    *,
+    other: Operand | None = None,
+) -> Output:
+    """The smallest element; with a dim, the pair (values, indices) along it. NaN wins.
+
+    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
+    min(x, other), of two tensors, is minimum.
+    """
+    return _extreme("min", MIN, x, dim, keepdim, other)
+
+
+@op
+def argmax(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
+    """The int64 index of the first largest element along dim; of the flattened x without one."""
+    return _index("argmax", above, x, dim, keepdim), None
+
+
+@op
+def argmin(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
+    """The int64 index of the first smallest element along dim; of the flattened x without one."""
+    return _index("argmin", below, x, dim, keepdim), None
+
+
+@op
+def logsumexp(x: Operand, dim: Dims, keepdim: bool = False) -> Output:
+    """Logarithm of the sum of exponentials over dim (an int or a tuple); of nothing, -inf."""
+    if dim is None:
+        raise TypeError("logsumexp: dim must be an int or a tuple, not None")
+    along = axes("logsumexp", dim, x.ndim)
+    x = floating(x)
+    kept = arrays.logsumexp(x, along)
+    shape = kept.shape
+
+    def pullback(dout):
+        return apply(f.logsumexp_dx, x, kept, arrays.reshape(dout, shape))
+
+    return (kept if keepdim else _without(kept, along)), pullback
+
+
+@op
+def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
+    """Whether some element over dim (an int, a tuple, or None for all) is not 0; over (), each."""
+    return _truth("any", f.either, False, x, dim, keepdim), None
+
+
+@op
+def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
+    """Whether no element over dim (an int, a tuple, or None for all) is 0; over (), each."""
+    return _truth("all", f.both, True, x, dim, keepdim), None
+
+
+@op
+def cumsum(x: Operand, dim: int) -> Output:
+    """For each element the sum of all up to it along dim; integers and booleans sum to int64."""
+    along = axis("cumsum", dim, x.ndim)
+    x = x if is_floating(x.dtype) else arrays.cast(x, INT)
+    return arrays.cumsum(x, along), lambda dout: arrays.cumsum(dout, along, backwards=True)
+
+
+def _variance(name: str, x: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    floats(name, x)
+    number(name, "correction", correction)
+    along = axes(name, dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
     freedom = count - correction
     centred = apply(f.sub, x, apply(f.div, arrays.total(x, along, keepdims=True), count))
 
     def pullback(dout):
+        dout = _kept(dout, centred.shape, along)
         if dim is None and freedom <= 0:  # torch's answer without a dim: of one sign
-            slope = apply(f.mul, apply(f.square, centred), math.inf)
-        else:
-            slope = apply(f.mul, centred, 2 / freedom if freedom else math.inf)
-        return apply(f.mul, _kept(dout, centred.shape, along), slope)
+            return apply(f.mul3, dout, apply(f.square, centred), math.inf)
+        return apply(f.mul3, dout, centred, 2 / freedom if freedom else math.inf)
 
     squares = arrays.total(apply(f.square, centred), along, keepdim)
     return apply(f.div, squares, builtins.max(freedom, 0)), pullback
 
 
-def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
-    """dout with the reduced dims back in place, of length 1."""
-    return arrays.reshape(dout, tuple(1 if i in along else n for i, n in enumerate(shape)))
-
-
-def _extreme(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any) -> Any:
+    tensors(name, x)
+    larger, larger_dx, wins = which
+    if other is None and hasattr(dim, "dtype") and not isinstance(dim, np.generic):
+        dim, other = None, dim
+    if other is not None:
+        if dim is not None or keepdim or not hasattr(other, "dtype"):
+            raise TypeError(f"{name}: expected x and a dim, or x and another tensor")
+        value, (dx, dother) = extreme(name, larger, larger_dx, x, other)
+        return value, (dx, dother, None, dother)  # other may stand in the place of dim
     if dim is None:
         if keepdim:
             raise TypeError(f"{name}: keepdim needs a dim")
-        _require_elements(name, x.shape)
-        value, _ = arrays.extreme(arrays.flat(x), 0, wins)
-
-        def share(dout):
-            ties = apply(f.tie, x, value, dtype=BOOL)
-            count = arrays.total(ties, tuple(range(x.ndim)), dtype=dout.dtype)
-            return apply(f.keep, ties, apply(f.div, dout, count), dtype=dout.dtype)
-
-        return arrays.reshape(value, ()), share
-
+        return _shared(name, larger, f.tie, x, None, keepdim)
     along = axis(name, dim, x.ndim)
     _require_elements(name, x.shape[along : along + 1])
     values, indices = arrays.extreme(x, along, wins)
@@ -118,11 +219,59 @@ def _extreme(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:
 
     if keepdim:
         return (values, indices), pullback
-    return (_without(values, along), _without(indices, along)), pullback
+    return (_without(values, (along,)), _without(indices, (along,))), pullback
 
 
-def _without(x: Any, along: int) -> Any:
-    return arrays.reshape(x, x.shape[:along] + x.shape[along + 1 :])
+def _shared(name: str, combine: Any, tie: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+    """The extreme over dims, whose gradient goes evenly to the elements that tie with it."""
+    along = axes(name, dim, x.ndim)
+    _require_elements(name, tuple(x.shape[i] for i in along))
+    kept = arrays.fold(x, along, combine, _worst(combine, x.dtype), keepdims=True)
+    shape = kept.shape
+
+    def pullback(dout):
+        ties = apply(tie, x, kept, dtype=BOOL)
+        count = arrays.total(ties, along, keepdims=True, dtype=dout.dtype)
+        return apply(f.share, ties, arrays.reshape(dout, shape), count, dtype=dout.dtype)
+
+    return (kept if keepdim else _without(kept, along)), pullback
+
+
+def _worst(combine: Any, dtype: Any) -> Any:
+    """What is no larger, or no smaller, than any number of dtype."""
+    if dtype == BOOL:
+        return combine is f.smaller
+    if is_floating(dtype):
+        return -math.inf if combine is f.larger else math.inf
+    limits = np.iinfo(dtype)
+    return limits.min if combine is f.larger else limits.max
+
+
+def _index(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+    refuse_bool(name, x)
+    if dim is None:
+        _require_elements(name, x.shape)
+        _, index = arrays.extreme(arrays.flat(x), 0, wins)
+        return arrays.reshape(index, (1,) * x.ndim if keepdim else ())
+    along = axis(name, dim, x.ndim)
+    _require_elements(name, x.shape[along : along + 1])
+    _, index = arrays.extreme(x, along, wins)
+    return index if keepdim else _without(index, (along,))
+
+
+def _truth(name: str, combine: Any, start: bool, x: Any, dim: Any, keepdim: bool) -> Any:
+    along = named_axes(name, dim, x.ndim)
+    return arrays.fold(apply(f.true, x, dtype=BOOL), along, combine, start, keepdim)
+
+
+def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
+    """dout with the reduced dims back in place, of length 1."""
+    return arrays.reshape(dout, tuple(1 if i in along else n for i, n in enumerate(shape)))
+
+
+def _without(x: Any, along: tuple[int, ...]) -> Any:
+    """x without the reduced dims, of length 1."""
+    return arrays.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in along))
 
 
 def _require_elements(name: str, shape: tuple[int, ...]) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Dims, Shape, axes, axis, complete, sizes
+from ..arguments import Dims, Shape, axes, axis, complete, integer, named_axes, sizes, tensors
 from ..dtypes import result_type
-from ..engine import Operand, Output, Tensor, op, unwrap
-from ..indexing import locate
+from ..engine import Operand, Output, Tensor, op
+from .indexing import getitem
 
 
 @op
@@ -52,31 +52,56 @@ def permute(x: Operand, dims: Shape) -> Output:
     return arrays.permute(x, order), lambda dout: arrays.permute(dout, back)
 
 
-@op
-def squeeze(x: Operand, dim: Dims = None) -> Output:
-    """Without the dims of length 1, or without those of them that dim names."""
-    named = () if dim in ((), []) else axes("squeeze", dim, x.ndim)
-    kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
-    return _reshaped(x, kept)
+def movedim(x: Operand, source: Shape, destination: Shape) -> Tensor:
+    """The dims source, one or several, at the places destination; the others keep their order."""
+    ndim = len(np.shape(x))
+    moved = [axis("movedim", dim, ndim) for dim in sizes("movedim", source)]
+    places = [axis("movedim", dim, ndim) for dim in sizes("movedim", destination)]
+    if len(moved) != len(places) or any(len({*dims}) != len(dims) for dims in (moved, places)):
+        raise ValueError(f"movedim: {source} and {destination} must name as many dims, each once")
+    order = [dim for dim in range(ndim) if dim not in moved]
+    for place, dim in sorted(zip(places, moved, strict=True)):
+        order.insert(place, dim)
+    return permute(x, order[:ndim])
 
 
-@op
-def unsqueeze(x: Operand, dim: int) -> Output:
-    """With a new dim of length 1 at dim."""
-    at = axis("unsqueeze", dim, x.ndim + 1)
-    return _reshaped(x, (*x.shape[:at], 1, *x.shape[at:]))
+def t(x: Operand) -> Tensor:
+    """The transpose of a matrix; a vector or a number as it is."""
+    if len(np.shape(x)) > 2:
+        raise ValueError(f"t: expected at most 2 dims, not shape {np.shape(x)}")
+    return transpose(x, 0, -1)
 
 
 @op
 def expand(x: Operand, size: Shape) -> Output:
     """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
-    size = sizes("expand", size)
-    new = len(size) - x.ndim
-    full = tuple(x.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
-    fits = new >= 0 and all(m in (1, n) for m, n in zip(x.shape, full[new:], strict=True))
-    if not fits or min(full, default=0) < 0:
-        raise ValueError(f"expand: shape {x.shape} does not expand to {size}")
-    return arrays.expand(x, full), lambda dout: dout
+    return _expanded("expand", x, size)
+
+
+@op
+def broadcast_to(x: Operand, size: Shape) -> Output:
+    """expand, by another name."""
+    return _expanded("broadcast_to", x, size)
+
+
+@op
+def repeat(x: Operand, repeats: Shape) -> Output:
+    """x side by side with itself, along each dim as often as repeats says; new dims come first."""
+    repeats = sizes("repeat", repeats)
+    new = len(repeats) - x.ndim
+    if new < 0 or min(repeats, default=0) < 0:
+        raise ValueError(f"repeat: shape {x.shape} cannot be repeated {repeats} times")
+    old, padded = x.shape, (*(1,) * new, *x.shape)
+    pairs = list(zip(repeats, padded, strict=True))
+    apart = tuple(itertools.chain(*pairs))  # (repeats[0], n0, repeats[1], n1, …)
+    steps = tuple(itertools.chain(*((0, step) for step in arrays.strides(padded))))
+    copies = tuple(2 * i for i, n in enumerate(repeats) if n != 1)
+
+    def pullback(dout):
+        return arrays.reshape(arrays.total(arrays.reshape(dout, apart), copies), old)
+
+    joined = tuple(count * n for count, n in pairs)
+    return arrays.reshape(arrays.copy_from(x, 0, apart, steps), joined), pullback
 
 
 @op
@@ -90,55 +115,62 @@ def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
 
 
 @op
-def getitem(x: Operand, index: Any) -> Output:
-    """x[index]: ints, slices, None, Ellipsis, lists, integer tensors, boolean masks, mixtures.
-
-    Slices with a negative step are refused, as in torch. An element that is taken several times
-    receives the sum of their gradients.
-    """
-    if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
-        raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
-    items = index if isinstance(index, tuple) else (index,)
-    place = locate(x, tuple(map(unwrap, items)))
-    lengths, steps = tuple(place.lengths), tuple(place.steps)
-    shape = x.shape
-    whole = place.is_all_of(shape)
-    taken = x if whole else arrays.copy_from(x, place.offset, lengths, steps)
-    ids = place.ids
-    if ids is not None:
-        before, behind = place.around()
-        taken = arrays.take(arrays.reshape(taken, place.middle()), arrays.flat(ids))
-        taken = arrays.reshape(taken, (*before, *ids.shape, *behind))
-
-    def pullback(dout):
-        if ids is not None:
-            outer, n, inner = place.middle()
-            dout = arrays.reshape(dout, (outer, ids.size, inner))
-            dout = arrays.add_at(dout, arrays.flat(ids), n)
-        dout = arrays.reshape(dout, lengths)
-        if whole:
-            return dout
-        dx = arrays.zeros(shape, dout.dtype)
-        arrays.copy_into(dout, dx, place.offset, steps)
-        return dx
-
-    return taken, pullback
+def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
+    """The dim as several, of which one length may be -1."""
+    along = axis("unflatten", dim, x.ndim)
+    if not x.ndim or sizes in ((), []):
+        raise ValueError(f"unflatten: shape {x.shape} cannot get dims {sizes} for dim {dim}")
+    several = complete("unflatten", sizes, x.shape[along : along + 1])
+    return _reshaped(x, (*x.shape[:along], *several, *x.shape[along + 1 :]))
 
 
-def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape but for dim, one after the other along dim."""
-    return _concatenate(dim, *_sequence("cat", tensors))
+@op
+def squeeze(x: Operand, dim: Dims = None) -> Output:
+    """Without the dims of length 1, or without those of them that dim names."""
+    named = named_axes("squeeze", dim, x.ndim)
+    kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
+    return _reshaped(x, kept)
 
 
-def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape, along a new dim."""
-    tensors = _sequence("stack", tensors)
-    shapes = [np.shape(tensor) for tensor in tensors]
-    for shape in shapes:
-        if shape != shapes[0]:
-            raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
-    at = axis("stack", dim, len(shapes[0]) + 1)
-    return _concatenate(at, *(unsqueeze(tensor, at) for tensor in tensors))
+@op
+def unsqueeze(x: Operand, dim: int) -> Output:
+    """With a new dim of length 1 at dim."""
+    at = axis("unsqueeze", dim, x.ndim + 1)
+    return _reshaped(x, (*x.shape[:at], 1, *x.shape[at:]))
+
+
+def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
+    """length indices of dim, from start on, which counts from the end if negative."""
+    shape = np.shape(x)
+    along = axis("narrow", dim, len(shape))
+    if not shape:
+        raise ValueError("narrow: a 0-d tensor has no dim to narrow")
+    n, length = shape[along], integer("narrow", "length", length)
+    if not -n <= integer("narrow", "start", start) <= n:
+        raise IndexError(f"narrow: start {start} is out of range [{-n}, {n}]")
+    first = start + n if start < 0 else start
+    if not 0 <= length <= n - first:
+        raise ValueError(f"narrow: no {length} elements from {start} on, in shape {shape}")
+    return getitem(x, (*(slice(None),) * along, slice(first, first + length)))
+
+
+def select(x: Operand, dim: int, index: int) -> Tensor:
+    """What is at one index of dim, without that dim."""
+    shape = np.shape(x)
+    along = axis("select", dim, len(shape))
+    integer("select", "index", index)
+    if not shape or not -shape[along] <= index < shape[along]:
+        raise IndexError(f"select: {index} is out of range for dim {dim} of shape {shape}")
+    return getitem(x, (*(slice(None),) * along, index))
+
+
+def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
+    """A tuple of what is at each index of dim, without that dim."""
+    shape = np.shape(x)
+    along = axis("unbind", dim, len(shape))
+    if not shape:
+        raise IndexError("unbind: a 0-d tensor has no dim to unbind")
+    return tuple(select(x, along, i) for i in range(shape[along]))
 
 
 def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tensor, ...]:
@@ -178,10 +210,26 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(x, size if size else [0] * chunks, along)
 
 
+def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """tensors, of equal shape but for dim, one after the other along dim."""
+    return _concatenate(dim, *_sequence("cat", tensors))
+
+
+def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """tensors, of equal shape, along a new dim."""
+    tensors = _sequence("stack", tensors)
+    shapes = [np.shape(tensor) for tensor in tensors]
+    for shape in shapes:
+        if shape != shapes[0]:
+            raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
+    at = axis("stack", dim, len(shapes[0]) + 1)
+    return _concatenate(at, *(unsqueeze(tensor, at) for tensor in tensors))
+
+
 @op
 def tril(x: Operand, diagonal: int = 0) -> Output:
     """Zero above the given diagonal of the last two dims."""
-    _require_matrix("tril", x)
+    _require_matrix("tril", x, diagonal)
     low = -x.shape[-2]  # below every diagonal
     return arrays.band(x, low, diagonal), lambda dout: arrays.band(dout, low, diagonal)
 
@@ -189,17 +237,75 @@ def tril(x: Operand, diagonal: int = 0) -> Output:
 @op
 def triu(x: Operand, diagonal: int = 0) -> Output:
     """Zero below the given diagonal of the last two dims."""
-    _require_matrix("triu", x)
+    _require_matrix("triu", x, diagonal)
     high = x.shape[-1]  # above every diagonal
     return arrays.band(x, diagonal, high), lambda dout: arrays.band(dout, diagonal, high)
+
+
+@op
+def flip(x: Operand, dims: Shape) -> Output:
+    """The elements in reverse order along dims."""
+    along = named_axes("flip", dims, x.ndim)
+    return arrays.flip(x, along), lambda dout: arrays.flip(dout, along)
+
+
+@op
+def roll(x: Operand, shifts: Shape, dims: Shape | None = None) -> Output:
+    """The elements moved on by shifts along dims, those at the end to the start.
+
+    dims None: along x as if it were flat.
+    """
+    shifts = sizes("roll", shifts)
+    named = () if dims is None else sizes("roll", dims)
+    if not shifts or len(shifts) != (len(named) or 1):
+        raise ValueError(f"roll: {len(shifts)} shifts for {len(named) or 1} dims")
+    if not x.ndim and named:
+        raise IndexError("roll: a 0-d tensor has no dim to roll")
+    along = [axis("roll", dim, x.ndim) for dim in named]
+
+    def pullback(dout):
+        return _rolled(dout, [-shift for shift in shifts], along)
+
+    return _rolled(x, shifts, along), pullback
+
+
+@op
+def contiguous(x: Operand) -> Output:
+    """x itself, whose elements always lie in order."""
+    return x, lambda dout: dout
+
+
+@op
+def clone(x: Operand) -> Output:
+    """A copy of x, to which the gradient flows on."""
+    return arrays.copy(x), lambda dout: dout
 
 
 def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
     return arrays.reshape(x, shape), lambda dout: arrays.reshape(dout, x.shape)
 
 
+def _expanded(name: str, x: Any, size: Any) -> Any:
+    size = sizes(name, size)
+    new = len(size) - x.ndim
+    full = tuple(x.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
+    fits = new >= 0 and all(m in (1, n) for m, n in zip(x.shape, full[new:], strict=True))
+    if not fits or min(full, default=0) < 0:
+        raise ValueError(f"{name}: shape {x.shape} does not expand to {size}")
+    return arrays.expand(x, full), lambda dout: dout
+
+
+def _rolled(x: Any, shifts: Sequence[int], along: Sequence[int]) -> Any:
+    if not along:
+        return arrays.reshape(arrays.roll(arrays.flat(x), shifts[0], 0), x.shape)
+    for shift, dim in zip(shifts, along, strict=True):
+        x = arrays.roll(x, shift, dim)
+    return x
+
+
 @op
 def _concatenate(dim: int, *pieces: Operand) -> Output:
+    tensors("cat", *pieces)
     # A length-0 vector joins anything, as in torch: loops start with one.
     parts = [piece for piece in pieces if piece.shape != (0,)] or list(pieces[:1])
     first = parts[0].shape
@@ -216,15 +322,16 @@ def _concatenate(dim: int, *pieces: Operand) -> Output:
     for part in parts:
         arrays.copy_into(arrays.cast(part, out.dtype), out, start * steps[along], steps)
         start += part.shape[along]
+    shapes = [piece.shape for piece in pieces]
 
     def pullback(dout):
         start, grads = 0, []
-        for piece in pieces:
-            if piece.shape == (0,):
-                grads.append(arrays.empty((0,), dout.dtype))
-                continue
-            grads.append(arrays.copy_from(dout, start * steps[along], piece.shape, steps))
-            start += piece.shape[along]
+        for shape in shapes:
+            if shape == (0,):
+                grads.append(arrays.empty(shape, dout.dtype))
+            else:
+                grads.append(arrays.copy_from(dout, start * steps[along], shape, steps))
+                start += shape[along]
         return (None, *grads)
 
     return out, pullback
@@ -238,6 +345,7 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
     return list(tensors)
 
 
-def _require_matrix(name: str, x: Any) -> None:
+def _require_matrix(name: str, x: Any, diagonal: Any) -> None:
+    integer(name, "diagonal", diagonal)
     if x.ndim < 2:
         raise ValueError(f"{name}: expected at least 2 dims, not shape {x.shape}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .. import scalar
-from ..arguments import axis, floating, no_bools, option
+from ..arguments import cast, floating, no_bools, number, one_axis, option
 from ..engine import Value
-from ..floats import argmax
-from ..lists import Tensor, map_rows, nest
+from ..floats import argmax, clamp
+from ..lists import Tensor, kind, map_rows, nest, unnest
 from .elementwise import elementwise
 
 
@@ -29,29 +29,75 @@ def relu(x: Tensor) -> Tensor:
     return elementwise("relu", scalar.relu, x, integers=lambda i: max(i, 0))
 
 
+def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """x above 0, else negative_slope · x."""
+    slope = Value(number("leaky_relu", "negative_slope", negative_slope))
+    return _each("leaky_relu", lambda item: item if item.data > 0.0 else item * slope, x)
+
+
+def relu6(x: Tensor) -> Tensor:
+    """x between 0 and 6, where the slope is 0."""
+    return _hardtanh("relu6", x, 0.0, 6.0)
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x above 0, else alpha · (exp(x) - 1).
+
+    Clevert, Unterthiner, Hochreiter 2015, https://arxiv.org/abs/1511.07289
+    """
+    scale = Value(number("elu", "alpha", alpha))
+    return _each("elu", lambda item: scalar.expm1(item) * scale if item.data <= 0.0 else item, x)
+
+
+def silu(x: Tensor) -> Tensor:
+    """x · sigmoid(x).
+
+    Hendrycks, Gimpel 2016, https://arxiv.org/abs/1606.08415
+    """
+    return _each("silu", lambda item: item * scalar.sigmoid(item), x)
+
+
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """x · Φ(x), Φ the normal distribution's: exact ("none") or its approximation by "tanh".
 
     Hendrycks, Gimpel 2016, https://arxiv.org/abs/1606.08415
     """
     option("gelu", "approximate", approximate, ("none", "tanh"))
-    items, shape = floating("gelu", x)
-    function = _gelu_tanh if approximate == "tanh" else _gelu
-    return nest([function(item) for item in items], shape)
+    return _each("gelu", _gelu_tanh if approximate == "tanh" else _gelu, x)
+
+
+def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta · x)) / beta, and x itself where beta · x is above threshold."""
+    scale = Value(number("softplus", "beta", beta))
+    top = number("softplus", "threshold", threshold)
+
+    def smooth(item: Value) -> Value:
+        steep = item * scale
+        return item if steep.data > top else scalar.softplus(steep) / scale
+
+    return _each("softplus", smooth, x)
+
+
+def logsigmoid(x: Tensor) -> Tensor:
+    """The logarithm of sigmoid(x), which does not underflow where sigmoid does."""
+    return _each("logsigmoid", lambda item: -scalar.softplus(-item), x)
+
+
+def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """x between min_val and max_val, where the slope is 0."""
+    return _hardtanh("hardtanh", x, min_val, max_val)
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
     """Exponentials of x along dim, scaled to sum to one."""
     items, shape = floating("softmax", x)
-    along = axis("softmax", dim, len(shape))
-    return map_rows(probabilities, items, shape, [along] if shape else [])
+    return map_rows(probabilities, items, shape, one_axis("softmax", dim, len(shape)))
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
     """The logarithm of softmax(x, dim), which does not underflow where softmax does."""
     items, shape = floating("log_softmax", x)
-    along = axis("log_softmax", dim, len(shape))
-    return map_rows(log_probabilities, items, shape, [along] if shape else [])
+    return map_rows(log_probabilities, items, shape, one_axis("log_softmax", dim, len(shape)))
 
 
 def probabilities(row: Sequence[Value]) -> list[Value]:
@@ -64,7 +110,7 @@ def probabilities(row: Sequence[Value]) -> list[Value]:
 def log_probabilities(row: Sequence[Value]) -> list[Value]:
     """log_softmax of one row."""
     row = _shifted(row)
-    normalizer = scalar.log(scalar.total([scalar.exp(item) for item in row]))
+    normalizer = scalar.logsumexp(row)
     return [scalar.sub(item, normalizer) for item in row]
 
 
@@ -75,6 +121,26 @@ def _shifted(row: Sequence[Value]) -> Sequence[Value]:
     # A constant to the gradient: softmax does not change with the shift.
     top = Value(row[argmax([item.data for item in row])].data)
     return [scalar.sub(item, top) for item in row]
+
+
+def _each(op: str, function: Callable[[Value], Value], x: Tensor) -> Tensor:
+    """function of every element of x, which must be floating."""
+    items, shape = floating(op, x)
+    return nest([function(item) for item in items], shape)
+
+
+def _hardtanh(op: str, x: Tensor, min_val: float, max_val: float) -> Tensor:
+    no_bools(op, x)
+    if number(op, "min_val", min_val) > number(op, "max_val", max_val):
+        raise ValueError(f"{op}: min_val {min_val} is above max_val {max_val}")
+    of = kind(unnest(x)[0])
+    low, high = cast(op, "min_val", min_val, of), cast(op, "max_val", max_val, of)
+
+    def within(item: Value) -> Value:
+        inside = low < item.data < high or math.isnan(item.data)
+        return scalar.where(inside, item, Value(clamp(item.data, low, high)))
+
+    return elementwise(op, within, x, integers=lambda i: min(max(i, low), high))
 
 
 def _gelu(x: Value) -> Value:

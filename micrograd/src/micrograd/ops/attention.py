@@ -11,6 +11,7 @@ from ..engine import Value
 from ..lists import Tensor, is_bool, map_rows, nest, unnest, values
 from .activation import probabilities
 from .elementwise import add, masked_fill, mul
+from .indexing import getitem
 from .linalg import matmul
 from .regularization import dropout
 from .shape import transpose
@@ -25,12 +26,15 @@ def scaled_dot_product_attention(
     is_causal: bool = False,
     *,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(query keyᵀ · scale + mask) value; scale None is 1/√E.
 
     query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask, (..., L, S):
     bools, True where a key takes part, or floats that are added. is_causal: query i sees the keys
-    up to i. A query that sees no key gets 0. Raises ValueError for attn_mask with is_causal.
+    up to i. A query that sees no key gets 0. enable_gqa: in the dim before the last two, the heads,
+    each key and value serves as many queries in a row as it takes. Raises ValueError for attn_mask
+    with is_causal.
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
@@ -38,6 +42,8 @@ def scaled_dot_product_attention(
     if attn_mask is not None and is_causal:
         raise ValueError(f"{op}: attn_mask and is_causal exclude each other")
     probability(op, "dropout_p", dropout_p)
+    if enable_gqa:
+        key, value = (_repeated(op, query, tensor) for tensor in (key, value))
     q, k, v = (floating(op, tensor)[1] for tensor in (query, key, value))
     if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
         raise ValueError(f"{op}: shapes {q}, {k} and {v} of query, key and value do not fit")
@@ -56,6 +62,15 @@ def scaled_dot_product_attention(
     items, shape = values(scores)
     weights = map_rows(_weights, items, shape, [len(shape) - 1])
     return matmul(dropout(weights, dropout_p), value)
+
+
+def _repeated(op: str, query: Tensor, x: Tensor) -> Tensor:
+    """x with each of its heads as often as it has queries' heads to serve."""
+    wanted, shape = lists.shape(query), lists.shape(x)
+    if min(len(wanted), len(shape)) < 3 or wanted[-3] % shape[-3]:
+        raise ValueError(f"{op}: heads of shape {shape} do not serve queries of shape {wanted}")
+    heads = wanted[-3] // shape[-3]
+    return getitem(x, (..., [i // heads for i in range(wanted[-3])], slice(None), slice(None)))
 
 
 def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 from .. import lists, scalar
-from ..arguments import bools, broadcast, no_bools
+from ..arguments import bools, broadcast, no_bools, option, whole
 from ..engine import Value
-from ..lists import Flat, Tensor, is_bool, is_integer, nest, operands, unnest, values
+from ..lists import Flat, Tensor, is_bool, kind, nest, operands, unnest, values
 
 
-def add(x: Tensor, other: Tensor) -> Tensor:
-    """x + other."""
+def add(x: Tensor, other: Tensor, *, alpha: float = 1) -> Tensor:
+    """x + alpha · other."""
+    other = scaled("add", "alpha", alpha, other, x)
     return elementwise("add", scalar.add, x, other, integers=operator.add)
 
 
-def sub(x: Tensor, other: Tensor) -> Tensor:
-    """x - other; TypeError for bools."""
+def sub(x: Tensor, other: Tensor, *, alpha: float = 1) -> Tensor:
+    """x - alpha · other; TypeError for bools."""
     no_bools("sub", x, other)
+    other = scaled("sub", "alpha", alpha, other, x)
     return elementwise("sub", scalar.sub, x, other, integers=operator.sub)
+
+
+def rsub(x: Tensor, other: Tensor, *, alpha: float = 1) -> Tensor:
+    """other - alpha · x; TypeError for bools."""
+    no_bools("rsub", x, other)
+    x = scaled("rsub", "alpha", alpha, x, other)
+    return elementwise("rsub", scalar.sub, other, x, integers=operator.sub)
 
 
 def mul(x: Tensor, other: Tensor) -> Tensor:
@@ -28,9 +38,19 @@ def mul(x: Tensor, other: Tensor) -> Tensor:
     return elementwise("mul", scalar.mul, x, other, integers=operator.mul)
 
 
-def div(x: Tensor, other: Tensor) -> Tensor:
-    """x / other; inf and nan where other is 0."""
-    return elementwise("div", scalar.div, x, other)
+def div(x: Tensor, other: Tensor, *, rounding_mode: str | None = None) -> Tensor:
+    """x / other; inf and nan where other is 0.
+
+    rounding_mode: "trunc" towards 0, or "floor", downwards; then of ints an int, which raises
+    ZeroDivisionError where other is 0, and TypeError for bools.
+    """
+    option("div", "rounding_mode", rounding_mode, (None, "trunc", "floor"))
+    if rounding_mode is None:
+        return elementwise("div", scalar.div, x, other)
+    _not_bools_alone("div", x, other)
+    if rounding_mode == "floor":
+        return elementwise("div", scalar.floor_divide, x, other, integers=operator.floordiv)
+    return elementwise("div", scalar.trunc_divide, x, other, integers=trunc_divide)
 
 
 def neg(x: Tensor) -> Tensor:
@@ -39,14 +59,43 @@ def neg(x: Tensor) -> Tensor:
     return elementwise("neg", scalar.neg, x, integers=operator.neg)
 
 
+def abs(x: Tensor) -> Tensor:
+    """x without its sign; the slope at 0 is 0; TypeError for bools."""
+    no_bools("abs", x)
+    return elementwise("abs", scalar.abs, x, integers=operator.abs)
+
+
+def sign(x: Tensor) -> Tensor:
+    """-1 below 0, 0 at 0, 1 above."""
+    return elementwise("sign", scalar.sign, x, integers=lambda i: (i > 0) - (i < 0))
+
+
+def reciprocal(x: Tensor) -> Tensor:
+    """1 / x; inf at 0."""
+    return elementwise("reciprocal", scalar.reciprocal, x)
+
+
+def square(x: Tensor) -> Tensor:
+    """x times x."""
+    return pow(x, 2)
+
+
+def sqrt(x: Tensor) -> Tensor:
+    """The square root; nan below 0."""
+    return elementwise("sqrt", scalar.sqrt, x)
+
+
+def rsqrt(x: Tensor) -> Tensor:
+    """1 over the square root; inf at 0, nan below."""
+    return elementwise("rsqrt", scalar.rsqrt, x)
+
+
 def pow(x: Tensor, exponent: Tensor) -> Tensor:
     """x to the power of exponent; nan for a fractional power of a negative number.
 
     Raises TypeError for bools to the power of bools.
     """
-    bases, exponents = unnest(x)[0], unnest(exponent)[0]
-    if bases and exponents and is_bool(bases) and is_bool(exponents):
-        raise TypeError("pow: expected numbers, not bools")
+    _not_bools_alone("pow", x, exponent)
     return elementwise("pow", scalar.pow, x, exponent, integers=_integer_power)
 
 
@@ -55,14 +104,89 @@ def exp(x: Tensor) -> Tensor:
     return elementwise("exp", scalar.exp, x)
 
 
+def expm1(x: Tensor) -> Tensor:
+    """exp(x) - 1, exact too where x is near 0."""
+    return elementwise("expm1", scalar.expm1, x)
+
+
 def log(x: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below."""
     return elementwise("log", scalar.log, x)
 
 
-def sqrt(x: Tensor) -> Tensor:
-    """The square root; nan below 0."""
-    return elementwise("sqrt", scalar.sqrt, x)
+def log1p(x: Tensor) -> Tensor:
+    """log(1 + x), exact too where x is near 0; -inf at -1, nan below."""
+    return elementwise("log1p", scalar.log1p, x)
+
+
+def sin(x: Tensor) -> Tensor:
+    """The sine of an angle in radians; nan of an infinite one."""
+    return elementwise("sin", scalar.sin, x)
+
+
+def cos(x: Tensor) -> Tensor:
+    """The cosine of an angle in radians; nan of an infinite one."""
+    return elementwise("cos", scalar.cos, x)
+
+
+def erf(x: Tensor) -> Tensor:
+    """The error function, 2/√π times the integral of exp(-t²) from 0 to x."""
+    return elementwise("erf", scalar.erf, x)
+
+
+def floor(x: Tensor) -> Tensor:
+    """The largest whole number that is not above x; TypeError for bools."""
+    no_bools("floor", x)
+    return elementwise("floor", scalar.floor, x, integers=int)
+
+
+def ceil(x: Tensor) -> Tensor:
+    """The smallest whole number that is not below x; TypeError for bools."""
+    no_bools("ceil", x)
+    return elementwise("ceil", scalar.ceil, x, integers=int)
+
+
+def round(x: Tensor, *, decimals: int = 0) -> Tensor:
+    """x to so many decimal places, to tens, hundreds, … if negative; halves go to even.
+
+    Raises TypeError for bools, and for decimals of ints.
+    """
+    no_bools("round", x)
+    whole("round", "decimals", decimals)
+    if decimals and kind(unnest(x)[0]) is int:
+        raise TypeError("round: integers have no decimals")
+    return elementwise("round", lambda item: scalar.round(item, decimals), x, integers=int)
+
+
+def clamp(x: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Tensor:
+    """x, but no less than min, and above all no more than max; one of the two may be None."""
+    if min is None and max is None:
+        raise ValueError("clamp: min or max must be given")
+    if max is None:
+        return _clamp_min("clamp", x, min)
+    if min is None:
+        return _clamp_max("clamp", x, max)
+    return elementwise("clamp", scalar.clamp, x, min, max, integers=_clamped)
+
+
+def clamp_min(x: Tensor, min: Tensor) -> Tensor:
+    """x, but no less than min; where they are equal, x has the gradient."""
+    return _clamp_min("clamp_min", x, min)
+
+
+def clamp_max(x: Tensor, max: Tensor) -> Tensor:
+    """x, but no more than max; where they are equal, x has the gradient."""
+    return _clamp_max("clamp_max", x, max)
+
+
+def maximum(x: Tensor, other: Tensor) -> Tensor:
+    """The larger of each pair, nan if either is; equals share the gradient."""
+    return elementwise("maximum", scalar.maximum, x, other, integers=max)
+
+
+def minimum(x: Tensor, other: Tensor) -> Tensor:
+    """The smaller of each pair, nan if either is; equals share the gradient."""
+    return elementwise("minimum", scalar.minimum, x, other, integers=min)
 
 
 def where(condition: Tensor, x: Tensor, other: Tensor) -> Tensor:
@@ -77,20 +201,12 @@ def masked_fill(x: Tensor, mask: Tensor, value: Tensor) -> Tensor:
     """
     if lists.shape(value):
         raise ValueError(f"masked_fill: value has shape {lists.shape(value)}, not of one number")
-    items, _ = unnest(x)
-    if items and is_integer(items) and not isinstance(value, int):
-        raise TypeError("masked_fill: a floating value does not fit into integers")
+    of = kind(unnest(x)[0])
+    if of is not float:
+        if not isinstance(value, int):
+            raise TypeError("masked_fill: a floating value does not fit into integers")
+        value = of(value)
     return choose("masked_fill", bools("masked_fill", "mask", mask), value, x)
-
-
-def maximum(x: Tensor, other: Tensor) -> Tensor:
-    """The larger of each pair, nan if either is; equals share the gradient."""
-    return elementwise("maximum", scalar.maximum, x, other, integers=max)
-
-
-def minimum(x: Tensor, other: Tensor) -> Tensor:
-    """The smaller of each pair, nan if either is; equals share the gradient."""
-    return elementwise("minimum", scalar.minimum, x, other, integers=min)
 
 
 def elementwise(
@@ -114,12 +230,51 @@ def elementwise(
     return nest(results, shape)
 
 
+def scaled(op: str, name: str, factor: float, x: Tensor, beside: Tensor) -> Tensor:
+    """factor, called name, times x, which will be added to beside: ints with ints stay ints."""
+    if type(factor) is int and factor == 1:
+        return x
+    of = _common_kind(x, beside)
+    fits = isinstance(factor, Real if of is float else int)
+    if not fits or (isinstance(factor, bool) and of is not bool):
+        raise TypeError(f"{op}: {name} of {of.__name__}s may not be a {type(factor).__name__}")
+    return mul(x, bool(factor) if of is bool else factor)
+
+
 def choose(op: str, flags: Flat, x: Tensor, other: Tensor) -> Tensor:
     """x where flags are True, else other."""
     flat, exact = operands(x, other)
     (conditions, xs, others), shape = broadcast(op, flags, *flat)
     function: Callable[..., Any] = _either if exact else scalar.where
     return nest(list(map(function, conditions, xs, others)), shape)
+
+
+def trunc_divide(x: int, other: int) -> int:
+    """x / other, rounded towards 0."""
+    size = operator.abs(x) // operator.abs(other)
+    return size if (x < 0) == (other < 0) else -size
+
+
+def _not_bools_alone(op: str, x: Tensor, other: Tensor) -> None:
+    if _common_kind(x, other) is bool:
+        raise TypeError(f"{op}: expected numbers, not bools")
+
+
+def _common_kind(x: Tensor, other: Tensor) -> type[Any]:
+    kinds = kind(unnest(x)[0]), kind(unnest(other)[0])
+    return next(of for of in (float, int, bool) if of in kinds)
+
+
+def _clamp_min(op: str, x: Tensor, low: Tensor) -> Tensor:
+    return elementwise(op, scalar.clamp_min, x, low, integers=max)
+
+
+def _clamp_max(op: str, x: Tensor, high: Tensor) -> Tensor:
+    return elementwise(op, scalar.clamp_max, x, high, integers=min)
+
+
+def _clamped(x: int, low: int, high: int) -> int:
+    return min(max(x, low), high)
 
 
 def _either(condition: bool, x: int, other: int) -> int:

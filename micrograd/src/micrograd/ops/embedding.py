@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..arguments import ids, in_range
-from ..lists import Tensor, nest, rows, values
+from ..lists import Tensor, nest, operands, rows
 
 
 def embedding(x: Tensor, weight: Tensor) -> Tensor:
@@ -12,7 +12,7 @@ def embedding(x: Tensor, weight: Tensor) -> Tensor:
     Raises IndexError for an id outside [0, n).
     """
     items, shape = ids("embedding", "ids", x)
-    weights, weight_shape = values(weight)
+    [(weights, weight_shape)], _ = operands(weight)
     if len(weight_shape) != 2:
         raise ValueError(f"embedding: weight must have 2 dims, not shape {weight_shape}")
     table = rows(weights, weight_shape, [1])

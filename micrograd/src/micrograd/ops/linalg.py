@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
+from string import ascii_letters
 from typing import Any
 
-from .. import scalar
-from ..arguments import alike, broadcast_shape
-from ..lists import Tensor, nest, rows, stretch
+from .. import lists, scalar
+from ..arguments import alike, broadcast_shape, no_plain_floats
+from ..lists import Shape, Tensor, is_integer, nest, rows, spans, stretch, unnest, walk
+from .elementwise import choose, elementwise, mul, scaled
+from .shape import reshape
+
+Label = str | int  # in einsum: a letter, or a dim of an ellipsis, counted from its end
+Term = tuple[Sequence[Any], dict[Label, Sequence[int]]]  # items, and how far apart along a label
 
 
 def matmul(x: Tensor, other: Tensor) -> Tensor:
@@ -19,19 +25,127 @@ def matmul(x: Tensor, other: Tensor) -> Tensor:
     (..., n, k) and (..., k, m) -> (..., n, m), the leading dims broadcast; (k,) on the left is a
     row, on the right a column, and its dim does not appear in the result. Of ints an int.
     """
-    ((xs, left), (ys, right)), integers = alike("matmul", x, other)
-    if not left or not right or left[-1] != right[-2:][0]:
-        raise ValueError(f"matmul: shapes {left} and {right} do not fit")
+    return _matmul("matmul", x, other)
+
+
+def mm(x: Tensor, mat2: Tensor) -> Tensor:
+    """matmul of two matrices: (n, k), (k, m) -> (n, m)."""
+    return _matmul("mm", x, mat2, ndims=(2, 2))
+
+
+def bmm(x: Tensor, mat2: Tensor) -> Tensor:
+    """matmul of two batches of matrices: (b, n, k), (b, k, m) -> (b, n, m)."""
+    return _matmul("bmm", x, mat2, ndims=(3, 3))
+
+
+def mv(x: Tensor, vec: Tensor) -> Tensor:
+    """matmul of a matrix and a vector: (n, k), (k,) -> (n,)."""
+    return _matmul("mv", x, vec, ndims=(2, 1))
+
+
+def dot(x: Tensor, tensor: Tensor) -> Tensor:
+    """matmul of two vectors: (k,), (k,) -> ()."""
+    return _matmul("dot", x, tensor, ndims=(1, 1))
+
+
+def outer(x: Tensor, vec2: Tensor) -> Tensor:
+    """Each element of one vector times each of the other: (n,), (m,) -> (n, m)."""
+    no_plain_floats("outer", x, vec2)
+    shapes = lists.shape(x), lists.shape(vec2)
+    if tuple(map(len, shapes)) != (1, 1):
+        raise ValueError("outer: shapes {} and {} are not of two vectors".format(*shapes))
+    return mul(reshape(x, (-1, 1)), vec2)
+
+
+def addmm(x: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · x + alpha · mm(mat1, mat2), to whose shape x broadcasts; x is ignored if beta is 0."""
+    return _plus("addmm", x, _matmul("addmm", mat1, mat2, ndims=(2, 2)), beta, alpha)
+
+
+def baddbmm(
+    x: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """beta · x + alpha · bmm(batch1, batch2), as addmm."""
+    return _plus("baddbmm", x, _matmul("baddbmm", batch1, batch2, ndims=(3, 3)), beta, alpha)
+
+
+def einsum(equation: str, *operands: Tensor) -> Tensor:
+    """Products of elements, one of each operand, summed as the equation says.
+
+    "ij,jk->ik" is mm: for every i and k the sum over j, which is not behind the arrow, of x[i][j]
+    times y[j][k]. A letter twice in one operand is its diagonal, "..." stands for any dims, which
+    broadcast, as lengths of 1 do. Without an arrow the result has, in the order of the alphabet,
+    the letters that appear once. Of several operands, which may come as one list, the first two are
+    summed first.
+    """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    written = inputs.split(",")
+    if len(operands) == 1 < len(written) and isinstance(operands[0], list | tuple):
+        operands = tuple(operands[0])
+    if not operands or len(operands) != len(written):
+        raise ValueError(f"einsum: {len(operands)} operands for {equation!r}")
+    flat, integers = alike("einsum", *operands)
+    labels = [_labels(text, len(shape)) for text, (_, shape) in zip(written, flat, strict=True)]
+    every = [label for own in labels for label in own]
+    hidden = sorted({label for label in every if isinstance(label, int)})
+    if arrow:
+        head, dots, tail = _split(output)
+        kept: list[Label] = [*head, *(hidden if dots else []), *tail]
+    else:
+        kept = [*hidden, *sorted({a for a in every if isinstance(a, str) and every.count(a) == 1})]
+    if len(set(kept)) < len(kept) or not set(kept) <= set(every):
+        raise ValueError(f"einsum: {output!r} does not name the dims of {inputs!r} once at most")
+    terms = [_term(own, *operand) for own, operand in zip(labels, flat, strict=True)]
+    while len(terms) > 2:
+        needed = {*kept, *(label for _, steps in terms[2:] for label in steps)}
+        both = [label for label in {**terms[0][1], **terms[1][1]} if label in needed]
+        terms = [_contracted(terms[:2], both, integers), *terms[2:]]
+    items, steps = _contracted(terms, kept, integers)
+    return nest(items, tuple(len(steps[label]) for label in kept))
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x weightᵀ + bias: (..., n), (m, n), (m,) -> (..., m); of ints an int.
+
+    A weight of shape (n,), with a bias of shape (), makes (...) of it.
+    """
+    given = (x, weight) if bias is None else (x, weight, bias)
+    ((xs, shape), (ws, weight_shape), *biases), integers = alike("linear", *given)
+    if not shape or len(weight_shape) not in (1, 2) or shape[-1] != weight_shape[-1]:
+        raise ValueError(f"linear: shapes {shape} and {weight_shape} do not fit")
+    dot: Callable[..., Any] = integer_dot if integers else scalar.dot
+    add: Callable[..., Any] = operator.add if integers else scalar.add
+    weights = rows(ws, weight_shape, [len(weight_shape) - 1])
+    result = [
+        dot(row, weight_row) for row in rows(xs, shape, [len(shape) - 1]) for weight_row in weights
+    ]
+    for bs, bias_shape in biases:
+        if bias_shape != weight_shape[:-1]:
+            raise ValueError(f"linear: shapes {weight_shape} and {bias_shape} of weight and bias")
+        result = list(map(add, result, cycle(bs)))
+    return nest(result, (*shape[:-1], *weight_shape[:-1]))
+
+
+def _matmul(op: str, x: Tensor, other: Tensor, ndims: tuple[int, int] | None = None) -> Tensor:
+    """matmul; where ndims says how many dims the two have, nothing broadcasts."""
+    ((xs, left), (ys, right)), integers = alike(op, x, other)
+    fits = left and right and left[-1] == right[-2:][0]
+    if ndims is not None:
+        fits = fits and (len(left), len(right)) == ndims and left[:-2] == right[:-2]
+    if not fits:
+        raise ValueError(f"{op}: shapes {left} and {right} do not fit")
     kept = left[-2:-1] + (right[-1:] if len(right) > 1 else ())
     left = left if len(left) > 1 else (1, *left)
     right = right if len(right) > 1 else (*right, 1)
-    batch = broadcast_shape("matmul", left[:-2], right[:-2])
+    batch = broadcast_shape(op, left[:-2], right[:-2])
     n, m = left[-2], right[-1]
     xs = stretch(xs, left, (*batch, *left[-2:]))
     ys = stretch(ys, right, (*batch, *right[-2:]))
     xs_rows = rows(xs, (*batch, *left[-2:]), [len(batch) + 1])
     ys_columns = rows(ys, (*batch, *right[-2:]), [len(batch)])
-    dot: Callable[..., Any] = _integer_dot if integers else scalar.dot
+    dot: Callable[..., Any] = integer_dot if integers else scalar.dot
     products = [
         dot(xs_rows[b * n + i], ys_columns[b * m + j])
         for b in range(math.prod(batch))
@@ -41,24 +155,87 @@ def matmul(x: Tensor, other: Tensor) -> Tensor:
     return nest(products, (*batch, *kept))
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x weightᵀ + bias: (..., n), (m, n), (m,) -> (..., m); of ints an int."""
-    given = (x, weight) if bias is None else (x, weight, bias)
-    ((xs, shape), (ws, weight_shape), *biases), integers = alike("linear", *given)
-    if not shape or len(weight_shape) != 2 or shape[-1] != weight_shape[1]:
-        raise ValueError(f"linear: shapes {shape} and {weight_shape} do not fit")
-    dot: Callable[..., Any] = _integer_dot if integers else scalar.dot
-    add: Callable[..., Any] = operator.add if integers else scalar.add
-    weights = rows(ws, weight_shape, [1])
-    result = [
-        dot(row, weight_row) for row in rows(xs, shape, [len(shape) - 1]) for weight_row in weights
-    ]
-    for bs, bias_shape in biases:
-        if bias_shape != weight_shape[:1]:
-            raise ValueError(f"linear: shapes {weight_shape} and {bias_shape} of weight and bias")
-        result = list(map(add, result, cycle(bs)))
-    return nest(result, (*shape[:-1], weight_shape[0]))
+def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    items, shape = unnest(x)
+    products, target = unnest(product)
+    if items and products and is_integer(items) != is_integer(products):
+        raise TypeError(f"{op}: expected tensors of one dtype")
+    if broadcast_shape(op, shape, target) != target:
+        raise ValueError(f"{op}: shape {shape} does not broadcast to {target}")
+    product = scaled(op, "alpha", alpha, product, product)
+    if beta == 0:
+        return choose(op, ([True], ()), product, x)
+    x = scaled(op, "beta", beta, x, x)
+    return elementwise(op, scalar.add, x, product, integers=operator.add)
 
 
-def _integer_dot(xs: Sequence[int], ys: Sequence[int]) -> int:
+def _split(text: str) -> tuple[str, bool, str]:
+    """The letters before an ellipsis, whether there is one, and those after it."""
+    head, dots, tail = text.partition("...")
+    if not set(head + tail) <= set(ascii_letters):
+        raise ValueError(f"einsum: {text!r} is not made of letters and at most one ellipsis")
+    return head, bool(dots), tail
+
+
+def _labels(text: str, ndim: int) -> list[Label]:
+    """A label for each of the dims that text names."""
+    head, dots, tail = _split(text)
+    hidden = ndim - len(head + tail)
+    if hidden < 0 or (hidden and not dots):
+        raise ValueError(f"einsum: {text!r} does not name {ndim} dims")
+    return [*head, *range(-hidden, 0), *tail]
+
+
+def _term(labels: Sequence[Label], items: Sequence[Any], shape: Shape) -> Term:
+    """An operand by its labels; along one that comes twice lies the diagonal."""
+    steps: dict[Label, Sequence[int]] = {}
+    for label, offsets in zip(labels, spans(shape), strict=True):
+        known = steps.get(label, [0] * len(offsets))
+        if len(known) != len(offsets):
+            raise ValueError(f"einsum: {label!r} is of two lengths in shape {shape}")
+        steps[label] = list(map(operator.add, known, offsets))
+    return items, steps
+
+
+def _lengths(terms: Iterable[Term]) -> dict[Label, int]:
+    """How long each label is; a length of 1 broadcasts."""
+    lengths: dict[Label, int] = {}
+    for _, steps in terms:
+        for label, offsets in steps.items():
+            known = lengths.get(label, 1)
+            if 1 not in (known, len(offsets)) and known != len(offsets):
+                raise ValueError(f"einsum: {label!r} is of lengths {known} and {len(offsets)}")
+            lengths[label] = len(offsets) if known == 1 else known
+    return lengths
+
+
+def _contracted(terms: Sequence[Term], kept: Sequence[Label], integers: bool) -> Term:
+    """One or two terms multiplied, and summed along the labels that are not kept."""
+    lengths = _lengths(terms)
+    summed = [label for label in lengths if label not in kept]
+
+    def positions(steps: dict[Label, Sequence[int]], labels: Sequence[Label]) -> list[int]:
+        return walk(
+            steps[label] if len(steps.get(label, ())) == lengths[label] else [0] * lengths[label]
+            for label in labels
+        )
+
+    rows_of_terms = []
+    for items, steps in terms:
+        along = positions(steps, summed)
+        rows_of_terms.append(
+            [[items[start + offset] for offset in along] for start in positions(steps, kept)]
+        )
+    if len(terms) == 2:
+        dot: Callable[..., Any] = integer_dot if integers else scalar.dot
+        results = list(map(dot, *rows_of_terms))
+    elif summed:
+        results = list(map(sum if integers else scalar.total, *rows_of_terms))
+    else:
+        results = [item for row in rows_of_terms[0] for item in row]
+    shape = tuple(lengths[label] for label in kept)
+    return results, dict(zip(kept, spans(shape), strict=True))
+
+
+def integer_dot(xs: Sequence[int], ys: Sequence[int]) -> int:
     return sum(map(operator.mul, xs, ys))

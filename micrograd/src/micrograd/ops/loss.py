@@ -2,55 +2,266 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
 
-from .. import scalar
-from ..arguments import broadcast, floating, ids, in_range, option
+from .. import lists, scalar
+from ..arguments import (
+    broadcast,
+    broadcast_shape,
+    constants,
+    floating,
+    ids,
+    in_range,
+    no_bools,
+    option,
+    probability,
+    whole,
+)
 from ..engine import Value
-from ..lists import Shape, Tensor, nest, operands, rows
+from ..lists import Shape, Tensor, is_integer, nest, rows, stretch, unnest
 from .activation import log_probabilities
+from .elementwise import elementwise
+from .reduction import mean, sum
 
 _REDUCTIONS = ("mean", "sum", "none")
 
 
 def cross_entropy(
-    x: Tensor, target: Tensor, *, ignore_index: int = -100, reduction: str = "mean"
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Minus the log-probability that the logits x give to the class target.
 
-    x (C,), (N, C) or (N, C, d1, …), target of integers (), (N,) or (N, d1, …). Targets equal to
-    ignore_index lose nothing and do not count in the mean, which is nan if there are no others.
-    Raises IndexError for another target outside [0, C).
+    x (C,), (N, C) or (N, C, d1, …), target of integers (), (N,) or (N, d1, …), or of probabilities
+    in x's shape; weight (C,) is how much each class counts. label_smoothing is the share of the
+    target that all classes have in equal parts. Targets equal to ignore_index lose nothing. The
+    mean is over the weights of the other targets, nan if there are none; of probabilities, over
+    the rows. Raises IndexError for another target outside [0, C).
     """
-    option("cross_entropy", "reduction", reduction, _REDUCTIONS)
-    items, shape = floating("cross_entropy", x)
-    targets, target_shape = ids("cross_entropy", "target", target)
-    classes = min(1, len(shape) - 1)
-    if not shape or target_shape != shape[:classes] + shape[classes + 1 :]:
-        raise ValueError(f"cross_entropy: shapes {shape} and {target_shape} do not fit")
+    op = "cross_entropy"
+    option(op, "reduction", reduction, _REDUCTIONS)
+    whole(op, "ignore_index", ignore_index)
+    probability(op, "label_smoothing", label_smoothing)
+    classes, shape, weights = _classes(op, x, weight)
+    scores = [log_probabilities(row) for row in classes]
+    targets, target_shape = unnest(target)
+    if target_shape != lists.shape(x) or is_integer(targets):
+        losses, count = _picked(op, scores, shape, target, weights, ignore_index, label_smoothing)
+        return _class_mean(losses, count, shape, reduction)
+    if ignore_index >= 0:
+        raise ValueError(f"{op}: an ignore_index of {ignore_index} for probabilities")
     losses = []
-    for row, wanted in zip(rows(items, shape, [classes]), targets, strict=True):
-        counts = wanted != ignore_index
-        index = in_range("cross_entropy", "target", wanted, len(row)) if counts else 0
-        losses.append(scalar.where(counts, -log_probabilities(row)[index], Value(0.0)))
-    count = sum(wanted != ignore_index for wanted in targets)
-    return _reduced(losses, target_shape, reduction, count)
+    for row, shares in zip(scores, _classes(op, target, None)[0], strict=True):
+        if weight is not None or label_smoothing:
+            even = label_smoothing / len(row)
+            shares = [
+                (share * (1.0 - label_smoothing) + even) * factor
+                for share, factor in zip(shares, weights, strict=True)
+            ]
+        losses.append(-scalar.dot(row, shares))
+    return _class_mean(losses, len(scores), shape, reduction)
 
 
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def nll_loss(
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Minus the log-probability that x has for the class target; otherwise as cross_entropy."""
+    option("nll_loss", "reduction", reduction, _REDUCTIONS)
+    whole("nll_loss", "ignore_index", ignore_index)
+    classes, shape, weights = _classes("nll_loss", x, weight)
+    losses, count = _picked("nll_loss", classes, shape, target, weights, ignore_index)
+    return _class_mean(losses, count, shape, reduction)
+
+
+def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The squared difference of x and target, which broadcast."""
     option("mse_loss", "reduction", reduction, _REDUCTIONS)
-    flat, integers = operands(x, target)
-    if integers and flat[0][0]:
+    items = [*unnest(x)[0], *unnest(target)[0]]
+    if items and is_integer(items):
         raise TypeError("mse_loss: expected floats, not integers")
-    (xs, targets), shape = broadcast("mse_loss", *flat)
-    distances = list(map(scalar.sub, xs, targets))
-    squares = list(map(scalar.mul, distances, distances))
-    return _reduced(squares, shape, reduction, len(squares))
+
+    def squared(item: Value, wanted: Value) -> Value:
+        distance = item - wanted
+        return distance * distance
+
+    return _reduced(elementwise("mse_loss", squared, x, target), reduction)
 
 
-def _reduced(losses: Sequence[Value], shape: Shape, reduction: str, count: int) -> Tensor:
+def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """The absolute difference of x and target, which broadcast; TypeError for a mean of ints."""
+    option("l1_loss", "reduction", reduction, _REDUCTIONS)
+    no_bools("l1_loss", x, target)
+    distances = elementwise(
+        "l1_loss",
+        lambda item, wanted: scalar.abs(item - wanted),
+        x,
+        target,
+        integers=lambda item, wanted: operator.abs(item - wanted),
+    )
+    if reduction == "mean":
+        floating("l1_loss", distances)
+    return _reduced(distances, reduction)
+
+
+def binary_cross_entropy(
+    x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Minus the log-probability of the truth, target, which the probabilities x give to it.
+
+    target, of x's shape, is between 0, false, and 1, true. weight broadcasts to x. A logarithm is
+    at least -100. Raises ValueError for numbers outside [0, 1].
+    """
+    op = "binary_cross_entropy"
+    items, targets, shape = _pairs(op, x, target, reduction)
+    for item in [*items, *targets]:
+        if not 0.0 <= item.data <= 1.0:
+            raise ValueError(f"{op}: x and target must be between 0 and 1, not {item.data}")
+    losses = list(map(scalar.binary_cross_entropy, items, targets))
+    return _reduced(nest(_weighted(op, losses, weight, shape), shape), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """binary_cross_entropy of sigmoid(x), which does not overflow where that would.
+
+    pos_weight, how much what is true counts, broadcasts to x as weight does.
+    """
+    op = "binary_cross_entropy_with_logits"
+    items, targets, shape = _pairs(op, x, target, reduction)
+    losses = []
+    for item, truth, positive in zip(
+        items, targets, _spread(op, "pos_weight", pos_weight, shape), strict=True
+    ):
+        surprise = scalar.softplus(-item)  # minus the logarithm of sigmoid(item)
+        if pos_weight is not None:
+            surprise = surprise * (truth * (positive - 1.0) + 1.0)
+        losses.append((1.0 - truth) * item + surprise)
+    return _reduced(nest(_weighted(op, losses, weight, shape), shape), reduction)
+
+
+def kl_div(
+    x: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
+) -> Tensor:
+    """target · (log(target) - x), for log-probabilities x: they broadcast.
+
+    log_target: target, too, is a logarithm. reduction "batchmean" is the sum over the length of
+    x's first dim.
+
+    Kullback, Leibler 1951, https://doi.org/10.1214/aoms/1177729694
+    """
+    option("kl_div", "reduction", reduction, (*_REDUCTIONS, "batchmean"))
+    flat = floating("kl_div", x), floating("kl_div", target)
+    (items, targets), shape = broadcast("kl_div", *flat)
+    if log_target:
+        losses = [scalar.exp(log) * (log - item) for item, log in zip(items, targets, strict=True)]
+    else:
+        losses = [scalar.xlogx(p) - p * item for item, p in zip(items, targets, strict=True)]
+    if reduction == "batchmean":
+        return sum(nest(losses, shape)) / (*lists.shape(x), 1)[0]
+    return _reduced(nest(losses, shape), reduction)
+
+
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
-        return nest(losses, shape)
-    total = scalar.total(losses)
-    return total / count if reduction == "mean" else total
+        return losses
+    return mean(losses) if reduction == "mean" else sum(losses)
+
+
+def _classes(
+    op: str, x: Tensor, weight: Tensor | None
+) -> tuple[list[list[Value]], Shape, list[float]]:
+    """x in rows of one number per class, the shape of all other dims, and each class's weight."""
+    items, shape = floating(op, x)
+    if not shape:
+        raise ValueError(f"{op}: expected at least 1 dim, not shape {shape}")
+    along = min(1, len(shape) - 1)
+    others = shape[:along] + shape[along + 1 :]
+    if weight is None:
+        return rows(items, shape, [along]), others, [1.0] * shape[along]
+    weights, own = constants(op, "weight", weight)
+    if own != shape[along : along + 1]:
+        raise ValueError(f"{op}: weight of shape {own} for {shape[along]} classes")
+    return rows(items, shape, [along]), others, weights
+
+
+def _picked(
+    op: str,
+    scores: Sequence[Sequence[Value]],
+    shape: Shape,
+    target: Tensor,
+    weights: Sequence[float],
+    ignore_index: int,
+    smoothing: float = 0.0,
+) -> tuple[list[Value], float]:
+    """Minus the weighted score of each target's class, and the sum of the weights."""
+    targets, target_shape = ids(op, "target", target)
+    if target_shape != shape:
+        raise ValueError(f"{op}: target of shape {target_shape}, not {shape}")
+    factors = list(map(Value, weights))
+    losses, count = [], 0.0
+    for row, wanted in zip(scores, targets, strict=True):
+        if wanted == ignore_index:
+            losses.append(scalar.where(False, row[0], Value(0.0)))
+            continue
+        index = in_range(op, "target", wanted, len(row))
+        count += weights[index]
+        loss = row[index] * -weights[index]
+        if smoothing:
+            every = scalar.dot(row, factors)
+            loss = loss * (1.0 - smoothing) - every * (smoothing / len(row))
+        losses.append(loss)
+    return losses, count
+
+
+def _class_mean(losses: Sequence[Value], count: float, shape: Shape, reduction: str) -> Tensor:
+    if reduction == "mean":
+        # Over no weight it is nan, though smoothing may have left something to sum.
+        return scalar.total(losses) / (count or math.nan)
+    return _reduced(nest(losses, shape), reduction)
+
+
+def _pairs(
+    op: str, x: Tensor, target: Tensor, reduction: str
+) -> tuple[list[Value], list[Value], Shape]:
+    """x and target, of one shape."""
+    option(op, "reduction", reduction, _REDUCTIONS)
+    items, shape = floating(op, x)
+    targets, target_shape = floating(op, target)
+    if target_shape != shape:
+        raise ValueError(f"{op}: shapes {shape} and {target_shape} differ")
+    return items, targets, shape
+
+
+def _spread(op: str, name: str, weight: Tensor | None, shape: Shape) -> list[float]:
+    """A weight for each element; 1 for None."""
+    if weight is None:
+        return stretch([1.0], (), shape)
+    weights, own = constants(op, name, weight)
+    if broadcast_shape(op, own, shape) != shape:
+        raise ValueError(f"{op}: {name} of shape {own} for shape {shape}")
+    return stretch(weights, own, shape)
+
+
+def _weighted(op: str, losses: list[Value], weight: Tensor | None, shape: Shape) -> list[Value]:
+    if weight is None:
+        return losses
+    weights = _spread(op, "weight", weight, shape)
+    return [loss * factor for loss, factor in zip(losses, weights, strict=True)]

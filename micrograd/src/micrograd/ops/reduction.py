@@ -3,59 +3,41 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any
 
 from .. import scalar
-from ..arguments import Dims, axes, axis, floating
-from ..engine import Value
+from ..arguments import Dims, axes, floating, named_axes, no_bools, number, one_axis, whole
+from ..engine import Value, as_value
 from ..floats import argmax as argmax_of
 from ..floats import argmin as argmin_of
-from ..lists import Shape, Tensor, is_integer, nest, operands, rows, unnest, values
+from ..lists import Shape, Tensor, kind, map_rows, nest, numbers, operands, rows, unnest
+from .elementwise import maximum, minimum
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The sum over dim, an int or a tuple; of ints and bools an int."""
-    items, shape = unnest(x)
-    dims = axes("sum", dim, len(shape))
-    if items and is_integer(items):
-        sums: list[int] = [builtins.sum(row) for row in rows(items, shape, dims)]
-        return nest(sums, _reduced(shape, dims, keepdim))
-    return _reduce(scalar.total, values(x), dims, keepdim)
+    return _reduce("sum", scalar.total, x, dim, keepdim, integers=builtins.sum)
 
 
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The mean over dim, an int or a tuple; nan of no elements; TypeError for ints and bools."""
-    items, shape = floating("mean", x)
-    return _reduce(average, (items, shape), axes("mean", dim, len(shape)), keepdim)
+    floating("mean", x)
+    return _reduce("mean", average, x, dim, keepdim)
 
 
-def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The largest element, or, along dim, the pair (largest elements, their indices).
+def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The product over dim, or of all elements; of ints and bools an int.
 
-    nan counts as largest. Of equal elements, all share the gradient if dim is None, else the
-    first has it. Raises ValueError, or along dim IndexError, where there is no element, and
-    TypeError for keepdim without a dim.
+    Raises TypeError for keepdim without a dim.
     """
     if dim is None:
-        return _extreme("max", scalar.largest, builtins.max, x, keepdim)
-    return _extremes("max", argmax_of, x, dim, keepdim)
-
-
-def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The smallest element, or, along dim, the pair (smallest elements, their indices); as max."""
-    if dim is None:
-        return _extreme("min", scalar.smallest, builtins.min, x, keepdim)
-    return _extremes("min", argmin_of, x, dim, keepdim)
-
-
-def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the largest element is, the first of equals: its index along dim, or in flat x."""
-    items, shape = values(x)
-    dims = axes("argmax", None, len(shape)) if dim is None else _one("argmax", dim, shape)
-    if not items:
-        raise IndexError(f"argmax: shape {shape} has no element")
-    found = [argmax_of([item.data for item in row]) for row in rows(items, shape, dims)]
-    return nest(found, _reduced(shape, dims, keepdim))
+        _no_keepdim("prod", keepdim)
+    else:
+        whole("prod", "dim", dim)
+    return _reduce("prod", scalar.prod, x, dim, keepdim, integers=math.prod)
 
 
 def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
@@ -63,15 +45,101 @@ def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = F
 
     Raises TypeError for ints and bools.
     """
+    return _spread("var", lambda variance: variance, x, dim, correction, keepdim)
 
-    def spread(row: Sequence[Value]) -> Value:
-        # The sum is least around the mean, its slope there 0: to the gradient, a constant.
-        centre = average(row).detach()
-        distances = [item - centre for item in row]
-        return scalar.spread(distances, float(len(row) - correction), unsigned=dim is None)
 
-    items, shape = floating("var", x)
-    return _reduce(spread, (items, shape), axes("var", dim, len(shape)), keepdim)
+def std(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
+    """The square root of the variance; where that is 0, so is the gradient; otherwise as var."""
+    return _spread("std", scalar.deviation, x, dim, correction, keepdim)
+
+
+def var_mean(
+    x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The pair (variance, mean), as var and mean have them."""
+    variance = _spread("var_mean", lambda variance: variance, x, dim, correction, keepdim)
+    return variance, mean(x, dim, keepdim)
+
+
+def amax(x: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
+    """The largest element over dim, an int or a tuple, or of all; equals share the gradient.
+
+    nan counts as largest. Raises IndexError where there is no element.
+    """
+    return _extreme("amax", _spoilt(scalar.largest), builtins.max, x, dim, keepdim)
+
+
+def amin(x: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
+    """The smallest element over dim; nan counts as smallest; otherwise as amax."""
+    return _extreme("amin", _spoilt(scalar.smallest), builtins.min, x, dim, keepdim)
+
+
+def max(
+    x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor = None
+) -> Tensor:
+    """The largest element, or, along dim, the pair (largest elements, their indices).
+
+    With another tensor, in place of dim or as other: maximum. nan counts as largest. Of equal
+    elements, all share the gradient if dim is None, else the first has it. Raises IndexError where
+    there is no element, and TypeError for keepdim without a dim.
+    """
+    other = _other("max", dim, keepdim, other)
+    if other is not None:
+        return maximum(x, other)
+    if dim is None:
+        _no_keepdim("max", keepdim)
+        return _extreme("max", scalar.largest, builtins.max, x, dim, keepdim)
+    return _extremes("max", argmax_of, x, dim, keepdim)
+
+
+def min(
+    x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor = None
+) -> Tensor:
+    """The smallest element, or, along dim, the pair (smallest elements, their indices); as max."""
+    other = _other("min", dim, keepdim, other)
+    if other is not None:
+        return minimum(x, other)
+    if dim is None:
+        _no_keepdim("min", keepdim)
+        return _extreme("min", scalar.smallest, builtins.min, x, dim, keepdim)
+    return _extremes("min", argmin_of, x, dim, keepdim)
+
+
+def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the largest element is, the first of equals: its index along dim, or in flat x.
+
+    nan counts as largest. Raises IndexError where there is no element, TypeError for bools.
+    """
+    return _index("argmax", argmax_of, x, dim, keepdim)
+
+
+def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest element is; nan counts as smallest; otherwise as argmax."""
+    return _index("argmin", argmin_of, x, dim, keepdim)
+
+
+def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
+    """The logarithm of the sum of exponentials over dim, an int or a tuple; -inf of no elements."""
+    if dim is None:
+        raise TypeError("logsumexp: dim must be an int or a tuple of ints, not None")
+    return _reduce("logsumexp", scalar.logsumexp, x, dim, keepdim)
+
+
+def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """Whether one of the elements over dim, an int or a tuple, is neither 0 nor False."""
+    return _judge("any", builtins.any, x, dim, keepdim)
+
+
+def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """Whether none of the elements over dim, an int or a tuple, is 0 or False."""
+    return _judge("all", builtins.all, x, dim, keepdim)
+
+
+def cumsum(x: Tensor, dim: int) -> Tensor:
+    """The sums of the elements along dim up to each of them; of ints and bools ints."""
+    [(items, shape)], exact = operands(x)
+    terms: Sequence[Any] = list(map(int, items)) if exact else items
+    return map_rows(accumulate, terms, shape, one_axis("cumsum", dim, len(shape)))
 
 
 def average(row: Sequence[Value]) -> Value:
@@ -79,48 +147,119 @@ def average(row: Sequence[Value]) -> Value:
 
 
 def _reduce(
+    op: str,
     function: Callable[[Sequence[Value]], Value],
-    x: tuple[list[Value], Shape],
-    dims: Sequence[int],
+    x: Tensor,
+    dim: Dims,
+    keepdim: bool,
+    integers: Callable[[Sequence[int]], int] | None = None,
+) -> Tensor:
+    """function of each group of elements over dim; integers: the function for integer tensors."""
+    items, shape = unnest(x)
+    compute: Callable[..., Any] = function
+    if integers is not None and kind(items) is not float:
+        compute = integers
+    else:
+        items = list(map(as_value, items))
+    dims = axes(op, dim, len(shape))
+    return nest(list(map(compute, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
+
+
+def _spread(
+    op: str,
+    function: Callable[[Value], Value],
+    x: Tensor,
+    dim: Dims,
+    correction: float,
     keepdim: bool,
 ) -> Tensor:
-    items, shape = x
-    results = [function(row) for row in rows(items, shape, dims)]
-    return nest(results, _reduced(shape, dims, keepdim))
+    """function of each group's variance."""
+    floating(op, x)
+    taken = number(op, "correction", correction)
+
+    def spread(row: Sequence[Value]) -> Value:
+        # The sum is least around the mean, its slope there 0: to the gradient, a constant.
+        centre = average(row).detach()
+        distances = [item - centre for item in row]
+        return function(scalar.spread(distances, len(row) - taken, unsigned=dim is None))
+
+    return _reduce(op, spread, x, dim, keepdim)
 
 
 def _extreme(
     op: str,
     function: Callable[[Sequence[Value]], Value],
-    of_integers: Callable[[Sequence[int]], int],
+    integers: Callable[[Sequence[int]], int],
     x: Tensor,
+    dim: Dims,
     keepdim: bool,
 ) -> Tensor:
-    if keepdim:
-        raise TypeError(f"{op}: keepdim needs a dim")
-    [(items, shape)], integers = operands(x)
-    if not items:
-        raise ValueError(f"{op}: shape {shape} has no element")
-    return nest([of_integers(items) if integers else function(items)], ())
+    """An extreme element, whose gradient all that equal it share."""
+    _, shape = unnest(x)
+    _require_elements(op, shape, axes(op, dim, len(shape)))
+    return _reduce(op, function, x, dim, keepdim, integers=integers)
+
+
+def _spoilt(function: Callable[[Sequence[Value]], Value]) -> Callable[[Sequence[Value]], Value]:
+    """function, but where that is nan, so is the gradient of every element."""
+
+    def extreme(row: Sequence[Value]) -> Value:
+        best = function(row)
+        # No element equals nan: torch divides its gradient by 0, and gives that to all.
+        return scalar.dot(row, [Value(math.nan)] * len(row)) if math.isnan(best.data) else best
+
+    return extreme
+
+
+def _other(op: str, dim: Any, keepdim: bool, other: Tensor | None) -> Tensor | None:
+    """The tensor that x is compared with: other, or what stands in the place of dim."""
+    if isinstance(dim, Value | list):
+        dim, other = other, dim
+    if other is not None and (dim is not None or keepdim):
+        raise TypeError(f"{op}: another tensor excludes dim and keepdim")
+    return other
 
 
 def _extremes(
     op: str, choose: Callable[[Sequence[float]], int], x: Tensor, dim: int, keepdim: bool
 ) -> tuple[Tensor, Tensor]:
+    """An extreme element along dim, which has the whole gradient, and its index."""
     [(items, shape)], _ = operands(x)
-    dims = _one(op, dim, shape)
+    dims = one_axis(op, dim, len(shape))
+    _require_elements(op, shape, dims)
     groups = rows(items, shape, dims)
-    if not all(groups):
-        raise IndexError(f"{op}: shape {shape} has no element along dim {dim}")
     indices = [choose([float(item) for item in row]) for row in groups]
     chosen = [row[i] for row, i in zip(groups, indices, strict=True)]
     reduced = _reduced(shape, dims, keepdim)
     return nest(chosen, reduced), nest(indices, reduced)
 
 
-def _one(op: str, dim: int, shape: Shape) -> list[int]:
-    along = axis(op, dim, len(shape))
-    return [along] if shape else []
+def _index(
+    op: str, choose: Callable[[Sequence[float]], int], x: Tensor, dim: int | None, keepdim: bool
+) -> Tensor:
+    no_bools(op, x)
+    [(items, shape)] = numbers(x)
+    dims = list(range(len(shape))) if dim is None else one_axis(op, dim, len(shape))
+    _require_elements(op, shape, dims)
+    return nest(list(map(choose, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
+
+
+def _judge(
+    op: str, function: Callable[[Sequence[float]], bool], x: Tensor, dim: Dims, keepdim: bool
+) -> Tensor:
+    [(items, shape)] = numbers(x)
+    dims = named_axes(op, dim, len(shape))
+    return nest(list(map(function, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
+
+
+def _require_elements(op: str, shape: Shape, dims: Sequence[int]) -> None:
+    if 0 in [shape[d] for d in dims]:
+        raise IndexError(f"{op}: shape {shape} has no element along its dims {tuple(dims)}")
+
+
+def _no_keepdim(op: str, keepdim: bool) -> None:
+    if keepdim:
+        raise TypeError(f"{op}: keepdim needs a dim")
 
 
 def _reduced(shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:

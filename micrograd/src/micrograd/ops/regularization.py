@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..arguments import probability
-from ..lists import Tensor, nest, values
+from ..arguments import floating, probability
+from ..lists import Tensor, nest, unnest
 from ..random import generator
 
 
@@ -13,8 +13,10 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
     probability("dropout", "p", p)
-    items, shape = values(x)
-    if not training or p == 0.0:
+    if not training:
+        return nest(*unnest(x))
+    items, shape = floating("dropout", x)
+    if p == 0.0:
         return nest(items, shape)
     kept = 1.0 / (1.0 - p) if p < 1.0 else 0.0
     return nest([item * (0.0 if generator.random() < p else kept) for item in items], shape)

@@ -1,16 +1,16 @@
-"""The same elements in another arrangement: but for the zeros of a triangle, no Value is made."""
+"""The same elements in another arrangement: no Value is made but a triangle's zeros, and clones."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import accumulate, compress
+from itertools import accumulate
 from typing import Any
 
-from .. import lists
-from ..arguments import Dims, axes, axis, broadcast_shape, complete, sizes
-from ..lists import Shape, Tensor, is_bool, nest, spans, stretch, unnest, walk
-from .elementwise import choose
+from .. import lists, scalar
+from ..arguments import Dims, axes, axis, complete, named_axes, present_axis, sizes, whole
+from ..lists import Shape, Tensor, kind, nest, operands, rows, spans, stretch, unnest, walk
+from .elementwise import choose, elementwise
 
 
 def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
@@ -36,36 +36,52 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
     """The dims in another order: dim i of the result is dim dims[i] of x."""
     items, shape = unnest(x)
-    order = axes("permute", sizes("permute", dims), len(shape))
-    if len(order) != len(shape):
+    dims = sizes("permute", dims)
+    if len(dims) != len(shape):
         raise ValueError(f"permute: {dims} do not name the dims of shape {shape}")
+    return _permuted(items, shape, axes("permute", dims, len(shape)))
+
+
+def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """The dims that source names, in the places that destination names; the others in order."""
+    items, shape = unnest(x)
+    moved = named_axes("movedim", sizes("movedim", source), len(shape))
+    places = named_axes("movedim", sizes("movedim", destination), len(shape))
+    if len(moved) != len(places):
+        raise ValueError(f"movedim: {source} and {destination} do not name as many dims")
+    dim_at = dict(zip(places, moved, strict=True))
+    others = iter([i for i in range(len(shape)) if i not in moved])
+    order = [dim_at[i] if i in dim_at else next(others) for i in range(len(shape))]
     return _permuted(items, shape, order)
 
 
-def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
-    """Without the dims of length 1, or without those of them that dim names."""
-    items, shape = unnest(x)
-    named = () if dim in ((), []) else axes("squeeze", dim, len(shape))
-    return nest(items, tuple(n for i, n in enumerate(shape) if i not in named or n != 1))
-
-
-def unsqueeze(x: Tensor, dim: int) -> Tensor:
-    """With a new dim of length 1 at dim."""
-    items, shape = unnest(x)
-    at = axis("unsqueeze", dim, len(shape) + 1)
-    return nest(items, (*shape[:at], 1, *shape[at:]))
+def t(x: Tensor) -> Tensor:
+    """A matrix transposed; a vector or a number as it is."""
+    shape = lists.shape(x)
+    if len(shape) > 2:
+        raise ValueError(f"t: expected at most 2 dims, not shape {shape}")
+    return transpose(x, 0, -1) if len(shape) == 2 else contiguous(x)
 
 
 def expand(x: Tensor, size: int | Sequence[int]) -> Tensor:
     """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
+    return _expanded("expand", x, size)
+
+
+def broadcast_to(x: Tensor, size: int | Sequence[int]) -> Tensor:
+    """expand, by NumPy's name."""
+    return _expanded("broadcast_to", x, size)
+
+
+def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
+    """x so many times in a row along each dim; new dims are added in front."""
     items, shape = unnest(x)
-    size = sizes("expand", size)
-    new = len(size) - len(shape)
-    full = tuple(shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
-    fits = new >= 0 and all(m in (1, n) for m, n in zip(shape, full[new:], strict=True))
-    if not fits or min(full, default=0) < 0:
-        raise ValueError(f"expand: shape {shape} does not expand to {size}")
-    return nest(stretch(items, shape, full), full)
+    counts = sizes("repeat", repeats)
+    if len(counts) < len(shape) or min(counts, default=0) < 0:
+        raise ValueError(f"repeat: shape {shape} cannot be repeated {repeats} times")
+    padded = (1,) * (len(counts) - len(shape)) + shape
+    steps = [[*offsets] * n for offsets, n in zip(spans(padded), counts, strict=True)]
+    return nest([items[position] for position in walk(steps)], tuple(map(len, steps)))
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -79,43 +95,97 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return nest(items, (*shape[:first], middle, *shape[last + 1 :]))
 
 
-def getitem(x: Tensor, index: Any) -> Tensor:
-    """x[index]: ints, slices, None, Ellipsis, lists of ints, masks of bools, and tuples of them.
+def unflatten(x: Tensor, dim: int, sizes: int | Sequence[int]) -> Tensor:
+    """dim as dims of the given sizes, of which one may be -1."""
+    items, shape = unnest(x)
+    along = present_axis("unflatten", dim, shape)
+    if sizes in ((), []):
+        raise ValueError(f"unflatten: no sizes for dim {dim} of shape {shape}")
+    parts = complete("unflatten", sizes, shape[along : along + 1])
+    return nest(items, (*shape[:along], *parts, *shape[along + 1 :]))
 
-    As in torch: lists and masks are broadcast together and make one group of dims, which stands
-    where they stood if they are adjacent, else in front. Raises IndexError for what lies outside
-    or does not match, ValueError for a slice that goes backwards, TypeError for other indices.
+
+def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
+    """Without the dims of length 1, or without those of them that dim names."""
+    items, shape = unnest(x)
+    named = named_axes("squeeze", dim, len(shape))
+    return nest(items, tuple(n for i, n in enumerate(shape) if i not in named or n != 1))
+
+
+def unsqueeze(x: Tensor, dim: int) -> Tensor:
+    """With a new dim of length 1 at dim."""
+    items, shape = unnest(x)
+    at = axis("unsqueeze", dim, len(shape) + 1)
+    return nest(items, (*shape[:at], 1, *shape[at:]))
+
+
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """length elements along dim, from start on, which counts from the end if it is negative.
+
+    Raises IndexError for a start outside of the dim, ValueError for a length that leads outside.
     """
     items, shape = unnest(x)
+    along, n = _length("narrow", shape, dim)
+    if not -n <= whole("narrow", "start", start) <= n:
+        raise IndexError(f"narrow: start {start} is out of range [{-n}, {n}]")
+    first = start + n if start < 0 else start
+    end = first + whole("narrow", "length", length, least=0)
+    if end > n:
+        raise ValueError(f"narrow: {length} elements from {start} on in a dim of length {n}")
+    return _part(items, spans(shape), along, first, end)
+
+
+def select(x: Tensor, dim: int, index: int) -> Tensor:
+    """What is at index along dim; the result is without that dim."""
+    items, shape = unnest(x)
+    along = present_axis("select", dim, shape)
+    n = shape[along]
+    if not -n <= whole("select", "index", index) < n:
+        raise IndexError(f"select: index {index} is out of range for a dim of length {n}")
+    return squeeze(_part(items, spans(shape), along, index % n, index % n + 1), along)
+
+
+def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """A tuple of what is at each index along dim."""
+    items, shape = unnest(x)
+    along = present_axis("unbind", dim, shape)
+    others = [i for i in range(len(shape)) if i != along]
+    rest = tuple(shape[i] for i in others)
+    return tuple(nest(row, rest) for row in rows(items, shape, others))
+
+
+def split(
+    x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
+    items, shape = unnest(x)
+    along, length = _length("split", shape, dim)
+    if isinstance(split_size_or_sections, int):
+        size = split_size_or_sections
+        if size < 0 or (size == 0 and length):
+            raise ValueError(f"split: a size of {size} for a dim of length {length}")
+        pieces = [min(size, length - start) for start in range(0, length, size or 1)] or [0]
+    else:
+        pieces = list(sizes("split", split_size_or_sections))
+        if sum(pieces) != length or min(pieces, default=0) < 0:
+            raise ValueError(f"split: sizes {pieces} for a dim of length {length}")
     steps = spans(shape)
-    kept: list[Sequence[int]] = []  # offsets along each dim of the result
-    gathered: list[tuple[list[int], Shape]] = []  # for each list and mask, offsets and their shape
-    places: list[int] = []  # how many dims stood before each of them
-    start = at = 0  # the offset of the ints so far; the dim of x that comes next
-    for entry in _entries(index, shape):
-        here = steps[at : at + _consumed(entry)]
-        at += len(here)
-        if entry is None:
-            kept.append([0])
-        elif isinstance(entry, slice):
-            kept.append(_sliced(here[0], entry))
-        elif isinstance(entry, int) and not isinstance(entry, bool):
-            start += _at(here[0], entry)
-        else:
-            gathered.append(_gathered(here, entry))
-            places.append(len(kept))
-    lengths = tuple(map(len, kept))
-    if gathered:
-        group, group_shape = _together(gathered)
-        place = places[0] if places[0] == places[-1] else 0
-        kept.insert(place, group)
-        lengths = lengths[:place] + group_shape + lengths[place:]
-    return nest([items[start + position] for position in walk(kept)], lengths)
+    return tuple(
+        _part(items, steps, along, end - n, end)
+        for n, end in zip(pieces, accumulate(pieces), strict=True)
+    )
+
+
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most chunks pieces along dim, of equal size but for the last."""
+    along, length = _length("chunk", lists.shape(x), dim)
+    whole("chunk", "chunks", chunks, least=1)
+    return split(x, -(-length // chunks) if length else [0] * chunks, along)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """tensors, of equal shape but for dim, one after the other along dim."""
-    parts = [unnest(tensor) for tensor in _sequence("cat", tensors)]
+    parts, _ = operands(*_sequence("cat", tensors))
     # A length-0 vector joins anything, as in torch: loops start with one.
     parts = [part for part in parts if part[1] != (0,)] or parts[:1]
     first = parts[0][1]
@@ -143,45 +213,52 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(tensor, at) for tensor in tensors], at)
 
 
-def split(
-    x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
-) -> tuple[Tensor, ...]:
-    """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
-    along, length = _length("split", x, dim)
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
-        if size < 0 or (size == 0 and length):
-            raise ValueError(f"split: a size of {size} for a dim of length {length}")
-        pieces = [min(size, length - start) for start in range(0, length, size or 1)] or [0]
-    else:
-        pieces = list(sizes("split", split_size_or_sections))
-        if sum(pieces) != length or min(pieces, default=0) < 0:
-            raise ValueError(f"split: sizes {pieces} for a dim of length {length}")
-    ends = accumulate(pieces)
-    return tuple(
-        getitem(x, (*[slice(None)] * along, slice(end - n, end)))
-        for n, end in zip(pieces, ends, strict=True)
-    )
-
-
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most chunks pieces along dim, of equal size but for the last."""
-    along, length = _length("chunk", x, dim)
-    if not isinstance(chunks, int):
-        raise TypeError(f"chunk: chunks must be an int, not {type(chunks).__name__}")
-    if chunks < 1:
-        raise ValueError(f"chunk: chunks must be positive, not {chunks}")
-    return split(x, -(-length // chunks) if length else [0] * chunks, along)
-
-
 def tril(x: Tensor, diagonal: int = 0) -> Tensor:
     """Zero above the given diagonal of the last two dims."""
-    return _triangle("tril", lambda i, j: j - i <= diagonal, x)
+    return _triangle("tril", lambda distance: distance <= 0, x, diagonal)
 
 
 def triu(x: Tensor, diagonal: int = 0) -> Tensor:
     """Zero below the given diagonal of the last two dims."""
-    return _triangle("triu", lambda i, j: j - i >= diagonal, x)
+    return _triangle("triu", lambda distance: distance >= 0, x, diagonal)
+
+
+def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
+    """The elements along dims in reverse."""
+    items, shape = unnest(x)
+    flipped = named_axes("flip", sizes("flip", dims), len(shape))
+    steps = [line[::-1] if i in flipped else line for i, line in enumerate(spans(shape))]
+    return nest([items[position] for position in walk(steps)], shape)
+
+
+def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+    """The elements moved on by shifts along dims, those at the end to the front.
+
+    dims None: in the order of all elements, whatever the shape.
+    """
+    items, shape = unnest(x)
+    amounts = sizes("roll", shifts)
+    named = () if dims is None else sizes("roll", dims)
+    if len(amounts) != (len(named) or 1):
+        raise ValueError(f"roll: shifts {shifts} for dims {dims}")
+    if not named:
+        return nest(_rolled(items, amounts[0]), shape)
+    steps = spans(shape)
+    for dim, amount in zip(named, amounts, strict=True):
+        along = present_axis("roll", dim, shape)
+        steps[along] = _rolled(steps[along], amount)
+    return nest([items[position] for position in walk(steps)], shape)
+
+
+def contiguous(x: Tensor) -> Tensor:
+    """x: nested lists have but one layout."""
+    [(items, shape)], _ = operands(x)
+    return nest(items, shape)
+
+
+def clone(x: Tensor) -> Tensor:
+    """The same numbers in new Values, through which a gradient goes on to x."""
+    return elementwise("clone", scalar.clone, x, integers=int)
 
 
 def _reshaped(op: str, x: Tensor, shape: int | Sequence[int]) -> Tensor:
@@ -195,19 +272,45 @@ def _permuted(items: list[Any], shape: Shape, order: Sequence[int]) -> Tensor:
     return nest([items[position] for position in positions], tuple(shape[axis] for axis in order))
 
 
-def _triangle(op: str, keep: Callable[[int, int], bool], x: Tensor) -> Tensor:
-    shape = lists.shape(x)
+def _expanded(op: str, x: Tensor, size: int | Sequence[int]) -> Tensor:
+    items, shape = unnest(x)
+    size = sizes(op, size)
+    new = len(size) - len(shape)
+    full = tuple(shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
+    fits = new >= 0 and all(m in (1, n) for m, n in zip(shape, full[new:], strict=True))
+    if not fits or min(full, default=0) < 0:
+        raise ValueError(f"{op}: shape {shape} does not expand to {size}")
+    return nest(stretch(items, shape, full), full)
+
+
+def _part(
+    items: Sequence[Any], steps: Sequence[Sequence[int]], along: int, start: int, end: int
+) -> Tensor:
+    """What lies from start to end, exclusive, along a dim."""
+    kept = [*steps[:along], steps[along][start:end], *steps[along + 1 :]]
+    return nest([items[position] for position in walk(kept)], tuple(map(len, kept)))
+
+
+def _rolled(items: Sequence[Any], amount: int) -> list[Any]:
+    first = -amount % len(items) if items else 0
+    return [*items[first:], *items[:first]]
+
+
+def _triangle(op: str, keep: Callable[[int], bool], x: Tensor, diagonal: int) -> Tensor:
+    """Zero where keep is not true of the distance to the right of the diagonal."""
+    items, shape = unnest(x)
     if len(shape) < 2:
         raise ValueError(f"{op}: expected at least 2 dims, not shape {shape}")
-    flags = [keep(i, j) for i in range(shape[-2]) for j in range(shape[-1])]
-    return choose(op, (flags, shape[-2:]), x, 0)
+    whole(op, "diagonal", diagonal)
+    flags = [keep(j - i - diagonal) for i in range(shape[-2]) for j in range(shape[-1])]
+    return choose(op, (flags, shape[-2:]), x, kind(items)(0))
 
 
-def _length(op: str, x: Tensor, dim: int) -> tuple[int, int]:
-    shape = lists.shape(x)
+def _length(op: str, shape: Shape, dim: int) -> tuple[int, int]:
+    """The axis of a dim that is to be parted, and its length."""
     along = axis(op, dim, len(shape))
     if not shape:
-        raise ValueError(f"{op}: a 0-d tensor has no dim to split")
+        raise ValueError(f"{op}: a 0-d tensor has no dim to part")
     return along, shape[along]
 
 
@@ -217,63 +320,3 @@ def _sequence(op: str, tensors: Any) -> list[Tensor]:
     if not tensors:
         raise ValueError(f"{op}: expected at least one tensor")
     return list(tensors)
-
-
-def _entries(index: Any, shape: Shape) -> list[Any]:
-    """index as one entry for each dim of x, with Ellipsis, or the end, filled up by slices."""
-    entries = list(index) if isinstance(index, tuple) else [index]
-    missing = len(shape) - sum(map(_consumed, entries))
-    if missing < 0:
-        raise IndexError(f"getitem: too many indices for shape {shape}")
-    gaps = [i for i, entry in enumerate(entries) if entry is Ellipsis]
-    gap = gaps[0] if gaps else len(entries)
-    filled = [*entries[:gap], *[slice(None)] * missing, *entries[gap + 1 :]]
-    return [entry for entry in filled if entry is not Ellipsis]
-
-
-def _consumed(entry: Any) -> int:
-    """How many dims of x an index stands for: a mask for as many as it has, None for none."""
-    if entry is None or entry is Ellipsis:
-        return 0
-    if isinstance(entry, list | bool):
-        items, shape = unnest(entry)
-        return len(shape) if items and is_bool(items) else 1
-    if isinstance(entry, int | slice):
-        return 1
-    raise TypeError(f"getitem: an index is made of ints, slices, lists, not {type(entry).__name__}")
-
-
-def _sliced(offsets: Sequence[int], part: slice) -> Sequence[int]:
-    if part.step is not None and part.step <= 0:
-        raise ValueError(f"getitem: a slice needs a positive step, not {part.step}")
-    return offsets[part]
-
-
-def _at(offsets: Sequence[int], i: Any) -> int:
-    if not isinstance(i, int) or isinstance(i, bool):
-        raise TypeError(f"getitem: a list of indices holds ints, not {type(i).__name__}")
-    if not -len(offsets) <= i < len(offsets):
-        raise IndexError(f"getitem: index {i} is out of range for a dim of length {len(offsets)}")
-    return offsets[i]
-
-
-def _gathered(dims: list[Sequence[int]], entry: Any) -> tuple[list[int], Shape]:
-    """What a list of ints picks from one dim, or a mask from as many as it has."""
-    items, own = unnest(entry)
-    if not items or not is_bool(items):
-        return [_at(dims[0], i) for i in items], own
-    shape = tuple(map(len, dims))
-    if own != shape:
-        raise IndexError(f"getitem: a mask of shape {own} for dims of shape {shape}")
-    found = list(compress(walk(dims), items))
-    return found, (len(found),)
-
-
-def _together(gathered: list[tuple[list[int], Shape]]) -> tuple[list[int], Shape]:
-    """Lists of offsets, broadcast and summed."""
-    try:
-        shape = broadcast_shape("getitem", *(own for _, own in gathered))
-    except ValueError as error:
-        raise IndexError(str(error)) from None
-    columns = [stretch(offsets, own, shape) for offsets, own in gathered]
-    return [sum(column) for column in zip(*columns, strict=True)], shape

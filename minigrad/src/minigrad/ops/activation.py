@@ -1,4 +1,4 @@
-"""What bends: tanh, sigmoid, relu, gelu, and softmax over a dim."""
+"""What bends: tanh, sigmoid, relu and its kin, gelu, softplus, and softmax over a dim."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import axis, floats, option
+from .. import special
+from ..arguments import axis, fitting, floats, number, option, refuse_bool
 from ..dtypes import floating
 from ..engine import Operand, Output, op
-
-_erfc = np.frompyfunc(math.erfc, 1, 1)  # NumPy has none; the standard library's, one by one
+from .elementwise import masked
 
 
 @op
@@ -23,19 +23,53 @@ def tanh(x: Operand) -> Output:
 
 @op
 def sigmoid(x: Operand) -> Output:
-    """1 / (1 + exp(-x)), by the exponential that cannot overflow."""
-    x = floating(x)
-    e = np.exp(-np.abs(x))
-    y = np.where(x >= 0, 1, e) / (1 + e)
+    """1 / (1 + exp(-x)), by exponentials that cannot overflow."""
+    y = logistic(floating(x))
     return y, lambda dout: dout * (y * (1 - y))
 
 
 @op
 def relu(x: Operand) -> Output:
     """x where it is positive, else 0; the slope at 0 is 0."""
-    if x.dtype == np.bool_:
-        raise TypeError("relu: bool is no number")
-    return np.maximum(x, 0), lambda dout: np.where(x <= 0, np.zeros((), dout.dtype), dout)
+    refuse_bool("relu", x)
+    return np.maximum(x, 0), lambda dout: masked(dout, ~(x <= 0))
+
+
+@op
+def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
+    """x where it is positive, else negative_slope · x."""
+    floats("leaky_relu", x)
+    slope = fitting("leaky_relu", "negative_slope", negative_slope, x.dtype)
+    up = x > 0
+    y = masked(x, up) + masked(slope * x, ~up)
+    return y, lambda dout: masked(dout, up) + masked(slope * dout, ~up)
+
+
+@op
+def relu6(x: Operand) -> Output:
+    """x between 0 and 6; the slopes at both are 0."""
+    return _hardtanh("relu6", x, 0, 6)
+
+
+@op
+def elu(x: Operand, alpha: float = 1.0) -> Output:
+    """x where it is positive, else alpha (exp(x) - 1).
+
+    Clevert, Unterthiner, Hochreiter 2015, https://arxiv.org/abs/1511.07289
+    """
+    floats("elu", x)
+    number("elu", "alpha", alpha)
+    alpha = x.dtype.type(alpha)
+    y = np.where(x <= 0, alpha * np.expm1(x), x)
+    return y, lambda dout: dout * np.where(x <= 0, alpha * np.exp(x), 1)
+
+
+@op
+def silu(x: Operand) -> Output:
+    """x sigmoid(x)."""
+    floats("silu", x)
+    s = logistic(x)
+    return x * s, lambda dout: dout * (s * (1 + x * (1 - s)))
 
 
 @op
@@ -48,7 +82,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
     floats("gelu", x)
     if approximate == "none":
         # By the complement of erf: 1 + erf would cancel where x is negative.
-        cdf = 0.5 * np.asarray(_erfc(-x * math.sqrt(0.5)), x.dtype)
+        cdf = 0.5 * special.erfc(-x * math.sqrt(0.5))
 
         def pullback(dout):
             return dout * (cdf + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
@@ -63,6 +97,32 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
         return dout * (0.5 * (1 + t) + 0.5 * x * ((1 - t) * (1 + t)) * slope)
 
     return 0.5 * x * (1 + t), pullback_tanh
+
+
+@op
+def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
+    """log(1 + exp(beta x)) / beta, and x itself where beta x is beyond threshold."""
+    floats("softplus", x)
+    number("softplus", "beta", beta)
+    beta = x.dtype.type(beta)
+    linear = beta * x > threshold
+    e = np.exp(beta * x)
+    y = np.where(linear, x, np.log1p(e) / beta)
+    return y, lambda dout: dout * np.where(linear, 1, e / (1 + e))
+
+
+@op
+def logsigmoid(x: Operand) -> Output:
+    """log(sigmoid(x)), which never takes the log of a vanished exponential."""
+    floats("logsigmoid", x)
+    y = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    return y, lambda dout: dout * logistic(-x)
+
+
+@op
+def hardtanh(x: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Output:
+    """x between min_val and max_val; the slopes at both are 0."""
+    return _hardtanh("hardtanh", x, min_val, max_val)
 
 
 @op
@@ -91,6 +151,20 @@ def log_softmax(x: Operand, dim: int) -> Output:
         return dout - np.exp(y) * _sum(dout, along)
 
     return y, pullback
+
+
+def logistic(x: Any) -> Any:
+    """What sigmoid returns."""
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+
+
+def _hardtanh(name: str, x: Any, low: float, high: float) -> Output:
+    refuse_bool(name, x)
+    least, most = fitting(name, "min_val", low, x.dtype), fitting(name, "max_val", high, x.dtype)
+    if low > high or (x.dtype.kind == "u" and low < 0):
+        raise ValueError(f"{name}: no {x.dtype} from min_val {low} to max_val {high}")
+    outside = (x <= least) | (x >= most)
+    return np.minimum(np.maximum(x, least), most), lambda dout: masked(dout, ~outside)
 
 
 def _below_max(x: Any, along: int) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, broadcast_shapes, floats, probability
+from ..arguments import broadcast, broadcast_shapes, floats, probability, same
 from ..engine import Operand, Output, op
 from .regularization import keep_mask
 
@@ -21,12 +22,16 @@ def scaled_dot_product_attention(
     is_causal: bool = False,
     *,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Output:
     """softmax(query keyᵀ · scale + mask) value, over the keys.
 
     query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask broadcasts
     to (..., L, S): bool, True takes part, or floating, added. scale None: 1/√E. A query that may
-    see nothing gets 0. Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+    see nothing gets 0. enable_gqa: query (..., H, L, E) may have a multiple of the heads of key and
+    value, each of which serves several queries in a row.
+
+    Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
     name = "scaled_dot_product_attention"
     floats(name, query, key, value)
@@ -36,6 +41,9 @@ def scaled_dot_product_attention(
         raise ValueError(
             f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit"
         )
+    if enable_gqa:
+        n_key, n_value = _queries_per_head(query, key), _queries_per_head(query, value)
+        key, value = key.repeat(n_key, axis=-3), value.repeat(n_value, axis=-3)
     broadcast_shapes(name, *(a.shape[:-2] for a in (query, key, value)))
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
@@ -47,6 +55,7 @@ def scaled_dot_product_attention(
     if is_causal:
         attn_mask = np.tril(np.ones(scores.shape[-2:], np.bool_))
     if attn_mask is not None:
+        same(name, attn_mask)
         if broadcast(name, scores, attn_mask) != scores.shape:
             raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {scores.shape}")
         if attn_mask.dtype == np.bool_:
@@ -68,6 +77,26 @@ def scaled_dot_product_attention(
         dscores = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
         dquery = scale * (dscores @ key)
         dkey = scale * (dscores.swapaxes(-1, -2) @ query)
-        return dquery, dkey, weights.swapaxes(-1, -2) @ dout, dscores
+        dvalue = weights.swapaxes(-1, -2) @ dout
+        if enable_gqa:
+            dkey, dvalue = _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value)
+        return dquery, dkey, dvalue, dscores
 
     return weights @ value, pullback
+
+
+def _queries_per_head(query: Any, shared: Any) -> int:
+    """How many heads of query each head of key or value serves."""
+    some = min(query.ndim, shared.ndim) > 2 and query.shape[-3] and shared.shape[-3]
+    if not some or query.shape[-3] % shared.shape[-3]:
+        raise ValueError(
+            "scaled_dot_product_attention: enable_gqa needs query's heads to be a multiple of "
+            f"those of key and value, not {query.shape} and {shared.shape}"
+        )
+    return query.shape[-3] // shared.shape[-3]
+
+
+def _sum_of_queries(grad: Any, n: int) -> Any:
+    """(..., H n, S, E) -> (..., H, S, E), the gradient of heads that serve n queries in a row."""
+    *batch, heads, length, width = grad.shape
+    return grad.reshape(*batch, heads // n, n, length, width).sum(axis=-3)

@@ -1,13 +1,15 @@
-"""One number in, one number out: arithmetic, powers, and choosing between two tensors."""
+"""One number in, one number out: arithmetic, powers, roundings, and choices between two tensors."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast
-from ..dtypes import floating, promote, promote_floating
+from .. import special
+from ..arguments import broadcast, fitting, option, refuse_bool
+from ..dtypes import floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
 
 
@@ -17,18 +19,29 @@ def _pair(name: str, x: Any, other: Any) -> Any:
 
 
 @op
-def add(x: Operand, other: Operand) -> Output:
-    """x + other, broadcast."""
+def add(x: Operand, other: Operand, *, alpha: float = 1) -> Output:
+    """x + alpha · other, broadcast."""
     x, other = _pair("add", x, other)
-    return x + other, (lambda dout: dout, lambda dout: dout)
+    alpha = factor("add", "alpha", alpha, x.dtype)
+    return x + scaled(alpha, other), (lambda dout: dout, lambda dout: scaled(alpha, dout))
 
 
 @op
-def sub(x: Operand, other: Operand) -> Output:
-    """x - other, broadcast; booleans are refused."""
-    _refuse_bool("sub", x, other)
+def sub(x: Operand, other: Operand, *, alpha: float = 1) -> Output:
+    """x - alpha · other, broadcast; booleans are refused."""
+    refuse_bool("sub", x, other)
     x, other = _pair("sub", x, other)
-    return x - other, (lambda dout: dout, lambda dout: -dout)
+    alpha = factor("sub", "alpha", alpha, x.dtype)
+    return x - scaled(alpha, other), (lambda dout: dout, lambda dout: -scaled(alpha, dout))
+
+
+@op
+def rsub(x: Operand, other: Operand, *, alpha: float = 1) -> Output:
+    """other - alpha · x, broadcast; booleans are refused."""
+    refuse_bool("rsub", x, other)
+    x, other = _pair("rsub", x, other)
+    alpha = factor("rsub", "alpha", alpha, x.dtype)
+    return other - scaled(alpha, x), (lambda dout: -scaled(alpha, dout), lambda dout: dout)
 
 
 @op
@@ -39,8 +52,14 @@ def mul(x: Operand, other: Operand) -> Output:
 
 
 @op
-def div(x: Operand, other: Operand) -> Output:
-    """x / other, broadcast; integers divide to the default floating dtype."""
+def div(x: Operand, other: Operand, *, rounding_mode: str | None = None) -> Output:
+    """x / other, broadcast; integers divide to the default floating dtype.
+
+    rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers stay integers then,
+    and refuse to be divided by 0.
+    """
+    if rounding_mode is not None:
+        return _whole_quotient(x, other, rounding_mode)
     broadcast("div", x, other)
     x, other = promote_floating(x, other)
     return x / other, (lambda dout: dout / other, lambda dout: -dout * ((x / other) / other))
@@ -49,8 +68,49 @@ def div(x: Operand, other: Operand) -> Output:
 @op
 def neg(x: Operand) -> Output:
     """-x; booleans are refused."""
-    _refuse_bool("neg", x)
+    refuse_bool("neg", x)
     return -x, lambda dout: -dout
+
+
+@op
+def abs(x: Operand) -> Output:
+    """x without its sign; the slope is 0 at 0, and of NaN. Booleans are refused."""
+    refuse_bool("abs", x)
+    return np.abs(x), lambda dout: dout * signs(x)
+
+
+@op
+def sign(x: Operand) -> Output:
+    """-1, 0 or 1; 0 for NaN."""
+    return signs(x), np.zeros_like
+
+
+@op
+def reciprocal(x: Operand) -> Output:
+    """1 / x."""
+    y = 1 / floating(x)
+    return y, lambda dout: -dout * (y * y)
+
+
+@op
+def square(x: Operand) -> Output:
+    """x · x; booleans become integers."""
+    x, _one = promote(x, 1)
+    return x * x, lambda dout: dout * (2 * x)
+
+
+@op
+def sqrt(x: Operand) -> Output:
+    """Square root: NaN below 0, with an infinite slope at 0."""
+    y = np.sqrt(floating(x))
+    return y, lambda dout: dout / (2 * y)
+
+
+@op
+def rsqrt(x: Operand) -> Output:
+    """1 / sqrt(x): NaN below 0, infinite at 0."""
+    y = 1 / np.sqrt(floating(x))
+    return y, lambda dout: -0.5 * dout * (y * y * y)
 
 
 @op
@@ -61,7 +121,9 @@ def pow(x: Operand, exponent: Operand) -> Output:
     where x is 0 and the exponent is not negative, as in torch.
     """
     x, exponent = _pair("pow", x, exponent)
-    _refuse_bool("pow", x)
+    refuse_bool("pow", x)
+    if not is_floating(x.dtype) and np.any(exponent < 0):
+        raise ValueError("pow: an integer to a negative power is no integer")
     power = x**exponent
 
     def dx(dout):
@@ -81,6 +143,13 @@ def exp(x: Operand) -> Output:
 
 
 @op
+def expm1(x: Operand) -> Output:
+    """exp(x) - 1, without the cancellation close to 0."""
+    y = np.expm1(floating(x))
+    return y, lambda dout: dout * (y + 1)
+
+
+@op
 def log(x: Operand) -> Output:
     """Natural logarithm: -inf at 0, NaN below."""
     x = floating(x)
@@ -88,74 +157,231 @@ def log(x: Operand) -> Output:
 
 
 @op
-def sqrt(x: Operand) -> Output:
-    """Square root: NaN below 0, with an infinite slope at 0."""
-    y = np.sqrt(floating(x))
-    return y, lambda dout: dout / (2 * y)
+def log1p(x: Operand) -> Output:
+    """log(1 + x), without the rounding of 1 + x: -inf at -1, NaN below."""
+    x = floating(x)
+    return np.log1p(x), lambda dout: dout / (1 + x)
+
+
+@op
+def sin(x: Operand) -> Output:
+    """Sine of x in radians."""
+    x = floating(x)
+    return np.sin(x), lambda dout: dout * np.cos(x)
+
+
+@op
+def cos(x: Operand) -> Output:
+    """Cosine of x in radians."""
+    x = floating(x)
+    return np.cos(x), lambda dout: -dout * np.sin(x)
+
+
+@op
+def erf(x: Operand) -> Output:
+    """The error function: 2/√π times the integral of exp(-t²) from 0 to x."""
+    x = floating(x)
+    return special.erf(x), lambda dout: dout * (2 / math.sqrt(math.pi) * np.exp(-x * x))
+
+
+@op
+def floor(x: Operand) -> Output:
+    """The next integer downwards, in x's dtype; booleans are refused."""
+    return _rounded("floor", np.floor, x)
+
+
+@op
+def ceil(x: Operand) -> Output:
+    """The next integer upwards, in x's dtype; booleans are refused."""
+    return _rounded("ceil", np.ceil, x)
+
+
+@op
+def round(x: Operand, *, decimals: int = 0) -> Output:
+    """The nearest number of that many decimals, halves to the even one; booleans are refused.
+
+    decimals: tens and hundreds if negative; for floating tensors only, unless it is 0.
+    """
+    if not isinstance(decimals, int) or (decimals and not is_floating(x.dtype)):
+        raise TypeError(f"round: {decimals} decimals of {x.dtype}")
+    return _rounded("round", lambda x: np.round(x, decimals), x)
+
+
+@op
+def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Output:
+    """x held between min and max, numbers or tensors, which broadcast; NaN wins.
+
+    x that equals a bound is within it, as far as the gradient goes. Where min is above max, max is
+    the result.
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: expected min, max or both")
+    if max is None:
+        return _clamp_min("clamp", x, min)
+    if min is None:
+        value, (dx, dmax) = _clamp_max("clamp", x, max)
+        return value, (dx, None, dmax)
+    x, low, high = _bounded("clamp", x, min, max)
+    return np.minimum(np.maximum(x, low), high), (
+        lambda dout: masked(dout, (low <= x) & (x <= high)),
+        lambda dout: masked(dout, (x < low) & (low < high)),
+        lambda dout: masked(dout, (x > high) | (low > high)),
+    )
+
+
+@op
+def clamp_min(x: Operand, min: Operand) -> Output:
+    """x, but at least min, a number or a tensor, which broadcasts; see clamp."""
+    return _clamp_min("clamp_min", x, min)
+
+
+@op
+def clamp_max(x: Operand, max: Operand) -> Output:
+    """x, but at most max, a number or a tensor, which broadcasts; see clamp."""
+    return _clamp_max("clamp_max", x, max)
+
+
+@op
+def maximum(x: Operand, other: Operand) -> Output:
+    """The larger of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    return larger("maximum", x, other)
+
+
+@op
+def minimum(x: Operand, other: Operand) -> Output:
+    """The smaller of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    return smaller("minimum", x, other)
 
 
 @op
 def where(condition: Operand, x: Operand, other: Operand) -> Output:
     """x where condition holds, else other; all three broadcast. condition: bool."""
-    broadcast("where", condition, x, other)
     _require_bool("where", "condition", condition)
+    broadcast("where", condition, x, other)
     x, other = promote(x, other)
-    zero = np.zeros((), x.dtype)
     return np.where(condition, x, other), (
         None,
-        lambda dout: np.where(condition, dout, zero),
-        lambda dout: np.where(condition, zero, dout),
+        lambda dout: masked(dout, condition),
+        lambda dout: masked(dout, ~condition),
     )
 
 
 @op
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x."""
-    broadcast("masked_fill", x, mask)
     _require_bool("masked_fill", "mask", mask)
-    if np.ndim(value):
-        raise ValueError(f"masked_fill: value must be a number, not of shape {np.shape(value)}")
-    if x.dtype.kind != "f" and np.asarray(value).dtype.kind == "f":
+    broadcast("masked_fill", x, mask)
+    if not is_floating(x.dtype) and is_floating(np.asarray(value).dtype):
         raise TypeError(f"masked_fill: a floating value does not fit into {x.dtype}")
-    zero = np.zeros((), x.dtype)
-    return np.where(mask, np.asarray(value, x.dtype), x), (
-        lambda dout: np.where(mask, zero, dout),
+    return np.where(mask, fitting("masked_fill", "value", value, x.dtype), x), (
+        lambda dout: masked(dout, ~mask),
         None,
-        lambda dout: np.where(mask, dout, zero),
+        lambda dout: masked(dout, mask),
     )
 
 
-@op
-def maximum(x: Operand, other: Operand) -> Output:
-    """The larger of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
-    x, other = _pair("maximum", x, other)
+def factor(name: str, what: str, value: Any, dtype: Any) -> Any:
+    """value as a number of dtype, which it must be: no fraction for integers, no boolean."""
+    if type(value) is int and value == 1:
+        return value  # the usual
+    boolean, result = isinstance(value, bool), result_type(np.empty(0, dtype), value)
+    if boolean != (dtype == np.bool_) or np.ndim(value) or result != dtype:
+        raise TypeError(f"{name}: {what} must be a number for {dtype}, not {value!r}")
+    return fitting(name, what, value, dtype)
+
+
+def scaled(factor: Any, x: Any) -> Any:
+    """factor · x, and x itself without a copy for 1."""
+    return x if factor == 1 else factor * x
+
+
+def larger(name: str, x: Any, other: Any) -> Any:
+    """What maximum returns, for an op of that name."""
+    x, other = _pair(name, x, other)
     return np.maximum(x, other), (
         lambda dout: _share(dout, x == other, x < other),
         lambda dout: _share(dout, x == other, x > other),
     )
 
 
-@op
-def minimum(x: Operand, other: Operand) -> Output:
-    """The smaller of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
-    x, other = _pair("minimum", x, other)
+def smaller(name: str, x: Any, other: Any) -> Any:
+    """What minimum returns, for an op of that name."""
+    x, other = _pair(name, x, other)
     return np.minimum(x, other), (
         lambda dout: _share(dout, x == other, x > other),
         lambda dout: _share(dout, x == other, x < other),
     )
 
 
+def masked(x: Any, mask: Any) -> Any:
+    """x, which is floating, where mask holds, else 0; they broadcast.
+
+    By its bits: np.where branches at every element, and a product would make NaN of infinities.
+    """
+    bits = f"i{x.itemsize}"
+    return (x.view(bits) & -mask.astype(bits)).view(x.dtype)
+
+
+def signs(x: Any) -> Any:
+    """-1, 0 or 1 in the dtype of x; 0 for NaN, where np.sign has NaN."""
+    return np.subtract(x > 0, x < 0, dtype=np.int8).astype(x.dtype)
+
+
+def truncated(x: Any, other: Any) -> Any:
+    """x / other of integers, rounded towards 0."""
+    quotient = x // other
+    return quotient + ((quotient < 0) & (quotient * other != x))
+
+
+def _whole_quotient(x: Any, other: Any, mode: str) -> Output:
+    option("div", "rounding_mode", mode, ("trunc", "floor"))
+    x, other = _pair("div", x, other)
+    refuse_bool("div", x)
+    if is_floating(x.dtype):
+        quotient = np.floor_divide(x, other) if mode == "floor" else np.trunc(x / other)
+        return quotient, (np.zeros_like, np.zeros_like)
+    if not np.all(other):
+        raise ZeroDivisionError("div: integers divided by 0")
+    return x // other if mode == "floor" else truncated(x, other), None
+
+
+def _rounded(name: str, rounding: Any, x: Any) -> Output:
+    refuse_bool(name, x)
+    return rounding(x) if is_floating(x.dtype) else x, np.zeros_like
+
+
+def _clamp_min(name: str, x: Any, min: Any) -> Any:
+    x, min = _bounded(name, x, min)
+    return np.maximum(x, min), (
+        lambda dout: masked(dout, x >= min),
+        lambda dout: masked(dout, x < min),
+    )
+
+
+def _clamp_max(name: str, x: Any, max: Any) -> Any:
+    x, max = _bounded(name, x, max)
+    return np.minimum(x, max), (
+        lambda dout: masked(dout, x <= max),
+        lambda dout: masked(dout, x > max),
+    )
+
+
+def _bounded(name: str, x: Any, *bounds: Any) -> Any:
+    """x and its bounds in their common dtype, into which a bound that is a number must fit."""
+    broadcast(name, x, *bounds)
+    dtype = result_type(x, *bounds)
+    for bound in bounds:
+        if not isinstance(bound, np.ndarray):
+            fitting(name, "a bound", bound, dtype)
+    return promote(x, *bounds)
+
+
 def _share(dout: Any, tie: Any, lost: Any) -> Any:
     """dout, half of it at a tie, none of it where this side lost."""
-    return np.where(lost, np.zeros((), dout.dtype), np.where(tie, dout / 2, dout))
-
-
-def _refuse_bool(name: str, *operands: Any) -> None:
-    for operand in operands:
-        if isinstance(operand, bool) or getattr(operand, "dtype", None) == np.bool_:
-            raise TypeError(f"{name}: booleans are no numbers here")
+    return masked(np.where(tie, dout / 2, dout), ~lost)
 
 
 def _require_bool(name: str, what: str, mask: Any) -> None:
-    if np.asarray(mask).dtype != np.bool_:
-        raise TypeError(f"{name}: {what} must be bool, not {np.asarray(mask).dtype}")
+    kind = getattr(mask, "dtype", type(mask).__name__)
+    if kind != np.bool_:
+        raise TypeError(f"{name}: {what} must be a tensor of booleans, not of {kind}")

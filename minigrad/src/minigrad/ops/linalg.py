@@ -1,13 +1,19 @@
-"""Products of matrices: nearly all of a GPT's arithmetic."""
+"""Products of matrices and vectors, nearly all of a GPT's arithmetic, and sums over any indices."""
 
 from __future__ import annotations
 
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_shapes, same
-from ..engine import Operand, Output, op
+from ..arguments import broadcast_shapes, refuse_bool, same
+from ..dtypes import promote
+from ..engine import Operand, Output, Tensor, op
+from .elementwise import factor, scaled
 
 
 @op
@@ -16,12 +22,206 @@ def matmul(x: Operand, other: Operand) -> Output:
 
     A vector on the left is a row, on the right a column, and its dim of length 1 is dropped again.
     """
-    same("matmul", x, other)
+    return _product("matmul", x, other)
+
+
+@op
+def mm(x: Operand, mat2: Operand) -> Output:
+    """Product of two matrices: (n, k), (k, m) -> (n, m)."""
+    _require_dims("mm", (x, 2), (mat2, 2))
+    return _product("mm", x, mat2)
+
+
+@op
+def bmm(x: Operand, mat2: Operand) -> Output:
+    """Products of as many pairs of matrices: (b, n, k), (b, k, m) -> (b, n, m)."""
+    _require_batches("bmm", x, mat2)
+    return _product("bmm", x, mat2)
+
+
+@op
+def mv(x: Operand, vec: Operand) -> Output:
+    """Product of a matrix and a vector: (n, k), (k) -> (n)."""
+    _require_dims("mv", (x, 2), (vec, 1))
+    return _product("mv", x, vec)
+
+
+@op
+def dot(x: Operand, tensor: Operand) -> Output:
+    """Sum of the products of two vectors: (k), (k) -> ()."""
+    _require_dims("dot", (x, 1), (tensor, 1))
+    product, _ = _product("dot", x, tensor)
+    return product, (lambda dout: dout * tensor, lambda dout: dout * x)
+
+
+@op
+def outer(x: Operand, vec2: Operand) -> Output:
+    """Every product of an element of x and one of vec2: (n), (m) -> (n, m)."""
+    _require_dims("outer", (x, 1), (vec2, 1))
+    x, vec2 = promote(x, vec2)
+    return x[:, None] * vec2, (lambda dout: dout @ vec2, lambda dout: x @ dout)
+
+
+@op
+def addmm(x: Operand, mat1: Operand, mat2: Operand, *, beta: float = 1, alpha: float = 1) -> Output:
+    """beta · x + alpha · mat1 mat2: (n, k), (k, m) -> (n, m), to which x broadcasts.
+
+    With a beta of 0 x is not read: a NaN in it leaves no trace.
+    """
+    _require_dims("addmm", (mat1, 2), (mat2, 2))
+    return _plus_product("addmm", x, mat1, mat2, beta, alpha)
+
+
+@op
+def baddbmm(
+    x: Operand, batch1: Operand, batch2: Operand, *, beta: float = 1, alpha: float = 1
+) -> Output:
+    """beta · x + alpha · batch1 batch2: (b, n, k), (b, k, m) -> (b, n, m), to which x broadcasts.
+
+    With a beta of 0 x is not read: a NaN in it leaves no trace.
+    """
+    _require_batches("baddbmm", batch1, batch2)
+    return _plus_product("baddbmm", x, batch1, batch2, beta, alpha)
+
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Products of the operands' elements, summed over each index that is not in the output.
+
+    equation: a letter for each dim of each operand, and "->" with those of the output, as in
+    "bij,bjk->bik". A letter twice in one operand takes its diagonal; "..." stands for dims that
+    broadcast, and any length of 1 does. Without "->": the dims of "...", then the letters that
+    come once, in the order of the alphabet, capitals first.
+    """
+    if len(operands) == 1 and isinstance(operands[0], list | tuple):
+        (operands,) = operands
+    return _einsum(equation, *operands)
+
+
+@op
+def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
+    """x weightᵀ + bias: (..., n_in) -> (..., n_out), weight (n_out, n_in), bias (n_out).
+
+    A weight (n_in) makes one number of each row: (..., n_in) -> (...), bias ().
+    """
+    same("linear", x, weight, bias)
+    refuse_bool("linear", x)
+    if weight.ndim not in (1, 2) or not x.ndim or x.shape[-1] != weight.shape[-1]:
+        raise ValueError(f"linear: shapes {x.shape} and {weight.shape} do not multiply")
+    if bias is not None and bias.shape != weight.shape[:-1]:
+        raise ValueError(f"linear: bias of shape {bias.shape} for weight {weight.shape}")
+    matrix = np.atleast_2d(weight)
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    out = rows @ matrix.T
+    if bias is not None:
+        out += bias
+    shape = out.shape  # (rows, n_out)
+    return out.reshape((*x.shape[:-1], *weight.shape[:-1])), (
+        lambda dout: (dout.reshape(shape) @ matrix).reshape(x.shape),
+        lambda dout: dout.reshape(shape).T @ rows,
+        lambda dout: dout,
+    )
+
+
+@op
+def _einsum(equation: str, *operands: Operand) -> Output:
+    same("einsum", *operands)
+    refuse_bool("einsum", *operands)
+    terms, result = _terms(equation, [operand.shape for operand in operands])
+    factors = list(zip(operands, terms, strict=True))
+
+    def pullback_of(i):
+        operand, term = factors[i]
+        others = [*factors[:i], *factors[i + 1 :]]
+        return lambda dout: _share_of(operand, term, [(dout, result), *others])
+
+    return _contracted(factors, result), (None, *map(pullback_of, range(len(factors))))
+
+
+def _contracted(factors: list[tuple[Any, list[Any]]], result: list[Any]) -> Any:
+    """np.einsum of arrays, each with the indices of its dims; it takes numbers for indices."""
+    numbers: dict[Any, int] = {}
+    for _array, term in factors:
+        for index in term:
+            numbers.setdefault(index, len(numbers))
+    arguments = [part for array, term in factors for part in (array, [numbers[i] for i in term])]
+    return np.einsum(*arguments, [numbers[i] for i in result], optimize=True)
+
+
+def _share_of(operand: Any, term: list[Any], factors: list[tuple[Any, list[Any]]]) -> Any:
+    """The gradient of one operand: the others and dout, summed over each index it does not have."""
+    lengths = {index: operand.shape[i] for i, index in enumerate(term)}
+    given = {index for _array, other in factors for index in other}
+    kept = [index for index, n in lengths.items() if n != 1 and index in given]
+    # An index that no other factor has, or that was broadcast, comes back with a length of 1.
+    share = _contracted(factors, kept)[tuple(slice(None) if i in kept else None for i in lengths)]
+    share = np.broadcast_to(share, tuple(lengths.values()))
+    if len(lengths) == len(term):
+        return share
+    dx = np.zeros_like(operand)
+    places = list(lengths)
+    diagonal = np.einsum(dx, [places.index(i) for i in term], list(range(len(places))))  # a view
+    diagonal[...] = share
+    return dx
+
+
+def _terms(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[list[Any]], list[Any]]:
+    """The indices of each operand's dims, and of the output's.
+
+    An index is a letter, or for a dim of the dots its place from the end of them: -1, -2 …
+    """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    written = inputs.split(",")
+    if len(written) != len(shapes):
+        raise ValueError(f"einsum: {len(written)} operands in {equation!r}, not {len(shapes)}")
+    terms = []
+    for text, shape in zip(written, shapes, strict=True):
+        n_letters = len(text.replace(".", ""))
+        terms.append(_indices(equation, text, range(n_letters - len(shape), 0)))
+        if len(terms[-1]) != len(shape):
+            raise ValueError(f"einsum: {text!r} in {equation!r} for a tensor of shape {shape}")
+    _require_lengths(equation, terms, shapes)
+
+    count = Counter(index for term in terms for index in term)
+    dots = sorted(index for index in count if isinstance(index, int))
+    if not arrow:
+        once = (index for index, n in count.items() if n == 1 and isinstance(index, str))
+        return terms, [*dots, *sorted(once)]
+    result = _indices(equation, output, dots)
+    if len(set(result)) < len(result) or not set(result) <= set(count):
+        raise ValueError(f"einsum: the output of {equation!r} takes each index of an operand once")
+    return terms, result
+
+
+def _indices(equation: str, text: str, dots: Iterable[int]) -> list[Any]:
+    match = re.fullmatch(r"([A-Za-z]*)(\.\.\.)?([A-Za-z]*)", text)
+    if match is None:
+        raise ValueError(f"einsum: {text!r} in {equation!r} is not letters and at most one '...'")
+    before, written, after = match.groups()
+    return [*before, *(dots if written else ()), *after]
+
+
+def _require_lengths(equation: str, terms: list[list[Any]], shapes: list[tuple[int, ...]]) -> None:
+    """The dims of one index are of one length in an operand, and else of one length or 1."""
+    lengths: dict[Any, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        own: dict[Any, int] = {}
+        for index, n in zip(term, shape, strict=True):
+            if own.setdefault(index, n) != n or (n != 1 and lengths.setdefault(index, n) != n):
+                text = " and ".join(map(str, shapes))
+                raise ValueError(f"einsum: shapes {text} do not fit {equation!r}")
+
+
+def _product(name: str, x: Any, other: Any) -> Any:
+    """What matmul returns, for an op of that name."""
+    same(name, x, other)
+    refuse_bool(name, x)
     if not x.ndim or not other.ndim or x.shape[-1] != other.shape[-2:][0]:
-        raise ValueError(f"matmul: shapes {x.shape} and {other.shape} do not multiply")
+        raise ValueError(f"{name}: shapes {x.shape} and {other.shape} do not multiply")
     a = x if x.ndim > 1 else x[None, :]  # (..., n, k)
     b = other if other.ndim > 1 else other[:, None]  # (..., k, m)
-    broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2])
+    broadcast_shapes(name, a.shape[:-2], b.shape[:-2])
     product = a @ b  # (..., n, m)
     shape = product.shape
     dropped = tuple(i for i, vector in ((-2, x), (-1, other)) if vector.ndim == 1)
@@ -36,29 +236,35 @@ def matmul(x: Operand, other: Operand) -> Output:
     return product.squeeze(dropped), (dx, dother)
 
 
-@op
-def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
-    """x weightᵀ + bias: (..., n_in) -> (..., n_out), weight (n_out, n_in), bias (n_out)."""
-    same("linear", x, weight, bias)
-    if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
-        raise ValueError(f"linear: shapes {x.shape} and {weight.shape} do not multiply")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"linear: bias of shape {bias.shape} for weight {weight.shape}")
-    n_out, n_in = weight.shape
-    rows = x.reshape(-1, n_in) if x.size else np.zeros((int(np.prod(x.shape[:-1])), n_in), x.dtype)
-    out = rows @ weight.T  # (rows, n_out)
-    if bias is not None:
-        out += bias
-    return out.reshape(*x.shape[:-1], n_out), (
-        lambda dout: (_rows(dout, n_out) @ weight).reshape(x.shape),
-        lambda dout: _rows(dout, n_out).T @ rows,
-        lambda dout: dout,
+def _plus_product(name: str, x: Any, left: Any, right: Any, beta: float, alpha: float) -> Any:
+    same(name, x, left)
+    product, (dleft, dright) = _product(name, left, right)
+    if broadcast_shapes(name, x.shape, product.shape) != product.shape:
+        raise ValueError(f"{name}: shape {x.shape} does not expand to {product.shape}")
+    alpha, beta = factor(name, "alpha", alpha, x.dtype), factor(name, "beta", beta, x.dtype)
+    value = scaled(alpha, product)
+    if beta != 0:
+        value = value + scaled(beta, x)
+    return value, (
+        lambda dout: scaled(beta, dout),
+        lambda dout: scaled(alpha, dleft(dout)),
+        lambda dout: scaled(alpha, dright(dout)),
     )
+
+
+def _require_dims(name: str, *expected: tuple[Any, int]) -> None:
+    for array, ndim in expected:
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{name}: expected a tensor, not {type(array).__name__}")
+        if array.ndim != ndim:
+            raise ValueError(f"{name}: expected {ndim} dims, not shape {array.shape}")
+
+
+def _require_batches(name: str, left: Any, right: Any) -> None:
+    _require_dims(name, (left, 3), (right, 3))
+    if left.shape[0] != right.shape[0]:
+        raise ValueError(f"{name}: shapes {left.shape} and {right.shape} are no pairs")
 
 
 def _swap(matrix: Any) -> Any:
     return matrix.swapaxes(-1, -2)
-
-
-def _rows(dout: Any, n: int) -> Any:
-    return dout.reshape(dout.size // n if n else int(np.prod(dout.shape[:-1])), n)

@@ -2,64 +2,120 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, floats, indices, option
-from ..dtypes import promote
+from ..arguments import broadcast, floats, indices, option, probability, same
+from ..dtypes import is_floating, promote
 from ..engine import Operand, Output, op
+from .activation import logistic
+from .elementwise import signs
 
 REDUCTIONS = ("mean", "sum", "none")
+EPSILON = np.float32(1e-12)  # torch has this number in float32 for every dtype
 
 
 @op
 def cross_entropy(
-    x: Operand, target: Operand, *, ignore_index: int = -100, reduction: str = "mean"
+    x: Operand,
+    target: Operand,
+    weight: Operand | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Output:
-    """-log softmax(x) at the target class.
+    """-log softmax(x) at the target class, or its mean by the target's probabilities.
 
-    x: logits (C), (N, C) or (N, C, d1, …); target: class indices (), (N) or (N, d1, …). Targets
-    equal to ignore_index count for nothing: not in the sum, and not in the mean's divisor.
+    x: logits (C), (N, C) or (N, C, d1, …). target: class indices (), (N) or (N, d1, …); or
+    probabilities, floating, in the shape of x. Indices equal to ignore_index count for nothing:
+    not in the sum, and not in the mean's divisor. weight (C): what each class counts, in the
+    divisor too if the targets are indices; it has no gradient. label_smoothing: the share of every
+    target that goes to all classes alike.
     """
-    option("cross_entropy", "reduction", reduction, REDUCTIONS)
-    floats("cross_entropy", x)
-    if not x.ndim or target.shape != x.shape[:1] * (x.ndim > 1) + x.shape[2:]:
-        raise ValueError(f"cross_entropy: logits {x.shape} and targets {target.shape} do not fit")
-    classes_last = np.moveaxis(x, min(1, x.ndim - 1), -1)  # (N, d1, …, C)
-    n_classes = classes_last.shape[-1]
-    logits = classes_last.reshape(target.size, n_classes)
-    flat = target.reshape(-1)
-    counted = flat != ignore_index
-    indices("cross_entropy", flat[counted], n_classes, "target")
-    at = np.flatnonzero(counted), flat[counted]  # the logit of each target that counts
-
-    below = logits - logits.max(axis=1, keepdims=True, initial=-np.inf)
+    name = "cross_entropy"
+    option(name, "reduction", reduction, REDUCTIONS)
+    probability(name, label_smoothing)
+    same(name, target)
+    weights = _class_weights(name, x, weight)
+    rows = _rows(x)  # (rows, C)
+    below = rows - rows.max(axis=1, keepdims=True, initial=-np.inf)
     logp = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
-    losses = np.zeros(target.size, x.dtype)
-    losses[at[0]] = -logp[at]
-    divisor = x.dtype.type(counted.sum() if reduction == "mean" else 1)
+    spread = label_smoothing * weights / len(weights)
+
+    if is_floating(target.dtype) and target.ndim == x.ndim:
+        if target.shape != x.shape:
+            raise ValueError(f"{name}: logits {x.shape} and probabilities {target.shape} differ")
+        if ignore_index >= 0:
+            raise ValueError(f"{name}: probabilities have no ignore_index, not {ignore_index}")
+        floats(name, x, target)
+        q = (1 - label_smoothing) * weights * _rows(target) + spread  # (rows, C)
+        divisor = _divisor(len(rows), reduction, x.dtype)
+
+        def dx(dout):
+            scale = (dout / divisor).reshape(-1, 1)
+            return _unrows(scale * (np.exp(logp) * q.sum(axis=1, keepdims=True) - q), x.shape)
+
+        def dtarget(dout):
+            scale = (dout / divisor).reshape(-1, 1)
+            return _unrows(scale * (label_smoothing - 1) * weights * logp, x.shape)
+
+        losses = -(q * logp).sum(axis=1).reshape(_without_classes(x.shape))
+        return _reduced(losses, reduction, divisor), (dx, dtarget)
+
+    counted, at = _targets(name, x, target, ignore_index)
+    hard = (1 - label_smoothing) * weights[at[1]]  # what the target class itself counts
+    divisor = _divisor((weights[at[1]] * counted).sum(), reduction, x.dtype)
+    losses = np.where(counted, -hard * logp[at], 0).reshape(target.shape)
+    value = _reduced(losses, reduction, divisor)
+    if label_smoothing:  # divided apart, as in torch: of no weight at all the mean is NaN
+        losses = np.where(counted, -(logp @ spread), 0).reshape(target.shape)
+        value = value + _reduced(losses, reduction, divisor)
 
     def pullback(dout):
-        dlogits = np.exp(logp)
-        dlogits[at] -= 1
-        scale = (dout / divisor).reshape(-1, 1) if target.size else 1
-        # Chosen, not multiplied: the row of an ignored target may hold infinities.
-        dlogits = np.where(counted[:, None], dlogits * scale, np.zeros((), x.dtype))
-        return np.moveaxis(dlogits.reshape(classes_last.shape), -1, min(1, x.ndim - 1))
+        scale = (dout / divisor).reshape(-1, 1)
+        drows = np.exp(logp) * (scale * (hard + spread.sum())[:, None])
+        drows[at] -= scale[:, 0] * hard
+        if label_smoothing:
+            drows -= scale * spread
+        drows[~counted] = 0  # set, not multiplied: the row of an ignored target may hold infinities
+        return _unrows(drows, x.shape)
 
-    return _reduced(losses.reshape(target.shape), reduction, divisor), pullback
+    return value, pullback
 
 
 @op
-def mse_loss(x: Operand, target: Operand, reduction: str = "mean") -> Output:
+def nll_loss(
+    x: Operand,
+    target: Operand,
+    weight: Operand | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Output:
+    """-x at the target class, where x are logarithms of probabilities; see cross_entropy."""
+    option("nll_loss", "reduction", reduction, REDUCTIONS)
+    same("nll_loss", target)
+    weights, rows = _class_weights("nll_loss", x, weight), _rows(x)
+    counted, at = _targets("nll_loss", x, target, ignore_index)
+    weights = weights[at[1]] * counted
+    losses = np.where(counted, -weights * rows[at], 0).reshape(target.shape)
+    divisor = _divisor(weights.sum(), reduction, x.dtype)
+
+    def pullback(dout):
+        drows = np.zeros_like(rows)
+        drows[at] = np.where(counted, (dout / divisor).reshape(-1) * -weights, 0)
+        return _unrows(drows, x.shape)
+
+    return _reduced(losses, reduction, divisor), pullback
+
+
+@op
+def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Squared distance between x and target, which broadcast."""
-    option("mse_loss", "reduction", reduction, REDUCTIONS)
-    broadcast("mse_loss", x, target)
-    x, target = promote(x, target)
-    floats("mse_loss", x)
-    distance = x - target
-    divisor = x.dtype.type(distance.size if reduction == "mean" else 1)
+    distance, divisor = _distance("mse_loss", x, target, reduction)
 
     def dx(dout):
         return dout * (2 / divisor * distance)
@@ -67,5 +123,187 @@ def mse_loss(x: Operand, target: Operand, reduction: str = "mean") -> Output:
     return _reduced(distance * distance, reduction, divisor), (dx, lambda dout: -dx(dout))
 
 
+@op
+def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
+    """Distance between x and target, which broadcast; where they are equal the slope is 0."""
+    distance, divisor = _distance("l1_loss", x, target, reduction)
+
+    def dx(dout):
+        return dout / divisor * signs(distance)
+
+    return _reduced(np.abs(distance), reduction, divisor), (dx, lambda dout: -dx(dout))
+
+
+@op
+def binary_cross_entropy(
+    x: Operand, target: Operand, weight: Operand | None = None, *, reduction: str = "mean"
+) -> Output:
+    """-log x where target is 1, -log (1 - x) where it is 0, and between them a mean of the two.
+
+    x and target: probabilities, of one shape. weight: broadcasts with them, and has no gradient. A
+    logarithm is at least -100, and no slope has a denominator under 1e-12, as in torch.
+    """
+    name = "binary_cross_entropy"
+    option(name, "reduction", reduction, REDUCTIONS)
+    _require_one_shape(name, x, target, weight)
+    weight = 1 if weight is None else weight
+    for numbers in (x, target):
+        if not np.all((numbers >= 0) & (numbers <= 1)):
+            raise ValueError(f"{name}: a probability lies in [0, 1]")
+    logx, log1mx = np.log(x), np.log1p(-x)
+    losses = -weight * (target * np.maximum(logx, -100) + (1 - target) * np.maximum(log1mx, -100))
+    divisor = _divisor(x.size, reduction, x.dtype)
+
+    def dx(dout):
+        return dout / divisor * weight * (x - target) / np.maximum(x * (1 - x), EPSILON)
+
+    return _reduced(losses, reduction, divisor), (
+        dx,
+        lambda dout: dout / divisor * weight * (log1mx - logx),
+    )
+
+
+@op
+def binary_cross_entropy_with_logits(
+    x: Operand,
+    target: Operand,
+    weight: Operand | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Operand | None = None,
+) -> Output:
+    """binary_cross_entropy of sigmoid(x), which takes no logarithm of a vanished exponential.
+
+    weight, pos_weight: broadcast with x, and have no gradient; pos_weight is what the target's
+    share of 1 counts.
+    """
+    name = "binary_cross_entropy_with_logits"
+    option(name, "reduction", reduction, REDUCTIONS)
+    _require_one_shape(name, x, target, weight, pos_weight)
+    weight = 1 if weight is None else weight
+    e = np.exp(-np.abs(x))
+    positive = np.log1p(e) - np.minimum(x, 0)  # -log sigmoid(x), for a target of 1
+    losses = (1 - target) * x + positive
+    if pos_weight is not None:
+        losses += (pos_weight - 1) * target * positive
+    divisor = _divisor(x.size, reduction, x.dtype)
+
+    def dx(dout):
+        p = logistic(x)
+        slope = p - target
+        if pos_weight is not None:
+            slope += (pos_weight - 1) * target * (p - 1)
+        return dout / divisor * weight * slope
+
+    def dtarget(dout):
+        if pos_weight is None:
+            return dout / divisor * weight * -x
+        negative = np.log1p(e) + np.maximum(x, 0)  # -log sigmoid(-x), for a target of 0
+        return dout / divisor * weight * (pos_weight * positive - negative)
+
+    return _reduced(weight * losses, reduction, divisor), (dx, dtarget)
+
+
+@op
+def kl_div(
+    x: Operand, target: Operand, *, reduction: str = "mean", log_target: bool = False
+) -> Output:
+    """target (log target - x), where x, and with log_target target too, are logarithms.
+
+    They broadcast. reduction: "batchmean" divides the sum by the length of x's first dim. A target
+    of 0 counts 0, but has no slope: NaN.
+    """
+    option("kl_div", "reduction", reduction, ("mean", "batchmean", "sum", "none"))
+    floats("kl_div", x)
+    floats("kl_div", target)
+    broadcast("kl_div", x, target)
+    x, target = promote(x, target)
+    if log_target:
+        losses = np.exp(target) * (target - x)
+    else:
+        losses = np.where(target == 0, 0, target * np.log(target)) - target * x
+    count = x.shape[0] if reduction == "batchmean" and x.ndim else 1
+    divisor = _divisor(losses.size, reduction, x.dtype) * x.dtype.type(count)
+
+    def dx(dout):
+        share = np.broadcast_to(dout / divisor, losses.shape)
+        return -share * (np.exp(target) if log_target else target)
+
+    def dtarget(dout):
+        if log_target:
+            return dout / divisor * (np.exp(target) * (target - x + 1))
+        return dout / divisor * np.where(target == 0, np.nan, np.log(target) - x + 1)
+
+    return _reduced(losses, reduction, divisor), (dx, dtarget)
+
+
+def _divisor(count: Any, reduction: str, dtype: Any) -> Any:
+    return dtype.type(count if reduction == "mean" else 1)
+
+
 def _reduced(losses: Any, reduction: str, divisor: Any) -> Any:
     return losses if reduction == "none" else np.divide(losses.sum(), divisor)
+
+
+def _rows(x: Any) -> Any:
+    """(N, C, d1, …) -> (N d1 …, C), and (C) -> (1, C)"""
+    last = np.moveaxis(x, _class_dim(x.shape), -1)
+    return last.reshape(math.prod(last.shape[:-1]), last.shape[-1])
+
+
+def _unrows(rows: Any, shape: tuple[int, ...]) -> Any:
+    """The rows of an array of that shape, back in their places."""
+    last = (*_without_classes(shape), rows.shape[1])
+    return np.moveaxis(rows.reshape(last), -1, _class_dim(shape))
+
+
+def _class_dim(shape: tuple[int, ...]) -> int:
+    return min(1, len(shape) - 1)
+
+
+def _without_classes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(N, C, d1, …) -> (N, d1, …), and (C) -> ()"""
+    return shape[:1] * (len(shape) > 1) + shape[2:]
+
+
+def _class_weights(name: str, x: Any, weight: Any) -> Any:
+    floats(name, x, weight)
+    if not x.ndim:
+        raise ValueError(f"{name}: a number has no classes")
+    n_classes = x.shape[_class_dim(x.shape)]
+    if weight is None:
+        return np.ones(n_classes, x.dtype)
+    if weight.shape != (n_classes,):
+        raise ValueError(f"{name}: weight of shape {weight.shape} for {n_classes} classes")
+    return weight
+
+
+def _targets(name: str, x: Any, target: Any, ignore_index: int) -> Any:
+    """Which targets count, and the index of each one's class in the rows of x; 0 for the others."""
+    if target.shape != _without_classes(x.shape):
+        raise ValueError(f"{name}: logits {x.shape} and targets {target.shape} do not fit")
+    if not isinstance(ignore_index, int):
+        raise TypeError(f"{name}: ignore_index must be an int, not {ignore_index!r}")
+    flat = target.reshape(-1)
+    counted = flat != ignore_index
+    indices(name, flat[counted], x.shape[_class_dim(x.shape)], "target")
+    return counted, (np.arange(flat.size), np.where(counted, flat, 0))
+
+
+def _distance(name: str, x: Any, target: Any, reduction: str) -> Any:
+    """x - target, and what their losses are divided by."""
+    option(name, "reduction", reduction, REDUCTIONS)
+    broadcast(name, x, target)
+    x, target = promote(x, target)
+    floats(name, x)
+    distance = x - target
+    return distance, _divisor(distance.size, reduction, x.dtype)
+
+
+def _require_one_shape(name: str, x: Any, target: Any, *weights: Any) -> None:
+    """x and target are of one shape, with which the weights broadcast."""
+    floats(name, x, target, *weights)
+    given = [weight for weight in weights if weight is not None]
+    if target.shape != x.shape or broadcast(name, x, *given) != x.shape:
+        shapes = ", ".join(str(array.shape) for array in (x, target, *given))
+        raise ValueError(f"{name}: shapes {shapes} do not fit")

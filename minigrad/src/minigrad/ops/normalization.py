@@ -1,12 +1,13 @@
-"""Rows brought to one scale: layer norm and root-mean-square norm."""
+"""Numbers brought to one scale: rows, groups of channels, or channels."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..arguments import Shape, floats, sizes
+from ..arguments import Shape, floats, number, sizes
 from ..engine import Operand, Output, op
 
 
@@ -22,19 +23,14 @@ def layer_norm(
 
     Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
     """
+    number("layer_norm", "eps", eps)
     along = _trailing("layer_norm", x, normalized_shape, weight, bias)
-    centred = x - x.mean(axis=along, keepdims=True)
-    rstd = 1 / np.sqrt((centred * centred).mean(axis=along, keepdims=True) + x.dtype.type(eps))
-    normal = centred * rstd
-    y = normal if weight is None else normal * weight
-    y = y if bias is None else y + bias
+    normal, dcentred, *_ = _standardized(x, along, eps)
 
     def dx(dout):
-        dnormal = dout if weight is None else dout * weight
-        shift = dnormal.mean(axis=along, keepdims=True)
-        stretch = (dnormal * normal).mean(axis=along, keepdims=True)
-        return rstd * (dnormal - shift - normal * stretch)
+        return dcentred(dout if weight is None else dout * weight)
 
+    y = _weighted(normal, weight, bias)
     return y, (dx, None, lambda dout: dout * normal, lambda dout: dout)
 
 
@@ -47,8 +43,9 @@ def rms_norm(
     eps None: the epsilon of x's dtype. Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
     along = _trailing("rms_norm", x, normalized_shape, weight)
-    eps = x.dtype.type(np.finfo(x.dtype).eps if eps is None else eps)
-    scale = 1 / np.sqrt((x * x).mean(axis=along, keepdims=True) + eps)
+    eps = np.finfo(x.dtype).eps if eps is None else eps
+    number("rms_norm", "eps", eps)
+    scale = 1 / np.sqrt((x * x).mean(axis=along, keepdims=True) + x.dtype.type(eps))
     normal = x * scale
 
     def dx(dout):
@@ -58,6 +55,144 @@ def rms_norm(
 
     y = normal if weight is None else normal * weight
     return y, (dx, None, lambda dout: dout * normal)
+
+
+@op
+def group_norm(
+    x: Operand,
+    num_groups: int,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    eps: float = 1e-05,
+) -> Output:
+    """(x - mean) / sqrt(variance + eps) · weight + bias over each of num_groups groups of channels.
+
+    x (N, C, ...), weight and bias (C). Wu, He 2018, https://arxiv.org/abs/1803.08494
+    """
+    floats("group_norm", x, weight, bias)
+    number("group_norm", "eps", eps)
+    if not isinstance(num_groups, int):
+        raise TypeError(f"group_norm: num_groups must be an int, not {num_groups!r}")
+    weight, bias = _per_channel("group_norm", x, weight), _per_channel("group_norm", x, bias)
+    if num_groups < 1 or x.shape[1] % num_groups:
+        raise ValueError(f"group_norm: {num_groups} groups of the channels of shape {x.shape}")
+    if x.size == num_groups:
+        raise ValueError(f"group_norm: one number has no variance, in shape {x.shape}")
+    n, channels, *rest = x.shape
+    groups = x.reshape(n, num_groups, channels // num_groups, *rest)
+    normal, dcentred, *_ = _standardized(groups, tuple(range(2, groups.ndim)), eps)
+    normal = normal.reshape(x.shape)
+
+    def dx(dout):
+        dnormal = dout if weight is None else dout * weight
+        return dcentred(dnormal.reshape(groups.shape)).reshape(x.shape)
+
+    return _weighted(normal, weight, bias), (
+        dx,
+        None,
+        lambda dout: _sum_per_channel(dout * normal),
+        lambda dout: _sum_per_channel(dout),
+    )
+
+
+@op
+def batch_norm(
+    x: Operand,
+    running_mean: Operand | None,
+    running_var: Operand | None,
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Output:
+    """(x - mean) / sqrt(variance + eps) · weight + bias of each channel.
+
+    x (N, C, ...), all others (C). In training mean and variance are those of x, and the running
+    ones, if they are tensors, move towards them by momentum, in place, the variance without bias;
+    else they are the running ones, which have no gradient.
+
+    Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
+    """
+    name = "batch_norm"
+    floats(name, x, running_mean, running_var, weight, bias)
+    number(name, "momentum", momentum)
+    number(name, "eps", eps)
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"{name}: eps must not be negative, nor 0 in training, is {eps}")
+    if (running_mean is None) != (running_var is None) or (running_mean is None and not training):
+        raise ValueError(f"{name}: expected both running statistics, or in training none of them")
+    weight, bias = _per_channel(name, x, weight), _per_channel(name, x, bias)
+    mean, variance = _per_channel(name, x, running_mean), _per_channel(name, x, running_var)
+    if training:
+        along = (0, *range(2, x.ndim))
+        count = math.prod(x.shape[i] for i in along)
+        if count == 1:
+            raise ValueError(f"{name}: one number has no variance, in shape {x.shape}")
+        normal, dcentred, new_mean, new_variance = _standardized(x, along, eps)
+        if running_mean is not None and count:
+            unbiased = new_variance[0] * (count / (count - 1))
+            mean[...] = (1 - momentum) * mean + momentum * new_mean[0]
+            variance[...] = (1 - momentum) * variance + momentum * unbiased
+    else:
+        normal, dcentred = _normalized(x, mean, variance, eps)
+
+    def dx(dout):
+        return dcentred(dout if weight is None else dout * weight)
+
+    return _weighted(normal, weight, bias), (
+        dx,
+        None,
+        None,
+        lambda dout: _sum_per_channel(dout * normal),
+        lambda dout: _sum_per_channel(dout),
+    )
+
+
+def _standardized(x: Any, along: tuple[int, ...], eps: float) -> Any:
+    """x with mean 0 and variance 1 over some axes, and the pullback; the mean and the variance."""
+    mean = _mean(x, along)
+    centred = x - mean
+    variance = _mean(centred * centred, along)
+    rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
+    normal = centred * rstd
+
+    def pullback(dout):
+        return rstd * (dout - _mean(dout, along) - normal * _mean(dout * normal, along))
+
+    return normal, pullback, mean, variance
+
+
+def _normalized(x: Any, mean: Any, variance: Any, eps: float) -> Any:
+    """x as a mean and a variance that do not depend on it make it, and the pullback."""
+    rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
+    return (x - mean) * rstd, lambda dout: dout * rstd
+
+
+def _weighted(normal: Any, weight: Any, bias: Any) -> Any:
+    y = normal if weight is None else normal * weight
+    return y if bias is None else y + bias
+
+
+def _mean(x: Any, along: tuple[int, ...]) -> Any:
+    """The mean over axes, which stay with length 1; of nothing NaN, without NumPy's warning."""
+    return x.sum(axis=along, keepdims=True) / math.prod(x.shape[i] for i in along)
+
+
+def _per_channel(name: str, x: Any, parameter: Any) -> Any:
+    """A parameter (C) in the shape that broadcasts with x (N, C, ...)."""
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected at least 2 dims, not shape {x.shape}")
+    if parameter is None:
+        return None
+    if parameter.shape != x.shape[1:2]:
+        raise ValueError(f"{name}: a parameter of shape {parameter.shape} for shape {x.shape}")
+    return parameter.reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def _sum_per_channel(grad: Any) -> Any:
+    """(N, C, ...) -> (C)"""
+    return grad.sum(axis=(0, *range(2, grad.ndim)))
 
 
 def _trailing(name: str, x: Any, normalized_shape: Any, *parameters: Any) -> tuple[int, ...]:

@@ -1,21 +1,24 @@
-"""Many numbers to one: sums, means, extremes, variance; over all dims, one or some."""
+"""Many numbers to one: sums, products, extremes, variance; over all dims, one or some."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arguments import Dims, axes, axis, floats
-from ..engine import Operand, Output, op
+from ..arguments import Dims, axes, axis, floats, named_axes, number, same
+from ..dtypes import floating
+from ..engine import Operand, Output, Tensor, op, unwrap
+from .elementwise import larger, smaller
 
 
 @op
 def sum(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Sum over dim (an int, a tuple, or None for all); integers and booleans sum to int64."""
     along = axes("sum", dim, x.ndim)
-    total = x.sum(axis=along, keepdims=keepdim, dtype=np.int64 if x.dtype.kind in "biu" else None)
+    total = x.sum(axis=along, keepdims=keepdim, dtype=_wide(x))
     return total, lambda dout: np.broadcast_to(_kept(dout, x.shape, along), x.shape)
 
 
@@ -33,40 +36,169 @@ def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 
 
 @op
-def max(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
-    """The largest element; with a dim, the pair (values, indices) along it. NaN wins.
+def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
+    """Product over dim, an int, or of everything; integers and booleans multiply to int64."""
+    if dim is None and keepdim:
+        raise TypeError("prod: keepdim needs a dim")
+    along = axes("prod", None if dim is None else axis("prod", dim, x.ndim), x.ndim)
 
-    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
-    """
-    return _extreme("max", np.max, np.argmax, x, dim, keepdim)
+    def pullback(dout):
+        return _kept(dout, x.shape, along) * _product_of_others(x, along)
 
-
-@op
-def min(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
-    """The smallest element; with a dim, the pair (values, indices) along it. NaN wins.
-
-    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
-    """
-    return _extreme("min", np.min, np.argmin, x, dim, keepdim)
-
-
-@op
-def argmax(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
-    """The int64 index of the first largest element along dim; of the flattened x without one."""
-    if dim is None:
-        _require_elements("argmax", x.shape)
-        index = np.argmax(x)
-        return (index.reshape((1,) * x.ndim) if keepdim else index), None
-    along = axis("argmax", dim, x.ndim)
-    _require_elements("argmax", x.shape[along : along + 1])
-    return _first(np.argmax, x, along, keepdim), None
+    return x.prod(axis=along, keepdims=keepdim, dtype=_wide(x)), pullback
 
 
 @op
 def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
     """Mean square distance from the mean over dim, with n - correction in place of n."""
-    floats("var", x)
-    along = axes("var", dim, x.ndim)
+    return _variance("var", x, dim, correction, keepdim)
+
+
+@op
+def std(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
+    """Square root of var; where it is 0, its slopes are 0."""
+    variance, dvariance = _variance("std", x, dim, correction, keepdim)
+    y = np.sqrt(variance)
+    return y, lambda dout: dvariance(dout / (2 * np.where(y == 0, np.inf, y)))
+
+
+def var_mean(
+    x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The pair (var, mean) over dim."""
+    axes("var_mean", dim, np.ndim(unwrap(x)))
+    return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
+
+
+@op
+def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
+    """The largest elements over dim (an int, a tuple, or () for all); equals share the gradient.
+
+    NaN wins, and makes NaN of the gradient.
+    """
+    return _shared_extreme("amax", np.max, x, dim, keepdim)
+
+
+@op
+def amin(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
+    """The smallest elements over dim (an int, a tuple, or () for all); equals share the gradient.
+
+    NaN wins, and makes NaN of the gradient.
+    """
+    return _shared_extreme("amin", np.min, x, dim, keepdim)
+
+
+@op
+def max(
+    x: Operand,
+    dim: int | Operand | None = None,
+    keepdim: bool = False,
+    *,
+    other: Operand | None = None,
+) -> Output:
+    """The largest element; with a dim, the pair (values, indices) along it. NaN wins.
+
+    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
+    max(x, other), of two tensors, is maximum.
+    """
+    return _extreme("max", (np.max, np.argmax, larger), x, dim, keepdim, other)
+
+
+@op
+def min(
+    x: Operand,
+    dim: int | Operand | None = None,
+    keepdim: bool = False,
+    *,
+    other: Operand | None = None,
+) -> Output:
+    """The smallest element; with a dim, the pair (values, indices) along it. NaN wins.
+
+    Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
+    min(x, other), of two tensors, is minimum.
+    """
+    return _extreme("min", (np.min, np.argmin, smaller), x, dim, keepdim, other)
+
+
+@op
+def argmax(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
+    """The int64 index of the first largest element along dim; of the flattened x without one."""
+    return _position("argmax", np.argmax, x, dim, keepdim), None
+
+
+@op
+def argmin(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
+    """The int64 index of the first smallest element along dim; of the flattened x without one."""
+    return _position("argmin", np.argmin, x, dim, keepdim), None
+
+
+@op
+def logsumexp(x: Operand, dim: int | Sequence[int], keepdim: bool = False) -> Output:
+    """Logarithm of the sum of exponentials over dim (an int or a tuple); of nothing, -inf."""
+    if dim is None:
+        raise TypeError("logsumexp: dim must be an int or a tuple")
+    x = floating(x)
+    along = axes("logsumexp", dim, x.ndim)
+    top = x.max(axis=along, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0)  # inf - inf would be NaN
+    y = top + np.log(np.exp(x - top).sum(axis=along, keepdims=True))
+
+    def pullback(dout):
+        return _kept(dout, x.shape, along) * np.exp(x - y)
+
+    return y if keepdim else y.squeeze(along), pullback
+
+
+@op
+def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
+    """Whether some element over dim (an int, a tuple, or None for all) is not 0; over (), each."""
+    return np.any(x, axis=named_axes("any", dim, x.ndim), keepdims=keepdim), None
+
+
+@op
+def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
+    """Whether no element over dim (an int, a tuple, or None for all) is 0; over (), each."""
+    return np.all(x, axis=named_axes("all", dim, x.ndim), keepdims=keepdim), None
+
+
+@op
+def cumsum(x: Operand, dim: int) -> Output:
+    """For each element the sum of all up to it along dim; integers and booleans sum to int64."""
+    along = axes("cumsum", axis("cumsum", dim, x.ndim), x.ndim)  # of a 0-d tensor, none
+
+    def sums(x):
+        return np.cumsum(x, *along, dtype=_wide(x)).reshape(x.shape)
+
+    return sums(x), lambda dout: np.flip(sums(np.flip(dout, along)), along)
+
+
+def _wide(x: Any) -> Any:
+    """What integers and booleans add up to; None, their own dtype, for floating numbers."""
+    return np.int64 if x.dtype.kind in "biu" else None
+
+
+def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
+    """dout with the reduced dims back in place, of length 1."""
+    return dout.reshape([1 if i in along else n for i, n in enumerate(shape)])
+
+
+def _product_of_others(x: Any, along: tuple[int, ...]) -> Any:
+    """For each element the product of those before it times that of those after it.
+
+    The product of all, divided by the element, would be 0 / 0 where that is 0.
+    """
+    rows = np.moveaxis(x, along, -1) if len(along) == 1 else x.reshape(-1)
+    one = np.ones_like(rows[..., :1])
+    before = np.cumprod(np.concatenate((one, rows[..., :-1]), axis=-1), axis=-1)
+    after = np.cumprod(np.concatenate((one, rows[..., :0:-1]), axis=-1), axis=-1)[..., ::-1]
+    others = before * after
+    return np.moveaxis(others, -1, along) if len(along) == 1 else others.reshape(x.shape)
+
+
+def _variance(name: str, x: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
+    floats(name, x)
+    number(name, "correction", correction)
+    along = axes(name, dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
     freedom = np.array(count - correction, x.dtype)
     centred = x - np.true_divide(x.sum(axis=along, keepdims=True), count)
@@ -82,12 +214,30 @@ def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = 
     return squares / np.maximum(freedom, 0), pullback
 
 
-def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
-    """dout with the reduced dims back in place, of length 1."""
-    return dout.reshape([1 if i in along else n for i, n in enumerate(shape)])
+def _shared_extreme(name: str, extreme: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
+    along = axes(name, dim, x.ndim)
+    _require_elements(name, tuple(x.shape[i] for i in along))
+    value = extreme(x, axis=along, keepdims=True)
+
+    def pullback(dout):
+        ties = x == value
+        shares = _kept(dout, x.shape, along) / ties.sum(axis=along, keepdims=True, dtype=x.dtype)
+        return ties * shares
+
+    return value if keepdim else value.squeeze(along), pullback
 
 
-def _extreme(name: str, extreme: Any, position: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: Any) -> Any:
+    same(name, x)
+    extreme, position, pair = functions
+    if isinstance(dim, np.ndarray):
+        dim, other = None, dim
+    if other is not None:
+        if dim is not None or keepdim or not isinstance(other, np.ndarray):
+            raise TypeError(f"{name}: expected x and a dim, or x and another tensor")
+        value, (dx, dother) = pair(name, x, other)
+        return value, (dx, dother, None, dother)  # other may stand in the place of dim
+
     if dim is None:
         if keepdim:
             raise TypeError(f"{name}: keepdim needs a dim")
@@ -115,6 +265,18 @@ def _extreme(name: str, extreme: Any, position: Any, x: Any, dim: Any, keepdim: 
     if keepdim:
         return (values, indices), pullback
     return (values.squeeze(along), indices.squeeze(along)), pullback
+
+
+def _position(name: str, position: Any, x: Any, dim: int | None, keepdim: bool) -> Any:
+    if x.dtype == np.bool_:
+        raise TypeError(f"{name}: of booleans none is the most extreme")
+    if dim is None:
+        _require_elements(name, x.shape)
+        index = position(x)
+        return index.reshape((1,) * x.ndim) if keepdim else index
+    along = axis(name, dim, x.ndim)
+    _require_elements(name, x.shape[along : along + 1])
+    return _first(position, x, along, keepdim)
 
 
 def _first(position: Any, x: Any, along: int, keepdim: bool) -> Any:

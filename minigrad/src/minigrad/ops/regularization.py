@@ -15,10 +15,10 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
 
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
-    floats("dropout", x)
     probability("dropout", p)
     if not training or p == 0:
         return x, lambda dout: dout
+    floats("dropout", x)
     keep = keep_mask(x, p)
     return x * keep, lambda dout: dout * keep
 

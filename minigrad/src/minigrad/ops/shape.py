@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Dims, Shape, axes, axis, complete, sizes
+from ..arguments import Dims, Shape, axes, axis, complete, named_axes, sizes
 from ..dtypes import promote
 from ..engine import Operand, Output, Tensor, op, unwrap
+from .indexing import getitem
 
 
 @op
@@ -46,30 +47,50 @@ def permute(x: Operand, dims: Shape) -> Output:
 
 
 @op
-def squeeze(x: Operand, dim: Dims = None) -> Output:
-    """Without the dims of length 1, or without those of them that dim names."""
-    named = () if dim in ((), []) else axes("squeeze", dim, x.ndim)
-    kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
-    return _reshaped(x, kept)
+def movedim(x: Operand, source: Shape, destination: Shape) -> Output:
+    """The dims source, one or several, at the places destination; the others keep their order."""
+    old = tuple(axis("movedim", dim, x.ndim) for dim in sizes("movedim", source))
+    new = tuple(axis("movedim", dim, x.ndim) for dim in sizes("movedim", destination))
+    if len(old) != len(new) or len(set(old)) != len(old) or len(set(new)) != len(new):
+        raise ValueError(f"movedim: {source} to {destination} is no way to order dims")
+    if not x.ndim:
+        return x, lambda dout: dout
+    return np.moveaxis(x, old, new), lambda dout: np.moveaxis(dout, new, old)
 
 
 @op
-def unsqueeze(x: Operand, dim: int) -> Output:
-    """With a new dim of length 1 at dim."""
-    at = axis("unsqueeze", dim, x.ndim + 1)
-    return _reshaped(x, (*x.shape[:at], 1, *x.shape[at:]))
+def t(x: Operand) -> Output:
+    """The transpose of a matrix; a vector or a number as it is."""
+    if x.ndim > 2:
+        raise ValueError(f"t: expected at most 2 dims, not shape {x.shape}")
+    return x.T, lambda dout: dout.T
 
 
 @op
 def expand(x: Operand, size: Shape) -> Output:
     """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
-    size = sizes("expand", size)
-    new = len(size) - x.ndim
-    full = tuple(x.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
-    fits = new >= 0 and all(m in (1, n) for m, n in zip(x.shape, full[new:], strict=True))
-    if not fits or min(full, default=0) < 0:
-        raise ValueError(f"expand: shape {x.shape} does not expand to {size}")
-    return np.broadcast_to(x, full), lambda dout: dout
+    return _expanded("expand", x, size)
+
+
+@op
+def broadcast_to(x: Operand, size: Shape) -> Output:
+    """expand, by another name."""
+    return _expanded("broadcast_to", x, size)
+
+
+@op
+def repeat(x: Operand, repeats: Shape) -> Output:
+    """x side by side with itself, along each dim as often as repeats says; new dims come first."""
+    repeats = sizes("repeat", repeats)
+    if len(repeats) < x.ndim or min(repeats, default=0) < 0:
+        raise ValueError(f"repeat: {repeats} times a tensor of shape {x.shape}")
+    shape = (1,) * (len(repeats) - x.ndim) + x.shape
+
+    def pullback(dout):
+        copies = dout.reshape([n for i, length in enumerate(shape) for n in (repeats[i], length)])
+        return copies.sum(axis=tuple(range(0, copies.ndim, 2)))
+
+    return np.tile(x, repeats), pullback
 
 
 @op
@@ -83,51 +104,55 @@ def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
 
 
 @op
-def getitem(x: Operand, index: Any) -> Output:
-    """x[index]: ints, slices, None, Ellipsis, lists, integer tensors, boolean masks, mixtures.
-
-    Slices with a negative step are refused, as in torch. An element that is taken several times
-    receives the sum of their gradients.
-    """
-    if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
-        raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
-    items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
-    # The ints first, then the arrays: an int beside arrays takes no part in where their dims go.
-    basic = tuple(part for item in items for part in _without_arrays(item))
-    arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
-    taken = x[basic]
-    if not any(isinstance(item, np.ndarray) for item in items):
-
-        def pullback(dout):
-            dx = np.zeros_like(x)
-            dx[basic] = dout
-            return dx
-
-        return taken, pullback
-
-    def pullback_of_arrays(dout):
-        # Places counted in one pass: np.add.at would visit them one by one.
-        places = np.arange(x.size).reshape(x.shape)[basic][arrays]
-        dx = np.bincount(places.ravel(), weights=dout.ravel(), minlength=x.size)
-        return dx.reshape(x.shape).astype(dout.dtype)
-
-    return taken[arrays], pullback_of_arrays
+def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
+    """The dim as several, of which one length may be -1."""
+    along = axis("unflatten", dim, x.ndim)
+    lengths = complete("unflatten", sizes, x.shape[along : along + 1])
+    if not x.ndim or not lengths:
+        raise ValueError(f"unflatten: no dim of shape {x.shape} as {sizes}")
+    return _reshaped(x, (*x.shape[:along], *lengths, *x.shape[along + 1 :]))
 
 
-def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape but for dim, one after the other along dim."""
-    return _concatenate(dim, *_sequence("cat", tensors))
+@op
+def squeeze(x: Operand, dim: Dims = None) -> Output:
+    """Without the dims of length 1, or without those of them that dim names."""
+    named = named_axes("squeeze", dim, x.ndim)
+    kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
+    return _reshaped(x, kept)
 
 
-def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape, along a new dim."""
-    tensors = _sequence("stack", tensors)
-    shapes = [np.shape(unwrap(tensor)) for tensor in tensors]
-    for shape in shapes:
-        if shape != shapes[0]:
-            raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
-    at = axis("stack", dim, len(shapes[0]) + 1)
-    return _concatenate(at, *(unsqueeze(tensor, at) for tensor in tensors))
+@op
+def unsqueeze(x: Operand, dim: int) -> Output:
+    """With a new dim of length 1 at dim."""
+    at = axis("unsqueeze", dim, x.ndim + 1)
+    return _reshaped(x, (*x.shape[:at], 1, *x.shape[at:]))
+
+
+def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
+    """length indices of dim, from start on, which counts from the end if negative."""
+    along, size = _dim_of("narrow", x, dim, ValueError)
+    if not -size <= start <= size:
+        raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
+    first = start + size if start < 0 else start
+    if not 0 <= length <= size - first:
+        raise ValueError(f"narrow: {length} from {start} on, of a dim of length {size}")
+    return getitem(x, (slice(None),) * along + (slice(first, first + length),))
+
+
+def select(x: Operand, dim: int, index: int) -> Tensor:
+    """What is at one index of dim, without that dim."""
+    along, size = _dim_of("select", x, dim, IndexError)
+    if not isinstance(index, int | np.integer) or isinstance(index, bool):
+        raise TypeError(f"select: index must be an int, not {type(index).__name__}")
+    if not -size <= index < size:
+        raise IndexError(f"select: index {index} is out of range [{-size}, {size - 1}]")
+    return getitem(x, (slice(None),) * along + (index,))
+
+
+def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
+    """A tuple of what is at each index of dim, without that dim."""
+    along, size = _dim_of("unbind", x, dim, IndexError)
+    return tuple(select(x, along, i) for i in range(size))
 
 
 def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tensor, ...]:
@@ -167,22 +192,91 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(x, size if size else [0] * chunks, along)
 
 
+def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """tensors, of equal shape but for dim, one after the other along dim."""
+    return _concatenate(dim, *_sequence("cat", tensors))
+
+
+def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
+    """tensors, of equal shape, along a new dim."""
+    tensors = _sequence("stack", tensors)
+    shapes = [np.shape(unwrap(tensor)) for tensor in tensors]
+    for shape in shapes:
+        if shape != shapes[0]:
+            raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
+    at = axis("stack", dim, len(shapes[0]) + 1)
+    return _concatenate(at, *(unsqueeze(tensor, at) for tensor in tensors))
+
+
 @op
 def tril(x: Operand, diagonal: int = 0) -> Output:
     """Zero above the given diagonal of the last two dims."""
-    _require_matrix("tril", x)
+    _require_matrix("tril", x, diagonal)
     return np.tril(x, diagonal), lambda dout: np.tril(dout, diagonal)
 
 
 @op
 def triu(x: Operand, diagonal: int = 0) -> Output:
     """Zero below the given diagonal of the last two dims."""
-    _require_matrix("triu", x)
+    _require_matrix("triu", x, diagonal)
     return np.triu(x, diagonal), lambda dout: np.triu(dout, diagonal)
+
+
+@op
+def flip(x: Operand, dims: Shape) -> Output:
+    """The elements in reverse order along dims."""
+    along = named_axes("flip", dims, x.ndim)
+    return np.flip(x, along), lambda dout: np.flip(dout, along)
+
+
+@op
+def roll(x: Operand, shifts: Shape, dims: Dims = None) -> Output:
+    """The elements moved on by shifts along dims, those at the end to the start.
+
+    dims None: along x as if it were flat.
+    """
+    shifts, along = sizes("roll", shifts), None
+    if dims is not None:
+        along = tuple(_dim_of("roll", x, dim, IndexError)[0] for dim in sizes("roll", dims))
+    if len(shifts) != (1 if along is None else len(along)):
+        raise ValueError(f"roll: shifts {shifts} for dims {dims}")
+    back = tuple(-shift for shift in shifts)
+    return np.roll(x, shifts, along), lambda dout: np.roll(dout, back, along)
+
+
+@op
+def contiguous(x: Operand) -> Output:
+    """x with its elements in order in memory: itself, if they are."""
+    return np.asarray(x, order="C"), lambda dout: dout
+
+
+@op
+def clone(x: Operand) -> Output:
+    """A copy of x, to which the gradient flows on."""
+    return x.copy(), lambda dout: dout
 
 
 def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
     return x.reshape(shape), lambda dout: dout.reshape(x.shape)
+
+
+def _expanded(name: str, x: Any, size: Shape) -> Any:
+    size = sizes(name, size)
+    new = len(size) - x.ndim
+    full = tuple(x.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
+    fits = new >= 0 and all(m in (1, n) for m, n in zip(x.shape, full[new:], strict=True))
+    if not fits or min(full, default=0) < 0:
+        raise ValueError(f"{name}: shape {x.shape} does not expand to {size}")
+    return np.broadcast_to(x, full), lambda dout: dout
+
+
+def _dim_of(name: str, x: Operand, dim: int, error: type[Exception]) -> tuple[int, int]:
+    """dim counted from the front, and its length; error: what is raised of a 0-d tensor."""
+    shape = np.shape(unwrap(x))
+    along = axis(name, dim, len(shape))
+    if not shape:
+        raise error(f"{name}: a 0-d tensor has no dim")
+    return along, shape[along]
 
 
 @op
@@ -200,7 +294,7 @@ def _concatenate(dim: int, *arrays: Operand) -> Output:
         for array in arrays:
             length = array.shape[along] if array.shape != (0,) else 0
             piece = dout[(slice(None),) * along + (slice(start, start + length),)]
-            grads.append(piece if array.shape != (0,) else piece.reshape(-1)[:0])
+            grads.append(piece.reshape(array.shape))
             start += length
         return (None, *grads)
 
@@ -215,37 +309,8 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
     return list(tensors)
 
 
-def _index_item(item: Any) -> Any:
-    """An int, a slice, None, Ellipsis, or an array of integers or booleans."""
-    item = unwrap(item)
-    if isinstance(item, slice):
-        if item.step is not None and item.step <= 0:
-            raise ValueError(f"getitem: a slice needs a positive step, not {item.step}")
-        return item
-    if item is None or item is Ellipsis:
-        return item
-    if isinstance(item, list):
-        item = np.asarray(item, None if item else np.int64)
-    if not isinstance(item, np.ndarray | np.generic | int):
-        raise TypeError(f"getitem: {type(item).__name__} is no index")
-    array = np.asarray(item)
-    if array.dtype.kind not in "bi":  # torch takes uint8 for a mask, and warns
-        raise TypeError(f"getitem: an index tensor must be integers or bool, not {array.dtype}")
-    return int(array) if array.ndim == 0 and array.dtype.kind != "b" else array
-
-
-def _without_arrays(item: Any) -> tuple[Any, ...]:
-    """item, an array replaced by a slice for each dim that it indexes."""
-    if isinstance(item, np.ndarray):
-        return (slice(None),) * (item.ndim if item.dtype == np.bool_ else 1)
-    return (item,)
-
-
-def _without_basic(item: Any) -> Any:
-    """item if it is an array, else what leaves the dims alone that it has made or kept."""
-    return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
-
-
-def _require_matrix(name: str, x: Any) -> None:
+def _require_matrix(name: str, x: Any, diagonal: int) -> None:
+    if not isinstance(diagonal, int):
+        raise TypeError(f"{name}: diagonal must be an int, not {diagonal!r}")
     if x.ndim < 2:
         raise ValueError(f"{name}: expected at least 2 dims, not shape {x.shape}")

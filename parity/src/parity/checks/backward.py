@@ -7,7 +7,16 @@ from collections.abc import Collection, Iterator
 
 from ..engines import Adapter
 from ..spec.case import Call, Case, Op
-from .calling import CONTIGUOUS, Called, Layout, call, carry_back, judge_outputs, layouts
+from .calling import (
+    CONTIGUOUS,
+    Called,
+    Layout,
+    call,
+    carry_back,
+    judge_inputs,
+    judge_outputs,
+    layouts,
+)
 from .measure import Measured, MismatchError, compare
 from .reference import ONES, PLAIN, Variant, floats, own_errors, reference, scales
 from .vacuity import require_gradients
@@ -25,6 +34,7 @@ def backward(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
         called = call(engine, op, case, dtype, needs, layout=layout, tied=variant.tied)
         judge_outputs(engine, op, case, dtype, called, how, variant)
         carry_back(engine, op, case, dtype, called, variant, layout)
+        judge_inputs(engine, op, case, dtype, called, variant)
         found = judge_gradients(engine, op, case, dtype, called, how, variant, needs)
         worst = worst.worst(found)
 

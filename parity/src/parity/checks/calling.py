@@ -18,8 +18,10 @@ from .reference import (
     output_dtypes,
     own_errors,
     reference,
+    same,
     transform,
     transposable,
+    variable,
 )
 
 
@@ -89,11 +91,6 @@ class Called:
         gradient = engine.grad(leaf.tensor)
         return None if gradient is None else leaf.layout.read(gradient)
 
-    def require_unchanged(self, engine: Adapter) -> None:
-        for i, (tensor, array) in enumerate(self.given):
-            if not np.array_equal(engine.numpy(tensor), array, equal_nan=array.dtype.kind == "f"):
-                raise MismatchError(f"tensor {i} of the inputs was changed in place")
-
 
 def call(
     engine: Adapter,
@@ -114,20 +111,18 @@ def call(
     called = Called()
 
     def tensor(array: Array) -> Any:
-        floating = array.dtype.kind == "f"
-        position = len(called.leaves)
-        if floating:
-            array = array.astype(dtype)
-        if floating and tied and position == tied[1]:
+        is_leaf, position = variable(array), len(called.leaves)
+        array = np.asarray(array, dtype if array.dtype.kind == "f" else None)
+        if is_leaf and tied and position == tied[1]:
             called.leaves.append(called.leaves[tied[0]])
             return called.leaves[-1].tensor  # ties are only tried where the leaf is the argument
-        if floating and into is not None:
+        if is_leaf and into is not None:
             leaf = into.leaves[position]
         else:
             how = layout if array.ndim and array.size else CONTIGUOUS
-            needed = floating and position in needs
+            needed = is_leaf and position in needs
             leaf = Leaf(engine.tensor(how.stored(array), requires_grad=needed), how)
-        if floating:
+        if is_leaf:
             called.leaves.append(leaf)
         argument = leaf.layout.seen(engine, leaf.tensor)
         called.given.append((argument, array))
@@ -148,7 +143,7 @@ def carry_back(
     variant: Variant = PLAIN,
     layout: Layout = CONTIGUOUS,
 ) -> None:
-    """Carry the cotangents of the outputs back, and require that nothing is changed on the way.
+    """Carry the cotangents of the outputs back, and require that none is changed on the way.
 
     Each output has a call of its own, on the same leaves: two might share a graph, which is freed.
     """
@@ -167,7 +162,6 @@ def carry_back(
         if not np.array_equal(gradient, before):
             raise MismatchError("the gradient given to backward was changed in place")
         outputs = None
-    called.require_unchanged(engine)
 
 
 def output_dtypes_of(engine: Adapter, op: Op, case: Call, dtype: str) -> tuple[str, ...]:
@@ -194,3 +188,32 @@ def judge_outputs(
         if dtypes[i] in EPS:
             worst = worst.worst(Measured(error, own[i]))
     return worst
+
+
+def judge_inputs(
+    engine: Adapter, op: Op, case: Call, dtype: str, called: Called, variant: Variant = PLAIN
+) -> Measured:
+    """Require that the call left in its inputs what torch's does: hardly ever anything new."""
+    worst = Measured()
+    updates, own = reference(op, case, variant).updates, own_errors(op, case, variant).updates
+    for i, (argument, array) in enumerate(called.given):
+        found, want = engine.numpy(argument), updates[i]
+        if want is not None:
+            name = dtype if want.dtype.kind == "f" else str(want.dtype)
+            error = compare(f"tensor {i} of the inputs, after the call,", found, want, name, own[i])
+            worst = worst.worst(Measured(error, own[i]))
+        elif not same(found, array):
+            raise MismatchError(f"tensor {i} of the inputs was changed in place")
+    return worst
+
+
+def judge_leaves(engine: Adapter, op: Op, case: Call, called: Called) -> None:
+    """An output that torch makes a leaf must keep the gradient that is carried back to it."""
+    for i, new in enumerate(reference(op, case).leaves):
+        array = engine.numpy(called.outputs[i])
+        if new and array.size:
+            gradient = cotangent(case, i, array.shape).astype(array.dtype)
+            engine.backward(called.outputs[i], gradient)
+            kept = engine.grad(called.outputs[i])
+            if kept is None or not same(kept, gradient):
+                raise MismatchError(f"output {i} should be a leaf that keeps its gradient")

@@ -10,9 +10,9 @@ import numpy as np
 from .. import engines
 from ..engines import Adapter
 from ..spec.case import Array, Call, Case, Op
-from .calling import Called, call, carry_back
+from .calling import Called, call, carry_back, judge_inputs
 from .measure import EPS, InvalidCaseError, Measured, MismatchError
-from .reference import cotangent, floats, transform
+from .reference import cotangent, floats, transform, variable
 
 DIRECTIONS = 2
 STEPS = (1e-3, 1e-5, 1e-7)  # a shorter one where the function bends sharply
@@ -32,7 +32,7 @@ class Moved(Call):
         shifts = iter(self.direction)
 
         def move(array: Array) -> Array:
-            if array.dtype.kind != "f":
+            if not variable(array):
                 return array
             return np.asarray(array + self.step * next(shifts))
 
@@ -56,10 +56,10 @@ def differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
 
 @functools.cache
 def meaningless(op: Op, case: Case) -> bool:
-    """Whether finite differences fail at this case even for torch."""
+    """Whether finite differences fail at this case even for torch, or a step leaves its domain."""
     try:
         _differences(engines.load("torch"), op, case, "float64")
-    except MismatchError:
+    except (MismatchError, RuntimeError):
         return True
     return False
 
@@ -70,6 +70,7 @@ def _differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
     called = _call(engine, op, case, dtype, case, range(len(inputs)))
     weights = _weights(engine, case, called)
     carry_back(engine, op, case, dtype, called)
+    judge_inputs(engine, op, case, dtype, called)
     gradients = [called.gradient(engine, i) for i in range(len(inputs))]
     magnitude = _total(engine, called, weights, absolute=True)
 

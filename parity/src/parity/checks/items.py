@@ -92,13 +92,13 @@ def applicable(op: Op, case: Case | Reject) -> dict[str, tuple[str, ...]]:
     both, precise = ("float64", "float32"), ("float64",)
     if isinstance(case, Reject):
         return {"rejects": precise}
-    if case.chance:
-        return {"stochastic": both, "differences": precise}
-    if not reference(op, case).gradients:
-        return {"forward": both}
-    if case.kink:
-        return {"forward": both, "backward": both}
-    return {"forward": both, "backward": both, "differences": precise}
+    found: dict[str, tuple[str, ...]] = {"stochastic" if case.chance else "forward": both}
+    if reference(op, case).gradients:
+        if not case.chance:
+            found["backward"] = both
+        if not case.kink:
+            found["differences"] = precise
+    return found
 
 
 def run(engine: Adapter, op: Op, case: Case | Reject, check: str, dtype: str) -> Result:

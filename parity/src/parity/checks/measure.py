@@ -83,6 +83,16 @@ def distance(got: Array, want: Array, eps: float, scale: float = 0.0) -> tuple[f
     return (gap / (eps * size) if size else math.inf), place
 
 
+def require_form(what: str, got: Any, shape: tuple[int, ...], dtype: str) -> None:
+    """Raise MismatchError unless got is an array of this shape and dtype."""
+    if not isinstance(got, np.ndarray):
+        raise MismatchError(f"{what} is {got}, not an array of shape {shape}")
+    if got.shape != shape:
+        raise MismatchError(f"{what} has shape {got.shape}, should be {shape}")
+    if got.size and got.dtype != dtype:  # an empty nested list has no dtype
+        raise MismatchError(f"{what} is {got.dtype}, should be {dtype}")
+
+
 def compare(
     what: str, got: Any, want: Array, dtype: str, torch_error: float = 0.0, scale: float = 0.0
 ) -> float:
@@ -91,12 +101,7 @@ def compare(
     Shape, dtype, then which numbers are not finite, then size: a NaN cannot pass.
     dtype: what got must have. want: float64, or exact int64 or bool. scale: see distance.
     """
-    if not isinstance(got, np.ndarray):
-        raise MismatchError(f"{what} is {got}, not an array of shape {want.shape}")
-    if got.shape != want.shape:
-        raise MismatchError(f"{what} has shape {got.shape}, should be {want.shape}")
-    if got.size and got.dtype != dtype:  # an empty nested list has no dtype
-        raise MismatchError(f"{what} is {got.dtype}, should be {dtype}")
+    require_form(what, got, want.shape, dtype)
     if dtype not in EPS:
         wrong = np.argwhere(got != want)
         if len(wrong):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..engines.torch import evaluate
-from ..spec.case import Array, Call, Op
+from ..spec.case import Array, Call, Constant, Op
 from .measure import EPS, distance
 
 
@@ -31,10 +31,15 @@ def transform(function: Callable[[Array], Any], value: Any) -> Any:
     return value
 
 
+def variable(array: Array) -> bool:
+    """Whether an input is one that may need a gradient."""
+    return array.dtype.kind == "f" and not isinstance(array, Constant)
+
+
 def floats(case: Call) -> list[Array]:
-    """The floating inputs of a case, in the order of its arguments."""
+    """The floating inputs of a case, in the order of its arguments; constants are none of them."""
     found: list[Array] = []
-    transform(lambda array: found.append(array) if array.dtype.kind == "f" else None, case.inputs())
+    transform(lambda array: found.append(array) if variable(array) else None, case.inputs())
     return found
 
 
@@ -56,13 +61,17 @@ PLAIN, ONES = Variant(), Variant(ones=True)
 
 @dataclass(frozen=True)
 class Answer:
-    """Outputs of a call, and the gradients of its floating inputs.
+    """Outputs of a call, the gradients of its floating inputs, and what it did to its inputs.
 
     A gradient is None for an input without one; there are no gradients if the op has none at all.
+    updates: what every input, of any dtype, holds after the call; None where that is what it held.
+    leaves: whether an output is a new leaf that needs a gradient.
     """
 
     outputs: tuple[Array, ...]
     gradients: tuple[Array | None, ...]
+    updates: tuple[Array | None, ...]
+    leaves: tuple[bool, ...]
 
 
 @functools.cache
@@ -85,15 +94,18 @@ def answer(
     of those of the case.
     """
     leaves: list[torch.Tensor] = []
+    given: list[tuple[torch.Tensor, Array]] = []
 
     def tensor(array: Array) -> torch.Tensor:
-        if array.dtype.kind != "f":
-            return torch.from_numpy(array)
-        if variant.tied and len(leaves) == variant.tied[1]:
+        if variable(array) and variant.tied and len(leaves) == variant.tied[1]:
             leaves.append(leaves[variant.tied[0]])
-        else:
-            leaves.append(torch.from_numpy(array.astype(dtype)).requires_grad_())
-        return leaves[-1]
+            return leaves[-1]
+        held = np.asarray(array, dtype if array.dtype.kind == "f" else None)
+        found = torch.tensor(held)  # a copy: some ops write into their inputs
+        given.append((found, held))
+        if variable(array):
+            leaves.append(found.requires_grad_())
+        return found
 
     args, kwargs = transform(tensor, case.inputs())
     with default_dtype(default):
@@ -104,16 +116,28 @@ def answer(
         cotangents = tuple(
             cotangent(case, i, array.shape, variant.ones) for i, array in enumerate(arrays)
         )
+    fresh = tuple(
+        output.requires_grad and output.is_leaf and not any(output is leaf for leaf in leaves)
+        for output in outputs
+    )
     pairs = [
         (output, torch.from_numpy(exact).to(output.dtype))
-        for output, exact in zip(outputs, cotangents, strict=True)
-        if output.requires_grad
+        for output, exact, new in zip(outputs, cotangents, fresh, strict=True)
+        if output.requires_grad and not new
     ]
-    if not pairs:
-        return Answer(arrays, ())
-    carried, seeds = zip(*pairs, strict=True)
-    found = torch.autograd.grad(carried, leaves, seeds, allow_unused=True)
-    return Answer(arrays, tuple(None if g is None else g.numpy() for g in found))
+    gradients: tuple[Array | None, ...] = ()
+    if pairs:
+        carried, seeds = zip(*pairs, strict=True)
+        found = torch.autograd.grad(carried, leaves, seeds, allow_unused=True)
+        gradients = tuple(None if g is None else g.numpy() for g in found)
+    after = [(tensor.detach().numpy(), held) for tensor, held in given]
+    updates = tuple(None if same(found, held) else found for found, held in after)
+    return Answer(arrays, gradients, updates, fresh)
+
+
+def same(a: Array, b: Array) -> bool:
+    """Whether two arrays of one dtype are equal to the bit."""
+    return a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def cotangent(case: Call, output: int, shape: tuple[int, ...], ones: bool = False) -> Array:
@@ -137,6 +161,7 @@ class Errors:
 
     outputs: tuple[float, ...]
     gradients: tuple[float, ...]
+    updates: tuple[float, ...]
 
 
 @functools.cache
@@ -149,6 +174,10 @@ def own_errors(op: Op, case: Call, variant: Variant = PLAIN) -> Errors:
         tuple(
             0.0 if g is None or w is None else _own_error(g, w, scale)
             for g, w, scale in zip(got.gradients, want.gradients, sizes, strict=True)
+        ),
+        tuple(
+            0.0 if g is None or w is None else _own_error(g, w)
+            for g, w in zip(got.updates, want.updates, strict=True)
         ),
     )
 

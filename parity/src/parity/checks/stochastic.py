@@ -1,4 +1,4 @@
-"""Is what is left out at random left out as promised, and only that?"""
+"""Is what is random distributed as promised, and does manual_seed repeat it?"""
 
 from __future__ import annotations
 
@@ -10,19 +10,68 @@ import numpy as np
 
 from ..engines import Adapter
 from ..spec.case import Array, Case, Op
-from .calling import Called, call
-from .measure import InvalidCaseError, Measured, MismatchError, compare
-from .reference import PLAIN, answer, cotangent, own_errors, reference
+from .calling import Called, call, judge_inputs, judge_leaves, output_dtypes_of
+from .measure import InvalidCaseError, Measured, MismatchError, compare, require_form
+from .reference import PLAIN, answer, cotangent, own_errors, reference, same
 
 ENOUGH = 1000  # elements: their share of zeros is known to a few per cent
 SIGMAS = 5  # one honest run in two million is further off, and the seed is fixed
+MANY = 5000  # elements: their fourth moment tells the normal distribution from a uniform one
+# Of a standard normal z, the mean and the variance of z, z², z³ and z⁴.
+MOMENTS = {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}
+DISTINCT = 0.99  # of many float32 numbers, two may be equal by chance
 
 
 def stochastic(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
+    """The first output is as the case promises, a seed repeats it, and other calls differ."""
+    engine.package.manual_seed(0)
+    called = call(engine, op, case, dtype, needs=(0,))
+    out = engine.numpy(called.outputs[0])
+    _judge_repetition(engine, op, case, dtype, out)
+    judge_inputs(engine, op, case, dtype, called)
+    judge_leaves(engine, op, case, called)
+    if case.chance == "normal":
+        return _judge_normal(engine, op, case, dtype, out)
+    return _judge_dropout(engine, op, case, dtype, called, out)
+
+
+def _judge_repetition(engine: Adapter, op: Op, case: Case, dtype: str, first: Array) -> None:
+    second = engine.numpy(call(engine, op, case, dtype).outputs[0])
+    engine.package.manual_seed(0)
+    again = engine.numpy(call(engine, op, case, dtype).outputs[0])
+    if same(first, second):
+        raise MismatchError("two calls in a row drew the same")
+    if not same(first, again):
+        raise MismatchError("manual_seed does not repeat what is drawn")
+
+
+def _judge_normal(engine: Adapter, op: Op, case: Case, dtype: str, out: Array) -> Measured:
+    """Independent standard normal numbers, by their first four moments."""
+    like = reference(op, case).outputs[0]
+    if like.size < MANY:
+        raise InvalidCaseError(f"normal numbers need {MANY} elements")
+    require_form("output", out, like.shape, output_dtypes_of(engine, op, case, dtype)[0])
+    for power, (mean, variance) in MOMENTS.items():
+        found = float((out.astype(np.float64) ** power).mean())
+        within = SIGMAS * math.sqrt(variance / out.size)
+        if not abs(found - mean) <= within:
+            raise MismatchError(
+                f"the mean of the numbers to the power {power} is {found:.3g}, should be {mean}, "
+                f"within {within:.2g}"
+            )
+    different = len(np.unique(out)) / out.size
+    if different < DISTINCT:
+        raise MismatchError(f"only {different:.2%} of {out.size} numbers are different")
+    return Measured()
+
+
+def _judge_dropout(
+    engine: Adapter, op: Op, case: Case, dtype: str, called: Called, out: Array
+) -> Measured:
     """Every element of the output is 0 or 1 / (1 - p) times what it is without dropout.
 
-    The share of zeros is p, a seed repeats them, other calls differ, and the gradient of the first
-    input is that of the op without dropout for the elements that were kept.
+    The share of zeros is p, and the gradient of the first input is that of the op without dropout
+    for the elements that were kept.
     """
     p = float(case.kwargs[case.chance])
     kept = keeping_all(case)
@@ -31,14 +80,7 @@ def stochastic(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
         raise InvalidCaseError(
             f"chance needs {ENOUGH} elements, none of them 0 before they are dropped"
         )
-
-    engine.package.manual_seed(0)
-    called = call(engine, op, case, dtype, needs=(0,))
-    out = engine.numpy(called.outputs[0])
-    _judge_repetition(engine, op, case, dtype, out)
-
-    if out.shape != whole.shape:
-        raise MismatchError(f"output has shape {out.shape}, should be {whole.shape}")
+    require_form("output", out, whole.shape, dtype)
     scale = (out != 0) / (1 - p)  # which elements were kept, and what that makes of them
     own = own_errors(op, kept).outputs[0]
     error = compare("output", out, whole * scale, dtype, own)
@@ -49,16 +91,6 @@ def stochastic(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
             f"within {SIGMAS * sigma:.2%}"
         )
     return Measured(error, own).worst(_judge_gradient(engine, op, kept, dtype, called, scale))
-
-
-def _judge_repetition(engine: Adapter, op: Op, case: Case, dtype: str, first: Array) -> None:
-    second = engine.numpy(call(engine, op, case, dtype).outputs[0])
-    engine.package.manual_seed(0)
-    again = engine.numpy(call(engine, op, case, dtype).outputs[0])
-    if np.array_equal(first, second):
-        raise MismatchError("two calls in a row left out the same elements")
-    if not np.array_equal(first, again):
-        raise MismatchError("manual_seed does not repeat which elements are left out")
 
 
 def _judge_gradient(

@@ -73,7 +73,8 @@ def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: A
         if keyword not in {parameter.name for parameter in parameters}:
             raise NotImplementedError(f"{engine.name}: {name} has no argument {keyword!r}")
     positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    if len(args) > len(positional):
+    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # as the operands of einsum
+    if len(args) > len(positional) and not endless:
         raise NotImplementedError(
             f"{engine.name}: {name} has {len(positional)} positional arguments, not {len(args)}"
         )

@@ -8,8 +8,12 @@ from __future__ import annotations
 from . import (
     activation,
     attention,
+    comparison,
+    convolution,
+    creation,
     elementwise,
     embedding,
+    indexing,
     linalg,
     loss,
     normalization,
@@ -20,15 +24,19 @@ from . import (
 from .case import Case, Op, Reject
 
 FAMILIES = (
+    creation,
     elementwise,
+    comparison,
     reduction,
     shape,
+    indexing,
     linalg,
     activation,
     normalization,
     attention,
     embedding,
     loss,
+    convolution,
     regularization,
 )
 OPS: tuple[Op, ...] = tuple(op for family in FAMILIES for op in family.OPS)

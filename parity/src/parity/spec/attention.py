@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 
 import numpy as np
 from torch.nn import functional
 
 from .case import Case, Data, Op, Reject, bools, integers, mask, randn, values
-from .reasons import ONE_OPTION
+from .reasons import INFINITE, ONE_OPTION
 
 
 def qkv(
@@ -19,6 +19,17 @@ def qkv(
         randn(*batch, n_query, n_in),
         randn(*batch, n_key, n_in),
         randn(*batch, n_key, n_out),
+    )
+
+
+def grouped(
+    heads: int, groups: int, n_query: int = 3, n_key: int = 5, n_in: int = 4, n_out: int = 7
+) -> tuple[Data, ...]:
+    """A query of more heads than the key and the value have, each of which serves several."""
+    return (
+        randn(1, heads, n_query, n_in),
+        randn(1, groups, n_key, n_in),
+        randn(1, groups, n_key, n_out),
     )
 
 
@@ -71,6 +82,33 @@ OPS = (
             why="only the subtracted maximum holds it up",
         ),
         Case(randn(50, 3), randn(20, 3), identity(20), dropout_p=0.25, chance="dropout_p"),
+        Case(
+            randn(2, 30, 3),
+            randn(2, 20, 3),
+            identity(20),
+            dropout_p=0.5,
+            scale=0.5,
+            chance="dropout_p",
+        ),
+        Case(*qkv(2, 1)),
+        Case(*qkv(2, 7), attn_mask=randn(2, 1, 3, 5), why="one mask for all heads"),
+        Case(*qkv(2, 7), attn_mask=mask(7, 1, 5), why="a mask for each head, of the keys alone"),
+        Case(*qkv(2, 7, n_query=3, n_key=4, n_in=5), is_causal=True),
+        Case(*grouped(6, 2), enable_gqa=True, why="each key serves three queries in a row"),
+        Case(*grouped(6, 2, n_query=5, n_key=3), is_causal=True, enable_gqa=True),
+        Case(*grouped(6, 2), randn(6, 3, 5), scale=0.5, enable_gqa=True),
+        Case(*grouped(6, 2), attn_mask=mask(1, 6, 1, 5), enable_gqa=True),
+        Case(randn(2, 6, 3, 4), randn(3, 5, 4), randn(3, 5, 7), enable_gqa=True),
+        Case(randn(6, 3, 4), randn(2, 5, 4), randn(2, 5, 7), enable_gqa=True),
+        Case(*grouped(6, 1), enable_gqa=True, why="one key for all"),
+        Case(*qkv(2), enable_gqa=True, why="a key for each"),
+        Case(
+            values([[0.5, nan], [0.5, -1.0], [inf, 1.5]]),
+            randn(5, 2),
+            randn(5, 4),
+            kink=INFINITE,
+            why="NaN stays in its query",
+        ),
         rejects=[
             Reject(ValueError, randn(3, 4), randn(5, 2), randn(5, 6)),
             Reject(ValueError, randn(3, 4), randn(5, 4), randn(7, 6)),
@@ -79,6 +117,10 @@ OPS = (
             Reject(ValueError, *qkv(), mask(3, 4)),
             Reject(ValueError, *qkv(n_query=3, n_key=3), mask(3, 3), is_causal=True),
             Reject(ValueError, *qkv(), dropout_p=1.5),
+            Reject(ValueError, *grouped(6, 4), enable_gqa=True),
+            Reject(ValueError, *grouped(2, 6), enable_gqa=True),
+            Reject(ValueError, *grouped(6, 2)),
+            Reject(ValueError, *qkv(), enable_gqa=True),
             Reject(TypeError, *qkv(), integers(3, 5, low=0, high=2)),
             Reject(TypeError, integers(3, 4, low=0, high=9), *qkv()[1:]),
         ],

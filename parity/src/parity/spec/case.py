@@ -28,6 +28,15 @@ class Data:
         return self.text
 
 
+class Constant(np.ndarray[Any, Any]):
+    """Floats of which no gradient is asked: running statistics, the weights of classes."""
+
+
+def constant(data: Data) -> Data:
+    """The same floats, in an input for which torch has no gradient."""
+    return Data(f"constant({data})", lambda rng: data.draw(rng).view(Constant))
+
+
 def randn(*shape: int) -> Data:
     """Standard normal numbers."""
     return _float(f"randn({_text(shape)})", lambda rng: rng.standard_normal(shape))
@@ -111,8 +120,9 @@ class Case(Call):
     why: what makes the case awkward. kink: why finite differences must not be taken here.
     flat: why the gradient of an input is zero here. Each is a reason, shown in the report:
     a kinked case has no differences check, and the report counts those by reason.
-    chance: the keyword that holds the probability with which an element is left out; such a case
-    cannot be compared with torch number by number, and is checked for its statistics instead.
+    chance: what is random here, so that the case cannot be compared with torch number by number and
+    is checked for its statistics instead: the keyword that holds the probability with which an
+    element is left out, or "normal" where the output is standard normal numbers.
     """
 
     def __init__(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf, nan
+
 from torch.nn import functional
 
 from .case import Case, Op, Reject, bools, integers, ints, randn, values
-from .reasons import NO_ELEMENTS
+from .reasons import BLOCK, NO_ELEMENTS
 
 OPS = (
     Op(
@@ -21,6 +23,14 @@ OPS = (
         Case(ints([[0, 0]]), randn(1, 5)),
         Case(ints([0, 39]), randn(40, 2)),
         Case(integers(3, 0, low=0, high=7), randn(7, 5), flat=NO_ELEMENTS),
+        Case(integers(2, 1, 3, low=0, high=9), randn(9, 4)),
+        Case(ints([3, 0]), randn(5, 37), why=BLOCK),
+        Case(
+            ints([1, 2, 1]),
+            values([[nan, inf], [1.5, 1.0], [-0.5, 2.0]]),
+            why="a row that is not asked for leaves no trace",
+        ),
+        Case(ints([1, 0]), ints([[1, 2], [3, 4]])),
         rejects=[
             Reject(IndexError, ints([0, 7]), randn(7, 5)),
             Reject(IndexError, ints([-1, 0]), randn(7, 5)),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf, nan
+
 from torch.nn import functional
 
-from .case import Case, Op, Reject, randn, uniform
-from .reasons import NO_ELEMENTS
+from .case import Case, Op, Reject, bools, ints, randn, uniform, values
+from .reasons import BLOCK, INFINITE, NO_ELEMENTS
 
 OPS = (
     Op(
@@ -18,9 +20,25 @@ OPS = (
         Case(randn(3, 0), flat=NO_ELEMENTS),
         Case(uniform(40, 30, low=0.5, high=2.0), p=0.5, chance="p"),
         Case(uniform(40, 30, low=0.5, high=2.0), p=0.25, training=True, chance="p"),
+        Case(randn(), 0.25, training=False),
+        Case(randn(37), training=False, why=BLOCK),
+        Case(ints([1, -2, 3]), training=False),
+        Case(values([nan, inf, -1.5]), training=False, kink=INFINITE, why="all of it goes through"),
+        Case(
+            values([nan, inf, -1.5]),
+            p=1.0,
+            kink=INFINITE,
+            flat="nothing is left",
+            why="to leave out is to multiply by 0",
+        ),
         rejects=[
             Reject(ValueError, randn(2, 3), 1.5),
             Reject(ValueError, randn(2, 3), p=-0.25),
+            Reject(ValueError, randn(2, 3), nan),
+            Reject(ValueError, randn(2, 3), 2.0, training=False),
+            Reject(TypeError, randn(2, 3), "0.5"),
+            Reject(TypeError, ints([1, 2, 3])),
+            Reject(TypeError, bools([True, False])),
         ],
     ),
 )

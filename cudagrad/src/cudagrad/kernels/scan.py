@@ -1,0 +1,102 @@
+"""Rows in which every element depends on those before it: running sums, products of all others.
+
+A block owns the n elements of x[o, :, i], and each of its threads a stretch of them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..device import BLOCK, cuda, jit
+from . import functions as f
+from .index import divide
+
+
+@functools.cache
+def block_scan(combine: Callable[..., Any]) -> Any:
+    """A device function: what the values of the threads before this one combine to."""
+
+    @jit(device=True)
+    def scan(value, start, place, shared):
+        """start combined with the values at the places before this thread's.
+
+        All threads of a one-dimensional block must call it, each with a place of its own.
+        """
+        shared[place] = value
+        cuda.syncthreads()
+        step = 1
+        while step < cuda.blockDim.x:
+            total = shared[place]
+            if place >= step:
+                total = combine(shared[place - step], total)
+            cuda.syncthreads()
+            shared[place] = total
+            cuda.syncthreads()
+            step *= 2
+        before = start
+        if place > 0:
+            before = combine(start, shared[place - 1])
+        cuda.syncthreads()  # nobody may write shared again before everybody has read it
+        return before
+
+    return scan
+
+
+@jit(device=True)
+def stretch(n):
+    """Where this thread's stretch of n elements starts and stops."""
+    length = divide(n + cuda.blockDim.x - 1, cuda.blockDim.x)[0]
+    start = min(n, cuda.threadIdx.x * length)
+    return start, min(n, start + length)
+
+
+@functools.cache
+def cumsum(real: Any) -> Any:
+    """out[o, j, i] = Σ x[o, : j + 1, i], or Σ x[o, j:, i] if backwards; both (outer, n, inner)."""
+    scan = block_scan(f.add)
+
+    @jit
+    def cumsum_kernel(x, backwards, out):
+        shared = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, x.shape[2])
+        n = x.shape[1]
+        start, stop = stretch(n)
+        mine = real(0)
+        for j in range(start, stop):
+            mine += x[o, n - 1 - j if backwards else j, i]
+        total = scan(mine, real(0), cuda.threadIdx.x, shared)
+        for j in range(start, stop):
+            k = n - 1 - j if backwards else j
+            total += x[o, k, i]
+            out[o, k, i] = total
+
+    return cumsum_kernel
+
+
+@functools.cache
+def prod_dx(real: Any) -> Any:
+    """dx[o, j, i] = dout[o, i] · Π of x[o, :, i] but for x[o, j, i], which may be 0."""
+    scan = block_scan(f.mul)
+
+    @jit
+    def prod_dx_kernel(x, dout, dx):
+        shared = cuda.shared.array(BLOCK, real)
+        t = cuda.threadIdx.x
+        o, i = divide(cuda.blockIdx.x, x.shape[2])
+        start, stop = stretch(x.shape[1])
+        mine = real(1)
+        for j in range(start, stop):
+            mine *= x[o, j, i]
+        before = scan(mine, real(1), t, shared)
+        behind = scan(mine, real(1), cuda.blockDim.x - 1 - t, shared)
+        for j in range(start, stop):
+            dx[o, j, i] = before
+            before *= x[o, j, i]
+        for k in range(start, stop):
+            j = stop - 1 - (k - start)
+            dx[o, j, i] = dout[o, i] * (dx[o, j, i] * behind)
+            behind *= x[o, j, i]
+
+    return prod_dx_kernel

@@ -1,0 +1,182 @@
+"""Windows that slide over images: what lies in each, its largest element, its mean, and back.
+
+Forward, a thread owns an element of the result and looks through its window. Back, a thread owns
+an element of the image and looks through the windows that it lies in, in a fixed order: nothing is
+added atomically. Pairs are of rows and columns.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..device import cuda, jit
+from .index import divide
+
+
+@jit(device=True)
+def position(window, step, stride, padding, dilation):
+    """Where a window's element `step` lies; negative, or too large, in the padding."""
+    return window * stride + step * dilation - padding
+
+
+@jit(device=True)
+def window_of(position, step, stride, padding, dilation, count):
+    """Which of count windows has its element `step` at a position, or -1."""
+    reach = position + padding - step * dilation
+    if reach < 0:
+        return np.int64(-1)
+    window, rest = divide(reach, stride)
+    return window if rest == 0 and window < count else np.int64(-1)
+
+
+@jit(device=True)
+def image_place(k, rows, columns):
+    """Element k of images (·, rows, columns) as image, row, column."""
+    line, column = divide(k, columns)
+    image, row = divide(line, rows)
+    return image, row, column
+
+
+@functools.cache
+def unfold(real: Any) -> Any:
+    """What lies in each window, and 0 where it sticks out: a convolution is then a product."""
+
+    @jit
+    def unfold_kernel(x, stride, padding, dilation, out):
+        """x (N, C, H, W) -> out (C, kernel height, kernel width, N, windows down, and across)."""
+        k = cuda.grid(1)
+        if k < out.size:
+            _, height, width, batch, down, across = out.shape
+            rest, i, j = image_place(k, down, across)
+            rest, n = divide(rest, batch)
+            c, a, b = image_place(rest, height, width)
+            row = position(i, a, stride[0], padding[0], dilation[0])
+            column = position(j, b, stride[1], padding[1], dilation[1])
+            inside = 0 <= row and row < x.shape[2] and 0 <= column and column < x.shape[3]
+            out[c, a, b, n, i, j] = x[n, c, row, column] if inside else real(0)
+
+    return unfold_kernel
+
+
+@functools.cache
+def unfold_dx(real: Any) -> Any:
+    """The gradient of unfold: each element the sum of all that unfold has made of it."""
+
+    @jit
+    def unfold_dx_kernel(dout, stride, padding, dilation, dx):
+        """dout (C, height, width, N, down, across) -> dx (N, C, H, W)"""
+        k = cuda.grid(1)
+        if k < dx.size:
+            channels, height, width, _, down, across = dout.shape
+            rest, row, column = image_place(k, dx.shape[2], dx.shape[3])
+            n, c = divide(rest, channels)
+            total = real(0)
+            for a in range(height):
+                i = window_of(row, a, stride[0], padding[0], dilation[0], down)
+                if i >= 0:
+                    for b in range(width):
+                        j = window_of(column, b, stride[1], padding[1], dilation[1], across)
+                        if j >= 0:
+                            total += dout[c, a, b, n, i, j]
+            dx[n, c, row, column] = total
+
+    return unfold_dx_kernel
+
+
+@jit
+def largest(x, kernel, stride, padding, dilation, values, indices):
+    """The largest element of each window, NaN if there is one, and where: row · columns + column.
+
+    x (images, H, W) -> values, indices (images, down, across); every window must have an element.
+    """
+    k = cuda.grid(1)
+    if k < values.size:
+        image, i, j = image_place(k, values.shape[1], values.shape[2])
+        best = x[image, 0, 0]
+        where = np.int64(-1)  # nothing seen yet
+        for a in range(kernel[0]):
+            row = position(i, a, stride[0], padding[0], dilation[0])
+            if 0 <= row and row < x.shape[1]:
+                for b in range(kernel[1]):
+                    column = position(j, b, stride[1], padding[1], dilation[1])
+                    if 0 <= column and column < x.shape[2]:
+                        value = x[image, row, column]
+                        if value > best or value != value or where < 0:
+                            best = value
+                            where = row * x.shape[2] + column
+        values[image, i, j] = best
+        indices[image, i, j] = where
+
+
+@functools.cache
+def largest_dx(real: Any) -> Any:
+    """The gradient of largest: each element the sum over the windows that chose it."""
+
+    @jit
+    def largest_dx_kernel(dout, indices, kernel, stride, padding, dilation, dx):
+        """dout, indices (images, down, across) -> dx (images, H, W)"""
+        k = cuda.grid(1)
+        if k < dx.size:
+            image, row, column = image_place(k, dx.shape[1], dx.shape[2])
+            own = row * dx.shape[2] + column
+            total = real(0)
+            for a in range(kernel[0]):
+                i = window_of(row, a, stride[0], padding[0], dilation[0], dout.shape[1])
+                if i >= 0:
+                    for b in range(kernel[1]):
+                        j = window_of(column, b, stride[1], padding[1], dilation[1], dout.shape[2])
+                        if j >= 0 and indices[image, i, j] == own:
+                            total += dout[image, i, j]
+            dx[image, row, column] = total
+
+    return largest_dx_kernel
+
+
+@functools.cache
+def average(real: Any, quotient: Callable[..., Any]) -> Any:
+    """The mean of each window of neighbours, whatever their sizes."""
+
+    @jit
+    def average_kernel(x, rows, columns, out):
+        """x (images, H, W) -> out (images, down, across).
+
+        rows (down, 3): the first row of each window, the one after its last, and its height as it
+        counts in the mean; columns (across, 3) likewise.
+        """
+        k = cuda.grid(1)
+        if k < out.size:
+            image, i, j = image_place(k, out.shape[1], out.shape[2])
+            total = real(0)
+            for row in range(rows[i, 0], rows[i, 1]):
+                for column in range(columns[j, 0], columns[j, 1]):
+                    total += x[image, row, column]
+            out[image, i, j] = quotient(total, real(rows[i, 2] * columns[j, 2]))
+
+    return average_kernel
+
+
+@functools.cache
+def average_dx(real: Any) -> Any:
+    """The gradient of average: each element its share of the windows that it lies in."""
+
+    @jit
+    def average_dx_kernel(dout, rows, columns, down, across, dx):
+        """dout (images, down, across) -> dx (images, H, W).
+
+        rows, columns: as average's; down (H, 2): the first window that a row lies in, and the one
+        after the last; across (W, 2) likewise.
+        """
+        k = cuda.grid(1)
+        if k < dx.size:
+            image, row, column = image_place(k, dx.shape[1], dx.shape[2])
+            total = real(0)
+            for i in range(down[row, 0], down[row, 1]):
+                for j in range(across[column, 0], across[column, 1]):
+                    total += dout[image, i, j] / real(rows[i, 2] * columns[j, 2])
+            dx[image, row, column] = total
+
+    return average_dx_kernel

@@ -1,0 +1,369 @@
+"""Windows that slide over a signal or an image, and what is put around it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import arrays, device
+from ..arguments import (
+    Shape,
+    fitting,
+    floats,
+    integer,
+    option,
+    refuse_bool,
+    same,
+    sizes,
+    tensors,
+)
+from ..arrays import INT, apply
+from ..dtypes import is_floating
+from ..engine import Operand, Output, op
+from ..kernels import functions as f
+from ..kernels import window as kernels
+
+Pair = tuple[int, int]
+
+
+@op
+def conv1d(
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Shape = 1,
+    padding: Shape | str = 0,
+    dilation: Shape = 1,
+    groups: int = 1,
+) -> Output:
+    """Sums of windows of a signal, weighted: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
+
+    As conv2d: weight (O, C / groups, K), bias (O).
+    """
+    return _convolved("conv1d", x, weight, bias, stride, padding, dilation, groups, dims=1)
+
+
+@op
+def conv2d(
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Shape = 1,
+    padding: Shape | str = 0,
+    dilation: Shape = 1,
+    groups: int = 1,
+) -> Output:
+    """Sums of windows of an image, weighted: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, …).
+
+    weight (O, C / groups, Kh, Kw), bias (O). stride, padding, dilation (the distance of a window's
+    elements): an int or a pair. padding: zeros on both sides; "valid" is none, "same" as many as
+    keep H and W, the odd one at the end. groups: each of so many parts of the output's channels
+    sees only its part of x's.
+    """
+    return _convolved("conv2d", x, weight, bias, stride, padding, dilation, groups, dims=2)
+
+
+@op
+def max_pool2d(
+    x: Operand,
+    kernel_size: Shape,
+    stride: Shape | None = None,
+    padding: Shape = 0,
+    dilation: Shape = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Output:
+    """The largest element of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, …).
+
+    The first of equals, to which the gradient goes; NaN wins. stride None: the kernel_size.
+    padding: -inf on both sides, at most half a window. ceil_mode: windows may end beyond the
+    padding. return_indices: the pair of them and their places in the flattened H · W.
+    """
+    refuse_bool("max_pool2d", x)
+    images, shape = _images("max_pool2d", x), x.shape
+    size, *geometry = _windows(
+        "max_pool2d", shape, kernel_size, stride, padding, dilation, ceil_mode
+    )
+    pooled, images_shape = (*shape[:-2], *size), images.shape
+    values, indices = arrays.empty(pooled, x.dtype), arrays.empty(pooled, INT)
+    chosen = _images("max_pool2d", indices)
+    args = images, *geometry, _images("max_pool2d", values), chosen
+    arrays.launch(kernels.largest, values.size, *args)
+
+    def pullback(dout):
+        dx = arrays.empty(images_shape, dout.dtype)
+        args = arrays.reshape(dout, chosen.shape), chosen, *geometry, dx
+        arrays.launch(kernels.largest_dx(dout.dtype.type), dx.size, *args)
+        return arrays.reshape(dx, shape)
+
+    return (values, indices) if return_indices else values, pullback
+
+
+@op
+def avg_pool2d(
+    x: Operand,
+    kernel_size: Shape,
+    stride: Shape | None = None,
+    padding: Shape = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Output:
+    """The mean of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, H', W').
+
+    stride None: the kernel_size. padding: zeros on both sides, at most half a window, which count
+    as elements if count_include_pad. ceil_mode: windows may end beyond the padding, where nothing
+    counts. divisor_override: what each sum is divided by instead. Integers are rounded towards 0.
+    """
+    refuse_bool("avg_pool2d", x)
+    if divisor_override is not None and not integer("avg_pool2d", "divisor", divisor_override):
+        raise ValueError("avg_pool2d: the divisor must not be 0")
+    images = _images("avg_pool2d", x)
+    size, kernel, stride, padding, _ = _windows(
+        "avg_pool2d", x.shape, kernel_size, stride, padding, 1, ceil_mode
+    )
+    divisors = (None, None) if divisor_override is None else (1, divisor_override)
+    spans = [
+        _pool_spans(x.shape[i - 2], size[i], *own, bool(count_include_pad), divisors[i])
+        for i, own in enumerate(zip(kernel, stride, padding, strict=True))
+    ]
+    return _averaged(images, x.shape, *spans)
+
+
+@op
+def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | None) -> Output:
+    """The means of H' · W' windows of about one size: (N, C, H, W) or (C, H, W) -> (..., H', W').
+
+    output_size: H' and W', None for H and W; or an int for both.
+    """
+    floats("adaptive_avg_pool2d", x)
+    images = _images("adaptive_avg_pool2d", x)
+    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
+    if len(wanted) != 2:
+        raise ValueError(f"adaptive_avg_pool2d: output_size must be 2 ints, not {output_size}")
+    counts = [m if n is None else n for n, m in zip(wanted, x.shape[-2:], strict=True)]
+    size = _numbers("adaptive_avg_pool2d", "output_size", counts, 2, 0)
+    return _averaged(images, x.shape, *map(_adaptive_spans, x.shape[-2:], size))
+
+
+@op
+def pad(x: Operand, pad: Shape, mode: str = "constant", value: float | None = None) -> Output:
+    """x with more at the ends of its dims, or less: pad holds two ints a dim, the last dim first.
+
+    mode: "constant", the only one, puts value there, None is 0.
+    """
+    option("pad", "mode", mode, ("constant",))
+    value = 0 if value is None else value
+    fitting("pad", value, x.dtype)
+    if isinstance(pad, int):
+        raise TypeError("pad: expected a tuple of ints, not an int")
+    amounts = sizes("pad", pad)
+    if len(amounts) % 2 or len(amounts) > 2 * x.ndim:
+        raise ValueError(f"pad: {amounts} are no pairs for the dims of shape {x.shape}")
+    known = list(zip(amounts[::2], amounts[1::2], strict=True))[::-1]
+    pairs = [(0, 0)] * (x.ndim - len(known)) + known
+    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, pairs, strict=True)):
+        raise ValueError(f"pad: shape {x.shape} cannot be cut by {amounts}")
+    back = [(-a, -b) for a, b in pairs]
+    return _padded(x, pairs, value), lambda dout: _padded(dout, back, 0)
+
+
+def _padded(x: Any, pairs: list[tuple[int, int]], value: Any) -> Any:
+    """x with so much more of value before and after each dim, or with so much less, if negative."""
+    padded = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
+    kept = tuple(n + min(a, 0) + min(b, 0) for n, (a, b) in zip(x.shape, pairs, strict=True))
+    if kept != x.shape:
+        steps = arrays.strides(x.shape)
+        start = sum(max(-a, 0) * step for (a, _), step in zip(pairs, steps, strict=True))
+        x = arrays.copy_from(x, start, kept, steps)
+    if kept == padded:
+        return x
+    out, steps = arrays.full(padded, value, x.dtype), arrays.strides(padded)
+    start = sum(max(a, 0) * step for (a, _), step in zip(pairs, steps, strict=True))
+    arrays.copy_into(x, out, start, steps)
+    return out
+
+
+def _convolved(
+    name: str,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    dims: int,
+) -> Any:
+    """The product of weight with the windows of x; a signal is an image of one row."""
+    tensors(name, weight)
+    same(name, x, weight, bias)
+    refuse_bool(name, x)
+    if weight.ndim != dims + 2 or x.ndim not in (dims + 1, dims + 2):
+        raise ValueError(f"{name}: shapes {x.shape} and {weight.shape} do not fit")
+    shape, ones = x.shape, (1,) * (2 - dims)
+    batch, channels = math.prod(shape[: -dims - 1]), shape[-dims - 1]
+    n_out, n_in = weight.shape[:2]
+    if integer(name, "groups", groups) < 1 or n_out % groups or channels != groups * n_in:
+        raise ValueError(f"{name}: {groups} groups for shapes {shape} and {weight.shape}")
+    if bias is not None and bias.shape != (n_out,):
+        raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")
+    lengths, kernel = (*ones, *shape[-dims:]), (*ones, *weight.shape[2:])
+    size, *geometry = _geometry(name, lengths, kernel, stride, padding, dilation, dims)
+
+    real, images = x.dtype.type, arrays.reshape(x, (batch, channels, *lengths))
+    windows = arrays.empty((channels, *kernel, batch, *size), x.dtype)
+    arrays.launch(kernels.unfold(real), windows.size, images, *geometry, windows)
+    n_kernel, n_windows = math.prod(kernel), math.prod(size)
+    columns = arrays.reshape(windows, (groups, n_in * n_kernel, batch * n_windows))
+    filters = arrays.reshape(weight, (groups, n_out // groups, n_in * n_kernel))
+    by_output = arrays.reshape(arrays.matmul(filters, columns), (n_out, batch, n_windows))
+    out = arrays.permute(by_output, (1, 0, 2))  # (N, O, H' · W')
+    out = out if bias is None else apply(f.add, out, arrays.reshape(bias, (n_out, 1)))
+    by_image, images_shape, windows_shape = out.shape, images.shape, windows.shape
+
+    def dproduct(dout):
+        """The gradient of the product of filters and columns."""
+        by_output = arrays.permute(arrays.reshape(dout, by_image), (1, 0, 2))
+        return arrays.reshape(by_output, (groups, n_out // groups, batch * n_windows))
+
+    def dx(dout):
+        dwindows = arrays.matmul(filters, dproduct(dout), a_swapped=True)
+        dimages = arrays.empty(images_shape, dout.dtype)
+        args = arrays.reshape(dwindows, windows_shape), *geometry, dimages
+        arrays.launch(kernels.unfold_dx(real), dimages.size, *args)
+        return arrays.reshape(dimages, shape)
+
+    def dweight(dout):
+        dfilters = arrays.matmul(dproduct(dout), columns, b_swapped=True)
+        return arrays.reshape(dfilters, weight.shape)
+
+    def dbias(dout):
+        return arrays.total(arrays.reshape(dout, by_image), (0, 2))
+
+    out = arrays.reshape(out, (*shape[: -dims - 1], n_out, *size[-dims:]))
+    return out, (dx, dweight, dbias)
+
+
+def _geometry(
+    name: str, lengths: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, dims: int
+) -> tuple[Any, Any, Any, Any]:
+    """How many windows there are, their stride, padding in front and dilation: pairs all of them.
+
+    Of dims 1 only the second number is given; the first belongs to the one row of a signal.
+    """
+    ones = (1,) * (2 - dims)
+    stride = *ones, *_numbers(name, "stride", stride, dims, 1)
+    dilation = *ones, *_numbers(name, "dilation", dilation, dims, 1)
+    extents = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    if not isinstance(padding, str):
+        padding = *(0 for _ in ones), *_numbers(name, "padding", padding, dims, 0)
+        zeros = [2 * p for p in padding]
+    else:
+        option(name, "padding", padding, ("valid", "same"))
+        if padding == "same" and max(stride) > 1:
+            raise ValueError(f"{name}: padding 'same' needs a stride of 1, not {stride[-dims:]}")
+        zeros = [extent - 1 if padding == "same" else 0 for extent in extents]
+        padding = tuple(n // 2 for n in zeros)  # an odd one is behind
+    rest = [n + z - e for n, z, e in zip(lengths, zeros, extents, strict=True)]
+    if min(rest) < 0 or 0 in kernel:
+        raise ValueError(f"{name}: no window of {kernel[-dims:]} fits into {lengths[-dims:]}")
+    size = tuple(r // s + 1 for r, s in zip(rest, stride, strict=True))
+    return size, stride, padding, dilation
+
+
+def _images(name: str, x: Any) -> Any:
+    """x (N, C, H, W) or (C, H, W) as (images, H, W)."""
+    if x.ndim not in (3, 4) or 0 in x.shape[-3:]:
+        raise ValueError(f"{name}: expected (N, C, H, W) or (C, H, W), not shape {x.shape}")
+    return arrays.reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:]))
+
+
+def _windows(
+    name: str,
+    shape: tuple[int, ...],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+) -> tuple[Pair, Pair, Pair, Pair, Pair]:
+    """How many windows there are down and across, their kernel, stride, padding and dilation."""
+    kernel = _numbers(name, "kernel_size", kernel_size, 2, 1)
+    stride = kernel if stride is None else _numbers(name, "stride", stride, 2, 1)
+    padding = _numbers(name, "padding", padding, 2, 0)
+    dilation = _numbers(name, "dilation", dilation, 2, 1)
+    size = []
+    for n, k, s, p, d in zip(shape[-2:], kernel, stride, padding, dilation, strict=True):
+        if 2 * p > k or any(start % d >= n for start in range(-p, 0, s)):
+            raise ValueError(
+                f"{name}: padding {padding} for windows of {kernel} in shape {shape}: it is at "
+                "most half a window, and no window sees nothing else"
+            )
+        count = (n + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil_mode else 0)) // s + 1
+        if ceil_mode and (count - 1) * s >= n + p:
+            count -= 1  # it would see nothing but padding
+        if count < 1:
+            raise ValueError(f"{name}: no window of {kernel} fits into shape {shape}")
+        size.append(count)
+    return (size[0], size[1]), kernel, stride, padding, dilation
+
+
+def _numbers(name: str, what: str, value: Any, count: int, least: int) -> Any:
+    """value as count ints; one alone stands for all."""
+    numbers = sizes(name, value)
+    numbers = numbers * count if len(numbers) == 1 else numbers
+    if len(numbers) != count or min(numbers) < least:
+        raise ValueError(f"{name}: {what} must be {count} ints of at least {least}, not {value}")
+    return numbers
+
+
+@functools.lru_cache(maxsize=1024)
+def _pool_spans(
+    n: int, count: int, kernel: int, stride: int, padding: int, padded: bool, divisor: int | None
+) -> tuple[Any, Any]:
+    starts = np.arange(count) * stride - padding
+    stops = np.minimum(starts + kernel, n + padding)
+    inside = np.maximum(starts, 0), np.minimum(stops, n)
+    counted = stops - starts if padded else inside[1] - inside[0]
+    return _spans(n, *inside, counted if divisor is None else np.full(count, divisor))
+
+
+@functools.lru_cache(maxsize=1024)
+def _adaptive_spans(n: int, count: int) -> tuple[Any, Any]:
+    ends = np.arange(count + 1) * n
+    starts, stops = ends[:-1] // max(count, 1), -(-ends[1:] // max(count, 1))
+    return _spans(n, starts, stops, stops - starts)
+
+
+def _spans(n: int, starts: Any, stops: Any, counted: Any) -> tuple[Any, Any]:
+    """What average and average_dx want to know of windows along a dim of length n.
+
+    Kept, as the callers are, because the same windows come back in every step.
+    """
+    places = np.arange(n)
+    reached = [np.searchsorted(ends, places, side="right") for ends in (stops, starts)]
+    tables = np.stack([starts, stops, counted], axis=1), np.stack(reached, axis=1)
+    windows, windows_at = (device.to_device(table.astype(INT)) for table in tables)
+    return windows, windows_at
+
+
+def _averaged(images: Any, shape: tuple[int, ...], rows: Any, columns: Any) -> Any:
+    """The means of windows of the images of a shape; rows and columns are what _spans makes."""
+    (rows, down), (columns, across) = rows, columns
+    real, size, images_shape = images.dtype.type, (rows.shape[0], columns.shape[0]), images.shape
+    quotient = f.div if is_floating(images.dtype) else f.int_div_trunc
+    out = arrays.empty((images_shape[0], *size), images.dtype)
+    arrays.launch(kernels.average(real, quotient), out.size, images, rows, columns, out)
+    out_shape = out.shape
+
+    def pullback(dout):
+        dx = arrays.empty(images_shape, dout.dtype)
+        args = arrays.reshape(dout, out_shape), rows, columns, down, across, dx
+        arrays.launch(kernels.average_dx(real), dx.size, *args)
+        return arrays.reshape(dx, shape)
+
+    return arrays.reshape(out, (*shape[:-2], *size)), pullback

@@ -1,0 +1,116 @@
+"""New tensors: of one number, of a range, of random numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import arrays, random
+from ..arguments import Shape, fitting, sizes
+from ..arrays import BOOL, INT
+from ..dtypes import DEFAULT, as_dtype, is_floating, result_type
+from ..engine import Operand, Tensor
+
+
+def zeros(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros; size: an int or a tuple, dtype None: float32."""
+    return _full("zeros", size, 0, as_dtype(dtype), requires_grad)
+
+
+def ones(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones; size: an int or a tuple, dtype None: float32."""
+    return _full("ones", size, 1, as_dtype(dtype), requires_grad)
+
+
+def full(size: Shape, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of one number; dtype None: the number's, which is float32 for a float."""
+    number = _number("full", fill_value)
+    return _full("full", size, number, as_dtype(dtype, result_type(number)), requires_grad)
+
+
+def arange(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, start + 2 step … as long as end is not reached; arange(n) starts at 0.
+
+    dtype None: int64 if all three are integers, else float32.
+    """
+    if end is None:
+        start, end = 0, start
+    numbers = [_number("arange", number) for number in (start, end, step)]
+    floating = any(isinstance(number, float) for number in numbers)
+    dtype = as_dtype(dtype, DEFAULT if floating else INT)
+    if dtype == BOOL:
+        raise TypeError("arange: booleans cannot be counted")
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"arange: a range has finite ends and steps, not {numbers}")
+    start, end, step = numbers if is_floating(dtype) else map(int, numbers)
+    if not step:
+        raise ValueError("arange: step must not be 0")
+    if (end - start) * step < 0:
+        raise ValueError(f"arange: steps of {step} do not lead from {start} to {end}")
+    count = math.ceil((end - start) / step)
+    return Tensor(arrays.arange(start, step, count, dtype), requires_grad)
+
+
+def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers; size: an int or a tuple, dtype None: float32."""
+    dtype = as_dtype(dtype)
+    if not is_floating(dtype):
+        raise TypeError(f"randn: normal numbers are floating, {dtype} is not")
+    return Tensor(random.normal(_size("randn", size), 0.0, 1.0, dtype), requires_grad)
+
+
+def zeros_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape of x; dtype None: x's."""
+    x = _like("zeros_like", x)
+    return _full("zeros_like", x.shape, 0, as_dtype(dtype, x.dtype), requires_grad)
+
+
+def ones_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape of x; dtype None: x's."""
+    x = _like("ones_like", x)
+    return _full("ones_like", x.shape, 1, as_dtype(dtype, x.dtype), requires_grad)
+
+
+def full_like(
+    x: Operand, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One number in the shape of x; dtype None: x's."""
+    x = _like("full_like", x)
+    number = _number("full_like", fill_value)
+    return _full("full_like", x.shape, number, as_dtype(dtype, x.dtype), requires_grad)
+
+
+def _full(name: str, size: Shape, number: Any, dtype: Any, requires_grad: bool) -> Tensor:
+    fitting(name, number, dtype)
+    return Tensor(arrays.full(_size(name, size), number, dtype), requires_grad)
+
+
+def _size(name: str, size: Shape) -> tuple[int, ...]:
+    shape = sizes(name, size)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name}: a length is negative in {shape}")
+    return shape
+
+
+def _number(name: str, value: Any) -> Any:
+    """value, a number or a tensor of one, as a Python number."""
+    if isinstance(value, bool | int | float):
+        return value
+    if not isinstance(value, Tensor | np.ndarray | np.generic) or value.ndim:
+        raise TypeError(f"{name}: expected a number, not {type(value).__name__}")
+    return value.item()
+
+
+def _like(name: str, x: Any) -> Any:
+    if not isinstance(x, Tensor | np.ndarray | np.generic):
+        raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
+    return x

@@ -1,0 +1,325 @@
+"""Elements taken by their indices, put where indices say, brought into order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import compress
+from numbers import Real
+from typing import Any
+
+from .. import scalar
+from ..arguments import (
+    axis,
+    broadcast_shape,
+    cast,
+    ids,
+    in_range,
+    no_bools,
+    no_plain_floats,
+    present_axis,
+    whole,
+)
+from ..floats import order
+from ..lists import (
+    Shape,
+    Tensor,
+    is_bool,
+    kind,
+    nest,
+    numbers,
+    operands,
+    partition,
+    spans,
+    stretch,
+    unnest,
+    walk,
+)
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """x[index]: ints, slices, None, Ellipsis, lists of ints, masks of bools, and tuples of them.
+
+    As in torch: lists and masks are broadcast together and make one group of dims, which stands
+    where they stood if they are adjacent, else in front. Raises IndexError for what lies outside
+    or does not match, ValueError for a slice that goes backwards, TypeError for other indices.
+    """
+    items, shape = unnest(x)
+    steps = spans(shape)
+    kept: list[Sequence[int]] = []  # offsets along each dim of the result
+    gathered: list[tuple[list[int], Shape]] = []  # for each list and mask, offsets and their shape
+    places: list[int] = []  # how many dims stood before each of them
+    start = at = 0  # the offset of the ints so far; the dim of x that comes next
+    for entry in _entries(index, shape):
+        here = steps[at : at + _consumed(entry)]
+        at += len(here)
+        if entry is None:
+            kept.append([0])
+        elif isinstance(entry, slice):
+            kept.append(_sliced(here[0], entry))
+        elif isinstance(entry, int) and not isinstance(entry, bool):
+            start += _at(here[0], entry)
+        else:
+            gathered.append(_gathered(here, entry))
+            places.append(len(kept))
+    lengths = tuple(map(len, kept))
+    if gathered:
+        group, group_shape = _together(gathered)
+        place = places[0] if places[0] == places[-1] else 0
+        kept.insert(place, group)
+        lengths = lengths[:place] + group_shape + lengths[place:]
+    return nest([items[start + position] for position in walk(kept)], lengths)
+
+
+def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
+    """What is at each index along dim; index is a list of ints, or one."""
+    items, shape = unnest(x)
+    along = axis("index_select", dim, len(shape))
+    chosen, index_shape = ids("index_select", "index", index)
+    if len(index_shape) > 1 or (not shape and len(chosen) != 1):
+        raise ValueError(f"index_select: index of shape {index_shape} for shape {shape}")
+    steps = spans(shape or (1,))
+    n = len(steps[along])
+    steps[along] = [steps[along][in_range("index_select", "index", i, n)] for i in chosen]
+    return nest([items[place] for place in walk(steps)], tuple(map(len, steps)) if shape else ())
+
+
+def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
+    """For each index, the element that it names along dim, in its own place along the others.
+
+    Of a matrix along dim 1, result[i][j] is x[i][index[i][j]]. index has as many dims as x, and
+    none but dim is longer than x's.
+    """
+    items, shape = unnest(x)
+    chosen, index_shape = ids("gather", "index", index)
+    places = _places("gather", shape, dim, chosen, index_shape)
+    return nest([items[place] for place in places], index_shape)
+
+
+def scatter(
+    x: Tensor, dim: int, index: Tensor, src: Tensor = None, *, value: float | None = None
+) -> Tensor:
+    """x, but with the elements of src, or with one number, in the places that gather would read.
+
+    The number is src or value; else no dim of index is longer than src's. Of equal indices the
+    last one counts. Raises TypeError for a src of another dtype than x's.
+    """
+    if (src is None) == (value is None):
+        raise TypeError("scatter: expected either src or value")
+    new = src if value is None else value
+    if isinstance(new, Real):
+        _, index_shape = unnest(index)
+        new = cast("scatter", "value", new, kind(unnest(x)[0]))
+        new = nest([new] * math.prod(index_shape), index_shape)
+    items, shape, arrivals = _arrivals("scatter", x, dim, index, new)
+    result = list(items)
+    for place, item in arrivals:
+        result[place] = item
+    return nest(result, shape)
+
+
+def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """x with the elements of src added in the places that gather would read.
+
+    No dim of index is longer than src's. Raises TypeError for a src of another dtype than x's.
+    """
+    no_plain_floats("scatter_add", src)
+    items, shape, arrivals = _arrivals("scatter_add", x, dim, index, src)
+    terms = [[item] for item in items]
+    for place, item in arrivals:
+        terms[place].append(item)
+    sums: dict[type[Any], Callable[..., Any]] = {float: scalar.total, int: sum, bool: any}
+    add = sums[kind(items)]
+    return nest([row[0] if len(row) == 1 else add(row) for row in terms], shape)
+
+
+def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """gather, but the other dims broadcast, and an index may count from the end.
+
+    dim None: from the elements of x in order, whatever its shape.
+    """
+    op = "take_along_dim"
+    items, shape = unnest(x)
+    chosen, index_shape = ids(op, "indices", indices)
+    if dim is None:
+        shape, index_shape, along = (len(items),), (len(chosen),), 0
+    else:
+        along = present_axis(op, dim, shape)
+        chosen = [i + shape[along] if -shape[along] <= i < 0 else i for i in chosen]
+    if len(shape) != len(index_shape):
+        raise ValueError(f"{op}: indices of shape {index_shape} for shape {shape}")
+    n, count = shape[along], index_shape[along]
+    before, after = slice(None, along), slice(along + 1, None)
+    others = broadcast_shape(
+        op,
+        (*shape[before], 1, *shape[after]),
+        (*index_shape[before], 1, *index_shape[after]),
+    )
+    full, index_full = ((*others[before], m, *others[after]) for m in (n, count))
+    items, chosen = stretch(items, shape, full), stretch(chosen, index_shape, index_full)
+    places = _places(op, full, along, chosen, index_full)
+    return nest([items[place] for place in places], index_full)
+
+
+def topk(
+    x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> tuple[Tensor, Tensor]:
+    """The pair (k largest elements along dim, their indices), or of the smallest ones.
+
+    In order, equals as they stand, whatever sorted says; nan counts as largest.
+    """
+    no_bools("topk", x)
+    return _ordered("topk", x, dim, largest, k)
+
+
+def sort(
+    x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The pair (elements in order along dim, their indices); nan counts as largest.
+
+    Equals keep their order, whatever stable says.
+    """
+    return _ordered("sort", x, dim, descending)
+
+
+def argsort(x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
+    """The indices that sort gives."""
+    return _ordered("argsort", x, dim, descending)[1]
+
+
+def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
+    """A row of num_classes zeros, but 1 at x, for every int in x; -1 makes them as few as will do.
+
+    Raises IndexError for an int outside [0, num_classes).
+    """
+    items, shape = ids("one_hot", "x", x)
+    if whole("one_hot", "num_classes", num_classes, least=-1) == -1:
+        if not items:
+            raise ValueError(f"one_hot: shape {shape} shows no number of classes")
+        num_classes = max(items) + 1
+    hot = [in_range("one_hot", "class", i, num_classes) for i in items]
+    return nest([int(j == i) for i in hot for j in range(num_classes)], (*shape, num_classes))
+
+
+def _places(op: str, shape: Shape, dim: int, index: Sequence[int], index_shape: Shape) -> list[int]:
+    """The position that each index names along dim, in its own place along the others."""
+    along = axis(op, dim, len(shape))
+    steps = spans(shape or (1,))
+    line, steps[along] = steps[along], [0] * len(index)  # along dim an index may be of any length
+    starts = _front(op, "index", index_shape, steps, shape) if index else []
+    return [
+        start + line[in_range(op, "index", i, len(line))]
+        for start, i in zip(starts, index, strict=True)
+    ]
+
+
+def _front(
+    op: str, name: str, part: Shape, steps: Sequence[Sequence[int]], shape: Shape
+) -> list[int]:
+    """The positions of a part, no longer than the steps along any dim, in front of a tensor."""
+    lengths = part or (1,)
+    fits = len(lengths) == len(steps) and all(
+        n <= len(offsets) for n, offsets in zip(lengths, steps, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{op}: {name} of shape {part} for shape {shape}")
+    return walk(offsets[:n] for n, offsets in zip(lengths, steps, strict=True))
+
+
+def _arrivals(
+    op: str, x: Tensor, dim: int, index: Tensor, src: Tensor
+) -> tuple[list[Any], Shape, list[tuple[int, Any]]]:
+    """The items of x, its shape, and the elements of src with the positions where they arrive."""
+    chosen, index_shape = ids(op, "index", index)
+    kinds = [kind(items) for items in (unnest(x)[0], unnest(src)[0]) if items]
+    if len(set(kinds)) > 1:
+        raise TypeError(f"{op}: src must be of x's dtype")
+    [(items, shape), (given, src_shape)], _ = operands(x, src)
+    places = _places(op, shape, dim, chosen, index_shape)
+    front = _front(op, "index", index_shape, spans(src_shape or (1,)), src_shape) if chosen else []
+    arriving = [given[position] for position in front]
+    return list(items), shape, list(zip(places, arriving, strict=True))
+
+
+def _ordered(
+    op: str, x: Tensor, dim: int, descending: bool, k: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """The first k elements in order of each row along dim, and their indices."""
+    [(items, shape)], _ = operands(x)
+    [(plain, _)] = numbers(x)
+    along = axis(op, dim, len(shape))
+    n = shape[along] if shape else 1
+    k = n if k is None else whole(op, "k", k, least=0)
+    if k > n:
+        raise ValueError(f"{op}: {k} elements of shape {shape} along dim {dim}")
+    dims, cut = ([along], (*shape[:along], k, *shape[along + 1 :])) if shape else ([], shape)
+    starts, offsets = partition(shape, dims)
+    new_starts, new_offsets = partition(cut, dims)
+    values, indices = [None] * math.prod(cut), [0] * math.prod(cut)
+    for start, new_start in zip(starts, new_starts, strict=True):
+        found = order([plain[start + offset] for offset in offsets], descending)
+        for i, new_offset in zip(found, new_offsets, strict=False):
+            values[new_start + new_offset] = items[start + offsets[i]]
+            indices[new_start + new_offset] = i
+    return nest(values, cut), nest(indices, cut)
+
+
+def _entries(index: Any, shape: Shape) -> list[Any]:
+    """index as one entry for each dim of x, with Ellipsis, or the end, filled up by slices."""
+    entries = list(index) if isinstance(index, tuple) else [index]
+    missing = len(shape) - sum(map(_consumed, entries))
+    if missing < 0:
+        raise IndexError(f"getitem: too many indices for shape {shape}")
+    gaps = [i for i, entry in enumerate(entries) if entry is Ellipsis]
+    if len(gaps) > 1:
+        raise IndexError("getitem: an index has at most one Ellipsis")
+    gap = gaps[0] if gaps else len(entries)
+    return [*entries[:gap], *[slice(None)] * missing, *entries[gap + 1 :]]
+
+
+def _consumed(entry: Any) -> int:
+    """How many dims of x an index stands for: a mask for as many as it has, None for none."""
+    if entry is None or entry is Ellipsis:
+        return 0
+    if isinstance(entry, list | bool):
+        items, shape = unnest(entry)
+        return len(shape) if items and is_bool(items) else 1
+    if isinstance(entry, int | slice):
+        return 1
+    raise TypeError(f"getitem: an index is made of ints, slices, lists, not {type(entry).__name__}")
+
+
+def _sliced(offsets: Sequence[int], part: slice) -> Sequence[int]:
+    if part.step is not None and part.step <= 0:
+        raise ValueError(f"getitem: a slice needs a positive step, not {part.step}")
+    return offsets[part]
+
+
+def _at(offsets: Sequence[int], i: Any) -> int:
+    if not isinstance(i, int) or isinstance(i, bool):
+        raise TypeError(f"getitem: a list of indices holds ints, not {type(i).__name__}")
+    if not -len(offsets) <= i < len(offsets):
+        raise IndexError(f"getitem: index {i} is out of range for a dim of length {len(offsets)}")
+    return offsets[i]
+
+
+def _gathered(dims: list[Sequence[int]], entry: Any) -> tuple[list[int], Shape]:
+    """What a list of ints picks from one dim, or a mask from as many as it has."""
+    items, own = unnest(entry)
+    if not items or not is_bool(items):
+        return [_at(dims[0], i) for i in items], own
+    shape = tuple(map(len, dims))
+    if own != shape:
+        raise IndexError(f"getitem: a mask of shape {own} for dims of shape {shape}")
+    found = list(compress(walk(dims), items))
+    return found, (len(found),)
+
+
+def _together(gathered: list[tuple[list[int], Shape]]) -> tuple[list[int], Shape]:
+    """Lists of offsets, broadcast and summed."""
+    try:
+        shape = broadcast_shape("getitem", *(own for _, own in gathered))
+    except ValueError as error:
+        raise IndexError(str(error)) from None
+    columns = [stretch(offsets, own, shape) for offsets, own in gathered]
+    return [sum(column) for column in zip(*columns, strict=True)], shape

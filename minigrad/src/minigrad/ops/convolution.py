@@ -1,0 +1,383 @@
+"""Windows that slide over a signal or an image, and what is put around it."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arguments import fitting, floats, option, refuse_bool, same, sizes
+from ..dtypes import is_floating
+from ..engine import Operand, Output, op
+from .elementwise import truncated
+from .indexing import collected
+
+Lengths = int | Sequence[int]
+
+
+@op
+def conv1d(
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Lengths = 1,
+    padding: Lengths | str = 0,
+    dilation: Lengths = 1,
+    groups: int = 1,
+) -> Output:
+    """Sums of windows of a signal, weighted: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
+
+    As conv2d: weight (O, C / groups, K), bias (O).
+    """
+    return _convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+
+
+@op
+def conv2d(
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Lengths = 1,
+    padding: Lengths | str = 0,
+    dilation: Lengths = 1,
+    groups: int = 1,
+) -> Output:
+    """Sums of windows of an image, weighted: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, …).
+
+    weight (O, C / groups, Kh, Kw), bias (O). stride, padding, dilation (the distance of a window's
+    elements): an int or a pair. padding: zeros on both sides; "valid" is none, "same" as many as
+    keep H and W, the odd one at the end. groups: each of so many parts of the output's channels
+    sees only its part of x's.
+    """
+    return _convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+
+
+@op
+def max_pool2d(
+    x: Operand,
+    kernel_size: Lengths,
+    stride: Lengths | None = None,
+    padding: Lengths = 0,
+    dilation: Lengths = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Output:
+    """The largest element of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, …).
+
+    The first of equals, to which the gradient goes; NaN wins. stride None: the kernel_size.
+    padding: -inf on both sides, at most half a window. ceil_mode: windows may end beyond the
+    padding. return_indices: the pair of them and their places in the flattened H · W.
+    """
+    name = "max_pool2d"
+    refuse_bool(name, x)
+    dilations = _lengths(name, "dilation", dilation, 2, least=1)
+    kernel, strides, paddings, reach, counts = _windows(
+        name, x, kernel_size, stride, padding, dilations, ceil_mode
+    )
+    height, width = x.shape[-2:]
+    # So much padding that the last windows end with it; less than nothing where they end before.
+    pairs = [
+        (p, (n - 1) * s + r + 1 - p - length)
+        for n, s, r, p, length in zip(counts, strides, reach, paddings, x.shape[-2:], strict=True)
+    ]
+    lowest = -np.inf if is_floating(x.dtype) else np.iinfo(x.dtype).min
+    padded = _padded(x, pairs, lowest)
+    inside = _padded(np.ones((height, width), np.bool_), pairs, False)
+    parts = list(_parts(kernel, counts, strides, dilations))
+    largest = functools.reduce(np.maximum, [padded[..., *part] for _, part in parts])
+
+    def places():
+        """Where in the flattened H · W: the first of equals; of NaNs, as in torch, the last."""
+        nth = np.zeros(largest.shape, np.int64)  # which of the parts is the largest
+        ahead = np.ones(largest.shape, np.bool_)
+        for _, part in parts:
+            ahead &= (padded[..., *part] != largest) | ~inside[*part]
+            nth += ahead
+        behind = np.isnan(largest)  # which equals nothing: all parts are ahead of it
+        for _, part in reversed(parts if behind.any() else []):
+            nth -= behind
+            behind &= ~np.isnan(padded[..., *part])
+        rows, columns = (
+            np.arange(n) * s - p for n, s, p in zip(counts, strides, paddings, strict=True)
+        )
+        steps = [i * dilations[0] * width + j * dilations[1] for (i, j), _ in parts]
+        return rows[:, None] * width + columns + np.array(steps)[nth]
+
+    def pullback(dout):
+        planes = np.arange(math.prod(x.shape[:-2])).reshape(*x.shape[:-2], 1, 1)
+        return collected(dout, planes * (height * width) + places(), x.shape)
+
+    return ((largest, places()) if return_indices else largest), pullback
+
+
+@op
+def avg_pool2d(
+    x: Operand,
+    kernel_size: Lengths,
+    stride: Lengths | None = None,
+    padding: Lengths = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Output:
+    """The mean of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, H', W').
+
+    stride None: the kernel_size. padding: zeros on both sides, at most half a window, which count
+    as elements if count_include_pad. ceil_mode: windows may end beyond the padding, where nothing
+    counts. divisor_override: what each sum is divided by instead.
+    """
+    name = "avg_pool2d"
+    refuse_bool(name, x)
+    kernel, strides, paddings, _reach, counts = _windows(
+        name, x, kernel_size, stride, padding, (1, 1), ceil_mode
+    )
+    if not isinstance(divisor_override, int | None):
+        raise TypeError(f"{name}: divisor_override must be an int, not {divisor_override!r}")
+    if divisor_override == 0:
+        raise ValueError(f"{name}: divisor_override must not be 0")
+    windows, extents = [], []
+    for n, length, k, s, p in zip(counts, x.shape[-2:], kernel, strides, paddings, strict=True):
+        starts = np.arange(n) * s - p
+        first, end = np.maximum(starts, 0), np.minimum(starts + k, length)
+        windows.append((first, end))
+        padded = np.minimum(starts + k, length + p) - starts
+        extents.append(padded if count_include_pad else end - first)
+    divisor = np.multiply.outer(*extents) if divisor_override is None else divisor_override
+    return _means(x, windows, divisor)
+
+
+@op
+def adaptive_avg_pool2d(x: Operand, output_size: int | Sequence[int | None]) -> Output:
+    """The means of H' · W' windows of about one size: (N, C, H, W) or (C, H, W) -> (..., H', W').
+
+    output_size: H' and W', None for H and W; or an int for both.
+    """
+    name = "adaptive_avg_pool2d"
+    floats(name, x)
+    _require_images(name, x)
+    wanted = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    if len(wanted) != 2:
+        raise ValueError(f"{name}: output_size must be an int or a pair, not {output_size}")
+    whole = x.shape[-2:]
+    wanted = [length if n is None else n for n, length in zip(wanted, whole, strict=True)]
+    windows = [
+        (np.arange(n) * length // n, -(-np.arange(1, n + 1) * length // n))
+        for n, length in zip(_lengths(name, "output_size", wanted, 2, least=0), whole, strict=True)
+    ]
+    return _means(x, windows, np.multiply.outer(*(ends - starts for starts, ends in windows)))
+
+
+@op
+def pad(
+    x: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Output:
+    """x with value, None is 0, before and after its last dims, or with less of it if negative.
+
+    pad: two ints for each dim, the last dim first.
+    """
+    option("pad", "mode", mode, ("constant",))
+    if isinstance(pad, int):
+        raise TypeError(f"pad: expected two ints for each dim, not {pad}")
+    ends = sizes("pad", pad)
+    if len(ends) % 2 or len(ends) > 2 * x.ndim:
+        raise ValueError(f"pad: {len(ends)} ends for a tensor of shape {x.shape}")
+    pairs = list(zip(ends[-2::-2], ends[::-2], strict=True))  # in the order of the dims
+    lengths = x.shape[x.ndim - len(pairs) :]
+    if any(max(-b, 0) + max(-a, 0) > n for (b, a), n in zip(pairs, lengths, strict=True)):
+        raise ValueError(f"pad: {pad} takes away more than there is in shape {x.shape}")
+    back = [(-before, -after) for before, after in pairs]
+    fill = fitting("pad", "value", 0 if value is None else value, x.dtype)
+    return _padded(x, pairs, fill), lambda dout: _padded(dout, back, 0)
+
+
+def _convolution(
+    name: str,
+    n: int,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Lengths,
+    padding: Lengths | str,
+    dilation: Lengths,
+    groups: int,
+) -> Output:
+    """Over the last n dims: every window is a column of a matrix, its weights a row of another."""
+    same(name, x, weight, bias)
+    refuse_bool(name, x)
+    if not isinstance(groups, int):
+        raise TypeError(f"{name}: groups must be an int, not {groups!r}")
+    shapes = f"shapes {x.shape} and {weight.shape}"
+    if x.ndim not in (n + 1, n + 2) or weight.ndim != n + 2:
+        raise ValueError(f"{name}: {shapes} are no signal and its weights")
+    n_out, n_in, *kernel = weight.shape
+    if groups < 1 or x.shape[-n - 1] != groups * n_in or n_out % groups:
+        raise ValueError(f"{name}: {shapes} do not fit in {groups} groups")
+    if bias is not None and bias.shape != (n_out,):
+        raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")
+    strides = _lengths(name, "stride", stride, n, least=1)
+    dilations = _lengths(name, "dilation", dilation, n, least=1)
+    reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
+    pairs = _both_sides(name, padding, strides, reach)
+    images = (x if x.ndim == n + 2 else x[None]).swapaxes(0, 1)  # (C, N, H, W)
+    padded = _padded(images, pairs, 0)
+    inner = [slice(b, b + length) for (b, _), length in zip(pairs, images.shape[2:], strict=True)]
+    counts = [
+        (length - r - 1) // s + 1
+        for length, r, s in zip(padded.shape[2:], reach, strides, strict=True)
+    ]
+    if min(*counts, *kernel) < 1:
+        raise ValueError(f"{name}: {shapes} have no window, padded to {padded.shape[2:]}")
+
+    columns: Any = np.empty((groups * n_in, *kernel, images.shape[1], *counts), x.dtype)
+    for position, part in _parts(kernel, counts, strides, dilations):
+        columns[:, *position] = padded[:, :, *part]
+    whole = columns.shape  # (C, Kh, Kw, N, H', W')
+    size = n_in * math.prod(kernel)
+    columns = columns.reshape(groups, size, images.shape[1] * math.prod(counts))
+    rows = weight.reshape(groups, n_out // groups, size)
+    out = (rows @ columns).reshape(n_out, images.shape[1], *counts)
+    if bias is not None:
+        out += bias.reshape(-1, 1, *(1,) * n)
+
+    def product_of(dout):
+        """The gradient of rows @ columns."""
+        batch = dout if x.ndim == n + 2 else dout[None]
+        return batch.swapaxes(0, 1).reshape(groups, n_out // groups, columns.shape[2])
+
+    def dx(dout):
+        dcolumns = (rows.swapaxes(1, 2) @ product_of(dout)).reshape(whole)
+        dpadded = np.zeros(padded.shape, x.dtype)
+        for position, part in _parts(kernel, counts, strides, dilations):
+            dpadded[:, :, *part] += dcolumns[:, *position]
+        return dpadded[:, :, *inner].swapaxes(0, 1)
+
+    def dweight(dout):
+        return (product_of(dout) @ columns.swapaxes(1, 2)).reshape(weight.shape)
+
+    def dbias(dout):
+        return product_of(dout).sum(axis=2).reshape(n_out)
+
+    out = out.swapaxes(0, 1)
+    return out if x.ndim == n + 2 else out[0], (dx, dweight, dbias)
+
+
+def _parts(
+    kernel: Sequence[int], counts: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+    """Each position in a window, and the slices of what all windows have there."""
+    for position in itertools.product(*map(range, kernel)):
+        steps = zip(position, dilation, counts, stride, strict=True)
+        yield position, tuple(slice(i * d, i * d + (n - 1) * s + 1, s) for i, d, n, s in steps)
+
+
+def _padded(x: Any, pairs: Sequence[tuple[int, int]], value: Any) -> Any:
+    """x with so many times value before and after its last dims, or so much less, if negative."""
+    if not any(map(any, pairs)):
+        return x
+    old = x.shape[x.ndim - len(pairs) :]
+    new = [length + before + after for length, (before, after) in zip(old, pairs, strict=True)]
+
+    def common(lengths, sign):
+        ends = zip(lengths, pairs, strict=True)
+        return tuple(slice(max(sign * b, 0), n - max(sign * a, 0)) for n, (b, a) in ends)
+
+    out = np.full((*x.shape[: x.ndim - len(pairs)], *new), value, x.dtype)
+    out[..., *common(new, 1)] = x[..., *common(old, -1)]
+    return out
+
+
+def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
+    """The sums of windows, given by starts and ends in the last two dims, over divisor."""
+    rows, columns = windows
+    divisor = np.asarray(divisor, x.dtype)
+    sums = _window_sums(_window_sums(x, *rows, -2), *columns, -1)
+
+    def pullback(dout):
+        shares = _window_sums(dout / divisor, *_windows_of(*columns, x.shape[-1]), -1)
+        return _window_sums(shares, *_windows_of(*rows, x.shape[-2]), -2)
+
+    return (sums / divisor if is_floating(x.dtype) else truncated(sums, divisor)), pullback
+
+
+def _window_sums(x: Any, starts: Any, ends: Any, axis: int) -> Any:
+    """The sum of what is from each start to its end along an axis, which is -1 or -2."""
+    shape = list(x.shape)
+    shape[axis] = len(starts)
+    sums = np.zeros(shape, x.dtype)
+    for i in range(np.max(ends - starts, initial=0)):
+        at = starts + i
+        inside = (at < ends).reshape(-1, *(1,) * (-1 - axis))
+        sums += np.where(inside, x.take(at, axis, mode="clip"), 0)
+    return sums
+
+
+def _windows_of(starts: Any, ends: Any, length: int) -> tuple[Any, Any]:
+    """From which window to which each index is in: both ends of the windows only ever move on."""
+    places = np.arange(length)
+    return np.searchsorted(ends, places, "right"), np.searchsorted(starts, places, "right")
+
+
+def _windows(
+    name: str,
+    x: Any,
+    kernel_size: Lengths,
+    stride: Lengths | None,
+    padding: Lengths,
+    dilation: Sequence[int],
+    ceil_mode: bool,
+) -> Any:
+    """kernel, stride and padding as pairs, from a window's first to its last, number of windows."""
+    _require_images(name, x)
+    kernel = _lengths(name, "kernel_size", kernel_size, 2, least=1)
+    step = kernel if stride is None else _lengths(name, "stride", stride, 2, least=1)
+    around = _lengths(name, "padding", padding, 2, least=0)
+    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+    counts = []
+    for length, k, d, r, s, p in zip(
+        x.shape[-2:], kernel, dilation, reach, step, around, strict=True
+    ):
+        if 2 * p > k or any(start % d >= length for start in range(-p, 0, s)):
+            raise ValueError(
+                f"{name}: a padding of {p} for kernel_size {k}, dilation {d} and a length of "
+                f"{length}: it is at most half a window, and no window sees nothing else"
+            )
+        room = length + 2 * p - r - 1
+        count = (-(-room // s) if ceil_mode else room // s) + 1
+        if ceil_mode and (count - 1) * s >= length + p:
+            count -= 1  # it would start in the padding
+        if count < 1:
+            raise ValueError(f"{name}: windows of {r + 1} do not fit into shape {x.shape}")
+        counts.append(count)
+    return kernel, step, around, reach, counts
+
+
+def _both_sides(
+    name: str, padding: Lengths | str, stride: Sequence[int], reach: Sequence[int]
+) -> list[tuple[int, int]]:
+    """How many zeros there are before and after each dim."""
+    if isinstance(padding, str):
+        option(name, "padding", padding, ("valid", "same"))
+        if padding == "valid":
+            return [(0, 0) for _ in reach]
+        if max(stride) > 1:
+            raise ValueError(f'{name}: padding "same" needs a stride of 1, not {stride}')
+        return [(r // 2, r - r // 2) for r in reach]
+    return [(p, p) for p in _lengths(name, "padding", padding, len(reach), least=0)]
+
+
+def _lengths(name: str, what: str, value: Any, n: int, least: int) -> tuple[int, ...]:
+    """value as n ints; one alone stands for all."""
+    lengths = sizes(name, value)
+    lengths = lengths * n if len(lengths) == 1 else lengths
+    if len(lengths) != n or min(lengths) < least:
+        raise ValueError(f"{name}: {what} must be {n} ints of at least {least}, not {value}")
+    return lengths
+
+
+def _require_images(name: str, x: Any) -> None:
+    if x.ndim not in (3, 4) or 0 in x.shape[-3:]:
+        raise ValueError(f"{name}: expected (N, C, H, W) or (C, H, W), not {x.shape}")

@@ -1,0 +1,105 @@
+"""New tensors: of one number, of a range, of random numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..arguments import Shape, fitting, sizes
+from ..dtypes import DEFAULT, is_floating, result_type
+from ..engine import Operand, Tensor, unwrap
+from ..random import generator
+
+
+def zeros(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros; size: an int or a tuple, dtype None: float32."""
+    return _filled("zeros", _shape("zeros", size), 0.0, dtype, requires_grad)
+
+
+def ones(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones; size: an int or a tuple, dtype None: float32."""
+    return _filled("ones", _shape("ones", size), 1.0, dtype, requires_grad)
+
+
+def full(size: Shape, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of one number; dtype None: the number's, which is float32 for a float."""
+    return _filled("full", _shape("full", size), fill_value, dtype, requires_grad)
+
+
+def arange(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, start + 2 step … as long as end is not reached; arange(n) starts at 0.
+
+    dtype None: int64 if all three are integers, else float32.
+    """
+    if end is None:
+        start, end = 0, start
+    dtype = result_type(start, end, step) if dtype is None else np.dtype(dtype)
+    if dtype == np.bool_:
+        raise TypeError("arange: a range of booleans has no meaning")
+    if not is_floating(dtype):
+        bounds = (("start", start), ("end", end), ("step", step))
+        start, end, step = (fitting("arange", *bound, np.dtype(int)).item() for bound in bounds)
+    if step == 0 or not math.isfinite(end - start) or (end - start) / step < 0:
+        raise ValueError(f"arange: no way from {start} to {end} in steps of {step}")
+    numbers = start + step * np.arange(math.ceil((end - start) / step))
+    return Tensor(numbers.astype(dtype), requires_grad=requires_grad)
+
+
+def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers; size: an int or a tuple, dtype None: float32."""
+    dtype = DEFAULT if dtype is None else np.dtype(dtype)
+    if not is_floating(dtype):
+        raise TypeError(f"randn: random numbers are floating, not {dtype}")
+    numbers = np.asarray(generator().standard_normal(_shape("randn", size)))
+    return Tensor(numbers.astype(dtype), requires_grad=requires_grad)
+
+
+def zeros_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape of x; dtype None: x's."""
+    return _filled_like("zeros_like", x, 0, dtype, requires_grad)
+
+
+def ones_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape of x; dtype None: x's."""
+    return _filled_like("ones_like", x, 1, dtype, requires_grad)
+
+
+def full_like(
+    x: Operand, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One number in the shape of x; dtype None: x's."""
+    return _filled_like("full_like", x, fill_value, dtype, requires_grad)
+
+
+def _filled_like(name: str, x: Any, value: Any, dtype: Any, requires_grad: bool) -> Tensor:
+    x = unwrap(x)
+    if not isinstance(x, np.ndarray | np.generic):
+        raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
+    return _filled(name, x.shape, value, x.dtype if dtype is None else dtype, requires_grad)
+
+
+def _filled(
+    name: str, shape: tuple[int, ...], value: Any, dtype: Any, requires_grad: bool
+) -> Tensor:
+    value = unwrap(value)
+    own = result_type(value)
+    if np.ndim(value):
+        raise TypeError(f"{name}: expected a number, not an array of shape {np.shape(value)}")
+    number = fitting(name, "fill_value", value, own if dtype is None else np.dtype(dtype))
+    return Tensor(np.full(shape, number), requires_grad=requires_grad)
+
+
+def _shape(name: str, size: Shape) -> tuple[int, ...]:
+    shape = sizes(name, size)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name}: a length is negative in {shape}")
+    return shape

@@ -1,0 +1,291 @@
+"""Some of the numbers, by their indices; numbers put at indices; indices in order of size.
+
+What is taken several times receives the sum of the gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..arguments import axis, broadcast_shapes, fitting, indices, same
+from ..engine import Operand, Output, op
+
+
+@op
+def getitem(x: Operand, index: Any) -> Output:
+    """x[index]: ints, slices, None, Ellipsis, lists, integer tensors, boolean masks, mixtures.
+
+    Slices with a negative step are refused, as in torch.
+    """
+    if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
+        raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
+    items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
+    # The ints first, then the arrays: an int beside arrays takes no part in where their dims go.
+    basic = tuple(part for item in items for part in _without_arrays(item))
+    arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
+    taken = x[basic]
+    if not any(isinstance(item, np.ndarray) for item in items):
+
+        def pullback(dout):
+            dx = np.zeros_like(x)
+            dx[basic] = dout
+            return dx
+
+        return taken, pullback
+
+    def pullback_of_arrays(dout):
+        return collected(dout, np.arange(x.size).reshape(x.shape)[basic][arrays], x.shape)
+
+    return taken[arrays], pullback_of_arrays
+
+
+@op
+def index_select(x: Operand, dim: int, index: Operand) -> Output:
+    """The slices of x along dim that a vector of indices names, in its order."""
+    along = axis("index_select", dim, x.ndim)
+    rows = np.atleast_1d(x)
+    _require_indices("index_select", index, rows.shape[along])
+    if index.ndim > 1 or (not x.ndim and index.size != 1):
+        raise ValueError(f"index_select: index of shape {index.shape} for shape {x.shape}")
+    index = index.reshape(-1)
+
+    def pullback(dout):
+        places = np.arange(x.size).reshape(rows.shape).take(index, along)
+        return collected(dout, places, x.shape)
+
+    taken = rows.take(index, along)
+    return taken if x.ndim else taken.reshape(()), pullback
+
+
+@op
+def gather(x: Operand, dim: int, index: Operand) -> Output:
+    """x[i, index[i, j]] at each i, j for dim 1; for dim 0 x[index[i, j], j], and so on.
+
+    index has as many dims as x, and but for dim none that is longer. -> the shape of index
+    """
+    return _gathered("gather", x, axis("gather", dim, x.ndim), index)
+
+
+@op
+def scatter(
+    x: Operand, dim: int, index: Operand, src: Operand | None = None, *, value: Any = None
+) -> Output:
+    """x, but src[i, j] at each i, index[i, j] for dim 1; for dim 0 at index[i, j], j, and so on.
+
+    index has as many dims as x and as src, and none that is longer, but for dim of x. A number
+    instead of src goes to every place, and may be called value. Of several src for one place the
+    last stays, and yet each receives the gradient, as in torch.
+    """
+    if (src is None) == (value is None):
+        raise TypeError("scatter: expected either src or value")
+    at = _elements("scatter", x, axis("scatter", dim, x.ndim), index)
+    out = np.atleast_1d(x).copy()
+    if isinstance(src, np.ndarray):
+        out[at] = _part("scatter", x, index, src)
+    else:
+        out[at] = fitting("scatter", "value", value if src is None else src, x.dtype)
+
+    def dx(dout):
+        rest = np.atleast_1d(dout).copy()
+        rest[at] = 0
+        return rest
+
+    return out.reshape(x.shape), (dx, None, None, lambda dout: _taken_back(dout, at, index, src))
+
+
+@op
+def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
+    """x with src[i, j] added at each i, index[i, j] for dim 1, and so on: see scatter."""
+    at = _elements("scatter_add", x, axis("scatter_add", dim, x.ndim), index)
+    part = _part("scatter_add", x, index, src)
+    added = collected(part, np.ravel_multi_index(at, np.atleast_1d(x).shape), x.shape)
+    return x + added, (
+        lambda dout: dout,
+        None,
+        None,
+        lambda dout: _taken_back(dout, at, index, src),
+    )
+
+
+@op
+def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Output:
+    """gather, but the other dims of x and indices broadcast; without dim, of the flattened x."""
+    if dim is None:
+        _require_indices("take_along_dim", indices, x.size)
+        value, dflat = _gathered("take_along_dim", x.reshape(-1), 0, indices.reshape(-1))
+        return value, lambda dout: dflat(dout).reshape(x.shape)
+    along = axis("take_along_dim", dim, x.ndim)
+    _require_indices("take_along_dim", indices, x.shape[along])
+    if indices.ndim != x.ndim:
+        raise ValueError(f"take_along_dim: indices {indices.shape} for shape {x.shape}")
+    shapes = [(*s[:along], 1, *s[along + 1 :]) for s in (x.shape, indices.shape)]
+    whole = broadcast_shapes("take_along_dim", *shapes)
+    rows, index = (
+        np.broadcast_to(a, (*whole[:along], a.shape[along], *whole[along + 1 :]))
+        for a in (x, indices)
+    )
+    return _gathered("take_along_dim", rows, along, index)
+
+
+@op
+def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Output:
+    """The pair (values, indices) of the k largest along dim, or smallest, in their order.
+
+    NaN is the largest, and of equals the first comes first. sorted: they are, whatever it says.
+    """
+    if not isinstance(k, int) or isinstance(k, bool) or x.dtype == np.bool_:
+        raise TypeError(f"topk: {k!r} of {x.dtype}")
+    along = axis("topk", dim, x.ndim)
+    rows = np.atleast_1d(x)
+    if not 0 <= k <= rows.shape[along]:
+        raise ValueError(f"topk: {k} of {rows.shape[along]} elements")
+    first = range(k if x.ndim else 1)
+    return _ranked(x, _order(rows, along, descending=largest).take(first, along), along)
+
+
+@op
+def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
+    """The pair (values, indices) in order of size along dim; NaN is the largest.
+
+    stable: equals keep their order, whatever it says.
+    """
+    along = axis("sort", dim, x.ndim)
+    return _ranked(x, _order(np.atleast_1d(x), along, descending), along)
+
+
+@op
+def argsort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
+    """The indices of sort."""
+    along = axis("argsort", dim, x.ndim)
+    return _order(np.atleast_1d(x), along, descending).reshape(x.shape), None
+
+
+@op
+def one_hot(x: Operand, num_classes: int = -1) -> Output:
+    """1 at the index x of num_classes, else 0: (...) int64 -> (..., num_classes) int64.
+
+    num_classes -1: one more than the largest index.
+    """
+    if not isinstance(num_classes, int):
+        raise TypeError(f"one_hot: num_classes must be an int, not {num_classes!r}")
+    if num_classes == -1:
+        if not x.size:
+            raise ValueError("one_hot: without an index, the number of classes must be given")
+        num_classes = int(x.max()) + 1
+    if num_classes < 0:
+        raise ValueError(f"one_hot: {num_classes} classes")
+    _require_indices("one_hot", x, num_classes)
+    return (x[..., None] == np.arange(num_classes)).astype(np.int64), None
+
+
+def collected(values: Any, places: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of that shape, to which every value is added at its place in the flattened array.
+
+    np.add.at would go one by one.
+    """
+    values, places, size = values.ravel(), places.ravel(), math.prod(shape)
+    if values.dtype.kind in "iu":  # exact, where bincount adds float64
+        order = np.argsort(places, kind="stable")
+        starts = np.flatnonzero(np.diff(places[order], prepend=-1))
+        sums = np.zeros(size, values.dtype)
+        sums[places[order[starts]]] = np.add.reduceat(values[order], starts)
+    else:
+        sums = np.bincount(places, values, size).astype(values.dtype)
+    return sums.reshape(shape)
+
+
+def _index_item(item: Any) -> Any:
+    """An int, a slice, None, Ellipsis, or an array of integers or booleans."""
+    if isinstance(item, slice):
+        if item.step is not None and item.step <= 0:
+            raise ValueError(f"getitem: a slice needs a positive step, not {item.step}")
+        return item
+    if item is None or item is Ellipsis:
+        return item
+    if isinstance(item, list):
+        item = np.asarray(item, None if item else np.int64)
+    if not isinstance(item, np.ndarray | np.generic | int):
+        raise TypeError(f"getitem: {type(item).__name__} is no index")
+    array = np.asarray(item)
+    if array.dtype.kind not in "bi":  # torch takes uint8 for a mask, and warns
+        raise TypeError(f"getitem: an index tensor must be integers or bool, not {array.dtype}")
+    return int(array) if array.ndim == 0 and array.dtype.kind != "b" else array
+
+
+def _without_arrays(item: Any) -> tuple[Any, ...]:
+    """item, an array replaced by a slice for each dim that it indexes."""
+    if isinstance(item, np.ndarray):
+        return (slice(None),) * (item.ndim if item.dtype == np.bool_ else 1)
+    return (item,)
+
+
+def _without_basic(item: Any) -> Any:
+    """item if it is an array, else what leaves the dims alone that it has made or kept."""
+    return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
+
+
+def _require_indices(name: str, index: Any, size: int) -> None:
+    if not isinstance(index, np.ndarray):
+        raise TypeError(f"{name}: an index must be a tensor, not {type(index).__name__}")
+    indices(name, index, size, "index")
+
+
+def _elements(name: str, x: Any, along: int, index: Any) -> tuple[Any, ...]:
+    """What to index x by, or a vector of it if it is 0-d, for the elements that index names."""
+    shape, wanted = np.atleast_1d(x).shape, np.atleast_1d(index)
+    _require_indices(name, index, shape[along])
+    fits = all(i == along or n <= shape[i] for i, n in enumerate(wanted.shape[: len(shape)]))
+    if wanted.ndim != len(shape) or not fits:
+        raise ValueError(f"{name}: index of shape {index.shape} for shape {x.shape}, dim {along}")
+    at: list[Any] = list(np.indices(wanted.shape, sparse=True))
+    at[along] = wanted
+    return tuple(at)
+
+
+def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
+    at, rows = _elements(name, x, along, index), np.atleast_1d(x)
+
+    def pullback(dout):
+        return collected(dout, np.ravel_multi_index(at, rows.shape), x.shape)
+
+    return rows[at].reshape(index.shape), pullback
+
+
+def _part(name: str, x: Any, index: Any, src: Any) -> Any:
+    """The part of src that index has a place for."""
+    same(name, x, src)
+    wanted, source = np.atleast_1d(index), np.atleast_1d(src)
+    if wanted.ndim != source.ndim or any(np.greater(wanted.shape, source.shape)):
+        raise ValueError(f"{name}: index of shape {index.shape} for src {src.shape}")
+    return source[tuple(map(slice, wanted.shape))]
+
+
+def _taken_back(dout: Any, at: tuple[Any, ...], index: Any, src: Any) -> Any:
+    """The gradient of src, of which a part was put at those elements."""
+    dsrc = np.zeros_like(src)
+    dsrc[tuple(map(slice, index.shape))] = np.atleast_1d(dout)[at].reshape(index.shape)
+    return dsrc
+
+
+def _order(x: Any, along: int, descending: bool) -> Any:
+    """The indices that sort x along a dim, equals in their order and NaN as the largest."""
+    if not descending:
+        return np.argsort(x, axis=along, kind="stable")
+    backwards = np.argsort(np.flip(x, along), axis=along, kind="stable")
+    return x.shape[along] - 1 - np.flip(backwards, along)
+
+
+def _ranked(x: Any, order: Any, along: int) -> Any:
+    """What is at those indices, and the indices; of a 0-d tensor it is 0-d."""
+    shape = order.shape if x.ndim else ()
+
+    def pullback(dout):
+        dx = np.zeros_like(np.atleast_1d(x))
+        np.put_along_axis(dx, order, dout, along)
+        return dx
+
+    values = np.take_along_axis(np.atleast_1d(x), order, along)
+    return (values.reshape(shape), order.reshape(shape)), pullback

@@ -1,0 +1,149 @@
+"""What of the ops the spec cannot show: tensors' methods and operators, exact integers, ties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import ops
+
+
+def test_comparisons_ask_every_element() -> None:
+    x = minigrad.tensor([1.0, 2.0, 3.0])
+    two = np.array([2.0, 2.0, 2.0])
+
+    assert (x < 2).tolist() == (2 > x).tolist() == (two > x).tolist() == [True, False, False]
+    assert (x == two).tolist() == (two == x).tolist() == [False, True, False]
+    assert (x != 2.0).tolist() == [True, False, True]
+    assert (x >= x).dtype == np.bool_
+    with pytest.raises(ValueError, match="eq: shapes"):
+        x == minigrad.tensor([1.0, 2.0])  # noqa: B015
+
+
+def test_what_is_no_number_is_not_equal() -> None:
+    x = minigrad.tensor([1.0])
+
+    assert (x == None) is False  # noqa: E711
+    assert (x != None) is True  # noqa: E711
+    assert (x == "1") is False
+    with pytest.raises(TypeError):
+        x < None  # noqa: B015
+
+
+def test_a_tensor_is_itself_in_sets_and_lists() -> None:
+    x, other = minigrad.tensor([1.0, 2.0]), minigrad.tensor([1.0, 2.0])
+
+    assert x in {x}
+    assert other not in {x}
+    assert {x: "x", other: "other"}[other] == "other"
+    assert x in [x]
+
+
+def test_booleans_are_connected_by_signs_and_nothing_else_is() -> None:
+    a, b = minigrad.tensor([True, True, False]), minigrad.tensor([True, False, False])
+
+    assert (a & b).tolist() == [True, False, False]
+    assert (a | b).tolist() == (True & a).tolist() == [True, True, False]
+    assert (~a).tolist() == [False, False, True]
+    for wrong in (minigrad.tensor([1, 0, 1]), 1, 1.0):
+        with pytest.raises(TypeError, match="for booleans"):
+            a & wrong
+    with pytest.raises(TypeError, match="for booleans"):
+        ~minigrad.tensor([1.0])
+
+
+def test_methods_are_the_functions_of_their_names() -> None:
+    x = minigrad.tensor(np.arange(6.0).reshape(2, 3))
+
+    assert abs(-x).tolist() == x.abs().tolist() == x.tolist()
+    assert x.repeat(2, 1).shape == x.repeat((2, 1)).shape == (4, 3)
+    assert x.broadcast_to(4, 2, 3).shape == x.expand(4, -1, -1).shape == (4, 2, 3)
+    assert x.flip(0, 1).tolist() == x.flip((0, 1)).tolist()
+    assert [part.tolist() for part in x.topk(1)] == [[[2.0], [5.0]], [[2], [2]]]
+    assert x.max(x.T.reshape(2, 3)).shape == (2, 3)
+
+
+def test_new_tensors_are_leaves() -> None:
+    x = ops.full((2, 3), 1.5, requires_grad=True)
+    (x * ops.arange(3)).sum().backward()
+
+    assert x.grad.tolist() == [[0.0, 1.0, 2.0]] * 2
+    assert ops.zeros(3, dtype=np.float64).dtype == np.float64
+    assert not ops.ones_like(x).requires_grad
+    with pytest.raises(TypeError, match="only floating tensors"):
+        ops.arange(3, requires_grad=True)
+    with pytest.raises(ValueError, match="full: fill_value 300 does not fit into uint8"):
+        ops.full(2, 300, dtype=np.uint8)
+
+
+def test_a_number_that_does_not_fit_is_refused() -> None:
+    x = ops.ones(2, dtype=np.uint8)
+    for refused in (
+        lambda: x.masked_fill(x > 0, 300),
+        lambda: x.scatter(0, minigrad.tensor([0]), 300),
+        lambda: ops.pad(x, (1, 1), value=300),
+        lambda: x.clamp(max=300),
+        lambda: x.add(x, alpha=300),
+        lambda: ops.hardtanh(x, -1, 1),
+    ):
+        with pytest.raises(ValueError, match="uint8"):
+            refused()
+    assert x.masked_fill(x > 0, -1).tolist() == [255, 255]
+
+
+def test_what_a_mask_leaves_out_passes_no_infinity_on() -> None:
+    x = minigrad.tensor([-1.0, 2.0], requires_grad=True)
+    x.relu().backward(np.array([np.inf, -np.inf], np.float32))
+
+    assert x.grad.tolist() == [0.0, -np.inf]
+
+
+def test_random_numbers_follow_the_seed() -> None:
+    minigrad.manual_seed(5)
+    first = ops.randn((3, 2))
+    minigrad.manual_seed(5)
+
+    assert ops.randn((3, 2)).tolist() == first.tolist()
+    assert first.dtype == np.float32
+
+
+def test_integers_are_added_exactly() -> None:
+    large = 2**53  # the next odd number is no float64
+    index = minigrad.tensor([1, 0, 1])
+    added = ops.scatter_add(minigrad.tensor([0, 1]), 0, index, minigrad.tensor([large, 5, 1]))
+
+    assert added.tolist() == [5, large + 2]
+
+
+def test_of_several_nans_in_a_window_the_last_wins_as_in_torch() -> None:
+    nan, inf = np.nan, np.inf
+    x = minigrad.tensor([[[nan, 1.0, -inf], [nan, 2.0, -inf]]], requires_grad=True)
+    values, places = ops.max_pool2d(x, 2, 1, return_indices=True)
+    values.backward(np.ones((1, 1, 2)))
+
+    assert places.tolist() == [[[3, 4]]]
+    assert x.grad.tolist() == [[[0.0, 0.0, 0.0], [1.0, 1.0, 0.0]]]
+
+
+def test_a_window_of_padding_alone_is_refused() -> None:
+    with pytest.raises(ValueError, match="no window sees nothing else"):
+        ops.max_pool2d(minigrad.tensor(np.zeros((1, 1, 5))), (2, 1), padding=(1, 0), dilation=2)
+
+
+def test_an_empty_vector_that_is_joined_to_a_matrix_has_an_empty_gradient() -> None:
+    empty = minigrad.tensor(np.zeros(0), requires_grad=True)
+    matrix = minigrad.tensor(np.ones((2, 3)), requires_grad=True)
+    ops.cat([empty, matrix]).sum().backward()
+
+    assert empty.grad.shape == (0,)
+    assert matrix.grad.tolist() == [[1.0] * 3] * 2
+
+
+def test_einsum_computes_only_the_gradients_that_are_needed() -> None:
+    x = minigrad.tensor(np.ones((2, 3)), requires_grad=True)
+    y = minigrad.tensor(np.arange(3.0))
+    out = ops.einsum("ij,j->i", [x, y])
+    grads = out.pull(np.ones(2))
+
+    assert [grad is None for grad in grads] == [True, False, True]

@@ -1,0 +1,147 @@
+"""Does a case give the same bits in every process, whatever its hash seed and its threads?
+
+Run as a program, this module is such a process: it digests every case of one engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from .. import engines
+from ..engines import Adapter
+from ..spec import OPS
+from ..spec.case import Case, Op
+from ..spec.skips import reason
+from .calling import call, carry_back
+from .reference import floats
+
+PROCESSES = 20
+THREADS = (1, 2, 3, 4)  # of the processes, in turn
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+NAMED = 5  # cases in a message
+
+
+@dataclass
+class Determinism:
+    """How an engine's bits compare; cases: how many, once in each dtype. differing: their names."""
+
+    engine: str
+    processes: int
+    cases: int = 0
+    differing: list[str] = field(default_factory=list)
+    status: str = "passed"
+    message: str = ""
+    reproduce: str = ""
+    seconds: float = 0.0
+
+
+def determinism(
+    engine: str,
+    ops: Sequence[str] = (),
+    processes: int = PROCESSES,
+    advance: Callable[[], object] = lambda: None,
+) -> Determinism:
+    """Compare the bits of an engine between processes, as many at once as there are cores.
+
+    ops: only these. advance is called after every process.
+    """
+    chosen = f" --op {','.join(ops)}" if ops else ""
+    command = f"parity determinism --engine {engine}{chosen} --processes {processes}"
+    result = Determinism(engine, processes, reproduce=command)
+    seen: dict[str, list[str]] = defaultdict(list)
+    started = time.perf_counter()
+
+    def run(number: int) -> dict[str, str]:
+        return _process(engine, ops, number)
+
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for digests in pool.map(run, range(processes)):
+                for name, digest in digests.items():
+                    seen[name].append(digest)
+                advance()
+    except RuntimeError as error:
+        result.message = str(error)
+    else:
+        # What could not be computed in some of the processes differs as well.
+        result.differing = [
+            name for name, bits in seen.items() if len(set(bits)) > 1 or len(bits) < processes
+        ]
+        result.message = _message(result.differing) if seen else "no case could be computed"
+    result.cases, result.seconds = len(seen), time.perf_counter() - started
+    result.status = "failed" if result.message else "passed"
+    return result
+
+
+def digests(engine: Adapter, ops: Sequence[str] = ()) -> dict[str, str]:
+    """Of every case in every dtype, a digest; what cannot be computed is left to the checks."""
+    found = {}
+    for op in OPS:
+        if ops and op.name not in ops:
+            continue
+        for case, dtype in itertools.product(op.cases, engine.dtypes):
+            if reason(engine.name, case.id):
+                continue
+            try:
+                found[f"{case.id} {dtype}"] = _digest(engine, op, case, dtype)
+            except Exception:
+                continue
+    return found
+
+
+def _digest(engine: Adapter, op: Op, case: Case, dtype: str) -> str:
+    """The bits of the outputs, of the gradients, and of what is left in the inputs."""
+    engine.package.manual_seed(0)
+    called = call(engine, op, case, dtype, range(len(floats(case))))
+    bits = hashlib.blake2b(digest_size=16)
+    try:
+        carry_back(engine, op, case, dtype, called)
+    except RuntimeError as error:  # there is nothing to carry back
+        bits.update(type(error).__name__.encode())
+    arrays = [engine.numpy(output) for output in called.outputs]
+    arrays += [engine.numpy(argument) for argument, _ in called.given]
+    for array in [*arrays, *(called.gradient(engine, i) for i in range(len(called.leaves)))]:
+        held = None if array is None else (array.dtype.str, array.shape, array.tobytes())
+        bits.update(repr(held).encode())
+    return bits.hexdigest()
+
+
+def _message(differing: list[str]) -> str:
+    """What differs, in words, or nothing."""
+    names, more = ", ".join(differing[:NAMED]), len(differing) - NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return f"other bits in other processes: {names}{rest}" if differing else ""
+
+
+def _process(engine: str, ops: Sequence[str], number: int) -> dict[str, str]:
+    """The digests of a process of its own."""
+    threads = THREADS[number % len(THREADS)]
+    varied = dict.fromkeys(POOLS, str(threads)) | {"PYTHONHASHSEED": str(number)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", __name__, engine, *ops],
+        env=os.environ | varied,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        settings = " ".join(f"{name}={value}" for name, value in varied.items())
+        raise RuntimeError(f"a process did not end well: {last} ({settings})")
+    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    name, *chosen = sys.argv[1:]
+    print(json.dumps(digests(engines.load(name), chosen)))
