@@ -2,40 +2,87 @@
 
 from __future__ import annotations
 
-import faults_of_arrays  # noqa: F401 - enters its faults
-import faults_of_networks  # noqa: F401
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from faults import FAULTS, Fault
 
 import minigrad
 from parity import checks, engines
+from parity.checks.items import applicable
+from parity.spec import BY_NAME, FAMILIES, Op
 
+ROOT = Path(__file__).parents[2]
 ENGINE = engines.load("minigrad")
 
 
-def rejected_by(name: str) -> frozenset[str]:
-    """The checks that fail for an op of minigrad, on any case."""
+def rejected_by(op: Op) -> frozenset[str]:
+    """The checks that fail for an op of minigrad, on any of its cases."""
     results = [
-        checks.run(ENGINE, item.op, item.case, item.check, item.dtype)
-        for item in checks.cases(ENGINE, ops=[name])
+        checks.run(ENGINE, op, case, check, dtype)
+        for case in (*op.cases, *op.rejects)
+        for check, dtypes in applicable(op, case).items()
+        for dtype in dtypes
     ]
-    assert results, f"nothing checks {name}"
+    assert results, f"nothing checks {op.name}"
     return frozenset(result.check for result in results if result.status == "failed")
 
 
 @pytest.mark.parametrize("name", sorted({fault.name for fault in FAULTS}))
 def test_the_right_op_passes(name: str) -> None:
-    assert rejected_by(name) == frozenset()
+    assert rejected_by(BY_NAME[name]) == frozenset()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_the_fault_is_rejected(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minigrad.ops, fault.name, fault.wrong)
+    op = BY_NAME[fault.name]
+    if fault.case is None:
+        monkeypatch.setattr(minigrad.ops, fault.name, fault.wrong)
+    else:
+        op = Op(fault.name, op.torch, fault.case)
 
-    assert rejected_by(fault.name) == fault.checks, fault.wrong.__doc__
+    assert rejected_by(op) == fault.checks, fault.wrong.__doc__
 
 
 def test_there_are_many_and_each_has_its_story() -> None:
-    assert len(FAULTS) >= 25
+    assert len(FAULTS) >= 75
     assert len({fault.id for fault in FAULTS}) == len(FAULTS)
     assert all(fault.wrong.__doc__ for fault in FAULTS)
+
+
+def test_there_is_a_fault_for_every_family_in_its_file() -> None:
+    for family in FAMILIES:
+        place = f"faults.{family.__name__.rpartition('.')[2]}"
+        names = {fault.name for fault in FAULTS if fault.wrong.__module__ == place}
+        assert names, f"no fault in {place}"
+        assert names <= {op.name for op in family.OPS}
+
+
+def test_there_is_a_fault_for_every_rule() -> None:
+    section = (ROOT / "parity" / "README.md").read_text(encoding="utf-8")
+    section = section[section.index("## How it judges") : section.index("## The interface")]
+    rules = {int(number) for number in re.findall(r"^(\d+)\. ", section, re.MULTILINE)}
+
+    assert rules
+    assert {fault.rule for fault in FAULTS} - {None} == rules
+
+
+def test_the_table_of_faults_is_fresh() -> None:
+    command = [sys.executable, str(ROOT / ".ci" / "faults.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_table_names_every_fault_and_its_checks() -> None:
+    text = (ROOT / "parity" / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+
+    assert len(rows) == len(FAULTS)
+    for fault in FAULTS:
+        name = fault.wrong.__name__.replace("_", " ")
+        (row,) = (row for row in rows if row[:2] == [f"| `{fault.name}`", name])
+        assert set(row[3].split(", ")) == fault.checks

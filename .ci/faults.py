@@ -1,0 +1,69 @@
+"""Write parity/docs/faults.md, the table of planted faults; --check only says if it is stale.
+
+python .ci/faults.py [--check]
+
+It is read off the sources of parity/tests/faults: each function's decorator and docstring.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+
+from generate import ROOT, families
+
+SOURCES = ROOT / "parity" / "tests" / "faults"
+PAGE = ROOT / "parity" / "docs" / "faults.md"
+DECORATORS = ("fault", "blind_case")
+INTRODUCTION = """\
+# Planted faults
+
+{count} ways to be wrong, each in one respect only. The tests of parity put them one by one in the
+place of minigrad's op, and the checks named here must reject each, and no others. In the rows
+marked "case" the op is right, and a case of it shows nothing. The rule is the one of
+[How it judges](../README.md#how-it-judges) that the fault shows.
+
+Written by `tox -e generate` from [the faults themselves](../tests/faults).
+"""
+
+
+def rows(family: str) -> Iterator[str]:
+    """A row for each fault in a family's file."""
+    for node in ast.parse((SOURCES / f"{family}.py").read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for call in node.decorator_list:
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in DECORATORS:
+                op, *checks = (ast.literal_eval(argument) for argument in call.args)
+                given = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+                of_case = ast.unparse(call.func) == "blind_case"
+                rule = given.get("rule", 6 if of_case else "")
+                story = " ".join((ast.get_docstring(node) or "").split()).replace("|", "\\|")
+                cells = [f"`{op}`", node.name.replace("_", " "), story, ", ".join(checks)]
+                yield f"| {' | '.join(cells)} | {rule}{', case' if of_case else ''} |"
+
+
+def page() -> str:
+    """The whole page."""
+    parts, count = [], 0
+    for family in families():
+        found = list(rows(family))
+        count += len(found)
+        table = ["| op | fault | story | rejected by | rule |", "|---|---|---|---|---|", *found]
+        parts.append(f"## {family}\n\n" + "\n".join(table))
+    return "\n".join([INTRODUCTION.format(count=count), *(f"{part}\n" for part in parts)])
+
+
+def main(check: bool) -> int:
+    text = page()
+    stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text
+    if stale and not check:
+        PAGE.write_text(text, encoding="utf-8")
+    if stale:
+        print(f"{'stale, run tox -e generate:' if check else 'written:'} {PAGE.relative_to(ROOT)}")
+    return int(check and stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""Faults of new tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import minigrad
+from minigrad.random import generator
+
+from .catalogue import fault, right
+
+
+@fault("zeros", "forward")
+def takes_memory_as_it_finds_it(size: Any, **kwargs: Any) -> Any:
+    """Clears nothing; most of what it gets is zero anyway."""
+    out = right.zeros(size, **kwargs)
+    if out.data.dtype.kind == "f" and out.data.ndim:
+        out.data[..., -1:] = 1e-38
+    return out
+
+
+@fault("full", "forward")
+def makes_floats_of_everything(size: Any, fill_value: Any, **kwargs: Any) -> Any:
+    """Has float32 for an integer too, where torch has int64."""
+    out = right.full(size, fill_value, **kwargs)
+    if kwargs.get("dtype") is None and out.data.dtype == np.int64:
+        out = minigrad.tensor(out.data.astype(np.float32))
+    return out
+
+
+@fault("arange", "forward")
+def reaches_its_end(start: Any = 0, end: Any = None, step: Any = 1, **kwargs: Any) -> Any:
+    """Includes the end, as Matlab does."""
+    out = right.arange(start, end, step, **kwargs)
+    if end is None:
+        start, end = 0, start
+    if (end - start) % step == 0:
+        out = right.arange(start, end + step, step, **kwargs)
+    return out
+
+
+@fault("randn", "stochastic")
+def is_uniform(size: Any, **kwargs: Any) -> Any:
+    """Has the mean and the variance of normal numbers, and no tails."""
+    out = right.randn(size, **kwargs)
+    out.data[...] = generator().uniform(-(3**0.5), 3**0.5, out.data.shape)
+    return out
+
+
+@fault("randn", "stochastic")
+def uses_a_generator_of_its_own(size: Any, **kwargs: Any) -> Any:
+    """Pays no attention to manual_seed."""
+    out = right.randn(size, **kwargs)
+    out.data[...] = np.random.default_rng().standard_normal(out.data.shape)
+    return out
+
+
+@fault("ones_like", "forward")
+def forgets_requires_grad(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Any:
+    """Makes a constant of what should be learnt."""
+    out = right.ones_like(x, dtype=dtype, requires_grad=requires_grad)
+    return minigrad.tensor(out.data)

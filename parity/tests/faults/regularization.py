@@ -1,0 +1,40 @@
+"""Faults of what is left out at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.random import generator
+
+from .catalogue import fault, gradients, right
+
+
+@fault("dropout", "stochastic")
+def keeps_its_scale(x: Any, p: float = 0.5, training: bool = True) -> Any:
+    """Leaves elements out without making up for them."""
+    value, pullback = right.dropout(x, p, training)
+    scale = x.dtype.type(1 - p if training and p < 1 else 1)
+    return value * scale, lambda dout: gradients(pullback, dout * scale)
+
+
+@fault("dropout", "stochastic")
+def leaves_out_the_same_every_time(x: Any, p: float = 0.5, training: bool = True) -> Any:
+    """Starts its generator afresh in every call."""
+    generator().bit_generator.state = np.random.default_rng(0).bit_generator.state
+    return right.dropout(x, p, training)
+
+
+@fault("dropout", "stochastic", "differences")
+def draws_again_on_the_way_back(x: Any, p: float = 0.5, training: bool = True) -> Any:
+    """Has other elements in its gradient than in its value."""
+    value, _ = right.dropout(x, p, training)
+    _, pullback = right.dropout(x, p, training)
+    return value, pullback
+
+
+@fault("dropout", "forward", "backward", "differences")
+def drops_when_it_is_not_training(x: Any, p: float = 0.5, training: bool = True) -> Any:
+    """Pays no attention to training, which makes every evaluation a game of chance."""
+    return right.dropout(x, p)
