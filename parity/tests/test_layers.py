@@ -26,7 +26,7 @@ LAYERS = {
         ("__init__",),
     ),
     "minigrad": (
-        ("random", "dtypes", "arguments"),
+        ("random", "dtypes", "arguments", "special"),
         ("engine",),
         ("ops",),
         ("nn", "optim"),
@@ -44,7 +44,14 @@ LAYERS = {
         ("gpt",),
         ("__init__",),
     ),
-    "parity": (("spec",), ("engines",), ("checks",), ("report",), ("cli", "plugin", "__init__")),
+    "parity": (
+        ("spec",),
+        ("engines",),
+        ("checks",),
+        ("mutants", "fuzz"),
+        ("report",),
+        ("cli", "plugin", "__init__"),
+    ),
 }
 
 # What may be imported besides the standard library and the package itself, and where: a module or
@@ -59,6 +66,7 @@ OUTSIDE = {
         "micrograd": ["engines.micrograd"],
         "minigrad": ["engines.minigrad"],
         "cudagrad": ["engines.cudagrad"],
+        "hypothesis": ["fuzz"],
         "click": ["cli"],
         "rich": ["cli"],
         "jinja2": ["report"],

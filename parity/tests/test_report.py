@@ -18,6 +18,7 @@ import pytest
 
 import parity.report
 from parity import checks, engines
+from parity.checks.determinism import Determinism, determinism
 from parity.report import page, verdict
 from parity.report.collect import collect
 from parity.spec.runs import Run
@@ -36,10 +37,15 @@ def quiet(title: str, total: int) -> Iterator[Callable[[], object]]:
 @pytest.fixture(scope="module")
 def made() -> Report:
     """A quick report on torch itself and micrograd, of a few ops and three steps of a run."""
-    few = {"exp", "argmax", "matmul"}
+    few = ("exp", "argmax", "matmul")
     every = checks.cases
+
+    def of_few(engine: str, ops: Any, *rest: Any) -> Determinism:
+        return determinism(engine, few, *rest)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks, "cases", lambda engine, ops: every(engine, few))
+        patch.setattr(parity.report.collect, "determinism", of_few)
         judged = [engines.load("torch"), engines.load("micrograd")]
         return collect(judged, quiet, steps=3, quick=True)
 
@@ -52,13 +58,12 @@ def report(made: Report) -> Report:
 
 @pytest.fixture
 def failed(report: Report) -> Report:
-    """A report in which a case and a run failed, with a message that would like to be run."""
+    """A report in which everything failed once, with a message that would like to be run."""
     result = next(r for r in report["results"] if r["check"] == "backward")
-    training = report["trainings"][0]
-    for entry in (result, training):
+    for entry in (result, report["trainings"][0], report["determinism"][1]):
         entry.update(status="failed", message=f"engine case: {HOSTILE}\n{entry['reproduce']}")
     result.update(error=None, torch_error=None)
-    report["engines"][0]["failed"] = 2
+    report["engines"][0]["failed"] = 3
     report["passed"] = False
     return report
 
@@ -125,11 +130,13 @@ def test_engines_are_counted_from_the_results(made: Report) -> None:
     for engine in made["engines"]:
         own = [r for r in made["results"] if r["engine"] == engine["name"]]
         runs = [t for t in made["trainings"] if t["engine"] == engine["name"]]
-        statuses = Counter(entry["status"] for entry in (*own, *runs))
+        repeats = [d for d in made["determinism"] if d["engine"] == engine["name"]]
+        statuses = Counter(entry["status"] for entry in (*own, *runs, *repeats))
         errors = [r["error"] for r in own if r["check"] == "forward" and r["error"] is not None]
 
         assert engine["checks"] == len(own) > 0
         assert engine["trainings"] == len(runs) > 0
+        assert len(repeats) == 1
         assert [engine[s] for s in ("passed", "failed", "skipped")] == [
             statuses[s] for s in ("passed", "failed", "skipped")
         ]
@@ -175,10 +182,11 @@ def test_every_figure_is_described_and_drawn_from_its_data(report: Report) -> No
 def test_the_page_says_what_failed(failed: Report) -> None:
     text = Page(page.html(failed)).text
 
-    assert "Failed 2 of " in text
+    assert "Failed 3 of " in text
     assert "Failed gpt-tiny: in float64, engine case: " in text
-    assert verdict.outcome(failed).startswith("2 of ")
-    for entry in (*failed["results"], *failed["trainings"]):
+    assert "Not deterministic: engine case: " in text
+    assert verdict.outcome(failed).startswith("3 of ")
+    for entry in (*failed["results"], *failed["trainings"], *failed["determinism"]):
         if entry["status"] == "failed":
             assert entry["reproduce"] in text
 
@@ -247,10 +255,10 @@ def test_an_emulator_is_called_one(report: Report) -> None:
 
 
 def test_a_skip_is_counted_with_its_reason(report: Report) -> None:
-    (found,) = [skip for skip in verdict.skips(report) if skip["engine"] == "torch"]
+    found, other = [skip for skip in verdict.skips(report) if skip["engine"] == "torch"]
 
     skipped = [r for r in report["results"] if (r["engine"], r["status"]) == ("torch", "skipped")]
-    assert found["count"] == len(skipped)
+    assert (found["count"], other["names"]) == (len(skipped), ["determinism"])
     assert found["reason"] == skipped[0]["message"]
     assert found["reason"] in Page(page.html(report)).text
 
@@ -272,6 +280,30 @@ def test_cases_without_finite_differences_are_counted_by_reason(report: Report) 
         assert row["reason"] in page.markdown(report)
         if row["reason"] != verdict.NO_GRADIENT:
             assert text.count(f"no finite differences: {row['reason']}") == row["count"]
+
+
+def test_the_judge_says_what_it_went_by(report: Report) -> None:
+    cases = [case for op in report["ops"] for case in op["cases"]]
+    refusals = [case for case in cases if "!" in case["id"]]
+    flat = [case for case in cases if case["flat"]]
+    whole_page, summary = Page(page.html(report)).text, page.markdown(report)
+
+    for text in (whole_page, summary):
+        assert f"{len(cases) - len(refusals):,} cases of {len(report['ops'])} ops must" in text
+        assert f"and {len(refusals)} calls be refused" in text
+        assert f"0 cases rejected, as right and wrong could not be told apart; {len(flat)}" in text
+        for case in flat:
+            assert case["flat"] in text
+        assert f"in all of {report['determinism'][1]['cases']} cases" in text
+        assert "bits were not compared between processes: torch's threads" in text
+
+
+def test_a_rejected_case_is_counted(report: Report) -> None:
+    first, second = report["results"][:2]
+    for result in (first, second):
+        result.update(case="exp[0]", message="torch exp[0]: invalid case: nothing to see")
+
+    assert "1 case rejected, as right" in page.markdown(report)
 
 
 def whole(report: Report) -> Report:

@@ -1,4 +1,4 @@
-"""The parity command: engines, ops, check, report.
+"""The parity command: engines, ops, check, determinism, mutants, fuzz, report.
 
 Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
@@ -7,6 +7,8 @@ torch takes seconds to import, so whatever needs it is imported by the command t
 from __future__ import annotations
 
 import difflib
+import json
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -202,6 +204,101 @@ def check(
 
 
 @app.command()
+@ENGINES
+@several("--op", "Only these ops.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=2),
+    default=20,
+    show_default=True,
+    help="How many, each with a hash seed and a number of threads of its own.",
+)
+def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) -> int:
+    """Compare the bits of every case between processes, and say which differ."""
+    chosen = loaded(engine)
+    from . import spec
+    from .report import collect, verdict
+
+    known("op", op, list(spec.BY_NAME))
+    results = [collect.repeat(each, op, processes, stage) for each in chosen]
+    for result in results:
+        click.echo(verdict.determinism_line(result))
+    return int(any(result.status == "failed" for result in results))
+
+
+@app.command()
+@ENGINES
+@several("--op", "Only the gradients of these ops.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="File to write it all to.")
+def mutants(
+    engine: tuple[str, ...], op: tuple[str, ...], jobs: int | None, file: Path | None
+) -> int:
+    """Make one thing wrong in a gradient at a time, and say what the spec does not see."""
+    if file is not None:
+        writable(file.absolute().parent)
+    chosen = loaded(engine)
+    from . import mutants, spec
+    from .report import verdict
+
+    known("op", op, list(spec.BY_NAME))
+    try:
+        scores = [mutants.score(each, op, jobs or os.cpu_count() or 1, stage) for each in chosen]
+    except mutants.NothingToJudgeError as error:
+        raise click.UsageError(str(error)) from error
+    for score in scores:
+        table = Table(score.engine, "mutants", "killed", "equivalent", "survived", "score")
+        for name, judged in {**score.by_function(), "all": score.verdicts}.items():
+            killed = sum(bool(each.killer) for each in judged)
+            same = sum(each.mutant in score.equivalents and not each.killer for each in judged)
+            counts = (len(judged), killed, same, len(judged) - killed - same)
+            table.add_row(
+                name, *map(str, counts), f"{mutants.share(judged, score.equivalents):.1%}"
+            )
+        printed(table)
+        for each in score.survivors:
+            wrong = each.mutant
+            click.echo(f"✗ {mutants.place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
+        for entry in score.false:
+            click.echo(f"✗ no such survivor, for all that equivalents.py says: {entry}")
+        mark, graded = "✓" if score.passed else "✗", verdict.plural(len(score.verdicts), "mutant")
+        click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
+    if file is not None:
+        text = json.dumps([score.data() for score in scores], indent=1, ensure_ascii=False)
+        file.write_text(text, encoding="utf-8")
+    return int(not all(score.passed for score in scores))
+
+
+@app.command()
+@ENGINES
+@several("--op", "Only graphs of these ops.")
+@click.option("--seconds", type=click.IntRange(min=1), default=30, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeats the graphs."
+)
+def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) -> int:
+    """Hold engines against torch on random graphs, and print the first that fails as code."""
+    chosen = loaded(engine)
+    from . import fuzz, spec
+    from .report import verdict
+
+    known("op", op, [name for name in spec.BY_NAME if name not in fuzz.UNDRAWN])
+    failed = 0
+    for each in chosen:
+        ops = [name for name in op or spec.BY_NAME if name in each.ops and name not in fuzz.UNDRAWN]
+        if not ops:
+            raise click.UsageError(f"{each.name} has no {' and no '.join(op)}")
+        with stage(f"{each.name}: random graphs for {seconds} s", seconds) as advance:
+            found = fuzz.hunt(each, ops, fuzz.seeds(seed, seconds, advance))
+        graphs = f"{verdict.plural(found.graphs, 'graph')} of {len(found.ops)} ops"
+        click.echo(f"{'✗' if found.failure else '✓'} {each.name}: right on {graphs}")
+        if found.failure:
+            failed += 1
+            click.echo(f"\n{found.failure.program()}")
+    return int(failed > 0)
+
+
+@app.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to fill.")
 @ENGINES
 @several("--op", "Only these ops, and no training runs.")
@@ -239,16 +336,17 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
 
 
 def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
-    """Refuse a name that is not among every, with those that are or those that are near."""
+    """Refuse a name that is not among every."""
     for name in names:
         if name not in every:
-            near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
-            hint = (
-                f"; {'there are' if near == every else 'near it:'} {', '.join(near)}"
-                if near
-                else ""
-            )
-            raise click.UsageError(f"no {kind} {name!r}{hint}")
+            raise click.UsageError(unknown(kind, name, every))
+
+
+def unknown(kind: str, name: str, every: Sequence[str]) -> str:
+    """That there is no such name, and which there are, or which of many are near it."""
+    near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
+    hint = f"; {'there are' if near == every else 'near it:'} {', '.join(near)}" if near else ""
+    return f"no {kind} {name!r}{hint}"
 
 
 def known_case(name: str) -> None:

@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--op needs an --engine to judge")
     if not wanted:
         return
-    from .cli import UNUSABLE, needed
+    from .cli import UNUSABLE, needed, unknown
     from .engines import load
 
     try:
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(needed(error)) from error
     for op in ops:
         if op not in BY_NAME:
-            raise pytest.UsageError(f"no op {op!r}; there are {', '.join(BY_NAME)}")
+            raise pytest.UsageError(unknown("op", op, list(BY_NAME)))
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = []  # no path was named: the spec alone, not every test under this directory
 

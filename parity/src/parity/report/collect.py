@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from .. import checks
+from ..checks.determinism import PROCESSES, Determinism, determinism
 from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
 from ..engines import Adapter, names
 from ..spec import FAMILIES, Op, corpus, skips
@@ -18,6 +19,8 @@ from .environment import environment, executor, version
 
 SCHEMA_VERSION = 1
 QUICK_STEPS = 25
+QUICK_PROCESSES = 2
+REASONS = ("why", "kink", "flat", "chance")  # what a case says of itself
 
 # stage(title, total) opens a stage of the work and gives what to call after each unit of it.
 Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
@@ -34,7 +37,7 @@ def collect(
     """Judge the engines and tell what came out.
 
     ops: only these, and no training runs; empty for all of both. steps: of every run, in place of
-    its own. quick: no finite differences, and only the start of the first run.
+    its own. quick: no finite differences, two processes, and only the start of the first run.
     """
     runs = planned(ops, steps, quick)
     results: list[checks.Result] = []
@@ -48,7 +51,9 @@ def collect(
     trainings = [
         result for run in runs for e in engines for result in train(e, run, e.dtypes, stage)
     ]
-    summaries = [summary(engine, results, trainings) for engine in engines]
+    processes = QUICK_PROCESSES if quick else PROCESSES
+    repeats = [repeat(engine, ops, processes, stage) for engine in engines]
+    summaries = [summary(engine, results, trainings, repeats) for engine in engines]
     return plain(
         {
             "schema": SCHEMA_VERSION,
@@ -66,7 +71,7 @@ def collect(
                         {
                             "id": case.id,
                             "call": repr(case),
-                            **{name: getattr(case, name, "") for name in ("why", "kink", "flat")},
+                            **{name: getattr(case, name, "") for name in REASONS},
                         }
                         for case in (*op.cases, *op.rejects)
                     ],
@@ -78,6 +83,7 @@ def collect(
             "results": [asdict(result) for result in results],
             "runs": [asdict(run) for run in runs],
             "trainings": [training(result) for result in trainings],
+            "determinism": [asdict(result) for result in repeats],
         }
     )
 
@@ -134,13 +140,25 @@ def train(engine: Adapter, run: Run, dtypes: Sequence[str], stage: Stage) -> lis
     return results
 
 
+def repeat(engine: Adapter, ops: Sequence[str], processes: int, stage: Stage) -> Determinism:
+    """The bits of an engine, compared between processes."""
+    if reason := skips.reason(engine.name, "determinism"):
+        return Determinism(engine.name, processes, status="skipped", message=reason)
+    with stage(f"{engine.name}: {processes} processes", processes) as advance:
+        return determinism(engine.name, ops, processes, advance)
+
+
 def summary(
-    engine: Adapter, results: Sequence[checks.Result], trainings: Sequence[RunResult]
+    engine: Adapter,
+    results: Sequence[checks.Result],
+    trainings: Sequence[RunResult],
+    repeats: Sequence[Determinism] = (),
 ) -> Report:
     """One engine in numbers: how many checks passed, and the worst error of each kind."""
     own = [result for result in results if result.engine == engine.name]
     own_runs = [result for result in trainings if result.engine == engine.name]
-    statuses = [r.status for r in own] + [r.status for r in own_runs]
+    own_repeats = [result for result in repeats if result.engine == engine.name]
+    statuses = [r.status for kind in (own, own_runs, own_repeats) for r in kind]
     counts = {status: statuses.count(status) for status in ("passed", "failed", "skipped")}
     return {
         "name": engine.name,

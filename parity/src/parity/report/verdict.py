@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..checks import Result
+from ..checks.determinism import Determinism
 from ..checks.measure import EPS
 from ..checks.runs import RunResult
 
@@ -20,7 +21,7 @@ NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or t
 AGAINST = (
     ("torch in float64", ("forward", "backward")),
     ("finite differences", ("differences",)),
-    ("the chances of dropout", ("stochastic",)),
+    ("the distribution of what is random", ("stochastic",)),
     ("the calls that must be refused", ("rejects",)),
 )
 
@@ -92,15 +93,16 @@ def narrowing(report: Report) -> str:
 
 
 def outcome(report: Report) -> str:
-    total = sum(engine["checks"] + engine["trainings"] for engine in report["engines"])
-    failed = sum(engine["failed"] for engine in report["engines"])
-    skipped = sum(engine["skipped"] for engine in report["engines"])
+    passed, failed, skipped = (
+        sum(engine[status] for engine in report["engines"])
+        for status in ("passed", "failed", "skipped")
+    )
     engines = listed([engine["name"] for engine in report["engines"]])
     if failed:
-        return f"{failed:,} of {total:,} checks of {engines} failed."
+        return f"{failed:,} of {passed + failed + skipped:,} checks of {engines} failed."
     rest = f"; {skipped:,} skipped for stated reasons" if skipped else ""
     verb = "pass" if len(report["engines"]) > 1 else "passes"
-    done = plural(total - skipped, "check")
+    done = plural(passed, "check")
     return f"{engines} {verb} all {done}{rest}."
 
 
@@ -136,6 +138,16 @@ def check_line(result: Result) -> str:
     return f"✓ {name}: {eps(result.error)} eps{own}"
 
 
+def determinism_line(result: Determinism) -> str:
+    """An engine's bits in a line; a failure with the command that repeats it."""
+    if result.status == "failed":
+        return f"✗ {result.engine}: {result.message}\n  {result.reproduce}"
+    if result.status == "skipped":
+        return f"– {result.engine}: skipped, {result.message}"
+    cases = plural(result.cases, "case")
+    return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
+
+
 def training_line(result: RunResult) -> str:
     """A training's result in a line; a failure with the command that repeats it."""
     name = f"{result.engine} {result.run} {result.dtype}"
@@ -153,7 +165,7 @@ def training_line(result: RunResult) -> str:
 def sentences(report: Report, engine: Report) -> list[str]:
     """Whether to trust an engine, and why."""
     ops = len({r["op"] for r in report["results"] if r["engine"] == engine["name"]})
-    done = engine["checks"] + engine["trainings"] - engine["skipped"]
+    done = engine["passed"] + engine["failed"]
     if engine["failed"]:
         places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
         names = list(dict.fromkeys(places))
@@ -168,7 +180,20 @@ def sentences(report: Report, engine: Report) -> list[str]:
                 f"torch’s own float32 reaches {eps(worst['torch_error'])}."
             )
     said += [training_sentence(report, engine["name"], run["name"]) for run in report["runs"]]
-    return said
+    return [*said, determinism_sentence(report, engine["name"])]
+
+
+def determinism_sentence(report: Report, engine: str) -> str:
+    """Whether an engine gives the same bits in every process."""
+    (own,) = (result for result in report["determinism"] if result["engine"] == engine)
+    if own["status"] == "failed":
+        return f"Not deterministic: {own['message']}."
+    if own["status"] == "skipped":
+        return f"Its bits were not compared between processes: {own['message']}."
+    return (
+        f"The same bits in {own['processes']} processes of other hash seeds and thread counts, "
+        f"in all of {plural(own['cases'], 'case')}."
+    )
 
 
 def training_sentence(report: Report, engine: str, run: str) -> str:
@@ -200,7 +225,7 @@ def used(training: Report) -> float:
 
 
 def failures(report: Report) -> list[Report]:
-    """Everything that failed: where (an op or a run), what, the message, how to repeat it."""
+    """Everything that failed: where (an op, a run), what, the message, how to repeat it."""
     cases = [
         result
         | {
@@ -222,15 +247,26 @@ def failures(report: Report) -> list[Report]:
         for training in report["trainings"]
         if training["status"] == "failed"
     ]
-    return cases + runs
+    repeats = [
+        result
+        | {
+            "where": "determinism",
+            "what": "determinism",
+            "anchor": anchor(result["engine"], "determinism"),
+        }
+        for result in report["determinism"]
+        if result["status"] == "failed"
+    ]
+    return cases + runs + repeats
 
 
 def skips(report: Report) -> list[Report]:
     """What was skipped, with how often, by engine and reason."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for entry in (*report["results"], *report["trainings"]):
+    for entry in (*report["results"], *report["trainings"], *report["determinism"]):
         if entry["status"] == "skipped":
-            found[entry["engine"], entry["message"]].append(entry.get("case") or entry["run"])
+            name = entry.get("case") or entry.get("run", "determinism")
+            found[entry["engine"], entry["message"]].append(name)
     return [
         {
             "engine": engine,
@@ -240,6 +276,32 @@ def skips(report: Report) -> list[Report]:
         }
         for (engine, reason), names in found.items()
     ]
+
+
+def census(report: Report) -> list[str]:
+    """What the judge went by: its cases, and what became of those that show nothing."""
+    every = [case for op in report["ops"] for case in op["cases"]]
+    cases = [case for case in every if "!" not in case["id"]]
+    ops = plural(len(report["ops"]), "op")
+    refusals = plural(len(every) - len(cases), "call")
+    said = [
+        f"{plural(len(cases), 'case')} of {ops} must agree with torch, and {refusals} be refused."
+    ]
+    if random := sum(bool(case["chance"]) for case in cases):
+        said.append(f"Of these, {random:,} are random, and judged by their distribution.")
+    invalid = {r["case"] for r in report["results"] if "invalid case" in r["message"]}
+    excused = sum(bool(case["flat"]) for case in cases)
+    said.append(
+        f"{plural(len(invalid), 'case')} rejected, as right and wrong could not be told apart; "
+        f"{excused:,} excused, as their gradient is zero for a stated reason."
+    )
+    return said
+
+
+def flat(report: Report) -> list[Report]:
+    """The cases in which the gradient of an input is zero, by reason."""
+    every = (case for op in report["ops"] for case in op["cases"])
+    return grouped((case["id"], case["flat"]) for case in every if case["flat"])
 
 
 def undifferenced(report: Report) -> list[Report]:

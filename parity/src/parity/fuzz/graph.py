@@ -1,0 +1,190 @@
+"""A graph of ops: it runs on any engine, and can be written down as the code that does the same."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import string
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..engines import Adapter
+from ..engines.adapter import Array
+
+PROGRAM = """from numpy import array
+from numpy.testing import assert_allclose
+
+from parity import engines
+from parity.fuzz import ops_of
+
+
+def graph(engine, dtype):
+    ops = ops_of(engine)
+    {body}
+
+
+got = graph(engines.load("{engine}"), "{dtype}")
+want = graph(engines.load("torch"), "float64")
+assert_allclose(got, want, rtol=0, atol={tolerance})
+"""
+_made = itertools.count()  # in order of creation parents come first
+
+
+@dataclass(eq=False)
+class Step:
+    """A call of an op; its arguments hold Values, maybe inside lists and tuples."""
+
+    op: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Value:
+    """A leaf, or an output of a step; item: which one, if there are several.
+
+    array: its numbers, by torch in float64. live: whether leaves get a gradient through it.
+    """
+
+    def __init__(
+        self, array: Array, live: bool, step: Step | None = None, item: int | None = None
+    ) -> None:
+        self.array, self.live, self.step, self.item = array, live, step, item
+        self.number = next(_made)
+
+    @property
+    def floating(self) -> bool:
+        return self.array.dtype.kind == "f"
+
+    @property
+    def node(self) -> Value | Step:
+        """What is computed as a whole: the step, or the leaf itself."""
+        return self.step or self
+
+
+@dataclass(eq=False)
+class Graph:
+    """A value, all that it depends on, and what is carried back from it if it is live."""
+
+    output: Value
+    cotangent: Array
+
+    @functools.cached_property
+    def nodes(self) -> list[Value | Step]:
+        return nodes_before(self.output)
+
+    @property
+    def leaves(self) -> list[Value]:
+        """Those that have a gradient."""
+        return [node for node in self.nodes if isinstance(node, Value) and node.live]
+
+    def run(self, engine: Adapter, dtype: str) -> list[Array]:
+        """The output's numbers, then the gradient of each leaf: zeros if nothing arrives there."""
+        tensors: dict[Value | Step, Any] = {}
+
+        def tensor(value: Value) -> Any:
+            made = tensors[value.node]
+            return made if value.item is None else made[value.item]
+
+        for node in self.nodes:
+            if isinstance(node, Step):
+                args, kwargs = replaced(tensor, (node.args, node.kwargs))
+                tensors[node] = engine.call(node.op, *args, **kwargs)
+            else:
+                array = node.array.astype(dtype) if node.floating else node.array
+                tensors[node] = engine.tensor(array, requires_grad=node.live)
+        results = [engine.numpy(tensor(self.output))]
+        if self.output.live:
+            engine.backward(tensor(self.output), self.cotangent.astype(dtype))
+            for leaf in self.leaves:
+                gradient = engine.grad(tensors[leaf])
+                results.append(np.zeros(leaf.array.shape, dtype) if gradient is None else gradient)
+        return results
+
+    def program(self, engine: str, dtype: str, wrong: int, tolerance: float) -> str:
+        """Python code that fails as long as the result number wrong of run() is."""
+        names = dict(zip(self.nodes, _names(), strict=False))
+
+        def text(value: Value) -> Text:
+            return Text(names[value.node] + ("" if value.item is None else f"[{value.item}]"))
+
+        lines = []
+        for node, name in names.items():
+            if isinstance(node, Step):
+                args, kwargs = replaced(text, (node.args, node.kwargs))
+                listed = [*map(repr, args), *(f"{key}={arg!r}" for key, arg in kwargs.items())]
+                lines.append(f"{name} = ops.{node.op}({', '.join(listed)})")
+            else:
+                array = f"array({node.array.tolist()}{', dtype' if node.floating else ''})"
+                grad = ", requires_grad=True" if node.live else ""
+                lines.append(f"{name} = engine.tensor({array}{grad})")
+        output = text(self.output)
+        if wrong:
+            lines.append(f"engine.backward({output}, array({self.cotangent.tolist()}, dtype))")
+            lines.append(f"return engine.grad({names[self.leaves[wrong - 1]]})")
+        else:
+            lines.append(f"return engine.numpy({output})")
+        body = "\n    ".join(lines)
+        return PROGRAM.format(engine=engine, dtype=dtype, tolerance=tolerance, body=body)
+
+
+def cut(graph: Graph, at: Value, leaf: Value) -> Graph:
+    """The graph with a leaf in the place of a value."""
+    made: dict[Step, Step] = {}
+
+    def copied(value: Value) -> Value:
+        if value.node is at.node and value.item == at.item:
+            return leaf
+        if value.step is None:
+            return value
+        if value.step not in made:
+            args, kwargs = replaced(copied, (value.step.args, value.step.kwargs))
+            made[value.step] = Step(value.step.op, args, kwargs)
+        return Value(value.array, value.live, made[value.step], value.item)
+
+    return Graph(copied(graph.output), graph.cotangent)
+
+
+class Text(str):
+    """Code that stands for itself in a repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def nodes_before(output: Value) -> list[Value | Step]:
+    """The leaves and the steps that a value depends on, parents first."""
+    found: dict[Value | Step, int] = {}
+    waiting = [output]
+    while waiting:
+        value = waiting.pop()
+        if value.node not in found and value.step is not None:
+            replaced(waiting.append, (value.step.args, value.step.kwargs))
+        found.setdefault(value.node, value.number)
+    return sorted(found, key=found.__getitem__)
+
+
+def replaced(function: Callable[[Value], Any], item: Any) -> Any:
+    """item with function(value) in place of every Value in it."""
+    if isinstance(item, Value):
+        return function(item)
+    if isinstance(item, list | tuple):
+        return type(item)(replaced(function, each) for each in item)
+    if isinstance(item, dict):
+        return {name: replaced(function, each) for name, each in item.items()}
+    return item
+
+
+def ops_of(engine: Adapter) -> SimpleNamespace:
+    """The ops of an engine as functions."""
+    return SimpleNamespace(**{op: functools.partial(engine.call, op) for op in engine.ops})
+
+
+def _names() -> Iterator[str]:
+    yield from string.ascii_lowercase
+    yield from (f"v{number}" for number in itertools.count())

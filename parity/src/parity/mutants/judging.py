@@ -1,0 +1,174 @@
+"""What becomes of each mutant: it stands in for the right code while the spec's cases are run."""
+
+from __future__ import annotations
+import __future__
+
+import importlib
+import inspect
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from .. import checks, engines
+from ..spec import BY_NAME
+from .gradients import path
+from .mutate import Mutant
+
+ORDER = ("backward", "differences", "stochastic", "forward")  # the likeliest to kill comes first
+PATIENCE = 10  # in seconds, and times what a check takes on the right code: then a mutant hangs
+
+Where = tuple[str, str]  # a file, and the qualified name of a function in it
+Spread = Callable[..., Iterator[Any]]  # map(), maybe by several processes
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A check of a case, by names, and the seconds that it takes on the right code."""
+
+    op: str
+    case: int
+    check: str
+    dtype: str
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.op}[{self.case}] {self.check} {self.dtype}"
+
+    def run(self, engine: str) -> checks.Result:
+        op = BY_NAME[self.op]
+        return checks.run(engines.load(engine), op, op.cases[self.case], self.check, self.dtype)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial on the right code: the engine's functions that it ran, and how it failed, if so."""
+
+    trial: Trial
+    reached: frozenset[Where]
+    failure: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant: the trial that killed it, which was "wrong" or "raised", or none."""
+
+    mutant: Mutant
+    ops: tuple[str, ...]  # whose cases run the mutated function
+    killer: str = ""
+    how: str = ""
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Spread]:
+    """So many processes; this one alone if it is one."""
+    if jobs == 1:
+        yield map
+        return
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def tried(engine: str, op: str) -> list[Tried]:
+    """Every check of an op that is not skipped, on the right code."""
+    adapter = engines.load(engine)
+    folder = str(Path(inspect.getfile(adapter.package)).parent)
+    found = []
+    for item in checks.cases(adapter, [op]):
+        if item.check in ORDER and not item.skipped:
+            trial = Trial(op, item.op.cases.index(item.case), item.check, item.dtype)
+            with _recording(folder) as reached:
+                result = trial.run(engine)
+            trial = Trial(op, trial.case, trial.check, trial.dtype, result.seconds)
+            failure = result.message if result.status == "failed" else ""
+            found.append(Tried(trial, frozenset(reached), failure))
+    return found
+
+
+def reaching(mutant: Mutant, every: Sequence[Tried]) -> list[Trial]:
+    """The trials that run a mutant: those of its own op, or of all that use it if it is no op."""
+    where = str(path(mutant.module)), mutant.within
+    return [
+        each.trial for each in every if where in each.reached and mutant.op in (None, each.trial.op)
+    ]
+
+
+def judge(engine: str, mutant: Mutant, trials: Sequence[Trial]) -> Verdict:
+    """Run the trials, those first that are likely to kill and cheap, until one does."""
+    ops = tuple(dict.fromkeys(trial.op for trial in trials))
+    engines.load(engine)
+    with _planted(mutant):
+        for trial in sorted(trials, key=_cost):
+            with _limited(PATIENCE * (1 + trial.seconds)):
+                result = trial.run(engine)
+            if result.status == "failed":
+                return Verdict(mutant, ops, str(trial), "raised" if result.traceback else "wrong")
+    return Verdict(mutant, ops)
+
+
+def _cost(trial: Trial) -> tuple[int, bool, float]:
+    return ORDER.index(trial.check), trial.dtype != "float64", trial.seconds
+
+
+@contextmanager
+def _planted(mutant: Mutant) -> Iterator[None]:
+    """The mutant's code in the function itself: whoever holds the function runs the mutant."""
+    function: Any = inspect.unwrap(getattr(importlib.import_module(mutant.module), mutant.function))
+    flags = __future__.annotations.compiler_flag
+    module = compile(mutant.source, mutant.module, "exec", flags, dont_inherit=True)
+    (code,) = (
+        each
+        for each in module.co_consts
+        if isinstance(each, CodeType) and each.co_name == mutant.function
+    )
+    right, function.__code__ = function.__code__, code
+    try:
+        yield
+    finally:
+        function.__code__ = right
+
+
+@contextmanager
+def _recording(folder: str) -> Iterator[set[Where]]:
+    """The functions defined in a folder that are called inside."""
+    called: set[CodeType] = set()
+    reached: set[Where] = set()
+
+    def record(frame: FrameType, event: str, argument: Any) -> None:
+        called.add(frame.f_code)
+
+    sys.setprofile(record)
+    try:
+        yield reached
+    finally:
+        sys.setprofile(None)
+        reached |= {
+            (code.co_filename, code.co_qualname)
+            for code in called
+            if code.co_filename.startswith(folder)
+        }
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """TimeoutError inside, after so many seconds."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"took more than {seconds:.0f} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,281 @@
+"""Every mutant of an engine's gradients: the same code with one thing wrong."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from ..spec import BY_NAME
+from .gradients import Gradients, functions, gradients, modules
+
+Wrong = tuple[str, ast.AST]  # what is wrong, and the node that is
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mutation of a function of a module.
+
+    within: the innermost function around it, by its qualified name. original, mutated: the
+    statement or lambda around it. source: the whole function with the mutation.
+    """
+
+    module: str
+    function: str
+    within: str
+    line: int
+    kind: str
+    original: str
+    mutated: str
+    source: str
+
+    @property
+    def op(self) -> str | None:
+        """The op that the function is, if it is one."""
+        return self.function if ".ops." in self.module and self.function in BY_NAME else None
+
+
+def mutants(package: ModuleType) -> list[Mutant]:
+    """All mutants of an engine, in the order of its source."""
+    trees = modules(package)
+    found = gradients(trees.values())
+    return [
+        mutant
+        for module, tree in trees.items()
+        for mutator in [Mutator(module, tree, found)]
+        for function in functions(tree)
+        for mutant in mutator.mutants(function)
+    ]
+
+
+@dataclass
+class Place:
+    """Where a node stands: in a field of its parent, at an index if the field is a list.
+
+    shown: gives the text of the statement or lambda around it, as it is now.
+    """
+
+    parent: ast.AST
+    field: str
+    index: int | None
+    node: Any
+    within: str
+    shown: Callable[[], str]
+
+    def put(self, node: ast.AST) -> None:
+        if self.index is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.index] = node
+
+
+class Mutator:
+    """Puts one wrong node after the other into the trees of a module, then the right one back."""
+
+    def __init__(self, module: str, tree: ast.Module, found: Gradients) -> None:
+        self.module, self.found = module, found
+        self.imported = {
+            alias.asname or alias.name
+            for node in tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+
+    def mutants(self, function: ast.FunctionDef) -> Iterator[Mutant]:
+        name = function.name
+        function.decorator_list = []  # only the code is exchanged: the function stays decorated
+        seen = {ast.unparse(function)}
+        for place in _places(function, name, str):
+            original = place.shown()
+            for kind, node in self.wrong(place.node):
+                place.put(node)
+                source, line, mutated = ast.unparse(function), place.node.lineno, place.shown()
+                if source not in seen:
+                    seen.add(source)
+                    yield Mutant(
+                        self.module, name, place.within, line, kind, original, mutated, source
+                    )
+            place.put(place.node)
+
+    def wrong(self, node: Any) -> Iterator[Wrong]:
+        if id(node) in self.found.single and not _is_zero(node):
+            for kind, factor in (("sign flipped", -1), ("twice", 2), ("half", 0.5), ("zero", 0)):
+                yield kind, self.product(node, factor)
+            yield "None", ast.Constant(None)
+        if id(node) in self.found.rows:
+            for elements in _exchanged(node.elts):
+                yield "gradients swapped", ast.Tuple(elements, ast.Load())
+            for i in range(len(node.elts)):
+                rest = [*node.elts[:i], ast.Constant(None), *node.elts[i + 1 :]]
+                yield "None", ast.Tuple(rest, ast.Load())
+        if id(node) in self.found.inside:
+            yield from _wrong(node)
+            if isinstance(node, ast.Call):
+                yield from self.wrong_calls(node)
+
+    def product(self, gradient: ast.expr, factor: float) -> ast.expr:
+        """factor times gradient, as the functions of the module would write it."""
+        text = "{factor} * ({gradient})"
+        if {"apply", "f"} <= self.imported:
+            text = "apply(f.mul, {gradient}, {factor})"
+        elif "arrays" in self.imported:
+            text = "arrays.apply(arrays.f.mul, {gradient}, {factor})"
+        text = text.format(gradient=ast.unparse(gradient), factor=factor)
+        return ast.parse(text, mode="eval").body
+
+    def wrong_calls(self, call: ast.Call) -> Iterator[Wrong]:
+        """Arguments swapped, an axis left out, or an argument in place of the whole call."""
+        called = _name(call.func)
+        if called == "apply":
+            called = _name(call.args[0])
+        if called in ("tuple", "list"):
+            return
+        if called not in COMMUTATIVE and not any(map(_is_text, call.args)):
+            for args in _exchanged(call.args):
+                yield "arguments swapped", ast.Call(call.func, args, call.keywords)
+        for i, keyword in enumerate(call.keywords):
+            if keyword.arg in ("axis", "keepdims"):
+                rest = [*call.keywords[:i], *call.keywords[i + 1 :]]
+                yield f"{keyword.arg} left out", ast.Call(call.func, call.args, rest)
+        what = next((what for what, names in OMITTED.items() if called in names), "call omitted")
+        receiver = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+        for part in (*receiver, *call.args):
+            if isinstance(part, ast.Constant | ast.Tuple | ast.Starred):
+                continue
+            if ast.unparse(part).partition(".")[0] not in self.imported:  # np, math.pi, f.mul
+                yield what, part
+
+
+EXCHANGED: dict[type, Any] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Div: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+EDGES: dict[type, Any] = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
+OPPOSITES: dict[type, Any] = {
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+COMMUTATIVE = {
+    *("add", "mul", "mul3", "minus_product", "square_dx", "_times"),
+    *("min", "max", "minimum", "maximum", "swapaxes", "tie"),
+}
+PAIRS = (
+    *(("add", "sub"), ("mul", "div"), ("keep", "drop"), ("minimum", "maximum")),
+    *(("sin", "cos"), ("tril", "triu"), ("log", "log1p"), ("exp", "expm1")),
+)
+SIBLINGS = dict([*PAIRS, *(pair[::-1] for pair in PAIRS)])
+OMITTED = {
+    "transposition omitted": {"swapaxes", "transpose", "permute", "moveaxis", "_swap"},
+    "reduction omitted": {"sum", "mean", "total", "reduceat"},
+}
+
+
+def _wrong(node: ast.AST) -> Iterator[Wrong]:
+    """What may wrongly stand in the place of a piece of code, and what is wrong with it."""
+    match node:
+        case ast.BinOp(left, op, right):
+            if other := EXCHANGED.get(type(op)):
+                yield "operator changed", ast.BinOp(left, other(), right)
+            if isinstance(op, ast.Sub | ast.Div | ast.MatMult | ast.Pow):
+                yield "operands swapped", ast.BinOp(right, op, left)
+            if isinstance(op, ast.MatMult):
+                yield "transposed", ast.BinOp(_transposed(left), op, right)
+                yield "transposed", ast.BinOp(left, op, _transposed(right))
+            else:
+                what = "term dropped" if isinstance(op, ast.Add | ast.Sub) else "factor dropped"
+                yield what, left
+                yield what, ast.UnaryOp(ast.USub(), right) if isinstance(op, ast.Sub) else right
+        case ast.UnaryOp(_, operand):
+            yield "sign flipped", operand
+        case ast.BoolOp(op, values):
+            yield "condition changed", ast.BoolOp(EXCHANGED[type(op)](), values)
+        case ast.Compare(left, [op], right):
+            if edge := EDGES.get(type(op)):
+                yield "comparison changed", ast.Compare(left, [edge()], right)
+            yield "condition inverted", ast.Compare(left, [OPPOSITES[type(op)]()], right)
+        case ast.IfExp(test, body, orelse):
+            yield "condition inverted", ast.IfExp(test, orelse, body)
+        case ast.If(test, body, orelse):
+            yield "condition inverted", ast.If(ast.UnaryOp(ast.Not(), test), body, orelse)
+        case ast.Constant(bool(value)):
+            yield "constant changed", ast.Constant(not value)
+        case ast.Constant(int(value) | float(value)):
+            yield "constant changed", ast.Constant(value + 1 if value % 1 == 0 else 2 * value)
+            if value < 0:
+                yield "sign flipped", ast.Constant(-value)
+        case ast.Attribute(value, "T"):
+            yield "transposition omitted", value
+        case ast.Attribute(value, name) if name in SIBLINGS:
+            yield "function changed", ast.Attribute(value, SIBLINGS[name], ast.Load())
+        case ast.Subscript(value, _, ast.Load()):
+            yield "index omitted", value
+        case ast.AugAssign(target, op, value):
+            if other := EXCHANGED.get(type(op)):
+                yield "operator changed", ast.AugAssign(target, other(), value)
+            yield "statement omitted", ast.Pass()
+        case ast.Expr(ast.Call()) | ast.Assign([ast.Subscript()]):
+            yield "statement omitted", ast.Pass()
+
+
+def _is_zero(gradient: ast.expr) -> bool:
+    """Whether it is 0 already, and so may be left out too."""
+    return isinstance(gradient, ast.Call) and _name(gradient.func) in ("zeros", "zeros_like")
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _transposed(matrix: ast.expr) -> ast.expr:
+    return ast.parse(f"({ast.unparse(matrix)}).swapaxes(-1, -2)", mode="eval").body
+
+
+def _exchanged(nodes: list[ast.expr]) -> Iterator[list[ast.expr]]:
+    """The list with each pair of neighbours exchanged."""
+    for i in range(len(nodes) - 1):
+        yield [*nodes[:i], nodes[i + 1], nodes[i], *nodes[i + 2 :]]
+
+
+def _name(called: ast.expr) -> str:
+    return ast.unparse(called).rpartition(".")[2]
+
+
+def _places(node: ast.AST, within: str, shown: Callable[[], str]) -> Iterator[Place]:
+    """Every place of an expression or a statement below node."""
+    for field, value in ast.iter_fields(node):
+        for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if not isinstance(child, ast.expr | ast.stmt | ast.comprehension | ast.keyword):
+                continue
+            if isinstance(child, ast.keyword) and child.arg == "strict":
+                continue  # zip(…, strict=True) makes sure of something: it changes no result
+            inner = within
+            if isinstance(child, ast.stmt):
+                shown = _text_at(value, index)
+            yield Place(node, field, index, child, within, shown)
+            if isinstance(child, ast.FunctionDef | ast.Lambda):
+                inner = f"{within}.<locals>.{getattr(child, 'name', '<lambda>')}"
+            lambdas = _text_at([child], 0) if isinstance(child, ast.Lambda) else shown
+            yield from _places(child, inner, lambdas)
+
+
+def _text_at(nodes: list[ast.AST], index: int | None) -> Callable[[], str]:
+    def text() -> str:
+        node = nodes[index or 0]
+        return f"if {ast.unparse(node.test)}" if isinstance(node, ast.If) else ast.unparse(node)
+
+    return text

@@ -1,0 +1,167 @@
+"""How many of an engine's mutants the spec kills, and which it does not."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..engines import Adapter
+from ..spec import BY_NAME
+from .equivalents import EQUIVALENTS, Equivalent
+from .gradients import path
+from .judging import Spread, Tried, Verdict, judge, reaching, tried, workers
+from .mutate import Mutant, mutants
+
+ENOUGH = 0.98
+# What a GPT stands on: no mutant that the cases of these ops run may survive.
+ESSENTIAL = {
+    "softmax",
+    "layer_norm",
+    "rms_norm",
+    "cross_entropy",
+    "scaled_dot_product_attention",
+    "matmul",
+    "embedding",
+}
+
+Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
+
+
+class NothingToJudgeError(ValueError):
+    """There is no code to mutate, or it fails the spec as it is."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What became of an engine's mutants.
+
+    equivalents: the entry that excuses a mutant, by the mutant. false: the entries that name no
+    mutant, or one that was killed.
+    """
+
+    engine: str
+    verdicts: list[Verdict]
+    equivalents: dict[Mutant, Equivalent]
+    false: list[Equivalent]
+    seconds: float
+
+    @property
+    def survivors(self) -> list[Verdict]:
+        return [v for v in self.verdicts if not v.killer and v.mutant not in self.equivalents]
+
+    @property
+    def share(self) -> float:
+        """The share that was killed of all but equivalents."""
+        return share(self.verdicts, self.equivalents)
+
+    @property
+    def passed(self) -> bool:
+        essential = any(ESSENTIAL & set(survivor.ops) for survivor in self.survivors)
+        return self.share >= ENOUGH and not essential and not self.false
+
+    def by_function(self) -> dict[str, list[Verdict]]:
+        """The verdicts by the name of the op, or of file and function if it is none."""
+        found = defaultdict(list)
+        for verdict in self.verdicts:
+            mutant = verdict.mutant
+            file = mutant.module.rpartition(".")[2]
+            found[mutant.op or f"{file}.{mutant.function}"].append(verdict)
+        return dict(found)
+
+    def data(self) -> dict[str, Any]:
+        """All of it, for a file."""
+        listed = []
+        for verdict in self.verdicts:
+            excuse = self.equivalents.get(verdict.mutant)
+            mutant = asdict(verdict.mutant) | {"place": place(verdict.mutant)}
+            del mutant["source"]
+            fate = {"ops": verdict.ops, "killed_by": verdict.killer, "how": verdict.how}
+            listed.append({**mutant, **fate, "equivalent": excuse.reason if excuse else ""})
+        totals = {"passed": self.passed, "score": self.share, "seconds": self.seconds}
+        return {"engine": self.engine, **totals, "mutants": listed}
+
+
+def score(engine: Adapter, ops: Collection[str], jobs: int, stage: Stage) -> Score:
+    """Judge the mutants of the named ops; of all, if none is named.
+
+    What several ops share is judged by the cases of the others too, if need be.
+    """
+    start = time.perf_counter()
+    every = [name for name in BY_NAME if name in engine.ops]
+    everything = mutants(engine.package)
+    if not everything:
+        raise NothingToJudgeError(f"{engine.name} has no pullbacks and no slopes to mutate")
+    with workers(jobs) as spread:
+        trials = _tried(engine, [op for op in every if not ops or op in ops], spread, stage)
+        if ops:
+            everything = [m for m in everything if m.op in ops or reaching(m, trials)]
+        verdicts = _judged(engine, everything, trials, spread, stage)
+        shared = [v.mutant for v in verdicts if not v.killer and v.mutant.op is None]
+        if ops and shared:
+            trials += _tried(engine, [op for op in every if op not in ops], spread, stage)
+            again = {v.mutant: v for v in _judged(engine, shared, trials, spread, stage)}
+            verdicts = [again.get(verdict.mutant, verdict) for verdict in verdicts]
+    equivalents, false = excused(engine.name, verdicts, partial=bool(ops))
+    return Score(engine.name, verdicts, equivalents, false, time.perf_counter() - start)
+
+
+def _tried(engine: Adapter, ops: list[str], spread: Spread, stage: Stage) -> list[Tried]:
+    trials: list[Tried] = []
+    with stage(f"{engine.name}: {len(ops)} ops as they are", len(ops)) as advance:
+        for found in spread(functools.partial(tried, engine.name), ops):
+            trials += found
+            advance()
+    if wrong := [each.failure for each in trials if each.failure]:
+        raise NothingToJudgeError(f"wrong without any mutation: {wrong[0].splitlines()[0]}")
+    return trials
+
+
+def _judged(
+    engine: Adapter, some: list[Mutant], trials: list[Tried], spread: Spread, stage: Stage
+) -> list[Verdict]:
+    verdicts = []
+    against = [reaching(mutant, trials) for mutant in some]
+    with stage(f"{engine.name}: {len(some)} mutants", len(some)) as advance:
+        for verdict in spread(functools.partial(judge, engine.name), some, against):
+            verdicts.append(verdict)
+            advance()
+    return verdicts
+
+
+def excused(
+    engine: str, verdicts: list[Verdict], partial: bool
+) -> tuple[dict[Mutant, Equivalent], list[Equivalent]]:
+    """The mutants that an entry excuses, and the entries that are false."""
+    entries = {
+        (entry.function, entry.original, entry.mutated): entry
+        for entry in EQUIVALENTS
+        if entry.engine == engine
+    }
+    matched = {}
+    for verdict in verdicts:
+        mutant = verdict.mutant
+        if entry := entries.get((mutant.function, mutant.original, mutant.mutated)):
+            matched[mutant] = entry
+    functions = {verdict.mutant.function for verdict in verdicts}
+    killed = [matched[v.mutant] for v in verdicts if v.killer and v.mutant in matched]
+    unmatched = [
+        entry
+        for entry in entries.values()
+        if entry not in matched.values() and (not partial or entry.function in functions)
+    ]
+    return matched, [*killed, *unmatched]
+
+
+def share(verdicts: list[Verdict], equivalents: Collection[Mutant]) -> float:
+    counted = [verdict for verdict in verdicts if verdict.mutant not in equivalents]
+    return sum(bool(verdict.killer) for verdict in counted) / len(counted) if counted else 1.0
+
+
+def place(mutant: Mutant) -> str:
+    return f"{os.path.relpath(path(mutant.module))}:{mutant.line}"
