@@ -69,6 +69,7 @@ def test_small_integers_wrap_around() -> None:
     assert (small + 10).tolist() == [4, 13]
     assert ops.neg(small).tolist() == [6, 253]
     assert ops.add(small, small, alpha=2).tolist() == [238, 9]
+    assert ops.pow(small, 5).tolist() == [160, 243]
     assert ops.arange(254, 258, dtype="uint8").tolist() == [254, 255, 0, 1]
 
 
@@ -78,6 +79,7 @@ def test_large_integers_keep_their_digits() -> None:
     assert ops.div(x, 1, rounding_mode="floor").tolist() == x.tolist()
     assert ops.amax(x).item() == 2**53 + 1
     assert ops.cumsum(x, 0).tolist() == [2**53 + 1, 0]
+    assert ops.pow(cudagrad.tensor([3]), 70001).item() == (3**70001 + 2**63) % 2**64 - 2**63
     assert ops.arange(2**53 + 1, 2**53 + 4, 2).tolist() == [2**53 + 1, 2**53 + 3]
 
 

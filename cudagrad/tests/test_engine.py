@@ -197,6 +197,8 @@ def test_misuse_is_refused_in_words() -> None:
         x.numpy()
     with pytest.raises(TypeError, match="no dtype complex128"):
         cudagrad.tensor(np.array([1j]))
+    with pytest.raises(TypeError, match="neg: expected a tensor, not float32"):
+        ops.neg(np.float32(1.0))
     y = x.sum()
     y.backward()
     with pytest.raises(RuntimeError, match="freed"):

@@ -110,6 +110,13 @@ def test_rows_longer_than_a_block_are_scanned(n: int) -> None:
     assert np.allclose(tensor.grad.numpy(), x.prod(1, keepdims=True) / x, rtol=1e-12)
 
 
+def test_a_product_may_have_more_tiles_than_a_grid_has_rows() -> None:
+    x = np.arange(65536 * device.TILE + 1, dtype=np.float32)
+    row = ops.matmul(cudagrad.tensor([[2.0]]), cudagrad.tensor(x[None]))
+
+    assert (row.numpy()[0] == 2 * x).all()
+
+
 @needs_emulator
 def test_a_transpose_that_moves_no_element_is_no_copy() -> None:
     x = cudagrad.tensor(np.zeros((1, 5, 1, 7)))

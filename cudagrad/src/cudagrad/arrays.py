@@ -354,7 +354,7 @@ def matmul(
     if out.size:
         bias = empty((0,), a.dtype) if bias is None else bias
         count = math.prod(batch)
-        grid = (-(-m // TILE), -(-n // TILE), min(count, 65535))
+        grid = (-(-m // TILE) * -(-n // TILE), min(count, 65535))
         kernel = products.matmul(a.dtype.type)
         a, a_inner = _batched(a, batch)
         b, b_inner = _batched(b, batch)

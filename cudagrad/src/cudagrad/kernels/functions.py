@@ -156,6 +156,18 @@ def pow(x, y):
 
 
 @jit(device=True)
+def int_pow(x, y):
+    """Of integers, y not negative, by squaring: what does not fit wraps around."""
+    power = type(x)(1)
+    while y > 0:
+        if y & 1:
+            power *= x
+        x *= x
+        y >>= 1
+    return power
+
+
+@jit(device=True)
 def pow_dx(x, y, dout):
     zero, one = type(x)(0), type(x)(1)
     return zero if y == zero else dout * (y * x ** (y - one))

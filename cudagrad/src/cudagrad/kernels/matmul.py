@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from ..device import TILE, cuda, jit
-from .index import at
+from .index import at, divide
 
 PADDED = (TILE, TILE + 1)  # a column of a tile then lies in different banks of shared memory
 
@@ -20,17 +20,18 @@ def matmul(real: Any) -> Any:
         """a (·, m, k), b (·, k, n), bias (n) or empty -> out (batch, m, n).
 
         A swapped operand is stored with its last two dims exchanged. a and b are repeated over the
-        batch as `at` says. Blocks of TILE x TILE threads; blockIdx: rows, columns, batch.
+        batch as `at` says. Blocks of TILE x TILE threads; blockIdx: a tile of out, and batch.
         """
         a_tile = cuda.shared.array(PADDED, real)
         b_tile = cuda.shared.array(PADDED, real)
         tx = cuda.threadIdx.x
         ty = cuda.threadIdx.y
-        first_row = cuda.blockIdx.x * TILE
-        first_column = cuda.blockIdx.y * TILE
         batch, m, n = out.shape
         depth = a.shape[1] if a_swapped else a.shape[2]
-        z = cuda.blockIdx.z
+        tile_row, tile_column = divide(cuda.blockIdx.x, divide(n + TILE - 1, TILE)[0])
+        first_row = tile_row * TILE
+        first_column = tile_column * TILE
+        z = cuda.blockIdx.y
         while z < batch:  # a grid has at most 65535 blocks in this direction
             a_z = at(z, batch, a.shape[0], a_inner)
             b_z = at(z, batch, b.shape[0], b_inner)
@@ -65,6 +66,6 @@ def matmul(real: Any) -> Any:
                 if bias.size > 0:
                     total += bias[column]
                 out[z, row, column] = total
-            z += cuda.gridDim.z
+            z += cuda.gridDim.y
 
     return matmul_kernel

@@ -174,14 +174,14 @@ def attention(real: Any) -> Any:
 
 @functools.cache
 def cross_entropy(real: Any) -> Any:
-    """losses = -log softmax(x) at target, 0 where not counted.
+    """losses = -share · log softmax(x) at target, 0 where not counted.
 
     x (batch, classes, inner), the others (batch, inner). tops and log_totals are what the
     gradient needs of a row: its maximum and the log of its sum of exponentials below that.
     """
 
     @jit
-    def cross_entropy_kernel(x, target, counted, tops, log_totals, losses):
+    def cross_entropy_kernel(x, target, counted, tops, log_totals, share, losses):
         shared = cuda.shared.array(BLOCK, real)
         o, i = divide(cuda.blockIdx.x, x.shape[2])
         top = row_max(x, o, i, shared)
@@ -191,7 +191,7 @@ def cross_entropy(real: Any) -> Any:
             log_totals[o, i] = log_total
             loss = real(0)
             if counted[o, i]:
-                loss = log_total - (x[o, target[o, i], i] - top)
+                loss = share[o, i] * (log_total - (x[o, target[o, i], i] - top))
             losses[o, i] = loss
 
     return cross_entropy_kernel

@@ -132,9 +132,13 @@ def pow(x: Operand, exponent: Operand) -> Output:
     """
     x, exponent = _pair("pow", x, exponent)
     refuse_bool("pow", x)
-    if not is_floating(x.dtype) and arrays.any_of(apply(f.negative, exponent, dtype=BOOL)):
+    if is_floating(x.dtype):
+        power = apply(f.pow, x, exponent)
+    elif arrays.any_of(apply(f.negative, exponent, dtype=BOOL)):
         raise ValueError("pow: integers to a negative power")
-    return apply(f.pow, x, exponent), (
+    else:
+        power = apply(f.int_pow, x, exponent)
+    return power, (
         lambda dout: apply(f.pow_dx, x, exponent, dout),
         lambda dout: apply(f.pow_dy, x, exponent, dout),
     )

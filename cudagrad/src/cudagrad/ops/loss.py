@@ -54,38 +54,16 @@ def cross_entropy(
         return _soft_cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
     classes, counted, share = _classes(name, x, target, weight, ignore_index)
     shape, logits = x.shape, arrays.around(x, min(1, x.ndim - 1))  # (N, C, d1 · …)
-    n_batch, n_classes, n_inner = logits.shape
     divisor = _divisor(share, reduction)
     if label_smoothing:
-        lines = (n_batch, 1, n_inner)
-        ones = arrays.full(lines, 1, x.dtype)
-        chosen = arrays.put_along(ones, arrays.reshape(classes, lines), logits.shape, 1)
-        losses, dlogits, _ = _by_shares(logits, chosen, weight, label_smoothing)
-        losses = apply(f.keep, counted, arrays.reshape(losses, target.shape), dtype=x.dtype)
+        losses, dlogits = _by_smoothed_classes(logits, classes, counted, weight, label_smoothing)
+    else:
+        losses, dlogits = _by_classes(logits, classes, counted, share)
 
-        def pullback(dout):
-            scale = apply(f.keep, counted, _part(dout, reduction, divisor), dtype=dout.dtype)
-            return arrays.reshape(dlogits(scale), shape)
+    def pullback(dout):
+        return arrays.reshape(dlogits(_part(dout, reduction, divisor)), shape)
 
-        return _reduced(losses, reduction, divisor), pullback
-
-    places = (n_batch, n_inner)
-    tops, log_totals, losses = (arrays.empty(places, x.dtype) for _ in range(3))
-    by_place = arrays.reshape(classes, places), arrays.reshape(counted, places)
-    args = logits, *by_place, tops, log_totals
-    kernel = kernels.cross_entropy(x.dtype.type)
-    arrays.launch_rows(kernel, losses.size, n_classes, *args, losses)
-    losses = arrays.reshape(losses, target.shape)
-    if weight is not None:
-        losses = apply(f.mul, losses, share)
-
-    def pullback_of_classes(dout):
-        scale = arrays.reshape(apply(f.mul, share, _part(dout, reduction, divisor)), places)
-        dx = arrays.empty(logits.shape, x.dtype)
-        arrays.launch(kernels.cross_entropy_dx(x.dtype.type), dx.size, *args, scale, dx)
-        return arrays.reshape(dx, shape)
-
-    return _reduced(losses, reduction, divisor), pullback_of_classes
+    return _reduced(arrays.reshape(losses, target.shape), reduction, divisor), pullback
 
 
 @op
@@ -231,6 +209,42 @@ def _soft_cross_entropy(
         lambda dout: arrays.reshape(dlogits(part(dout)), shape),
         lambda dout: arrays.reshape(dshares(part(dout)), shape),
     )
+
+
+def _by_classes(logits: Any, classes: Any, counted: Any, share: Any) -> Any:
+    """Cross-entropy of logits (N, C, inner) at their classes, and its pullback to the logits."""
+    places = (logits.shape[0], logits.shape[2])
+    classes, counted, share = (arrays.reshape(a, places) for a in (classes, counted, share))
+    tops, log_totals, losses = (arrays.empty(places, logits.dtype) for _ in range(3))
+    args = logits, classes, counted, tops, log_totals
+    kernel = kernels.cross_entropy(logits.dtype.type)
+    arrays.launch_rows(kernel, losses.size, logits.shape[1], *args, share, losses)
+
+    def dlogits(dlosses):
+        dlosses = arrays.reshape(dlosses, places if dlosses.ndim else ())
+        dx = arrays.empty(logits.shape, logits.dtype)
+        kernel = kernels.cross_entropy_dx(dx.dtype.type)
+        arrays.launch(kernel, dx.size, *args, apply(f.mul, share, dlosses), dx)
+        return dx
+
+    return losses, dlogits
+
+
+def _by_smoothed_classes(
+    logits: Any, classes: Any, counted: Any, weight: Any, smoothing: float
+) -> Any:
+    """The same where all classes have a share of every target: those are _by_shares then."""
+    lines = (logits.shape[0], 1, logits.shape[2])
+    ones = arrays.full(lines, 1, logits.dtype)
+    chosen = arrays.put_along(ones, arrays.reshape(classes, lines), logits.shape, 1)
+    losses, dlogits, _ = _by_shares(logits, chosen, weight, smoothing)
+    counted = arrays.reshape(counted, losses.shape)
+
+    def dlogits_of_counted(dlosses):
+        dlosses = arrays.reshape(dlosses, counted.shape if dlosses.ndim else ())
+        return dlogits(apply(f.keep, counted, dlosses, dtype=dlosses.dtype))
+
+    return apply(f.keep, counted, losses, dtype=losses.dtype), dlogits_of_counted
 
 
 def _by_shares(logits: Any, target: Any, weight: Any, smoothing: float) -> Any:
