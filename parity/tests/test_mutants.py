@@ -144,9 +144,8 @@ def test_what_ops_share_is_judged_by_the_others_too(monkeypatch: pytest.MonkeyPa
     found = mutants.score(engines.load("micrograd"), ["var"], 1, quietly)
 
     totals = found.by_function()["scalar.total"]
-    assert found.passed
-    assert {verdict.killer.partition("[")[0] for verdict in totals} >= {"sum"}
-    assert all(set(verdict.ops) == {"var", "sum"} for verdict in totals if verdict.killer[0] == "s")
+    assert {verdict.killer.partition("[")[0] for verdict in totals} == {"var", "sum"}
+    assert all("var" in verdict.ops for verdict in totals)
 
 
 def test_several_processes_say_the_same() -> None:

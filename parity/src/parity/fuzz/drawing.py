@@ -40,9 +40,9 @@ class Drawing:
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
         return args, kwargs
 
-    def step(self, op: str, arguments: Callable[[Drawing], Call]) -> list[Value]:
+    def step(self, op: str, arguments: Call) -> list[Value]:
         """Call an op: its outputs, or none if one of them is out of bounds."""
-        args, kwargs = arguments(self)
+        args, kwargs = arguments
         given, named = replaced(self.tensors.__getitem__, (args, kwargs))
         result = self.torch.call(op, *given, **named)
         tensors = result if isinstance(result, tuple) else (result,)

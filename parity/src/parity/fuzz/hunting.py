@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, assume, given, seed, setti
 from hypothesis import strategies as st
 
 from ..engines import Adapter
-from .arguments import row
+from .arguments import arguments
 from .drawing import GRIDS, Drawing, numbers
 from .graph import Graph, Step, Value, cut, nodes_before, replaced
 from .judging import Failure, judge
@@ -39,7 +39,7 @@ def graphs(draw: st.DrawFn, ops: Sequence[str]) -> Graph:
     outputs: list[Value] = []
     for _ in range(STEPS - draw(st.integers(0, STEPS - 1))):
         op = drawing.choice(ops)
-        outputs += drawing.step(op, row(op))
+        outputs += drawing.step(op, arguments(op, drawing))
     assume(outputs)
     output = max(outputs, key=lambda value: (value.live, len(nodes_before(value))))
     return Graph(output, drawing.numbers(output.array.shape))
