@@ -9,7 +9,7 @@ import numpy as np
 from .catalogue import fault, gradients, right
 
 
-@fault("layer_norm", "forward", "backward")
+@fault("layer_norm", "forward", "backward", "rejects")
 def ignores_eps(
     x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-05
 ) -> Any:
