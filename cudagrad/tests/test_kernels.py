@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from calls import CALLS, DTYPES, arrays, run
 
 import cudagrad
-from cudagrad import device, emulator, gpt, ops, optim
+from cudagrad import device, emulator, gpt, nn, ops, optim
 from cudagrad.arrays import PART, Array, empty, item, launch, positions
 from cudagrad.kernels import random as random_kernels
 
@@ -72,6 +75,54 @@ def test_a_training_step_happens_on_the_device() -> None:
     optimizer.step()
 
     assert np.isfinite(loss.item())
+
+
+OPTIMIZERS = (
+    lambda params: optim.SGD(params, 0.1, 0.9, weight_decay=0.1),
+    lambda params: optim.Adagrad(params, 0.1),
+    lambda params: optim.RMSprop(params, 0.1, momentum=0.5, centered=True),
+    lambda params: optim.Adam(params, 0.1, weight_decay=0.1, amsgrad=True),
+    lambda params: optim.AdamW(params, 0.1),
+)
+
+
+def stepped(make: Callable, dtype: type) -> list[np.ndarray]:
+    """A parameter of several blocks, and its state, after three steps."""
+    numbers = np.random.default_rng(0).standard_normal((4, 3 * device.BLOCK + 5)).astype(dtype)
+    x = nn.Parameter(numbers[0])
+    optimizer = make([x])
+    for gradient in numbers[1:]:
+        x.grad = cudagrad.tensor(gradient)
+        optimizer.step()
+    state = optimizer.state_dict()["state"][0]
+    return [x.detach().numpy(), *(array for name, array in state.items() if name != "step")]
+
+
+@needs_emulator
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_the_order_of_threads_changes_no_bit_of_a_step(make: Callable) -> None:
+    forward = [array.tobytes() for array in stepped(make, np.float32)]
+    with emulator.order("reversed"):
+        backward = [array.tobytes() for array in stepped(make, np.float32)]
+
+    assert forward == backward
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_steps_in_float32_lead_where_those_in_float64_do(make: Callable) -> None:
+    for single, double in zip(stepped(make, np.float32), stepped(make, np.float64), strict=True):
+        assert (single.dtype, double.dtype) == (np.float32, np.float64)
+        assert np.allclose(single, double, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("_nothing_leaves")
+def test_gradients_are_clipped_on_the_device() -> None:
+    x = nn.Parameter(np.ones((2, 3)))
+    x.grad = cudagrad.tensor(np.full((2, 3), 5.0))
+    total = nn.utils.clip_grad_norm_([x], 1.0)
+    nn.utils.clip_grad_value_([x], 0.1)
+
+    assert total.item() == pytest.approx(math.sqrt(150))
 
 
 def test_long_rows_are_summed_in_parts() -> None:

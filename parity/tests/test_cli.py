@@ -65,7 +65,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
             "report --out {tmp} --engine torch --op exp --steps 3",
             "--op leaves out the training run",
         ),
-        ("check --engine torch --check forwards", "no check 'forwards'; there are forward, "),
+        ("check --engine torch --check forwards", "no check 'forwards'; near it: forward, "),
         ("check --engine torch --dtype float16", "no dtype 'float16'; there are float32, float64"),
         ("check --engine torch --run gpt-5", "no run 'gpt-5'; there are gpt-tiny, gpt-small"),
         ("check --engine torch --run gpt-tiny --op exp", "--run trains whole models"),
@@ -280,6 +280,23 @@ def test_a_report_that_passes_is_exit_status_0(
     headline = capsys.readouterr().out.splitlines()[-1]
     assert headline.startswith("Partial report (without micrograd, minigrad and cudagrad; of 1 op")
     assert "torch passes all " in headline
+
+
+def test_layers_and_optimizers_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "check --engine torch --layer Tanh,Linear --optimizer StepLR,SGD --check rates,form"
+
+    assert main(command.split()) == 0
+    printed = capsys.readouterr().out
+    assert "✓ torch Linear[0] form float64\n" in printed
+    assert "✓ torch StepLR[1] rates float64\n" in printed
+    assert "torch: 10 passed, 0 failed, 0 skipped\n" in printed
+
+
+def test_a_case_of_a_layer_is_known_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--engine", "torch", "--case", "Tanh[0]", "--dtype", "float64"]) == 0
+    assert "✓ torch Tanh[0] training float64: " in capsys.readouterr().out
+    assert main(["check", "--engine", "torch", "--case", "Tanh[7]"]) == 2
+    assert "no case 'Tanh[7]'; Tanh has cases [0] to [0]" in capsys.readouterr().err
 
 
 def test_a_run_is_trained(capsys: pytest.CaptureFixture[str]) -> None:

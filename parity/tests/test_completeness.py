@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import inspect
+import operator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from parity.spec import FAMILIES, OPS
+from parity.spec import FAMILIES, OPS, PARTS, Part
 
 FIRST = "micrograd"  # the one with whose signatures and names the others are compared
+SPACES = {"layer": "nn", "optimizer": "optim", "scheduler": "optim.lr_scheduler"}
+BASES = {"Module", "ModuleList", "Parameter", "Optimizer", "LRScheduler"}
 
 
 @pytest.fixture(params=["micrograd", "minigrad", "cudagrad"])
@@ -85,15 +89,68 @@ def test_every_op_says_what_it_is(engine: ModuleType, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["nn", "optim", "gpt"])
+@pytest.mark.parametrize(
+    "name", ["nn", "nn.init", "nn.utils", "optim", "optim.lr_scheduler", "gpt"]
+)
 def test_what_is_built_on_ops_has_the_same_names(
     engine: ModuleType, first: ModuleType, name: str
 ) -> None:
-    assert public(getattr(engine, name)) == public(getattr(first, name))
+    own, other = (operator.attrgetter(name)(package) for package in (engine, first))
+
+    assert public(own) == public(other)
+
+
+@pytest.mark.parametrize("name", ["nn", "optim"])
+def test_what_is_built_on_ops_is_in_the_same_files(
+    engine: ModuleType, first: ModuleType, name: str
+) -> None:
+    own, other = (
+        {
+            path.name: public(importlib.import_module(f"{package.__name__}.{name}.{path.stem}"))
+            for path in Path(getattr(package, name).__path__[0]).glob("[!_]*.py")
+        }
+        for package in (engine, first)
+    )
+
+    assert own == other
+    assert engine.__dict__[name].__all__ == first.__dict__[name].__all__
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_every_part_takes_the_same_arguments_and_says_what_it_is(
+    engine: ModuleType, first: ModuleType, part: Part
+) -> None:
+    own, other = (
+        getattr(operator.attrgetter(SPACES[part.kind])(package), part.name)
+        for package in (engine, first)
+    )
+
+    assert inspect.getdoc(own)
+    for method in ("__init__", "forward", "step"):
+        if hasattr(own, method):
+            forms = [
+                [form(p) for p in inspect.signature(getattr(cls, method)).parameters.values()]
+                for cls in (own, other)
+            ]
+            assert forms[0] == forms[1], f"{part.name}.{method}"
+
+
+def test_no_part_is_without_a_check(engine: ModuleType) -> None:
+    """Every class of nn and optim, but those that hold others or are to be derived from."""
+    found = {
+        name
+        for space in set(SPACES.values())
+        for name, value in vars(operator.attrgetter(space)(engine)).items()
+        if inspect.isclass(value) and name in public(operator.attrgetter(space)(engine))
+    }
+
+    assert found - BASES == {part.name for part in PARTS}
 
 
 def public(module: ModuleType) -> set[str]:
-    """What a module defines for others."""
+    """What a module defines for others, or a package hands on."""
+    if hasattr(module, "__all__"):
+        return set(module.__all__)
     return {
         name
         for name, value in vars(module).items()

@@ -58,6 +58,14 @@ def test_engines_and_ops_may_be_several(pytester: pytest.Pytester) -> None:
     ]
 
 
+def test_layers_and_optimizers_are_items_too(pytester: pytest.Pytester) -> None:
+    names = ("--op", "neg", "--layer", "GELU", "--optimizer", "Adam", "--optimizer", "StepLR")
+
+    result = pytester.runpytest_inprocess("--engine", "minigrad", *names, "--collect-only", "-q")
+
+    assert collected(result) == expected("minigrad", "neg", "GELU", "Adam", "StepLR")
+
+
 def test_the_header_says_who_is_judged_by_what(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--engine", "cudagrad", "--op", "neg", "--collect-only")
 
@@ -139,7 +147,13 @@ def test_an_unexpected_exception_comes_with_its_traceback(
     [
         (["--engine", "tinygrad"], "ERROR: no engine 'tinygrad'; there are micrograd, minigrad,*"),
         (["--engine", "minigrad", "--op", "conv9d"], "ERROR: no op 'conv9d'; near it: conv*"),
+        (["--engine", "minigrad", "--layer", "Lin"], "ERROR: no layer 'Lin'; near it: Linear*"),
+        (
+            ["--engine", "torch", "--optimizer", "Adams"],
+            "ERROR: no optimizer 'Adams'; near it: Adam*",
+        ),
         (["--op", "exp"], "ERROR: --op needs an --engine to judge"),
+        (["--optimizer", "Adam"], "ERROR: --optimizer needs an --engine to judge"),
     ],
 )
 def test_bad_usage_is_one_sentence(

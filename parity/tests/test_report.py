@@ -21,6 +21,7 @@ from parity import checks, engines
 from parity.checks.determinism import Determinism, determinism
 from parity.report import page, verdict
 from parity.report.collect import collect
+from parity.spec import PARTS
 from parity.spec.runs import Run
 
 Report = dict[str, Any]
@@ -36,15 +37,16 @@ def quiet(title: str, total: int) -> Iterator[Callable[[], object]]:
 
 @pytest.fixture(scope="module")
 def made() -> Report:
-    """A quick report on torch itself and micrograd, of a few ops and three steps of a run."""
+    """A quick report on torch itself and micrograd, of a few ops, parts and steps of a run."""
     few = ("exp", "argmax", "matmul")
+    parts = ("Tanh", "SGD", "StepLR")
     every = checks.cases
 
     def of_few(engine: str, ops: Any, *rest: Any) -> Determinism:
         return determinism(engine, few, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "cases", lambda engine, ops: every(engine, few))
+        patch.setattr(checks, "cases", lambda engine, ops: every(engine, few + parts))
         patch.setattr(parity.report.collect, "determinism", of_few)
         judged = [engines.load("torch"), engines.load("micrograd")]
         return collect(judged, quiet, steps=3, quick=True)
@@ -142,6 +144,27 @@ def test_engines_are_counted_from_the_results(made: Report) -> None:
         ]
         assert engine["worst"]["forward"]["error"] == max(errors)
     assert made["engines"][0]["skipped"] > 0, "torch's own errors are skipped"
+
+
+def test_parts_are_counted_and_shown_at_their_worst(made: Report) -> None:
+    rows = {row["name"]: row["cells"] for row in verdict.parts(made)}
+    errors = [r["error"] for r in made["results"] if (r["op"], r["engine"]) == ("SGD", "micrograd")]
+    text = Page(page.html(made)).text
+
+    assert list(rows) == [part.name for part in PARTS]
+    assert rows["SGD"][2]["error"] == max(errors)
+    assert [cell["kind"] for cell in rows["StepLR"]] == ["none", "exact", "exact"]
+    assert [cell["kind"] for cell in rows["Linear"]] == ["none", "none", "none"]
+    assert "of 3 ops, 1 layer, 1 optimizer and 1 scheduler." in text
+
+
+def test_a_part_that_failed_is_linked(report: Report) -> None:
+    result = next(r for r in report["results"] if r["op"] == "SGD" and r["engine"] == "torch")
+    result.update(status="failed", message="wrong")
+
+    rows = {row["name"]: row["cells"] for row in verdict.parts(report)}
+    assert rows["SGD"][1]["kind"] == "failed"
+    assert rows["SGD"][1]["anchor"] in Page(page.html(report)).ids
 
 
 def test_every_training_has_a_number_for_every_step(made: Report) -> None:

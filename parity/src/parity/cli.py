@@ -121,6 +121,8 @@ def ops(engine: tuple[str, ...]) -> None:
 @app.command()
 @ENGINES
 @several("--op", "Only these ops.")
+@several("--layer", "Only these layers and losses, such as Linear.")
+@several("--optimizer", "Only these optimizers and schedulers, such as Adam.")
 @several("--case", "Only these cases, such as softmax[2].")
 @several("--check", "Only these checks, such as backward.")
 @several("--dtype", "Only these dtypes.")
@@ -128,21 +130,28 @@ def ops(engine: tuple[str, ...]) -> None:
 def check(
     engine: tuple[str, ...],
     op: tuple[str, ...],
+    layer: tuple[str, ...],
+    optimizer: tuple[str, ...],
     case: tuple[str, ...],
     check: tuple[str, ...],
     dtype: tuple[str, ...],
     run: tuple[str, ...],
 ) -> int:
-    """Check the ops of engines, or train on them, and say what failed."""
+    """Check the ops, layers and optimizers of engines, or train on them, and say what failed."""
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
     from .report import collect, verdict
     from .spec.runs import RUNS
 
-    if run and (op or case or check):
-        raise click.UsageError("--run trains whole models: leave out --op, --case and --check")
+    names = (*op, *layer, *optimizer)
+    if run and (names or case or check):
+        raise click.UsageError(
+            "--run trains whole models: leave out --op, --layer, --optimizer, --case and --check"
+        )
     known("op", op, list(spec.BY_NAME))
+    known("layer", layer, [part.name for part in spec.LAYERS])
+    known("optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)])
     for name in case:
         known_case(name)
     known("check", check, list(checks.CHECKS))
@@ -155,7 +164,7 @@ def check(
             (each.id, each.kink)
             for every in spec.OPS
             for each in every.cases
-            if each.kink and (not op or every.name in op) and (not case or each.id in case)
+            if each.kink and (not names or every.name in names) and (not case or each.id in case)
         )
         if not run and "differences" in (check or checks.CHECKS) and "float64" in (dtype or EPS)
     ]
@@ -168,7 +177,7 @@ def check(
         dtypes = [name for name in each.dtypes if not dtype or name in dtype]
         items = [
             item
-            for item in (() if run else checks.cases(each, op or None))
+            for item in (() if run else checks.cases(each, names or None))
             if (not case or item.case.id in case) and (not check or item.check in check)
             if item.dtype in dtypes
         ]
@@ -301,7 +310,7 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
 @app.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to fill.")
 @ENGINES
-@several("--op", "Only these ops, and no training runs.")
+@several("--op", "Only these ops, no layers, optimizers or training runs.")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
 @click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
 def report(
@@ -351,15 +360,17 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
 
 def known_case(name: str) -> None:
     """Refuse what is neither a case nor a reject, with those that its op has."""
-    from .spec import BY_NAME
+    from .spec import BY_NAME, PARTS_BY_NAME
 
     stem = re.split(r"[\[!]", name)[0]
-    known("op", [stem], list(BY_NAME))
-    op = BY_NAME[stem]
-    if name not in [call.id for call in (*op.cases, *op.rejects)]:
-        has = f"{stem} has cases [0] to [{len(op.cases) - 1}]"
-        if op.rejects:
-            has += f", and refusals !0 to !{len(op.rejects) - 1}"
+    if stem not in PARTS_BY_NAME:
+        known("op", [stem], list(BY_NAME))
+    entry = PARTS_BY_NAME[stem] if stem in PARTS_BY_NAME else BY_NAME[stem]
+    refusals = getattr(entry, "rejects", ())
+    if name not in [call.id for call in (*entry.cases, *refusals)]:
+        has = f"{stem} has cases [0] to [{len(entry.cases) - 1}]"
+        if refusals:
+            has += f", and refusals !0 to !{len(refusals) - 1}"
         raise click.UsageError(f"no case {name!r}; {has}")
 
 

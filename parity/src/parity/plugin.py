@@ -15,20 +15,24 @@ if TYPE_CHECKING:  # these import torch, which no other test run should wait for
     from .checks import Item, Result
     from .engines import Adapter
 
+KINDS = ("op", "layer", "optimizer")
 engines_key = pytest.StashKey[list["Adapter"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity", "judging engines against torch")
     group.addoption("--engine", action="append", default=[], help="judge this engine (repeatable)")
-    group.addoption("--op", action="append", default=[], help="only this op (repeatable)")
+    for kind in KINDS:
+        text = f"only this {kind} (repeatable)"
+        group.addoption(f"--{kind}", action="append", default=[], help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[engines_key] = engines = []
-    wanted, ops = config.getoption("engine"), config.getoption("op")
-    if ops and not wanted:
-        raise pytest.UsageError("--op needs an --engine to judge")
+    wanted = config.getoption("engine")
+    for kind in KINDS:
+        if config.getoption(kind) and not wanted:
+            raise pytest.UsageError(f"--{kind} needs an --engine to judge")
     if not wanted:
         return
     from .cli import UNUSABLE, needed, unknown
@@ -39,12 +43,18 @@ def pytest_configure(config: pytest.Config) -> None:
     except UNUSABLE as error:
         raise pytest.UsageError(str(error)) from error
     try:
-        from .spec import BY_NAME
+        from .spec import LAYERS, OPS, OPTIMIZERS, SCHEDULERS
     except ModuleNotFoundError as error:
         raise pytest.UsageError(needed(error)) from error
-    for op in ops:
-        if op not in BY_NAME:
-            raise pytest.UsageError(unknown("op", op, list(BY_NAME)))
+    known = {
+        "op": [op.name for op in OPS],
+        "layer": [part.name for part in LAYERS],
+        "optimizer": [part.name for part in (*OPTIMIZERS, *SCHEDULERS)],
+    }
+    for kind, names in known.items():
+        for name in config.getoption(kind):
+            if name not in names:
+                raise pytest.UsageError(unknown(kind, name, names))
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = []  # no path was named: the spec alone, not every test under this directory
 
@@ -88,7 +98,8 @@ class Spec(pytest.Collector):
     def collect(self) -> Iterator[CheckItem]:
         from .checks import cases
 
-        for item in cases(self.engine, self.config.getoption("op") or None):
+        names = [name for kind in KINDS for name in self.config.getoption(kind)]
+        for item in cases(self.engine, names or None):
             name = f"{item.case.id}::{item.check}::{item.dtype}"
             yield CheckItem.from_parent(self, name=name, engine=self.engine, item=item)
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engines import Adapter
-from ..spec import OPS
-from ..spec.case import Case, Op, Reject
+from ..spec import OPS, PARTS
+from ..spec.case import Call, Case, Op, Reject
+from ..spec.part import Made, Part, Rates, Steps
 from ..spec.skips import reason
+from . import layers, optimizers
 from .backward import backward
 from .differences import differences
 from .forward import forward
@@ -20,22 +22,29 @@ from .reference import reference
 from .rejects import rejects
 from .stochastic import stochastic
 
-CHECKS: dict[str, Callable[[Adapter, Op, Any, str], Measured]] = {
+CHECKS: dict[str, Callable[[Adapter, Any, Any, str], Measured]] = {
     "forward": forward,
     "backward": backward,
     "differences": differences,
     "stochastic": stochastic,
     "rejects": rejects,
+    "form": layers.form,
+    "training": layers.training,
+    "evaluation": layers.evaluation,
+    "initial": layers.initial,
+    "steps": optimizers.steps,
+    "resumed": optimizers.resumed,
+    "rates": optimizers.rates,
 }
 
 
 @dataclass(frozen=True)
 class Item:
-    """One check to be run; skipped is the reason why it is not, or empty."""
+    """One check to be run, of an op or a part; skipped is the reason why it is not, or empty."""
 
     engine: str
-    op: Op
-    case: Case | Reject
+    op: Op | Part
+    case: Call
     check: str
     dtype: str
     skipped: str = ""
@@ -47,7 +56,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Result:
-    """How a check went.
+    """How a check went; op: the name of the op or the part.
 
     status: passed, failed or skipped. error: the worst, in eps of dtype; torch_error: torch
     float32's own on the same case, in its eps; None where there is nothing to measure, or nothing
@@ -69,12 +78,15 @@ class Result:
     traceback: str = ""
 
 
-def cases(engine: Adapter, ops: Collection[str] | None = None) -> Iterator[Item]:
-    """Every check of an engine, in the order of the spec; ops: the names to keep."""
-    for op in OPS:
-        if ops is not None and op.name not in ops:
+def cases(engine: Adapter, names: Collection[str] | None = None) -> Iterator[Item]:
+    """Every check of an engine, in the order of the spec; names: of the ops and parts to keep."""
+    every: tuple[Op | Part, ...] = (*OPS, *PARTS)
+    for op in every:
+        if names is not None and op.name not in names:
             continue
-        each: tuple[Case | Reject, ...] = (*op.cases, *op.rejects)
+        each: tuple[Call, ...] = op.cases
+        if isinstance(op, Op):
+            each += op.rejects
         for case in each:
             skipped = reason(engine.name, case.id)
             for check, dtypes in applicable(op, case).items():
@@ -83,15 +95,25 @@ def cases(engine: Adapter, ops: Collection[str] | None = None) -> Iterator[Item]
                         yield Item(engine.name, op, case, check, dtype, skipped)
 
 
-def applicable(op: Op, case: Case | Reject) -> dict[str, tuple[str, ...]]:
+def applicable(op: Op | Part, case: Call) -> dict[str, tuple[str, ...]]:
     """The checks that mean something for a case, and in which dtypes.
 
     Differences of float32 values show nothing; where a kink says so those of float64 do neither,
-    which the report tells by reason. An error does not depend on the dtype.
+    which the report tells by reason. An error does not depend on the dtype, nor do names, rates,
+    and the numbers that a layer starts with.
     """
     both, precise = ("float64", "float32"), ("float64",)
     if isinstance(case, Reject):
         return {"rejects": precise}
+    if isinstance(case, Steps):
+        return {"steps": both, "resumed": both}
+    if isinstance(case, Rates):
+        return {"rates": precise}
+    if isinstance(case, Made):
+        numbers = {"training": both, "evaluation": both} if case.on else {}
+        return {"form": precise, **({"initial": precise} if case.initial else {}), **numbers}
+    assert isinstance(op, Op)
+    assert isinstance(case, Case)
     found: dict[str, tuple[str, ...]] = {"stochastic" if case.chance else "forward": both}
     if reference(op, case).gradients:
         if not case.chance:
@@ -101,7 +123,7 @@ def applicable(op: Op, case: Case | Reject) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def run(engine: Adapter, op: Op, case: Case | Reject, check: str, dtype: str) -> Result:
+def run(engine: Adapter, op: Op | Part, case: Call, check: str, dtype: str) -> Result:
     """Run one check; a wrong engine is a failed result, never an exception."""
     command = (
         f'parity check --engine {engine.name} --case "{case.id}" --check {check} --dtype {dtype}'

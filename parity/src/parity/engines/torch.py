@@ -22,6 +22,13 @@ def evaluate(op: Op, args: Any, kwargs: Any) -> Any:
     return value if isinstance(value, torch.Tensor) else tuple(value)
 
 
+def load_state(holder: Any, state: Any) -> None:
+    """holder.load_state_dict(state); torch's own takes tensors in the place of arrays."""
+    if isinstance(holder, torch.nn.Module | torch.optim.Optimizer):
+        state = _tensors(state)
+    holder.load_state_dict(state)
+
+
 class Torch:
     name = "torch"
     ops = tuple(BY_NAME)
@@ -56,3 +63,9 @@ class Torch:
 
     def backward(self, tensor: torch.Tensor, gradient: Array) -> None:
         tensor.backward(torch.from_numpy(np.array(gradient)))
+
+
+def _tensors(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tensors(item) for key, item in value.items()}
+    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value

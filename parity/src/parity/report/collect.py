@@ -13,7 +13,7 @@ from .. import checks
 from ..checks.determinism import PROCESSES, Determinism, determinism
 from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
 from ..engines import Adapter, names
-from ..spec import FAMILIES, Op, corpus, skips
+from ..spec import FAMILIES, PARTS, Op, corpus, skips
 from ..spec.runs import RUNS, Run
 from .environment import environment, executor, version
 
@@ -36,7 +36,7 @@ def collect(
 ) -> Report:
     """Judge the engines and tell what came out.
 
-    ops: only these, and no training runs; empty for all of both. steps: of every run, in place of
+    ops: only these, no parts and no training runs; empty for all. steps: of every run, in place of
     its own. quick: no finite differences, two processes, and only the start of the first run.
     """
     runs = planned(ops, steps, quick)
@@ -79,6 +79,15 @@ def collect(
                 for family, members in families().items()
                 for op in members
                 if not ops or op.name in ops
+            ],
+            "parts": [
+                {
+                    "name": part.name,
+                    "kind": part.kind,
+                    "cases": [{"id": case.id, "call": repr(case)} for case in part.cases],
+                }
+                for part in PARTS
+                if not ops
             ],
             "results": [asdict(result) for result in results],
             "runs": [asdict(run) for run in runs],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,9 +19,12 @@ SHADES = (0.5, 1.0, 2.0, 4.0, 8.0)
 NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or the output is"
 # What an engine is held against, by the checks that do it.
 AGAINST = (
-    ("torch in float64", ("forward", "backward")),
+    (
+        "torch in float64",
+        ("forward", "backward", "form", "training", "evaluation", "steps", "resumed", "rates"),
+    ),
     ("finite differences", ("differences",)),
-    ("the distribution of what is random", ("stochastic",)),
+    ("the distribution of what is random", ("stochastic", "initial")),
     ("the calls that must be refused", ("rejects",)),
 )
 
@@ -164,7 +167,12 @@ def training_line(result: RunResult) -> str:
 
 def sentences(report: Report, engine: Report) -> list[str]:
     """Whether to trust an engine, and why."""
-    ops = len({r["op"] for r in report["results"] if r["engine"] == engine["name"]})
+    judged = {r["op"] for r in report["results"] if r["engine"] == engine["name"]}
+    kinds = Counter({"op": len(judged)})
+    for part in report["parts"]:
+        if part["name"] in judged:
+            kinds.update({"op": -1, part["kind"]: 1})
+    had = [plural(count, kind) for kind, count in kinds.items()]
     done = engine["passed"] + engine["failed"]
     if engine["failed"]:
         places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
@@ -172,7 +180,7 @@ def sentences(report: Report, engine: Report) -> list[str]:
         shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         said = [f"Failed {engine['failed']:,} of {plural(done, 'check')}, in {shown}."]
     else:
-        said = [f"Passed all {plural(done, 'check')} of {plural(ops, 'op')}."]
+        said = [f"Passed all {plural(done, 'check')} of {listed(had)}."]
     for check, worst in engine["worst"].items():
         if worst:
             said.append(
@@ -354,6 +362,35 @@ def matrix(report: Report) -> list[Report]:
     return rows
 
 
+def parts(report: Report) -> list[Report]:
+    """A row for every layer, optimizer and scheduler: torch's float32 and each engine's worst."""
+    by_cell = defaultdict(list)
+    for result in report["results"]:
+        by_cell[result["op"], result["engine"]].append(result)
+    rows = []
+    for part in report["parts"]:
+        per_engine = [by_cell[part["name"], engine["name"]] for engine in report["engines"]]
+        own = [r["torch_error"] for rs in per_engine for r in rs if r["torch_error"] is not None]
+        torch = {"kind": "measured", "error": max(own)} if own else {"kind": "none"}
+        rows.append(part | {"cells": [torch, *(worst(results) for results in per_engine)]})
+    return rows
+
+
+def worst(results: list[Report], check: str = "") -> Report:
+    """The worst error, of the check if one is named, and the first failure, to link to."""
+    failed = [result for result in results if result["status"] == "failed"]
+    measured = [r for r in results if check in ("", r["check"]) and r["error"] is not None]
+    if failed:
+        first = failed[0]
+        where = anchor(first["engine"], first["case"], first["check"], first["dtype"])
+        return {"kind": "failed", "count": len(failed), "anchor": where}
+    if not measured:
+        passed = any(result["status"] == "passed" for result in results)
+        return {"kind": "exact" if passed else "skipped" if results else "none"}
+    top = max(measured, key=lambda result: result["error"])
+    return {"kind": "measured", "error": top["error"], "case": top["case"], "dtype": top["dtype"]}
+
+
 def yardstick(results: list[Report], check: str) -> Report:
     errors = [
         result["torch_error"]
@@ -364,22 +401,12 @@ def yardstick(results: list[Report], check: str) -> Report:
 
 
 def cell(results: list[Report], check: str) -> Report:
-    """One op on one engine: its worst error, and its first failure of any kind, to link to.
+    """One op on one engine: its worst error, and its first failure of any kind.
 
     What has no error to measure, such as a refusal, is shown with the forward check.
     """
     own = [r for r in results if (r["check"] == "backward") == (check == "backward")]
-    failed = [r for r in own if r["status"] == "failed"]
-    measured = [r for r in own if r["check"] == check and r["error"] is not None]
-    if failed:
-        first = failed[0]
-        where = anchor(first["engine"], first["case"], first["check"], first["dtype"])
-        return {"kind": "failed", "count": len(failed), "anchor": where}
-    if not measured:
-        passed = any(result["status"] == "passed" for result in own)
-        return {"kind": "exact" if passed else "skipped" if own else "none"}
-    top = max(measured, key=lambda r: r["error"])
-    return {"kind": "measured", "error": top["error"], "case": top["case"], "dtype": top["dtype"]}
+    return worst(own, check)
 
 
 def by_case(report: Report) -> dict[str, list[Report]]:

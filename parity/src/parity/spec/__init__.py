@@ -1,6 +1,7 @@
 """The contract: what every op means, by torch, and the cases that show it.
 
-OPS holds the ops in the order in which every engine defines and exports them.
+OPS holds the ops in the order in which every engine defines and exports them; PARTS the layers,
+optimizers and schedulers that are built on them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from . import (
     shape,
 )
 from .case import Case, Op, Reject
+from .layers import LAYERS
+from .optimizers import OPTIMIZERS, SCHEDULERS
+from .part import Part
 
 FAMILIES = (
     creation,
@@ -41,5 +45,20 @@ FAMILIES = (
 )
 OPS: tuple[Op, ...] = tuple(op for family in FAMILIES for op in family.OPS)
 BY_NAME = {op.name: op for op in OPS}
+PARTS: tuple[Part, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULERS)
+PARTS_BY_NAME = {part.name: part for part in PARTS}
 
-__all__ = ["BY_NAME", "FAMILIES", "OPS", "Case", "Op", "Reject"]
+__all__ = [
+    "BY_NAME",
+    "FAMILIES",
+    "LAYERS",
+    "OPS",
+    "OPTIMIZERS",
+    "PARTS",
+    "PARTS_BY_NAME",
+    "SCHEDULERS",
+    "Case",
+    "Op",
+    "Part",
+    "Reject",
+]

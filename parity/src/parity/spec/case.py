@@ -158,8 +158,8 @@ class Op:
     ) -> None:
         self.name = name
         self.torch = torch
-        self.cases = tuple(_named(case, f"{name}[{i}]") for i, case in enumerate(cases))
-        self.rejects = tuple(_named(reject, f"{name}!{i}") for i, reject in enumerate(rejects))
+        self.cases = tuple(named(case, f"{name}[{i}]") for i, case in enumerate(cases))
+        self.rejects = tuple(named(reject, f"{name}!{i}") for i, reject in enumerate(rejects))
 
     def __repr__(self) -> str:
         return f"Op({self.name!r}: {len(self.cases)} cases, {len(self.rejects)} rejects)"
@@ -168,7 +168,8 @@ class Op:
 C = TypeVar("C", bound=Call)
 
 
-def _named(call: C, id: str) -> C:
+def named(call: C, id: str) -> C:
+    """A copy of the call that goes by id."""
     call = copy.copy(call)
     call.id = id
     return call

@@ -1,0 +1,312 @@
+"""Parameter and Module: what a model is made of, and how its parts are found by name."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from .. import arrays, device, engine
+from ..dtypes import as_dtype, is_floating, to_device
+from ..engine import Tensor
+
+HostArray = np.ndarray[Any, Any]
+T = TypeVar("T")
+
+
+class Parameter(Tensor):
+    """A tensor that a Module trains: it requires a gradient, unless it is frozen."""
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(engine.tensor(data).data, requires_grad)
+
+    def __reduce__(self) -> Any:
+        # A copy, or what was pickled, is a leaf of its own: with a place of its own on the tape.
+        return type(self), (device.to_host(self.data), self.requires_grad)
+
+
+class Module:
+    """A part of a model: its attributes that are Parameters, Modules or buffers are found by name.
+
+    A subclass says in forward what it computes; it need not call the __init__ of this class.
+    """
+
+    training = True
+    _buffer_names: tuple[str, ...] = ()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A parameter, module or buffer gives way to another or to None, not to something else.
+
+        A tensor in the place of a parameter, say, would no longer be trained.
+        """
+        old, kinds = vars(self).get(name), (Parameter, Module)
+        kind: type = next((kind for kind in kinds if isinstance(old, kind)), object)
+        if name in self._buffer_names:
+            kind = Tensor
+        if value is not None and not isinstance(value, (*kinds, kind)):
+            found = type(value).__name__
+            raise TypeError(f"{type(self).__name__}: {name} must be a {kind.__name__}, not {found}")
+        super().__setattr__(name, value)
+
+    def register_buffer(self, name: str, tensor: Tensor | None) -> None:
+        """Keep a tensor that belongs to the state but is not trained: a running mean, say.
+
+        From then on the attribute is a buffer, whichever tensor is assigned to it.
+        """
+        if name not in self._buffer_names:
+            self._require_free("register_buffer", name)
+            self._buffer_names = (*self._buffer_names, name)
+        setattr(self, name, tensor)
+
+    def add_module(self, name: str, module: Module) -> None:
+        """What an assignment does, for names that cannot be written as one: of numbers, say."""
+        if not isinstance(module, Module):
+            raise TypeError(f"add_module: expected a module, not {type(module).__name__}")
+        if name not in self._modules:
+            self._require_free("add_module", name)
+        setattr(self, name, module)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter once, under its first name."""
+        return _once(
+            (prefix + name, parameter)
+            for prefix, module in self._tree()
+            for name, parameter in module._parameters.items()
+        )
+
+    def parameters(self) -> Iterator[Parameter]:
+        return (parameter for _, parameter in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Every buffer once, under its first name."""
+        return _once(
+            (prefix + name, buffer)
+            for prefix, module in self._tree()
+            for name, buffer in module._buffers.items()
+        )
+
+    def buffers(self) -> Iterator[Tensor]:
+        return (buffer for _, buffer in self.named_buffers())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules held directly, each once, by attribute name."""
+        return _once(self._modules.items())
+
+    def children(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """This module, named "", and every one below it, each once, in order of definition."""
+        return _once((prefix.removesuffix("."), module) for prefix, module in self._tree())
+
+    def modules(self) -> Iterator[Module]:
+        return (module for _, module in self.named_modules())
+
+    def state_dict(self) -> dict[str, HostArray]:
+        """Copies, on the host, of parameters and buffers, by every name they have."""
+        return {name: device.to_host(tensor.data) for name, tensor in self._state().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
+        """Take over numbers by name, each in the dtype of what it is for.
+
+        Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
+        missing and unexpected ones.
+        """
+        own = self._state()
+        given = {name: _on_host(state_dict[name]) for name in own if name in state_dict}
+        problems = {
+            "misshapen": [
+                f"{name} {array.shape} instead of {own[name].shape}"
+                for name, array in given.items()
+                if array.shape != own[name].shape
+            ],
+            "no numbers": [name for name, array in given.items() if array.dtype.kind not in "biuf"],
+        }
+        if strict:
+            problems["missing"] = [name for name in own if name not in state_dict]
+            problems["unexpected"] = [name for name in state_dict if name not in own]
+        found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
+        if found:
+            raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
+        for name, array in given.items():
+            own[name].data = to_device(array, own[name].dtype)
+
+    def train(self, mode: bool = True) -> Self:
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def apply(self, fn: Callable[[Module], object]) -> Self:
+        """Call fn with every module below this one, and last with this one."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def to(self, dtype: Any) -> Self:
+        """Convert what is floating of parameters, their gradients and buffers, in place."""
+        dtype = as_dtype(dtype)
+        if not is_floating(dtype):
+            raise TypeError(f"to: parameters are floating, {dtype} is not")
+        for tensor in self._state().values():
+            for part in (tensor, tensor.grad):
+                if part is not None and is_floating(part.dtype):
+                    part.data = arrays.cast(part.data, dtype)
+        return self
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses, before the modules that this one holds."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr().splitlines()
+        held = [line.replace("\n", "\n  ") for line in self._lines()]
+        if not held and len(extra) < 2:
+            return f"{type(self).__name__}({''.join(extra)})"
+        return "\n  ".join([f"{type(self).__name__}(", *extra, *held]) + "\n)"
+
+    def _lines(self) -> list[str]:
+        """The text of each module that this one holds."""
+        return [f"({name}): {module!r}" for name, module in self._modules.items()]
+
+    @property
+    def _parameters(self) -> dict[str, Parameter]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Parameter)}
+
+    @property
+    def _buffers(self) -> dict[str, Tensor]:
+        held = {name: vars(self).get(name) for name in self._buffer_names}
+        return {
+            name: value
+            for name, value in held.items()
+            if isinstance(value, Tensor) and not isinstance(value, Parameter)
+        }
+
+    @property
+    def _modules(self) -> dict[str, Module]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+
+    def _tree(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all below it, as often as they are held, and how names in each begin."""
+        yield prefix, self
+        for name, module in self._modules.items():
+            yield from module._tree(f"{prefix}{name}.")
+
+    def _state(self) -> dict[str, Tensor]:
+        """The parameters and buffers, by every name: a tied one is there more than once."""
+        return {
+            prefix + name: tensor
+            for prefix, module in self._tree()
+            for name, tensor in {**module._parameters, **module._buffers}.items()
+        }
+
+    def _require_free(self, caller: str, name: str) -> None:
+        if not name or "." in name or hasattr(self, name):
+            raise KeyError(f"{caller}: the name {name!r} is empty, has a dot in it, or is taken")
+
+
+class _Row(Module):
+    """Modules one after the other, named 0, 1, 2 …"""
+
+    def append(self, module: Module) -> Self:
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        for module in modules:
+            self.append(module)
+        return self
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.add_module(list(self._modules)[index], module)
+
+    def __delitem__(self, index: int | slice) -> None:
+        modules = list(self)
+        del modules[index]
+        for name in self._modules:
+            delattr(self, name)
+        self.extend(modules)
+
+
+class Sequential(_Row):
+    """Modules each of which takes what the one before returns; or a dict of such, by name."""
+
+    def __init__(self, *modules: Any) -> None:
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            for name, module in modules[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(modules)
+
+    def forward(self, x: Any) -> Any:
+        for module in self:
+            x = module(x)
+        return x
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return type(self)(dict(list(self._modules.items())[index]))
+        return list(self)[index]
+
+
+class ModuleList(_Row):
+    """Modules in a list: what becomes of them is up to the forward that uses them."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.extend(modules)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        modules = list(self)
+        return type(self)(modules[index]) if isinstance(index, slice) else modules[index]
+
+    def _lines(self) -> list[str]:
+        """As any module's, but neighbours with the same text are counted."""
+        lines, first = [], 0
+        for text, same in itertools.groupby(map(repr, self)):
+            count = len(list(same))
+            last = first + count - 1
+            name = f"({first}): " if count == 1 else f"({first}-{last}): {count} x "
+            lines.append(name + text)
+            first += count
+        return lines
+
+
+def _on_host(value: Any) -> HostArray:
+    """The numbers of a tensor, or of anything that NumPy takes."""
+    return device.to_host(value.data) if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    """Each thing under its first name alone."""
+    seen: dict[int, T] = {}
+    for name, thing in named:
+        if id(thing) not in seen:
+            seen[id(thing)] = thing
+            yield name, thing

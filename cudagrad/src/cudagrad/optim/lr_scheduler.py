@@ -1,0 +1,245 @@
+"""Learning rates that change with the epoch: pure Python, the same in every engine.
+
+Each step works out the next rate from the present one, so that schedulers of one optimizer can be
+chained. https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate
+"""
+# ruff: noqa: N803 -- T_max is torch's name
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .optimizers import Optimizer
+
+
+class LRScheduler:
+    """Sets the lr of every group at every step(); a subclass says in get_lr to what.
+
+    last_epoch: -1 to begin with the optimizer's lr, which the groups keep as "initial_lr"; else the
+    epoch after which to go on, with groups that have one.
+    """
+
+    _is_initial = False  # in __init__, when the groups already have the lr of this epoch
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        name = type(self).__name__
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{name}: expected an optimizer, not {type(optimizer).__name__}")
+        for group in optimizer.param_groups:
+            if last_epoch == -1:
+                group.setdefault("initial_lr", group["lr"])
+            elif "initial_lr" not in group:
+                raise KeyError(f"{name}: to go on after an epoch, groups need an initial_lr")
+        self.optimizer, self.last_epoch = optimizer, last_epoch
+        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self._initial_step()
+
+    def get_lr(self) -> list[float]:
+        """The lr of each group at last_epoch, worked out from what they are."""
+        raise NotImplementedError(f"{type(self).__name__} has no get_lr")
+
+    def get_last_lr(self) -> list[float]:
+        """The lr of each group as this scheduler set it last."""
+        return self._last_lr
+
+    def step(self) -> None:
+        """Go to the next epoch; to be called after the optimizer's step()."""
+        self.last_epoch += 1
+        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+            group["lr"] = lr
+        self._last_lr = self._present()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All attributes but the optimizer."""
+        return {name: value for name, value in vars(self).items() if name != "optimizer"}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the attributes; the optimizer's own state has its lr."""
+        vars(self).update(state_dict)
+
+    def _restart(self) -> None:
+        """Go back to epoch 0 and the initial lr."""
+        for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = lr
+        self.last_epoch = -1
+        self._initial_step()
+
+    def _initial_step(self) -> None:
+        self._is_initial = True
+        self.step()
+        self._is_initial = False
+
+    def _present(self) -> list[float]:
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+
+class LambdaLR(LRScheduler):
+    """The initial lr times lr_lambda(epoch); lr_lambda: a function, or one for each group."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        n = len(optimizer.param_groups)
+        self.lr_lambdas = [lr_lambda] * n if callable(lr_lambda) else list(lr_lambda)
+        if len(self.lr_lambdas) != n:
+            raise ValueError(f"LambdaLR: {len(self.lr_lambdas)} functions for {n} groups")
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
+        return [lr * factor(self.last_epoch) for lr, factor in pairs]
+
+    def state_dict(self) -> dict[str, Any]:
+        """As any scheduler's, but of the functions only the attributes that they may have."""
+        kept = [dict(getattr(function, "__dict__", {})) for function in self.lr_lambdas]
+        return {**super().state_dict(), "lr_lambdas": kept}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        for function, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
+            if attributes:
+                vars(function).update(attributes)
+        super().load_state_dict({**state_dict, "lr_lambdas": self.lr_lambdas})
+
+
+class StepLR(LRScheduler):
+    """Multiplied by gamma every step_size epochs."""
+
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        if step_size < 1:
+            raise ValueError(f"StepLR: step_size must be positive, is {step_size}")
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch == 0 or self.last_epoch % self.step_size:
+            return self._present()
+        return [lr * self.gamma for lr in self._present()]
+
+
+class ExponentialLR(LRScheduler):
+    """Multiplied by gamma every epoch."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self._is_initial:
+            return self._present()
+        return [lr * self.gamma for lr in self._present()]
+
+
+class LinearLR(LRScheduler):
+    """Times a factor that goes from start_factor to end_factor in total_iters equal steps."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if not 0 < start_factor <= 1:
+            raise ValueError(f"LinearLR: start_factor must lie in (0, 1], is {start_factor}")
+        if not 0 <= end_factor <= 1:
+            raise ValueError(f"LinearLR: end_factor must lie in [0, 1], is {end_factor}")
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch == 0:
+            return [lr * self.start_factor for lr in self._present()]
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return self._present()
+        # The factor of this epoch over that of the one before.
+        rise = self.end_factor - self.start_factor
+        before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
+        return [lr * (1 + rise / before) for lr in self._present()]
+
+
+class CosineAnnealingLR(LRScheduler):
+    """From the initial lr to eta_min along half a wave of T_max epochs, and up again, and down.
+
+    Loshchilov, Hutter 2017, https://arxiv.org/abs/1608.03983
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
+        if T_max < 1:
+            raise ValueError(f"CosineAnnealingLR: T_max must be positive, is {T_max}")
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self._is_initial:
+            return self._present()
+        if (self.last_epoch - 1) % (2 * self.T_max) == self.T_max:
+            # From eta_min, of which no ratio leads away.
+            lift = (1 - math.cos(math.pi / self.T_max)) / 2
+            pairs = zip(self._present(), self.base_lrs, strict=True)
+            return [lr + (base - self.eta_min) * lift for lr, base in pairs]
+        now, before = (
+            1 + math.cos(math.pi * epoch / self.T_max)
+            for epoch in (self.last_epoch, self.last_epoch - 1)
+        )
+        return [now / before * (lr - self.eta_min) + self.eta_min for lr in self._present()]
+
+
+class SequentialLR(LRScheduler):
+    """One scheduler after another: each begins anew at its milestone, an epoch."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedulers: Sequence[LRScheduler],
+        milestones: Sequence[int],
+        last_epoch: int = -1,
+    ) -> None:
+        if len(schedulers) != len(milestones) + 1:
+            raise ValueError(
+                f"SequentialLR: {len(milestones)} milestones for {len(schedulers)} schedulers"
+            )
+        if any(scheduler.optimizer is not optimizer for scheduler in schedulers):
+            raise ValueError("SequentialLR: a scheduler has another optimizer")
+        self.optimizer = optimizer
+        self._schedulers, self._milestones = list(schedulers), list(milestones)
+        self._restart()
+        self.last_epoch = last_epoch + 1
+
+    def step(self) -> None:
+        """Go to the next epoch: of the scheduler whose turn it is."""
+        self.last_epoch += 1
+        scheduler = self._schedulers[bisect_right(self._milestones, self.last_epoch)]
+        if self.last_epoch in self._milestones:
+            scheduler._restart()
+        else:
+            scheduler.step()
+        self._last_lr = scheduler.get_last_lr()
+
+    def _restart(self) -> None:
+        """Go back to epoch 0 and the initial lr."""
+        self.last_epoch = 0
+        scheduler = self._schedulers[bisect_right(self._milestones, 0)]
+        scheduler._restart()
+        self._last_lr = scheduler.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As any scheduler's, with the states of those that it calls."""
+        states = [scheduler.state_dict() for scheduler in self._schedulers]
+        return {**super().state_dict(), "_schedulers": states}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
+            scheduler.load_state_dict(state)
+        super().load_state_dict({**state_dict, "_schedulers": self._schedulers})

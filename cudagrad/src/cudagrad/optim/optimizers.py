@@ -1,0 +1,314 @@
+"""What turns gradients into better parameters, in order of rising complexity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .. import arrays, device
+from ..arrays import Array
+from ..engine import Tensor, tensor
+from ..kernels import optimizer as kernels
+
+State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
+Group = dict[str, Any]  # "params", and the options they have in common
+NOT_NEGATIVE = (
+    "lr",
+    "momentum",
+    "weight_decay",
+    "lr_decay",
+    "initial_accumulator_value",
+    "alpha",
+    "eps",
+)
+
+
+class Optimizer:
+    """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
+
+    params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
+    """
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError("an optimizer takes several parameters: put a single one in a list")
+        given = list(params)
+        if not given:
+            raise ValueError("an optimizer needs at least one parameter")
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self.state: dict[int, State] = {}  # by the parameter's index over all groups
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Optimize more parameters: a dict with them under "params", and options of their own."""
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        for parameter in params:
+            if not isinstance(parameter, Tensor):
+                raise TypeError(f"only tensors can be optimized, not {type(parameter).__name__}")
+            if not parameter.is_leaf:
+                raise ValueError("only leaves can be optimized: this one is the result of an op")
+        every = [*(parameter for parameter, _ in self._members()), *params]
+        if len({id(parameter) for parameter in every}) < len(every):
+            raise ValueError("a parameter is there twice")
+        group = {**self.defaults, **param_group, "params": params}
+        _require_valid(group)
+        self.param_groups.append(group)
+
+    def zero_grad(self) -> None:
+        for parameter, _ in self._members():
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for index, (parameter, group) in enumerate(self._members()):
+            if parameter.grad is not None:
+                data, grad = parameter.data, parameter.grad.data
+                if (grad.shape, grad.dtype) != (data.shape, data.dtype):
+                    raise ValueError(
+                        f"step: a gradient of shape {grad.shape} and {grad.dtype} for a parameter "
+                        f"of shape {data.shape} and {data.dtype}"
+                    )
+                self.update(data, grad, self.state.setdefault(index, {}), group)
+
+    def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
+        """Write data, and what the next step needs to know of it to state, in place."""
+        raise NotImplementedError(f"{type(self).__name__} has no update")
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of the state by index, on the host; the groups, with indices for parameters."""
+        groups, start = [], 0
+        for group in self.param_groups:
+            end = start + len(group["params"])
+            groups.append({**group, "params": list(range(start, end))})
+            start = end
+        state = {index: _on_host(state) for index, state in self.state.items() if state}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over state and options; parameters are told by their order in the groups.
+
+        Raises ValueError, before anything changes, for what does not fit to the parameters.
+        """
+        saved = state_dict["param_groups"]
+        sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"load_state_dict: groups of {saved_sizes} parameters instead of {sizes}"
+            )
+        indices = [index for group in saved for index in group["params"]]
+        unknown = [index for index in state_dict["state"] if index not in indices]
+        if unknown:
+            raise ValueError(f"load_state_dict: a state of parameters in no group: {unknown}")
+        states = [state_dict["state"].get(index, {}) for index in indices]
+        pairs = zip(self._members(), states, strict=True)
+        self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
+        self.param_groups = [
+            {**self.defaults, **new, "params": own["params"]}
+            for own, new in zip(self.param_groups, saved, strict=True)
+        ]
+
+    def _members(self) -> Iterator[tuple[Tensor, Group]]:
+        """Every parameter, in the order of the indices, with its group."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                yield parameter, group
+
+
+class SGD(Optimizer):
+    """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+
+    nesterov: the gradient is that where the momentum leads. maximize: uphill.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.001,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        options = {"lr": lr, "momentum": momentum, "dampening": dampening}
+        options |= {"weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize}
+        super().__init__(params, options)
+
+    def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
+        momentum, first = group["momentum"], "momentum_buffer" not in state
+        if momentum and first:
+            state["momentum_buffer"] = arrays.empty(data.shape, data.dtype)
+        velocity = state["momentum_buffer"] if momentum else data
+        numbers = group["weight_decay"], group["lr"], momentum, 1 - group["dampening"]
+        _launch(kernels.sgd, (data, grad, velocity), group, numbers, first, group["nesterov"])
+
+
+class Adagrad(Optimizer):
+    """Steps that become smaller where gradients were large.
+
+    Duchi, Hazan, Singer 2011, https://jmlr.org/papers/v12/duchi11a.html, in the order of
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.01,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+    ) -> None:
+        options = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
+        options |= {"initial_accumulator_value": initial_accumulator_value}
+        super().__init__(params, options)
+
+    def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
+        state["step"] = step = state.get("step", 0) + 1
+        total = _known(state, "sum", data, group["initial_accumulator_value"])
+        rate = group["lr"] / (1 + (step - 1) * group["lr_decay"])
+        numbers = group["weight_decay"], rate, group["eps"]
+        _launch(kernels.adagrad, (data, grad, total), group, numbers)
+
+
+class RMSprop(Optimizer):
+    """Steps relative to the recent size of the gradient; centered: to its recent deviation.
+
+    Hinton 2012, https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf, in the
+    order of https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-08,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+    ) -> None:
+        options = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps}
+        options |= {"centered": centered, "weight_decay": weight_decay}
+        super().__init__(params, options)
+
+    def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
+        lr, alpha, momentum = group["lr"], group["alpha"], group["momentum"]
+        state["step"] = state.get("step", 0) + 1
+        square = _known(state, "square_avg", data)
+        mean = _known(state, "grad_avg", data) if group["centered"] else data
+        velocity = _known(state, "momentum_buffer", data) if momentum else data
+        operands = data, grad, square, mean, velocity
+        numbers = group["weight_decay"], lr, alpha, 1 - alpha, group["eps"], momentum
+        _launch(kernels.rmsprop, operands, group, numbers, group["centered"])
+
+
+class Adam(Optimizer):
+    """Steps along the mean gradient, relative to its size, both of the recent past.
+
+    amsgrad: relative to the largest such size so far. decoupled_weight_decay: as AdamW.
+    Kingma, Ba 2015, https://arxiv.org/abs/1412.6980; Reddi, Kale, Kumar 2018,
+    https://arxiv.org/abs/1904.09237, in the order of
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        options |= {"amsgrad": amsgrad, "decoupled_weight_decay": decoupled_weight_decay}
+        super().__init__(params, options)
+
+    def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
+        lr, (beta1, beta2), decay = group["lr"], group["betas"], group["weight_decay"]
+        decay, keep = (0, 1 - lr * decay) if group["decoupled_weight_decay"] else (decay, 1)
+        state["step"] = step = state.get("step", 0) + 1
+        mean, square = _known(state, "exp_avg", data), _known(state, "exp_avg_sq", data)
+        largest = _known(state, "max_exp_avg_sq", data) if group["amsgrad"] else data
+        operands = data, grad, mean, square, largest
+        rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+        numbers = decay, keep, 1 - beta1, beta2, 1 - beta2, rate, root, group["eps"]
+        _launch(kernels.adam, operands, group, numbers, group["amsgrad"])
+
+
+class AdamW(Adam):
+    """Adam with weights that decay apart from the gradient.
+
+    Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """As any optimizer's; it remains AdamW if the state is that of an Adam."""
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True
+
+
+def _launch(
+    kernel: Any, operands: Sequence[Array], group: Group, numbers: Iterable[float], *flags: bool
+) -> None:
+    """Run a kernel over operands, the parameter first, with numbers of the parameter's dtype."""
+    data, sign = operands[0], -1 if group.get("maximize") else 1
+    scalars = map(data.dtype.type, (sign, *numbers))
+    arrays.launch(kernel, data.size, *map(arrays.flat, operands), *scalars, *map(bool, flags))
+
+
+def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
+    """An array of the state, of data's shape; before the first step it is the same everywhere."""
+    if name not in state:
+        state[name] = arrays.full(data.shape, initial, data.dtype)
+    return state[name]
+
+
+def _on_host(state: State) -> State:
+    return {name: x if name == "step" else device.to_host(x) for name, x in state.items()}
+
+
+def _require_valid(group: Group) -> None:
+    for name in NOT_NEGATIVE:
+        if not group.get(name, 0) >= 0:
+            raise ValueError(f"{name} must not be negative, is {group[name]}")
+    for beta in group.get("betas", ()):
+        if not 0 <= beta < 1:
+            raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
+    if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
+        raise ValueError("nesterov needs a momentum, and no dampening")
+
+
+def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:
+    """A state in the dtype of the parameter; raises ValueError for arrays of another shape."""
+    fitting: State = {}
+    for name, value in state.items():
+        if name == "step":
+            fitting[name] = int(value)
+        elif value is not None:
+            fitting[name] = tensor(value, parameter.dtype).data
+            if fitting[name].shape != parameter.shape:
+                shapes = f"shape {fitting[name].shape} for a parameter of {parameter.shape}"
+                raise ValueError(f"load_state_dict: {name} of {shapes}")
+    return fitting

@@ -1,0 +1,278 @@
+"""Optimizers: the first steps of each worked out by hand, groups, state, and refusals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import nn, optim
+
+ALL = [optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW]
+STATEFUL = [
+    lambda params: optim.SGD(params, 0.1, momentum=0.9, dampening=0.2),
+    lambda params: optim.Adagrad(params, 0.1, lr_decay=0.1),
+    lambda params: optim.RMSprop(params, 0.1, momentum=0.5, centered=True),
+    lambda params: optim.Adam(params, 0.1, weight_decay=0.1, amsgrad=True),
+    lambda params: optim.AdamW(params, 0.1),
+]
+
+
+def parameter(*numbers: float) -> nn.Parameter:
+    return nn.Parameter(np.array(numbers))
+
+
+def give(tensor: minigrad.Tensor, gradient: object) -> None:
+    tensor.grad = minigrad.tensor(np.asarray(gradient, tensor.dtype))
+
+
+def path(make: Callable, *gradients: float, start: float = 2.0) -> list[float]:
+    """Where the steps that follow these gradients lead."""
+    x = nn.Parameter(np.array(start))
+    optimizer, places = make([x]), []
+    for gradient in gradients:
+        give(x, gradient)
+        optimizer.step()
+        places.append(x.item())
+    return places
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda p: optim.SGD(p, 0.1), [1.6, 1.5]),
+        (lambda p: optim.SGD(p, 0.1, maximize=True), [2.4, 2.5]),
+        (lambda p: optim.SGD(p, 0.1, weight_decay=0.5), [1.5, 1.325]),
+        (lambda p: optim.SGD(p, 0.1, 0.5), [1.6, 1.3]),
+        (lambda p: optim.SGD(p, 0.1, 0.5, dampening=0.25), [1.6, 1.325]),
+        (lambda p: optim.SGD(p, 0.1, 0.5, nesterov=True), [1.4, 1.15]),
+        (lambda p: optim.Adagrad(p, 0.1, eps=0.0), [1.9, 1.9 - 0.1 / math.sqrt(17)]),
+        (
+            lambda p: optim.Adagrad(p, 0.1, lr_decay=1.0, initial_accumulator_value=9.0, eps=1.0),
+            [2 - 0.4 / 6, 2 - 0.4 / 6 - 0.05 / (math.sqrt(26) + 1)],
+        ),
+        (
+            lambda p: optim.RMSprop(p, 0.1, 0.75, eps=1.0),
+            [2 - 0.4 / 3, 2 - 0.4 / 3 - 0.1 / (math.sqrt(3.25) + 1)],
+        ),
+        (
+            lambda p: optim.RMSprop(p, 0.1, 0.75, eps=0.0, momentum=0.5),
+            [1.8, 1.8 - 0.1 * (1 + 1 / math.sqrt(3.25))],
+        ),
+        (
+            lambda p: optim.RMSprop(p, 0.1, 0.75, eps=0.0, centered=True),
+            [2 - 0.4 / math.sqrt(3), 2 - 0.4 / math.sqrt(3) - 0.1 / 1.5],
+        ),
+        (
+            lambda p: optim.Adam(p, 0.1, (0.5, 0.75), 0.0),
+            [1.9, 1.9 - 0.2 / math.sqrt(3.25 / 0.4375)],
+        ),
+        (lambda p: optim.Adam(p, 0.1, (0.0, 0.0), 1.0), [1.92, 1.87]),
+        (lambda p: optim.Adam(p, 0.1, (0.0, 0.0), 0.0, amsgrad=True), [1.9, 1.875]),
+        (
+            lambda p: optim.Adam(p, 0.3, (0.0, 0.0), 1.0, weight_decay=0.5),
+            [1.75, 1.75 - 0.3 * 1.875 / 2.875],
+        ),
+        (lambda p: optim.AdamW(p, 0.1, (0.0, 0.0), 0.0, 0.5), [1.8, 1.61]),
+    ],
+)
+def test_two_steps_worked_out_by_hand(make: Callable, expected: list[float]) -> None:
+    for place, known in zip(path(make, 4.0, 1.0), expected, strict=True):
+        assert math.isclose(place, known, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_every_optimizer_finds_the_bottom(make: type[optim.Optimizer]) -> None:
+    x = parameter(1.0, -2.0)
+    optimizer = make([x], lr=0.1)
+    for _ in range(200):
+        give(x, 2 * (x.data - np.array([0.5, 0.25])))
+        optimizer.step()
+
+    assert np.allclose(x.data, [0.5, 0.25], atol=0.6 if make is optim.Adagrad else 0.1)
+
+
+@pytest.mark.parametrize("make", STATEFUL)
+def test_what_has_no_gradient_stays_and_dtypes_and_shapes_do_too(make: Callable) -> None:
+    still, number = parameter(1.0), nn.Parameter(np.array(2.0, np.float32))
+    empty = nn.Parameter(np.zeros((2, 0)))
+    optimizer = make([still, number, empty])
+    for _ in range(2):
+        give(number, 3.0)
+        give(empty, np.zeros((2, 0)))
+        optimizer.step()
+
+    assert still.item() == 1.0
+    assert 0 not in optimizer.state_dict()["state"]
+    assert isinstance(number.data, np.ndarray)
+    assert (number.dtype, number.shape) == (np.float32, ())
+    optimizer.zero_grad()
+    assert number.grad is None
+
+
+def test_a_step_leaves_the_arrays_of_before_alone() -> None:
+    x = parameter(1.0, 2.0)
+    data, optimizer = x.data, optim.SGD([x], 0.1, momentum=0.9)
+    give(x, [3.0, 4.0])
+    optimizer.step()
+    x.grad.data *= 100.0
+
+    assert data.tolist() == [1.0, 2.0]
+    assert optimizer.state[0]["momentum_buffer"].tolist() == [3.0, 4.0]
+
+
+# Groups
+
+
+def test_groups_have_options_of_their_own() -> None:
+    x, y, z = parameter(1.0), parameter(1.0), parameter(1.0)
+    optimizer = optim.SGD([{"params": x, "lr": 0.5}, {"params": (p for p in [y])}], lr=0.25)
+    optimizer.add_param_group({"params": [z], "momentum": 0.5, "name": "late"})
+    for _ in range(2):
+        for tensor in (x, y, z):
+            give(tensor, [1.0])
+        optimizer.step()
+
+    assert [x.item(), y.item(), z.item()] == [0.0, 0.5, 0.375]
+    optimizer.param_groups[0]["lr"] = 0.0
+    optimizer.step()
+    assert [x.item(), y.item()] == [0.0, 0.25]
+    assert [g["params"] for g in optimizer.state_dict()["param_groups"]] == [[0], [1], [2]]
+    assert optimizer.state_dict()["param_groups"][2]["name"] == "late"
+    assert list(optimizer.state_dict()["state"]) == [2]
+
+
+def test_options_of_the_caller_are_not_written_to() -> None:
+    group = {"params": [parameter(1.0)], "lr": 0.5}
+    optim.Adam([group])
+
+    assert set(group) == {"params", "lr"}
+
+
+# State
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (STATEFUL[0], ["momentum_buffer"]),
+        (STATEFUL[1], ["step", "sum"]),
+        (STATEFUL[2], ["step", "square_avg", "grad_avg", "momentum_buffer"]),
+        (STATEFUL[3], ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]),
+        (STATEFUL[4], ["step", "exp_avg", "exp_avg_sq"]),
+    ],
+)
+def test_a_state_goes_out_and_in_under_torchs_names(make: Callable, names: list[str]) -> None:
+    one, other = [parameter(1.0, 2.0), parameter(3.0)], [parameter(1.0, 2.0), parameter(3.0)]
+    first, second = make(one), make(other)
+    for step in range(6):
+        if step == 3:
+            state = first.state_dict()
+            second = make(other)
+            second.param_groups[0]["lr"] = 7.0
+            second.load_state_dict(state)
+            assert list(state["state"][0]) == names
+        for params in (one, other):
+            give(params[0], [step - 2.5, 1.0])
+            give(params[1], [0.5])
+        first.step()
+        second.step()
+
+    assert [p.tolist() for p in one] == [p.tolist() for p in other]
+    assert state["state"][1].get("step", 3) == 3  # a copy: the three steps since are not in it
+
+
+def test_a_state_is_read_as_torch_writes_it() -> None:
+    x = parameter(1.0, 2.0)
+    optimizer = optim.Adam([x])
+    saved = optimizer.state_dict()["param_groups"][0]
+    mean = minigrad.tensor([0.5, 0.5])
+    state = {"step": np.array(3.0, np.float32), "exp_avg": mean, "exp_avg_sq": [1.0, 2.0]}
+    optimizer.load_state_dict(
+        {
+            "state": {5: {**state, "max_exp_avg_sq": None}},
+            "param_groups": [{**saved, "lr": 0.5, "fused": None, "params": [5]}],
+        }
+    )
+    loaded = optimizer.state_dict()
+
+    assert list(loaded["state"]) == [0]
+    assert loaded["state"][0]["step"] == 3
+    assert isinstance(loaded["state"][0]["step"], int)
+    assert loaded["state"][0]["exp_avg"].dtype == np.float64
+    assert list(loaded["state"][0]) == ["step", "exp_avg", "exp_avg_sq"]
+    assert loaded["param_groups"][0]["lr"] == 0.5
+
+
+def test_weights_go_on_to_decay_apart_when_adamw_takes_over_from_adam() -> None:
+    x = parameter(2.0)
+    optimizer = optim.AdamW([x], 0.1, (0.0, 0.0), 0.0)
+    optimizer.load_state_dict(optim.Adam([x], 0.1, (0.0, 0.0), 0.0, 0.5).state_dict())
+    give(x, [4.0])
+    optimizer.step()
+
+    assert math.isclose(x.item(), 1.8)
+
+
+def test_a_state_that_does_not_fit_is_refused_before_anything_changes() -> None:
+    optimizer = optim.SGD([{"params": [parameter(1.0)]}, {"params": [parameter(2.0, 3.0)]}])
+    before = optimizer.state_dict()
+    groups = before["param_groups"]
+    changed = [{**group, "lr": 9.0} for group in groups]
+    for state, saved, message in (
+        ({}, changed[:1], r"groups of \[1\] parameters instead of \[1, 1\]"),
+        ({"0": {}}, changed, r"a state of parameters in no group: \['0'\]"),
+        (
+            {0: {"momentum_buffer": [1.0]}, 1: {"momentum_buffer": [1.0]}},
+            changed,
+            r"momentum_buffer of shape \(1,\) for a parameter of \(2,\)",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            optimizer.load_state_dict({"state": state, "param_groups": saved})
+        assert optimizer.state_dict() == before
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: optim.SGD(p, lr=-1.0), "lr must not be negative, is -1.0"),
+        (lambda p: optim.SGD(p, lr=math.nan), "lr must not be negative, is nan"),
+        (lambda p: optim.SGD(p, momentum=-1.0), "momentum must not be negative"),
+        (lambda p: optim.SGD(p, nesterov=True), "nesterov needs a momentum, and no dampening"),
+        (lambda p: optim.SGD(p, 1.0, 0.5, 0.1, nesterov=True), "nesterov needs a momentum"),
+        (lambda p: optim.Adagrad(p, lr_decay=-1.0), "lr_decay must not be negative"),
+        (lambda p: optim.Adagrad(p, initial_accumulator_value=-1.0), "initial_accumulator_value"),
+        (lambda p: optim.RMSprop(p, alpha=-1.0), "alpha must not be negative"),
+        (
+            lambda p: optim.Adam(p, betas=(0.9, 1.0)),
+            r"betas must lie in \[0, 1\), are \(0.9, 1.0\)",
+        ),
+        (lambda p: optim.AdamW(p, eps=-1.0), "eps must not be negative"),
+        (lambda p: optim.AdamW([{"params": p, "weight_decay": -1}]), "weight_decay must not be"),
+        (lambda p: optim.SGD([]), "at least one parameter"),
+        (lambda p: optim.SGD([*p, *p]), "a parameter is there twice"),
+        (lambda p: optim.SGD([{"params": p}, {"params": p}]), "a parameter is there twice"),
+        (lambda p: optim.SGD([p[0] * 2.0]), "only leaves can be optimized"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(make: Callable, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make([parameter(1.0)])
+
+
+def test_what_is_no_parameter_is_refused() -> None:
+    with pytest.raises(TypeError, match="only tensors can be optimized, not ndarray"):
+        optim.SGD([np.ones(2)])
+    with pytest.raises(TypeError, match="put a single one in a list"):
+        optim.SGD(parameter(1.0))
+    x = parameter(1.0)
+    give(x, [1.0])
+    with pytest.raises(NotImplementedError, match="Optimizer has no updated"):
+        optim.Optimizer([x], {}).step()

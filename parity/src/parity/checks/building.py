@@ -1,0 +1,103 @@
+"""Layers, optimizers and schedulers made on an engine from what the spec says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engines import Adapter
+from ..engines.torch import load_state
+from ..spec.case import Array
+from ..spec.part import Again, Made, New, Part, Rates, Steps
+from .reference import variable
+
+FIRST_RATE, SECOND_RATE = {"lr": 0.1}, {"lr": 0.03}  # of two groups, before any scheduler
+
+
+def tensor(engine: Adapter, array: Array, dtype: str, needed: bool = False) -> Any:
+    """A leaf, of dtype where the array is floating."""
+    return engine.tensor(np.asarray(array, dtype if array.dtype.kind == "f" else None), needed)
+
+
+def arguments(engine: Adapter, values: Any, dtype: str, space: Any, *first: Any) -> Any:
+    """values with tensors for arrays, and for every New what it says, made in space.
+
+    first: what each of these takes before its own arguments.
+    """
+    if isinstance(values, np.ndarray):
+        return tensor(engine, values, dtype)
+    if isinstance(values, New):
+        args = arguments(engine, values.args, dtype, space, *first)
+        kwargs = arguments(engine, values.kwargs, dtype, space, *first)
+        return getattr(space, values.name)(*first, *args, **kwargs)
+    if isinstance(values, list | tuple):
+        return type(values)(arguments(engine, value, dtype, space, *first) for value in values)
+    if isinstance(values, dict):
+        return {k: arguments(engine, value, dtype, space, *first) for k, value in values.items()}
+    return values
+
+
+def layer(engine: Adapter, part: Part, case: Made, dtype: str) -> Any:
+    """The layer, with the numbers that the engine gives it."""
+    args, kwargs = arguments(engine, case.inputs(), dtype, engine.package.nn)
+    return getattr(engine.package.nn, part.name)(*args, **kwargs)
+
+
+def loaded(engine: Adapter, part: Part, case: Made, dtype: str, state: dict[str, Array]) -> Any:
+    """The layer in dtype, with the numbers of state."""
+    module = layer(engine, part, case, dtype)
+    convert(engine, module, dtype)
+    load_state(module, state)
+    return module
+
+
+def convert(engine: Adapter, module: Any, dtype: str) -> None:
+    if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
+        module.to(engine.tensor(np.zeros(1, dtype)).dtype)
+
+
+def inputs(engine: Adapter, call: Any, dtype: str) -> tuple[list[Any], dict[str, Any], list[Any]]:
+    """The arguments of a call, and those of them that need a gradient."""
+    leaves: list[Any] = []
+
+    def given(value: Any, before: list[Any]) -> Any:
+        if isinstance(value, Again):
+            return before[value.position]
+        if not isinstance(value, np.ndarray):
+            return value
+        found = tensor(engine, value, dtype, variable(value))
+        if variable(value):
+            leaves.append(found)
+        return found
+
+    args, kwargs = call.inputs()
+    positional: list[Any] = []
+    for value in args:
+        positional.append(given(value, positional))
+    return positional, {name: given(value, []) for name, value in kwargs.items()}, leaves
+
+
+def optimizer(
+    engine: Adapter, name: str, settings: dict[str, Any], second: Any, parameters: list[Any]
+) -> Any:
+    """An optimizer of parameters, the last two of which are a group of their own if second is."""
+    groups: list[Any] = parameters
+    if second is not None:
+        groups = [{"params": parameters[:-2]}, {"params": parameters[-2:], **second}]
+    return getattr(engine.package.optim, name)(groups, **settings)
+
+
+def of_steps(engine: Adapter, part: Part, case: Steps, parameters: list[Any]) -> Any:
+    return optimizer(engine, part.name, case.kwargs, case.second, parameters)
+
+
+def schedulers(engine: Adapter, part: Part, case: Rates) -> tuple[Any, list[Any]]:
+    """An optimizer of two groups and the schedulers that set their rates."""
+    arrays = [np.ones(2), np.ones(3), np.ones(1)]
+    parameters = [engine.package.nn.Parameter(engine.tensor(array)) for array in arrays]
+    judged = optimizer(engine, "SGD", FIRST_RATE, SECOND_RATE, parameters)
+    space = engine.package.optim.lr_scheduler
+    args, kwargs = arguments(engine, case.inputs(), "float64", space, judged)
+    first = getattr(space, part.name)(judged, *args, **kwargs)
+    return judged, [first, *arguments(engine, case.beside, "float64", space, judged)]

@@ -1,0 +1,284 @@
+"""Is a layer torch's: its names and text, its numbers in training and in eval, its chances?
+
+The weights are drawn here and handed to the engine and to torch through load_state_dict, so that
+no random generator is shared.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import engines
+from ..engines import Adapter
+from ..engines.torch import load_state
+from ..spec.case import Array
+from ..spec.part import Always, Made, Normal, Part, Uniform
+from . import building
+from .measure import (
+    EPS,
+    SIGNAL,
+    InvalidCaseError,
+    Measured,
+    MismatchError,
+    compare,
+    distance,
+    tolerance,
+)
+from .reference import cotangent, same
+from .stochastic import ENOUGH, SIGMAS
+
+Trace = dict[str, Array | None]  # all that can be seen of a layer at work, by what it is
+
+# Of a sample of n numbers, the largest distance between its distribution function and the true one
+# exceeds this over the root of n as rarely as a normal number is five sigmas off.
+KOLMOGOROV = 2.75
+
+
+def form(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
+    """Names, shapes, order, text, and what load_state_dict takes and refuses."""
+    torch = engines.load("torch")
+    own, other = (described(e, building.layer(e, part, case, dtype)) for e in (engine, torch))
+    if "float32" not in engine.dtypes:
+        del other["dtypes"]
+    for what, want in other.items():
+        if own[what] != want:
+            raise MismatchError(f"{what}: {own[what]!r}, should be {want!r}")
+    _judge_loading(engine, part, case, dtype)
+    return Measured()
+
+
+def described(engine: Adapter, module: Any) -> dict[str, Any]:
+    """What there is of a layer by name."""
+    parameters, buffers = list(module.named_parameters()), list(module.named_buffers())
+    state = {name: np.asarray(value) for name, value in module.state_dict().items()}
+    return {
+        "parameters": {name: engine.numpy(p).shape for name, p in parameters},
+        "order of parameters": [name for name, _ in parameters],
+        "buffers": {name: engine.numpy(buffer).shape for name, buffer in buffers},
+        "order of buffers": [name for name, _ in buffers],
+        "state": {name: array.shape for name, array in state.items()},
+        "order of the state": list(state),
+        "dtypes": [str(array.dtype) for array in state.values()],
+        "text": repr(module),
+        "modules": [(name, type(each).__name__) for name, each in module.named_modules()],
+        "training": module.training,
+    }
+
+
+def training(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
+    """Outputs, gradients and buffers in training; by its statistics what is random there."""
+    if case.chance:
+        return _judge_chance(engine, part, case, dtype)
+    return _judge_work(engine, part, case, dtype, True)
+
+
+def evaluation(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
+    """The same after eval()."""
+    return _judge_work(engine, part, case, dtype, False)
+
+
+def initial(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
+    """The numbers that a layer starts with are distributed as promised, and a seed repeats them."""
+    first, second = (_fresh(engine, part, case, dtype, seed) for seed in (0, None))
+    again = _fresh(engine, part, case, dtype, 0)
+    promised = case.initial or {}
+    if first.keys() != promised.keys():
+        raise MismatchError(f"the state is of {list(first)}, should be of {list(promised)}")
+    for name, law in promised.items():
+        if not same(first[name], again[name]):
+            raise MismatchError(f"manual_seed does not repeat {name}")
+        if not isinstance(law, Always) and same(first[name], second[name]):
+            raise MismatchError(f"two layers in a row have the same {name}")
+        _judge_law(name, first[name].astype(np.float64).ravel(), law)
+    return Measured()
+
+
+def work(
+    engine: Adapter,
+    part: Part,
+    case: Made,
+    dtype: str,
+    training: bool,
+    carried: Mapping[int, Array] | None = None,
+) -> Trace:
+    """What a layer does with its calls, one after the other.
+
+    carried: what is carried back, by output, and nothing from the others; else random numbers.
+    """
+    module = building.loaded(engine, part, case, dtype, weights(part, case))
+    module.train(training)
+    trace: Trace = {}
+    for i, call in enumerate(case.on):
+        module.zero_grad()
+        args, kwargs, leaves = building.inputs(engine, call, dtype)
+        value = module(*args, **kwargs)
+        outputs = value if isinstance(value, tuple) else (value,)
+        total = None
+        for k, output in enumerate(outputs):
+            what = f"output {k} of call {i}"
+            trace[what] = None if output is None else engine.numpy(output)
+            array = trace[what]
+            if (
+                array is None
+                or array.dtype.kind != "f"
+                or (carried is not None and k not in carried)
+            ):
+                continue
+            back = cotangent(call, k, array.shape) if carried is None else carried[k]
+            product = engine.call("mul", output, building.tensor(engine, back, dtype))
+            total = _sum(engine, total, engine.call("sum", product))
+        parameters = dict(module.named_parameters())
+        if leaves or parameters:
+            engine.backward(total, np.ones((), dtype))
+        for k, leaf in enumerate(leaves):
+            trace[f"gradient of input {k} of call {i}"] = engine.grad(leaf)
+        for name, parameter in parameters.items():
+            trace[f"gradient of {name} in call {i}"] = engine.grad(parameter)
+        for name, buffer in module.named_buffers():
+            trace[f"{name} after call {i}"] = engine.numpy(buffer)
+    return trace
+
+
+@functools.cache
+def weights(part: Part, case: Made) -> dict[str, Array]:
+    """The numbers of the state, drawn for the shapes that torch's layer has."""
+    torch = engines.load("torch")
+    module = building.layer(torch, part, case, "float64")
+    buffers = {name for name, _ in module.named_buffers()}
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    return case.weights(shapes, buffers)
+
+
+@functools.cache
+def known(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str, float]]:
+    """What torch does in float64, and how far its float32 is from that, in its eps."""
+    torch = engines.load("torch")
+    want, rounded = (work(torch, part, case, dtype, training) for dtype in ("float64", "float32"))
+    errors = {}
+    for what, array in want.items():
+        near, errors[what] = rounded[what], 0.0
+        if array is not None and near is not None and array.dtype.kind == "f":
+            errors[what] = distance(near, array, EPS["float32"])[0]
+        if tolerance(errors[what]) * EPS["float32"] > SIGNAL:
+            raise InvalidCaseError(f"{what} is rounding noise: {errors[what]:.3g} eps in float32")
+    zero = [what for what, a in want.items() if what.startswith("grad") and not np.any(a)]
+    if bool(zero) != bool(case.flat):
+        raise InvalidCaseError(f"flat={case.flat!r}, but all zero: {', '.join(zero) or 'nothing'}")
+    return want, errors
+
+
+def _judge_work(engine: Adapter, part: Part, case: Made, dtype: str, training: bool) -> Measured:
+    want, errors = known(part, case, training)
+    got = work(engine, part, case, dtype, training)
+    if got.keys() != want.keys():
+        raise MismatchError(f"there is {', '.join(got)}; should be {', '.join(want)}")
+    worst = Measured()
+    for what, array in want.items():
+        worst = worst.worst(_compared(what, got[what], array, dtype, errors[what]))
+    return worst
+
+
+def _compared(what: str, got: Array | None, want: Array | None, dtype: str, own: float) -> Measured:
+    if want is None or got is None:
+        if want is not got:
+            raise MismatchError(f"{what} is {'missing' if got is None else 'too many'}")
+        return Measured()
+    floating = want.dtype.kind == "f"
+    error = compare(what, got, want, dtype if floating else str(want.dtype), own)
+    return Measured(error, own) if floating else Measured()
+
+
+def _judge_chance(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
+    """Each element of the output is 0 or 1 / (1 - p) times what it is in eval; so its gradients."""
+    assert case.chance
+    p, k = case.chance.p, case.chance.output
+    whole, errors = known(part, case, training=False)
+    what = f"output {k} of call 0"
+    want = whole[what]
+    if want is None or want.size < ENOUGH or not want.all():
+        raise InvalidCaseError(f"chance needs {ENOUGH} elements, none of them 0 in eval")
+    back = cotangent(case.on[0], k, want.shape)
+    engine.package.manual_seed(0)
+    first, second = (work(engine, part, case, dtype, True, {k: back}) for _ in range(2))
+    engine.package.manual_seed(0)
+    again = work(engine, part, case, dtype, True, {k: back})
+    got, other, repeated = (np.asarray(trace[what]) for trace in (first, second, again))
+    if same(got, other):
+        raise MismatchError("two calls in a row drew the same")
+    if not same(got, repeated):
+        raise MismatchError("manual_seed does not repeat what is drawn")
+    scale = (got != 0) / (1 - p)
+    worst = _compared(what, got, want * scale, dtype, errors[what])
+    left_out, within = float((got == 0).mean()), SIGMAS * math.sqrt(p * (1 - p) / got.size)
+    if not abs(left_out - p) <= within:
+        raise MismatchError(f"{left_out:.2%} were left out, should be {p:.2%} within {within:.2%}")
+    torch = engines.load("torch")
+    reference = work(torch, part, case, "float64", False, {k: back * scale})
+    for name, array in reference.items():
+        if name.startswith("gradient"):
+            worst = worst.worst(_compared(name, first[name], array, dtype, errors[name]))
+    return worst
+
+
+def _judge_loading(engine: Adapter, part: Part, case: Made, dtype: str) -> None:
+    """What is loaded is what there is afterwards; other names and shapes are refused."""
+    state = weights(part, case)
+    module = building.loaded(engine, part, case, dtype, state)
+    for name, value in module.state_dict().items():
+        if not np.array_equal(np.asarray(value), state[name]):
+            raise MismatchError(f"load_state_dict left other numbers in {name}")
+    wrong = {"unexpected": {**state, "another": np.ones(2)}}
+    for name, array in state.items():
+        if array.ndim:  # without its counter, a state is of torch's first versions
+            wrong[f"missing {name}"] = {key: state[key] for key in state if key != name}
+        wrong[f"misshapen {name}"] = {**state, name: np.ones((2, *array.shape))}
+    for what, given in wrong.items():
+        try:
+            load_state(module, given)
+        except RuntimeError:
+            continue
+        raise MismatchError(f"load_state_dict takes a state with {what}")
+
+
+def _fresh(
+    engine: Adapter, part: Part, case: Made, dtype: str, seed: int | None
+) -> dict[str, Array]:
+    """The state of a new layer, after manual_seed unless seed is None."""
+    if seed is not None:
+        engine.package.manual_seed(seed)
+    state = building.layer(engine, part, case, dtype).state_dict()
+    return {name: np.array(value) for name, value in state.items()}
+
+
+def _judge_law(name: str, numbers: Array, law: Uniform | Normal | Always) -> None:
+    """Whether numbers are a sample of what the law says."""
+    if isinstance(law, Always):
+        if not (numbers == law.value).all():
+            raise MismatchError(f"{name} should be {law.value} everywhere at first")
+        return
+    if numbers.size < ENOUGH // 2:
+        raise InvalidCaseError(f"{name} has {numbers.size} numbers: too few for a distribution")
+    ordered, n = np.sort(numbers), numbers.size
+    if isinstance(law, Uniform):
+        share = (ordered / law.bound + 1) / 2
+        # Of n numbers the largest is as rarely as a five-sigma event 15 / n short of the bound.
+        span, least = float(np.abs(numbers).max()) / law.bound, 1 - 15 / n
+        if not least <= span <= 1 + EPS["float32"]:
+            raise MismatchError(f"{name} reaches {span:.4g} of its bound {law.bound:.4g}")
+    else:
+        share = np.array([(1 + math.erf(z / math.sqrt(2))) / 2 for z in ordered / law.std])
+        found, within = float(numbers.std()) / law.std, SIGMAS / math.sqrt(2 * n)
+        if not abs(found - 1) <= within:
+            raise MismatchError(f"{name} has {found:.4g} of its deviation {law.std:.4g}")
+    gap = float(np.abs(share - (np.arange(n) + 0.5) / n).max())
+    if not gap <= KOLMOGOROV / math.sqrt(n):
+        raise MismatchError(f"{name} is not {law}: the distributions are {gap:.3g} apart")
+
+
+def _sum(engine: Adapter, a: Any, b: Any) -> Any:
+    return b if a is None else engine.call("add", a, b)

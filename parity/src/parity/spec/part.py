@@ -1,0 +1,188 @@
+"""What an entry is made of that is no op: a layer, an optimizer, a scheduler; knows none of them.
+
+Each is a class of torch's, which every engine has under the same name, and the ways to set it up.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .case import Array, Call, Case, named
+
+
+class New:
+    """Another part, to be made from these arguments, in the place of an argument."""
+
+    def __init__(self, torch: type, *args: Any, **kwargs: Any) -> None:
+        self.name, self.args, self.kwargs = torch.__name__, args, kwargs
+
+    def __repr__(self) -> str:
+        keywords = [f"{name}={arg!r}" for name, arg in self.kwargs.items()]
+        return f"{self.name}({', '.join([*map(repr, self.args), *keywords])})"
+
+
+@dataclass(frozen=True)
+class Again:
+    """The same tensor as the argument at this position, in the place of an argument."""
+
+    position: int
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Numbers between -bound and bound, all as likely."""
+
+    bound: float
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Normal numbers around 0."""
+
+    std: float
+
+
+@dataclass(frozen=True)
+class Always:
+    """One number everywhere."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Chance:
+    """In training each element of this output is 0 with probability p, else 1 / (1 - p) times."""
+
+    p: float
+    output: int = 0
+
+
+class Made(Call):
+    """A layer made of these arguments: Made(5, 3, bias=False, on=[Case(randn(2, 5))]).
+
+    on: what it is called with, one call after the other. initial: how its parameters and buffers
+    are distributed before anything is loaded, by name. chance: what is random in training, so that
+    it is judged by its statistics there. flat: why a gradient is zero. why: what is awkward.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        on: Sequence[Case] = (),
+        initial: Mapping[str, Uniform | Normal | Always] | None = None,
+        chance: Chance | None = None,
+        flat: str = "",
+        why: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(args, kwargs)
+        self.on, self.initial, self.chance = tuple(on), initial, chance
+        self.flat, self.why = flat, why
+
+    def __repr__(self) -> str:
+        calls = [repr(case).partition(": ")[2] for case in self.on]
+        return f"{super().__repr__()}{' on ' if calls else ''}{', '.join(calls)}"
+
+    def weights(self, shapes: Mapping[str, tuple[int, ...]], buffers: set[str]) -> dict[str, Array]:
+        """Numbers for the state, which float32 holds exactly: none of them is 0 or 1.
+
+        Those of buffers are positive, as a variance and the weights of classes must be. Without
+        dims, the one counter: how many batches there were.
+        """
+        state: dict[str, Array] = {}
+        for name, shape in shapes.items():
+            rng = np.random.default_rng(zlib.crc32(f"{self.id} {name}".encode()))
+            if name in buffers:
+                drawn = rng.uniform(0.5, 2.0, shape) if shape else np.array(3)
+            else:
+                drawn = rng.normal(0.25, 0.5, shape)
+            kind = np.float32 if drawn.dtype.kind == "f" else np.int64
+            state[name] = drawn.astype(kind).astype(np.float64 if kind is np.float32 else kind)
+        return state
+
+
+SHAPES = ((3, 4), (5,), (2, 1, 3), (1,))  # of the parameters that an optimizer is given
+
+
+class Steps(Call):
+    """An optimizer of these settings: Steps(lr=0.1, momentum=0.9).
+
+    second: settings of its own for the group of the last two parameters; None makes one group.
+    """
+
+    def __init__(self, second: Mapping[str, Any] | None = None, **settings: Any) -> None:
+        super().__init__((), settings)
+        self.second = second
+
+    def __repr__(self) -> str:
+        rest = "" if self.second is None else f" and a group of {dict(self.second)}"
+        return f"{super().__repr__()}{rest}"
+
+    def parameters(self) -> list[Array]:
+        """Where the parameters begin; float32 holds them exactly, as it does the gradients."""
+        return [self._drawn(f"parameter {i}", shape) for i, shape in enumerate(SHAPES)]
+
+    def gradients(self, step: int) -> list[Array | None]:
+        """The gradients at a step, counted from 1.
+
+        The second parameter has none at every third step, and the third not before the fourth.
+        """
+        absent = {1} if step % 3 == 0 else set()
+        absent |= {2} if step < 4 else set()
+        return [
+            None if i in absent else self._drawn(f"gradient {i} at {step}", shape)
+            for i, shape in enumerate(SHAPES)
+        ]
+
+    def _drawn(self, what: str, shape: tuple[int, ...]) -> Array:
+        rng = np.random.default_rng(zlib.crc32(f"{self.id} {what}".encode()))
+        return rng.standard_normal(shape).astype(np.float32).astype(np.float64)
+
+
+class Rates(Call):
+    """A scheduler of these arguments; beside: others of the same optimizer, stepped after it."""
+
+    def __init__(self, *args: Any, beside: Sequence[New] = (), **kwargs: Any) -> None:
+        super().__init__(args, kwargs)
+        self.beside = tuple(beside)
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()}{' beside ' if self.beside else ''}" + ", ".join(
+            map(repr, self.beside)
+        )
+
+
+class Part:
+    """A class of torch's, and the ways to set it up that are checked."""
+
+    kind = ""
+
+    def __init__(self, torch: type, *cases: Call) -> None:
+        self.torch, self.name = torch, torch.__name__
+        self.cases = tuple(named(case, f"{self.name}[{i}]") for i, case in enumerate(cases))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}: {len(self.cases)} cases)"
+
+
+class Layer(Part):
+    kind = "layer"
+
+    def __init__(self, torch: type, *cases: Made) -> None:
+        super().__init__(torch, *cases)
+        for case in self.cases:
+            assert isinstance(case, Made)
+            case.on = tuple(named(call, f"{case.id} call {i}") for i, call in enumerate(case.on))
+
+
+class Optimizer(Part):
+    kind = "optimizer"
+
+
+class Scheduler(Part):
+    kind = "scheduler"

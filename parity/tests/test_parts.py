@@ -1,0 +1,139 @@
+"""Layers, optimizers and schedulers: honest engines pass, planted faults are rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from part_faults import FAULTS, Fault
+
+from parity import checks, engines
+from parity.checks import layers
+from parity.checks.items import applicable
+from parity.spec import OPS, PARTS, PARTS_BY_NAME
+from parity.spec.case import Case, randn, values
+from parity.spec.part import Layer, Made, Normal, Part, Uniform
+
+SPACES = {"layer": "nn", "optimizer": "optim", "scheduler": "optim.lr_scheduler"}
+
+
+def rejected_by(engine: Any, part: Part) -> frozenset[str]:
+    """The checks that fail for a part of an engine, on any of its cases."""
+    results = [
+        checks.run(engine, part, case, check, dtype)
+        for case in part.cases
+        for check, dtypes in applicable(part, case).items()
+        for dtype in dtypes
+        if dtype in engine.dtypes
+    ]
+    assert results, f"nothing checks {part.name}"
+    return frozenset(result.check for result in results if result.status == "failed")
+
+
+def failure(engine: Any, part: Part, check: str, dtype: str = "float64") -> str:
+    result = checks.run(engine, part, part.cases[0], check, dtype)
+    assert result.status == "failed"
+    return result.message
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+@pytest.mark.parametrize("name", engines.OURS)
+def test_an_honest_engine_passes(name: str, part: Part) -> None:
+    assert rejected_by(engines.load(name), part) == frozenset()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.name}-{fault.story}")
+def test_the_fault_is_rejected(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fault.space, fault.name, fault.wrong)
+
+    found = rejected_by(engines.load("minigrad"), PARTS_BY_NAME[fault.name])
+
+    assert found == fault.checks, fault.wrong.__doc__
+
+
+def test_every_check_has_a_fault() -> None:
+    known = {c for part in PARTS for case in part.cases for c in applicable(part, case)}
+
+    assert {check for fault in FAULTS for check in fault.checks} == known
+    assert len({fault.story for fault in FAULTS}) == len(FAULTS)
+
+
+def test_names_are_torchs_and_of_one_thing_each() -> None:
+    package = engines.load("torch").package
+    for part in PARTS:
+        space: Any = package
+        for name in SPACES[part.kind].split("."):
+            space = getattr(space, name)
+        assert getattr(space, part.name) is part.torch
+    names = [entry.name for entry in (*OPS, *PARTS)]
+    assert len(set(names)) == len(names)
+
+
+def test_weights_are_of_the_case_and_hide_nothing() -> None:
+    batch_norm = PARTS_BY_NAME["BatchNorm1d"]
+    first, other = (layers.weights(batch_norm, case) for case in batch_norm.cases[:2])
+
+    assert list(first) == list(batch_norm.torch(4).state_dict())
+    assert (first["running_var"] > 0).all()
+    assert first["num_batches_tracked"] == 3
+    for name, array in first.items():
+        assert np.array_equal(array, array.astype(np.float32))
+        assert array.ndim == 0 or not np.array_equal(array, other[name])
+        assert array.ndim == 0 or np.unique(array).size == array.size
+
+
+def test_a_layer_whose_gradient_shows_nothing_is_an_invalid_case() -> None:
+    torch_engine = engines.load("torch")
+    dead = Layer(torch.nn.ReLU, Made(on=[Case(values([-1.0, -2.0]))]))
+    excused = Layer(torch.nn.ReLU, Made(on=[Case(values([-1.0, -2.0]))], flat="all negative"))
+    boast = Layer(torch.nn.ReLU, Made(on=[Case(values([1.0, 2.0]))], flat="all negative"))
+
+    assert "invalid case: flat='', but all zero: gradient of" in failure(
+        torch_engine, dead, "training"
+    )
+    assert rejected_by(torch_engine, excused) == frozenset()
+    assert "all zero: nothing" in failure(torch_engine, boast, "evaluation")
+
+
+@pytest.mark.parametrize(
+    ("law", "passes"),
+    [
+        (Uniform(3**-0.5), True),
+        (Uniform(1.02 * 3**-0.5), False),
+        (Uniform(0.99 * 3**-0.5), False),
+        (Normal(1 / 3), False),
+    ],
+)
+def test_a_distribution_is_told_from_its_neighbours(law: Any, passes: bool) -> None:
+    linear = Layer(torch.nn.Linear, Made(3, 1000, bias=False, initial={"weight": law}))
+
+    assert (rejected_by(engines.load("torch"), linear) == frozenset()) is passes
+
+
+def test_few_numbers_have_no_distribution() -> None:
+    linear = Layer(torch.nn.Linear, Made(3, 4, bias=False, initial={"weight": Uniform(3**-0.5)}))
+
+    assert "invalid case: weight has 12 numbers" in failure(
+        engines.load("torch"), linear, "initial"
+    )
+
+
+def test_a_failure_says_what_and_how_to_repeat_it(altered: Callable[..., Any]) -> None:
+    class Loud(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 1.5 * super().forward(x)
+
+    Loud.__name__ = "Linear"
+    linear = Layer(torch.nn.Linear, Made(5, 3, on=[Case(randn(2, 5))]))
+    nn = type("nn", (), {"Linear": Loud})
+    package = type("package", (), {"nn": nn, "manual_seed": torch.manual_seed})
+
+    message = failure(altered(package=package), linear, "training")
+
+    assert message.startswith("other Linear[0] training float64: output 0 of call 0 is off by ")
+    assert message.endswith(
+        'parity check --engine other --case "Linear[0]" --check training --dtype float64'
+    )
