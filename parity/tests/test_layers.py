@@ -45,10 +45,11 @@ LAYERS = {
         ("__init__",),
     ),
     "parity": (
+        ("corpus", "models"),
         ("spec",),
         ("engines",),
         ("checks",),
-        ("mutants", "fuzz"),
+        ("mutants", "fuzz", "tasks"),
         ("report",),
         ("cli", "plugin", "__init__"),
     ),

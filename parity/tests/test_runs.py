@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from parity import corpus
 from parity.checks.runs import RunResult, check_run
 from parity.engines import OURS, load, torch_gpt
-from parity.spec import corpus
 from parity.spec.runs import RUNS, Run
 
 TINY = replace(RUNS[0], steps=4, new_tokens=12)

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import engines
-from ..spec import corpus
+from .. import corpus, engines
 from ..spec.runs import Run
 from .measure import EPS, distance
 

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any
 
-from .. import checks
+from .. import checks, corpus
 from ..checks.determinism import PROCESSES, Determinism, determinism
 from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
 from ..engines import Adapter, names
-from ..spec import FAMILIES, PARTS, Op, corpus, skips
+from ..spec import FAMILIES, PARTS, Op, skips
 from ..spec.runs import RUNS, Run
 from .environment import environment, executor, version
 

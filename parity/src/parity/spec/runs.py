@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import corpus
+from .. import corpus
 
 Array = np.ndarray[Any, Any]
 

@@ -1,0 +1,89 @@
+"""What a task is: data, a model, a loss and what is measured of it, over any engine.
+
+Initial weights and batches are drawn here with NumPy, so that engines start alike and see the same
+data. A batch is a function of the seed and of its number alone: that number is all there is to know
+about the position in the data, and a training that goes on later draws what it would have drawn.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..engines import Adapter
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a task is trained; its options on the command line have the same names.
+
+    steps: of the optimizer. accumulate: batches whose gradients make one step. eval_every,
+    checkpoint_every: steps; 0 is only at the end. schedule: constant, linear or cosine, down to a
+    tenth of lr over all steps; warmup: steps at the beginning in which lr rises. clip: the largest
+    norm of all gradients together; 0 leaves them. dtype: float32 or float64; an engine of one dtype
+    has its own.
+    """
+
+    steps: int
+    batch_size: int
+    optimizer: str = "AdamW"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    accumulate: int = 1
+    eval_every: int = 0
+    checkpoint_every: int = 0
+    schedule: str = "constant"
+    warmup: int = 0
+    clip: float = 0.0
+    seed: int = 0
+    dtype: str = "float32"
+
+
+class Task(ABC):
+    """One thing to learn. A subclass draws its data in __init__, before any engine is there.
+
+    name: on the command line. unit: what the speed counts, "tokens" or "samples".
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str] = "samples"
+
+    settings: Settings
+
+    @abstractmethod
+    def model(self, package: Any) -> Any:
+        """A new model of the engine whose module this is."""
+
+    @abstractmethod
+    def initial(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        """First weights by name (float64), for the names and shapes of the model's parameters."""
+
+    @abstractmethod
+    def batch(self, number: int) -> Sequence[Array]:
+        """The training batch of this number, counted from 0."""
+
+    @abstractmethod
+    def loss(self, engine: Adapter, model: Any, batch: Sequence[Any]) -> Any:
+        """The loss of a batch, as a tensor of one element; batch: tensors of the engine."""
+
+    @abstractmethod
+    def evaluate(self, engine: Adapter, model: Any) -> dict[str, float]:
+        """Metrics by name, such as "validation loss"; the model is in evaluation, without grad."""
+
+    def units(self, batch: Sequence[Array]) -> int:
+        """How many tokens or samples a batch holds."""
+        return len(batch[0])
+
+    def closing(self, engine: Adapter, model: Any) -> str:
+        """What is to be seen at the end: predictions, a sample of text; "" where there is none."""
+        return ""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the data and the model are: a checkpoint of another is refused."""
+        return {"task": self.name}
