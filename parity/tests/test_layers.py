@@ -48,9 +48,10 @@ LAYERS = {
         ("__init__",),
     ),
     "parity": (
-        ("corpus", "files", "models"),
+        ("corpus", "environment", "files", "models"),
         ("spec",),
         ("engines",),
+        ("usage",),
         ("checks",),
         ("mutants", "fuzz", "tasks"),
         ("report",),
@@ -83,8 +84,9 @@ OUTSIDE = {
         "minigrad": ["engines.minigrad"],
         "cudagrad": ["engines.cudagrad"],
         "hypothesis": ["fuzz"],
-        "click": ["cli"],
-        "rich": ["cli"],
+        "click": ["cli", "usage", "tasks.commands", "tasks.options", "tasks.launching"],
+        "rich": ["cli", "usage", "tasks.progress", "tasks.results"],
+        "matplotlib": ["tasks.curve"],
         "jinja2": ["report"],
         "plotly": ["report"],
         "pytest": ["plugin"],
@@ -96,6 +98,9 @@ INSIDE = {
     "minigrad.serialization": "who only computes needs NumPy alone",
     "cudagrad.serialization": "who only computes needs NumPy and numba alone",
     "parity.cli": "the command must start, and refuse bad usage, without waiting for torch",
+    "parity.usage": "the command must start, and refuse bad usage, without waiting for NumPy",
+    "parity.tasks.commands": "the command must start, and refuse bad usage, without NumPy",
+    "parity.tasks.launching": "only who keeps a curve waits for matplotlib",
     "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",
 }
 
