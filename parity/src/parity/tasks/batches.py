@@ -1,0 +1,63 @@
+"""Rows of arrays: shuffled into mini-batches for training, and fed through a model in chunks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engines import Adapter
+
+Array = np.ndarray[Any, Any]
+
+CHUNK = 1024  # rows that go through a model at once where no gradient is wanted
+
+
+class Epochs:
+    """Mini-batches of rows; an epoch has each row once, in an order that its number decides.
+
+    arrays: as many rows each. len() is the number of batches in an epoch; its last may be smaller.
+    """
+
+    def __init__(self, arrays: Sequence[Array], batch_size: int, seed: int) -> None:
+        self._arrays = tuple(arrays)
+        self._size = batch_size
+        self._seed = seed
+        self._epoch = -1  # that of _shuffled
+        self._shuffled: tuple[Array, ...] = ()
+
+    def __len__(self) -> int:
+        return -(-len(self._arrays[0]) // self._size)
+
+    def batch(self, number: int) -> tuple[Array, ...]:
+        """The batch of this number, counted from 0 and on through all epochs."""
+        epoch, position = divmod(number, len(self))
+        if epoch != self._epoch:
+            # All rows are gathered once an epoch: a batch is then a slice.
+            order = np.random.default_rng((self._seed, epoch)).permutation(len(self._arrays[0]))
+            self._shuffled = tuple(array[order] for array in self._arrays)
+            self._epoch = epoch
+        start = position * self._size
+        return tuple(array[start : start + self._size] for array in self._shuffled)
+
+
+def outputs(engine: Adapter, model: Any, inputs: Array) -> Array:
+    """What the model says of every row of inputs."""
+    parts = (inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK))
+    return np.concatenate([engine.numpy(model(engine.tensor(part))) for part in parts])
+
+
+def accuracy(engine: Adapter, model: Any, inputs: Array, classes: Array) -> float:
+    """The share of rows to whose class the model gives the highest score."""
+    return float((outputs(engine, model, inputs).argmax(axis=1) == classes).mean())
+
+
+def digest(*arrays: Array) -> str:
+    """A fingerprint of arrays: their shapes, dtypes and numbers."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.shape}{array.dtype}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()[:16]
