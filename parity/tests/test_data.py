@@ -474,7 +474,7 @@ def test_the_command_downloads(server: Server, capsys: pytest.CaptureFixture[str
     ("command", "sentence"),
     [
         ("sales", "Missing option '--out'."),
-        ("sales --out {tmp}", "cannot write {tmp}: Is a directory"),
+        ("sales --out {tmp}", "cannot write {tmp}: it is a folder"),
         ("sales --out {tmp}/none/sales.tsv", "cannot write {tmp}/none/sales.tsv: No such file"),
         ("sales --out {tmp}/sales.tsv --rows 0", "Invalid value for '--rows'"),
         ("sales --out {tmp}/sales.tsv --seed -1", "Invalid value for '--seed'"),

@@ -67,6 +67,7 @@ OUTSIDE = {
         "micrograd": ["engines.micrograd"],
         "minigrad": ["engines.minigrad"],
         "cudagrad": ["engines.cudagrad"],
+        "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
         "click": ["cli", "tasks.data.commands"],
         "rich": ["cli"],

@@ -1,18 +1,13 @@
-"""Rows of arrays: shuffled into mini-batches for training, and fed through a model in chunks."""
+"""Rows of arrays in mini-batches."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..engines import Adapter
-
 Array = np.ndarray[Any, Any]
-
-CHUNK = 1024  # rows that go through a model at once where no gradient is wanted
 
 
 class Epochs:
@@ -41,23 +36,3 @@ class Epochs:
             self._epoch = epoch
         start = position * self._size
         return tuple(array[start : start + self._size] for array in self._shuffled)
-
-
-def outputs(engine: Adapter, model: Any, inputs: Array) -> Array:
-    """What the model says of every row of inputs."""
-    parts = (inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK))
-    return np.concatenate([engine.numpy(model(engine.tensor(part))) for part in parts])
-
-
-def accuracy(engine: Adapter, model: Any, inputs: Array, classes: Array) -> float:
-    """The share of rows to whose class the model gives the highest score."""
-    return float((outputs(engine, model, inputs).argmax(axis=1) == classes).mean())
-
-
-def digest(*arrays: Array) -> str:
-    """A fingerprint of arrays: their shapes, dtypes and numbers."""
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(f"{array.shape}{array.dtype}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()[:16]

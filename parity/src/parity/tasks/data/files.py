@@ -22,6 +22,8 @@ def reading(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of path once all is written; until then path is as it was."""
+    if path.is_dir():  # or it would be said only when all is written
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         with open(unfinished, "wb") as file:

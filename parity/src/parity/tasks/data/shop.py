@@ -13,7 +13,6 @@ from .files import replacing
 
 Array = np.ndarray[Any, Any]
 
-ROWS = 366_000
 YEAR = 2024
 DAYS = 366
 BAD = 5_000  # of so many rows, one is malformed
@@ -58,7 +57,7 @@ FLAWS = (
 )
 
 
-def write(path: Path, rows: int = ROWS, seed: int = 0) -> None:
+def write(path: Path, rows: int, seed: int = 0) -> None:
     """Write a file of rows lines, one in BAD of them malformed; the same for the same seed.
 
     Raises OSError, in one sentence, if it cannot be written; there is then no half of it.
