@@ -182,6 +182,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         half.writelines([b"half of the n", None])  # type: ignore[list-item]
 
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
     with files.replacing(path) as whole:
         whole.write(b"new")
     assert path.read_bytes() == b"new"
@@ -266,7 +267,8 @@ IMAGES = np.arange(4 * 28 * 28).reshape(4, 28, 28).astype(np.uint8)
         (gzip.compress(packed(LABELS))[:-9], "is truncated: it ends too early"),
         (gzip.compress(packed(LABELS))[:-1], "is truncated: it ends too early"),
         (gzip.compress(packed(LABELS))[:-6] + b"xxxxxx", "is damaged: CRC check failed"),
-        (b"\x1f\x8b" + bytes(30), "is damaged: "),
+        (b"\x1f\x8b" + bytes(30), "is damaged: Unknown compression method"),
+        (gzip.compress(packed(LABELS))[:10] + b"\xff" * 30, "is damaged: .*invalid block type"),
     ],
 )
 def test_a_wrong_idx_file_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -337,7 +339,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(TEXT)))  # so that less is an aborted answer
+        self.send_header("Content-Length", str(max(len(content), len(TEXT))))
         self.end_headers()
         self.wfile.write(content)
 
@@ -389,6 +391,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(server: Server, tmp_pat
     [
         (TEXT[:-1] + b"?", "its SHA-256 is wrong"),
         (TEXT[:-1], f"{len(TEXT) - 1} bytes instead of {len(TEXT)}"),
+        (TEXT + b"!", f"more than {len(TEXT)} bytes"),
         (None, "Not Found"),
     ],
 )

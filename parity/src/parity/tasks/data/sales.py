@@ -85,7 +85,7 @@ def read(path: Path) -> Sales:
     rows, malformed = [], []
     with reading(path) as file:
         # Bytes that are not UTF-8 stay what they are: two categories never become one.
-        lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape")
+        lines = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape")
         for number, line in enumerate(lines, 1):
             try:
                 rows.append(_row(line))
