@@ -21,7 +21,8 @@ LAYERS = {
         ("engine",),
         ("scalar", "lists", "arguments"),
         ("ops",),
-        ("nn", "optim"),
+        ("nn", "optim", "serialization"),
+        ("pretrained",),
         ("gpt",),
         ("__init__",),
     ),
@@ -29,7 +30,8 @@ LAYERS = {
         ("random", "dtypes", "arguments", "special"),
         ("engine",),
         ("ops",),
-        ("nn", "optim"),
+        ("nn", "optim", "serialization"),
+        ("pretrained",),
         ("gpt",),
         ("__init__",),
     ),
@@ -40,12 +42,13 @@ LAYERS = {
         ("arrays", "random", "dtypes", "arguments"),
         ("engine", "indexing"),
         ("ops",),
-        ("nn", "optim"),
+        ("nn", "optim", "serialization"),
+        ("pretrained",),
         ("gpt",),
         ("__init__",),
     ),
     "parity": (
-        ("corpus", "models"),
+        ("corpus", "files", "models"),
         ("spec",),
         ("engines",),
         ("checks",),
@@ -59,11 +62,23 @@ LAYERS = {
 # a folder; "" is everywhere.
 OUTSIDE = {
     "micrograd": {},
-    "minigrad": {"numpy": [""]},
-    "cudagrad": {"numpy": [""], "numba": ["device", "emulator"], "llvmlite": ["emulator"]},
+    "minigrad": {"numpy": [""], "safetensors": ["serialization"]},
+    "cudagrad": {
+        "numpy": [""],
+        "numba": ["device", "emulator"],
+        "llvmlite": ["emulator"],
+        "safetensors": ["serialization"],
+    },
     "parity": {
         "numpy": [""],
-        "torch": ["spec", "engines.torch", "engines.torch_gpt", "checks.reference"],
+        "torch": [
+            "spec",
+            "engines.torch",
+            "engines.torch_gpt",
+            "engines.torch_serialization",
+            "checks.reference",
+        ],
+        "safetensors": ["engines.pretrained"],
         "micrograd": ["engines.micrograd"],
         "minigrad": ["engines.minigrad"],
         "cudagrad": ["engines.cudagrad"],
@@ -79,6 +94,8 @@ OUTSIDE = {
 
 # Imports inside functions hide a layer: none, but for these reasons.
 INSIDE = {
+    "minigrad.serialization": "who only computes needs NumPy alone",
+    "cudagrad.serialization": "who only computes needs NumPy and numba alone",
     "parity.cli": "the command must start, and refuse bad usage, without waiting for torch",
     "parity.tasks.data.commands": "they are among the commands that must start",
     "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",
