@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from parity.cli import main
-from parity.tasks.data import downloads, files, idx, sales, shop
+from parity.tasks.data import downloads, idx, sales, shop
 
 Array = np.ndarray[Any, Any]
 
@@ -170,23 +170,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         sales.read(tmp_path / "none")
     with pytest.raises(IsADirectoryError, match=r"cannot read .*: Is a directory"):
         sales.read(tmp_path)
-
-
-# ---- files
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(TypeError), files.replacing(path) as half:
-        half.writelines([b"half of the n", None])  # type: ignore[list-item]
-
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-    with files.replacing(path) as whole:
-        whole.write(b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 # ---- IDX

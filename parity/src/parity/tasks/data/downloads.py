@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import made, reading, replacing
+from .files import make, reading, write
 
 TIMEOUT = 30  # seconds without an answer
 
@@ -73,7 +73,7 @@ def fetch(name: str, folder: Path | None = None) -> tuple[Path, ...]:
     if name not in SETS:
         raise ValueError(f"no data {name!r}; there are {', '.join(SETS)}")
     folder = folder or cache()
-    made(folder)
+    make(folder)
     return tuple(_fetched(source, folder / source.file) for source in SETS[name])
 
 
@@ -100,8 +100,7 @@ def _fetched(source: Source, path: Path) -> Path:
             failures.append(f"{url} ({getattr(error, 'reason', None) or error})")
             continue
         if not (wrong := _wrong(source, content)):
-            with replacing(path) as file:
-                file.write(content)
+            write(path, [content])
             return path
         failures.append(f"{url} ({wrong})")
     raise ConnectionError(

@@ -1,12 +1,13 @@
-"""Files are read with one sentence for what goes wrong, and written whole or not at all."""
+"""Files of the user's, with one sentence for what goes wrong with them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from ... import files
 
 
 @contextmanager
@@ -19,25 +20,17 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         raise _said(error, f"cannot read {path}") from error
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of path once all is written; until then path is as it was."""
+def write(path: Path, parts: Iterable[bytes]) -> None:
+    """Write the file whole or not at all; an OSError names it in one sentence."""
     if path.is_dir():  # or it would be said only when all is written
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        with open(unfinished, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        files.replace(path, parts)
     except OSError as error:
         raise _said(error, f"cannot write {path}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
-def made(folder: Path) -> None:
+def make(folder: Path) -> None:
     """Make the folder, and those that it is in, where they are not yet there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

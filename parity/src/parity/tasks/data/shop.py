@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .files import replacing
+from . import files
 
 Array = np.ndarray[Any, Any]
 
-YEAR = 2024
+NEW_YEAR = datetime.datetime(2024, 1, 1)
 DAYS = 366
 BAD = 5_000  # of so many rows, one is malformed
 NOISE = 0.01  # of a total: discounts, tips and slips of the hand
@@ -48,7 +48,7 @@ def _wrong(column: int, text: str) -> Callable[[list[str]], list[str]]:
 FLAWS = (
     lambda fields: fields[:-1],
     lambda fields: [*fields, "return"],
-    _wrong(2, f"{YEAR}-02-30"),
+    _wrong(2, f"{NEW_YEAR.year}-02-30"),
     _wrong(4, "-2"),
     _wrong(4, "NaN"),
     _wrong(4, "n/a"),
@@ -62,38 +62,41 @@ def write(path: Path, rows: int, seed: int = 0) -> None:
 
     Raises OSError, in one sentence, if it cannot be written; there is then no half of it.
     """
-    rng = np.random.default_rng(seed)
+    files.write(path, _chunks(rows, np.random.default_rng(seed)))
+
+
+def _chunks(rows: int, rng: np.random.Generator) -> Iterator[bytes]:
+    """The lines of the file, CHUNK at a time."""
     names, codes, categories, prices = _products(rng)
     seconds = _seconds(rng, rows)
     popular = rng.dirichlet(np.full(len(names), 2.0))
-    with replacing(path) as file:
-        for start in range(0, rows, CHUNK):
-            when = seconds[start : start + CHUNK]
-            count = len(when)
-            product = rng.choice(len(names), count, p=popular)
-            quantity = np.minimum(rng.geometric(0.25, count), 12)
-            inflated = prices[product] * (1 + 0.03 * when / (DAYS * 86400))
-            price = np.maximum(np.round(inflated * rng.uniform(0.95, 1.05, count), 2), 0.01)
-            total = np.round(quantity * price * (1 + NOISE * rng.standard_normal(count)), 2)
-            user = (4_000 * rng.power(2.0, count)).astype(int)
-            flaw = np.where(rng.random(count) < 1 / BAD, rng.integers(len(FLAWS), size=count), -1)
-            lines = []
-            for i, p in enumerate(product):
-                moment = datetime.datetime(YEAR, 1, 1) + datetime.timedelta(seconds=int(when[i]))
-                fields = [
-                    names[p],
-                    codes[p],
-                    f"{moment:%Y-%m-%d}",
-                    f"{moment:%Y-%m-%d %H:%M:%S}",
-                    f"{quantity[i]}",
-                    f"{price[i]:.2f}",
-                    categories[p],
-                    f"user{user[i]:04}",
-                    f"{total[i]:.2f}",
-                    f"{start + i + 1:08}",
-                ]
-                lines.append("\t".join(FLAWS[flaw[i]](fields) if flaw[i] >= 0 else fields))
-            file.write("".join(f"{line}\n" for line in lines).encode())
+    for start in range(0, rows, CHUNK):
+        when = seconds[start : start + CHUNK]
+        count = len(when)
+        product = rng.choice(len(names), count, p=popular)
+        quantity = np.minimum(rng.geometric(0.25, count), 12)
+        inflated = prices[product] * (1 + 0.03 * when / (DAYS * 86400))
+        price = np.round(inflated * rng.uniform(0.95, 1.05, count), 2)
+        total = np.round(quantity * price * (1 + NOISE * rng.standard_normal(count)), 2)
+        user = (4_000 * rng.power(2.0, count)).astype(int)
+        flaw = np.where(rng.random(count) < 1 / BAD, rng.integers(len(FLAWS), size=count), -1)
+        lines = []
+        for i, p in enumerate(product):
+            moment = NEW_YEAR + datetime.timedelta(seconds=int(when[i]))
+            fields = [
+                names[p],
+                codes[p],
+                f"{moment:%Y-%m-%d}",
+                f"{moment:%Y-%m-%d %H:%M:%S}",
+                f"{quantity[i]}",
+                f"{price[i]:.2f}",
+                categories[p],
+                f"user{user[i]:04}",
+                f"{total[i]:.2f}",
+                f"{start + i + 1:08}",
+            ]
+            lines.append("\t".join(FLAWS[flaw[i]](fields) if flaw[i] >= 0 else fields) + "\n")
+        yield "".join(lines).encode()
 
 
 def _products(rng: np.random.Generator) -> tuple[list[str], list[str], list[str], Array]:
@@ -111,7 +114,7 @@ def _products(rng: np.random.Generator) -> tuple[list[str], list[str], list[str]
 
 def _seconds(rng: np.random.Generator, rows: int) -> Array:
     """When each sale was, in seconds of the year, in order: more on Saturdays and in December."""
-    first = datetime.date(YEAR, 1, 1).weekday()
+    first = NEW_YEAR.weekday()
     day = np.arange(DAYS)
     busy = np.array([1.0, 0.9, 0.95, 1.0, 1.3, 1.6, 0.4])[(first + day) % 7]  # from Monday on
     busy *= np.where(day >= 335, 1.5, 1.0)
