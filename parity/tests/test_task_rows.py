@@ -20,7 +20,7 @@ from parity.tasks.data import idx
 from parity.tasks.data.sales import Sales
 from parity.tasks.digits import Digits
 from parity.tasks.moons import Moons
-from parity.tasks.sales import SalesTotals, features
+from parity.tasks.sales import SalesTotals, defaults, features
 from parity.tasks.task import Settings
 
 Array = np.ndarray[Any, Any]
@@ -114,6 +114,15 @@ def test_the_test_is_the_end_of_the_file() -> None:
     assert task.test[1].ravel().tolist() == [8, 9]
     seen = np.concatenate([task.batch(number)[1] for number in range(len(task.epochs))])
     assert np.allclose(np.sort(seen.ravel()), (np.arange(8) - 3.5) / np.arange(8).std())
+
+
+def test_an_epoch_ends_with_an_evaluation() -> None:
+    sales = Sales(*[np.ones(1000)] * 4, ["A"] * 1000)
+    settings = defaults(sales, "SGD")
+
+    assert len(SalesTotals(settings, sales).epochs) == settings.eval_every == 4
+    assert settings.steps % settings.eval_every == 0
+    assert settings.lr > defaults(sales).lr
 
 
 def test_the_error_is_in_units_of_the_file(torch_engine: engines.Adapter) -> None:

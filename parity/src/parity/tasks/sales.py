@@ -13,6 +13,17 @@ from .data.sales import Sales
 from .rows import Rows
 from .task import Array, Settings
 
+EPOCHS = 5
+
+
+def defaults(sales: Sales, optimizer: str = "Adam") -> Settings:
+    """Some epochs, and an evaluation after each; SGD wants larger steps than what adapts them."""
+    training = _training(sales)
+    size = 256
+    epoch = -(-training // size)
+    lr = 0.1 if optimizer == "SGD" else 3e-3
+    return Settings(EPOCHS * epoch, size, optimizer, lr, eval_every=epoch)
+
 
 class Standard:
     """Numbers as they differ from the mean of some, in their standard deviations."""
@@ -52,9 +63,7 @@ class SalesTotals(Rows):
     name = "sales"
 
     def __init__(self, settings: Settings, sales: Sales) -> None:
-        if len(sales) < 2:
-            raise ValueError("one sale is too few: one is needed for training, one for the test")
-        training = len(sales) * 4 // 5
+        training = _training(sales)
         x = features(sales, training).astype(settings.dtype)  # (N, features)
         self.width = x.shape[1]
         self.standard = Standard(sales.total[:training, None])
@@ -75,3 +84,10 @@ class SalesTotals(Rows):
             "test MAE": float(np.abs(predicted - total).mean()),
             "test MAE of the mean": float(np.abs(self.standard.mean - total).mean()),
         }
+
+
+def _training(sales: Sales) -> int:
+    """How many sales are for training."""
+    if len(sales) < 2:
+        raise ValueError("one sale is too few: one is needed for training, one for the test")
+    return len(sales) * 4 // 5
