@@ -27,7 +27,7 @@ LAYERS = {
     ),
     "minigrad": (
         ("random", "dtypes", "arguments", "special"),
-        ("engine",),
+        ("engine", "function"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("gpt",),
@@ -38,7 +38,7 @@ LAYERS = {
         ("device",),
         ("kernels",),
         ("arrays", "random", "dtypes", "arguments"),
-        ("engine", "indexing"),
+        ("engine", "function", "indexing"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("gpt",),

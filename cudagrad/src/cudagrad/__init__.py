@@ -12,11 +12,14 @@ Without a GPU the same kernels run on the CPU: `cudagrad.device.describe()` says
 
 from . import device, gpt, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
+from .function import Function, checkpoint
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
 
 __all__ = [
+    "Function",
     "Tensor",
+    "checkpoint",
     "device",
     "get_rng_state",
     "gpt",

@@ -17,6 +17,7 @@ import numpy as np
 from . import arrays, nn, ops, random
 from .arguments import indices, option, whole
 from .engine import Tensor, no_grad, tensor
+from .function import checkpoint
 from .sampling import Sampler
 
 _GPT2 = {"vocab_size": 50257, "block_size": 1024}
@@ -153,6 +154,7 @@ class Transformer(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = _norm(config)
+        self.gradient_checkpointing = config.gradient_checkpointing
 
     def forward(self, idx: Any, cache: KVCache | None = None) -> Tensor:
         T = idx.shape[1]
@@ -160,7 +162,10 @@ class Transformer(nn.Module):
         positions = np.arange(past, past + T)
         x = self.drop(ops.add(self.wte(idx), self.wpe(positions)))  # (B, T, C)
         for block in self.h:
-            x = block(x, cache)
+            if self.gradient_checkpointing and cache is None:
+                x = checkpoint(block, x)
+            else:
+                x = block(x, cache)
         if cache is not None:
             cache.length += T
         return self.ln_f(x)

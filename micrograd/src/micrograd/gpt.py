@@ -235,6 +235,8 @@ class GPT(nn.Module):
         whole("generate", "max_new_tokens", max_new_tokens, 0)
         sampler = Sampler(do_sample, temperature, top_k, top_p, seed)
         _, T = _batch("generate", idx)
+        if not T:
+            raise ValueError(f"generate: expected ids (B, T) with T > 0, not {shape(idx)}")
         for item in ids("generate", "ids", idx)[0]:
             in_range("generate", "id", item, self.config.vocab_size)
         tokens = [list(row) for row in idx]
