@@ -1,4 +1,4 @@
-"""The parity command: engines, ops, check, determinism, mutants, fuzz, report, train.
+"""The parity command: engines, ops, check, determinism, mutants, fuzz, report, data, train.
 
 Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from .tasks.commands import train
+from .tasks.data.commands import data
 from .usage import UNUSABLE, known, loaded, printed, several, writable
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+app.add_command(data)
 app.add_command(train)
 
 
