@@ -95,6 +95,7 @@ OUTSIDE = {
         ],
         "rich": ["cli", "usage", "tasks.progress", "tasks.results"],
         "matplotlib": ["tasks.curve"],
+        "tokenizers": ["tasks.tokenizers"],
         "jinja2": ["report"],
         "plotly": ["report"],
         "pytest": ["plugin"],
@@ -109,6 +110,7 @@ INSIDE = {
     "parity.usage": "the command must start, and refuse bad usage, without waiting for NumPy",
     "parity.tasks.commands": "the command must start, and refuse bad usage, without NumPy",
     "parity.tasks.data.commands": "they are among the commands that must start",
+    "parity.tasks.tokenizers": "only the user's own vocabulary needs the package",
     "parity.tasks.launching": "only who keeps a curve waits for matplotlib",
     "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",
 }
