@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import Adapter
+from .data.files import make, saying
 from .task import Task
 
 KEPT = 2
@@ -29,10 +30,13 @@ class Checkpoints:
 
         Raises OSError, with all that was there still there.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.package.save(state, self.folder / f"step-{state['step']:06}{self.suffix}")
-        for path in (*self.paths()[:-KEPT], *self.folder.glob(".step-*")):
-            path.unlink()
+        make(self.folder)
+        path = self.folder / f"step-{state['step']:06}{self.suffix}"
+        with saying(f"cannot write {path}"):
+            self.package.save(state, path)
+        with saying(f"cannot clear up {self.folder}"):
+            for old in (*self.paths()[:-KEPT], *self.folder.glob(".step-*")):
+                old.unlink()
 
     def load(self) -> dict[str, Any] | None:
         """The newest one, or None where there is none.
@@ -62,7 +66,8 @@ class Checkpoints:
         return True
 
     def _read(self, path: Path) -> dict[str, Any]:
-        state: dict[str, Any] = self.package.load(path)
+        with saying(f"cannot read {path}"):
+            state: dict[str, Any] = self.package.load(path)
         return state
 
 
@@ -85,5 +90,5 @@ def difference(state: Mapping[str, Any], task: Task) -> str:
         old, new = (repr(each[name]) if name in each else "none" for each in (found, wanted))
         if old != new:
             short = len(old) + len(new) < 80
-            return f"{name} {old}, not {new}" if short else f"other {name}"
+            return f"{name} {old}, not {new}" if short else f"a different {name}"
     return ""

@@ -12,6 +12,7 @@ from .presets import PRESETS
 from .settings import Settings
 
 FILE = click.Path(path_type=Path)
+REST = click.FloatRange(min=0, max=1, max_open=True)
 SHARE = click.FloatRange(min=0, max=1, min_open=True)
 CORPORA = ("python", "shakespeare")
 CORPUS = "Python's own help, or Tiny Shakespeare, which is downloaded.  [default: python]"
@@ -45,7 +46,17 @@ def xor(plan: Plan) -> int:
 @click.option("--corpus", type=click.Choice(CORPORA), default="python", help=CORPUS)
 @click.option("--data", type=FILE, help="A text of your own, in UTF-8, instead of --corpus.")
 @click.option("--tokenizer", default="char", show_default=True, help=TOKENIZER)
-def text(plan: Plan, preset: str, corpus: str, data: Path | None, tokenizer: str) -> int:
+@click.option(
+    "--dropout", type=REST, help="Share that dropout leaves out.  [default: the preset's]"
+)
+def text(
+    plan: Plan,
+    preset: str,
+    corpus: str,
+    data: Path | None,
+    tokenizer: str,
+    dropout: float | None,
+) -> int:
     """A GPT that writes on from any text, character by character, byte by byte or by BPE."""
     from .launching import launch
     from .text import Text, read, text_of
@@ -53,7 +64,8 @@ def text(plan: Plan, preset: str, corpus: str, data: Path | None, tokenizer: str
 
     def build(settings: Settings) -> Text:
         written = text_of(corpus) if data is None else read(data)
-        return Text(settings, PRESETS[preset].sizes, written, chosen(tokenizer, written))
+        sizes = {**PRESETS[preset].sizes, **({} if dropout is None else {"dropout": dropout})}
+        return Text(settings, sizes, written, chosen(tokenizer, written))
 
     return launch(plan, plan.settings(PRESETS[preset].settings), build)
 
@@ -80,9 +92,7 @@ def names(plan: Plan, data: Path | None) -> int:
 @click.option("--engine", help="What writes.  [default: what trained it]")
 @click.option("--tokens", type=NATURAL, default=200, show_default=True, help="How many, at most.")
 @click.option("--greedy", is_flag=True, help="Always the likeliest token, instead of a drawn one.")
-@click.option(
-    "--temperature", type=ABOVE, help="Below 1, likely tokens are likelier.  [default: 1]"
-)
+@click.option("--temperature", type=ABOVE, help="Below 1, the likely is likelier.  [default: 1]")
 @click.option("--top-k", type=POSITIVE, help="Draw among so many of the likeliest tokens alone.")
 @click.option("--top-p", type=SHARE, help="Draw among the likeliest that make up this share.")
 @click.option("--seed", type=NATURAL, help="Writes the same again, on any engine.")

@@ -59,8 +59,8 @@ def newest(path: Path, engine_name: str | None) -> Path:
     if engine_name and path / engine_name in found:
         return found[path / engine_name]
     if len(found) > 1:
-        names = ", ".join(folder.name for folder in found)
-        raise ValueError(f"several engines trained in {path}: say whose, {names}, with --engine")
+        which = " or ".join(map(str, found))
+        raise ValueError(f"several engines trained in {path}: say which, {which}")
     return next(iter(found.values()))
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from .. import files
 from ..usage import loaded, printed, writable
 from .checkpoints import Checkpoints, difference
+from .data.files import write
 from .options import Plan
 from .progress import Display
 from .results import data, table
@@ -58,7 +58,7 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
             name = "" if len(trainings) == 1 else f"{training.engine.name}:\n"
             click.echo(f"\n{name}{closing}")
     if plan.out is not None:
-        write(trainings, plan.out)
+        keep(trainings, plan.out)
     return 0
 
 
@@ -100,14 +100,14 @@ def kept(checkpoints: Mapping[str, Checkpoints], again: str = "") -> str:
     return f"the last checkpoint before it is {', '.join(newest)}"
 
 
-def write(trainings: Sequence[Training], out: Path) -> None:
+def keep(trainings: Sequence[Training], out: Path) -> None:
     """Write metrics.json and curve.png."""
     from .curve import png
 
     with refusing(OSError):
         text = json.dumps(data(trainings), indent=1, ensure_ascii=False)
-        files.replace(out / "metrics.json", [text.encode()])
-        files.replace(out / "curve.png", [png(trainings)])
+        write(out / "metrics.json", [text.encode()])
+        write(out / "curve.png", [png(trainings)])
     click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {out}")
 
 
@@ -117,10 +117,4 @@ def refusing(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise click.ClickException(sentence(error)) from error
-
-
-def sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+        raise click.ClickException(str(error)) from error

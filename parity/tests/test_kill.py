@@ -1,0 +1,75 @@
+"""Kill -9 at any moment of a training: what --resume ends with is what would have been."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import minigrad
+
+KILLS = 20
+STEPS, EVERY = 400, 5
+COMMAND = [sys.executable, "-c", "import sys; from parity.cli import main; sys.exit(main())"]
+OPTIONS = f"""train text --engine minigrad --preset tiny --steps {STEPS} --checkpoint-every {EVERY}
+    --accumulate 2 --dropout 0.1 --eval-every 200""".split()
+
+
+def start(out: Path, *options: str) -> subprocess.Popen[str]:
+    command = [*COMMAND, *OPTIONS, "--out", str(out), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    return out
+
+
+def newest(out: Path) -> str:
+    return max((path.name for path in (out / "minigrad").glob("step-*")), default="")
+
+
+def weights(out: Path) -> str:
+    """The SHA-256 of all weights after the last step."""
+    state = minigrad.load(out / "minigrad" / f"step-{STEPS:06}.safetensors")
+    found = hashlib.sha256()
+    for name, array in state["model"].items():
+        found.update(name.encode() + array.tobytes())
+    return found.hexdigest()
+
+
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    text = finish(start(whole))
+    rng = random.Random(0)
+
+    reached = []
+    for _ in range(KILLS):
+        before = newest(killed)
+        process = start(killed, "--resume")
+        deadline = time.monotonic() + 60
+        # Half of them die while they start or read, half some checkpoints later.
+        while newest(killed) == before and rng.random() < 0.999:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.2))
+        process.kill()
+        process.communicate()
+        reached.append(newest(killed))
+    resumed = finish(start(killed, "--resume"))
+
+    assert len(set(reached)) > KILLS / 3, "the kills did not come while it trained"
+    assert f"step-{STEPS:06}.safetensors" not in reached
+    assert weights(killed) == weights(whole)
+    assert (
+        re.sub("ms per step.*", "", resumed).splitlines()[:-1]
+        == (re.sub("ms per step.*", "", text).splitlines()[:-1])
+    )
+    assert sorted(path.name for path in (killed / "minigrad").iterdir()) == sorted(
+        path.name for path in (whole / "minigrad").iterdir()
+    ), "something half-written was left over"
