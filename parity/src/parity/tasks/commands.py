@@ -43,27 +43,27 @@ def xor(plan: Plan) -> int:
 @click.option(
     "--preset", type=click.Choice(tuple(PRESETS)), default="small", show_default=True, help=PRESET
 )
-@click.option("--corpus", type=click.Choice(CORPORA), default="python", help=CORPUS)
-@click.option("--data", type=FILE, help="A text of your own, in UTF-8, instead of --corpus.")
+@click.option("--corpus", type=click.Choice(CORPORA), help=CORPUS)
+@click.option("--data", type=FILE, help="A text of your own, in UTF-8, instead of a corpus.")
 @click.option("--tokenizer", default="char", show_default=True, help=TOKENIZER)
-@click.option(
-    "--dropout", type=REST, help="Share that dropout leaves out.  [default: the preset's]"
-)
+@click.option("--dropout", type=REST, help="What dropout leaves out.  [default: the preset's]")
 def text(
     plan: Plan,
     preset: str,
-    corpus: str,
+    corpus: str | None,
     data: Path | None,
     tokenizer: str,
     dropout: float | None,
 ) -> int:
     """A GPT that writes on from any text, character by character, byte by byte or by BPE."""
+    if data is not None and corpus is not None:
+        raise click.UsageError("--data is instead of --corpus: leave out one of them")
     from .launching import launch
     from .text import Text, read, text_of
     from .tokenizers import chosen
 
     def build(settings: Settings) -> Text:
-        written = text_of(corpus) if data is None else read(data)
+        written = text_of(corpus or CORPORA[0]) if data is None else read(data)
         sizes = {**PRESETS[preset].sizes, **({} if dropout is None else {"dropout": dropout})}
         return Text(settings, sizes, written, chosen(tokenizer, written))
 
