@@ -8,6 +8,8 @@ Without a GPU the same kernels run on the CPU: `cudagrad.device.describe()` says
 >>> loss.backward()
 >>> loss.item(), x.grad.tolist()
 (54.0, [[7.0, 11.0], [9.0, 13.0]])
+
+save and load keep what trained, and the state of the generator, in a file of safetensors.
 """
 
 from . import device, gpt, nn, ops, optim

@@ -6,6 +6,8 @@
 >>> z.backward()
 >>> z, x.grad, y.grad
 (Value(10.0), 7.0, 2.0)
+
+save and load keep what trained, and the state of the generator, in a file of JSON.
 """
 
 from . import gpt, nn, ops, optim

@@ -6,6 +6,8 @@
 >>> loss.backward()
 >>> loss.item(), x.grad.tolist()
 (54.0, [[7.0, 11.0], [9.0, 13.0]])
+
+save and load keep what trained, and the state of the generator, in a file of safetensors.
 """
 
 from . import gpt, nn, ops, optim
