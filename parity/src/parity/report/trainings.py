@@ -111,13 +111,13 @@ def _cell(own: list[Report]) -> Report:
 
 
 def census(report: Report) -> str:
-    """How many runs there were, of how many trainings, and how long they took."""
+    """How many runs there were, how often they were trained, and how long that took."""
     trained = [t for t in report["trainings"] if t["status"] != "skipped"]
     steps = sum(len(t["loss"]["engine"]) for t in trained)
     times = [
         f"{engine['training_seconds']:,.0f} s on {engine['name']}" for engine in report["engines"]
     ]
     return (
-        f"{plural(len(report['runs']), 'training run')}, {plural(len(trained), 'time')} in all, "
+        f"{plural(len(report['runs']), 'training run')}, {plural(len(trained), 'training')}, "
         f"{plural(steps, 'step')} beside torch: {listed(times)}."
     )
