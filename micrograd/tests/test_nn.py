@@ -148,7 +148,7 @@ def test_gpt_refuses() -> None:
         gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=3, n_embd=4)
     with pytest.raises(ValueError, match="5 tokens for a block_size of 4"):
         gpt.GPT(SIZES)([[0, 1, 2, 3, 4]])
-    with pytest.raises(ValueError, match="not a multiple of n_head 0"):
+    with pytest.raises(ValueError, match="n_head must be at least 1, not 0"):
         gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=0, n_embd=4)
     for call in (gpt.GPT(SIZES), lambda idx: gpt.GPT(SIZES).generate(idx, 1)):
         with pytest.raises(ValueError, match=r"expected ids of shape \(B, T\), not \(3,\)"):

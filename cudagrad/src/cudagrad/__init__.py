@@ -12,17 +12,22 @@ Without a GPU the same kernels run on the CPU: `cudagrad.device.describe()` says
 
 from . import device, gpt, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
-from .random import manual_seed
+from .random import get_rng_state, manual_seed, set_rng_state
+from .serialization import load, save
 
 __all__ = [
     "Tensor",
     "device",
+    "get_rng_state",
     "gpt",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
     "op",
     "ops",
     "optim",
+    "save",
+    "set_rng_state",
     "tensor",
 ]

@@ -11,18 +11,23 @@
 from . import gpt, nn, ops, optim
 from .engine import Value, no_grad
 from .lists import backward, grad, shape, tensor, tolist
-from .random import manual_seed
+from .random import get_rng_state, manual_seed, set_rng_state
+from .serialization import load, save
 
 __all__ = [
     "Value",
     "backward",
+    "get_rng_state",
     "gpt",
     "grad",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
     "ops",
     "optim",
+    "save",
+    "set_rng_state",
     "shape",
     "tensor",
     "tolist",
