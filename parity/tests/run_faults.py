@@ -262,7 +262,11 @@ class ForgetsTheLast(optim.Adam):
 # Models
 
 
-@planted("tiny", "package.gpt.GPT", "the model's parameters differ from torch's: missing none, ")
+@planted(
+    "tiny",
+    "package.gpt.GPT",
+    "building the model: other parameters than torch's: missing none, extra lm_head.weight",
+)
 class HasTwoTables(torch_gpt.GPT):
     """Writes tokens by a table of its own."""
 
@@ -315,15 +319,40 @@ class HasAnotherGelu(torch_gpt.GPT):
             block.mlp.forward = lambda x, mlp=block.mlp: mlp.c_proj(nn.functional.gelu(mlp.c_fc(x)))
 
 
+@planted("names", "package.gpt.GPT", "step 1: the loss ")
+class HasTheUsualNorm(torch_gpt.GPT):
+    """Pays no attention to norm; without a bias the names are the same."""
+
+    def __init__(self, config: torch_gpt.GPTConfig) -> None:
+        super().__init__(replace(config, norm="layer_norm"))
+
+
+@planted("names", "package.gpt.GPT", "step 1: the loss ")
+class HasTheUsualActivation(torch_gpt.GPT):
+    """Pays no attention to activation."""
+
+    def __init__(self, config: torch_gpt.GPTConfig) -> None:
+        super().__init__(replace(config, activation="gelu"))
+
+
+@planted("gpt-dropout", "package.gpt.GPT", "step 1: the loss ")
+class ForgetsADropout(torch_gpt.GPT):
+    """Leaves out nothing of what its first MLP says."""
+
+    def __init__(self, config: torch_gpt.GPTConfig) -> None:
+        super().__init__(config)
+        self.transformer.h[0].mlp.dropout = nn.Identity()
+
+
 @planted("tiny", "package.gpt.GPT", "step 3: the loss is nan eps ")
 class FallsIntoNaN(torch_gpt.GPT):
     """Has a loss that is no number at the third call."""
 
     calls = 0
 
-    def forward(self, idx: torch.Tensor, targets: torch.Tensor | None = None) -> Any:
+    def forward(self, idx: torch.Tensor, targets: Any = None, cache: Any = None) -> Any:
         self.calls += 1
-        logits, loss = super().forward(idx, targets)
+        logits, loss = super().forward(idx, targets, cache)
         return logits, loss if loss is None or self.calls < 3 else loss * float("nan")
 
 
@@ -333,11 +362,11 @@ class Raises(torch_gpt.GPT):
 
     calls = 0
 
-    def forward(self, idx: torch.Tensor, targets: torch.Tensor | None = None) -> Any:
+    def forward(self, idx: torch.Tensor, targets: Any = None, cache: Any = None) -> Any:
         self.calls += 1
         if self.calls == 2:
             raise ValueError("no second time")
-        return super().forward(idx, targets)
+        return super().forward(idx, targets, cache)
 
 
 @planted("tiny", "package.gpt.GPT", "building the model: TypeError: no such model")
@@ -351,7 +380,35 @@ class CannotBeBuilt(torch_gpt.GPT):
 # Text
 
 
-@planted("tiny", "package.gpt.GPT", "writing text after the last step: ValueError: nothing to say")
+@planted("tiny", "package.gpt.KVCache", "after the last step: the logits with a cache is ")
+class MixesUpItsPast(torch_gpt.KVCache):
+    """Gives the values of the past in another order than its keys."""
+
+    def extend(self, layer: nn.Module, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        keys, values = super().extend(layer, k, v)
+        return torch.stack((keys, values.flip(2)))
+
+
+@planted("tiny", "package.gpt.KVCache", "after the last step: the logits with a cache is ")
+class CountsFromNothing(torch_gpt.KVCache):
+    """Gives every piece of a text the first positions."""
+
+    length = property(lambda self: 0, lambda self, value: None)
+
+
+@planted("tiny", "package.gpt.GPT", "after the last step: the model with its cache writes ")
+class ForgetsItsPrompt(torch_gpt.GPT):
+    """Keeps nothing: what it writes with a cache follows from one token alone."""
+
+    def generate(self, idx: torch.Tensor, max_new_tokens: int, **how: Any) -> torch.Tensor:
+        if not how["use_cache"]:
+            return super().generate(idx, max_new_tokens, **how)
+        for _ in range(max_new_tokens):
+            idx = torch.cat((idx, super().generate(idx[:, -1:], 1)[:, -1:]), dim=1)
+        return idx
+
+
+@planted("tiny", "package.gpt.GPT", "after the last step: ValueError: nothing to say")
 class IsSilent(torch_gpt.GPT):
     """Raises an error when all steps are done."""
 
@@ -359,7 +416,7 @@ class IsSilent(torch_gpt.GPT):
         raise ValueError("nothing to say")
 
 
-@planted("tiny", "package.gpt.GPT", "after the last step: the model writes 'the assert  ")
+@planted("tiny", "package.gpt.GPT", "after the last step: the model writes 'the   ")
 class WritesBlanks(torch_gpt.GPT):
     """Takes the first character for the likeliest."""
 

@@ -373,7 +373,7 @@ def test_a_report_says_what_was_asked_for(made: Report) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["building the model: TypeError: no", "the trained model writes 'a', torch's 'b'"],
+    ["building the model: TypeError: no", "after the last step: the model writes 'a', torch's 'b'"],
 )
 def test_a_failed_run_is_told_in_its_own_words(failed: Report, message: str) -> None:
     failed["trainings"][0]["message"] = message

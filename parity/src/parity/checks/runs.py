@@ -98,94 +98,114 @@ def check_run(
     """Train on the engine and on torch, in turn; advance is called after every step."""
     command = f"parity check --engine {engine.name} --run {run.name} --dtype {dtype}"
     result = RunResult(engine.name, run.name, dtype, reproduce=command)
-    stage = "building the model"
-
-    def enter(name: str) -> None:
-        nonlocal stage
-        stage = name
-
+    comparison = Comparison(result)
     started = time.perf_counter()
     gc.freeze()  # else the collector walks all of torch and numba again and again, within the steps
     try:
-        result.message = _compare(engine, run, dtype, result, advance, enter)
+        comparison.follow(engine, run, advance)
     except Exception as error:
-        result.message = f"{stage}: {type(error).__name__}: {error}"
-        result.traceback = traceback.format_exc()
+        comparison.fault(f"{type(error).__name__}: {error}", traceback.format_exc())
     finally:
         gc.unfreeze()
     result.elapsed = time.perf_counter() - started
-    if result.message:
-        result.status = "failed"
     return result
 
 
-def _compare(
-    engine: Adapter,
-    run: Run,
-    dtype: str,
-    result: RunResult,
-    advance: Callable[[], object],
-    enter: Callable[[str], None],
-) -> str:
-    """Fill in result, and say where the engine first left the envelope, if it did.
+class Comparison:
+    """Fills in the result of a run; the first fault is the one that is told.
 
-    enter is called with the name of what is done next, from the first step on.
+    stage: what is being done, which is where a fault is. trainings: of torch in float64, of torch
+    in float32, of the engine.
     """
-    torch, state = engines.load("torch"), initial(run)
-    reference, rounding = (
-        Training(torch, run, precision, state, at_once=True) for precision in ("float64", "float32")
-    )
-    judged = Training(engine, run, dtype, state)
-    trainings = (reference, rounding, judged)
-    known, found = list(reference.weights()), list(judged.weights())
-    if known != found:
-        missing = ", ".join(name for name in known if name not in found) or "none"
-        extra = ", ".join(name for name in found if name not in known) or "none"
-        return f"the model's parameters differ from torch's: missing {missing}, extra {extra}"
 
-    message, loss = "", Band()
-    result.weights = {name: Band() for name in known}
-    sizes = {name: _size(state[name]) for name in known}
-    for step in range(1, run.steps + 1):
-        enter(f"step {step}")
-        want, rounded, got = (training.step() for training in trainings)
-        result.losses.append(got)
-        result.torch_losses.append(want)
-        loss.measure(want, rounded, got, judged.eps)
-        result.loss_bands.append(replace(loss))
-        measured = {"the loss": {"": loss}}
-        if step == 1:
-            result.gradients = {name: Band() for name in known}
-            _measure(result.gradients, [t.gradients() for t in trainings], judged.eps)
-            measured["the gradient of "] = result.gradients
+    def __init__(self, result: RunResult) -> None:
+        self.result, self.stage = result, "building the model"
+        self.loss, self.eps = Band(), EPS[result.dtype]
+        self.trainings: tuple[Training, ...] = ()
+
+    def fault(self, what: str, trace: str = "") -> None:
+        """Note what went wrong in this stage, if nothing did before."""
+        if self.result.status != "failed":
+            self.result.status, self.result.traceback = "failed", trace
+            self.result.message = f"{self.stage}: {what}"
+
+    def follow(self, engine: Adapter, run: Run, advance: Callable[[], object]) -> None:
+        """Train beside torch, step by step, and then look at what came of it."""
+        torch, state, dtype = engines.load("torch"), initial(run), self.result.dtype
+        reference = Training(torch, run, "float64", state, at_once=True)
+        rounding = Training(torch, run, "float32", state, at_once=True)
+        judged = Training(engine, run, dtype, state)
+        self.trainings = (reference, rounding, judged)
+        known, found = list(reference.weights()), list(judged.weights())
+        if known != found:
+            missing = ", ".join(name for name in known if name not in found) or "none"
+            extra = ", ".join(name for name in found if name not in known) or "none"
+            self.fault(f"other parameters than torch's: missing {missing}, extra {extra}")
+            return
+        self.result.gradients, self.result.weights = (
+            {name: Band() for name in known} for _ in range(2)
+        )
+        self.sizes = {name: _size(state[name]) for name in known}
+        for step in range(1, run.steps + 1):
+            self.stage = f"step {step}"
+            self._step(first=step == 1)
+            advance()
+        self.result.seconds = statistics.median(judged.seconds)
+        same_dtype = reference if dtype == "float64" else rounding
+        self.result.torch_seconds = statistics.median(same_dtype.seconds)
+        self.stage = "after the last step"
+        self._ending(_tied(state))
+        if run.prompt:
+            self._writing()
+
+    def _step(self, first: bool) -> None:
+        want, rounded, got = (training.step() for training in self.trainings)
+        self.result.losses.append(got)
+        self.result.torch_losses.append(want)
+        self.loss.measure(want, rounded, got, self.eps)
+        self.result.loss_bands.append(replace(self.loss))
+        measured = {"the loss": {"": self.loss}}
+        if first:
+            gradients = [training.gradients() for training in self.trainings]
+            _measure(self.result.gradients, gradients, self.eps)
+            measured["the gradient of "] = self.result.gradients
         # A weight is a sum of steps: one that passes near zero has the rounding of what it was.
-        weights = [training.weights() for training in trainings]
-        sizes = {name: max(sizes[name], _size(array)) for name, array in weights[0].items()}
-        _measure(result.weights, weights, judged.eps, sizes)
-        measured["the weights "] = result.weights
-        message = message or _said(f"step {step}", _departures(measured))
-        advance()
+        weights = [training.weights() for training in self.trainings]
+        self.sizes = {n: max(self.sizes[n], _size(array)) for n, array in weights[0].items()}
+        _measure(self.result.weights, weights, self.eps, self.sizes)
+        measured["the weights "] = self.result.weights
+        self._require_within(measured)
 
-    result.seconds = statistics.median(judged.seconds)
-    same_dtype = reference if dtype == "float64" else rounding
-    result.torch_seconds = statistics.median(same_dtype.seconds)
-    faults = []
-    if dtype == "float64" and not math.isclose(got, want, rel_tol=LAST):
-        faults.append(f"the last loss is {got!r}, torch's {want!r}")
-    numbers = judged.model.state_dict()
-    for name, other in _tied(state):
-        if not np.array_equal(np.asarray(numbers[name]), np.asarray(numbers[other])):
-            faults.append(f"{name} and {other} are one parameter in torch, here two")
-    enter("evaluating after the last step")
-    want, rounded, got = (training.evaluate() for training in trainings)
-    loss.measure(want, rounded, got, judged.eps)
-    faults += _departures({"the loss in evaluation": {"": loss}})
-    if run.prompt:
-        enter("writing text after the last step")
-        result.text, result.torch_text = judged.text(), reference.text()
-        if result.text != result.torch_text:
-            faults.append(f"the model writes {result.text!r}, torch's {result.torch_text!r}")
-    return message or _said("after the last step", faults)
+    def _ending(self, tied: list[tuple[str, str]]) -> None:
+        """The last loss; whether what is tied is one; the loss in evaluation."""
+        got, want = self.result.losses[-1], self.result.torch_losses[-1]
+        if self.result.dtype == "float64" and not math.isclose(got, want, rel_tol=LAST):
+            self.fault(f"the last loss is {got!r}, torch's {want!r}")
+        numbers = self.trainings[-1].model.state_dict()
+        for name, other in tied:
+            if not np.array_equal(np.asarray(numbers[name]), np.asarray(numbers[other])):
+                self.fault(f"{name} and {other} are one parameter in torch, here two")
+        want, rounded, got = (training.evaluate() for training in self.trainings)
+        self.loss.measure(want, rounded, got, self.eps)
+        self._require_within({"the loss in evaluation": {"": self.loss}})
+
+    def _writing(self) -> None:
+        """What a GPT says and writes, with its cache and without."""
+        reference, _, judged = self.trainings
+        for quantity, cached in {"the logits": False, "the logits with a cache": True}.items():
+            band = Band()
+            want, rounded, got = (training.logits(cached) for training in self.trainings)
+            band.measure(want, rounded, got, self.eps)
+            self._require_within({quantity: {"": band}})
+        self.result.text, self.result.torch_text = judged.text(), reference.text()
+        uncached = judged.text(use_cache=False)
+        for how, text in (("", uncached), (" with its cache", self.result.text)):
+            if text != self.result.torch_text:
+                self.fault(f"the model{how} writes {text!r}, torch's {self.result.torch_text!r}")
+
+    def _require_within(self, measured: dict[str, dict[str, Band]]) -> None:
+        if departures := _departures(measured):
+            self.fault("; ".join(departures))
 
 
 def _tied(state: Mapping[str, Array]) -> list[tuple[str, str]]:
@@ -222,7 +242,3 @@ def _departures(measured: dict[str, dict[str, Band]]) -> list[str]:
             error, limit = bands[name].error, bands[name].limit
             found.append(f"{quantity}{name} is {error:.3g} eps from torch's, at most {limit:.3g}")
     return found
-
-
-def _said(when: str, faults: list[str]) -> str:
-    return f"{when}: {'; '.join(faults)}" if faults else ""

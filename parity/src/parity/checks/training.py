@@ -17,6 +17,7 @@ from ..spec.run import Run
 from . import building
 from .measure import EPS
 
+PIECES = (3, 4, 6)  # where a text is cut for a cache: several tokens first, then one, then several
 State = dict[str, Array | None]
 
 
@@ -80,11 +81,26 @@ class Training:
             losses = [self._loss(*batch) for batch in self._batches(self.number + 1)]
         return sum(float(self.engine.numpy(loss)) for loss in losses) / len(losses)
 
-    def text(self) -> str:
+    def logits(self, cached: bool) -> Array:
+        """What a GPT says of the next inputs, read in one piece or, with a cache, in four."""
+        self.model.eval()
+        gpt = self.engine.package.gpt
+        ((inputs, _),) = self._batches(self.number + 1)
+        with self.engine.package.no_grad():
+            if not cached:
+                return self.engine.numpy(self.model(self.engine.tensor(inputs))[0])
+            cache = gpt.KVCache()
+            pieces = [
+                self.engine.numpy(self.model(self.engine.tensor(piece), cache=cache)[0])
+                for piece in np.split(inputs, PIECES, axis=1)
+            ]
+        return np.concatenate(pieces, axis=1)
+
+    def text(self, use_cache: bool = True) -> str:
         """The prompt, and what the model takes for its likeliest continuation."""
         self.model.eval()
         prompt = self.engine.tensor(corpus.encode(self.run.prompt)[None])
-        ids = self.model.generate(prompt, self.run.new_tokens)
+        ids = self.model.generate(prompt, self.run.new_tokens, use_cache=use_cache)
         return corpus.decode(self.engine.numpy(ids)[0])
 
     def gradients(self) -> State:

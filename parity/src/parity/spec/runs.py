@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,14 @@ def forgetful(package: Any, width: int, p: float) -> Any:
     return nn.Sequential(*layers)
 
 
+def forgetful_gpt(package: Any, **config: Any) -> Any:
+    """A GPT whose attention leaves out none of its weights: its op would draw which inside."""
+    model = models.gpt(package, **config)
+    for block in model.transformer.h:
+        block.attn.dropout = 0.0
+    return model
+
+
 def moons(
     name: str,
     optimizer: New = _SGD,
@@ -69,7 +77,13 @@ def moons(
 
 
 def gpt(
-    name: str, config: Mapping[str, Any], characters: int, batch_size: int, lr: float, **how: Any
+    name: str,
+    characters: int,
+    batch_size: int,
+    lr: float,
+    steps: int,
+    model: Callable[..., Any] = models.gpt,
+    **config: Any,
 ) -> Run:
     """A character GPT on real text.
 
@@ -80,13 +94,13 @@ def gpt(
     """
     return Run(
         name,
-        New(models.gpt, vocab_size=len(corpus.ALPHABET), **config),
+        New(model, vocab_size=len(corpus.ALPHABET), **config),
         New(corpus.windows, characters, batch_size, config["block_size"]),
         None,
         New(optim.AdamW, lr=lr, betas=(0.9, 0.95), eps=1e-4, weight_decay=0.1),
-        prompt="the assert ",
+        steps,
+        prompt="the ",  # short, so that the cache is in use until the text outgrows the context
         new_tokens=60,
-        **how,
     )
 
 
@@ -143,19 +157,52 @@ RUNS = (
     # A few lines of text for a model of 2000 weights: more would take micrograd minutes.
     gpt(
         "gpt-tiny",
-        {"n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 8},
         characters=128,
         batch_size=3,
         lr=1e-2,
         steps=200,
+        n_layer=2,
+        n_head=2,
+        n_embd=8,
+        block_size=8,
     ),
     gpt(
         "gpt-small",
-        {"n_layer": 2, "n_head": 4, "n_embd": 64, "block_size": 32},
         characters=4096,
         batch_size=8,
         lr=3e-3,
         steps=400,
+        n_layer=2,
+        n_head=4,
+        n_embd=64,
+        block_size=32,
+    ),
+    gpt(
+        "names",
+        characters=128,
+        batch_size=2,
+        lr=2e-2,
+        steps=30,
+        n_layer=1,
+        n_head=4,
+        n_embd=8,
+        block_size=8,
+        bias=False,
+        norm="rms_norm",
+        activation="relu",
+    ),
+    gpt(
+        "gpt-dropout",
+        characters=128,
+        batch_size=2,
+        lr=2e-2,
+        steps=30,
+        model=forgetful_gpt,
+        n_layer=1,
+        n_head=2,
+        n_embd=8,
+        block_size=8,
+        dropout=0.25,
     ),
     *(
         moons(f"{optimizer.name}-{scheduler.name}", optimizer, scheduler=scheduler)
