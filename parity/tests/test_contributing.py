@@ -29,7 +29,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / ".ci", root / ".ci")
     shutil.copy(ROOT / "README.md", root)
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text[text.index("## Adding an op") : text.index("## Running one case")]
+    section = text[text.index("## Adding an op") : text.index("## Adding a run")]
     steps = re.findall(r"`(\S+\.py)`[^`]*```python\n(.*?)```", section, re.DOTALL)
     assert len(steps) == 5
     for name, block in steps:

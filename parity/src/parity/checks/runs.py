@@ -115,13 +115,14 @@ class Comparison:
     """Fills in the result of a run; the first fault is the one that is told.
 
     stage: what is being done, which is where a fault is. trainings: of torch in float64, of torch
-    in float32, of the engine.
+    in float32, of the engine. sizes: of each parameter, the largest that it has been.
     """
 
     def __init__(self, result: RunResult) -> None:
         self.result, self.stage = result, "building the model"
         self.loss, self.eps = Band(), EPS[result.dtype]
         self.trainings: tuple[Training, ...] = ()
+        self.sizes: dict[str, float] = {}
 
     def fault(self, what: str, trace: str = "") -> None:
         """Note what went wrong in this stage, if nothing did before."""

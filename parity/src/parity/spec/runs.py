@@ -195,7 +195,7 @@ RUNS = (
         "gpt-dropout",
         characters=128,
         batch_size=2,
-        lr=2e-2,
+        lr=1e-2,
         steps=30,
         model=forgetful_gpt,
         n_layer=1,
