@@ -6,10 +6,12 @@
 >>> z.backward()
 >>> z, x.grad, y.grad
 (Value(10.0), 7.0, 2.0)
+
+save and load keep what trained, and the state of the generator, in a file of JSON.
 """
 
 from . import gpt, nn, ops, optim
-from .engine import Value, no_grad
+from .engine import Value, no_grad, node
 from .lists import backward, grad, shape, tensor, tolist
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
@@ -24,6 +26,7 @@ __all__ = [
     "manual_seed",
     "nn",
     "no_grad",
+    "node",
     "ops",
     "optim",
     "save",

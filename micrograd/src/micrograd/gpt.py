@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from . import nn, ops
+from . import nn, ops, pretrained
 from .arguments import ids, in_range, option, whole
 from .engine import Value, no_grad
 from .lists import Tensor, shape, tolist, unnest
 from .random import generator
 from .sampling import Sampler
+from .serialization import StrPath
 
 _GPT2 = {"vocab_size": 50257, "block_size": 1024}
 
@@ -235,6 +236,8 @@ class GPT(nn.Module):
         whole("generate", "max_new_tokens", max_new_tokens, 0)
         sampler = Sampler(do_sample, temperature, top_k, top_p, seed)
         _, T = _batch("generate", idx)
+        if not T:
+            raise ValueError(f"generate: expected ids (B, T) with T > 0, not {shape(idx)}")
         for item in ids("generate", "ids", idx)[0]:
             in_range("generate", "id", item, self.config.vocab_size)
         tokens = [list(row) for row in idx]
@@ -270,6 +273,26 @@ class GPT(nn.Module):
     def num_parameters(self) -> int:
         """How many numbers are trained; a tied parameter counts once."""
         return sum(len(unnest(parameter)[0]) for parameter in self.parameters())
+
+    @classmethod
+    def from_pretrained(cls, folder: StrPath, state: Mapping[str, Any] | None = None) -> Self:
+        """The GPT-2 of a folder that transformers wrote, or save_pretrained; in evaluation.
+
+        state: the arrays of the folder's model.safetensors, by name, to read config.json alone.
+        Raises FileNotFoundError for a missing file, ValueError for a model that GPT cannot be,
+        RuntimeError for weights that do not fit.
+        """
+        config, weights = pretrained.read(folder, state)
+        model = cls(GPTConfig(**config))
+        model.load_state_dict(weights)
+        return model.eval()
+
+    def save_pretrained(self, folder: StrPath) -> None:
+        """Write the files of a folder, new or not, which from_pretrained reads.
+
+        Raises ValueError for what GPT-2 cannot be: without biases, say.
+        """
+        pretrained.write(folder, asdict(self.config), self.state_dict())
 
 
 def _batch(caller: str, idx: Tensor) -> tuple[int, int]:

@@ -33,7 +33,7 @@ def save(state: Any, path: StrPath) -> None:
     Values and parameters in them, or arrays: what has a tolist(). Raises TypeError with the path
     to what is none of these, OSError if the file cannot be written.
     """
-    text = json.dumps(_encoded(state, ""))
+    text = json.dumps(_encoded(state))
     data = f"{_START}{_BLANK}{_STATE}{text}}}\n".encode()
     at = len(_START)
     rest = memoryview(data)[at + len(_BLANK) :]
@@ -74,26 +74,38 @@ def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
             os.close(folder)
 
 
-def _encoded(value: Any, path: str) -> Any:
-    """value as JSON can say it; what JSON has no word for is in a dict with one key with a $."""
-    if isinstance(value, Value):
-        value = value.data
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        items = [_encoded(item, _below(path, i)) for i, item in enumerate(value)]
-        return items if isinstance(value, list) else {"$tuple": items}
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, (str, int)):
-                raise TypeError(f"save: {path or 'state'} has the key {key!r}, not a str or int")
-        items = [[key, _encoded(item, _below(path, key))] for key, item in value.items()]
-        plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
-        return dict(items) if plain else {"$dict": items}
-    kind = type(value).__name__
-    raise TypeError(f"save: {path or 'state'} is of a kind that cannot be saved: {kind}")
+def _encoded(state: Any) -> Any:
+    """state as JSON can say it; what JSON has no word for is in a dict with one key with a $."""
+    whole = [state]
+    waiting: list[tuple[Any, Any, str]] = [(whole, 0, "")]  # a list or dict, where in it, the path
+    while waiting:
+        place, at, path = waiting.pop()
+        value = place[at]
+        if isinstance(value, Value):
+            value = value.data
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        if isinstance(value, (list, tuple)):
+            items = list(value)
+            waiting.extend((items, i, _below(path, i)) for i in range(len(items)))
+            value = items if isinstance(value, list) else {"$tuple": items}
+        elif isinstance(value, dict):
+            for key in value:
+                if not isinstance(key, (str, int)):
+                    found = f"the key {key!r}, not a str or int"
+                    raise TypeError(f"save: {path or 'state'} has {found}")
+            if all(isinstance(key, str) and not key.startswith("$") for key in value):
+                value = dict(value)
+                waiting.extend((value, key, _below(path, key)) for key in value)
+            else:
+                pairs = [[key, item] for key, item in value.items()]
+                waiting.extend((pair, 1, _below(path, pair[0])) for pair in pairs)
+                value = {"$dict": pairs}
+        elif value is not None and not isinstance(value, (bool, int, float, str)):
+            kind = type(value).__name__
+            raise TypeError(f"save: {path or 'state'} is of a kind that cannot be saved: {kind}")
+        place[at] = value
+    return whole[0]
 
 
 def _below(path: str, key: Any) -> str:

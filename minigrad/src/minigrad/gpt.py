@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from . import nn, ops
+from . import nn, ops, pretrained
 from .arguments import indices, option, whole
 from .engine import Tensor, no_grad, tensor
+from .function import checkpoint
 from .random import generator
 from .sampling import Sampler
+from .serialization import StrPath
 
 _GPT2 = {"vocab_size": 50257, "block_size": 1024}
 
@@ -154,6 +156,7 @@ class Transformer(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = _norm(config)
+        self.gradient_checkpointing = config.gradient_checkpointing
 
     def forward(self, idx: Any, cache: KVCache | None = None) -> Tensor:
         T = idx.shape[1]
@@ -161,7 +164,10 @@ class Transformer(nn.Module):
         positions = np.arange(past, past + T)
         x = self.drop(ops.add(self.wte(idx), self.wpe(positions)))  # (B, T, C)
         for block in self.h:
-            x = block(x, cache)
+            if self.gradient_checkpointing and cache is None:
+                x = checkpoint(block, x)
+            else:
+                x = block(x, cache)
         if cache is not None:
             cache.length += T
         return self.ln_f(x)
@@ -271,3 +277,23 @@ class GPT(nn.Module):
     def num_parameters(self) -> int:
         """How many numbers are trained; a tied parameter counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    @classmethod
+    def from_pretrained(cls, folder: StrPath, state: Mapping[str, Any] | None = None) -> Self:
+        """The GPT-2 of a folder that transformers wrote, or save_pretrained; in evaluation.
+
+        state: the arrays of the folder's model.safetensors, by name, to read config.json alone.
+        Raises FileNotFoundError for a missing file, ValueError for a model that GPT cannot be,
+        RuntimeError for weights that do not fit.
+        """
+        config, weights = pretrained.read(folder, state)
+        model = cls(GPTConfig(**config))
+        model.load_state_dict(weights)
+        return model.eval()
+
+    def save_pretrained(self, folder: StrPath) -> None:
+        """Write the files of a folder, new or not, that transformers reads as GPT-2.
+
+        Raises ValueError for what GPT-2 cannot be: without biases, say.
+        """
+        pretrained.write(folder, asdict(self.config), self.state_dict())

@@ -5,19 +5,16 @@ The file is torch.save's, a zip file, with its SHA-256 where such a file has roo
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import os
-import secrets
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-StrPath = str | os.PathLike[str]
+from .. import files
+from ..files import StrPath
 
 SUFFIX = ".pt"
 _LENGTH = (64).to_bytes(2, "little")  # of the comment, in its place: the last two bytes before it
@@ -33,7 +30,7 @@ def save(state: Any, path: StrPath) -> None:
     buffer = io.BytesIO()
     torch.save(_plain(state, ""), buffer)
     data = buffer.getvalue()[: -len(_LENGTH)] + _LENGTH
-    replace_file(path, [data, _checksum(data)])
+    files.replace(path, [data, _checksum(data)])
 
 
 def load(path: StrPath) -> Any:
@@ -45,28 +42,6 @@ def load(path: StrPath) -> Any:
     if _checksum(memoryview(data)[:-64]) != data[-64:]:
         raise ValueError(f"{path} is damaged, or is not a file that save wrote")
     return torch.load(io.BytesIO(data), weights_only=True)
-
-
-def replace_file(path: StrPath, parts: Iterable[bytes]) -> None:
-    """Write a file under another name first, and give it its own once all is on the disk."""
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(temporary, "xb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:  # KeyboardInterrupt too
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # not on Windows, which has no fsync of a folder
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)  # the name
-        finally:
-            os.close(folder)
 
 
 def _plain(value: Any, path: str) -> Any:
