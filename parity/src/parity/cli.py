@@ -146,7 +146,7 @@ def check(
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
-    from .report import collect, verdict
+    from .report import collect, trainings, verdict
     from .spec.runs import RUNS
 
     names = (*op, *layer, *optimizer)
@@ -197,7 +197,7 @@ def check(
 
     failed = 0
     for each, dtypes, items in selected:
-        trainings = [
+        trained = [
             result
             for training in RUNS
             if training.name in run
@@ -207,9 +207,9 @@ def check(
         for result in results:
             if result.status == "failed" or len(results) <= FEW:
                 click.echo(verdict.check_line(result))
-        for trained in trainings:
-            click.echo(verdict.training_line(trained))
-        counted = collect.summary(each, results, trainings)
+        for training_result in trained:
+            click.echo(trainings.line(training_result))
+        counted = collect.summary(each, results, trained)
         click.echo(verdict.counts(counted))
         failed += counted["failed"]
     for sentence in kinks:

@@ -6,7 +6,7 @@ Each is a class of torch's, which every engine has under the same name, and the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,14 @@ from .case import Array, Call, Case, named
 
 
 class New:
-    """Another part, to be made from these arguments, in the place of an argument."""
+    """Something else, to be made from these arguments: what is called, or its like of an engine."""
 
-    def __init__(self, torch: type, *args: Any, **kwargs: Any) -> None:
-        self.name, self.args, self.kwargs = torch.__name__, args, kwargs
+    def __init__(self, what: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self.what, self.name, self.args, self.kwargs = what, what.__name__, args, kwargs
+
+    def __call__(self, *first: Any) -> Any:
+        """What it makes, where first comes before its own arguments."""
+        return self.what(*first, *self.args, **self.kwargs)
 
     def __repr__(self) -> str:
         keywords = [f"{name}={arg!r}" for name, arg in self.kwargs.items()]
