@@ -9,13 +9,13 @@ import pytest
 
 from parity import checks, engines
 from parity.cli import UNUSABLE
-from parity.spec import BY_NAME, PARTS_BY_NAME
+from parity.spec import BUILT, BY_NAME
 from parity.spec.runs import RUNS
 
 pytest_plugins = ["pytester"]
 
 DTYPES = ("float64", "float32")
-NAMES = (*BY_NAME, *PARTS_BY_NAME)
+NAMES = (*BY_NAME, *BUILT)
 
 
 @pytest.fixture(autouse=True)

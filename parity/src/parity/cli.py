@@ -365,12 +365,12 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
 
 def known_case(name: str) -> None:
     """Refuse what is neither a case nor a reject, with those that its op has."""
-    from .spec import BY_NAME, PARTS_BY_NAME
+    from .spec import BUILT, BY_NAME
 
     stem = re.split(r"[\[!]", name)[0]
-    if stem not in PARTS_BY_NAME:
+    if stem not in BUILT:
         known("op", [stem], list(BY_NAME))
-    entry = PARTS_BY_NAME[stem] if stem in PARTS_BY_NAME else BY_NAME[stem]
+    entry = BUILT[stem] if stem in BUILT else BY_NAME[stem]
     refusals = getattr(entry, "rejects", ())
     if name not in [call.id for call in (*entry.cases, *refusals)]:
         has = f"{stem} has cases [0] to [{len(entry.cases) - 1}]"

@@ -13,7 +13,7 @@ from .. import checks, corpus
 from ..checks.determinism import PROCESSES, Determinism, determinism
 from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
 from ..engines import Adapter, names
-from ..spec import FAMILIES, PARTS, Op, skips
+from ..spec import BUILT, FAMILIES, Op, skips
 from ..spec.run import Run
 from ..spec.runs import RUNS
 from .environment import environment, executor, version
@@ -87,7 +87,7 @@ def collect(
                     "kind": part.kind,
                     "cases": [{"id": case.id, "call": repr(case)} for case in part.cases],
                 }
-                for part in PARTS
+                for part in BUILT.values()
                 if not ops
             ],
             "results": [asdict(result) for result in results],

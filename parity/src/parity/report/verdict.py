@@ -313,7 +313,7 @@ def matrix(report: Report) -> list[Report]:
 
 
 def parts(report: Report) -> list[Report]:
-    """A row for every layer, optimizer and scheduler: torch's float32 and each engine's worst."""
+    """A row for every layer, optimizer, scheduler and model: the worst of torch float32 and all."""
     by_cell = defaultdict(list)
     for result in report["results"]:
         by_cell[result["op"], result["engine"]].append(result)

@@ -168,7 +168,7 @@ class Part:
 
     def __init__(self, torch: type, *cases: Call) -> None:
         self.torch, self.name = torch, torch.__name__
-        self.cases = tuple(named(case, f"{self.name}[{i}]") for i, case in enumerate(cases))
+        self.cases = _numbered(self.name, cases)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}: {len(self.cases)} cases)"
@@ -190,3 +190,16 @@ class Optimizer(Part):
 
 class Scheduler(Part):
     kind = "scheduler"
+
+
+class Model(Part):
+    """A whole model, of which torch has none: parity's own in torch takes its place."""
+
+    kind = "model"
+
+    def __init__(self, name: str, *cases: Call) -> None:
+        self.name, self.cases = name, _numbered(name, cases)
+
+
+def _numbered(name: str, cases: Sequence[Call]) -> tuple[Call, ...]:
+    return tuple(named(case, f"{name}[{i}]") for i, case in enumerate(cases))
