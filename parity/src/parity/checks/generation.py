@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import engines
+from .. import engines, models
 from ..spec.generation import Writing
+from . import building
+from .envelope import Band
 from .measure import (
     EPS,
     InvalidCaseError,
@@ -18,17 +20,14 @@ from .measure import (
     distance,
     require_form,
 )
-from .runs import Band
 
 Array = np.ndarray[Any, Any]
 
 
 def model(engine: Any, writing: Writing, dtype: str) -> Any:
     """The engine's GPT with the weights of a writing."""
-    package = engine.package.gpt
-    built = package.GPT(package.GPTConfig(**writing.config()))
-    if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
-        built.to(engine.tensor(np.zeros(1, dtype)).dtype)
+    built = models.gpt(engine.package, **writing.config())
+    building.convert(engine, built, dtype)
     shapes = {name: np.shape(array) for name, array in built.state_dict().items()}
     built.load_state_dict(writing.weights(shapes))
     return built
@@ -57,7 +56,7 @@ def cached(engine: Any, writing: Writing, dtype: str) -> Measured:
     torch = engines.load("torch")
     size = writing.config()["block_size"]
     idx = writing.ids(size)
-    want = _logits(torch, model(torch, writing, "float64"), idx, (size,), use_cache=False)
+    want = logits(torch, model(torch, writing, "float64"), idx, (size,), use_cache=False)
     rounded, got = (_read(*of, writing, idx) for of in _three(engine, dtype)[1:])
     worst = Measured()
     for parts in writing.parts:
@@ -102,10 +101,10 @@ def _trained(engine: Any, dtype: str, writing: Writing) -> dict[str, Array]:
 
 def _read(engine: Any, dtype: str, writing: Writing, idx: Array) -> dict[tuple[int, ...], Array]:
     gpt = model(engine, writing, dtype)
-    return {parts: _logits(engine, gpt, idx, parts) for parts in writing.parts}
+    return {parts: logits(engine, gpt, idx, parts) for parts in writing.parts}
 
 
-def _logits(
+def logits(
     engine: Any, gpt: Any, idx: Array, parts: tuple[int, ...], use_cache: bool = True
 ) -> Array:
     """The logits (B, T, V) of all of idx, read in parts."""
