@@ -41,7 +41,7 @@ def test_the_last_loss_is_held_to_nine_digits(
     def adam(parameters: Any, lr: float) -> Any:
         return TORCH.package.optim.Adam(parameters, lr=lr * (1 + 1e-7))
 
-    monkeypatch.setattr("parity.checks.runs.MULTIPLE", float("inf"))
+    monkeypatch.setattr("parity.checks.envelope.MULTIPLE", float("inf"))
     package = Changed(TORCH.package, {"optim.Adam": adam})
     run = replace(NAMED["sales"], steps=10)
 

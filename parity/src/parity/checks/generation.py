@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import engines
+from .. import engines, models
 from ..engines import Adapter
 from ..spec.case import Array
 from ..spec.generation import CHOICES, NEW_TOKENS, PIECES, Writing
 from ..spec.part import Part
 from . import building
+from .envelope import Band
 from .measure import (
     EPS,
     InvalidCaseError,
@@ -22,13 +23,11 @@ from .measure import (
     distance,
     require_form,
 )
-from .runs import Band
 
 
 def model(engine: Any, writing: Writing, dtype: str) -> Any:
     """The engine's GPT with the weights of a writing."""
-    package = engine.package.gpt
-    built = package.GPT(package.GPTConfig(**writing.config()))
+    built = models.gpt(engine.package, **writing.config())
     building.convert(engine, built, dtype)
     shapes = {name: np.shape(array) for name, array in built.state_dict().items()}
     built.load_state_dict(writing.weights(shapes))
@@ -58,7 +57,7 @@ def cached(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measure
     torch = engines.load("torch")
     size = writing.config()["block_size"]
     idx = writing.ids(size)
-    want = _logits(torch, model(torch, writing, "float64"), idx, (size,), use_cache=False)
+    want = logits(torch, model(torch, writing, "float64"), idx, (size,), use_cache=False)
     rounded, got = (_read(*of, writing, idx) for of in _three(engine, dtype)[1:])
     worst = Measured()
     for parts in PIECES:
@@ -103,10 +102,10 @@ def _trained(engine: Any, dtype: str, writing: Writing) -> dict[str, Array]:
 
 def _read(engine: Any, dtype: str, writing: Writing, idx: Array) -> dict[tuple[int, ...], Array]:
     gpt = model(engine, writing, dtype)
-    return {parts: _logits(engine, gpt, idx, parts) for parts in PIECES}
+    return {parts: logits(engine, gpt, idx, parts) for parts in PIECES}
 
 
-def _logits(
+def logits(
     engine: Any, gpt: Any, idx: Array, parts: tuple[int, ...], use_cache: bool = True
 ) -> Array:
     """The logits (B, T, V) of all of idx, read in parts."""

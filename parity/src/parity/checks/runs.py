@@ -1,10 +1,6 @@
 """A training run beside torch's: every step's loss, the first gradients, the weights, the text.
 
 All go in lock-step, so that what is said of a fault is the first step and parameter that shows it.
-
-What rounding alone does to the trajectory is measured: torch in float32 beside torch in float64.
-Both deviations are in units of the eps they were computed with, so an engine in float64 is held to
-the float64 round-off, not to the float32 one.
 """
 
 from __future__ import annotations
@@ -17,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -25,42 +20,12 @@ from .. import engines
 from ..engines import Adapter
 from ..spec.case import Array
 from ..spec.run import Run
-from .measure import EPS, distance
+from .envelope import Band
+from .measure import EPS
 from .training import State, Training, initial
 
-# Two honest orders of the same sums differ, parameter by parameter, by several times what torch's
-# float32 run shows; the report says how much of this envelope each engine used. A gradient off by
-# one part in ten thousand, 800 eps of float32, leaves it in the first step.
-MULTIPLE = 32.0
 # How far apart, relatively, the last losses may be in float64: whatever the envelope has become.
 LAST = 1e-9
-# float32 may by luck hit the float64 value nearly exactly, which says nothing of the next engine.
-FLOOR = 2.0
-
-
-@dataclass
-class Band:
-    """One quantity of a run, in eps: how far the engine, and torch's float32, came from torch."""
-
-    error: float = 0.0
-    torch_error: float = 0.0
-
-    @property
-    def limit(self) -> float:
-        return MULTIPLE * max(FLOOR, self.torch_error)
-
-    @property
-    def within(self) -> bool:
-        return self.error <= self.limit
-
-    def measure(self, want: Any, rounded: Any, got: Any, eps: float, scale: float = 0.0) -> None:
-        """Compare with want (torch, float64) both rounded (torch, float32) and got (in eps).
-
-        The envelope is the widest so far: what rounding did comes and goes, step by step. scale:
-        the size of the numbers that want is left of, see distance.
-        """
-        self.error = _error(got, want, eps, scale)
-        self.torch_error = max(self.torch_error, _error(rounded, want, EPS["float32"], scale))
 
 
 @dataclass
@@ -212,13 +177,6 @@ class Comparison:
 def _tied(state: Mapping[str, Array]) -> list[tuple[str, str]]:
     """The names that stand for one parameter, in pairs."""
     return [(a, b) for a, b in itertools.combinations(state, 2) if state[a] is state[b]]
-
-
-def _error(got: Any, want: Any, eps: float, scale: float = 0.0) -> float:
-    """The distance in eps, infinite where there is nothing of want's shape."""
-    if got is None or np.shape(got) != np.shape(want):
-        return math.inf
-    return distance(np.asarray(got, np.float64), np.asarray(want, np.float64), eps, scale)[0]
 
 
 def _size(array: Array | None) -> float:

@@ -14,10 +14,10 @@ from ..engines.torch import load_state
 from ..spec.case import Array
 from ..spec.part import New
 from ..spec.run import Run
-from . import building
+from . import building, generation
 from .measure import EPS
 
-PIECES = (3, 4, 6)  # where a text is cut for a cache: several tokens first, then one, then several
+PARTS = (3, 1, 2)  # of a text that is read through a cache; what is left comes last
 State = dict[str, Array | None]
 
 
@@ -82,19 +82,12 @@ class Training:
         return sum(float(self.engine.numpy(loss)) for loss in losses) / len(losses)
 
     def logits(self, cached: bool) -> Array:
-        """What a GPT says of the next inputs, read in one piece or, with a cache, in four."""
+        """What a GPT says of the next inputs, read in one piece or, with a cache, in several."""
         self.model.eval()
-        gpt = self.engine.package.gpt
         ((inputs, _),) = self._batches(self.number + 1)
-        with self.engine.package.no_grad():
-            if not cached:
-                return self.engine.numpy(self.model(self.engine.tensor(inputs))[0])
-            cache = gpt.KVCache()
-            pieces = [
-                self.engine.numpy(self.model(self.engine.tensor(piece), cache=cache)[0])
-                for piece in np.split(inputs, PIECES, axis=1)
-            ]
-        return np.concatenate(pieces, axis=1)
+        rest = inputs.shape[1] - sum(PARTS)
+        parts = (*PARTS, rest) if cached else (inputs.shape[1],)
+        return generation.logits(self.engine, self.model, inputs, parts, use_cache=cached)
 
     def text(self, use_cache: bool = True) -> str:
         """The prompt, and what the model takes for its likeliest continuation."""

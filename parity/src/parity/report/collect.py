@@ -11,7 +11,8 @@ from typing import Any
 
 from .. import checks, corpus
 from ..checks.determinism import PROCESSES, Determinism, determinism
-from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
+from ..checks.envelope import FLOOR, MULTIPLE, Band
+from ..checks.runs import RunResult, check_run
 from ..engines import Adapter, names
 from ..spec import BUILT, FAMILIES, Op, skips
 from ..spec.run import Run
