@@ -21,7 +21,7 @@ from parity.tasks.data.sales import Sales
 from parity.tasks.digits import Digits
 from parity.tasks.moons import Moons
 from parity.tasks.sales import SalesTotals, defaults, features
-from parity.tasks.task import Settings
+from parity.tasks.settings import Settings
 
 Array = np.ndarray[Any, Any]
 

@@ -13,9 +13,9 @@ from .. import checks, corpus
 from ..checks.determinism import PROCESSES, Determinism, determinism
 from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
 from ..engines import Adapter, names
+from ..environment import environment, executor, version
 from ..spec import FAMILIES, PARTS, Op, skips
 from ..spec.runs import RUNS, Run
-from .environment import environment, executor, version
 
 SCHEMA_VERSION = 1
 QUICK_STEPS = 25

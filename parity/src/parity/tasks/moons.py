@@ -8,7 +8,7 @@ from sklearn.datasets import make_moons
 
 from .. import models
 from .rows import Classes
-from .task import Settings
+from .settings import Settings
 
 POINTS = 500
 NOISE = 0.08

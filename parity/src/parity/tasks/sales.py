@@ -11,7 +11,8 @@ from .. import models
 from ..engines import Adapter
 from .data.sales import Sales
 from .rows import Rows
-from .task import Array, Settings
+from .settings import Settings
+from .task import Array
 
 EPOCHS = 5
 
