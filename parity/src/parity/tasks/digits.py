@@ -14,8 +14,6 @@ from .rows import Classes
 from .settings import Settings
 from .task import Array
 
-DEFAULTS = Settings(steps=1000, batch_size=64, optimizer="Adam", lr=5e-3, schedule="cosine")
-
 
 class Digits(Classes):
     """Which digit an image shows. folder: of MNIST's four files, instead of scikit-learn's images.

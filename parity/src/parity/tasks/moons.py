@@ -12,7 +12,6 @@ from .settings import Settings
 
 POINTS = 500
 NOISE = 0.08
-DEFAULTS = Settings(steps=500, batch_size=50, optimizer="Adam", lr=1e-2)
 
 
 class Moons(Classes):
