@@ -287,10 +287,21 @@ def test_micrograd_says_who_reads_safetensors(folder: Path) -> None:
         engines.load("micrograd").package.gpt.GPT.from_pretrained(folder)
 
 
-def test_a_model_without_biases_is_no_gpt2(engine: engines.Adapter, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"bias": False}, "bias=True, and no False"),
+        ({"norm": "rms_norm"}, "norm='layer_norm', and no 'rms_norm'"),
+        ({"activation": "relu"}, "activation='gelu', and no 'relu'"),
+    ],
+    ids=str,
+)
+def test_another_kind_of_gpt_is_no_gpt2(
+    engine: engines.Adapter, tmp_path: Path, option: dict[str, Any], said: str
+) -> None:
     gpt = engine.package.gpt
-    config = gpt.GPTConfig(vocab_size=3, block_size=2, n_layer=1, n_head=1, n_embd=2, bias=False)
+    config = gpt.GPTConfig(vocab_size=3, block_size=2, n_layer=1, n_head=1, n_embd=2, **option)
 
-    with pytest.raises(ValueError, match="bias=True, and no False"):
+    with pytest.raises(ValueError, match=said):
         gpt.GPT(config).save_pretrained(tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -14,11 +14,14 @@ save and load keep what trained, and the state of the generator, in a file of sa
 
 from . import device, gpt, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
+from .function import Function, checkpoint
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
 
 __all__ = [
+    "Function",
     "Tensor",
+    "checkpoint",
     "device",
     "get_rng_state",
     "gpt",

@@ -63,6 +63,11 @@ def normal(shape: Shape, mean: float, std: float, dtype: Any = np.float32) -> Ar
     return _drawn(kernels.normal, shape, mean, std, dtype)
 
 
+def draw_seed() -> int:
+    """A seed for another generator."""
+    return int(arrays.item(uniform((), 0.0, 2.0**24)))
+
+
 def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
     out = arrays.empty(shape, dtype)
     real = out.dtype.type

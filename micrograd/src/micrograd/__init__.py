@@ -11,7 +11,7 @@ save and load keep what trained, and the state of the generator, in a file of JS
 """
 
 from . import gpt, nn, ops, optim
-from .engine import Value, no_grad
+from .engine import Value, no_grad, node
 from .lists import backward, grad, shape, tensor, tolist
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
@@ -26,6 +26,7 @@ __all__ = [
     "manual_seed",
     "nn",
     "no_grad",
+    "node",
     "ops",
     "optim",
     "save",

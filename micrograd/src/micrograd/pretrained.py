@@ -66,7 +66,7 @@ def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Any]) 
     Raises ValueError, before anything is written, for what GPT-2 does not have.
     """
     for option, value in SAYABLE.items():
-        if config.get(option, value) != value:
+        if config[option] != value:
             raise ValueError(
                 f"save_pretrained: GPT-2 has {option}={value!r}, and no {config[option]!r}"
             )

@@ -28,3 +28,8 @@ def set_rng_state(state: tuple[Any, ...]) -> None:
     except (LookupError, OverflowError, TypeError, ValueError) as error:
         raise ValueError("set_rng_state: this is no state of get_rng_state") from error
     generator.setstate(state)
+
+
+def draw_seed() -> int:
+    """A seed for another generator."""
+    return generator.getrandbits(53)

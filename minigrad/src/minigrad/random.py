@@ -37,3 +37,8 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ValueError("set_rng_state: this is no state of get_rng_state") from error
     _generator = np.random.Generator(bits)
+
+
+def draw_seed() -> int:
+    """A seed for another generator."""
+    return int(_generator.integers(2**53))
