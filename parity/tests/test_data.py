@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -179,10 +179,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("idx")
 
 
+# A slow machine makes no test fail.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 shapes = st.tuples(*[st.integers(1, 5)] * 3)
 pictures = shapes.flatmap(lambda shape: arrays.arrays(np.uint8, shape))
 
 
+@unhurried
 @given(pictures, st.booleans())
 def test_what_was_packed_is_read(folder: Path, array: Array, zipped: bool) -> None:
     path = folder / "images"
@@ -191,6 +194,7 @@ def test_what_was_packed_is_read(folder: Path, array: Array, zipped: bool) -> No
     assert np.array_equal(idx.images(path), array)
 
 
+@unhurried
 @given(pictures, st.booleans(), st.data())
 def test_a_file_cut_anywhere_is_refused(
     folder: Path, array: Array, zipped: bool, data: st.DataObject
@@ -204,6 +208,7 @@ def test_a_file_cut_anywhere_is_refused(
         idx.images(path)
 
 
+@unhurried
 @given(pictures, st.binary(min_size=1))
 def test_more_than_the_header_says_is_refused(folder: Path, array: Array, more: bytes) -> None:
     path = folder / "long"
@@ -213,6 +218,7 @@ def test_more_than_the_header_says_is_refused(folder: Path, array: Array, more: 
         idx.images(path)
 
 
+@unhurried
 @given(st.binary())
 def test_any_bytes_are_refused_or_an_array(folder: Path, content: bytes) -> None:
     path = folder / "any"

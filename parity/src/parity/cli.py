@@ -1,4 +1,4 @@
-"""The parity command: engines, ops, check, determinism, mutants, fuzz, report, train, data.
+"""The parity command: judge engines, report on them, and train with them.
 
 Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from .tasks.commands import train
+from .tasks.commands import generate, train
 from .tasks.data.commands import data
 from .usage import UNUSABLE, known, loaded, printed, several, writable
 
@@ -64,8 +64,9 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-app.add_command(train)
 app.add_command(data)
+app.add_command(train)
+app.add_command(generate)
 
 
 @app.command()

@@ -22,7 +22,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Those that are there, in the order of their steps."""
-        return sorted(self.folder.glob(f"step-*{self.suffix}"), key=step_of)
+        return written(self.folder, self.suffix)
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write a checkpoint, and then remove all but the last two, and what a kill left over.
@@ -64,6 +64,11 @@ class Checkpoints:
     def _read(self, path: Path) -> dict[str, Any]:
         state: dict[str, Any] = self.package.load(path)
         return state
+
+
+def written(folder: Path, suffix: str = "") -> list[Path]:
+    """The checkpoints in a folder, of any engine or those with its suffix, by their steps."""
+    return sorted(folder.glob(f"step-*{suffix}"), key=step_of)
 
 
 def step_of(path: Path) -> int:

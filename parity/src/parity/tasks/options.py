@@ -14,13 +14,13 @@ from ..usage import several
 from .settings import DTYPES, OPTIMIZERS, SCHEDULES, Settings
 
 POSITIVE, NATURAL = click.IntRange(min=1), click.IntRange(min=0)
-REAL = click.FloatRange(min=0)
+REAL, ABOVE = click.FloatRange(min=0), click.FloatRange(min=0, min_open=True)
 OPTIONS: dict[str, tuple[click.ParamType, str]] = {
     "steps": (POSITIVE, "Steps of the optimizer."),
     "batch_size": (POSITIVE, "How much of the data goes into one batch."),
     "accumulate": (POSITIVE, "Batches whose gradients make one step."),
     "optimizer": (click.Choice(OPTIMIZERS, case_sensitive=False), "What follows the gradients."),
-    "lr": (click.FloatRange(min=0, min_open=True), "Learning rate."),
+    "lr": (ABOVE, "Learning rate."),
     "schedule": (click.Choice(tuple(SCHEDULES)), "How it falls, down to a tenth."),
     "warmup": (NATURAL, "Steps in which it rises at first."),
     "weight_decay": (REAL, "Weight decay."),

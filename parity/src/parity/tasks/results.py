@@ -57,7 +57,7 @@ def data(trainings: Sequence[Training]) -> dict[str, Any]:
                 "dtype": each.dtype,
                 "metrics": each.metrics,
                 "milliseconds per step": milliseconds(each),
-                "largest relative deviation of the loss from torch's": deviation(each, trainings),
+                "largest deviation of the loss from torch's": deviation(each, trainings),
                 "losses": each.history.losses,
                 "evaluations": [
                     {"step": step, **metrics} for step, metrics in each.history.metrics.items()
@@ -74,9 +74,9 @@ def milliseconds(training: Training) -> float:
 
 
 def deviation(training: Training, trainings: Sequence[Training]) -> float | None:
-    """How far a loss was from torch's at most, relative to it; None where there is no torch."""
+    """How far a loss was from torch's at most; None where there is no torch."""
     reference = next((each for each in trainings if each.engine.name == REFERENCE), None)
     if reference is None or training is reference:
         return None
     pairs = zip(training.history.losses, reference.history.losses, strict=True)
-    return max(abs(loss - want) / abs(want) if want else abs(loss) for loss, want in pairs)
+    return max(abs(loss - want) for loss, want in pairs)

@@ -45,10 +45,8 @@ class Training:
     def __init__(self, engine: Adapter, task: Task) -> None:
         self.engine, self.task, self.step, self.history = engine, task, 0, History()
         package, settings = engine.package, task.settings
-        self.dtype = settings.dtype if settings.dtype in engine.dtypes else engine.dtypes[0]
         self.model = task.model(package)
-        if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
-            self.model.to(engine.tensor(np.zeros(1, self.dtype)).dtype)
+        self.dtype = converted(engine, self.model, settings.dtype)
         parameters = dict(self.model.named_parameters())
         shapes = {name: engine.numpy(each).shape for name, each in parameters.items()}
         load_weights(engine, self.model, task.initial(shapes))
@@ -131,6 +129,14 @@ class Training:
         self.scheduler.load_state_dict(state["scheduler"])
         self.engine.package.set_rng_state(state["random"])
         self.step, self.history = state["step"], History.of(state["history"])
+
+
+def converted(engine: Adapter, model: Any, dtype: str) -> str:
+    """Convert a model to the dtype, unless the engine has but one; which it is then of."""
+    if len(engine.dtypes) == 1:
+        return engine.dtypes[0]
+    model.to(engine.tensor(np.zeros(1, dtype)).dtype)
+    return dtype
 
 
 def load_weights(engine: Adapter, model: Any, weights: Mapping[str, Array]) -> None:
