@@ -1,4 +1,4 @@
-"""The parity command: engines, ops, check, determinism, mutants, fuzz, report, data.
+"""The parity command: judge engines, report on them, and train with them.
 
 Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
@@ -6,52 +6,28 @@ torch takes seconds to import, so whatever needs it is imported by the command t
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from .tasks.commands import generate, train
 from .tasks.data.commands import data
+from .usage import UNUSABLE, known, loaded, printed, several, writable
 
 if TYPE_CHECKING:
     from .checks import Item
     from .engines import Adapter
 
 FEW = 40  # results that are listed one by one
-# A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
-UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
-
-
-class Names(click.ParamType):
-    """Names separated by commas."""
-
-    name = "NAME[,NAME]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        names = tuple(value.split(","))
-        if not all(names):
-            self.fail("a name is empty", param, ctx)
-        return names
-
-
-def several(name: str, help: str) -> Callable[[Any], Any]:
-    """An option that takes names: separated by commas, or given again."""
-
-    def flat(ctx: Any, param: Any, value: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for group in value for name in group))
-
-    return click.option(name, type=Names(), multiple=True, callback=flat, help=help)
-
 
 ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
 
@@ -89,13 +65,15 @@ def app(context: click.Context) -> None:
 
 
 app.add_command(data)
+app.add_command(train)
+app.add_command(generate)
 
 
 @app.command()
 def engines() -> None:
     """List the engines: version, dtypes, what executes them, how many ops."""
     from . import engines as registry
-    from .report.environment import executor, version
+    from .environment import executor, version
 
     table = Table("engine", "version", "dtypes", "runs on", "ops")
     for name in registry.names():
@@ -337,32 +315,6 @@ def report(
     return int(not found["passed"])
 
 
-def loaded(names: Sequence[str]) -> list[Adapter]:
-    """The engines of these names, or all but torch; refuses unknown ones and missing packages."""
-    from . import engines as registry
-
-    every = registry.names()
-    known("engine", names, every)
-    try:
-        return [registry.load(name) for name in names or (n for n in every if n != "torch")]
-    except UNUSABLE as error:
-        raise click.UsageError(str(error)) from error
-
-
-def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
-    """Refuse a name that is not among every."""
-    for name in names:
-        if name not in every:
-            raise click.UsageError(unknown(kind, name, every))
-
-
-def unknown(kind: str, name: str, every: Sequence[str]) -> str:
-    """That there is no such name, and which there are, or which of many are near it."""
-    near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
-    hint = f"; {'there are' if near == every else 'near it:'} {', '.join(near)}" if near else ""
-    return f"no {kind} {name!r}{hint}"
-
-
 def known_case(name: str) -> None:
     """Refuse what is neither a case nor a reject, with those that its op has."""
     from .spec import BUILT, BY_NAME
@@ -379,16 +331,6 @@ def known_case(name: str) -> None:
         raise click.UsageError(f"no case {name!r}; {has}")
 
 
-def writable(directory: Path) -> None:
-    """Make the directory; refuse one that cannot be written to before any work is done."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise click.UsageError(f"cannot write to {directory}: {error.strerror}") from error
-
-
 @contextmanager
 def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
     """A progress bar for people; for a file, the title alone."""
@@ -401,9 +343,3 @@ def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
     with Progress(*columns, console=terminal) as progress:
         task = progress.add_task(title, total=total)
         yield lambda: progress.advance(task)
-
-
-def printed(table: Table) -> None:
-    """Print a table, whole: a file has no width to fit."""
-    terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=200)).print(table)

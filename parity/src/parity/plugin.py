@@ -38,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--{kind} needs an --engine to judge")
     if not wanted:
         return
-    from .cli import UNUSABLE, needed, unknown
+    from .cli import needed
     from .engines import load
+    from .usage import UNUSABLE, unknown
 
     try:
         engines += [load(name) for name in dict.fromkeys(wanted)]
@@ -67,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     if not config.stash[engines_key]:
         return []
-    from .report.environment import executor, installed, version
+    from .environment import executor, installed, version
 
     judges = ("threegrad-parity", "torch", "numpy")
     return [

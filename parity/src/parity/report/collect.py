@@ -14,10 +14,10 @@ from ..checks.determinism import PROCESSES, Determinism, determinism
 from ..checks.envelope import FLOOR, MULTIPLE, Band
 from ..checks.runs import RunResult, check_run
 from ..engines import Adapter, names
+from ..environment import environment, executor, version
 from ..spec import BUILT, FAMILIES, Op, skips
 from ..spec.run import Run
 from ..spec.runs import RUNS
-from .environment import environment, executor, version
 
 SCHEMA_VERSION = 1
 QUICK_RUN, QUICK_STEPS = "gpt-tiny", 25
