@@ -109,7 +109,7 @@ INSIDE = {
     "parity.cli": "the command must start, and refuse bad usage, without waiting for torch",
     "parity.usage": "the command must start, and refuse bad usage, without waiting for NumPy",
     "parity.tasks.commands": "the command must start, and refuse bad usage, without NumPy",
-    "parity.tasks.data.commands": "they are among the commands that must start",
+    "parity.tasks.data.commands": "the command must start, and refuse bad usage, without NumPy",
     "parity.tasks.tokenizers": "only the user's own vocabulary needs the package",
     "parity.tasks.launching": "only who keeps a curve waits for matplotlib",
     "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",

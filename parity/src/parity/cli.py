@@ -124,7 +124,7 @@ def check(
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
-    from .report import collect, verdict
+    from .report import collect, trainings, verdict
     from .spec.runs import RUNS
 
     names = (*op, *layer, *optimizer)
@@ -175,7 +175,7 @@ def check(
 
     failed = 0
     for each, dtypes, items in selected:
-        trainings = [
+        trained = [
             result
             for training in RUNS
             if training.name in run
@@ -185,9 +185,9 @@ def check(
         for result in results:
             if result.status == "failed" or len(results) <= FEW:
                 click.echo(verdict.check_line(result))
-        for trained in trainings:
-            click.echo(verdict.training_line(trained))
-        counted = collect.summary(each, results, trainings)
+        for training_result in trained:
+            click.echo(trainings.line(training_result))
+        counted = collect.summary(each, results, trained)
         click.echo(verdict.counts(counted))
         failed += counted["failed"]
     for sentence in kinks:
@@ -317,12 +317,12 @@ def report(
 
 def known_case(name: str) -> None:
     """Refuse what is neither a case nor a reject, with those that its op has."""
-    from .spec import BY_NAME, PARTS_BY_NAME
+    from .spec import BUILT, BY_NAME
 
     stem = re.split(r"[\[!]", name)[0]
-    if stem not in PARTS_BY_NAME:
+    if stem not in BUILT:
         known("op", [stem], list(BY_NAME))
-    entry = PARTS_BY_NAME[stem] if stem in PARTS_BY_NAME else BY_NAME[stem]
+    entry = BUILT[stem] if stem in BUILT else BY_NAME[stem]
     refusals = getattr(entry, "rejects", ())
     if name not in [call.id for call in (*entry.cases, *refusals)]:
         has = f"{stem} has cases [0] to [{len(entry.cases) - 1}]"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import Adapter
-from .data.files import make, saying
 from .task import Task
 
 KEPT = 2
@@ -28,15 +27,17 @@ class Checkpoints:
     def save(self, state: Mapping[str, Any]) -> None:
         """Write a checkpoint, and then remove all but the last two, and what a kill left over.
 
-        Raises OSError, with all that was there still there.
+        Raises OSError, which names the file, with all that was there still there.
         """
-        make(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"step-{state['step']:06}{self.suffix}"
-        with saying(f"cannot write {path}"):
+        try:
             self.package.save(state, path)
-        with saying(f"cannot clear up {self.folder}"):
-            for old in (*self.paths()[:-KEPT], *self.folder.glob(".step-*")):
-                old.unlink()
+        except OSError as error:
+            error.filename = str(path)  # not the name under which it was written at first
+            raise
+        for old in (*self.paths()[:-KEPT], *self.folder.glob(".step-*")):
+            old.unlink()
 
     def load(self) -> dict[str, Any] | None:
         """The newest one, or None where there is none.
@@ -66,8 +67,7 @@ class Checkpoints:
         return True
 
     def _read(self, path: Path) -> dict[str, Any]:
-        with saying(f"cannot read {path}"):
-            state: dict[str, Any] = self.package.load(path)
+        state: dict[str, Any] = self.package.load(path)
         return state
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from .. import files
 from ..usage import loaded, printed, writable
 from .checkpoints import Checkpoints, difference
-from .data.files import write
 from .options import Plan
 from .progress import Display
 from .results import data, table
@@ -106,8 +106,8 @@ def keep(trainings: Sequence[Training], out: Path) -> None:
 
     with refusing(OSError):
         text = json.dumps(data(trainings), indent=1, ensure_ascii=False)
-        write(out / "metrics.json", [text.encode()])
-        write(out / "curve.png", [png(trainings)])
+        files.replace(out / "metrics.json", [text.encode()])
+        files.replace(out / "curve.png", [png(trainings)])
     click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {out}")
 
 
@@ -117,4 +117,10 @@ def refusing(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
+
+
+def sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -49,10 +49,13 @@ class Plan:
         return replace(defaults, **self.given)
 
 
-def trains(defaults: Settings | None) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def trains(
+    defaults: Settings | None, **depends: str
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Options for a command that trains, which gets a Plan before the options of its own.
 
-    defaults: what --help says of them; None where they depend on a preset.
+    defaults: what --help says of them; None where they depend on a preset. depends: what it says
+    of those that depend on other things.
     """
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
@@ -68,7 +71,8 @@ def trains(defaults: Settings | None) -> Callable[[Callable[..., int]], Callable
         found = click.option("--resume", is_flag=True, help=RESUME)(found)
         found = click.option("--out", type=FOLDER, help=OUT)(found)
         for name, (kind, help) in reversed(OPTIONS.items()):
-            default = "the preset's" if defaults is None else getattr(defaults, name)
+            preset = "the preset's" if defaults is None else getattr(defaults, name)
+            default = depends.get(name, preset)
             flag = f"--{name.replace('_', '-')}"
             found = click.option(flag, type=kind, help=f"{help}  [default: {default}]")(found)
         help = f"Engines; several train side by side.  [default: {','.join(ENGINES)}]"

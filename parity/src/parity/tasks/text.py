@@ -11,7 +11,6 @@ import numpy as np
 from .. import corpus
 from ..engines import Adapter
 from .data import downloads
-from .data.files import reading
 from .language import Language, mean_loss
 from .settings import Settings
 from .task import Array
@@ -80,8 +79,7 @@ def windows(ids: Array, starts: Array, context: int) -> tuple[Array, Array]:
 
 def read(path: Path) -> str:
     """The text of a file; raises OSError or ValueError, in one sentence, where there is none."""
-    with reading(path) as file:
-        content = file.read()
+    content = path.read_bytes()
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from .data.files import reading
-
 
 class Tokenizer(Protocol):
     """kind: how a checkpoint calls it."""
@@ -131,8 +129,7 @@ def chosen(name: str, text: str) -> Tokenizer:
     if name == "byte":
         return Bytes()
     path = Path(name)
-    with reading(path) as file:
-        content = file.read()
+    content = path.read_bytes()
     try:
         if path.suffix == ".json":
             return Pairs(content.decode())
