@@ -269,16 +269,23 @@ def test_numbers_that_are_none_stop_it_before_anything_changes(engine: engines.A
     training.advance([(inputs, answers)])
     before = weights(training)
 
-    with pytest.raises(DivergedError, match="loss of step 2 is not a number"):
+    with pytest.raises(DivergedError, match="loss of step 2 is not finite"):
         training.advance([(inputs, answers * math.nan)])
     assert weights(training) == before
     assert (training.step, len(training.history.losses)) == (1, 1)
 
 
-def test_weights_that_are_none_are_not_kept(engine: engines.Adapter, tmp_path: Path) -> None:
-    """The loss of the last step says nothing yet of what the step made of the weights."""
+def test_a_metric_that_is_none_stops_it(engine: engines.Adapter) -> None:
     training = Training(engine, Xor(replace(XOR, steps=1, lr=math.inf)))
 
-    with pytest.raises(DivergedError, match="not all numbers after step 1"):
+    with pytest.raises(DivergedError, match="largest error after step 1 is not finite"):
+        run([training], {}, Quiet())
+
+
+def test_weights_that_are_none_are_not_kept(engine: engines.Adapter, tmp_path: Path) -> None:
+    """The loss of a step says nothing yet of what the step made of the weights."""
+    training = Training(engine, Xor(replace(XOR, checkpoint_every=1, lr=math.inf)))
+
+    with pytest.raises(DivergedError, match="not all finite after step 1"):
         run([training], {engine.name: Checkpoints(tmp_path, engine)}, Quiet())
     assert list(tmp_path.iterdir()) == []

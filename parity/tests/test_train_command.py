@@ -281,7 +281,7 @@ def test_a_loss_that_is_no_number_stops_it(
 
     message = capsys.readouterr().err.splitlines()[-1]
     step = int(message.split("step ")[1].split()[0])
-    assert message.startswith(f"parity: minigrad: the loss of step {step} is not a number; ")
+    assert message.startswith(f"parity: minigrad: the loss of step {step} is not finite; ")
     newest = tmp_path / "minigrad" / f"step-{step - 1:06}.safetensors"
     assert message.endswith(f"the last checkpoint before it is {newest}")
     kept = engines.load("minigrad").package.load(newest)

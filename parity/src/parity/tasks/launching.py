@@ -38,16 +38,15 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
         trainings = [Training(each, task) for each in engines]
         if plan.resume:
             go_on(trainings, checkpoints)
-    title = f"{task.name} on {', '.join(plan.engines)}"
     first = min(each.step for each in trainings)
     try:
-        with refusing(OSError), Display(title, settings, first, task.unit) as display:
+        with refusing(OSError), Display(task.name, settings, first, task.unit) as display:
             run(trainings, checkpoints, display)
     except DivergedError as error:
         click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
         return 1
     except KeyboardInterrupt:
-        click.echo(f"\nparity: {kept(checkpoints, 'the same command and --resume')}", err=True)
+        click.echo(f"parity: {kept(checkpoints, 'the same command and --resume')}", err=True)
         raise
     except click.ClickException as error:
         again = kept(checkpoints, "--resume, once that is mended,")

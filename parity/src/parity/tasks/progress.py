@@ -25,7 +25,7 @@ class Display:
         self.units, self.started = 0, time.perf_counter()
         self.latest = ""  # metrics
         self.console = Console(stderr=True)
-        columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), "{task.description}")
+        columns = (TextColumn(title), BarColumn(20), MofNCompleteColumn(), "{task.description}")
         self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
         self.row = self.bar.add_task("", total=settings.steps, completed=step)
 
@@ -46,11 +46,14 @@ class Display:
         passed = time.perf_counter() - self.started
         left = passed / (step - self.first) * (self.settings.steps - step)
         losses = named(trainings, [number(each.history.losses[-1]) for each in trainings])
-        speed = f"{self.units / passed:,.0f} {self.unit}/s"
-        parts = (f"loss {losses}", self.latest, speed, f"{clock(left)} left")
-        said = " · ".join(filter(None, parts))
-        self.bar.update(self.row, completed=step, description=said)
+        ends = (f"{self.units / passed:,.0f} {self.unit}/s", f"{clock(left)} left")
+        followed = [self.latest] if self.latest else []
+        shown = followed if len(trainings) == 1 else []  # a screen is not as wide as a file
+        self.bar.update(
+            self.row, completed=step, description=" · ".join([f"loss {losses}", *shown, *ends])
+        )
         if self.bar.disable and self.settings.due(step, self.every):
+            said = " · ".join([f"loss {losses}", *followed, *ends])
             self.console.print(f"step {step} of {self.settings.steps}: {said}", soft_wrap=True)
 
     def evaluated(self, step: int, trainings: Sequence[Training]) -> None:

@@ -26,7 +26,9 @@ def table(trainings: Sequence[Training]) -> Table:
     found = Table("step", *([f"loss on {names[0]}", *shown] if alone else names))
     for column in found.columns[1:]:
         column.justify = "right"
-    every = settings.eval_every or max(settings.steps // ROWS, 1)
+    every = max(settings.steps // ROWS, 1)
+    if followed := settings.eval_every:
+        every = followed * max(round(every / followed), 1)
     for step in range(1, settings.steps + 1):
         if step == 1 or settings.due(step, every):
             metrics = trainings[0].history.metrics.get(step, {})

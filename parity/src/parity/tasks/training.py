@@ -15,7 +15,7 @@ from .task import Array, Task
 
 
 class DivergedError(ArithmeticError):
-    """A training has come to numbers that are none: going on would be of no use."""
+    """A training has left the finite numbers: going on would be of no use."""
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Training:
     def advance(self, batches: Sequence[Sequence[Array]]) -> float:
         """Make one step of the gradients of all batches together; their mean loss before it.
 
-        Raises DivergedError, before anything changes, if that is no number.
+        Raises DivergedError, before anything changes, if that is not finite.
         """
         started = time.perf_counter()
         engine, clip = self.engine, self.task.settings.clip
@@ -78,7 +78,7 @@ class Training:
             losses.append(value.item())
         mean = math.fsum(losses) / len(losses) if all(map(math.isfinite, losses)) else math.nan
         if not math.isfinite(mean):
-            raise DivergedError(f"{engine.name}: the loss of step {self.step + 1} is not a number")
+            raise DivergedError(f"{engine.name}: the loss of step {self.step + 1} is not finite")
         if clip:
             engine.package.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
@@ -89,11 +89,20 @@ class Training:
         return mean
 
     def evaluate(self) -> dict[str, float]:
-        """Measure what the task asks of the model as it is now, and note it."""
+        """Measure what the task asks of the model as it is now, and note it.
+
+        Raises DivergedError if something of it is not finite.
+        """
         self.model.eval()
         with self.engine.package.no_grad():
-            self.history.metrics[self.step] = self.task.evaluate(self.engine, self.model)
-        return self.metrics
+            found = self.task.evaluate(self.engine, self.model)
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"{self.engine.name}: the {name} after step {self.step} is not finite"
+                )
+        self.history.metrics[self.step] = found
+        return found
 
     def closing(self) -> str:
         self.model.eval()
@@ -103,12 +112,12 @@ class Training:
     def state_dict(self) -> dict[str, Any]:
         """All that the next steps depend on, and the history.
 
-        Raises DivergedError if a weight is no number: who goes on from there gets nowhere.
+        Raises DivergedError if a weight is not finite: who goes on from there gets nowhere.
         """
         for name, parameter in self.model.named_parameters():
             if not np.isfinite(self.engine.numpy(parameter)).all():
                 raise DivergedError(
-                    f"{self.engine.name}: {name} is not all numbers after step {self.step}"
+                    f"{self.engine.name}: {name} is not all finite after step {self.step}"
                 )
         return {
             "task": self.task.fingerprint(),
