@@ -100,6 +100,20 @@ def test_the_gradients_of_several_batches_make_one_step(engine: engines.Adapter)
     assert one_after_the_other != pytest.approx(whole, rel=1e-2)
 
 
+def test_every_step_has_batches_of_its_own() -> None:
+    class Counting(Xor):
+        def batch(self, number: int) -> Sequence[Any]:
+            numbers.append(number)
+            return super().batch(number)
+
+    numbers: list[int] = []
+    task = Counting(replace(XOR, steps=3, accumulate=2))
+    trainings = [Training(engines.load(name), task) for name in ("minigrad", "micrograd")]
+    run(trainings, {}, Quiet())
+
+    assert numbers == [0, 1, 2, 3, 4, 5]
+
+
 def test_gradients_are_clipped(engine: engines.Adapter) -> None:
     training = Training(engine, Xor(replace(XOR, clip=1e-3, lr=1.0)))
     before = flat(training)

@@ -138,6 +138,7 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("generate --checkpoint {tmp} --prompt a", "there is no checkpoint in {tmp}"),
         ("generate --checkpoint {tmp}/short --prompt a", "{tmp}/short is not a checkpoint that an"),
         ("generate --checkpoint {tmp}/a.json", "{tmp}/a.json is damaged, or is not a file that"),
+        ("generate --checkpoint {tmp}/b.json", "{tmp}/b.json is not a checkpoint of a training"),
         ("generate --checkpoint {tmp} --greedy --top-k 3", "--greedy draws nothing: leave out --t"),
         ("generate --checkpoint {tmp} --engine x", "no engine 'x'; there are"),
         ("generate --checkpoint {tmp} --temperature 0", "Invalid value for '--temperature'"),
@@ -149,6 +150,7 @@ def test_what_cannot_be_done_is_one_sentence(
     files = {"empty": "", "short": "too short to be split", "one": "ada\n\n", "a.json": "{}"}
     for name, content in (files | {"a.tiktoken": "a"}).items():
         (tmp_path / name).write_text(content)
+    engines.load("micrograd").package.save({"weights": [1.0]}, tmp_path / "b.json")
     (tmp_path / "bytes").write_bytes(b"ab\xffc")
 
     assert parity(command, tmp=tmp_path) == 2

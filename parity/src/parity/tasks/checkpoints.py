@@ -49,7 +49,7 @@ class Checkpoints:
             return None
         newest, *older = reversed(paths)
         try:
-            return self._read(newest)
+            return read(self.package, newest)
         except ValueError as error:
             whole = next(filter(self._is_whole, older), None)
             advice = (
@@ -61,14 +61,21 @@ class Checkpoints:
 
     def _is_whole(self, path: Path) -> bool:
         try:
-            self._read(path)
+            read(self.package, path)
         except ValueError:
             return False
         return True
 
-    def _read(self, path: Path) -> dict[str, Any]:
-        state: dict[str, Any] = self.package.load(path)
-        return state
+
+def read(package: Any, path: Path) -> dict[str, Any]:
+    """What a checkpoint holds, by the package of the engine that wrote it.
+
+    Raises OSError or ValueError, in one sentence, for what is none or is damaged.
+    """
+    state = package.load(path)
+    if not isinstance(state, dict) or "step" not in state:
+        raise ValueError(f"{path} is not a checkpoint of a training")
+    return state
 
 
 def written(folder: Path, suffix: str = "") -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import engines
 from ..engines import Adapter
 from . import tokenizers
-from .checkpoints import written
+from .checkpoints import read, written
 from .training import converted, load_weights
 
 
@@ -26,7 +26,7 @@ def generate(
     that the model does not know.
     """
     path = newest(path, engine_name)
-    state = reader(path).package.load(path)
+    state = read(reader(path).package, path)
     task = state["task"]
     if "tokenizer" not in task:
         raise ValueError(f"{path} is of the task {task['task']}, which writes no text")

@@ -32,7 +32,7 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
         writable(plan.out)
         checkpoints = {each.name: Checkpoints(plan.out / each.name, each) for each in engines}
         if not plan.resume:
-            require_new(plan.out, checkpoints)
+            require_new(checkpoints)
     with refusing(OSError, ValueError, ImportError):
         task = build(settings)
         trainings = [Training(each, task) for each in engines]
@@ -61,7 +61,7 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
     return 0
 
 
-def require_new(out: Path, checkpoints: Mapping[str, Checkpoints]) -> None:
+def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
     """Refuse a folder in which one of the engines has trained already."""
     for each in checkpoints.values():
         if paths := each.paths():
