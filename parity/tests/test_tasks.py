@@ -13,6 +13,7 @@ import pytest
 
 from parity import engines
 from parity.tasks.checkpoints import Checkpoints, difference
+from parity.tasks.results import deviation
 from parity.tasks.running import run
 from parity.tasks.settings import OPTIMIZERS, Settings
 from parity.tasks.task import Task
@@ -125,6 +126,27 @@ def test_gradients_are_clipped(engine: engines.Adapter) -> None:
 def flat(training: Training) -> Any:
     parameters = training.model.parameters()
     return np.concatenate([training.engine.numpy(each).ravel() for each in parameters])
+
+
+def test_dropout_is_for_training_alone(engine: engines.Adapter) -> None:
+    training, whole = (
+        Training(engine, Text(ALL_AT_ONCE, {**SIZES, "dropout": p}, LINES, Characters.of(LINES)))
+        for p in (0.5, 0.0)
+    )
+
+    assert training.evaluate() == training.evaluate() == pytest.approx(whole.evaluate())
+    batches = [training.task.batch(0)]
+    assert training.advance(batches) != pytest.approx(whole.advance(batches), rel=1e-6)
+
+
+def test_the_deviation_is_the_largest_there_was() -> None:
+    task = Xor(XOR)
+    torch, other = (Training(engines.load(name), task) for name in ("torch", "minigrad"))
+    torch.history.losses, other.history.losses = [3.0, 2.0, 1.0], [3.0, 1.75, 1.125]
+
+    assert deviation(other, [torch, other]) == 0.25
+    assert deviation(torch, [torch, other]) is None
+    assert deviation(other, [other]) is None
 
 
 def test_lr_rises_and_then_falls_to_a_tenth() -> None:

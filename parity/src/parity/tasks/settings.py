@@ -59,7 +59,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     # From the share of the steps that are done to what is left of lr.
     "constant": lambda done: 1.0,
     "linear": lambda done: 1 - (1 - FLOOR) * done,
-    "cosine": lambda done: FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * min(done, 1.0))) / 2,
+    "cosine": lambda done: FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * done)) / 2,
 }
 OPTIMIZERS = ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")
 DTYPES = ("float32", "float64")
