@@ -234,8 +234,7 @@ def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) ->
     if min is None:
         y, (dx, dmax) = _bounded("clamp", *UPPER, x, max)
         return y, (dx, None, dmax)
-    broadcast("clamp", x, min, max)
-    operands = promote(x, min, max)
+    operands = _with_bounds("clamp", x, min, max)
     refuse_bool("clamp", *operands)
     return apply(f.clamp, *operands), (
         lambda dout: apply(f.clamp_dx, *operands, dout),
@@ -326,8 +325,18 @@ def _difference(name: str, x: Any, other: Any, alpha: float) -> Any:
     )
 
 
+def _with_bounds(name: str, x: Any, *bounds: Any) -> Any:
+    """x and its bounds in their common dtype, into which a bound that is a number must fit."""
+    broadcast(name, x, *bounds)
+    dtype = result_type(x, *bounds)
+    for bound in bounds:
+        if isinstance(bound, int | float | np.generic):
+            fitting(name, bound, dtype)
+    return promote(x, *bounds)
+
+
 def _bounded(name: str, function: Any, dx: Any, dbound: Any, x: Any, bound: Any) -> Any:
-    x, bound = _pair(name, x, bound)
+    x, bound = _with_bounds(name, x, bound)
     return apply(function, x, bound), (
         lambda dout: apply(dx, x, bound, dout),
         lambda dout: apply(dbound, x, bound, dout),

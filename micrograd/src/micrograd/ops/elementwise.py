@@ -166,6 +166,8 @@ def clamp(x: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Te
         return _clamp_min("clamp", x, min)
     if min is None:
         return _clamp_max("clamp", x, max)
+    if is_bool([item for tensor in (x, min, max) for item in unnest(tensor)[0]]):
+        raise TypeError("clamp: expected numbers, not bools")
     return elementwise("clamp", scalar.clamp, x, min, max, integers=_clamped)
 
 
