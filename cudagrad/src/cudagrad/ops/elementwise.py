@@ -282,16 +282,20 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
 
 @op
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
-    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x."""
+    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x.
+
+    Of integers, a floating value loses its fraction, as in torch.
+    """
     broadcast("masked_fill", x, mask)
     _require_bool("masked_fill", "mask", mask)
-    if is_floating(result_type(value)) and not is_floating(x.dtype):
-        raise TypeError(f"masked_fill: a floating value does not fit into {x.dtype}")
-    if isinstance(value, int | float | np.generic):
+    if np.ndim(value):
+        raise ValueError(f"masked_fill: value must be a number, not of shape {value.shape}")
+    value = value.item() if isinstance(value, np.generic) else value
+    if hasattr(value, "dtype") and is_floating(value.dtype) and not is_floating(x.dtype):
+        value = arrays.item(value)
+    if not hasattr(value, "dtype"):
         fitting("masked_fill", value, x.dtype)
         value = arrays.constant(value, x.dtype)
-    if value.ndim:
-        raise ValueError(f"masked_fill: value must be a number, not of shape {value.shape}")
     return apply(f.choose, mask, arrays.cast(value, x.dtype), x, dtype=x.dtype), (
         lambda dout: apply(f.drop, mask, dout, dtype=dout.dtype),
         None,

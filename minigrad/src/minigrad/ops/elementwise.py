@@ -269,11 +269,12 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
 
 @op
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
-    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x."""
+    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x.
+
+    Of integers, a floating value loses its fraction, as in torch.
+    """
     _require_bool("masked_fill", "mask", mask)
     broadcast("masked_fill", x, mask)
-    if not is_floating(x.dtype) and is_floating(np.asarray(value).dtype):
-        raise TypeError(f"masked_fill: a floating value does not fit into {x.dtype}")
     return np.where(mask, fitting("masked_fill", "value", value, x.dtype), x), (
         lambda dout: masked(dout, ~mask),
         None,

@@ -8,7 +8,20 @@ from typing import Any
 
 import torch
 
-from .case import Case, Data, Op, Reject, bools, integers, ints, mask, randn, uniform, values
+from .case import (
+    Case,
+    Data,
+    Op,
+    Reject,
+    bools,
+    constant,
+    integers,
+    ints,
+    mask,
+    randn,
+    uniform,
+    values,
+)
 from .reasons import (
     BLOCK,
     CORNER,
@@ -645,6 +658,8 @@ OPS = (
         Case(randn(2, 3), bools([True, False, True]), randn()),
         Case(randn(2, 3), bools([True, False, True]), 2),
         Case(ints([1, 2, 3]), bools([True, False, True]), -7),
+        Case(ints([1, 2, 3]), bools([True, False, True]), -1.5, why="an integer has no fraction"),
+        Case(ints([1, 2, 3]), bools([True, False, True]), constant(values(-1.5))),
         Case(randn(), bools(False), 1.5),
         Case(randn(3, 0), mask(3, 0), 1.5, flat=NO_ELEMENTS),
         Case(
@@ -666,7 +681,7 @@ OPS = (
             Reject(ValueError, randn(2, 3), mask(2, 3), randn(3)),
             Reject(TypeError, randn(3), ints([1, 0, 1]), 1.5),
             Reject(TypeError, randn(2), mask(2), None),
-            Reject(TypeError, ints([1, 2]), bools([False, True]), 1.5),
+            Reject(ValueError, ints([1, 2]), bools([False, True]), inf),
         ],
     ),
 )
