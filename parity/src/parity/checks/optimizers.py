@@ -186,4 +186,4 @@ def portable(state: Any) -> Any:
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
-    return np.array(value.detach() if hasattr(value, "detach") else value)
+    return np.asarray(value.detach() if hasattr(value, "detach") else value).copy()
