@@ -1,4 +1,4 @@
-"""Modules, optimizers and the GPT, against numbers known by hand."""
+"""Modules and optimizers, against numbers known by hand."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import math
 import pytest
 
 import micrograd
-from micrograd import gpt, nn, optim
-
-SIZES = gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=2, n_head=2, n_embd=4)
+from micrograd import nn, optim
 
 
 class Pair(nn.Module):
@@ -101,55 +99,3 @@ def test_optimizers_leave_what_has_no_gradient() -> None:
 def test_dropout_refuses() -> None:
     with pytest.raises(ValueError, match="Dropout: p must be between 0 and 1"):
         nn.Dropout(1.5)
-
-
-def test_gpt_has_gpt2s_names() -> None:
-    model = gpt.GPT(SIZES)
-    names = [name for name, _ in model.named_parameters()]
-
-    assert names[:3] == [
-        "transformer.wte.weight",
-        "transformer.wpe.weight",
-        "transformer.h.0.ln_1.weight",
-    ]
-    assert "transformer.h.1.mlp.c_proj.bias" in names
-    assert set(model.state_dict()) - set(names) == {"lm_head.weight"}
-    assert model.num_parameters() == 9 * 4 + 2 * (4 * 4 + 12 * 5 + 4 * 5 + 16 * 5 + 4 * 17) + 8
-
-
-def test_gpt_starts_knowing_nothing() -> None:
-    model = gpt.GPT(SIZES)
-    logits, loss = model([[0, 1, 2]], [[1, 2, 3]])
-
-    assert micrograd.shape(logits) == (1, 3, 5)
-    assert loss.data == pytest.approx(math.log(5), abs=0.05)
-    assert model([[0]])[1] is None
-
-
-def test_gpt_does_not_look_ahead() -> None:
-    model = gpt.GPT(SIZES)
-    one, other = (micrograd.tolist(model([[0, 1, last]])[0]) for last in (2, 3))
-
-    assert one[0][:2] == other[0][:2]
-    assert one[0][2] != other[0][2]
-
-
-def test_gpt_generates() -> None:
-    model = gpt.GPT(SIZES)
-    prompt = [[0, 1], [2, 3]]
-    longer = model.generate(prompt, 6)
-
-    assert [row[:2] for row in longer] == prompt == [[0, 1], [2, 3]]
-    assert micrograd.shape(longer) == (2, 8)
-
-
-def test_gpt_refuses() -> None:
-    with pytest.raises(ValueError, match="not a multiple of n_head"):
-        gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=3, n_embd=4)
-    with pytest.raises(ValueError, match="5 tokens for a block_size of 4"):
-        gpt.GPT(SIZES)([[0, 1, 2, 3, 4]])
-    with pytest.raises(ValueError, match="not a multiple of n_head 0"):
-        gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=0, n_embd=4)
-    for call in (gpt.GPT(SIZES), lambda idx: gpt.GPT(SIZES).generate(idx, 1)):
-        with pytest.raises(ValueError, match=r"expected ids of shape \(B, T\), not \(3,\)"):
-            call([0, 1, 2])

@@ -1,4 +1,4 @@
-"""Modules, optimizers and the GPT: names, state, and that training trains."""
+"""Modules and optimizers: names, state, and that training trains."""
 
 from __future__ import annotations
 
@@ -81,25 +81,3 @@ def test_dropout_follows_the_seed_and_the_mode() -> None:
 
     assert drop(x).tolist() == one != two
     assert drop.eval()(x).tolist() == x.tolist()
-
-
-def test_gpt_learns_a_sequence_by_heart_and_says_it() -> None:
-    minigrad.manual_seed(0)
-    model = gpt.GPT(CONFIG)
-    opt = optim.AdamW(model.parameters(), lr=0.01)
-    sequence = np.array([[3, 1, 4, 1, 5, 9, 2]])
-    for _ in range(150):
-        opt.zero_grad()
-        _, loss = model(sequence[:, :-1], sequence[:, 1:])
-        loss.backward()
-        opt.step()
-
-    assert loss.item() < 0.1
-    assert model.generate(sequence[:, :1], 6).tolist() == sequence.tolist()
-
-
-def test_a_context_that_is_too_long_is_refused() -> None:
-    with pytest.raises(ValueError, match="7 tokens for a block_size of 6"):
-        gpt.GPT(CONFIG)(np.zeros((1, 7), int))
-    with pytest.raises(ValueError, match="not a multiple of n_head"):
-        gpt.GPTConfig(vocab_size=3, block_size=3, n_layer=1, n_head=3, n_embd=8)

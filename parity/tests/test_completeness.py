@@ -90,7 +90,17 @@ def test_every_op_says_what_it_is(engine: ModuleType, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nn", "nn.init", "nn.utils", "optim", "optim.lr_scheduler", "gpt"]
+    "name",
+    [
+        "nn",
+        "nn.init",
+        "nn.utils",
+        "optim",
+        "optim.lr_scheduler",
+        "gpt",
+        "pretrained",
+        "serialization",
+    ],
 )
 def test_what_is_built_on_ops_has_the_same_names(
     engine: ModuleType, first: ModuleType, name: str

@@ -87,6 +87,13 @@ def integer(op: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def whole(op: str, name: str, value: Any, least: int) -> int:
+    """value, an int, and one no smaller than least."""
+    if integer(op, name, value) < least:
+        raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
+    return int(value)
+
+
 def number(op: str, name: str, value: Any) -> Any:
     """value as a Python number."""
     if not isinstance(value, int | float | np.number | np.bool_):

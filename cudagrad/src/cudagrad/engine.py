@@ -29,14 +29,21 @@ _grad_enabled = True
 
 
 @contextlib.contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
+def set_grad_enabled(mode: bool) -> Iterator[None]:
+    """Inside, ops record what backward() needs, or do not (torch.set_grad_enabled)."""
     global _grad_enabled
-    before, _grad_enabled = _grad_enabled, False
+    before, _grad_enabled = _grad_enabled, mode
     try:
         yield
     finally:
         _grad_enabled = before
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
+    with set_grad_enabled(False):
+        yield
 
 
 class Tensor:
@@ -190,23 +197,8 @@ class Tensor:
         if seed.shape != self.shape:
             raise ValueError(f"backward: gradient of shape {seed.shape} for {self.shape}")
 
-        pending = {self.index: seed}  # gradients of nodes that the sweep has not reached yet
-        for node in tape(self):
-            dout = pending.pop(node.index, None)
-            if dout is None:
-                continue
-            if node.op is None:
-                node.accumulate(dout)
-                continue
-            for parent, grad in zip(node.parents, node.pull(dout), strict=False):
-                if parent is None or grad is None:
-                    continue
-                grad = arrays.cast(sum_to_shape(grad, parent.shape, node.op), parent.dtype)
-                # A pullback may return dout itself, so a sum goes into a new array.
-                known = pending.get(parent.index)
-                pending[parent.index] = grad if known is None else arrays.apply(f.add, known, grad)
-            if not retain_graph:
-                node.parents, node.pullback = (), None
+        for leaf, dout in sweep(self, seed, retain_graph):
+            leaf.accumulate(dout)
 
     def pull(self, dout: Array) -> Sequence[Array | None]:
         """The gradients of the parents, in order, by this node's pullback."""
@@ -219,8 +211,8 @@ class Tensor:
             assert self.pullback is not None
             returned = self.pullback(dout)
             grads = returned if isinstance(returned, tuple) else (returned,)
-        for grad in grads:
-            assert grad is None or grad.dtype == dout.dtype, (
+        for parent, grad in zip(self.parents, grads, strict=False):
+            assert parent is None or grad is None or grad.dtype in (dout.dtype, parent.dtype), (
                 f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
             )
         return grads
@@ -247,11 +239,39 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(array, requires_grad)
 
 
-def tape(root: Tensor) -> list[Tensor]:
-    """Every node that root's gradient reaches, newest first."""
+def sweep(
+    root: Tensor, seed: Array, retain_graph: bool, since: int = 0
+) -> Iterator[tuple[Tensor, Array]]:
+    """Every leaf that root's gradient reaches, with its gradient, where root's is seed.
+
+    A node made before since is taken for a leaf.
+    """
+    pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
+    for node in tape(root, since):
+        dout = pending.pop(node.index, None)
+        if dout is None:
+            continue
+        if node.op is None or node.index < since:
+            yield node, dout
+            continue
+        for parent, grad in zip(node.parents, node.pull(dout), strict=False):
+            if parent is None or grad is None:
+                continue
+            grad = arrays.cast(sum_to_shape(grad, parent.shape, node.op), parent.dtype)
+            # A pullback may return dout itself, so a sum goes into a new array.
+            known = pending.get(parent.index)
+            pending[parent.index] = grad if known is None else arrays.apply(f.add, known, grad)
+        if not retain_graph:
+            node.parents, node.pullback = (), None
+
+
+def tape(root: Tensor, since: int = 0) -> list[Tensor]:
+    """Every node that root's gradient reaches, newest first; back to those made before since."""
     found, stack = {root.index: root}, [root]
     while stack:
         node = stack.pop()
+        if node.index < since:
+            continue
         if node.op is not None and node.pullback is None:
             raise RuntimeError(
                 f"backward() through {node.op}, whose graph has been freed by an earlier "
@@ -262,6 +282,11 @@ def tape(root: Tensor) -> list[Tensor]:
                 found[parent.index] = parent
                 stack.append(parent)
     return [found[index] for index in sorted(found, reverse=True)]
+
+
+def moment() -> int:
+    """A number between the indices of the nodes made so far and of those made from now on."""
+    return next(_created)
 
 
 def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:

@@ -6,19 +6,39 @@ GPT-2's names.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from . import arrays, nn, ops, random
+from . import arrays, nn, ops, pretrained, random
+from .arguments import indices, option, whole
 from .engine import Tensor, no_grad, tensor
+from .function import checkpoint
+from .sampling import Sampler
+from .serialization import StrPath
+
+_GPT2 = {"vocab_size": 50257, "block_size": 1024}
+
+PRESETS: dict[str, dict[str, int]] = {
+    # minGPT's small ones; vocab_size and block_size are up to the text.
+    "nano": {"n_layer": 3, "n_head": 3, "n_embd": 48},
+    "micro": {"n_layer": 4, "n_head": 4, "n_embd": 128},
+    "mini": {"n_layer": 6, "n_head": 6, "n_embd": 192},
+    # Radford et al. 2019, table 2; the heads are those of the published weights.
+    "gpt2": {**_GPT2, "n_layer": 12, "n_head": 12, "n_embd": 768},
+    "gpt2-medium": {**_GPT2, "n_layer": 24, "n_head": 16, "n_embd": 1024},
+    "gpt2-large": {**_GPT2, "n_layer": 36, "n_head": 20, "n_embd": 1280},
+    "gpt2-xl": {**_GPT2, "n_layer": 48, "n_head": 25, "n_embd": 1600},
+}
 
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The sizes of a GPT."""
+    """The sizes and the options of a GPT."""
 
     vocab_size: int
     block_size: int  # the longest context it sees
@@ -27,10 +47,44 @@ class GPTConfig:
     n_embd: int
     dropout: float = 0.0
     bias: bool = True  # in the linear layers and layer norms
+    norm: str = "layer_norm"  # or "rms_norm"
+    activation: str = "gelu"  # its tanh form; or "relu"
+    gradient_checkpointing: bool = False  # recompute each block in backward: less memory
 
     def __post_init__(self) -> None:
-        if self.n_head < 1 or self.n_embd % self.n_head:
+        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
+            whole("GPTConfig", name, getattr(self, name), 1)
+        if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"GPTConfig: dropout must lie in [0, 1), not {self.dropout}")
+        option("GPTConfig", "norm", self.norm, ("layer_norm", "rms_norm"))
+        option("GPTConfig", "activation", self.activation, ("gelu", "relu"))
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """The sizes that PRESETS has under this name, with changes, and what they leave open."""
+        option("GPTConfig", "preset", name, tuple(PRESETS))
+        return cls(**{**PRESETS[name], **changes})
+
+
+class KVCache:
+    """The keys and values of the tokens that a GPT has read: later ones need not read them again.
+
+    One cache serves one GPT and one batch. length: how many tokens of each row it holds.
+    """
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def extend(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Append a layer's k and v, (B, H, T, D), and return all it has: (B, H, S, D)."""
+        if layer in self._seen:
+            old_k, old_v = self._seen[layer]
+            k, v = ops.cat([old_k, k], 2), ops.cat([old_v, v], 2)
+        self._seen[layer] = k, v
+        return k, v
 
 
 class Attention(nn.Module):
@@ -42,14 +96,18 @@ class Attention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, config.bias)
         self.resid_dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         B, T, C = x.shape
         q, k, v = (
             ops.transpose(ops.view(part, (B, T, self.n_head, C // self.n_head)), 1, 2)
             for part in ops.split(self.c_attn(x), C, dim=2)
         )  # (B, H, T, D)
+        past = 0 if cache is None else cache.length
+        if cache is not None:
+            k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
+        mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if past and T > 1 else None
         dropout_p = self.dropout if self.training else 0.0
-        y = ops.scaled_dot_product_attention(q, k, v, dropout_p=dropout_p, is_causal=True)
+        y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=not past)
         y = ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
         return self.resid_dropout(self.c_proj(y))
 
@@ -60,24 +118,32 @@ class MLP(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, config.bias)
         self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, config.bias)
+        self.act = nn.ReLU() if config.activation == "relu" else nn.GELU("tanh")
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.c_proj(ops.gelu(self.c_fc(x), approximate="tanh")))
+        return self.dropout(self.c_proj(self.act(self.c_fc(x))))
 
 
 class Block(nn.Module):
     """Attention, then the MLP, each reading a normalized stream and adding to it."""
 
     def __init__(self, config: GPTConfig) -> None:
-        self.ln_1 = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_1 = _norm(config)
         self.attn = Attention(config)
-        self.ln_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_2 = _norm(config)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = ops.add(x, self.attn(self.ln_1(x)))
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        x = ops.add(x, self.attn(self.ln_1(x), cache))
         return ops.add(x, self.mlp(self.ln_2(x)))
+
+
+def _norm(config: GPTConfig) -> nn.Module:
+    if config.norm == "rms_norm":
+        # With eps=None it would depend on the dtype, and float32 would be another model.
+        return nn.RMSNorm(config.n_embd, eps=1e-5)
+    return nn.LayerNorm(config.n_embd, bias=config.bias)
 
 
 class Transformer(nn.Module):
@@ -88,13 +154,21 @@ class Transformer(nn.Module):
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.ln_f = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_f = _norm(config)
+        self.gradient_checkpointing = config.gradient_checkpointing
 
-    def forward(self, idx: Any) -> Tensor:
-        positions = np.arange(idx.shape[1])
+    def forward(self, idx: Any, cache: KVCache | None = None) -> Tensor:
+        T = idx.shape[1]
+        past = 0 if cache is None else cache.length
+        positions = np.arange(past, past + T)
         x = self.drop(ops.add(self.wte(idx), self.wpe(positions)))  # (B, T, C)
         for block in self.h:
-            x = block(x)
+            if self.gradient_checkpointing and cache is None:
+                x = checkpoint(block, x)
+            else:
+                x = block(x, cache)
+        if cache is not None:
+            cache.length += T
         return self.ln_f(x)
 
 
@@ -115,31 +189,108 @@ class GPT(nn.Module):
             elif name.endswith("bias"):
                 parameter.data = arrays.zeros(parameter.shape, parameter.dtype)
 
-    def forward(self, idx: Any, targets: Any = None) -> tuple[Tensor, Tensor | None]:
-        """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets."""
+    def forward(
+        self, idx: Any, targets: Any = None, cache: KVCache | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
+
+        cache: of the tokens before idx, to which those of idx are added; starts out empty.
+        """
         idx = idx if isinstance(idx, Tensor) else tensor(idx)
         if idx.ndim != 2:
             raise ValueError(f"GPT: expected ids of shape (B, T), not {idx.shape}")
         B, T = idx.shape
-        if T > self.config.block_size:
-            raise ValueError(f"{T} tokens for a block_size of {self.config.block_size}")
-        logits = self.lm_head(self.transformer(idx))  # (B, T, V)
+        past = 0 if cache is None else cache.length
+        if past + T > self.config.block_size:
+            known = f" after {past} in the cache" if past else ""
+            raise ValueError(f"{T} tokens{known} for a block_size of {self.config.block_size}")
+        if cache is not None and targets is not None:
+            raise ValueError("GPT: targets and a cache exclude each other")
+        logits = self.lm_head(self.transformer(idx, cache))  # (B, T, V)
         if targets is None:
             return logits, None
         flat = ops.reshape(logits, (B * T, self.config.vocab_size))
         return logits, ops.cross_entropy(flat, ops.reshape(targets, (B * T,)))
 
     @no_grad()
-    def generate(self, idx: Any, max_new_tokens: int) -> Any:
-        """idx (B, T) with max_new_tokens appended, each the likeliest after what it can see."""
-        idx = tensor(idx)
-        for _ in range(max_new_tokens):
-            seen = ops.getitem(idx, (slice(None), slice(-self.config.block_size, None)))
-            logits, _loss = self(seen)
-            likeliest = ops.argmax(ops.getitem(logits, (slice(None), -1)), dim=-1)  # (B,)
-            idx = ops.cat([idx, ops.unsqueeze(likeliest, 1)], dim=1)
-        return idx
+    def generate(
+        self,
+        idx: Any,
+        max_new_tokens: int,
+        *,
+        do_sample: bool = False,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        use_cache: bool = True,
+    ) -> Tensor:
+        """Ids (B, T) with max_new_tokens appended, each after the block_size tokens before it.
+
+        The likeliest one, the first of equals; or, if do_sample, one drawn as Sampler says, which
+        alone reads the arguments up to seed. One seed writes the same text on every engine; None
+        draws a seed from the engine's generator. use_cache: read each token once, which changes
+        no token; but when the context has outgrown block_size every step moves the positions of
+        all that it sees, and from there on each token has the whole context read again.
+
+        The model is in evaluation mode meanwhile. Raises ValueError for a prompt without tokens
+        and for arguments out of range, IndexError for unknown ids.
+        """
+        whole("generate", "max_new_tokens", max_new_tokens, 0)
+        sampler = Sampler(do_sample, temperature, top_k, top_p, seed)
+        idx = idx if isinstance(idx, Tensor) else tensor(idx)
+        indices("generate", idx.data, self.config.vocab_size, "id")
+        prompt = idx.numpy()
+        if prompt.ndim != 2 or not prompt.shape[1]:
+            raise ValueError(f"generate: expected ids (B, T) with T > 0, not {prompt.shape}")
+        T = prompt.shape[1]
+        tokens = np.empty((len(prompt), T + max_new_tokens), np.int64)
+        tokens[:, :T] = prompt
+        cache = KVCache() if use_cache else None
+        with self._evaluating():
+            for end in range(T, T + max_new_tokens):
+                tokens[:, end] = sampler(self._next_logits(tokens[:, :end], cache))
+        return tensor(tokens)
+
+    def _next_logits(self, tokens: Any, cache: KVCache | None) -> Any:
+        """What may follow tokens (B, T), of which a cache holds all but the new ones: (B, V)."""
+        if cache is None or tokens.shape[1] > self.config.block_size:
+            logits, _ = self(tokens[:, -self.config.block_size :])
+        else:
+            logits, _ = self(tokens[:, cache.length :], cache=cache)
+        return ops.getitem(logits, (slice(None), -1)).numpy()
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Inside, every module is in evaluation mode; then each in the one it was in."""
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
 
     def num_parameters(self) -> int:
         """How many numbers are trained; a tied parameter counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    @classmethod
+    def from_pretrained(cls, folder: StrPath, state: Mapping[str, Any] | None = None) -> Self:
+        """The GPT-2 of a folder that transformers wrote, or save_pretrained; in evaluation.
+
+        state: the arrays of the folder's model.safetensors, by name, to read config.json alone.
+        Raises FileNotFoundError for a missing file, ValueError for a model that GPT cannot be,
+        RuntimeError for weights that do not fit.
+        """
+        config, weights = pretrained.read(folder, state)
+        model = cls(GPTConfig(**config))
+        model.load_state_dict(weights)
+        return model.eval()
+
+    def save_pretrained(self, folder: StrPath) -> None:
+        """Write the files of a folder, new or not, that transformers reads as GPT-2.
+
+        Raises ValueError for what GPT-2 cannot be: without biases, say.
+        """
+        pretrained.write(folder, asdict(self.config), self.state_dict())

@@ -7,6 +7,7 @@ dropout on every executor.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,24 @@ def manual_seed(seed: int) -> None:
     """Start the generator afresh; the same seed draws the same numbers."""
     global _seed, _draws
     _seed, _draws = seed % 2**64, 0
+
+
+def get_rng_state() -> dict[str, int]:
+    """Where the generator is: with set_rng_state the numbers that come now come again."""
+    return {"seed": _seed, "draws": _draws}
+
+
+def set_rng_state(state: Mapping[str, int]) -> None:
+    """Take the generator back to a state of get_rng_state.
+
+    Raises ValueError, before anything changes, for what is none.
+    """
+    global _seed, _draws
+    match state:
+        case {"seed": int(seed), "draws": int(draws)} if 0 <= seed < 2**64 and 0 <= draws < 2**64:
+            _seed, _draws = seed, draws
+        case _:
+            raise ValueError("set_rng_state: this is no state of get_rng_state")
 
 
 def keep(shape: Shape, p: float, dtype: Any) -> Array:
@@ -42,6 +61,11 @@ def uniform(shape: Shape, low: float, high: float, dtype: Any = np.float32) -> A
 def normal(shape: Shape, mean: float, std: float, dtype: Any = np.float32) -> Array:
     """Normal numbers."""
     return _drawn(kernels.normal, shape, mean, std, dtype)
+
+
+def draw_seed() -> int:
+    """A seed for another generator."""
+    return int(arrays.item(uniform((), 0.0, 2.0**24)))
 
 
 def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:

@@ -6,23 +6,31 @@
 >>> z.backward()
 >>> z, x.grad, y.grad
 (Value(10.0), 7.0, 2.0)
+
+save and load keep what trained, and the state of the generator, in a file of JSON.
 """
 
 from . import gpt, nn, ops, optim
-from .engine import Value, no_grad
+from .engine import Value, no_grad, node
 from .lists import backward, grad, shape, tensor, tolist
-from .random import manual_seed
+from .random import get_rng_state, manual_seed, set_rng_state
+from .serialization import load, save
 
 __all__ = [
     "Value",
     "backward",
+    "get_rng_state",
     "gpt",
     "grad",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
+    "node",
     "ops",
     "optim",
+    "save",
+    "set_rng_state",
     "shape",
     "tensor",
     "tolist",

@@ -6,20 +6,30 @@
 >>> loss.backward()
 >>> loss.item(), x.grad.tolist()
 (54.0, [[7.0, 11.0], [9.0, 13.0]])
+
+save and load keep what trained, and the state of the generator, in a file of safetensors.
 """
 
 from . import gpt, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
-from .random import manual_seed
+from .function import Function, checkpoint
+from .random import get_rng_state, manual_seed, set_rng_state
+from .serialization import load, save
 
 __all__ = [
+    "Function",
     "Tensor",
+    "checkpoint",
+    "get_rng_state",
     "gpt",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
     "op",
     "ops",
     "optim",
+    "save",
+    "set_rng_state",
     "tensor",
 ]

@@ -89,6 +89,15 @@ def probability(op: str, p: float) -> None:
         raise ValueError(f"{op}: a probability lies in [0, 1], not {p}")
 
 
+def whole(op: str, name: str, value: Any, least: int) -> int:
+    """value, an int, and one no smaller than least."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
+    return int(value)
+
+
 def number(op: str, name: str, value: Any) -> None:
     if not isinstance(value, int | float | np.generic):
         raise TypeError(f"{op}: {name} must be a number, not {value!r}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 _generator = np.random.default_rng()
@@ -15,3 +18,27 @@ def manual_seed(seed: int) -> None:
     """Start the generator afresh; the same seed draws the same numbers."""
     global _generator
     _generator = np.random.default_rng(seed)
+
+
+def get_rng_state() -> dict[str, Any]:
+    """Where the generator is: with set_rng_state the numbers that come now come again."""
+    return dict(_generator.bit_generator.state)
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """Take the generator back to a state of get_rng_state.
+
+    Raises ValueError, before anything changes, for what is none.
+    """
+    global _generator
+    bits: Any = np.random.PCG64()
+    try:
+        bits.state = dict(state)
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise ValueError("set_rng_state: this is no state of get_rng_state") from error
+    _generator = np.random.Generator(bits)
+
+
+def draw_seed() -> int:
+    """A seed for another generator."""
+    return int(_generator.integers(2**53))

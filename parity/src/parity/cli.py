@@ -1,4 +1,4 @@
-"""The parity command: engines, ops, check, determinism, mutants, fuzz, report.
+"""The parity command: engines, ops, check, determinism, mutants, fuzz, report, data.
 
 Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
@@ -20,6 +20,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
+
+from .tasks.data.commands import data
 
 if TYPE_CHECKING:
     from .checks import Item
@@ -84,6 +86,9 @@ def app(context: click.Context) -> None:
     """Judge automatic differentiation engines by one list of ops, against torch."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+app.add_command(data)
 
 
 @app.command()

@@ -16,7 +16,8 @@ class Adapter(Protocol):
 
     name: what the engine is called. ops: the names of the ops that it has.
     dtypes: the names of its floating dtypes, the most precise one first.
-    package: its module, which offers nn, optim, gpt, no_grad and manual_seed to training runs.
+    package: its module, which offers nn, optim, gpt, no_grad and manual_seed to training runs, and
+    save, load, get_rng_state and set_rng_state to those that are interrupted.
     """
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..spec import BY_NAME, Op
-from . import torch_gpt
+from . import torch_gpt, torch_serialization
 from .adapter import Array, exported
 
 
@@ -40,6 +40,11 @@ class Torch:
         gpt=torch_gpt,
         no_grad=torch.no_grad,
         manual_seed=torch.manual_seed,
+        get_rng_state=torch.get_rng_state,
+        set_rng_state=torch.set_rng_state,
+        serialization=torch_serialization,
+        save=torch_serialization.save,
+        load=torch_serialization.load,
     )
 
     def tensor(self, array: Array, requires_grad: bool = False) -> torch.Tensor:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+_GPT2 = {"vocab_size": 50257, "block_size": 1024}
+
+PRESETS: dict[str, dict[str, int]] = {
+    "nano": {"n_layer": 3, "n_head": 3, "n_embd": 48},
+    "micro": {"n_layer": 4, "n_head": 4, "n_embd": 128},
+    "mini": {"n_layer": 6, "n_head": 6, "n_embd": 192},
+    "gpt2": {**_GPT2, "n_layer": 12, "n_head": 12, "n_embd": 768},
+    "gpt2-medium": {**_GPT2, "n_layer": 24, "n_head": 16, "n_embd": 1024},
+    "gpt2-large": {**_GPT2, "n_layer": 36, "n_head": 20, "n_embd": 1280},
+    "gpt2-xl": {**_GPT2, "n_layer": 48, "n_head": 25, "n_embd": 1600},
+}
 
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The sizes of a GPT; n_embd is a multiple of n_head."""
+    """The sizes of a GPT, n_embd a multiple of n_head, and its options."""
 
     vocab_size: int
     block_size: int
@@ -23,6 +37,29 @@ class GPTConfig:
     n_embd: int
     dropout: float = 0.0
     bias: bool = True
+    norm: str = "layer_norm"
+    activation: str = "gelu"
+    gradient_checkpointing: bool = False
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        return cls(**{**PRESETS[name], **changes})
+
+
+class KVCache:
+    """For each layer the keys and values, (B, H, T, D), of the T tokens read so far."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.pasts: dict[nn.Module, torch.Tensor] = {}
+
+    def extend(self, layer: nn.Module, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Keys and values together, (2, B, H, S, D), with the layer's new ones at their end."""
+        new = torch.stack((k, v))
+        if layer in self.pasts:
+            new = torch.cat((self.pasts[layer], new), dim=3)
+        self.pasts[layer] = new
+        return new
 
 
 class Attention(nn.Module):
@@ -35,26 +72,33 @@ class Attention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, cache: KVCache | None = None) -> torch.Tensor:
         B, T, C = x.shape
         heads = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
         p = self.dropout.p if self.training else 0.0
-        y = F.scaled_dot_product_attention(query, key, value, dropout_p=p, is_causal=True)
+        if cache is None:
+            y = F.scaled_dot_product_attention(query, key, value, dropout_p=p, is_causal=True)
+        else:
+            key, value = cache.extend(self, key, value)
+            S = key.shape[2]
+            seen = torch.arange(S) <= torch.arange(S - T, S)[:, None]  # (T, S)
+            y = F.scaled_dot_product_attention(query, key, value, seen, dropout_p=p)
         return self.dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, C)))
 
 
 class MLP(nn.Module):
-    """Four times as wide in the middle, with GELU's tanh form. (B, T, C) -> (B, T, C)."""
+    """Four times as wide in the middle. (B, T, C) -> (B, T, C)."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
         self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.act = nn.ReLU() if config.activation == "relu" else nn.GELU("tanh")
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate="tanh")))
+        return self.dropout(self.c_proj(self.act(self.c_fc(x))))
 
 
 class Block(nn.Module):
@@ -62,14 +106,20 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_1 = _norm(config)
         self.attn = Attention(config)
-        self.ln_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_2 = _norm(config)
         self.mlp = MLP(config)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.attn(self.ln_1(x))
+    def forward(self, x: torch.Tensor, cache: KVCache | None = None) -> torch.Tensor:
+        x = x + self.attn(self.ln_1(x), cache)
         return x + self.mlp(self.ln_2(x))
+
+
+def _norm(config: GPTConfig) -> nn.Module:
+    if config.norm == "rms_norm":
+        return nn.RMSNorm(config.n_embd, eps=1e-5)
+    return nn.LayerNorm(config.n_embd, bias=config.bias)
 
 
 class Transformer(nn.Module):
@@ -81,12 +131,20 @@ class Transformer(nn.Module):
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.ln_f = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_f = _norm(config)
+        self.checkpointing = config.gradient_checkpointing
 
-    def forward(self, idx: torch.Tensor) -> torch.Tensor:
-        x = self.drop(self.wte(idx) + self.wpe(torch.arange(idx.shape[1])))  # (B, T, C)
+    def forward(self, idx: torch.Tensor, cache: KVCache | None = None) -> torch.Tensor:
+        past = 0 if cache is None else cache.length
+        positions = torch.arange(past, past + idx.shape[1])
+        x = self.drop(self.wte(idx) + self.wpe(positions))  # (B, T, C)
         for block in self.h:
-            x = block(x)
+            if self.checkpointing and cache is None:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x, cache)
+        if cache is not None:
+            cache.length += idx.shape[1]
         features: torch.Tensor = self.ln_f(x)
         return features
 
@@ -109,13 +167,19 @@ class GPT(nn.Module):
                 nn.init.normal_(parameter, std=std)
 
     def forward(
-        self, idx: torch.Tensor, targets: torch.Tensor | None = None
+        self,
+        idx: torch.Tensor,
+        targets: torch.Tensor | None = None,
+        cache: KVCache | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Logits (B, T, V) of ids (B, T), and their mean cross-entropy where targets are given."""
-        length = idx.shape[1]
+        """Logits (B, T, V) of ids (B, T), and their mean cross-entropy where targets are given.
+
+        cache: of the tokens before idx, to which idx's are added.
+        """
+        length = idx.shape[1] + (0 if cache is None else cache.length)
         if length > self.config.block_size:
             raise ValueError(f"{length} tokens do not fit block_size {self.config.block_size}")
-        logits = self.lm_head(self.transformer(idx))
+        logits = self.lm_head(self.transformer(idx, cache))
         if targets is None:
             return logits, None
         return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())
@@ -128,12 +192,58 @@ class GPT(nn.Module):
         return super().load_state_dict(state, strict, assign)
 
     @torch.no_grad()
-    def generate(self, idx: torch.Tensor, max_new_tokens: int) -> torch.Tensor:
-        """Ids (B, T) with the likeliest next token appended max_new_tokens times."""
+    def generate(
+        self,
+        idx: torch.Tensor,
+        max_new_tokens: int,
+        *,
+        do_sample: bool = False,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        use_cache: bool = True,
+    ) -> torch.Tensor:
+        """Ids (B, T) with max_new_tokens appended: the likeliest, or drawn as the engines draw."""
+        if seed is None and do_sample:
+            seed = int(torch.randint(2**53, ()))
+        draws = random.Random(seed)
+        modes = {module: module.training for module in self.modules()}
+        self.eval()
+        cache, size = KVCache() if use_cache else None, self.config.block_size
         for _ in range(max_new_tokens):
-            logits, _ = self(idx[:, -self.config.block_size :])
-            idx = torch.cat((idx, logits[:, -1].argmax(-1, keepdim=True)), dim=1)
+            if cache is None or idx.shape[1] > size:
+                logits = self(idx[:, -size:])[0][:, -1]
+            else:
+                logits = self(idx[:, cache.length :], cache=cache)[0][:, -1]
+            if do_sample:
+                weights = kept(torch.softmax(logits.double() / temperature, -1), top_k, top_p)
+                sums = weights.cumsum(-1)
+                drawn = torch.tensor([[draws.random()] for _ in sums], dtype=sums.dtype)
+                new = torch.searchsorted(sums, drawn * sums[:, -1:], right=True)
+            else:
+                new = logits.argmax(-1, keepdim=True)
+            idx = torch.cat((idx, new), dim=1)
+        for module, training in modes.items():
+            module.training = training
         return idx
 
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def kept(weights: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
+    """weights (B, V) with zeros for all but the top_k largest, and of those but the top_p of all.
+
+    Of equal weights the first counts as the largest. The weight with which the sum reaches top_p
+    stays.
+    """
+    ordered, order = weights.sort(dim=-1, descending=True, stable=True)
+    if top_k is not None:
+        ordered[:, top_k:] = 0
+    if top_p is not None:
+        sums = ordered.cumsum(-1)
+        before = sums.roll(1, -1)
+        before[:, 0] = 0
+        ordered[before >= top_p * sums[:, -1:]] = 0
+    return torch.zeros_like(weights).scatter(-1, order, ordered)

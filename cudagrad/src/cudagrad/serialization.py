@@ -1,0 +1,148 @@
+"""Save and load what trained: one file, there whole or not at all, that notices damage.
+
+The file is a safetensors file, https://huggingface.co/docs/safetensors. Arrays are its tensors,
+under dotted names; what surrounds them is JSON in its metadata, beside the SHA-256 of the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import device
+from .engine import Tensor
+
+__all__ = ["SUFFIX", "load", "save"]
+
+Array = np.ndarray[Any, Any]
+StrPath = str | os.PathLike[str]
+
+SUFFIX = ".safetensors"
+_MARK = b'"sha256":"'  # in the metadata the checksum follows it; in a text or a name, \ precedes "
+_BLANK = "0" * 64  # the checksum itself, as long as it is worked out
+
+
+def save(state: Any, path: StrPath) -> None:
+    """Write state to a file, in the place of what was there; if that fails, the old one stays.
+
+    state: dicts with str or int keys, lists, tuples, str, numbers, bool and None, nested, with
+    tensors and arrays of numbers in them. Raises TypeError with the path to what is none of these,
+    OSError if the file cannot be written, ModuleNotFoundError if safetensors is missing.
+    """
+    tensors: dict[str, Array] = {}
+    text = json.dumps(_encoded(state, "", tensors))
+    data = library("save").numpy.save(tensors, {"sha256": _BLANK, "state": text})
+    at = data.index(_MARK) + len(_MARK)
+    rest = memoryview(data)[at + len(_BLANK) :]
+    replace_file(path, [data[:at], _checksum(data, at), rest])
+
+
+def load(path: StrPath) -> Any:
+    """What was saved to the file: NumPy arrays for tensors, all else as it was.
+
+    Raises FileNotFoundError if there is no file, ValueError if it is damaged,
+    ModuleNotFoundError if safetensors is missing.
+    """
+    safetensors = library("load")
+    data = Path(path).read_bytes()
+    at = data.find(_MARK) + len(_MARK)
+    if _checksum(data, at) != data[at : at + len(_BLANK)]:
+        raise ValueError(f"{path} is damaged, or is not a file that cudagrad.save wrote")
+    del data  # the arrays are as large
+    with safetensors.safe_open(path, "numpy") as file:
+        tensors = file.get_tensors()
+        text = file.metadata()["state"]
+
+    def decoded(mapping: dict[str, Any]) -> Any:
+        match mapping:
+            case {"$tensor": name}:
+                return tensors[name]
+            case {"$tuple": items}:
+                return tuple(items)
+            case {"$dict": items}:
+                return dict(items)
+        return mapping
+
+    return json.loads(text, object_hook=decoded)
+
+
+def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file under another name first, and give it its own once all is on the disk."""
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # KeyboardInterrupt too
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # not on Windows, which has no fsync of a folder
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)  # the name
+        finally:
+            os.close(folder)
+
+
+def library(name: str) -> Any:
+    """The package safetensors, which only who reads or writes files needs."""
+    try:
+        import safetensors.numpy
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"cudagrad.{name} needs the package safetensors: pip install safetensors",
+            name="safetensors",
+        ) from error
+    return safetensors
+
+
+def _encoded(value: Any, path: str, tensors: dict[str, Array]) -> Any:
+    """value as JSON can say it; what JSON has no word for is in a dict with one key with a $."""
+    if isinstance(value, Tensor):
+        value = device.to_host(value.data)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.itemsize <= 8:
+        name = path
+        while name in tensors or name == "__metadata__":  # "a.b" in a dict, and b of a dict a
+            name += "'"
+        tensors[name] = np.asarray(value, order="C")
+        return {"$tensor": name}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        items = [_encoded(item, _below(path, i), tensors) for i, item in enumerate(value)]
+        return items if isinstance(value, list) else {"$tuple": items}
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, (str, int)):
+                raise TypeError(f"save: {path or 'state'} has the key {key!r}, not a str or int")
+        items = [[key, _encoded(item, _below(path, key), tensors)] for key, item in value.items()]
+        plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
+        return dict(items) if plain else {"$dict": items}
+    kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+    raise TypeError(f"save: {path or 'state'} is of a kind that cannot be saved: {kind}")
+
+
+def _below(path: str, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _checksum(data: bytes, at: int) -> bytes:
+    """The SHA-256 of data, in hexadecimal, as if it were blank itself, at at."""
+    digest = hashlib.sha256(data[:at])
+    digest.update(_BLANK.encode())
+    digest.update(memoryview(data)[at + len(_BLANK) :])
+    return digest.hexdigest().encode()

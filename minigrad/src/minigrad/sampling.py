@@ -1,0 +1,72 @@
+"""Choosing the next token from its logits: the likeliest, or one drawn at random.
+
+Drawn with the standard library's generator, so that one seed writes the same text on every engine.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+
+from .arguments import number, whole
+from .random import draw_seed
+
+Array = np.ndarray[Any, Any]
+
+
+class Sampler:
+    """The next token of each row of logits: the likeliest, the first of equals, or a drawn one.
+
+    do_sample: draw by the softmax of logits / temperature, among the top_k likeliest tokens, and
+    of those among the fewest that have a share of top_p of their probability together; of equally
+    likely tokens the first come first, so that top_k is never exceeded. seed: None is drawn from
+    the engine's generator. Raises ValueError for what is out of range.
+
+    Holtzman et al. 2020, https://arxiv.org/abs/1904.09751, for top_p.
+    """
+
+    def __init__(
+        self,
+        do_sample: bool,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+        seed: int | None,
+    ) -> None:
+        number("generate", "temperature", temperature)
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"generate: temperature must be positive, not {temperature}")
+        if top_k is not None:
+            whole("generate", "top_k", top_k, 1)
+        if top_p is not None:
+            number("generate", "top_p", top_p)
+            if not 0 < top_p <= 1:
+                raise ValueError(f"generate: top_p must lie in (0, 1], not {top_p}")
+        if seed is not None:
+            whole("generate", "seed", seed, 0)
+        self.do_sample, self.temperature = do_sample, temperature
+        self.top_k, self.top_p = top_k, top_p
+        self.random = random.Random(draw_seed() if do_sample and seed is None else seed)
+
+    def __call__(self, logits: Array) -> Array:
+        """A token for each row: (B, V) -> (B,)."""
+        if not np.isfinite(logits.max(axis=-1)).all():
+            raise ValueError("generate: the model's logits are not finite")
+        if not self.do_sample:
+            return logits.argmax(axis=-1)
+        return np.array([self._drawn(row) for row in logits.astype(np.float64)], np.int64)
+
+    def _drawn(self, logits: Array) -> Any:
+        weights = np.exp((logits - logits.max()) / self.temperature)
+        kept = np.arange(len(weights))
+        if self.top_k is not None or self.top_p is not None:
+            kept = np.argsort(-weights, kind="stable")[: self.top_k]
+            if self.top_p is not None:
+                sums = weights[kept].cumsum()
+                kept = kept[: np.searchsorted(sums, self.top_p * sums[-1]) + 1]
+            kept.sort()
+        sums = weights[kept].cumsum()
+        return kept[np.searchsorted(sums, self.random.random() * sums[-1], side="right")]

@@ -1,0 +1,33 @@
+"""Files that are there whole or not at all, whatever interrupts who writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+StrPath = str | os.PathLike[str]
+
+
+def replace(path: StrPath, parts: Iterable[bytes]) -> None:
+    """Write a file under another name first, and give it its own once all is on the disk."""
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # KeyboardInterrupt too
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # not on Windows, which has no fsync of a folder
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)  # the name
+        finally:
+            os.close(folder)

@@ -1,0 +1,57 @@
+"""parity data: the files that tasks learn from, made up or downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def data() -> None:
+    """Make or download the data that tasks learn from."""
+
+
+@data.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option("--rows", type=click.IntRange(min=1), default=366_000, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeats the sales."
+)
+def sales(out: Path, rows: int, seed: int) -> None:
+    """Write a year of sales in a made-up shop: tab-separated, ten columns, a few bad rows."""
+    from . import shop
+
+    with refused():
+        shop.write(out, rows, seed)
+    click.echo(out)
+
+
+def download(name: str, text: str) -> None:
+    """Add the command that downloads a set of files."""
+
+    @data.command(name, help=text)
+    @click.option(
+        "--out", type=click.Path(path_type=Path), help="Directory to fill.  [default: the cache]"
+    )
+    def command(out: Path | None) -> None:
+        from . import downloads
+
+        with refused():
+            for path in downloads.fetch(name, out):
+                click.echo(path)
+
+
+download("shakespeare", "Download Tiny Shakespeare, a million characters of plays.")
+download("mnist", "Download MNIST, 70,000 images of handwritten digits, in its four files.")
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """What cannot be done ends the command with its one sentence."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,32 @@
+"""Two moons: points of the plane in two half circles that reach into each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.datasets import make_moons
+
+from .. import models
+from .rows import Classes
+from .task import Settings
+
+POINTS = 500
+NOISE = 0.08
+DEFAULTS = Settings(steps=500, batch_size=50, optimizer="Adam", lr=1e-2)
+
+
+class Moons(Classes):
+    """To which moon a point belongs; a fifth of the points is for the test."""
+
+    name = "moons"
+
+    def __init__(self, settings: Settings) -> None:
+        points, moons = make_moons(POINTS, noise=NOISE, random_state=settings.seed)  # shuffled
+        points = points.astype(settings.dtype)
+        training = POINTS * 4 // 5
+        super().__init__(
+            settings, (points[:training], moons[:training]), (points[training:], moons[training:])
+        )
+
+    def model(self, package: Any) -> Any:
+        return models.moons(package)
