@@ -1,0 +1,126 @@
+"""Does a GPT, with its options, learn as torch's does, read through its cache, and write alike?"""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import engines
+from ..spec.generation import Writing
+from .measure import (
+    EPS,
+    InvalidCaseError,
+    Measured,
+    MismatchError,
+    compare,
+    distance,
+    require_form,
+)
+from .runs import Band
+
+Array = np.ndarray[Any, Any]
+
+
+def model(engine: Any, writing: Writing, dtype: str) -> Any:
+    """The engine's GPT with the weights of a writing."""
+    package = engine.package.gpt
+    built = package.GPT(package.GPTConfig(**writing.config()))
+    if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
+        built.to(engine.tensor(np.zeros(1, dtype)).dtype)
+    shapes = {name: np.shape(array) for name, array in built.state_dict().items()}
+    built.load_state_dict(writing.weights(shapes))
+    return built
+
+
+def trained(engine: Any, writing: Writing, dtype: str) -> Measured:
+    """Logits, loss and the gradient of every parameter are torch's, within a run's envelope."""
+    want, rounded, got = (_trained(*of, writing) for of in _three(engine, dtype))
+    if list(want) != list(got):
+        raise MismatchError(f"there are {', '.join(got)}, should be {', '.join(want)}")
+    worst = Measured()
+    for name, array in want.items():
+        require_form(name, got[name], array.shape, dtype)
+        band = Band()
+        band.measure(array, rounded[name], got[name], EPS[dtype])
+        if not band.within:
+            raise MismatchError(
+                f"{name} is {band.error:.3g} eps from torch's, at most {band.limit:.3g}", band.error
+            )
+        worst = worst.worst(Measured(band.error, band.torch_error))
+    return worst
+
+
+def cached(engine: Any, writing: Writing, dtype: str) -> Measured:
+    """Logits read part after part into a cache are torch's of the whole context, without one."""
+    torch = engines.load("torch")
+    size = writing.config()["block_size"]
+    idx = writing.ids(size)
+    want = _logits(torch, model(torch, writing, "float64"), idx, (size,), use_cache=False)
+    rounded, got = (_read(*of, writing, idx) for of in _three(engine, dtype)[1:])
+    worst = Measured()
+    for parts in writing.parts:
+        torch_error = distance(rounded[parts].astype(np.float64), want, EPS["float32"])[0]
+        what = f"the logits of {' + '.join(map(str, parts))} tokens"
+        error = compare(what, got[parts], want, dtype, torch_error)
+        worst = worst.worst(Measured(error, torch_error))
+    return worst
+
+
+def written(engine: Any, writing: Writing, dtype: str) -> Measured:
+    """Every text is torch's, token by token, and the same with the cache as without."""
+    torch = engines.load("torch")
+    prompt = writing.ids(2)
+    judges = [model(torch, writing, name) for name in ("float64", "float32")]
+    judged = model(engine, writing, dtype)
+    for choice in writing.choices:
+        want, rounded = (_text(torch, gpt, prompt, writing, choice, False) for gpt in judges)
+        if not np.array_equal(want, rounded):
+            raise InvalidCaseError(f"torch's float32 writes something else with {choice}")
+        for use_cache in (True, False):
+            got = _text(engine, judged, prompt, writing, choice, use_cache)
+            where = "with" if use_cache else "without"
+            compare(f"the text {where} the cache, {choice},", got, want, "int64")
+    return Measured()
+
+
+def _three(engine: Any, dtype: str) -> list[tuple[Any, str]]:
+    """What is right, what rounding does to it, and what is judged."""
+    torch = engines.load("torch")
+    return [(torch, "float64"), (torch, "float32"), (engine, dtype)]
+
+
+def _trained(engine: Any, dtype: str, writing: Writing) -> dict[str, Array]:
+    gpt = model(engine, writing, dtype)
+    ids = writing.ids(writing.config()["block_size"] + 1)
+    logits, loss = gpt(engine.tensor(ids[:, :-1]), engine.tensor(ids[:, 1:]))
+    loss.backward()
+    grads = {f"the gradient of {n}": engine.grad(p) for n, p in gpt.named_parameters()}
+    return {"the logits": engine.numpy(logits), "the loss": engine.numpy(loss), **grads}
+
+
+def _read(engine: Any, dtype: str, writing: Writing, idx: Array) -> dict[tuple[int, ...], Array]:
+    gpt = model(engine, writing, dtype)
+    return {parts: _logits(engine, gpt, idx, parts) for parts in writing.parts}
+
+
+def _logits(
+    engine: Any, gpt: Any, idx: Array, parts: tuple[int, ...], use_cache: bool = True
+) -> Array:
+    """The logits (B, T, V) of all of idx, read in parts."""
+    cache = engine.package.gpt.KVCache() if use_cache else None
+    with engine.package.no_grad():
+        found = [
+            engine.numpy(gpt(engine.tensor(idx[:, start:end]), cache=cache)[0])
+            for start, end in pairwise(accumulate(parts, initial=0))
+        ]
+    return np.concatenate(found, axis=1)
+
+
+def _text(
+    engine: Any, gpt: Any, prompt: Array, writing: Writing, choice: Any, use_cache: bool
+) -> Array:
+    tokens = gpt.generate(engine.tensor(prompt), writing.new_tokens, use_cache=use_cache, **choice)
+    array: Array = engine.numpy(tokens)
+    return array
