@@ -19,7 +19,7 @@ LAYERS = {
     "micrograd": (
         ("random", "floats"),
         ("engine",),
-        ("scalar", "lists", "arguments"),
+        ("scalar", "lists", "arguments", "drawing"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),
@@ -54,6 +54,7 @@ LAYERS = {
         ("checks",),
         ("mutants", "fuzz", "tasks"),
         ("report",),
+        ("bench",),
         ("cli", "plugin", "__init__"),
     ),
 }
@@ -84,8 +85,8 @@ OUTSIDE = {
         "cudagrad": ["engines.cudagrad"],
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
-        "click": ["cli", "tasks.data.commands"],
-        "rich": ["cli"],
+        "click": ["cli", "tasks.data.commands", "bench.commands"],
+        "rich": ["cli", "bench.commands"],
         "jinja2": ["report"],
         "plotly": ["report"],
         "pytest": ["plugin"],
@@ -97,6 +98,7 @@ INSIDE = {
     "minigrad.serialization": "who only computes needs NumPy alone",
     "cudagrad.serialization": "who only computes needs NumPy and numba alone",
     "parity.cli": "the command must start, and refuse bad usage, without waiting for torch",
+    "parity.bench.commands": "they are among the commands that must start",
     "parity.tasks.data.commands": "they are among the commands that must start",
     "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",
 }

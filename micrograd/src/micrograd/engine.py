@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, count, zip_longest
+from itertools import chain, compress, count, repeat
 from numbers import Real
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 _created = count().__next__  # creation order is a topological order: parents come first
 _index = attrgetter("index")
+FREED = "an earlier backward() has freed this graph: keep it with retain_graph=True"
 recording = True  # whether operations remember what they are made of
 
 
@@ -56,7 +57,7 @@ class Value:
 
     data: float
     grad: Any
-    parents: tuple[Any, ...] | None
+    parents: Any  # a tuple of Values, of one Bundle, or None
     slopes: Any
 
     def __init__(
@@ -125,16 +126,16 @@ class Value:
         return f"Value({self.data!r}{', requires_grad=True' if leaf else ''})"
 
 
-def node(data: float, parents: tuple[Value, ...], slopes: tuple[float, ...]) -> Value:
+def node(data: float, parents: Sequence[Value], slopes: Sequence[float]) -> Value:
     """A Value made of parents: it keeps those that require a gradient, with their slopes."""
     if recording:
         for parent in parents:
             if not parent.requires_grad:
                 needed = [parent.requires_grad for parent in parents]
-                parents, slopes = tuple(compress(parents, needed)), tuple(compress(slopes, needed))
+                parents, slopes = list(compress(parents, needed)), list(compress(slopes, needed))
                 break
         if parents:
-            return Value(data, True, parents, slopes)
+            return Value(data, True, tuple(parents), tuple(slopes))
     return Value(data)
 
 
@@ -168,9 +169,12 @@ class Bundle:
 
 def edges(value: Value) -> list[tuple[Value, float]]:
     """The Values that a gradient of value goes to, each with its slope."""
-    if type(value.slopes) is int and value.parents:
+    if value.parents is None:
+        raise RuntimeError(FREED)
+    if type(value.slopes) is int:
         return list(value.parents[0].edges(value.slopes))
-    return list(zip_longest(value.parents or (), value.slopes or (), fillvalue=0.0))
+    slopes = chain(value.slopes, repeat(0.0))
+    return list(zip(value.parents, slopes, strict=False))
 
 
 def outputs(items: Sequence[Any]) -> Sequence[Any]:
@@ -190,7 +194,7 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
         root.grad += gradient
     while nodes:
         value = nodes.pop()
-        if type(value) is not Value:
+        if isinstance(value, Bundle):
             value.pass_on()
             value.grad = None
             continue
@@ -214,17 +218,14 @@ def _reached(roots: Sequence[Value]) -> list[Any]:
             if value in found:
                 continue
             found[value] = value.grad
-            if type(value) is not Value:
+            if isinstance(value, Bundle):
                 value.grad = [0.0] * value.count
             elif value.parents:
                 value.grad = 0.0
             elif value.parents is None:
                 for touched, before in found.items():
                     touched.grad = before
-                raise RuntimeError(
-                    "backward() through a graph that an earlier backward() has freed: "
-                    "keep it with retain_graph=True"
-                )
+                raise RuntimeError(FREED)
             else:  # a leaf
                 if value.grad is None:
                     value.grad = 0.0

@@ -26,7 +26,8 @@ _NESTED = (list, tuple)
 
 def unnest(x: Tensor) -> tuple[list[Any], Shape]:
     """The items of x and its shape; raises ValueError where lists of one level differ in length."""
-    items, shape = [x], []
+    items: list[Any] = [x]
+    shape: list[int] = []
     while items:
         nested = {issubclass(of, _NESTED) for of in set(map(type, items))}
         if len(nested) > 1:
@@ -143,11 +144,11 @@ def partition(shape: Shape, dims: Sequence[int]) -> tuple[list[int], list[int]]:
     return others, walk(axes[axis] for axis in dims)
 
 
-def rows(items: Sequence[Any], shape: Shape, dims: Sequence[int]) -> list[Sequence[Any]]:
+def rows(items: Sequence[Any], shape: Shape, dims: Sequence[int]) -> list[list[Any]]:
     """The elements in groups that differ only in their coordinates along dims."""
     size = _length_of_last(shape, dims)
     if size:
-        return [items[start : start + size] for start in range(0, len(items), size)]
+        return [list(items[start : start + size]) for start in range(0, len(items), size)]
     others, along = partition(shape, dims)
     return [[items[start + offset] for offset in along] for start in others]
 

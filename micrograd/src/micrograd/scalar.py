@@ -33,8 +33,8 @@ def add(x: Value, y: Value) -> Value:
     So a sum of products, written term by term, is swept as one Value for each term, not as two.
     """
     if engine.recording and x.requires_grad and y.requires_grad:
-        if type(y.slopes) is tuple and len(y.slopes) == 2 == len(y.parents):  # type: ignore[arg-type]
-            (a, b), (slope_a, slope_b) = y.parents, y.slopes  # type: ignore[misc]
+        if type(y.slopes) is tuple and len(y.slopes) == 2 == len(y.parents):
+            (a, b), (slope_a, slope_b) = y.parents, y.slopes
             return Value(x.data + y.data, True, (x, a, b), (1.0, slope_a, slope_b))
         return Value(x.data + y.data, True, (x, y), _ONES)
     return node(x.data + y.data, (x, y), _ONES)
@@ -46,7 +46,7 @@ def sub(x: Value, y: Value) -> Value:
 
 def mul(x: Value, y: Value) -> Value:
     a, b = x.data, y.data
-    if engine.recording and x.requires_grad and y.requires_grad:  # node() would take half as long
+    if engine.recording and x.requires_grad and y.requires_grad:  # else all over again, slower
         return Value(a * b, True, (x, y), (b, a))
     return node(a * b, (x, y), (b, a))
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from .bench.commands import bench
 from .tasks.data.commands import data
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+app.add_command(bench)
 app.add_command(data)
 
 

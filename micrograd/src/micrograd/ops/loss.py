@@ -52,7 +52,7 @@ def cross_entropy(
     classes, shape, weights = _classes(op, x, weight)
     targets, target_shape = unnest(target)
     if target_shape != lists.shape(x) or is_integer(targets):
-        pick = _log_probability
+        pick: Callable[[Sequence[Value], int], Value] = _log_probability
         if label_smoothing:  # of every class the score counts
             classes, pick = [log_probabilities(row) for row in classes], operator.getitem
         losses, count = _picked(
