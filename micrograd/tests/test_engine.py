@@ -288,6 +288,14 @@ def test_dot_products_of_what_partly_requires_a_gradient() -> None:
         assert not scalar.dots([[x]], [[x]])[0].requires_grad
 
 
+def test_what_was_chosen_does_not_change_with_the_leaf() -> None:
+    x = leaf(2.0)
+    chosen = ops.where([True], [x], [0.0])
+    x.data = 5.0
+
+    assert micrograd.tolist(chosen) == [2.0]
+
+
 def test_a_factor_that_was_freed_is_noticed() -> None:
     x = leaf()
     y = x * x

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
 from numbers import Real
 from operator import attrgetter
@@ -22,7 +22,6 @@ Numbers = Sequence[tuple[float, ...]]
 
 _data = attrgetter("data")
 _requires_grad = attrgetter("requires_grad")
-_ONES = (1.0, 1.0)
 _LARGEST = sys.float_info.max
 LEAST = 9.999999960041972e-13  # 1e-12 in float32, as torch has it for every dtype
 
@@ -32,12 +31,9 @@ def add(x: Value, y: Value) -> Value:
 
     So a sum of products, written term by term, is swept as one Value for each term, not as two.
     """
-    if engine.recording and x.requires_grad and y.requires_grad:
-        if type(y.slopes) is tuple and len(y.slopes) == 2 == len(y.parents):
-            (a, b), (slope_a, slope_b) = y.parents, y.slopes
-            return Value(x.data + y.data, True, (x, a, b), (1.0, slope_a, slope_b))
-        return Value(x.data + y.data, True, (x, y), _ONES)
-    return node(x.data + y.data, (x, y), _ONES)
+    if type(y.slopes) is tuple and len(y.slopes) == 2 == len(y.parents):
+        return node(x.data + y.data, (x, *y.parents), (1.0, *y.slopes))
+    return node(x.data + y.data, (x, y), (1.0, 1.0))
 
 
 def sub(x: Value, y: Value) -> Value:
@@ -45,10 +41,7 @@ def sub(x: Value, y: Value) -> Value:
 
 
 def mul(x: Value, y: Value) -> Value:
-    a, b = x.data, y.data
-    if engine.recording and x.requires_grad and y.requires_grad:  # else all over again, slower
-        return Value(a * b, True, (x, y), (b, a))
-    return node(a * b, (x, y), (b, a))
+    return node(x.data * y.data, (x, y), (y.data, x.data))
 
 
 def div(x: Value, y: Value) -> Value:
@@ -205,7 +198,9 @@ def relu(x: Value) -> Value:
 def where(condition: bool, x: Value, y: Value) -> Value:
     """x if condition, else y; the other one gets a gradient of 0, whatever arrives."""
     taken, left = (x, y) if condition else (y, x)
-    return node(taken.data, (taken, left), (1.0,)) if left.requires_grad else taken
+    if taken.parents and not left.requires_grad:
+        return taken  # its number stays as it is; that of a leaf may change, and needs a copy
+    return node(taken.data, (taken, left), (1.0,))
 
 
 def maximum(x: Value, y: Value) -> Value:
@@ -295,9 +290,9 @@ class _Products(Bundle):
 
     def pass_on(self) -> None:
         m = len(self.ys)
-        douts = [self.grad[i : i + m] for i in range(0, len(self.grad), m)]
-        _receive(self.xs, douts, self.b)
-        _receive(self.ys, zip(*douts, strict=True), self.a)
+        rows = [self.grad[i : i + m] for i in range(0, len(self.grad), m)]
+        _receive(self.xs, rows, self.b)
+        _receive(self.ys, list(zip(*rows, strict=True)), self.a)
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
         i, j = divmod(place, len(self.ys))
@@ -305,13 +300,13 @@ class _Products(Bundle):
         return [(x, slope) for x, slope in factors if x.requires_grad]
 
 
-def _receive(rows: Rows, douts: Iterable[Sequence[float]], slopes: Numbers) -> None:
-    """Each Value of a row gets the sum of dout times slope over the products of its row."""
+def _receive(rows: Rows, dout: Sequence[Sequence[float]], slopes: Numbers) -> None:
+    """Each Value of a row gets the sum over its row's products of dout times slope."""
     columns = list(zip(*slopes, strict=True))
-    for row, gradients in zip(rows, douts, strict=True):
+    for row, douts in zip(rows, dout, strict=True):
         if not any(map(_requires_grad, row)):
             continue
-        for x, gradient in zip(row, floats.sumprods(gradients, columns), strict=True):
+        for x, gradient in zip(row, floats.sumprods(douts, columns), strict=True):
             if x.requires_grad:
                 x.grad = gradient if x.grad is None else x.grad + gradient
 
