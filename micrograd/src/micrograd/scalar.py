@@ -291,8 +291,10 @@ class _Products(Bundle):
     def pass_on(self) -> None:
         m = len(self.ys)
         rows = [self.grad[i : i + m] for i in range(0, len(self.grad), m)]
-        _receive(self.xs, rows, self.b)
-        _receive(self.ys, list(zip(*rows, strict=True)), self.a)
+        columns = list(zip(*rows, strict=True))
+        for factors, dout, others in ((self.xs, rows, self.b), (self.ys, columns, self.a)):
+            if any(map(_requires_grad, chain(*factors))):
+                _receive(factors, dout, others)
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
         i, j = divmod(place, len(self.ys))
@@ -304,8 +306,6 @@ def _receive(rows: Rows, dout: Sequence[Sequence[float]], slopes: Numbers) -> No
     """Each Value of a row gets the sum over its row's products of dout times slope."""
     columns = list(zip(*slopes, strict=True))
     for row, douts in zip(rows, dout, strict=True):
-        if not any(map(_requires_grad, row)):
-            continue
         for x, gradient in zip(row, floats.sumprods(douts, columns), strict=True):
             if x.requires_grad:
                 x.grad = gradient if x.grad is None else x.grad + gradient
