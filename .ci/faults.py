@@ -2,29 +2,33 @@
 
 python .ci/faults.py [--check]
 
-It is read off the sources of parity/tests/faults: each function's decorator and docstring.
+It is read off the sources of parity/tests/faults, and of part_faults.py beside it: the decorator
+and the docstring of each function, or class.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 
 from generate import ROOT, families
 
 SOURCES = ROOT / "parity" / "tests" / "faults"
+PARTS = ROOT / "parity" / "tests" / "part_faults.py"
 PAGE = ROOT / "parity" / "docs" / "faults.md"
 DECORATORS = ("fault", "blind_case")
 INTRODUCTION = """\
 # Planted faults
 
 {count} ways to be wrong, each in one respect only. The tests of parity put them one by one in the
-place of minigrad's op, and the checks named here must reject each, and no others. In the rows
-marked "case" the op is right, and a case of it shows nothing. The rule is the one of
-[How it judges](../README.md#how-it-judges) that the fault shows.
+place of minigrad's op, layer, optimizer or scheduler, and the checks named here must reject each,
+and no others. In the rows marked "case" the op is right, and a case of it shows nothing. The rule
+is the one of [How it judges](../README.md#how-it-judges) that the fault shows.
 
-Written by `tox -e generate` from [the faults themselves](../tests/faults).
+Written by `tox -e generate` from the faults themselves: those of [ops](../tests/faults), and those
+of [layers, optimizers and schedulers](../tests/part_faults.py).
 """
 
 
@@ -39,9 +43,36 @@ def rows(family: str) -> Iterator[str]:
                 given = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
                 of_case = ast.unparse(call.func) == "blind_case"
                 rule = given.get("rule", 6 if of_case else "")
-                story = " ".join((ast.get_docstring(node) or "").split()).replace("|", "\\|")
-                cells = [f"`{op}`", node.name.replace("_", " "), story, ", ".join(checks)]
+                cells = [f"`{op}`", node.name.replace("_", " "), story(node), ", ".join(checks)]
                 yield f"| {' | '.join(cells)} | {rule}{', case' if of_case else ''} |"
+
+
+def rows_of_parts() -> Iterator[str]:
+    """A row for each wrong layer, optimizer or scheduler."""
+    tree, several = ast.parse(PARTS.read_text(encoding="utf-8")), {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            several[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+        if isinstance(node, ast.ClassDef) and node.bases:
+            [call] = node.decorator_list
+            checks: list[str] = []
+            for argument in call.args[1:]:
+                if isinstance(argument, ast.Starred):
+                    checks += several[ast.unparse(argument.value)]
+                else:
+                    checks.append(ast.literal_eval(argument))
+            name = re.sub(r"(?<!^)(?=[A-Z])", " ", node.name).lower()
+            cells = [f"`{ast.unparse(node.bases[0])}`", name, story(node), ", ".join(checks)]
+            yield f"| {' | '.join(cells)} |"
+
+
+def story(node: ast.FunctionDef | ast.ClassDef) -> str:
+    return " ".join((ast.get_docstring(node) or "").split()).replace("|", "\\|")
+
+
+def table(title: str, head: str, found: list[str]) -> str:
+    """A section of rows with as many cells as head."""
+    return "\n".join([f"## {title}\n", head, "|---" * (head.count("|") - 1) + "|", *found])
 
 
 def page() -> str:
@@ -50,8 +81,11 @@ def page() -> str:
     for family in families():
         found = list(rows(family))
         count += len(found)
-        table = ["| op | fault | story | rejected by | rule |", "|---|---|---|---|---|", *found]
-        parts.append(f"## {family}\n\n" + "\n".join(table))
+        parts.append(table(family, "| op | fault | story | rejected by | rule |", found))
+    found = list(rows_of_parts())
+    count += len(found)
+    title = "layers, optimizers, schedulers"
+    parts.append(table(title, "| part | fault | story | rejected by |", found))
     return "\n".join([INTRODUCTION.format(count=count), *(f"{part}\n" for part in parts)])
 
 

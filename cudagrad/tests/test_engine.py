@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,3 +215,36 @@ def test_no_grad_decorates_a_function_that_calls_itself() -> None:
 
     assert not power(leaf(2.0), 3).requires_grad
     assert (leaf(2.0) * 2.0).requires_grad
+
+
+def test_numpy_says_whether_it_wants_a_copy() -> None:
+    x = cudagrad.tensor([1.0, 2.0])
+    first = np.asarray(x)
+    first[0] = 5.0
+
+    assert x.tolist() == [1.0, 2.0]
+    assert np.array(x).tolist() == [1.0, 2.0]
+    assert np.asarray(x, np.float64).dtype == np.float64
+    with pytest.raises(ValueError, match="always a copy"):
+        np.array(x, copy=False)
+    with pytest.raises(RuntimeError, match="call detach"):
+        np.asarray(leaf(1.0))
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_is_a_leaf_of_its_own(copied: Any) -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 1.0
+    other = copied(x)
+    (y * 3.0 + other * 5.0).sum().backward()
+
+    assert x.grad is not None
+    assert (x.grad.tolist(), other.grad.tolist()) == ([3.0, 3.0], [5.0, 5.0])
+    assert other.index > y.index
+
+
+def test_what_an_op_made_is_not_copied() -> None:
+    with pytest.raises(TypeError, match="only leaves"):
+        copy.deepcopy(leaf(1.0) * 2.0)

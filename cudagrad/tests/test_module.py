@@ -134,6 +134,19 @@ def test_modes_dtypes_and_gradients_reach_every_part() -> None:
             model.to(dtype)
 
 
+def test_a_model_is_on_the_one_device_there_is() -> None:
+    model = nn.Linear(2, 1)
+
+    assert model.to("cuda") is model
+    assert model.to("cuda:0", "float64").weight.dtype == np.float64
+    assert model.to(device="cuda").weight.dtype == np.float64
+    assert model.to(dtype=np.float32).weight.dtype == np.float32
+    for device in ("cpu", "cuda:1", "mps"):
+        with pytest.raises(ValueError, match=f"no device '{device}', only 'cuda' or 'cuda:0'"):
+            model.to(device, "float64")
+    assert model.weight.dtype == np.float32
+
+
 def test_train_is_asked_of_every_module() -> None:
     class Frozen(nn.BatchNorm1d):
         def train(self, mode: bool = True) -> Frozen:
@@ -178,6 +191,25 @@ def test_a_sequence_is_a_list_of_modules() -> None:
             row.append(ops.relu)
         with pytest.raises(IndexError):
             row[2]
+
+
+def test_modules_are_put_in_and_taken_out_as_of_a_list() -> None:
+    first, second, third = nn.ReLU(), nn.Tanh(), nn.Sigmoid()
+    for row in (nn.Sequential(first, third), nn.ModuleList([first, third])):
+        assert row.insert(1, second) is row
+        assert list(row) == [first, second, third]
+        assert names(row.named_children()) == ["0", "1", "2"]
+        assert row.pop(-2) is second
+        assert list(row) == [first, third]
+        before = row
+        row += [second]
+        assert row is before
+        assert names(row.named_children()) == ["0", "1", "2"]
+        with pytest.raises(TypeError, match="insert: expected a module, not function"):
+            row.insert(0, ops.relu)
+        with pytest.raises(IndexError):
+            row.pop(3)
+        assert list(row) == [first, third, second]
 
 
 def test_a_sequential_feeds_each_module_with_the_one_before() -> None:

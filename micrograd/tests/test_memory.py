@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from micrograd import Value, collector_paused, gpt, manual_seed, nn, ops, optim, tensor
+from micrograd.engine import edges
 
 SIZES = gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=2, n_embd=4)
 BATCH = [[0, 1, 2, 3], [4, 3, 2, 1]]
@@ -96,18 +97,20 @@ def test_bytes_per_product() -> None:
     assert size / n <= 250
 
 
-def test_bytes_per_value_of_a_gpt() -> None:
-    """All told: numbers, parents, slopes and the lists that hold them, before backward()."""
+def test_bytes_per_edge_of_a_gpt() -> None:
+    """All told, before backward(): a parent and a slope are a pointer each, the rest is shared."""
     config = gpt.GPTConfig(27, 8, 1, 4, 16, bias=False, norm="rms_norm", activation="relu")
     model = gpt.GPT(config)
-    gc.collect()
-    before = alive()
-    size, kept = traced(lambda: model([[*range(8)]], [[*range(1, 9)]]))
-    made = alive() - before
+    size, (_, loss) = traced(lambda: model([[*range(8)]], [[*range(1, 9)]]))
+    waiting, found = [loss], {loss}
+    while waiting:
+        parents = {parent for parent, _ in edges(waiting.pop())}
+        waiting += parents - found
+        found |= parents
+    count = sum(len(edges(value)) for value in found)
 
-    assert kept
-    assert made > 1000
-    assert size / made <= 250
+    assert count > 10_000
+    assert size / count <= 32
 
 
 def traced(make: Callable[[], Any]) -> tuple[int, Any]:

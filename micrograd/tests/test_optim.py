@@ -276,7 +276,39 @@ def test_what_has_no_meaning_is_refused(make: Callable, message: str) -> None:
         make([parameter(1.0)])
 
 
+def test_an_optimizer_prints_its_options_by_group() -> None:
+    groups = [{"params": [parameter(1.0)]}, {"params": [parameter(2.0)], "lr": 0.5}]
+
+    assert repr(optim.SGD(groups, 0.1)) == (
+        "SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.1\n    maximize: False\n"
+        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\nParameter Group 1\n"
+        "    dampening: 0\n    lr: 0.5\n    maximize: False\n    momentum: 0\n"
+        "    nesterov: False\n    weight_decay: 0\n)"
+    )
+
+
+def test_a_group_may_be_empty_and_come_late() -> None:
+    first, late = parameter(1.0), parameter(1.0)
+    optimizer = optim.SGD([{"params": []}, {"params": [first]}], 0.5, momentum=0.5)
+    give(first, [1.0])
+    optimizer.step()
+    optimizer.add_param_group({"params": late, "lr": 0.25})
+    give(late, [1.0])
+    optimizer.step()
+    other = optim.SGD([{"params": []}, {"params": [first]}, {"params": [late]}])
+    other.load_state_dict(optimizer.state_dict())
+
+    assert sorted(optimizer.state_dict()["state"]) == [0, 1]
+    assert other.state_dict() == optimizer.state_dict()
+    assert [group["lr"] for group in other.param_groups] == [0.5, 0.5, 0.25]
+
+
 def test_what_is_no_parameter_is_refused() -> None:
+    with pytest.raises(TypeError, match="a set of them has no order"):
+        optim.SGD({1.0, 2.0})
+    for group in ([parameter(1.0)], {"lr": 0.5}):
+        with pytest.raises(TypeError, match="a group is a dict with parameters as 'params'"):
+            optim.SGD([parameter(2.0)]).add_param_group(group)
     with pytest.raises(TypeError, match="only Values can be optimized, not float"):
         optim.SGD([[1.0, 1.0]])
     with pytest.raises(TypeError, match="put a single one in a list"):

@@ -62,6 +62,26 @@ def test_a_training_step_in_float32_makes_no_float64(monkeypatch: pytest.MonkeyP
     assert {p.dtype for p in model.parameters()} == {np.dtype("float32")}
 
 
+def test_a_number_that_no_integer_holds_is_refused() -> None:
+    x = minigrad.tensor([1, 2])
+    for call in (
+        lambda: x + 2**70,
+        lambda: ops.lt(x, -(2**64) - 1),
+        lambda: ops.where(ops.gt(x, 1), x, 2**70),
+        lambda: ops.clamp(x, max=2**70),
+        lambda: ops.clamp_min(x, 2**70),
+        lambda: ops.masked_fill(x, ops.gt(x, 1), 2**70),
+        lambda: ops.scatter(x, 0, minigrad.tensor([0]), 2**70),
+        lambda: ops.full_like(x, 2**70),
+        lambda: ops.pad(x, (1, 1), value=2**70),
+    ):
+        with pytest.raises(ValueError, match="does not fit into int64"):
+            call()
+    assert ops.clamp(minigrad.tensor([1.5]), max=2**70).item() == 1.5
+    with pytest.raises(ValueError, match="does not fit into float32"):
+        ops.clamp(x, 0, 1e39)
+
+
 def test_python_floats_are_float32_and_arrays_keep_their_dtype() -> None:
     assert minigrad.tensor([1.0]).dtype == np.float32
     assert minigrad.tensor(np.array([1.0])).dtype == np.float64

@@ -197,6 +197,17 @@ def test_numpy_reads_a_tensor_that_needs_no_gradient() -> None:
         np.asarray(leaf(1.0))
 
 
+def test_numpy_says_whether_it_wants_a_copy() -> None:
+    x = minigrad.tensor([1.0, 2.0])
+
+    assert np.asarray(x) is x.data
+    assert np.array(x, copy=False) is x.data
+    assert not np.shares_memory(np.array(x), x.data)
+    assert np.asarray(x, np.float64).dtype == np.float64
+    with pytest.raises(ValueError, match="copy"):
+        np.array(x, np.float64, copy=False)
+
+
 def test_what_no_optimizer_can_move_is_refused() -> None:
     x = leaf(1.0)
     with pytest.raises(ValueError, match="only leaves"):

@@ -180,6 +180,25 @@ def test_a_sequence_is_a_list_of_modules() -> None:
             row[2]
 
 
+def test_modules_are_put_in_and_taken_out_as_of_a_list() -> None:
+    first, second, third = nn.ReLU(), nn.Tanh(), nn.Sigmoid()
+    for row in (nn.Sequential(first, third), nn.ModuleList([first, third])):
+        assert row.insert(1, second) is row
+        assert list(row) == [first, second, third]
+        assert names(row.named_children()) == ["0", "1", "2"]
+        assert row.pop(-2) is second
+        assert list(row) == [first, third]
+        before = row
+        row += [second]
+        assert row is before
+        assert names(row.named_children()) == ["0", "1", "2"]
+        with pytest.raises(TypeError, match="insert: expected a module, not function"):
+            row.insert(0, ops.relu)
+        with pytest.raises(IndexError):
+            row.pop(3)
+        assert list(row) == [first, third, second]
+
+
 def test_a_sequential_feeds_each_module_with_the_one_before() -> None:
     model = nn.Sequential(OrderedDict(negative=nn.LeakyReLU(2.0), positive=nn.ReLU()))
 

@@ -14,7 +14,7 @@ import torch
 from parity import checks
 from parity.checks.differences import meaningless
 from parity.engines import OURS, Adapter, load
-from parity.spec import BY_NAME, OPS, PARTS
+from parity.spec import BUILT, BY_NAME, OPS
 from parity.spec.case import Case, Op, Reject, constant, randn, uniform, values
 from parity.spec.runs import RUNS
 from parity.spec.skips import SKIPS, reason
@@ -515,11 +515,11 @@ def test_items_are_in_the_order_of_the_spec_and_unique(torch_engine: Adapter) ->
     assert ids == [item.id for item in checks.cases(torch_engine)]
     assert len(set(ids)) == len(ids)
     assert list(dict.fromkeys(item.op.name for item in items)) == [
-        entry.name for entry in (*OPS, *PARTS)
+        entry.name for entry in (*OPS, *BUILT.values())
     ]
     assert {item.case.id for item in items} == {
         *(case.id for op in OPS for case in (*op.cases, *op.rejects)),
-        *(case.id for part in PARTS for case in part.cases),
+        *(case.id for part in BUILT.values() for case in part.cases),
     }
 
 
@@ -542,7 +542,7 @@ def test_a_dtype_that_an_engine_does_not_have_is_no_item(altered: Callable[..., 
 
 
 IDS = [case.id for op in OPS for case in (*op.cases, *op.rejects)] + [run.name for run in RUNS]
-IDS += [case.id for part in PARTS for case in part.cases]
+IDS += [case.id for part in BUILT.values() for case in part.cases]
 IDS.append("determinism")
 
 

@@ -1,4 +1,4 @@
-"""The op that CONTRIBUTING adds, added to a copy as it says: every engine has it, and passes."""
+"""The op and the run that CONTRIBUTING adds, added as it says: every engine passes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
+from parity.checks.runs import check_run
+from parity.engines import load
+from parity.spec import runs
 
 ROOT = Path(__file__).parents[2]
 ENGINES = ("micrograd", "minigrad", "cudagrad")
@@ -25,7 +29,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / ".ci", root / ".ci")
     shutil.copy(ROOT / "README.md", root)
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text[text.index("## Adding an op") : text.index("## Running one case")]
+    section = text[text.index("## Adding an op") : text.index("## Adding a run")]
     steps = re.findall(r"`(\S+\.py)`[^`]*```python\n(.*?)```", section, re.DOTALL)
     assert len(steps) == 5
     for name, block in steps:
@@ -38,6 +42,18 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.write_text(f"{source}\n\n{code}", encoding="utf-8")
     subprocess.run([sys.executable, str(root / ".ci" / "generate.py")], check=True)
     return root
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_run_as_contributing_adds_it(engine: str) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text[text.index("## Adding a run") : text.index("## Running one case")]
+    (block,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+    result = check_run(load(engine), eval(block, vars(runs)), "float64")
+
+    assert result.status == "passed", result.message
+    assert result.run not in [run.name for run in runs.RUNS]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

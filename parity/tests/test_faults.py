@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import part_faults
 import pytest
 from faults import FAULTS, Fault
 
@@ -81,8 +82,15 @@ def test_the_table_names_every_fault_and_its_checks() -> None:
     text = (ROOT / "parity" / "docs" / "faults.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
 
-    assert len(rows) == len(FAULTS)
-    for fault in FAULTS:
-        name = fault.wrong.__name__.replace("_", " ")
-        (row,) = (row for row in rows if row[:2] == [f"| `{fault.name}`", name])
-        assert set(row[3].split(", ")) == fault.checks
+    planted = [
+        (fault.name, fault.wrong.__name__.replace("_", " "), fault.checks) for fault in FAULTS
+    ]
+    for fault in part_faults.FAULTS:
+        space = fault.space.__name__.rpartition(".")[2]
+        words = re.findall("[A-Z][a-z]*", fault.story)
+        planted.append((f"{space}.{fault.name}", " ".join(words).lower(), fault.checks))
+
+    assert len(rows) == len(planted)
+    for name, fault, rejecting in planted:
+        (row,) = (row for row in rows if row[:2] == [f"| `{name}`", fault])
+        assert set(row[3].removesuffix(" |").split(", ")) == rejecting

@@ -12,12 +12,16 @@ import torch
 
 from parity.checks import InvalidCaseError, MismatchError, generation
 from parity.engines import OURS, load, torch_gpt
-from parity.spec.generation import WRITINGS, Writing
+from parity.spec import MODELS
+from parity.spec.case import named
+from parity.spec.generation import CHOICES, NEW_TOKENS, Writing
 
 kept = torch_gpt.kept
+(GPT,) = MODELS
+WRITINGS = GPT.cases
 
 with_every_dtype = pytest.mark.parametrize("dtype", ["float64", "float32"])
-with_every_writing = pytest.mark.parametrize("writing", WRITINGS, ids=lambda w: w.name)
+with_every_writing = pytest.mark.parametrize("writing", WRITINGS, ids=lambda w: w.id)
 
 
 @with_every_writing
@@ -26,7 +30,7 @@ with_every_writing = pytest.mark.parametrize("writing", WRITINGS, ids=lambda w: 
 def test_an_honest_engine_passes(name: str, check: str, writing: Writing) -> None:
     engine = load(name)
     for dtype in engine.dtypes:
-        getattr(generation, check)(engine, writing, dtype)
+        getattr(generation, check)(engine, GPT, writing, dtype)
 
 
 @with_every_writing
@@ -34,14 +38,14 @@ def test_the_texts_differ_from_one_another_and_do_not_stand_still(writing: Writi
     engine = load("torch")
     gpt = generation.model(engine, writing, "float64")
     texts = {
-        tuple(gpt.generate(torch.tensor(row)[None], writing.new_tokens, **choice)[0].tolist())
+        tuple(gpt.generate(torch.tensor(row)[None], NEW_TOKENS, **choice)[0].tolist())
         for row in writing.ids(2)
-        for choice in writing.choices
+        for choice in CHOICES
     }
 
-    assert len(texts) == 3 * len(writing.choices)
+    assert len(texts) == 3 * len(CHOICES)
     assert all(len(set(text)) > 3 for text in texts)
-    assert writing.new_tokens > writing.config()["block_size"]
+    assert NEW_TOKENS > writing.config()["block_size"]
 
 
 def package(**members: Any) -> SimpleNamespace:
@@ -75,7 +79,7 @@ def refused(
         found = {}
         for check in ("trained", "cached", "written"):
             try:
-                getattr(generation, check)(engine, WRITINGS[0], dtype)
+                getattr(generation, check)(engine, GPT, WRITINGS[0], dtype)
             except MismatchError as error:
                 found[check] = str(error)
         return found
@@ -191,7 +195,7 @@ def test_an_option_that_is_ignored_is_seen(
 
     engine = altered(package=package(GPTConfig=config))
     with pytest.raises(MismatchError):
-        generation.trained(engine, WRITINGS[0], dtype)
+        generation.trained(engine, GPT, WRITINGS[0], dtype)
 
 
 def test_a_text_that_rounding_changes_is_no_case(torch_engine: Any) -> None:
@@ -205,4 +209,4 @@ def test_a_text_that_rounding_changes_is_no_case(torch_engine: Any) -> None:
             return weights
 
     with pytest.raises(InvalidCaseError, match="torch's float32 writes something else"):
-        generation.written(torch_engine, Alike("alike"), "float64")
+        generation.written(torch_engine, GPT, named(Alike(), "alike"), "float64")

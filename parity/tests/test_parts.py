@@ -13,7 +13,7 @@ from part_faults import FAULTS, Fault
 from parity import checks, engines
 from parity.checks import layers
 from parity.checks.items import applicable
-from parity.spec import OPS, PARTS, PARTS_BY_NAME
+from parity.spec import BUILT, OPS, PARTS
 from parity.spec.case import Case, randn, values
 from parity.spec.part import Layer, Made, Normal, Part, Uniform
 
@@ -49,7 +49,7 @@ def test_an_honest_engine_passes(name: str, part: Part) -> None:
 def test_the_fault_is_rejected(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fault.space, fault.name, fault.wrong)
 
-    found = rejected_by(engines.load("minigrad"), PARTS_BY_NAME[fault.name])
+    found = rejected_by(engines.load("minigrad"), BUILT[fault.name])
 
     assert found == fault.checks, fault.wrong.__doc__
 
@@ -73,7 +73,7 @@ def test_names_are_torchs_and_of_one_thing_each() -> None:
 
 
 def test_weights_are_of_the_case_and_hide_nothing() -> None:
-    batch_norm = PARTS_BY_NAME["BatchNorm1d"]
+    batch_norm = BUILT["BatchNorm1d"]
     first, other = (layers.weights(batch_norm, case) for case in batch_norm.cases[:2])
 
     assert list(first) == list(batch_norm.torch(4).state_dict())

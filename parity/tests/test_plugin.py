@@ -9,9 +9,13 @@ import pytest
 
 from parity import checks, engines
 from parity.cli import UNUSABLE
-from parity.spec import BY_NAME
+from parity.spec import BUILT, BY_NAME
+from parity.spec.runs import RUNS
 
 pytest_plugins = ["pytester"]
+
+DTYPES = ("float64", "float32")
+NAMES = (*BY_NAME, *BUILT)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +68,50 @@ def test_layers_and_optimizers_are_items_too(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--engine", "minigrad", *names, "--collect-only", "-q")
 
     assert collected(result) == expected("minigrad", "neg", "GELU", "Adam", "StepLR")
+
+
+def test_runs_are_items_too(pytester: pytest.Pytester) -> None:
+    names = ("--engine", "minigrad", "--run", "xor", "--run", "gpt-tiny", "--op", "neg")
+
+    result = pytester.runpytest_inprocess(*names, "--collect-only", "-q")
+
+    runs = [f"minigrad::{run}::run::{d}" for run in ("xor", "gpt-tiny") for d in DTYPES]
+    assert collected(result) == [*runs, *expected("minigrad", "neg")]
+
+
+def test_runs_pass_or_are_skipped_with_their_reason(pytester: pytest.Pytester) -> None:
+    names = ("--run", "xor", "--run", "gpt-small")
+
+    result = pytester.runpytest_inprocess("--engine", "micrograd", *names, "-rs")
+
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED *its 100 000 weights*"])
+
+
+def test_without_a_selection_every_run_is_there(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--engine", "minigrad", "--collect-only", "-q")
+
+    runs = [f"minigrad::{run.name}::run::{dtype}" for run in RUNS for dtype in DTYPES]
+    assert collected(result)[: len(runs)] == runs
+    assert collected(result)[len(runs) :] == expected("minigrad", *NAMES)
+
+
+def test_a_failed_run_is_the_judges_sentence(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engines.load("minigrad")
+    monkeypatch.setattr(engine, "grad", lambda parameter: 0 * parameter.grad.numpy(), raising=False)
+
+    result = pytester.runpytest_inprocess("--engine", "minigrad", "-k", "xor and float64")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "minigrad xor float64: step 1: the gradient of 0.weight is *",
+            "  parity check --engine minigrad --run xor --dtype float64",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
 
 
 def test_the_header_says_who_is_judged_by_what(pytester: pytest.Pytester) -> None:
@@ -152,6 +200,7 @@ def test_an_unexpected_exception_comes_with_its_traceback(
             ["--engine", "torch", "--optimizer", "Adams"],
             "ERROR: no optimizer 'Adams'; near it: Adam*",
         ),
+        (["--engine", "torch", "--run", "gpt-5"], "ERROR: no run 'gpt-5'; near it: gpt-*"),
         (["--op", "exp"], "ERROR: --op needs an --engine to judge"),
         (["--optimizer", "Adam"], "ERROR: --optimizer needs an --engine to judge"),
     ],

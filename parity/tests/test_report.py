@@ -19,10 +19,11 @@ import pytest
 import parity.report
 from parity import checks, engines
 from parity.checks.determinism import Determinism, determinism
-from parity.report import page, verdict
+from parity.report import page, trainings, verdict
 from parity.report.collect import collect
-from parity.spec import PARTS
-from parity.spec.runs import Run
+from parity.spec import BUILT
+from parity.spec.run import Run
+from parity.spec.runs import RUNS
 
 Report = dict[str, Any]
 
@@ -151,7 +152,7 @@ def test_parts_are_counted_and_shown_at_their_worst(made: Report) -> None:
     errors = [r["error"] for r in made["results"] if (r["op"], r["engine"]) == ("SGD", "micrograd")]
     text = Page(page.html(made)).text
 
-    assert list(rows) == [part.name for part in PARTS]
+    assert list(rows) == list(BUILT)
     assert rows["SGD"][2]["error"] == max(errors)
     assert [cell["kind"] for cell in rows["StepLR"]] == ["none", "exact", "exact"]
     assert [cell["kind"] for cell in rows["Linear"]] == ["none", "none", "none"]
@@ -372,7 +373,7 @@ def test_a_report_says_what_was_asked_for(made: Report) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["building the model: TypeError: no", "the trained model writes 'a', torch's 'b'"],
+    ["building the model: TypeError: no", "after the last step: the model writes 'a', torch's 'b'"],
 )
 def test_a_failed_run_is_told_in_its_own_words(failed: Report, message: str) -> None:
     failed["trainings"][0]["message"] = message
@@ -388,9 +389,43 @@ def test_a_run_says_how_much_of_its_envelope_it_used(report: Report) -> None:
     band = next(iter(training["weights"].values()))
     band["error"] = 0.875 * band["limit"]
 
-    sentence = verdict.training_sentence(report, "micrograd", "gpt-tiny")
+    (sentence,) = trainings.sentences(report, "micrograd")
 
-    assert "within the round-off envelope, of which 88% was used" in sentence
+    assert sentence == (
+        "Trained 1 run, 3 steps in float64, within the round-off envelope, "
+        "of which 88% was used at most, by gpt-tiny."
+    )
+
+
+def test_a_skipped_run_is_told_with_its_reason(report: Report) -> None:
+    for training in report["trainings"]:
+        training.update(status="skipped", message="it takes hours")
+
+    assert trainings.sentences(report, "torch") == ["Did not train on gpt-tiny: it takes hours."]
+    (row,) = trainings.matrix(report)
+    assert [cell["kind"] for cell in row["cells"]] == ["none", "skipped", "skipped"]
+
+
+def test_a_run_is_shown_at_its_worst_and_a_failed_one_is_linked(failed: Report) -> None:
+    (row,) = trainings.matrix(failed)
+    _, torch, micrograd = row["cells"]
+
+    losses = [t["loss"]["error"] for t in failed["trainings"] if t["engine"] == "micrograd"]
+    assert micrograd["error"] == max(losses[0])
+    assert torch["kind"] == "failed"
+    assert torch["anchor"] in Page(page.html(failed)).ids
+
+
+def test_every_setting_of_a_run_is_told(made: Report) -> None:
+    settings = [run.settings() for run in RUNS]
+
+    for run in settings:
+        words = trainings.described(run)
+        for name in ("model", "data", "optimizer", "scheduler", "clip"):
+            assert run[name] is None or run[name] in words
+    assert trainings.described(made["runs"][0]) in Page(page.html(made)).text
+    told = [words for words in map(trainings.described, settings) if "3 batches a step" in words]
+    assert len(told) == sum(run["accumulate"] == 3 for run in settings) == 1
 
 
 def test_every_setting_of_a_run_is_in_the_schema() -> None:

@@ -16,12 +16,13 @@ from sklearn.datasets import load_digits
 from parity import engines
 from parity.tasks import initial
 from parity.tasks.batches import Epochs
+from parity.tasks.commands import SALES
 from parity.tasks.data import idx
 from parity.tasks.data.sales import Sales
 from parity.tasks.digits import Digits
 from parity.tasks.moons import Moons
-from parity.tasks.sales import SalesTotals, defaults, features
-from parity.tasks.task import Settings
+from parity.tasks.sales import EPOCHS, SalesTotals, defaults, features
+from parity.tasks.settings import Settings
 
 Array = np.ndarray[Any, Any]
 
@@ -118,11 +119,12 @@ def test_the_test_is_the_end_of_the_file() -> None:
 
 def test_an_epoch_ends_with_an_evaluation() -> None:
     sales = Sales(*[np.ones(1000)] * 4, ["A"] * 1000)
-    settings = defaults(sales, "SGD")
+    chosen = replace(SALES, optimizer="SGD", accumulate=2)
+    settings = defaults(sales, chosen)
 
-    assert len(SalesTotals(settings, sales).epochs) == settings.eval_every == 4
-    assert settings.steps % settings.eval_every == 0
-    assert settings.lr > defaults(sales).lr
+    assert settings.eval_every * chosen.accumulate == len(SalesTotals(settings, sales).epochs) == 4
+    assert settings.steps == EPOCHS * settings.eval_every
+    assert settings.lr > defaults(sales, SALES).lr
 
 
 def test_the_error_is_in_units_of_the_file(torch_engine: engines.Adapter) -> None:

@@ -75,7 +75,10 @@ def constant(value: Any, dtype: Any) -> Array:
     """A 0-d array that holds a number; the same one every time, by the number's very bits."""
     dtype = np.dtype(dtype)
     if isinstance(value, int):  # an integer that does not fit wraps around, as in torch
-        value = np.asarray(value).astype(dtype)
+        try:
+            value = np.asarray(value).astype(dtype)
+        except OverflowError:
+            raise ValueError(f"{value} does not fit into {dtype}") from None
     with np.errstate(over="ignore"):  # and a floating number becomes inf
         return _constant(dtype.type(value).tobytes(), dtype)
 

@@ -132,7 +132,9 @@ class Tensor:
         return device.to_host(self.data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return np.array(self.numpy(), dtype)
+        if copy is False:
+            raise ValueError("an array of a device's tensor is always a copy")
+        return np.asarray(self.numpy(), dtype)
 
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
@@ -154,6 +156,12 @@ class Tensor:
             raise RuntimeError("only a leaf can stop requiring a gradient: use detach()")
         self.requires_grad = requires_grad
         return self
+
+    def __reduce__(self) -> Any:
+        # A copy, or what was pickled, is a leaf with a place of its own on the tape.
+        if not self.is_leaf:
+            raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
+        return _leaf, (type(self), device.to_host(self.data), self.requires_grad)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -223,6 +231,11 @@ class Tensor:
         self.grad = Tensor(
             arrays.copy(dout) if known is None else arrays.apply(f.add, known.data, dout)
         )
+
+
+def _leaf(kind: type[Tensor], data: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
+    made = tensor(data)
+    return (made if kind is Tensor else kind(made)).requires_grad_(requires_grad)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, compress, count, repeat
 from numbers import Real
 from operator import attrgetter
@@ -49,23 +49,22 @@ class Value:
     parents: the Values it depends on and that require a gradient; () for a leaf; None once freed.
     slopes: d(data)/d(parent) for each parent, in the same order. Parents past the last slope
     receive a gradient of exactly zero: where() did not take them, or floor() rounded them.
-    A Value of a Bundle has it for its only parent, and for slopes its place in it.
     index: when it was made. Raises TypeError for data that is not a real number.
     """
 
     __slots__ = ("data", "grad", "index", "parents", "requires_grad", "slopes")
 
     data: float
-    grad: Any
-    parents: Any  # a tuple of Values, of one Bundle, or None
-    slopes: Any
+    grad: Any  # float | None; in a sweep a float
+    parents: Any  # tuple[Value, ...] | None
+    slopes: Any  # tuple[float, ...] | None
 
     def __init__(
         self,
         data: float,
         requires_grad: bool = False,
-        parents: tuple[Any, ...] = (),
-        slopes: Any = (),
+        parents: tuple[Value, ...] = (),
+        slopes: tuple[float, ...] = (),
     ) -> None:
         self.data = data if type(data) is float else as_float(data)
         self.grad = None
@@ -139,40 +138,10 @@ def node(data: float, parents: Sequence[Value], slopes: Sequence[float]) -> Valu
     return Value(data)
 
 
-class Bundle:
-    """Values made together, so that their gradients are passed on together.
-
-    count: how many. parents: what they were made of, without leaves. grad: in a sweep, a gradient
-    for each.
-    """
-
-    __slots__ = ("count", "grad", "index", "parents")
-
-    def __init__(self, count: int, parents: tuple[Value, ...]) -> None:
-        self.count, self.parents = count, parents
-        self.grad: Any = None
-        self.index = _created()
-
-    def values(self, numbers: Iterable[float]) -> list[Value]:
-        """The Values, by their numbers."""
-        parents = (self,)
-        return [Value(number, True, parents, place) for place, number in enumerate(numbers)]
-
-    def pass_on(self) -> None:
-        """Add to the gradients of all that the Values were made of."""
-        raise NotImplementedError
-
-    def edges(self, place: int) -> Iterable[tuple[Value, float]]:
-        """What the Value at this place was made of and requires a gradient, with its slopes."""
-        raise NotImplementedError
-
-
 def edges(value: Value) -> list[tuple[Value, float]]:
     """The Values that a gradient of value goes to, each with its slope."""
     if value.parents is None:
         raise RuntimeError(FREED)
-    if type(value.slopes) is int:
-        return list(value.parents[0].edges(value.slopes))
     slopes = chain(value.slopes, repeat(0.0))
     return list(zip(value.parents, slopes, strict=False))
 
@@ -194,33 +163,24 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
         root.grad += gradient
     while nodes:
         value = nodes.pop()
-        if isinstance(value, Bundle):
-            value.pass_on()
-            value.grad = None
-            continue
         dout, value.grad = value.grad, None
-        if type(value.slopes) is int:
-            value.parents[0].grad[value.slopes] = dout
-        else:
-            for parent, slope in zip(value.parents, value.slopes):  # noqa: B905 (doubles the time)
-                parent.grad += slope * dout
+        for parent, slope in zip(value.parents, value.slopes):  # noqa: B905 (doubles the time)
+            parent.grad += slope * dout
         if not retain_graph:
             value.parents = value.slopes = None
 
 
-def _reached(roots: Sequence[Value]) -> list[Any]:
-    """The Values and Bundles that gradients of the roots pass; all they reach starts from zero."""
-    found: dict[Any, float | None] = {}  # with the gradient it had
-    nodes: list[Any] = []
-    waiting: list[Sequence[Any]] = [roots]
+def _reached(roots: Sequence[Value]) -> list[Value]:
+    """The Values that gradients of the roots pass, without leaves; all start from zero."""
+    found: dict[Value, float | None] = {}  # with the gradient it had
+    nodes: list[Value] = []
+    waiting: list[Sequence[Value]] = [roots]
     while waiting:
         for value in waiting.pop():
             if value in found:
                 continue
             found[value] = value.grad
-            if isinstance(value, Bundle):
-                value.grad = [0.0] * value.count
-            elif value.parents:
+            if value.parents:
                 value.grad = 0.0
             elif value.parents is None:
                 for touched, before in found.items():

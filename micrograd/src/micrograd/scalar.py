@@ -15,10 +15,9 @@ from operator import mul as product
 from typing import Any
 
 from . import engine, floats
-from .engine import Bundle, Value, as_value, node
+from .engine import Value, as_value, node
 
 Rows = Sequence[Sequence[Value]]
-Numbers = Sequence[tuple[float, ...]]
 
 _data = attrgetter("data")
 _requires_grad = attrgetter("requires_grad")
@@ -278,46 +277,20 @@ def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
     return node(floats.sumprod(a, b), (*xs, *ys), (*b, *a))
 
 
-class _Products(Bundle):
-    """The dot product of each row of xs with every row of ys: the slopes are the other factors."""
-
-    __slots__ = ("a", "b", "xs", "ys")
-
-    def __init__(self, xs: Rows, ys: Rows, a: Numbers, b: Numbers) -> None:
-        self.xs, self.ys, self.a, self.b = xs, ys, a, b
-        interior = [x for row in (*xs, *ys) for x in row if x.parents != ()]
-        super().__init__(len(xs) * len(ys), tuple(interior))
-
-    def pass_on(self) -> None:
-        m = len(self.ys)
-        rows = [self.grad[i : i + m] for i in range(0, len(self.grad), m)]
-        columns = list(zip(*rows, strict=True))
-        for factors, dout, others in ((self.xs, rows, self.b), (self.ys, columns, self.a)):
-            if any(map(_requires_grad, chain(*factors))):
-                _receive(factors, dout, others)
-
-    def edges(self, place: int) -> list[tuple[Value, float]]:
-        i, j = divmod(place, len(self.ys))
-        factors = zip((*self.xs[i], *self.ys[j]), (*self.b[j], *self.a[i]), strict=True)
-        return [(x, slope) for x, slope in factors if x.requires_grad]
-
-
-def _receive(rows: Rows, dout: Sequence[Sequence[float]], slopes: Numbers) -> None:
-    """Each Value of a row gets the sum over its row's products of dout times slope."""
-    columns = list(zip(*slopes, strict=True))
-    for row, douts in zip(rows, dout, strict=True):
-        for x, gradient in zip(row, floats.sumprods(douts, columns), strict=True):
-            if x.requires_grad:
-                x.grad = gradient if x.grad is None else x.grad + gradient
-
-
 def dots(xs: Rows, ys: Rows) -> list[Value]:
     """The dot product of each row of xs with every row of ys, all of one length."""
     a, b = ([tuple(map(_data, row)) for row in rows] for rows in (xs, ys))
-    numbers = [number for row in a for number in floats.sumprods(row, b)]
-    if engine.recording and any(map(_requires_grad, chain(*xs, *ys))):
-        return _Products(xs, ys, a, b).values(numbers)
-    return list(map(Value, numbers))
+    if engine.recording and all(map(_requires_grad, chain(*xs, *ys))):  # nothing to leave out
+        return [
+            Value(number, True, (*x, *y), (*y_data, *x_data))
+            for x, x_data in zip(xs, a, strict=True)
+            for number, y, y_data in zip(floats.sumprods(x_data, b), ys, b, strict=True)
+        ]
+    return [
+        node(number, (*x, *y), (*y_data, *x_data))
+        for x, x_data in zip(xs, a, strict=True)
+        for number, y, y_data in zip(floats.sumprods(x_data, b), ys, b, strict=True)
+    ]
 
 
 def prod(xs: Sequence[Value]) -> Value:

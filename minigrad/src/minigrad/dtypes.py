@@ -73,7 +73,10 @@ def floating(x: Array) -> Array:
 
 def _converted(operand: Any, dtype: np.dtype[Any]) -> Array:
     # By way of its own dtype: an integer that does not fit wraps around, as in torch.
-    return np.asarray(operand).astype(dtype, copy=False)
+    try:
+        return np.asarray(operand).astype(dtype, copy=False)
+    except OverflowError:
+        raise ValueError(f"{operand} does not fit into {dtype}") from None
 
 
 def _kind(dtype: np.dtype[Any]) -> int:

@@ -130,7 +130,7 @@ class Tensor:
         return self.data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return np.array(self.numpy(), dtype)
+        return np.array(self.numpy(), dtype, copy=copy)
 
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""

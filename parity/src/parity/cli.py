@@ -1,4 +1,4 @@
-"""The parity command: engines, ops, check, determinism, mutants, fuzz, report, data.
+"""The parity command: judge engines, report on them, and train with them.
 
 Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
@@ -6,15 +6,13 @@ torch takes seconds to import, so whatever needs it is imported by the command t
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -22,37 +20,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from .bench.commands import bench
+from .tasks.commands import generate, train
 from .tasks.data.commands import data
+from .usage import UNUSABLE, known, loaded, printed, several, writable
 
 if TYPE_CHECKING:
     from .checks import Item
     from .engines import Adapter
 
 FEW = 40  # results that are listed one by one
-# A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
-UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
-
-
-class Names(click.ParamType):
-    """Names separated by commas."""
-
-    name = "NAME[,NAME]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        names = tuple(value.split(","))
-        if not all(names):
-            self.fail("a name is empty", param, ctx)
-        return names
-
-
-def several(name: str, help: str) -> Callable[[Any], Any]:
-    """An option that takes names: separated by commas, or given again."""
-
-    def flat(ctx: Any, param: Any, value: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for group in value for name in group))
-
-    return click.option(name, type=Names(), multiple=True, callback=flat, help=help)
-
 
 ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
 
@@ -91,13 +67,15 @@ def app(context: click.Context) -> None:
 
 app.add_command(bench)
 app.add_command(data)
+app.add_command(train)
+app.add_command(generate)
 
 
 @app.command()
 def engines() -> None:
     """List the engines: version, dtypes, what executes them, how many ops."""
     from . import engines as registry
-    from .report.environment import executor, version
+    from .environment import executor, version
 
     table = Table("engine", "version", "dtypes", "runs on", "ops")
     for name in registry.names():
@@ -148,7 +126,7 @@ def check(
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
-    from .report import collect, verdict
+    from .report import collect, trainings, verdict
     from .spec.runs import RUNS
 
     names = (*op, *layer, *optimizer)
@@ -199,7 +177,7 @@ def check(
 
     failed = 0
     for each, dtypes, items in selected:
-        trainings = [
+        trained = [
             result
             for training in RUNS
             if training.name in run
@@ -209,9 +187,9 @@ def check(
         for result in results:
             if result.status == "failed" or len(results) <= FEW:
                 click.echo(verdict.check_line(result))
-        for trained in trainings:
-            click.echo(verdict.training_line(trained))
-        counted = collect.summary(each, results, trainings)
+        for training_result in trained:
+            click.echo(trainings.line(training_result))
+        counted = collect.summary(each, results, trained)
         click.echo(verdict.counts(counted))
         failed += counted["failed"]
     for sentence in kinks:
@@ -339,56 +317,20 @@ def report(
     return int(not found["passed"])
 
 
-def loaded(names: Sequence[str]) -> list[Adapter]:
-    """The engines of these names, or all but torch; refuses unknown ones and missing packages."""
-    from . import engines as registry
-
-    every = registry.names()
-    known("engine", names, every)
-    try:
-        return [registry.load(name) for name in names or (n for n in every if n != "torch")]
-    except UNUSABLE as error:
-        raise click.UsageError(str(error)) from error
-
-
-def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
-    """Refuse a name that is not among every."""
-    for name in names:
-        if name not in every:
-            raise click.UsageError(unknown(kind, name, every))
-
-
-def unknown(kind: str, name: str, every: Sequence[str]) -> str:
-    """That there is no such name, and which there are, or which of many are near it."""
-    near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
-    hint = f"; {'there are' if near == every else 'near it:'} {', '.join(near)}" if near else ""
-    return f"no {kind} {name!r}{hint}"
-
-
 def known_case(name: str) -> None:
     """Refuse what is neither a case nor a reject, with those that its op has."""
-    from .spec import BY_NAME, PARTS_BY_NAME
+    from .spec import BUILT, BY_NAME
 
     stem = re.split(r"[\[!]", name)[0]
-    if stem not in PARTS_BY_NAME:
+    if stem not in BUILT:
         known("op", [stem], list(BY_NAME))
-    entry = PARTS_BY_NAME[stem] if stem in PARTS_BY_NAME else BY_NAME[stem]
+    entry = BUILT[stem] if stem in BUILT else BY_NAME[stem]
     refusals = getattr(entry, "rejects", ())
     if name not in [call.id for call in (*entry.cases, *refusals)]:
         has = f"{stem} has cases [0] to [{len(entry.cases) - 1}]"
         if refusals:
             has += f", and refusals !0 to !{len(refusals) - 1}"
         raise click.UsageError(f"no case {name!r}; {has}")
-
-
-def writable(directory: Path) -> None:
-    """Make the directory; refuse one that cannot be written to before any work is done."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise click.UsageError(f"cannot write to {directory}: {error.strerror}") from error
 
 
 @contextmanager
@@ -403,9 +345,3 @@ def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
     with Progress(*columns, console=terminal) as progress:
         task = progress.add_task(title, total=total)
         yield lambda: progress.advance(task)
-
-
-def printed(table: Table) -> None:
-    """Print a table, whole: a file has no width to fit."""
-    terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=200)).print(table)

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import platform
 import re
-from collections.abc import Iterator
 from pydoc_data.topics import topics
 from typing import Any
 
@@ -42,15 +41,16 @@ def decode(ids: Array) -> str:
     return "".join(ALPHABET[i] for i in ids)
 
 
-def batches(seed: int, characters: int, batch: int, block: int) -> Iterator[tuple[Array, Array]]:
-    """Endless pairs: ids (batch, block) from random places in the first characters of the text,
-    and the ids that follow each.
+def windows(
+    rng: np.random.Generator, characters: int, count: int, length: int
+) -> tuple[Array, Array]:
+    """ids (count, length) from random places in the first characters of the text, and the ids that
+    follow each.
     """
-    ids, rng = encode(text()[:characters]), np.random.default_rng(seed)
-    while True:
-        starts = rng.integers(0, len(ids) - block, batch)
-        windows = ids[starts[:, None] + np.arange(block + 1)]
-        yield windows[:, :-1], windows[:, 1:]
+    ids = encode(text()[:characters])
+    starts = rng.integers(0, len(ids) - length, count)
+    found = ids[starts[:, None] + np.arange(length + 1)]
+    return found[:, :-1], found[:, 1:]
 
 
 def describe() -> dict[str, Any]:

@@ -12,7 +12,10 @@ StrPath = str | os.PathLike[str]
 
 
 def replace(path: StrPath, parts: Iterable[bytes]) -> None:
-    """Write a file under another name first, and give it its own once all is on the disk."""
+    """Write a file under another name first, and give it its own once all is on the disk.
+
+    Raises OSError, which names the file, and leaves what was there before.
+    """
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -21,7 +24,9 @@ def replace(path: StrPath, parts: Iterable[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:  # KeyboardInterrupt too
+    except BaseException as error:  # KeyboardInterrupt too
+        if isinstance(error, OSError):
+            error.filename = os.fspath(path)  # the name that the user knows
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise

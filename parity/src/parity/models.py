@@ -1,4 +1,4 @@
-"""The models of the tasks, each written once over any engine's package; the GPT is in the engines.
+"""The models of the tasks, each written once over any engine's package; its GPT is its own.
 
 They stand below both the spec, which trains them in miniature, and the tasks.
 """
@@ -46,3 +46,8 @@ def digits(
         nn.ReLU(),
         nn.Linear(hidden, 10),
     )
+
+
+def gpt(package: Any, **config: Any) -> Any:
+    """Token ids (B, T), and targets if there are any, to logits and loss; config: of GPTConfig."""
+    return package.gpt.GPT(package.gpt.GPTConfig(**config))

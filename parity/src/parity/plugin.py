@@ -6,16 +6,19 @@ the plugin adds nothing, and imports nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:  # these import torch, which no other test run should wait for
     from .checks import Item, Result
+    from .checks.runs import RunResult
     from .engines import Adapter
+    from .spec.run import Run
 
-KINDS = ("op", "layer", "optimizer")
+KINDS = ("op", "layer", "optimizer", "run")
 engines_key = pytest.StashKey[list["Adapter"]]()
 
 
@@ -35,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--{kind} needs an --engine to judge")
     if not wanted:
         return
-    from .cli import UNUSABLE, needed, unknown
+    from .cli import needed
     from .engines import load
+    from .usage import UNUSABLE, unknown
 
     try:
         engines += [load(name) for name in dict.fromkeys(wanted)]
@@ -44,12 +48,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     try:
         from .spec import LAYERS, OPS, OPTIMIZERS, SCHEDULERS
+        from .spec.runs import RUNS
     except ModuleNotFoundError as error:
         raise pytest.UsageError(needed(error)) from error
     known = {
         "op": [op.name for op in OPS],
         "layer": [part.name for part in LAYERS],
         "optimizer": [part.name for part in (*OPTIMIZERS, *SCHEDULERS)],
+        "run": [run.name for run in RUNS],
     }
     for kind, names in known.items():
         for name in config.getoption(kind):
@@ -62,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     if not config.stash[engines_key]:
         return []
-    from .report.environment import executor, installed, version
+    from .environment import executor, installed, version
 
     judges = ("threegrad-parity", "torch", "numpy")
     return [
@@ -89,22 +95,56 @@ def pytest_make_collect_report(
 
 
 class Spec(pytest.Collector):
-    """Every check of one engine, in the order of the spec."""
+    """Every run and every check of one engine, in the order of the spec."""
 
     def __init__(self, *, engine: Adapter, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.engine = engine
 
-    def collect(self) -> Iterator[CheckItem]:
+    def collect(self) -> Iterator[pytest.Item]:
+        """The runs come first, since the longest should not be what all wait for at the end."""
         from .checks import cases
+        from .spec.runs import RUNS
 
-        names = [name for kind in KINDS for name in self.config.getoption(kind)]
-        for item in cases(self.engine, names or None):
+        *parts, runs = (self.config.getoption(kind) for kind in KINDS)
+        names = [name for part in parts for name in part]
+        every = not names and not runs
+        for run in RUNS:
+            for dtype in self.engine.dtypes if every or run.name in runs else ():
+                name = f"{run.name}::run::{dtype}"
+                yield RunItem.from_parent(self, name=name, engine=self.engine, run=run, dtype=dtype)
+        for item in () if runs and not names else cases(self.engine, names or None):
             name = f"{item.case.id}::{item.check}::{item.dtype}"
             yield CheckItem.from_parent(self, name=name, engine=self.engine, item=item)
 
 
-class CheckItem(pytest.Item):
+class SpecItem(pytest.Item):
+    """A part of the spec: its failure is the judge's sentence."""
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, FailedCheckError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[str, None, str]:
+        return self.nodeid.partition("::")[0], None, self.nodeid
+
+
+class RunItem(SpecItem):
+    """One training run on one engine, in one dtype."""
+
+    def __init__(self, *, engine: Adapter, run: Run, dtype: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.engine, self.run, self.dtype = engine, run, dtype
+
+    def runtest(self) -> None:
+        from .report import collect, trainings
+
+        (result,) = collect.train(self.engine, self.run, [self.dtype], silent)
+        outcome(result, trainings.failure(result))
+
+
+class CheckItem(SpecItem):
     """One check of one case on one engine, in one dtype."""
 
     def __init__(self, *, engine: Adapter, item: Item, **kwargs: Any) -> None:
@@ -117,25 +157,22 @@ class CheckItem(pytest.Item):
         item = self.item
         result = run(self.engine, item.op, item.case, item.check, item.dtype)
         self.user_properties += [("error", result.error), ("torch_error", result.torch_error)]
-        if result.status == "skipped":
-            pytest.skip(result.message)
-        if result.status == "failed":
-            raise FailedCheckError(result)
+        outcome(result, result.message)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The judge's sentence; an exception that the engine raised comes with its traceback."""
-        if isinstance(excinfo.value, FailedCheckError):
-            result = excinfo.value.result
-            return f"{result.traceback}\n{result.message}" if result.traceback else result.message
-        return super().repr_failure(excinfo, style)
 
-    def reportinfo(self) -> tuple[str, None, str]:
-        return self.item.engine, None, self.item.id
+def outcome(result: Result | RunResult, failure: str) -> None:
+    """Skip or fail as a result says; an exception that the engine raised shows its traceback."""
+    if result.status == "skipped":
+        pytest.skip(result.message)
+    if result.status == "failed":
+        raise FailedCheckError("\n".join(filter(None, (result.traceback, failure))))
 
 
 class FailedCheckError(AssertionError):
-    """A check that failed."""
+    """A check or a run that failed, in the judge's words."""
 
-    def __init__(self, result: Result) -> None:
-        super().__init__(result.message)
-        self.result = result
+
+@contextmanager
+def silent(title: str, total: int) -> Iterator[Callable[[], object]]:
+    """Work without a progress bar."""
+    yield lambda: None

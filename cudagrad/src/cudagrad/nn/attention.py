@@ -29,6 +29,7 @@ class MultiheadAttention(Module):
         num_heads: int,
         dropout: float = 0.0,
         bias: bool = True,
+        *,
         batch_first: bool = False,
     ) -> None:
         if num_heads < 1 or embed_dim < 1 or embed_dim % num_heads:

@@ -14,6 +14,7 @@ from ..engine import Tensor
 
 HostArray = np.ndarray[Any, Any]
 T = TypeVar("T")
+DEVICES = ("cuda", "cuda:0")  # two names of the one there is, as torch has them
 
 
 class Parameter(Tensor):
@@ -21,10 +22,6 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(engine.tensor(data).data, requires_grad)
-
-    def __reduce__(self) -> Any:
-        # A copy, or what was pickled, is a leaf of its own: with a place of its own on the tape.
-        return type(self), (device.to_host(self.data), self.requires_grad)
 
 
 class Module:
@@ -164,8 +161,20 @@ class Module:
         fn(self)
         return self
 
-    def to(self, dtype: Any) -> Self:
-        """Convert what is floating of parameters, their gradients and buffers, in place."""
+    def to(self, device: Any = None, dtype: Any = None) -> Self:
+        """Convert what is floating of parameters, their gradients and buffers, in place.
+
+        device: "cuda", the one that there is, on which everything is already; or the dtype.
+        """
+        if device is not None and _is_dtype(device):
+            dtype = device
+        elif device not in (None, *DEVICES):
+            known = " or ".join(map(repr, DEVICES))
+            raise ValueError(
+                f"to: no device {device!r}, only {known}; state_dict() copies to the host"
+            )
+        if dtype is None:
+            return self
         dtype = as_dtype(dtype)
         if not is_floating(dtype):
             raise TypeError(f"to: parameters are floating, {dtype} is not")
@@ -238,6 +247,23 @@ class _Row(Module):
             self.append(module)
         return self
 
+    def insert(self, index: int, module: Module) -> Self:
+        """Put a module before the one at index, as list.insert does; they are numbered anew."""
+        if not isinstance(module, Module):
+            raise TypeError(f"insert: expected a module, not {type(module).__name__}")
+        modules = list(self)
+        modules.insert(index, module)
+        return self._become(modules)
+
+    def pop(self, index: int) -> Module:
+        """Take the module at index out."""
+        module: Module = list(self)[index]
+        del self[index]
+        return module
+
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
+        return self.extend(modules)
+
     def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
@@ -250,9 +276,12 @@ class _Row(Module):
     def __delitem__(self, index: int | slice) -> None:
         modules = list(self)
         del modules[index]
+        self._become(modules)
+
+    def _become(self, modules: Iterable[Module]) -> Self:
         for name in self._modules:
             delattr(self, name)
-        self.extend(modules)
+        return self.extend(modules)
 
 
 class Sequential(_Row):
@@ -296,6 +325,14 @@ class ModuleList(_Row):
             lines.append(name + text)
             first += count
         return lines
+
+
+def _is_dtype(value: Any) -> bool:
+    try:
+        np.dtype(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _on_host(value: Any) -> HostArray:

@@ -234,8 +234,7 @@ def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) ->
     if min is None:
         y, (dx, dmax) = _bounded("clamp", *UPPER, x, max)
         return y, (dx, None, dmax)
-    broadcast("clamp", x, min, max)
-    operands = promote(x, min, max)
+    operands = _with_bounds("clamp", x, min, max)
     refuse_bool("clamp", *operands)
     return apply(f.clamp, *operands), (
         lambda dout: apply(f.clamp_dx, *operands, dout),
@@ -283,16 +282,20 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
 
 @op
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
-    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x."""
+    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x.
+
+    Of integers, a floating value loses its fraction, as in torch.
+    """
     broadcast("masked_fill", x, mask)
     _require_bool("masked_fill", "mask", mask)
-    if is_floating(result_type(value)) and not is_floating(x.dtype):
-        raise TypeError(f"masked_fill: a floating value does not fit into {x.dtype}")
-    if isinstance(value, int | float | np.generic):
+    if np.ndim(value):
+        raise ValueError(f"masked_fill: value must be a number, not of shape {value.shape}")
+    value = value.item() if isinstance(value, np.generic) else value
+    if hasattr(value, "dtype") and is_floating(value.dtype) and not is_floating(x.dtype):
+        value = arrays.item(value)
+    if not hasattr(value, "dtype"):
         fitting("masked_fill", value, x.dtype)
         value = arrays.constant(value, x.dtype)
-    if value.ndim:
-        raise ValueError(f"masked_fill: value must be a number, not of shape {value.shape}")
     return apply(f.choose, mask, arrays.cast(value, x.dtype), x, dtype=x.dtype), (
         lambda dout: apply(f.drop, mask, dout, dtype=dout.dtype),
         None,
@@ -326,8 +329,18 @@ def _difference(name: str, x: Any, other: Any, alpha: float) -> Any:
     )
 
 
+def _with_bounds(name: str, x: Any, *bounds: Any) -> Any:
+    """x and its bounds in their common dtype, into which a bound that is a number must fit."""
+    broadcast(name, x, *bounds)
+    dtype = result_type(x, *bounds)
+    for bound in bounds:
+        if isinstance(bound, int | float | np.generic):
+            fitting(name, bound, dtype)
+    return promote(x, *bounds)
+
+
 def _bounded(name: str, function: Any, dx: Any, dbound: Any, x: Any, bound: Any) -> Any:
-    x, bound = _pair(name, x, bound)
+    x, bound = _with_bounds(name, x, bound)
     return apply(function, x, bound), (
         lambda dout: apply(dx, x, bound, dout),
         lambda dout: apply(dbound, x, bound, dout),

@@ -18,7 +18,6 @@ from ..arguments import (
     indices,
     integer,
     integers,
-    refuse_bool,
     same,
     tensors,
 )
@@ -167,9 +166,7 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
     NaN is the largest, and of equals the first comes first. sorted: they are, whatever it says.
     """
-    along = axis("topk", dim, x.ndim)
-    refuse_bool("topk", x)
-    shape = x.shape
+    along, shape = axis("topk", dim, x.ndim), x.shape
     if not 0 <= integer("topk", "k", k) <= (shape or (1,))[along]:
         raise ValueError(f"topk: no {k} elements along dim {dim} of shape {shape}")
     kept, steps = (*shape[:along], k, *shape[along + 1 :]) if shape else (), arrays.strides(shape)

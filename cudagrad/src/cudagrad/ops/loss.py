@@ -15,6 +15,7 @@ from ..arguments import (
     integers,
     option,
     probability,
+    refuse_bool,
     tensors,
 )
 from ..arrays import BOOL, INT, apply
@@ -107,9 +108,18 @@ def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 @op
 def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
-    """Distance between x and target, which broadcast; where they are equal the slope is 0."""
-    distance = _distance("l1_loss", x, target, reduction)
-    value, part = _judged(apply(f.magnitude, distance), None, reduction)
+    """Distance between x and target, which broadcast; where they are equal the slope is 0.
+
+    Integers stay integers, of which there is no mean; booleans are refused.
+    """
+    refuse_bool("l1_loss", x, target)
+    distance = _distance("l1_loss", x, target, reduction, whole=reduction != "mean")
+    losses = apply(f.magnitude, distance)
+    if not is_floating(losses.dtype):
+        return losses if reduction == "none" else arrays.total(
+            losses, range(losses.ndim), dtype=INT
+        ), None
+    value, part = _judged(losses, None, reduction)
     return value, (
         lambda dout: apply(f.magnitude_dx, distance, part(dout)),
         lambda dout: apply(f.neg, apply(f.magnitude_dx, distance, part(dout))),
@@ -303,11 +313,13 @@ def _divisor(share: Any, reduction: str) -> Any:
     return arrays.total(share, range(share.ndim)) if reduction == "mean" else None
 
 
-def _distance(name: str, x: Any, target: Any, reduction: str) -> Any:
+def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:
+    """x - target, integers too if whole."""
     option(name, "reduction", reduction, REDUCTIONS)
     broadcast(name, x, target)
     x, target = promote(x, target)
-    floats(name, x)
+    if not whole:
+        floats(name, x)
     return apply(f.sub, x, target)
 
 

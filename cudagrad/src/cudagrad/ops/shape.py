@@ -317,7 +317,7 @@ def _concatenate(dim: int, *pieces: Operand) -> Output:
     length = sum(part.shape[along] for part in parts)
     joined = (*first[:along], length, *first[along + 1 :])
     steps = arrays.strides(joined)
-    out = arrays.empty(joined, result_type(*parts))
+    out = arrays.empty(joined, result_type(*pieces))
     start = 0
     for part in parts:
         arrays.copy_into(arrays.cast(part, out.dtype), out, start * steps[along], steps)

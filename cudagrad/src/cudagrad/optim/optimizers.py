@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from .. import arrays, device
@@ -33,6 +33,8 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError("an optimizer takes several parameters: put a single one in a list")
+        if isinstance(params, Set):
+            raise TypeError("an optimizer numbers its parameters: a set of them has no order")
         given = list(params)
         if not given:
             raise ValueError("an optimizer needs at least one parameter")
@@ -44,6 +46,8 @@ class Optimizer:
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Optimize more parameters: a dict with them under "params", and options of their own."""
+        if not isinstance(param_group, Mapping) or "params" not in param_group:
+            raise TypeError(f"a group is a dict with parameters as 'params', not {param_group!r}")
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         for parameter in params:
@@ -110,6 +114,13 @@ class Optimizer:
             {**self.defaults, **new, "params": own["params"]}
             for own, new in zip(self.param_groups, saved, strict=True)
         ]
+
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            options = sorted(name for name in group if name != "params")
+            lines += [f"Parameter Group {i}", *(f"    {name}: {group[name]}" for name in options)]
+        return "\n".join([f"{type(self).__name__} (", *lines, ")"])
 
     def _members(self) -> Iterator[tuple[Tensor, Group]]:
         """Every parameter, in the order of the indices, with its group."""

@@ -248,6 +248,23 @@ class _Row(Module):
             self.append(module)
         return self
 
+    def insert(self, index: int, module: Module) -> Self:
+        """Put a module before the one at index, as list.insert does; they are numbered anew."""
+        if not isinstance(module, Module):
+            raise TypeError(f"insert: expected a module, not {type(module).__name__}")
+        modules = list(self)
+        modules.insert(index, module)
+        return self._become(modules)
+
+    def pop(self, index: int) -> Module:
+        """Take the module at index out."""
+        module: Module = list(self)[index]
+        del self[index]
+        return module
+
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
+        return self.extend(modules)
+
     def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
@@ -260,9 +277,12 @@ class _Row(Module):
     def __delitem__(self, index: int | slice) -> None:
         modules = list(self)
         del modules[index]
+        self._become(modules)
+
+    def _become(self, modules: Iterable[Module]) -> Self:
         for name in self._modules:
             delattr(self, name)
-        self.extend(modules)
+        return self.extend(modules)
 
 
 class Sequential(_Row):

@@ -14,17 +14,23 @@ from ..lists import Tensor, unnest
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
 ) -> float:
     """Scale all gradients alike, so that their norm, as of one vector, is at most max_norm.
 
-    norm_type: the p of the norm, positive, or inf. Returns the norm that they had.
+    norm_type: the p of the norm, positive, or inf. Returns the norm that they had, of which
+    error_if_nonfinite makes a RuntimeError if it is infinite or NaN, before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
     values, grads = _gradients(parameters)
     total = _norm(grads, norm_type) if grads else 0.0
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
     scale = min(floats.divide(max_norm, total + 1e-6), 1.0)
     for value, grad in zip(values, grads, strict=True):
         value.grad = grad * scale

@@ -8,9 +8,9 @@ from numbers import Real
 from typing import Any
 
 from .. import lists, scalar
-from ..arguments import bools, broadcast, no_bools, option, whole
+from ..arguments import bools, broadcast, cast, no_bools, option, whole
 from ..engine import Value
-from ..lists import Flat, Tensor, is_bool, kind, nest, operands, unnest, values
+from ..lists import Flat, Tensor, is_bool, kind, nest, operands, tolist, unnest, values
 
 
 def add(x: Tensor, other: Tensor, *, alpha: float = 1) -> Tensor:
@@ -166,6 +166,8 @@ def clamp(x: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Te
         return _clamp_min("clamp", x, min)
     if min is None:
         return _clamp_max("clamp", x, max)
+    if is_bool([item for tensor in (x, min, max) for item in unnest(tensor)[0]]):
+        raise TypeError("clamp: expected numbers, not bools")
     return elementwise("clamp", scalar.clamp, x, min, max, integers=_clamped)
 
 
@@ -197,15 +199,13 @@ def where(condition: Tensor, x: Tensor, other: Tensor) -> Tensor:
 def masked_fill(x: Tensor, mask: Tensor, value: Tensor) -> Tensor:
     """value, one number, where mask, which is made of bools, is True, else x.
 
-    Raises TypeError for a float where x is made of ints or bools.
+    Of ints, a float loses its fraction, as in torch.
     """
     if lists.shape(value):
         raise ValueError(f"masked_fill: value has shape {lists.shape(value)}, not of one number")
     of = kind(unnest(x)[0])
     if of is not float:
-        if not isinstance(value, int):
-            raise TypeError("masked_fill: a floating value does not fit into integers")
-        value = of(value)
+        value = cast("masked_fill", "value", tolist(value), of)
     return choose("masked_fill", bools("masked_fill", "mask", mask), value, x)
 
 

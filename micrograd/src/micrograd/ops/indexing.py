@@ -15,7 +15,6 @@ from ..arguments import (
     cast,
     ids,
     in_range,
-    no_bools,
     no_plain_floats,
     present_axis,
     whole,
@@ -168,7 +167,6 @@ def topk(
 
     In order, equals as they stand, whatever sorted says; nan counts as largest.
     """
-    no_bools("topk", x)
     return _ordered("topk", x, dim, largest, k)
 
 
@@ -197,6 +195,8 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
         if not items:
             raise ValueError(f"one_hot: shape {shape} shows no number of classes")
         num_classes = max(items) + 1
+    if not num_classes:
+        raise ValueError("one_hot: 0 classes")
     hot = [in_range("one_hot", "class", i, num_classes) for i in items]
     return nest([int(j == i) for i in hot for j in range(num_classes)], (*shape, num_classes))
 

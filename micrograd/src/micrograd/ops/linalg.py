@@ -217,8 +217,8 @@ def _contracted(terms: Sequence[Term], kept: Sequence[Label], integers: bool) ->
 
     def positions(steps: dict[Label, Sequence[int]], labels: Sequence[Label]) -> list[int]:
         return walk(
-            steps[label] if len(steps.get(label, ())) == lengths[label] else [0] * lengths[label]
-            for label in labels
+            offsets if len(offsets) == lengths[label] else [0] * lengths[label]
+            for label, offsets in ((label, steps.get(label, [0])) for label in labels)
         )
 
     rows_of_terms = []

@@ -13,11 +13,15 @@ from ..engine import Tensor
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
 ) -> Tensor:
     """Scale all gradients alike, so that their norm, as of one vector, is at most max_norm.
 
-    norm_type: the p of the norm, positive, or inf. Returns the norm that they had.
+    norm_type: the p of the norm, positive, or inf. Returns the norm that they had, of which
+    error_if_nonfinite makes a RuntimeError if it is infinite or NaN, before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """
     if not norm_type > 0:
@@ -25,6 +29,8 @@ def clip_grad_norm_(
     grads = _gradients(parameters)
     norms = [_norm(grad, norm_type) for grad in grads if grad.numel()]
     total = _norm(ops.stack(norms), norm_type) if norms else ops.zeros(())
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
     scale = ops.div(ops.full_like(total, max_norm), ops.add(total, 1e-6))
     scale = ops.clamp(scale, max=1.0)
     for grad in grads:

@@ -222,6 +222,7 @@ def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) ->
         value, (dx, dmax) = _clamp_max("clamp", x, max)
         return value, (dx, None, dmax)
     x, low, high = _bounded("clamp", x, min, max)
+    refuse_bool("clamp", x)
     return np.minimum(np.maximum(x, low), high), (
         lambda dout: masked(dout, (low <= x) & (x <= high)),
         lambda dout: masked(dout, (x < low) & (low < high)),
@@ -268,11 +269,12 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
 
 @op
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
-    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x."""
+    """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x.
+
+    Of integers, a floating value loses its fraction, as in torch.
+    """
     _require_bool("masked_fill", "mask", mask)
     broadcast("masked_fill", x, mask)
-    if not is_floating(x.dtype) and is_floating(np.asarray(value).dtype):
-        raise TypeError(f"masked_fill: a floating value does not fit into {x.dtype}")
     return np.where(mask, fitting("masked_fill", "value", value, x.dtype), x), (
         lambda dout: masked(dout, ~mask),
         None,
@@ -281,11 +283,11 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
 
 
 def factor(name: str, what: str, value: Any, dtype: Any) -> Any:
-    """value as a number of dtype, which it must be: no fraction for integers, no boolean."""
+    """value as a number of dtype: no fraction for integers, and a boolean for booleans alone."""
     if type(value) is int and value == 1:
         return value  # the usual
-    boolean, result = isinstance(value, bool), result_type(np.empty(0, dtype), value)
-    if boolean != (dtype == np.bool_) or np.ndim(value) or result != dtype:
+    boolean = isinstance(value, bool) and dtype != np.bool_
+    if boolean or np.ndim(value) or (isinstance(value, float) and not is_floating(dtype)):
         raise TypeError(f"{name}: {what} must be a number for {dtype}, not {value!r}")
     return fitting(name, what, value, dtype)
 
@@ -340,7 +342,7 @@ def _whole_quotient(x: Any, other: Any, mode: str) -> Output:
     if is_floating(x.dtype):
         quotient = np.floor_divide(x, other) if mode == "floor" else np.trunc(x / other)
         return quotient, (np.zeros_like, np.zeros_like)
-    if not np.all(other):
+    if x.size and not np.all(other):
         raise ZeroDivisionError("div: integers divided by 0")
     return x // other if mode == "floor" else truncated(x, other), None
 

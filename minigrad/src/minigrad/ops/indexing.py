@@ -27,6 +27,7 @@ def getitem(x: Operand, index: Any) -> Output:
     basic = tuple(part for item in items for part in _without_arrays(item))
     arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
     taken = x[basic]
+    _require_fitting_masks(taken.shape, arrays)
     if not any(isinstance(item, np.ndarray) for item in items):
 
         def pullback(dout):
@@ -136,8 +137,8 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
     NaN is the largest, and of equals the first comes first. sorted: they are, whatever it says.
     """
-    if not isinstance(k, int) or isinstance(k, bool) or x.dtype == np.bool_:
-        raise TypeError(f"topk: {k!r} of {x.dtype}")
+    if not isinstance(k, int) or isinstance(k, bool):
+        raise TypeError(f"topk: k must be an int, not {k!r}")
     along = axis("topk", dim, x.ndim)
     rows = np.atleast_1d(x)
     if not 0 <= k <= rows.shape[along]:
@@ -175,7 +176,7 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
         if not x.size:
             raise ValueError("one_hot: without an index, the number of classes must be given")
         num_classes = int(x.max()) + 1
-    if num_classes < 0:
+    if num_classes < 1:
         raise ValueError(f"one_hot: {num_classes} classes")
     _require_indices("one_hot", x, num_classes)
     return (x[..., None] == np.arange(num_classes)).astype(np.int64), None
@@ -227,6 +228,22 @@ def _without_basic(item: Any) -> Any:
     return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
 
 
+def _require_fitting_masks(shape: tuple[int, ...], items: tuple[Any, ...]) -> None:
+    """Every mask has the lengths of its dims: NumPy lets one without elements pass."""
+    widths = [
+        item.ndim if isinstance(item, np.ndarray) and item.dtype == np.bool_ else 1
+        for item in items
+    ]
+    for i, item in enumerate(items):
+        if isinstance(item, np.ndarray) and item.dtype == np.bool_ and not item.size:
+            start = sum(widths[:i])
+            if any(before is Ellipsis for before in items[:i]):
+                start = len(shape) - sum(widths[i:])
+            dims = shape[start : start + item.ndim]
+            if dims != item.shape:
+                raise IndexError(f"getitem: a mask of shape {item.shape} for dims of shape {dims}")
+
+
 def _require_indices(name: str, index: Any, size: int) -> None:
     if not isinstance(index, np.ndarray):
         raise TypeError(f"{name}: an index must be a tensor, not {type(index).__name__}")
@@ -237,6 +254,8 @@ def _elements(name: str, x: Any, along: int, index: Any) -> tuple[Any, ...]:
     """What to index x by, or a vector of it if it is 0-d, for the elements that index names."""
     shape, wanted = np.atleast_1d(x).shape, np.atleast_1d(index)
     _require_indices(name, index, shape[along])
+    if not index.size:  # of any shape, as in torch
+        return (index,) * len(shape)
     fits = all(i == along or n <= shape[i] for i, n in enumerate(wanted.shape[: len(shape)]))
     if wanted.ndim != len(shape) or not fits:
         raise ValueError(f"{name}: index of shape {index.shape} for shape {x.shape}, dim {along}")
@@ -258,6 +277,8 @@ def _part(name: str, x: Any, index: Any, src: Any) -> Any:
     """The part of src that index has a place for."""
     same(name, x, src)
     wanted, source = np.atleast_1d(index), np.atleast_1d(src)
+    if not index.size:
+        return source[:0].reshape(index.shape)
     if wanted.ndim != source.ndim or any(np.greater(wanted.shape, source.shape)):
         raise ValueError(f"{name}: index of shape {index.shape} for src {src.shape}")
     return source[tuple(map(slice, wanted.shape))]
@@ -266,7 +287,8 @@ def _part(name: str, x: Any, index: Any, src: Any) -> Any:
 def _taken_back(dout: Any, at: tuple[Any, ...], index: Any, src: Any) -> Any:
     """The gradient of src, of which a part was put at those elements."""
     dsrc = np.zeros_like(src)
-    dsrc[tuple(map(slice, index.shape))] = np.atleast_1d(dout)[at].reshape(index.shape)
+    if index.size:
+        dsrc[tuple(map(slice, index.shape))] = np.atleast_1d(dout)[at].reshape(index.shape)
     return dsrc
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, floats, indices, option, probability, same
+from ..arguments import broadcast, floats, indices, option, probability, refuse_bool, same
 from ..dtypes import is_floating, promote
 from ..engine import Operand, Output, op
 from .activation import logistic
@@ -125,13 +125,20 @@ def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 @op
 def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
-    """Distance between x and target, which broadcast; where they are equal the slope is 0."""
-    distance, divisor = _distance("l1_loss", x, target, reduction)
+    """Distance between x and target, which broadcast; where they are equal the slope is 0.
+
+    Integers stay integers, of which there is no mean; booleans are refused.
+    """
+    refuse_bool("l1_loss", x, target)
+    distance, divisor = _distance("l1_loss", x, target, reduction, whole=reduction != "mean")
+    losses = np.abs(distance)
+    if not is_floating(losses.dtype):
+        return losses if reduction == "none" else losses.sum(dtype=np.int64), None
 
     def dx(dout):
         return dout / divisor * signs(distance)
 
-    return _reduced(np.abs(distance), reduction, divisor), (dx, lambda dout: -dx(dout))
+    return _reduced(losses, reduction, divisor), (dx, lambda dout: -dx(dout))
 
 
 @op
@@ -290,12 +297,13 @@ def _targets(name: str, x: Any, target: Any, ignore_index: int) -> Any:
     return counted, (np.arange(flat.size), np.where(counted, flat, 0))
 
 
-def _distance(name: str, x: Any, target: Any, reduction: str) -> Any:
-    """x - target, and what their losses are divided by."""
+def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:
+    """x - target, integers too if whole, and what their losses are divided by."""
     option(name, "reduction", reduction, REDUCTIONS)
     broadcast(name, x, target)
     x, target = promote(x, target)
-    floats(name, x)
+    if not whole:
+        floats(name, x)
     distance = x - target
     return distance, _divisor(distance.size, reduction, x.dtype)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import Dims, Shape, axes, axis, complete, named_axes, sizes
-from ..dtypes import promote
+from ..dtypes import result_type
 from ..engine import Operand, Output, Tensor, op, unwrap
 from .indexing import getitem
 
@@ -298,7 +298,8 @@ def _concatenate(dim: int, *arrays: Operand) -> Output:
             start += length
         return (None, *grads)
 
-    return np.concatenate(promote(*parts), axis=along), pullback
+    dtype = result_type(*arrays)  # of the one that joins anything, too
+    return np.concatenate([part.astype(dtype, copy=False) for part in parts], along), pullback
 
 
 def _sequence(name: str, tensors: Any) -> list[Any]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
+
+from ..usage import known, loaded, printed
 
 if TYPE_CHECKING:
     from .timing import Spread
@@ -31,19 +32,13 @@ def steps(name: str, chosen: tuple[str, ...], pairs: int, file: Path | None) -> 
 
     The contestants take turns in one process; each figure is a median, with the quartiles.
     """
-    from .. import engines
     from . import steps as work
 
-    try:
-        engine = engines.load(name)
-    except (ImportError, RuntimeError, TypeError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
-    known = {item.name: item for item in work.items(engine)}
-    for each in chosen:
-        if each not in known:
-            raise click.UsageError(f"no item {each!r} for {name}; there are {', '.join(known)}")
+    (engine,) = loaded([name])
+    every = {item.name: item for item in work.items(engine)}
+    known("item", chosen, list(every))
     lines: list[work.Line] = []
-    for item in (known[each] for each in chosen or known):
+    for item in (every[each] for each in chosen or every):
         for collector in (True, False):
             click.echo(f"{item.name}, collector {_on(collector)}: {pairs} pairs", err=True)
             try:
@@ -61,8 +56,7 @@ def steps(name: str, chosen: tuple[str, ...], pairs: int, file: Path | None) -> 
             _spread(line.seconds, 1e3, 2),
             f"{line.apart:.1f} eps",
         )
-    terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=140)).print(table)
+    printed(table)
     if file is not None:
         found: dict[str, Any] = {"machine": _machine(), "pairs": pairs}
         found["lines"] = [dataclasses.asdict(line) for line in lines]
@@ -82,6 +76,6 @@ def _spread(spread: Spread, unit: float, digits: int) -> str:
 
 
 def _machine() -> str:
-    from ..report.environment import cpu
+    from ..environment import cpu
 
     return f"Python {platform.python_version()} on {cpu()}"

@@ -7,8 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import engines
-from ..spec.generation import Writing
+from .. import engines, models
+from ..engines import Adapter
+from ..spec.case import Array
+from ..spec.generation import CHOICES, NEW_TOKENS, PIECES, Writing
+from ..spec.part import Part
+from . import building
+from .envelope import Band
 from .measure import (
     EPS,
     InvalidCaseError,
@@ -18,23 +23,18 @@ from .measure import (
     distance,
     require_form,
 )
-from .runs import Band
-
-Array = np.ndarray[Any, Any]
 
 
 def model(engine: Any, writing: Writing, dtype: str) -> Any:
     """The engine's GPT with the weights of a writing."""
-    package = engine.package.gpt
-    built = package.GPT(package.GPTConfig(**writing.config()))
-    if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
-        built.to(engine.tensor(np.zeros(1, dtype)).dtype)
+    built = models.gpt(engine.package, **writing.config())
+    building.convert(engine, built, dtype)
     shapes = {name: np.shape(array) for name, array in built.state_dict().items()}
     built.load_state_dict(writing.weights(shapes))
     return built
 
 
-def trained(engine: Any, writing: Writing, dtype: str) -> Measured:
+def trained(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measured:
     """Logits, loss and the gradient of every parameter are torch's, within a run's envelope."""
     want, rounded, got = (_trained(*of, writing) for of in _three(engine, dtype))
     if list(want) != list(got):
@@ -52,15 +52,15 @@ def trained(engine: Any, writing: Writing, dtype: str) -> Measured:
     return worst
 
 
-def cached(engine: Any, writing: Writing, dtype: str) -> Measured:
+def cached(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measured:
     """Logits read part after part into a cache are torch's of the whole context, without one."""
     torch = engines.load("torch")
     size = writing.config()["block_size"]
     idx = writing.ids(size)
-    want = _logits(torch, model(torch, writing, "float64"), idx, (size,), use_cache=False)
+    want = logits(torch, model(torch, writing, "float64"), idx, (size,), use_cache=False)
     rounded, got = (_read(*of, writing, idx) for of in _three(engine, dtype)[1:])
     worst = Measured()
-    for parts in writing.parts:
+    for parts in PIECES:
         torch_error = distance(rounded[parts].astype(np.float64), want, EPS["float32"])[0]
         what = f"the logits of {' + '.join(map(str, parts))} tokens"
         error = compare(what, got[parts], want, dtype, torch_error)
@@ -68,13 +68,13 @@ def cached(engine: Any, writing: Writing, dtype: str) -> Measured:
     return worst
 
 
-def written(engine: Any, writing: Writing, dtype: str) -> Measured:
+def written(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measured:
     """Every text is torch's, token by token, and the same with the cache as without."""
     torch = engines.load("torch")
     prompt = writing.ids(2)
     judges = [model(torch, writing, name) for name in ("float64", "float32")]
     judged = model(engine, writing, dtype)
-    for choice in writing.choices:
+    for choice in CHOICES:
         want, rounded = (_text(torch, gpt, prompt, writing, choice, False) for gpt in judges)
         if not np.array_equal(want, rounded):
             raise InvalidCaseError(f"torch's float32 writes something else with {choice}")
@@ -102,10 +102,10 @@ def _trained(engine: Any, dtype: str, writing: Writing) -> dict[str, Array]:
 
 def _read(engine: Any, dtype: str, writing: Writing, idx: Array) -> dict[tuple[int, ...], Array]:
     gpt = model(engine, writing, dtype)
-    return {parts: _logits(engine, gpt, idx, parts) for parts in writing.parts}
+    return {parts: logits(engine, gpt, idx, parts) for parts in PIECES}
 
 
-def _logits(
+def logits(
     engine: Any, gpt: Any, idx: Array, parts: tuple[int, ...], use_cache: bool = True
 ) -> Array:
     """The logits (B, T, V) of all of idx, read in parts."""
@@ -121,6 +121,6 @@ def _logits(
 def _text(
     engine: Any, gpt: Any, prompt: Array, writing: Writing, choice: Any, use_cache: bool
 ) -> Array:
-    tokens = gpt.generate(engine.tensor(prompt), writing.new_tokens, use_cache=use_cache, **choice)
+    tokens = gpt.generate(engine.tensor(prompt), NEW_TOKENS, use_cache=use_cache, **choice)
     array: Array = engine.numpy(tokens)
     return array

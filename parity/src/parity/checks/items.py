@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engines import Adapter
-from ..spec import OPS, PARTS
+from ..spec import BUILT, OPS
 from ..spec.case import Call, Case, Op, Reject
+from ..spec.generation import Writing
 from ..spec.part import Made, Part, Rates, Steps
 from ..spec.skips import reason
-from . import layers, optimizers
+from . import generation, layers, optimizers
 from .backward import backward
 from .differences import differences
 from .forward import forward
@@ -35,6 +36,9 @@ CHECKS: dict[str, Callable[[Adapter, Any, Any, str], Measured]] = {
     "steps": optimizers.steps,
     "resumed": optimizers.resumed,
     "rates": optimizers.rates,
+    "trained": generation.trained,
+    "cached": generation.cached,
+    "written": generation.written,
 }
 
 
@@ -80,7 +84,7 @@ class Result:
 
 def cases(engine: Adapter, names: Collection[str] | None = None) -> Iterator[Item]:
     """Every check of an engine, in the order of the spec; names: of the ops and parts to keep."""
-    every: tuple[Op | Part, ...] = (*OPS, *PARTS)
+    every: tuple[Op | Part, ...] = (*OPS, *BUILT.values())
     for op in every:
         if names is not None and op.name not in names:
             continue
@@ -109,6 +113,8 @@ def applicable(op: Op | Part, case: Call) -> dict[str, tuple[str, ...]]:
         return {"steps": both, "resumed": both}
     if isinstance(case, Rates):
         return {"rates": precise}
+    if isinstance(case, Writing):
+        return {"trained": both, "cached": both, "written": both}
     if isinstance(case, Made):
         numbers = {"training": both, "evaluation": both} if case.on else {}
         return {"form": precise, **({"initial": precise} if case.initial else {}), **numbers}

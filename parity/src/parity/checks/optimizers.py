@@ -17,9 +17,9 @@ from ..engines.torch import load_state
 from ..spec.case import Array
 from ..spec.part import Part, Rates, Steps
 from . import building
+from .envelope import Band
 from .layers import Trace
 from .measure import EPS, Measured, MismatchError, require_form
-from .runs import Band
 
 STEPS, MIDDLE = 20, 10
 EPOCHS, BREAK = 30, 12
@@ -186,4 +186,4 @@ def portable(state: Any) -> Any:
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
-    return np.array(value.detach() if hasattr(value, "detach") else value)
+    return np.asarray(value.detach() if hasattr(value, "detach") else value).copy()

@@ -1,60 +1,31 @@
 """A training run beside torch's: every step's loss, the first gradients, the weights, the text.
 
-What rounding alone does to the trajectory is measured: torch in float32 beside torch in float64.
-Both deviations are in units of the eps they were computed with, so an engine in float64 is held to
-the float64 round-off, not to the float32 one.
+All go in lock-step, so that what is said of a fault is the first step and parameter that shows it.
 """
 
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import statistics
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Any
 
 import numpy as np
 
-from .. import corpus, engines
-from ..spec.runs import Run
-from .measure import EPS, distance
+from .. import engines
+from ..engines import Adapter
+from ..spec.case import Array
+from ..spec.run import Run
+from .envelope import Band
+from .measure import EPS
+from .training import State, Training, initial
 
-Array = np.ndarray[Any, Any]
-State = Mapping[str, Array | None]
-
-# Two honest orders of the same sums differ, parameter by parameter, by several times what torch's
-# float32 run shows; the report says how much of this envelope each engine used. A gradient off by
-# one part in ten thousand, 800 eps of float32, leaves it in the first step.
-MULTIPLE = 32.0
-# float32 may by luck hit the float64 value nearly exactly, which says nothing of the next engine.
-FLOOR = 2.0
-
-
-@dataclass
-class Band:
-    """One quantity of a run, in eps: how far the engine, and torch's float32, came from torch."""
-
-    error: float = 0.0
-    torch_error: float = 0.0
-
-    @property
-    def limit(self) -> float:
-        return MULTIPLE * max(FLOOR, self.torch_error)
-
-    @property
-    def within(self) -> bool:
-        return self.error <= self.limit
-
-    def measure(self, want: Any, rounded: Any, got: Any, eps: float) -> None:
-        """Compare with want (torch, float64) both rounded (torch, float32) and got (in eps).
-
-        The envelope is the widest so far: what rounding did comes and goes, step by step.
-        """
-        self.error = _error(got, want, eps)
-        self.torch_error = max(self.torch_error, _error(rounded, want, EPS["float32"]))
+# How far apart, relatively, the last losses may be in float64: whatever the envelope has become.
+LAST = 1e-9
 
 
 @dataclass
@@ -63,7 +34,8 @@ class RunResult:
 
     losses, torch_losses: one per step. loss_bands: step by step. gradients: of the first step, and
     weights: after the last, by parameter in the order of the model. seconds, torch_seconds: the
-    median step, both in dtype and taken in turn in one process.
+    median step, both in dtype and taken in turn in one process. elapsed: all of it, torch included.
+    traceback: of an exception that the engine should not have raised.
     """
 
     engine: str
@@ -81,135 +53,146 @@ class RunResult:
     torch_text: str = ""
     seconds: float = 0.0
     torch_seconds: float = 0.0
-
-
-class Training:
-    """A run under way on one engine."""
-
-    def __init__(self, engine: Any, run: Run, dtype: str) -> None:
-        self.engine, self.run, self.eps = engine, run, EPS[dtype]
-        self.seconds: list[float] = []
-        package = engine.package
-        self.model = package.gpt.GPT(package.gpt.GPTConfig(**run.config()))
-        if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
-            self.model.to(engine.tensor(np.zeros(1, dtype)).dtype)
-        self.model.load_state_dict(run.weights())
-        self.optimizer = package.optim.AdamW(self.model.parameters(), **run.optimizer())
-
-    def step(self, inputs: Array, targets: Array) -> float:
-        """Train on one batch of ids (B, T) and the ids that follow; the loss before the step."""
-        started = time.perf_counter()
-        self.optimizer.zero_grad()
-        _, loss = self.model(self.engine.tensor(inputs), self.engine.tensor(targets))
-        loss.backward()
-        self.optimizer.step()
-        value = float(self.engine.numpy(loss))
-        self.seconds.append(time.perf_counter() - started)
-        return value
-
-    def gradients(self) -> dict[str, Array | None]:
-        return {name: self.engine.grad(p) for name, p in self.model.named_parameters()}
-
-    def weights(self) -> dict[str, Array | None]:
-        return {name: self.engine.numpy(p) for name, p in self.model.named_parameters()}
-
-    def text(self) -> str:
-        """The prompt, and what the model takes for its likeliest continuation."""
-        prompt = self.engine.tensor(corpus.encode(self.run.prompt)[None])
-        return corpus.decode(self.engine.numpy(self.model.generate(prompt, self.run.new_tokens))[0])
+    elapsed: float = 0.0
+    traceback: str = ""
 
 
 def check_run(
-    engine: Any, run: Run, dtype: str, advance: Callable[[], object] = lambda: None
+    engine: Adapter, run: Run, dtype: str, advance: Callable[[], object] = lambda: None
 ) -> RunResult:
     """Train on the engine and on torch, in turn; advance is called after every step."""
     command = f"parity check --engine {engine.name} --run {run.name} --dtype {dtype}"
     result = RunResult(engine.name, run.name, dtype, reproduce=command)
-    stage = "building the model"
-
-    def enter(name: str) -> None:
-        nonlocal stage
-        stage = name
-
+    comparison = Comparison(result)
+    started = time.perf_counter()
     gc.freeze()  # else the collector walks all of torch and numba again and again, within the steps
     try:
-        result.message = _compare(engine, run, dtype, result, advance, enter)
+        comparison.follow(engine, run, advance)
     except Exception as error:
-        result.message = f"{stage}: {type(error).__name__}: {error}"
+        comparison.fault(f"{type(error).__name__}: {error}", traceback.format_exc())
     finally:
         gc.unfreeze()
-    if result.message:
-        result.status = "failed"
+    result.elapsed = time.perf_counter() - started
     return result
 
 
-def _compare(
-    engine: Any,
-    run: Run,
-    dtype: str,
-    result: RunResult,
-    advance: Callable[[], object],
-    enter: Callable[[str], None],
-) -> str:
-    """Fill in result, and say where the engine first left the envelope, if it did.
+class Comparison:
+    """Fills in the result of a run; the first fault is the one that is told.
 
-    enter is called with the name of what is done next, from the first step on.
+    stage: what is being done, which is where a fault is. trainings: of torch in float64, of torch
+    in float32, of the engine. sizes: of each parameter, the largest that it has been.
     """
-    torch = engines.load("torch")
-    reference, rounding = Training(torch, run, "float64"), Training(torch, run, "float32")
-    judged = Training(engine, run, dtype)
-    known, found = list(reference.weights()), list(judged.weights())
-    if known != found:
-        missing = ", ".join(name for name in known if name not in found) or "none"
-        extra = ", ".join(name for name in found if name not in known) or "none"
-        return f"the model's parameters differ from torch's: missing {missing}, extra {extra}"
 
-    message, loss = "", Band()
-    result.weights = {name: Band() for name in known}
-    for step, batch in enumerate(islice(run.batches(), run.steps), start=1):
-        enter(f"step {step}")
-        want, rounded, got = (training.step(*batch) for training in (reference, rounding, judged))
-        result.losses.append(got)
-        result.torch_losses.append(want)
-        loss.measure(want, rounded, got, judged.eps)
-        result.loss_bands.append(replace(loss))
-        measured = {"the loss": {"": loss}}
-        if step == 1:
-            result.gradients = {name: Band() for name in known}
-            gradients = [training.gradients() for training in (reference, rounding, judged)]
-            _measure(result.gradients, gradients, judged.eps)
-            measured["the gradient of "] = result.gradients
-        weights = [training.weights() for training in (reference, rounding, judged)]
-        _measure(result.weights, weights, judged.eps)
-        measured["the weights "] = result.weights
-        message = message or _departure(step, measured)
-        advance()
+    def __init__(self, result: RunResult) -> None:
+        self.result, self.stage = result, "building the model"
+        self.loss, self.eps = Band(), EPS[result.dtype]
+        self.trainings: tuple[Training, ...] = ()
+        self.sizes: dict[str, float] = {}
 
-    result.seconds = statistics.median(judged.seconds)
-    same_dtype = reference if dtype == "float64" else rounding
-    result.torch_seconds = statistics.median(same_dtype.seconds)
-    enter("writing text after the last step")
-    result.text, result.torch_text = judged.text(), reference.text()
-    if not message and result.text != result.torch_text:
-        message = f"the trained model writes {result.text!r}, torch's {result.torch_text!r}"
-    return message
+    def fault(self, what: str, trace: str = "") -> None:
+        """Note what went wrong in this stage, if nothing did before."""
+        if self.result.status != "failed":
+            self.result.status, self.result.traceback = "failed", trace
+            self.result.message = f"{self.stage}: {what}"
+
+    def follow(self, engine: Adapter, run: Run, advance: Callable[[], object]) -> None:
+        """Train beside torch, step by step, and then look at what came of it."""
+        torch, state, dtype = engines.load("torch"), initial(run), self.result.dtype
+        reference = Training(torch, run, "float64", state, at_once=True)
+        rounding = Training(torch, run, "float32", state, at_once=True)
+        judged = Training(engine, run, dtype, state)
+        self.trainings = (reference, rounding, judged)
+        known, found = list(reference.weights()), list(judged.weights())
+        if known != found:
+            missing = ", ".join(name for name in known if name not in found) or "none"
+            extra = ", ".join(name for name in found if name not in known) or "none"
+            self.fault(f"other parameters than torch's: missing {missing}, extra {extra}")
+            return
+        self.result.gradients, self.result.weights = (
+            {name: Band() for name in known} for _ in range(2)
+        )
+        self.sizes = {name: _size(state[name]) for name in known}
+        for step in range(1, run.steps + 1):
+            self.stage = f"step {step}"
+            self._step(first=step == 1)
+            advance()
+        self.result.seconds = statistics.median(judged.seconds)
+        same_dtype = reference if dtype == "float64" else rounding
+        self.result.torch_seconds = statistics.median(same_dtype.seconds)
+        self.stage = "after the last step"
+        self._ending(_tied(state))
+        if run.prompt:
+            self._writing()
+
+    def _step(self, first: bool) -> None:
+        want, rounded, got = (training.step() for training in self.trainings)
+        self.result.losses.append(got)
+        self.result.torch_losses.append(want)
+        self.loss.measure(want, rounded, got, self.eps)
+        self.result.loss_bands.append(replace(self.loss))
+        measured = {"the loss": {"": self.loss}}
+        if first:
+            gradients = [training.gradients() for training in self.trainings]
+            _measure(self.result.gradients, gradients, self.eps)
+            measured["the gradient of "] = self.result.gradients
+        # A weight is a sum of steps: one that passes near zero has the rounding of what it was.
+        weights = [training.weights() for training in self.trainings]
+        self.sizes = {n: max(self.sizes[n], _size(array)) for n, array in weights[0].items()}
+        _measure(self.result.weights, weights, self.eps, self.sizes)
+        measured["the weights "] = self.result.weights
+        self._require_within(measured)
+
+    def _ending(self, tied: list[tuple[str, str]]) -> None:
+        """The last loss; whether what is tied is one; the loss in evaluation."""
+        got, want = self.result.losses[-1], self.result.torch_losses[-1]
+        if self.result.dtype == "float64" and not math.isclose(got, want, rel_tol=LAST):
+            self.fault(f"the last loss is {got!r}, torch's {want!r}")
+        numbers = self.trainings[-1].model.state_dict()
+        for name, other in tied:
+            if not np.array_equal(np.asarray(numbers[name]), np.asarray(numbers[other])):
+                self.fault(f"{name} and {other} are one parameter in torch, here two")
+        want, rounded, got = (training.evaluate() for training in self.trainings)
+        self.loss.measure(want, rounded, got, self.eps)
+        self._require_within({"the loss in evaluation": {"": self.loss}})
+
+    def _writing(self) -> None:
+        """What a GPT says and writes, with its cache and without."""
+        reference, _, judged = self.trainings
+        for quantity, cached in {"the logits": False, "the logits with a cache": True}.items():
+            band = Band()
+            want, rounded, got = (training.logits(cached) for training in self.trainings)
+            band.measure(want, rounded, got, self.eps)
+            self._require_within({quantity: {"": band}})
+        self.result.text, self.result.torch_text = judged.text(), reference.text()
+        uncached = judged.text(use_cache=False)
+        for how, text in (("", uncached), (" with its cache", self.result.text)):
+            if text != self.result.torch_text:
+                self.fault(f"the model{how} writes {text!r}, torch's {self.result.torch_text!r}")
+
+    def _require_within(self, measured: dict[str, dict[str, Band]]) -> None:
+        if departures := _departures(measured):
+            self.fault("; ".join(departures))
 
 
-def _error(got: Any, want: Any, eps: float) -> float:
-    """The distance in eps, infinite where there is nothing of want's shape."""
-    if got is None or np.shape(got) != np.shape(want):
-        return math.inf
-    return distance(np.asarray(got, np.float64), np.asarray(want, np.float64), eps)[0]
+def _tied(state: Mapping[str, Array]) -> list[tuple[str, str]]:
+    """The names that stand for one parameter, in pairs."""
+    return [(a, b) for a, b in itertools.combinations(state, 2) if state[a] is state[b]]
 
 
-def _measure(bands: dict[str, Band], states: Sequence[State], eps: float) -> None:
+def _size(array: Array | None) -> float:
+    return 0.0 if array is None else float(np.abs(array).max())
+
+
+def _measure(
+    bands: dict[str, Band], states: Sequence[State], eps: float, sizes: Mapping[str, float] = {}
+) -> None:
     """Measure every parameter; states: of torch in float64, of torch in float32, of the engine."""
     want, rounded, got = states
     for name, band in bands.items():
-        band.measure(want[name], rounded[name], got[name], eps)
+        band.measure(want[name], rounded[name], got[name], eps, sizes.get(name, 0.0))
 
 
-def _departure(step: int, measured: dict[str, dict[str, Band]]) -> str:
+def _departures(measured: dict[str, dict[str, Band]]) -> list[str]:
     """Of each quantity, the first parameter in the order of the model that left its envelope."""
     found = []
     for quantity, bands in measured.items():
@@ -217,4 +200,4 @@ def _departure(step: int, measured: dict[str, dict[str, Band]]) -> str:
         if name is not None:
             error, limit = bands[name].error, bands[name].limit
             found.append(f"{quantity}{name} is {error:.3g} eps from torch's, at most {limit:.3g}")
-    return f"step {step}: {'; '.join(found)}" if found else ""
+    return found

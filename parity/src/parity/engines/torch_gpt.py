@@ -70,13 +70,14 @@ class Attention(nn.Module):
         self.n_head = config.n_head
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = config.dropout
+        self.resid_dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: torch.Tensor, cache: KVCache | None = None) -> torch.Tensor:
         B, T, C = x.shape
         heads = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
-        p = self.dropout.p if self.training else 0.0
+        p = self.dropout if self.training else 0.0
         if cache is None:
             y = F.scaled_dot_product_attention(query, key, value, dropout_p=p, is_causal=True)
         else:
@@ -84,7 +85,7 @@ class Attention(nn.Module):
             S = key.shape[2]
             seen = torch.arange(S) <= torch.arange(S - T, S)[:, None]  # (T, S)
             y = F.scaled_dot_product_attention(query, key, value, seen, dropout_p=p)
-        return self.dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, C)))
+        return self.resid_dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, C)))
 
 
 class MLP(nn.Module):

@@ -11,14 +11,16 @@ from typing import Any
 
 from .. import checks, corpus
 from ..checks.determinism import PROCESSES, Determinism, determinism
-from ..checks.runs import FLOOR, MULTIPLE, Band, RunResult, check_run
+from ..checks.envelope import FLOOR, MULTIPLE, Band
+from ..checks.runs import RunResult, check_run
 from ..engines import Adapter, names
-from ..spec import FAMILIES, PARTS, Op, skips
-from ..spec.runs import RUNS, Run
-from .environment import environment, executor, version
+from ..environment import environment, executor, version
+from ..spec import BUILT, FAMILIES, Op, skips
+from ..spec.run import Run
+from ..spec.runs import RUNS
 
 SCHEMA_VERSION = 1
-QUICK_STEPS = 25
+QUICK_RUN, QUICK_STEPS = "gpt-tiny", 25
 QUICK_PROCESSES = 2
 REASONS = ("why", "kink", "flat", "chance")  # what a case says of itself
 
@@ -37,7 +39,7 @@ def collect(
     """Judge the engines and tell what came out.
 
     ops: only these, no parts and no training runs; empty for all. steps: of every run, in place of
-    its own. quick: no finite differences, two processes, and only the start of the first run.
+    its own. quick: no finite differences, two processes, and only the start of one run.
     """
     runs = planned(ops, steps, quick)
     results: list[checks.Result] = []
@@ -86,11 +88,11 @@ def collect(
                     "kind": part.kind,
                     "cases": [{"id": case.id, "call": repr(case)} for case in part.cases],
                 }
-                for part in PARTS
+                for part in BUILT.values()
                 if not ops
             ],
             "results": [asdict(result) for result in results],
-            "runs": [asdict(run) for run in runs],
+            "runs": [run.settings() for run in runs],
             "trainings": [training(result) for result in trainings],
             "determinism": [asdict(result) for result in repeats],
         }
@@ -120,7 +122,8 @@ def planned(ops: Sequence[str], steps: int | None, quick: bool) -> list[Run]:
     if ops:
         return []
     if quick:
-        return [replace(RUNS[0], steps=steps or QUICK_STEPS)]
+        (quick_run,) = (run for run in RUNS if run.name == QUICK_RUN)
+        return [replace(quick_run, steps=steps or QUICK_STEPS)]
     return [replace(run, steps=steps or run.steps) for run in RUNS]
 
 
@@ -180,6 +183,7 @@ def summary(
         **counts,
         "worst": {check: worst(own, check) for check in ("forward", "backward")},
         "seconds": sum(result.seconds for result in own),
+        "training_seconds": sum(result.elapsed for result in own_runs),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from . import figures, verdict
+from . import figures, trainings, verdict
 
 Report = dict[str, Any]
 
@@ -35,14 +35,14 @@ def html(report: Report) -> str:
     """The page: self-contained, everything that comes from the report escaped."""
     runs = []
     engines = [engine["name"] for engine in report["engines"]]
-    for run in report["runs"]:
-        trainings = [t for t in report["trainings"] if t["run"] == run["name"]]
-        drawn = [t for t in trainings if t["loss"]["engine"]]
+    for run in trainings.matrix(report):
+        own = [t for t in report["trainings"] if t["run"] == run["name"]]
+        drawn = [t for t in own if t["loss"]["engine"]]
         measured = [t for t in drawn if t["gradients"]]
         runs.append(
             run
             | {
-                "trainings": trainings,
+                "trainings": own,
                 "trajectory": figures.trajectory(drawn, engines) if drawn else None,
                 "gradients": figures.gradients(measured, engines) if measured else None,
             }
@@ -50,13 +50,16 @@ def html(report: Report) -> str:
     return (
         templates()
         .get_template("index.html.j2")
-        .render(report=report, runs=runs, verdict=verdict, plotly=get_plotlyjs())
+        .render(
+            report=report, runs=runs, verdict=verdict, trainings=trainings, plotly=get_plotlyjs()
+        )
     )
 
 
 def markdown(report: Report) -> str:
     """The summary, cut to what fits a comment."""
-    text = templates().get_template("summary.md.j2").render(report=report, verdict=verdict)
+    template = templates().get_template("summary.md.j2")
+    text = template.render(report=report, verdict=verdict, trainings=trainings)
     if len(text) <= COMMENT:
         return text
     return text[:COMMENT].rpartition("\n")[0] + "\n\n(cut: the rest is in report.json)\n"

@@ -10,7 +10,6 @@ from typing import Any
 from ..checks import Result
 from ..checks.determinism import Determinism
 from ..checks.measure import EPS
-from ..checks.runs import RunResult
 
 Report = dict[str, Any]
 
@@ -49,12 +48,6 @@ def relative(error: float, dtype: str) -> str:
 
 def loss(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4f}"
-
-
-def ratio(training: Report) -> str:
-    """How many times as long as torch a step took."""
-    times = training["seconds"] / training["torch_seconds"]
-    return f"{times:,.1f}" if times < 10 else f"{times:,.0f}"
 
 
 def executor(report: Report, name: str) -> str:
@@ -151,20 +144,6 @@ def determinism_line(result: Determinism) -> str:
     return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
 
 
-def training_line(result: RunResult) -> str:
-    """A training's result in a line; a failure with the command that repeats it."""
-    name = f"{result.engine} {result.run} {result.dtype}"
-    if result.status == "failed":
-        return f"✗ {name}: {result.message}\n  {result.reproduce}"
-    if result.status == "skipped":
-        return f"– {name}: skipped, {result.message}"
-    return (
-        f"✓ {name}: loss {loss(result.losses[0])} to {loss(result.losses[-1])} in "
-        f"{plural(len(result.losses), 'step')} (torch: {loss(result.torch_losses[-1])}), "
-        f"{milliseconds(result.seconds)} ms a step (torch: {milliseconds(result.torch_seconds)})"
-    )
-
-
 def sentences(report: Report, engine: Report) -> list[str]:
     """Whether to trust an engine, and why."""
     judged = {r["op"] for r in report["results"] if r["engine"] == engine["name"]}
@@ -187,7 +166,6 @@ def sentences(report: Report, engine: Report) -> list[str]:
                 f"Worst {check} error {eps(worst['error'])} eps, in {worst['case']}; "
                 f"torch’s own float32 reaches {eps(worst['torch_error'])}."
             )
-    said += [training_sentence(report, engine["name"], run["name"]) for run in report["runs"]]
     return [*said, determinism_sentence(report, engine["name"])]
 
 
@@ -202,34 +180,6 @@ def determinism_sentence(report: Report, engine: str) -> str:
         f"The same bits in {own['processes']} processes of other hash seeds and thread counts, "
         f"in all of {plural(own['cases'], 'case')}."
     )
-
-
-def training_sentence(report: Report, engine: str, run: str) -> str:
-    """How a run went on an engine, over its dtypes."""
-    own = [t for t in report["trainings"] if (t["engine"], t["run"]) == (engine, run)]
-    failed = [t for t in own if t["status"] == "failed"]
-    passed = [t for t in own if t["status"] == "passed"]
-    if failed:
-        said = "; ".join(f"in {t['dtype']}, {t['message']}" for t in failed)
-        return f"Failed {run}: {said}."
-    if not passed:
-        return f"Did not train on {run}: {own[0]['message']}."
-    dtypes = listed([t["dtype"] for t in passed])
-    steps = len(passed[0]["loss"]["engine"])
-    most = max(used(training) for training in passed)
-    return (
-        f"Trained {plural(steps, 'step')} of {run} within the round-off envelope, "
-        f"of which {most:.0%} was used, in {dtypes}."
-    )
-
-
-def used(training: Report) -> float:
-    """The largest error of a run that passed, as a share of its limit."""
-    bands = [*training["gradients"].values(), *training["weights"].values()]
-    loss = training["loss"]
-    pairs = [(band["error"], band["limit"]) for band in bands]
-    pairs += zip(loss["error"], loss["limit"], strict=True)
-    return max(error / limit for error, limit in pairs)
 
 
 def failures(report: Report) -> list[Report]:
@@ -363,7 +313,7 @@ def matrix(report: Report) -> list[Report]:
 
 
 def parts(report: Report) -> list[Report]:
-    """A row for every layer, optimizer and scheduler: torch's float32 and each engine's worst."""
+    """A row for every layer, optimizer, scheduler and model: the worst of torch float32 and all."""
     by_cell = defaultdict(list)
     for result in report["results"]:
         by_cell[result["op"], result["engine"]].append(result)

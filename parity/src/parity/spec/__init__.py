@@ -1,7 +1,7 @@
 """The contract: what every op means, by torch, and the cases that show it.
 
 OPS holds the ops in the order in which every engine defines and exports them; PARTS the layers,
-optimizers and schedulers that are built on them.
+optimizers and schedulers that are built on them, MODELS what is built of those.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from . import (
     shape,
 )
 from .case import Case, Op, Reject
+from .generation import MODELS
 from .layers import LAYERS
 from .optimizers import OPTIMIZERS, SCHEDULERS
 from .part import Part
@@ -46,16 +47,17 @@ FAMILIES = (
 OPS: tuple[Op, ...] = tuple(op for family in FAMILIES for op in family.OPS)
 BY_NAME = {op.name: op for op in OPS}
 PARTS: tuple[Part, ...] = (*LAYERS, *OPTIMIZERS, *SCHEDULERS)
-PARTS_BY_NAME = {part.name: part for part in PARTS}
+BUILT: dict[str, Part] = {part.name: part for part in (*PARTS, *MODELS)}
 
 __all__ = [
+    "BUILT",
     "BY_NAME",
     "FAMILIES",
     "LAYERS",
+    "MODELS",
     "OPS",
     "OPTIMIZERS",
     "PARTS",
-    "PARTS_BY_NAME",
     "SCHEDULERS",
     "Case",
     "Op",

@@ -6,7 +6,7 @@ from math import inf, nan
 
 from torch.nn import functional
 
-from .case import Case, Op, Reject, integers, ints, randn, uniform, values
+from .case import Case, Op, Reject, bools, integers, ints, randn, uniform, values
 from .reasons import BLOCK, CORNER, INFINITE, NO_ELEMENTS
 
 REST = "what is left at the end is no window"
@@ -219,6 +219,8 @@ OPS = (
         Case(randn(1, 3, 5, 7), 3, 2, 1, True, False, -5),
         Case(randn(1, 3, 37), (2, 3), stride=1, why=BLOCK),
         Case(randn(2, 40, 3, 4), 2, stride=1, why="more channels than a block of 32 threads"),
+        Case(integers(1, 3, 4, low=-9, high=10), 2, 1, 1, why="of integers, rounded towards 0"),
+        Case(integers(1, 3, 5, low=-9, high=10), 2, divisor_override=-3),
         Case(
             values([[[1.0, nan, 3.0, 4.0, 0.5], [1.0, 2.0, 3.0, 0.5, inf]]]),
             2,
@@ -228,6 +230,7 @@ OPS = (
         ),
         rejects=[
             *BAD_WINDOWS,
+            Reject(TypeError, bools([[[True, False], [True, True]]]), 2),
             Reject(ValueError, randn(1, 3, 4), 2, divisor_override=0),
             Reject(TypeError, randn(1, 3, 4), 2, divisor_override=1.5),
         ],
@@ -279,6 +282,13 @@ OPS = (
         Case(randn(3, 0), (1, 1), value=2.5, flat=NO_ELEMENTS),
         Case(randn(1), (2, 1)),
         Case(randn(3, 37), (1, 5, 2, 1), why=BLOCK),
+        Case(
+            randn(3),
+            (1, 2),
+            value=2**70,
+            kink="so large a number leaves no digits for differences",
+            why="no int64, but a float",
+        ),
         Case(ints([[1, 2, 3], [4, 5, 6]]), (1, 0, 0, 2), value=7),
         Case(
             randn(2, 3),

@@ -8,7 +8,20 @@ from typing import Any
 
 import torch
 
-from .case import Case, Data, Op, Reject, bools, integers, ints, mask, randn, uniform, values
+from .case import (
+    Case,
+    Data,
+    Op,
+    Reject,
+    bools,
+    constant,
+    integers,
+    ints,
+    mask,
+    randn,
+    uniform,
+    values,
+)
 from .reasons import (
     BLOCK,
     CORNER,
@@ -267,7 +280,16 @@ OPS = (
         Case(bools([True, True, False]), bools([True, False, False]), why="one or the other"),
         Case(-1.5, randn(2, 3), alpha=2),
         *WITH_ALPHA,
-        rejects=[*MISMATCHED, *NOT_TENSORS, *BAD_ALPHA],
+        Case(mask(2, 3), bools([False, True, False]), alpha=2, why="any number but 0 is True"),
+        Case(mask(2, 3), mask(2, 3), alpha=0),
+        Case(mask(2, 3), True, alpha=True),
+        rejects=[
+            *MISMATCHED,
+            *NOT_TENSORS,
+            *BAD_ALPHA,
+            Reject(TypeError, bools([True, False]), bools([True, True]), alpha=1.5),
+            Reject(TypeError, bools([True, False]), 1, alpha=True),
+        ],
     ),
     difference("sub", torch.sub, Case(-1.5, randn(2, 3)), Case(7, ints([1, -2, 3]))),
     difference("rsub", torch.rsub, Case(randn(2, 3), 2), Case(ints([1, -2, 3]), 7)),
@@ -592,6 +614,7 @@ OPS = (
             Reject(ValueError, randn(3), max=randn(2)),
             Reject(ValueError, randn(3)),
             Reject(TypeError, randn(3), "1"),
+            Reject(TypeError, bools([True, False]), bools([False, False]), bools([True, True])),
         ],
     ),
     bounded("clamp_min", torch.clamp_min),
@@ -635,6 +658,8 @@ OPS = (
         Case(randn(2, 3), bools([True, False, True]), randn()),
         Case(randn(2, 3), bools([True, False, True]), 2),
         Case(ints([1, 2, 3]), bools([True, False, True]), -7),
+        Case(ints([1, 2, 3]), bools([True, False, True]), -1.5, why="an integer has no fraction"),
+        Case(ints([1, 2, 3]), bools([True, False, True]), constant(values(-1.5))),
         Case(randn(), bools(False), 1.5),
         Case(randn(3, 0), mask(3, 0), 1.5, flat=NO_ELEMENTS),
         Case(
@@ -656,6 +681,7 @@ OPS = (
             Reject(ValueError, randn(2, 3), mask(2, 3), randn(3)),
             Reject(TypeError, randn(3), ints([1, 0, 1]), 1.5),
             Reject(TypeError, randn(2), mask(2), None),
+            Reject(ValueError, ints([1, 2]), bools([False, True]), inf),
         ],
     ),
 )

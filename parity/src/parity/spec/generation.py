@@ -1,50 +1,50 @@
-"""GPTs that write: their options, what they have read, and how they choose what comes next."""
+"""The GPT: its options, what it has read, and how it chooses what comes next."""
 
 from __future__ import annotations
 
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from .case import Array, Call
+from .part import Model
+
+# How a full context is cut for a cache that reads part after part.
+PIECES = ((1,) * 7, (3, 1, 2, 1), (1, 6), (7,))
+# Keyword arguments of generate, each of them one text.
+CHOICES: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"do_sample": True, "seed": 1},
+    {"do_sample": True, "seed": 2, "temperature": 1.7, "top_k": 4},
+    {"do_sample": True, "seed": 3, "temperature": 0.8, "top_p": 0.8},
+    {"do_sample": True, "seed": 4, "temperature": 2.5, "top_k": 6, "top_p": 0.7},
+)
+NEW_TOKENS = 12  # so that a text outgrows the context
 
 
-@dataclass(frozen=True)
-class Writing:
-    """A small GPT with weights of its own; no two of its sizes are equal, but for the heads'.
+class Writing(Call):
+    """A small GPT with weights of its own: Writing(norm="rms_norm"), options of GPTConfig.
 
-    options: of GPTConfig, besides the sizes. parts: how a full context is cut for a cache that
-    reads part after part. choices: keyword arguments of generate, each of them one text, which
-    outgrows the context.
+    No two of its sizes are equal, but for the heads'.
     """
 
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    parts: tuple[tuple[int, ...], ...] = ((1,) * 7, (3, 1, 2, 1), (1, 6), (7,))
-    choices: tuple[Mapping[str, Any], ...] = (
-        {},
-        {"do_sample": True, "seed": 1},
-        {"do_sample": True, "seed": 2, "temperature": 1.7, "top_k": 4},
-        {"do_sample": True, "seed": 3, "temperature": 0.8, "top_p": 0.8},
-        {"do_sample": True, "seed": 4, "temperature": 2.5, "top_k": 6, "top_p": 0.7},
-    )
-    new_tokens: int = 12
+    def __init__(self, **options: Any) -> None:
+        super().__init__((), options)
 
     def config(self) -> dict[str, Any]:
         """The arguments of GPTConfig."""
         sizes = {"vocab_size": 13, "block_size": 7, "n_layer": 2, "n_head": 2, "n_embd": 10}
-        return {**sizes, **self.options}
+        return {**sizes, **self.kwargs}
 
     def weights(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Numbers that float32 holds exactly for every parameter of these names and shapes.
 
         Gains are near one, all else is large enough that the texts do not repeat one token.
         """
-        rng = np.random.default_rng(zlib.crc32(self.name.encode()))
+        rng = np.random.default_rng(zlib.crc32(self.id.encode()))
         weights = {}
         for name, shape in shapes.items():
             gain = ".ln_" in name and name.endswith("weight")
@@ -60,7 +60,4 @@ class Writing:
         return rng.integers(0, self.config()["vocab_size"], (3, columns))
 
 
-WRITINGS = (
-    Writing("gpt2"),
-    Writing("plain", {"norm": "rms_norm", "activation": "relu", "bias": False}),
-)
+MODELS = (Model("GPT", Writing(), Writing(norm="rms_norm", activation="relu", bias=False)),)

@@ -17,6 +17,7 @@ TWICE = "an element taken twice gets both gradients"
 FEW = "many indices, few elements"
 OVERWRITTEN = "nothing is left of x"
 IN_ORDER = "equals keep their order"
+NO_INDEX = "an index without elements is of any shape"
 
 COLUMNS = ints([[2, 0], [1, 1]])
 BAD_COLUMNS = (
@@ -78,6 +79,7 @@ SORTED = (
     Case(randn(3, 0), 0, flat=NO_ELEMENTS),
     Case(randn(2, 37), why=BLOCK),
     Case(randn(70, 3), 0, descending=True, why=BLOCK),
+    Case(integers(1025, low=0, high=99), stable=True, why="one more than a block of 1024"),
     Case(integers(2, 37, low=0, high=4), stable=True, why=IN_ORDER),
     Case(integers(37, low=0, high=4), descending=True, why=IN_ORDER),
     Case(bools([[True, False, True], [False, True, False]])),
@@ -159,6 +161,7 @@ OPS = (
             Reject(IndexError, randn(4, 3), (ints([0, 1]), ints([0, 1, 2]))),
             Reject(IndexError, randn(), 0),
             Reject(IndexError, randn(2, 3), bools([True, False, True])),
+            Reject(IndexError, randn(2, 3, 5), (..., bools([[], []]), slice(0, 2))),
             Reject(ValueError, randn(5), slice(None, None, -1)),
             Reject(ValueError, randn(5), slice(None, None, 0)),
             Reject(TypeError, randn(5), 1.5),
@@ -203,6 +206,7 @@ OPS = (
         Case(randn(5), 0, ints(3)),
         Case(randn(), 0, ints([0, 0])),
         Case(randn(2, 3), 1, ints([[], []]), flat=NO_ELEMENTS),
+        Case(randn(2, 3), 1, ints([]), flat=NO_ELEMENTS, why=NO_INDEX),
         Case(ints([[1, 2, 3], [4, 5, 6]]), 1, COLUMNS),
         Case(bools([[True, False, True], [False, False, True]]), 1, COLUMNS),
         rejects=BAD_COLUMNS,
@@ -219,6 +223,8 @@ OPS = (
         Case(randn(5), 0, ints(3), randn()),
         Case(randn(), 0, ints(0), randn(), flat=OVERWRITTEN),
         Case(randn(2, 3), 1, ints([[], []]), randn(2, 0), flat=NO_ELEMENTS),
+        Case(randn(2, 3), 1, ints([]), randn(0), flat=NO_ELEMENTS, why=NO_INDEX),
+        Case(randn(2, 3), 0, ints([]), 1.5, why=NO_INDEX),
         Case(randn(2, 3), 1, COLUMNS, 1.5),
         Case(randn(2, 3), dim=1, index=COLUMNS, value=-2.5),
         Case(randn(3, 2, 5), 0, integers(2, 2, 4, low=0, high=3), value=0),
@@ -262,6 +268,7 @@ OPS = (
         Case(randn(5), 0, ints(3), randn()),
         Case(randn(), 0, ints(0), randn()),
         Case(randn(2, 3), 1, ints([[], []]), randn(2, 0), flat=NO_ELEMENTS),
+        Case(randn(2, 3), 1, ints([]), randn(0), flat=NO_ELEMENTS, why=NO_INDEX),
         Case(ints([[1, 2, 3], [4, 5, 6]]), 1, COLUMNS, ints([[7, 8], [9, 10]])),
         Case(
             ints([[1, 2, 3], [4, 5, 6]]),
@@ -329,6 +336,7 @@ OPS = (
         Case(randn(2, 37), 3, why=BLOCK),
         Case(randn(37, 2), 33, 0, why=BLOCK),
         Case(ints([[3, -1, 4], [1, 5, -9]]), 2),
+        Case(bools([[False, True, False], [True, True, False]]), 2, why="True is the larger"),
         Case(integers(2, 37, low=0, high=4), 9, why="the first of equals first"),
         Case(values([2.0, 3.0, 0.5, 2.0, 2.0]), 3, kink=CORNER, why="the first of equals first"),
         Case(
@@ -389,6 +397,7 @@ OPS = (
             Reject(TypeError, values([0.0, 1.0])),
             Reject(TypeError, bools([True, False])),
             Reject(TypeError, ints([0, 1]), 2.5),
+            Reject(ValueError, ints([]), 0),
         ],
     ),
 )

@@ -249,6 +249,7 @@ OPS = (
         Case("ij,kl->ik", randn(2, 3), randn(4, 5), why="only one of them has j, or l"),
         Case("ij,k->i", randn(2, 3), randn(5), why="i is all that is left"),
         Case("ij,jk->ik", randn(3, 5), randn(1, 2), why="a length of 1 broadcasts"),
+        Case("ij,jk->ik", randn(3, 5), randn(5, 0), flat=NO_ELEMENTS),
         Case("ii", randn(4, 4), why=SQUARE),
         Case("ii->i", randn(4, 4), why=SQUARE),
         Case("jij->ij", randn(3, 2, 3), why=SQUARE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import Any
 
@@ -26,7 +26,9 @@ def shares(*shape: int) -> Data:
     return uniform(*shape, low=0.125, high=0.875)
 
 
-def distance(name: str, meaning: Callable[..., Any], *more: Case) -> Op:
+def distance(
+    name: str, meaning: Callable[..., Any], *more: Case, rejects: Sequence[Reject] = ()
+) -> Op:
     """What the squared and the absolute distance share."""
     return Op(
         name,
@@ -58,6 +60,7 @@ def distance(name: str, meaning: Callable[..., Any], *more: Case) -> Op:
             Reject(ValueError, randn(3), randn(3), reduction="batchmean"),
             Reject(TypeError, ints([1, 2, 3]), ints([4, 5, 6])),
             Reject(TypeError, bools([True, False]), bools([True, True])),
+            *rejects,
         ],
     )
 
@@ -259,6 +262,9 @@ OPS = (
             reduction="none",
             why="the slope between equals is 0",
         ),
+        Case(ints([[1, -2, 3], [4, 0, 6]]), ints([7, 2, -1]), reduction="none"),
+        Case(ints([[1, -2, 3], [4, 0, 6]]), ints([7, 2, -1]), reduction="sum"),
+        rejects=[Reject(TypeError, randn(2), bools([True, False]))],
     ),
     Op(
         "binary_cross_entropy",

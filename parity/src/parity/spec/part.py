@@ -6,7 +6,7 @@ Each is a class of torch's, which every engine has under the same name, and the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,14 @@ from .case import Array, Call, Case, named
 
 
 class New:
-    """Another part, to be made from these arguments, in the place of an argument."""
+    """Something else, to be made from these arguments: what is called, or its like of an engine."""
 
-    def __init__(self, torch: type, *args: Any, **kwargs: Any) -> None:
-        self.name, self.args, self.kwargs = torch.__name__, args, kwargs
+    def __init__(self, what: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self.what, self.name, self.args, self.kwargs = what, what.__name__, args, kwargs
+
+    def __call__(self, *first: Any) -> Any:
+        """What it makes, where first comes before its own arguments."""
+        return self.what(*first, *self.args, **self.kwargs)
 
     def __repr__(self) -> str:
         keywords = [f"{name}={arg!r}" for name, arg in self.kwargs.items()]
@@ -164,7 +168,7 @@ class Part:
 
     def __init__(self, torch: type, *cases: Call) -> None:
         self.torch, self.name = torch, torch.__name__
-        self.cases = tuple(named(case, f"{self.name}[{i}]") for i, case in enumerate(cases))
+        self.cases = _numbered(self.name, cases)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}: {len(self.cases)} cases)"
@@ -186,3 +190,16 @@ class Optimizer(Part):
 
 class Scheduler(Part):
     kind = "scheduler"
+
+
+class Model(Part):
+    """A whole model, of which torch has none: parity's own in torch takes its place."""
+
+    kind = "model"
+
+    def __init__(self, name: str, *cases: Call) -> None:
+        self.name, self.cases = name, _numbered(name, cases)
+
+
+def _numbered(name: str, cases: Sequence[Call]) -> tuple[Call, ...]:
+    return tuple(named(case, f"{name}[{i}]") for i, case in enumerate(cases))

@@ -1,108 +1,215 @@
-"""The training runs: a character GPT on real text, small enough for every engine."""
+"""The training runs: every task's model in miniature, and each way to train one."""
 
 from __future__ import annotations
 
-import math
-import zlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from torch import nn, optim
+from torch.optim import lr_scheduler
 
-from .. import corpus
+from .. import corpus, models
+from .optimizers import Fall
+from .part import New
+from .run import Batch, Run, exact
 
-Array = np.ndarray[Any, Any]
+_SMALL = New(models.moons, width=5)
+_SGD = New(optim.SGD, lr=0.3)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training: the GPT's sizes, the batches, AdamW's settings and how many steps.
+def truth_table(rng: np.random.Generator) -> Batch:
+    """Exclusive or, whole: (4, 2) and (4, 1)."""
+    inputs = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    return inputs, inputs.sum(1, keepdims=True) % 2
+
+
+def half_moons(rng: np.random.Generator, count: int) -> Batch:
+    """Points of two half circles that reach into each other, and which of them each is of."""
+    moon = rng.integers(0, 2, count)
+    angle = rng.uniform(0, np.pi, count)
+    flipped = 1 - 2 * moon
+    x = np.stack([moon + flipped * np.cos(angle), moon / 2 + flipped * np.sin(angle)], axis=1)
+    return exact(x + rng.normal(0, 0.1, x.shape)), moon
+
+
+def purchases(rng: np.random.Generator, count: int, categories: int) -> Batch:
+    """Quantity, price and day, normalized, and the category, one-hot; and what was paid."""
+    quantity, price, day = rng.normal(0, 1, (3, count))
+    category = np.eye(categories)[rng.integers(0, categories, count)]
+    paid = (2 + quantity) * (1 + price) + rng.normal(0, 0.1, count)
+    return exact(np.column_stack([quantity, price, day, category])), exact(paid[:, None])
+
+
+def bars(rng: np.random.Generator, count: int, size: int) -> Batch:
+    """Noisy images (count, 1, size, size), each with a bright row for its label, modulo size."""
+    labels = rng.integers(0, 10, count)
+    images = rng.normal(0, 0.5, (count, 1, size, size))
+    images[np.arange(count), 0, labels % size] += 2
+    return exact(images), labels
+
+
+def forgetful(package: Any, width: int, p: float) -> Any:
+    """As the model of the moons with one hidden layer, each of whose outputs may be left out."""
+    nn = package.nn
+    layers = (nn.Linear(2, width), nn.Tanh(), nn.Dropout(p), nn.Linear(width, 2))
+    return nn.Sequential(*layers)
+
+
+def forgetful_gpt(package: Any, **config: Any) -> Any:
+    """A GPT whose attention leaves out none of its weights: its op would draw which inside."""
+    model = models.gpt(package, **config)
+    for block in model.transformer.h:
+        block.attn.dropout = 0.0
+    return model
+
+
+def moons(
+    name: str,
+    optimizer: New = _SGD,
+    model: New = _SMALL,
+    steps: int = 40,
+    **how: Any,
+) -> Run:
+    """A small training, on which all that paces one is tried."""
+    data, loss = New(half_moons, count=12), New(nn.CrossEntropyLoss)
+    return Run(name, model, data, loss, optimizer, steps, **how)
+
+
+def gpt(
+    name: str,
+    characters: int,
+    batch_size: int,
+    lr: float,
+    steps: int,
+    model: Callable[..., Any] = models.gpt,
+    **config: Any,
+) -> Run:
+    """A character GPT on real text.
 
     eps is far above torch's default of 1e-8, with which AdamW makes full steps of gradients that
     are nothing but noise: a key's bias has none in truth, since it moves every score of a row
     alike. With 1e-4 a step stays in proportion to its gradient's noise, and the float32 and float64
     trajectories stay within some hundred eps of each other, so that small faults show.
     """
+    return Run(
+        name,
+        New(model, vocab_size=len(corpus.ALPHABET), **config),
+        New(corpus.windows, characters, batch_size, config["block_size"]),
+        None,
+        New(optim.AdamW, lr=lr, betas=(0.9, 0.95), eps=1e-4, weight_decay=0.1),
+        steps,
+        prompt="the ",  # short, so that the cache is in use until the text outgrows the context
+        new_tokens=60,
+    )
 
-    name: str
-    n_layer: int
-    n_head: int
-    n_embd: int
-    characters: int
-    block_size: int
-    batch_size: int
-    steps: int
-    lr: float
-    betas: tuple[float, float] = (0.9, 0.95)
-    eps: float = 1e-4
-    weight_decay: float = 0.1
-    prompt: str = "the assert "
-    new_tokens: int = 60
 
-    def config(self) -> dict[str, Any]:
-        """The arguments of GPTConfig."""
-        names = ("n_layer", "n_head", "n_embd", "block_size")
-        return {"vocab_size": len(corpus.ALPHABET)} | {name: getattr(self, name) for name in names}
-
-    def optimizer(self) -> dict[str, Any]:
-        """The keyword arguments of AdamW."""
-        names = ("lr", "betas", "eps", "weight_decay")
-        return {name: getattr(self, name) for name in names}
-
-    def settings(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def seed(self) -> int:
-        return zlib.crc32(self.name.encode())
-
-    def weights(self) -> dict[str, Array]:
-        """Initial weights by name, which float32 holds exactly, as float64.
-
-        They are larger than GPT-2's 0.02, with which a small model starts out nearly linear, so
-        that one GELU or softmax is like another; and gains and biases are not the usual ones and
-        zeros, with which one that is left out would not show.
-        """
-        rng = np.random.default_rng(self.seed())
-        weights = {}
-        for name, shape in self.shapes().items():
-            std = 1 / math.sqrt(self.n_embd)
-            if name.endswith("c_proj.weight"):
-                std /= math.sqrt(2 * self.n_layer)
-            if name.endswith("bias") or "ln_" in name:
-                std = 0.1
-            centre = 1.0 if "ln_" in name and name.endswith("weight") else 0.0
-            weights[name] = rng.normal(centre, std, shape).astype(np.float32).astype(np.float64)
-        weights["lm_head.weight"] = weights["transformer.wte.weight"]
-        return weights
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every parameter by name, in the order of the model."""
-        width, vocabulary = self.n_embd, len(corpus.ALPHABET)
-        shapes: dict[str, tuple[int, ...]] = {
-            "transformer.wte.weight": (vocabulary, width),
-            "transformer.wpe.weight": (self.block_size, width),
-        }
-        for layer in range(self.n_layer):
-            for part, shape in {
-                "ln_1": (width,),
-                "attn.c_attn": (3 * width, width),
-                "attn.c_proj": (width, width),
-                "ln_2": (width,),
-                "mlp.c_fc": (4 * width, width),
-                "mlp.c_proj": (width, 4 * width),
-            }.items():
-                shapes[f"transformer.h.{layer}.{part}.weight"] = shape
-                shapes[f"transformer.h.{layer}.{part}.bias"] = shape[:1]
-        shapes["transformer.ln_f.weight"] = shapes["transformer.ln_f.bias"] = (width,)
-        return shapes
-
-    def batches(self) -> Iterator[tuple[Array, Array]]:
-        return corpus.batches(self.seed(), self.characters, self.batch_size, self.block_size)
-
+_WARM = New(lr_scheduler.LinearLR, 0.2, total_iters=5)
+# Every optimizer, and every scheduler.
+_PACED = (
+    (_SGD, New(lr_scheduler.LambdaLR, Fall(0.5))),
+    (
+        New(optim.SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        New(lr_scheduler.StepLR, 10, gamma=0.5),
+    ),
+    (New(optim.Adagrad, lr=0.1, lr_decay=0.01), New(lr_scheduler.LinearLR, 0.2, total_iters=15)),
+    (
+        New(optim.RMSprop, lr=0.01, momentum=0.5, centered=True),
+        New(lr_scheduler.CosineAnnealingLR, 15, eta_min=0.001),
+    ),
+    (New(optim.Adam, lr=0.03), New(lr_scheduler.ExponentialLR, 0.95)),
+    (
+        New(optim.AdamW, lr=0.03, weight_decay=0.1, amsgrad=True),
+        New(
+            lr_scheduler.SequentialLR,
+            [_WARM, New(lr_scheduler.CosineAnnealingLR, 30)],
+            milestones=[6],
+        ),
+    ),
+)
 
 RUNS = (
+    Run(
+        "xor",
+        New(models.xor),
+        New(truth_table),
+        New(nn.MSELoss),
+        New(optim.SGD, lr=0.2),
+        steps=200,
+    ),
+    moons("moons", New(optim.Adam, lr=0.02), steps=100),
+    Run(
+        "sales",
+        New(models.sales, features=7, hidden=6),
+        New(purchases, count=10, categories=4),
+        New(nn.MSELoss),
+        New(optim.Adam, lr=0.02),
+        steps=60,
+    ),
+    Run(
+        "digits",
+        New(models.digits, size=8, channels=(2, 3), hidden=7),
+        New(bars, count=4, size=8),
+        New(nn.CrossEntropyLoss),
+        New(optim.Adam, lr=0.02),
+        steps=20,
+    ),
     # A few lines of text for a model of 2000 weights: more would take micrograd minutes.
-    Run("gpt-tiny", 2, 2, 8, characters=128, block_size=8, batch_size=3, steps=150, lr=1e-2),
-    Run("gpt-small", 2, 4, 64, characters=4096, block_size=32, batch_size=8, steps=400, lr=3e-3),
+    gpt(
+        "gpt-tiny",
+        characters=128,
+        batch_size=3,
+        lr=1e-2,
+        steps=200,
+        n_layer=2,
+        n_head=2,
+        n_embd=8,
+        block_size=8,
+    ),
+    gpt(
+        "gpt-small",
+        characters=4096,
+        batch_size=8,
+        lr=3e-3,
+        steps=400,
+        n_layer=2,
+        n_head=4,
+        n_embd=64,
+        block_size=32,
+    ),
+    gpt(
+        "names",
+        characters=128,
+        batch_size=2,
+        lr=2e-2,
+        steps=30,
+        n_layer=1,
+        n_head=4,
+        n_embd=8,
+        block_size=8,
+        bias=False,
+        norm="rms_norm",
+        activation="relu",
+    ),
+    gpt(
+        "gpt-dropout",
+        characters=128,
+        batch_size=2,
+        lr=1e-2,
+        steps=30,
+        model=forgetful_gpt,
+        n_layer=1,
+        n_head=2,
+        n_embd=8,
+        block_size=8,
+        dropout=0.25,
+    ),
+    *(
+        moons(f"{optimizer.name}-{scheduler.name}", optimizer, scheduler=scheduler)
+        for optimizer, scheduler in _PACED
+    ),
+    moons("clip-norm", clip=New(nn.utils.clip_grad_norm_, 0.5)),
+    moons("clip-value", clip=New(nn.utils.clip_grad_value_, 0.15)),
+    moons("accumulate", accumulate=3),
+    moons("dropout", model=New(forgetful, width=6, p=0.5)),
 )

@@ -11,9 +11,8 @@ from sklearn.datasets import load_digits
 from .. import models
 from .data import idx
 from .rows import Classes
-from .task import Array, Settings
-
-DEFAULTS = Settings(steps=1000, batch_size=64, optimizer="Adam", lr=5e-3, schedule="cosine")
+from .settings import Settings
+from .task import Array
 
 
 class Digits(Classes):

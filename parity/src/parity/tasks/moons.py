@@ -8,11 +8,10 @@ from sklearn.datasets import make_moons
 
 from .. import models
 from .rows import Classes
-from .task import Settings
+from .settings import Settings
 
 POINTS = 500
 NOISE = 0.08
-DEFAULTS = Settings(steps=500, batch_size=50, optimizer="Adam", lr=1e-2)
 
 
 class Moons(Classes):

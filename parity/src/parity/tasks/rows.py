@@ -11,7 +11,8 @@ import numpy as np
 from ..engines import Adapter
 from .batches import Epochs
 from .initial import uniform
-from .task import Array, Settings, Task
+from .settings import Settings
+from .task import Array, Task
 
 CHUNK = 1024  # rows that go through a model at once where no gradient is wanted
 

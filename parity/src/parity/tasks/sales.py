@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,18 @@ from .. import models
 from ..engines import Adapter
 from .data.sales import Sales
 from .rows import Rows
-from .task import Array, Settings
+from .settings import Settings
+from .task import Array
 
 EPOCHS = 5
+ADAM, SGD = 3e-3, 0.1  # learning rates: SGD's is not adapted to the gradients
 
 
-def defaults(sales: Sales, optimizer: str = "Adam") -> Settings:
-    """Some epochs, and an evaluation after each; SGD wants larger steps than what adapts them."""
-    training = _training(sales)
-    size = 256
-    epoch = -(-training // size)
-    lr = 0.1 if optimizer == "SGD" else 3e-3
-    return Settings(EPOCHS * epoch, size, optimizer, lr, eval_every=epoch)
+def defaults(sales: Sales, chosen: Settings) -> Settings:
+    """EPOCHS epochs of the batches that were chosen, each with an evaluation at its end."""
+    epoch = -(-_training(sales) // (chosen.batch_size * chosen.accumulate))
+    lr = SGD if chosen.optimizer == "SGD" else ADAM
+    return replace(chosen, steps=EPOCHS * epoch, eval_every=epoch, lr=lr)
 
 
 class Standard:

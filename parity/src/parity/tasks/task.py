@@ -9,40 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..engines import Adapter
+from .settings import Settings
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a task is trained; its options on the command line have the same names.
-
-    steps: of the optimizer. accumulate: batches whose gradients make one step. eval_every,
-    checkpoint_every: steps; 0 is only at the end. schedule: constant, linear or cosine, down to a
-    tenth of lr over all steps; warmup: steps at the beginning in which lr rises. clip: the largest
-    norm of all gradients together; 0 leaves them. dtype: float32 or float64; an engine of one dtype
-    has its own.
-    """
-
-    steps: int
-    batch_size: int
-    optimizer: str = "AdamW"
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    accumulate: int = 1
-    eval_every: int = 0
-    checkpoint_every: int = 0
-    schedule: str = "constant"
-    warmup: int = 0
-    clip: float = 0.0
-    seed: int = 0
-    dtype: str = "float32"
 
 
 class Task(ABC):

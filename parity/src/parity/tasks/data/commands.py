@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group()
@@ -15,16 +16,17 @@ def data() -> None:
 
 
 @data.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option("--out", type=FILE, required=True, help="File to write.")
 @click.option("--rows", type=click.IntRange(min=1), default=366_000, show_default=True)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeats the sales."
 )
 def sales(out: Path, rows: int, seed: int) -> None:
     """Write a year of sales in a made-up shop: tab-separated, ten columns, a few bad rows."""
+    from ..launching import refusing
     from . import shop
 
-    with refused():
+    with refusing(OSError):
         shop.write(out, rows, seed)
     click.echo(out)
 
@@ -33,25 +35,15 @@ def download(name: str, text: str) -> None:
     """Add the command that downloads a set of files."""
 
     @data.command(name, help=text)
-    @click.option(
-        "--out", type=click.Path(path_type=Path), help="Directory to fill.  [default: the cache]"
-    )
+    @click.option("--out", type=FOLDER, help="Directory to fill.  [default: the cache]")
     def command(out: Path | None) -> None:
+        from ..launching import refusing
         from . import downloads
 
-        with refused():
+        with refusing(OSError):
             for path in downloads.fetch(name, out):
                 click.echo(path)
 
 
 download("shakespeare", "Download Tiny Shakespeare, a million characters of plays.")
 download("mnist", "Download MNIST, 70,000 images of handwritten digits, in its four files.")
-
-
-@contextmanager
-def refused() -> Iterator[None]:
-    """What cannot be done ends the command with its one sentence."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error

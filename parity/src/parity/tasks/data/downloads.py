@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import make, reading, write
+from ... import files
 
 TIMEOUT = 30  # seconds without an answer
 
@@ -67,13 +67,13 @@ SETS = {"shakespeare": (SHAKESPEARE,), "mnist": MNIST}
 def fetch(name: str, folder: Path | None = None) -> tuple[Path, ...]:
     """The files of a set, "shakespeare" or "mnist", in a folder: downloaded where not yet there.
 
-    folder: by default the cache. Raises ValueError for an unknown name, and OSError, in one
-    sentence, if a file cannot be had whole or written; what was in the folder is then unchanged.
+    folder: by default the cache. Raises ValueError for an unknown name, OSError if a file
+    cannot be written or, ConnectionError, had whole; what was in the folder is then unchanged.
     """
     if name not in SETS:
         raise ValueError(f"no data {name!r}; there are {', '.join(SETS)}")
     folder = folder or cache()
-    make(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     return tuple(_fetched(source, folder / source.file) for source in SETS[name])
 
 
@@ -88,10 +88,8 @@ def cache() -> Path:
 
 def _fetched(source: Source, path: Path) -> Path:
     """The path, once it holds what the source is."""
-    if path.exists():
-        with reading(path) as file:
-            if not _wrong(source, file.read()):
-                return path
+    if path.exists() and not _wrong(source, path.read_bytes()):
+        return path
     failures = []
     for url in source.urls:
         try:
@@ -100,7 +98,7 @@ def _fetched(source: Source, path: Path) -> Path:
             failures.append(f"{url} ({getattr(error, 'reason', None) or error})")
             continue
         if not (wrong := _wrong(source, content)):
-            write(path, [content])
+            files.replace(path, [content])
             return path
         failures.append(f"{url} ({wrong})")
     raise ConnectionError(

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from .files import reading
-
 Array = np.ndarray[Any, Any]
 
 # Two zero bytes, 8 for unsigned bytes, the number of axes.
@@ -80,7 +78,7 @@ def _size(pictures: Array) -> str:
 def _array(path: Path, magic: int, what: str) -> Array:
     """The bytes of a file as an array, if it is exactly as long as its header says."""
     axes = magic & 0xFF
-    with reading(path) as plain:
+    with open(path, "rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"
         plain.seek(0)
         file = gzip.GzipFile(fileobj=plain) if packed else plain

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from .files import reading
 
 Array = np.ndarray[Any, Any]
 
@@ -83,9 +80,8 @@ def read(path: Path) -> Sales:
     Raises ValueError, which names the first lines, if no line does; OSError if it cannot be read.
     """
     rows, malformed = [], []
-    with reading(path) as file:
-        # Bytes that are not UTF-8 stay what they are: two categories never become one.
-        lines = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape")
+    # Bytes that are not UTF-8 stay what they are: two categories never become one.
+    with open(path, encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 rows.append(_row(line))

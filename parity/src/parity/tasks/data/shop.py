@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import files
+from ... import files
 
 Array = np.ndarray[Any, Any]
 
@@ -60,9 +60,9 @@ FLAWS = (
 def write(path: Path, rows: int, seed: int = 0) -> None:
     """Write a file of rows lines, one in BAD of them malformed; the same for the same seed.
 
-    Raises OSError, in one sentence, if it cannot be written; there is then no half of it.
+    Raises OSError if it cannot be written; there is then no half of it.
     """
-    files.write(path, _chunks(rows, np.random.default_rng(seed)))
+    files.replace(path, _chunks(rows, np.random.default_rng(seed)))
 
 
 def _chunks(rows: int, rng: np.random.Generator) -> Iterator[bytes]:

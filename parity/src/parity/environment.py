@@ -1,4 +1,4 @@
-"""Where the figures of a report come from: versions, processor, executor."""
+"""Where figures come from: versions, processor, executor."""
 
 from __future__ import annotations
 

@@ -1,0 +1,123 @@
+"""What the training runs of a report say, in words and tables; knows no HTML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..checks.runs import RunResult
+from .verdict import anchor, listed, loss, milliseconds, plural, relative
+
+Report = dict[str, Any]
+
+
+def line(result: RunResult) -> str:
+    """A training's result in a line; a failure with the command that repeats it."""
+    if result.status == "failed":
+        return f"✗ {failure(result)}"
+    name = f"{result.engine} {result.run} {result.dtype}"
+    if result.status == "skipped":
+        return f"– {name}: skipped, {result.message}"
+    last = relative(result.loss_bands[-1].error, result.dtype)
+    return (
+        f"✓ {name}: loss {loss(result.losses[0])} to {loss(result.losses[-1])} in "
+        f"{plural(len(result.losses), 'step')} (torch's within {last}), "
+        f"{milliseconds(result.seconds)} ms a step (torch: {milliseconds(result.torch_seconds)})"
+    )
+
+
+def failure(result: RunResult) -> str:
+    """What failed, why, and the command that repeats it."""
+    name = f"{result.engine} {result.run} {result.dtype}"
+    return f"{name}: {result.message}\n  {result.reproduce}"
+
+
+def ratio(training: Report) -> str:
+    """How many times as long as torch a step took."""
+    times = training["seconds"] / training["torch_seconds"]
+    return f"{times:,.1f}" if times < 10 else f"{times:,.0f}"
+
+
+def described(run: Report) -> str:
+    """The settings of a run in a sentence."""
+    parts = [
+        f"{run['model']} on {run['data']}",
+        run["loss"] or "its own loss",
+        run["optimizer"],
+        *filter(None, (run["scheduler"], run["clip"])),
+    ]
+    if run["accumulate"] > 1:
+        parts.append(f"{run['accumulate']} batches a step, which torch takes as one")
+    return f"{', '.join(parts)}; {plural(run['steps'], 'step')}."
+
+
+def sentences(report: Report, engine: str) -> list[str]:
+    """How the runs went on an engine: each that failed or was skipped, and the others together."""
+    own = [t for t in report["trainings"] if t["engine"] == engine]
+    said = [
+        f"Failed {t['run']}: in {t['dtype']}, {t['message']}."
+        for t in own
+        if t["status"] == "failed"
+    ]
+    passed = [t for t in own if t["status"] == "passed"]
+    if passed:
+        runs = plural(len({t["run"] for t in passed}), "run")
+        steps = sum(len(t["loss"]["engine"]) for t in passed)
+        dtypes = listed(list(dict.fromkeys(t["dtype"] for t in passed)))
+        most = max(passed, key=used)
+        said.append(
+            f"Trained {runs}, {plural(steps, 'step')} in {dtypes}, within the round-off envelope, "
+            f"of which {used(most):.0%} was used at most, by {most['run']}."
+        )
+    skipped = {t["run"]: t["message"] for t in own if t["status"] == "skipped"}
+    return [*said, *(f"Did not train on {run}: {why}." for run, why in skipped.items())]
+
+
+def used(training: Report) -> float:
+    """The largest error of a run that passed, as a share of its limit."""
+    bands = [*training["gradients"].values(), *training["weights"].values()]
+    losses = training["loss"]
+    pairs = [(band["error"], band["limit"]) for band in bands]
+    pairs += zip(losses["error"], losses["limit"], strict=True)
+    return max(error / limit for error, limit in pairs)
+
+
+def matrix(report: Report) -> list[Report]:
+    """A row for every run: torch's float32 and each engine, by the deviation of the last loss."""
+    return [run | {"cells": _cells(report, run["name"])} for run in report["runs"]]
+
+
+def _cells(report: Report, run: str) -> list[Report]:
+    own = [t for t in report["trainings"] if t["run"] == run]
+    measured = [t for t in own if t["status"] == "passed"]
+    errors = [t["loss"]["torch_error"][-1] for t in measured]
+    torch = {"kind": "measured", "error": max(errors)} if errors else {"kind": "none"}
+    return [
+        torch,
+        *(_cell([t for t in own if t["engine"] == e["name"]]) for e in report["engines"]),
+    ]
+
+
+def _cell(own: list[Report]) -> Report:
+    failed = [t for t in own if t["status"] == "failed"]
+    passed = [t for t in own if t["status"] == "passed"]
+    if failed:
+        where = anchor(failed[0]["engine"], failed[0]["run"], failed[0]["dtype"])
+        return {"kind": "failed", "count": len(failed), "anchor": where}
+    if not passed:
+        return {"kind": "skipped"}
+    top = max(passed, key=lambda t: max(t["loss"]["error"]))
+    found = {"error": max(top["loss"]["error"]), "case": top["run"], "dtype": top["dtype"]}
+    return {"kind": "measured", **found}
+
+
+def census(report: Report) -> str:
+    """How many runs there were, how often they were trained, and how long that took."""
+    trained = [t for t in report["trainings"] if t["status"] != "skipped"]
+    steps = sum(len(t["loss"]["engine"]) for t in trained)
+    times = [
+        f"{engine['training_seconds']:,.0f} s on {engine['name']}" for engine in report["engines"]
+    ]
+    return (
+        f"{plural(len(report['runs']), 'training run')}, {plural(len(trained), 'training')}, "
+        f"{plural(steps, 'step')} beside torch: {listed(times)}."
+    )

@@ -1,0 +1,172 @@
+"""parity train, with one command for each task, and parity generate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..usage import loaded
+from .options import ABOVE, FOLDER, NATURAL, POSITIVE, Plan, trains
+from .presets import PRESETS
+from .settings import Settings
+
+FILE = click.Path(path_type=Path)
+SHARE = click.FloatRange(min=0, max=1, min_open=True)
+CORPORA = ("python", "shakespeare")
+CORPUS = "Python's own help, or Tiny Shakespeare, which is downloaded.  [default: python]"
+PRESET = "Size of the model, and how it is trained: tiny suits micrograd, baby a GPU."
+TOKENIZER = "char, byte, or a file: tokenizer.json, merges.txt or *.tiktoken."
+
+
+@click.group()
+def train() -> None:
+    """Train an engine, or several side by side, on one of the tasks."""
+
+
+XOR = Settings(steps=5000, batch_size=4, optimizer="SGD", lr=0.3, eval_every=500)
+
+
+@train.command()
+@trains(XOR)
+def xor(plan: Plan) -> int:
+    """The truth table of XOR, by a network of four sigmoids."""
+    from .launching import launch
+    from .xor import Xor
+
+    return launch(plan, plan.settings(XOR), Xor)
+
+
+MOONS = Settings(steps=500, batch_size=50, optimizer="Adam", lr=1e-2)
+
+
+@train.command()
+@trains(MOONS)
+def moons(plan: Plan) -> int:
+    """Which of two half moons a point belongs to, by a network of two hidden layers."""
+    from .launching import launch
+    from .moons import Moons
+
+    return launch(plan, plan.settings(MOONS), Moons)
+
+
+SALES = Settings(steps=1, batch_size=256, optimizer="Adam", schedule="cosine")
+
+
+@train.command()
+@trains(SALES, steps="5 epochs", eval_every="1 epoch", lr="0.003; 0.1 with SGD")
+@click.option("--data", "file", type=FILE, help="File of sales, tab-separated.")
+def sales(plan: Plan, file: Path | None) -> int:
+    """What a sale comes to, from a file of sales, by a network of one hidden layer."""
+    if file is None:
+        raise click.UsageError("say which sales with --data; parity data sales writes some")
+    from .data.sales import read
+    from .launching import launch, refusing
+    from .sales import SalesTotals, defaults
+
+    with refusing(OSError, ValueError):
+        found = read(file)
+        settings = plan.settings(defaults(found, plan.settings(SALES)))
+    if skipped := found.skipped():
+        click.echo(skipped, err=True)
+    return launch(plan, settings, lambda settings: SalesTotals(settings, found))
+
+
+DIGITS = Settings(steps=1000, batch_size=64, optimizer="Adam", lr=5e-3, schedule="cosine")
+
+
+@train.command()
+@trains(DIGITS)
+@click.option(
+    "--data",
+    "folder",
+    type=FOLDER,
+    help="Folder of MNIST's four files.  [default: scikit-learn's 1797 small images]",
+)
+@click.option("--download", is_flag=True, help="Download MNIST, to --data or else to the cache.")
+def digits(plan: Plan, folder: Path | None, download: bool) -> int:
+    """Which digit an image shows, by a network of two convolutions."""
+    from .data.downloads import fetch
+    from .digits import Digits
+    from .launching import launch, refusing
+
+    if download:
+        with refusing(OSError):
+            folder = fetch("mnist", folder)[0].parent
+    return launch(plan, plan.settings(DIGITS), lambda settings: Digits(settings, folder))
+
+
+@train.command()
+@trains(None)
+@click.option(
+    "--preset", type=click.Choice(tuple(PRESETS)), default="small", show_default=True, help=PRESET
+)
+@click.option("--corpus", type=click.Choice(CORPORA), default="python", help=CORPUS)
+@click.option("--data", type=FILE, help="A text of your own, in UTF-8, instead of --corpus.")
+@click.option("--tokenizer", default="char", show_default=True, help=TOKENIZER)
+def text(plan: Plan, preset: str, corpus: str, data: Path | None, tokenizer: str) -> int:
+    """A GPT that writes on from any text, character by character, byte by byte or by BPE."""
+    from .launching import launch
+    from .text import Text, read, text_of
+    from .tokenizers import chosen
+
+    def build(settings: Settings) -> Text:
+        written = text_of(corpus) if data is None else read(data)
+        return Text(settings, PRESETS[preset].sizes, written, chosen(tokenizer, written))
+
+    return launch(plan, plan.settings(PRESETS[preset].settings), build)
+
+
+NAMES = Settings(
+    steps=1000, batch_size=1, optimizer="Adam", lr=1e-2, schedule="linear", eval_every=100
+)
+
+
+@train.command()
+@trains(NAMES)
+@click.option("--data", type=FILE, help="Names of your own, one a line.  [default: some of ours]")
+def names(plan: Plan, data: Path | None) -> int:
+    """Made-up names, by a GPT of one layer that micrograd trains in a minute."""
+    from .launching import launch
+    from .names import Names, listed
+
+    return launch(plan, plan.settings(NAMES), lambda settings: Names(settings, listed(data)))
+
+
+@click.command()
+@click.option("--checkpoint", type=FILE, required=True, help="What --out was, or a file in it.")
+@click.option("--prompt", default="", help="What the model writes on from.")
+@click.option("--engine", help="What writes.  [default: what trained it]")
+@click.option("--tokens", type=NATURAL, default=200, show_default=True, help="How many, at most.")
+@click.option("--greedy", is_flag=True, help="Always the likeliest token, instead of a drawn one.")
+@click.option(
+    "--temperature", type=ABOVE, help="Below 1, likely tokens are likelier.  [default: 1]"
+)
+@click.option("--top-k", type=POSITIVE, help="Draw among so many of the likeliest tokens alone.")
+@click.option("--top-p", type=SHARE, help="Draw among the likeliest that make up this share.")
+@click.option("--seed", type=NATURAL, help="Writes the same again, on any engine.")
+def generate(
+    checkpoint: Path,
+    prompt: str,
+    engine: str | None,
+    tokens: int,
+    greedy: bool,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    seed: int | None,
+) -> None:
+    """Let a model that parity train has kept write on from a prompt."""
+    drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    given = {name: value for name, value in drawing.items() if value is not None}
+    if greedy and given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"--greedy draws nothing: leave out {options}")
+    if engine:
+        loaded([engine])
+    from .generating import generate
+    from .launching import refusing
+
+    with refusing(OSError, ValueError, ImportError):
+        sampling = {"do_sample": not greedy, **given}
+        click.echo(generate(checkpoint, engine, prompt, tokens, sampling))

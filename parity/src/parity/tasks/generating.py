@@ -1,0 +1,76 @@
+"""What a trained GPT writes on from a prompt, from nothing but the checkpoint's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import engines
+from ..engines import Adapter
+from . import tokenizers
+from .checkpoints import written
+from .training import converted, load_weights
+
+
+def generate(
+    path: Path, engine_name: str | None, prompt: str, tokens: int, sampling: Mapping[str, Any]
+) -> str:
+    """The prompt and as many tokens more, or fewer if the model says where a text ends.
+
+    path: a checkpoint, or a folder with some, of which the newest counts. engine_name: what writes;
+    by default what trained it. sampling: arguments of GPT.generate. Raises ValueError or OSError,
+    in one sentence, for a path without a GPT, and for a prompt without tokens or with a character
+    that the model does not know.
+    """
+    path = newest(path, engine_name)
+    state = reader(path).package.load(path)
+    task = state["task"]
+    if "tokenizer" not in task:
+        raise ValueError(f"{path} is of the task {task['task']}, which writes no text")
+    tokenizer = tokenizers.again(task["tokenizer"])
+    end = task["end"]
+    ids = list(tokenizer.encode(end + prompt))
+    if not ids:
+        raise ValueError("the prompt is empty: the model needs a token to write on from")
+
+    engine = engines.load(engine_name or state["engine"])
+    package = engine.package
+    model = package.gpt.GPT(package.gpt.GPTConfig(**task["model"]))
+    converted(engine, model, state["settings"]["dtype"])
+    load_weights(engine, model, {k: np.asarray(v) for k, v in state["model"].items()})
+    found = engine.numpy(model.generate(engine.tensor(np.array([ids])), tokens, **sampling))
+    new = tokenizer.decode(found[0, len(ids) :].tolist())
+    return prompt + (new.partition(end)[0] if end else new)
+
+
+def newest(path: Path, engine_name: str | None) -> Path:
+    """The newest checkpoint at a path, or in its folder of the engine or of the only one."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no {path}")
+    folders = [path, *(each for each in sorted(path.iterdir()) if each.is_dir())]
+    found = {folder: paths[-1] for folder in folders if (paths := written(folder))}
+    if not found:
+        raise FileNotFoundError(f"there is no checkpoint in {path}")
+    if engine_name and path / engine_name in found:
+        return found[path / engine_name]
+    if len(found) > 1:
+        names = ", ".join(folder.name for folder in found)
+        raise ValueError(f"several engines trained in {path}: say whose, {names}, with --engine")
+    return next(iter(found.values()))
+
+
+def reader(path: Path) -> Adapter:
+    """The first engine that reads files of this kind."""
+    for name in engines.names():
+        try:
+            engine = engines.load(name)
+        except ImportError:
+            continue
+        if engine.package.serialization.SUFFIX == path.suffix:
+            return engine
+    raise ValueError(f"{path} is not a checkpoint that an engine here can read")

@@ -1,0 +1,73 @@
+"""What the tasks that train a GPT have in common: the model, its first weights, its losses."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engines import Adapter
+from . import tokenizers
+from .settings import Settings
+from .task import Array, Task
+from .tokenizers import Tokenizer
+
+
+class Language(Task):
+    """Learns which token follows; sizes: the arguments of GPTConfig but vocab_size."""
+
+    unit = "tokens"
+    std = 0.02  # of the first weights: GPT-2's
+    end = ""  # what ends a text and comes before its first character, if texts have an end
+
+    def __init__(
+        self, settings: Settings, sizes: Mapping[str, Any], tokenizer: Tokenizer, data: str
+    ) -> None:
+        self.settings, self.tokenizer = settings, tokenizer
+        self.config = {"vocab_size": tokenizer.size, **sizes}
+        self._digest = hashlib.sha256(data.encode()).hexdigest()[:16]
+
+    def model(self, package: Any) -> Any:
+        return package.gpt.GPT(package.gpt.GPTConfig(**self.config))
+
+    def initial(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        """As GPT-2 begins: 2 · n_layer matrices add to the same stream, and are smaller for it."""
+        rng = np.random.default_rng(self.settings.seed)
+        drawn = {}
+        for name, shape in shapes.items():
+            if len(shape) == 1:
+                drawn[name] = np.zeros(shape) if name.endswith("bias") else np.ones(shape)
+                continue
+            added = name.endswith("c_proj.weight")
+            std = self.std / math.sqrt(2 * self.config["n_layer"]) if added else self.std
+            drawn[name] = rng.normal(0, std, shape)
+        return drawn
+
+    def loss(self, engine: Adapter, model: Any, batch: Sequence[Any]) -> Any:
+        _, loss = model(*batch)
+        return loss
+
+    def units(self, batch: Sequence[Array]) -> int:
+        return batch[0].size
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {
+            **super().fingerprint(),
+            "data": self._digest,
+            "model": self.config,
+            "end": self.end,
+            "tokenizer": tokenizers.state(self.tokenizer),
+        }
+
+
+def mean_loss(engine: Adapter, model: Any, batches: Sequence[tuple[Array, Array]]) -> float:
+    """The mean cross entropy of all tokens of the batches."""
+    total = count = 0.0
+    for inputs, targets in batches:
+        _, loss = model(engine.tensor(inputs), engine.tensor(targets))
+        total += engine.numpy(loss).item() * targets.size
+        count += targets.size
+    return total / count

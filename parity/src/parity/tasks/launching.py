@@ -1,0 +1,126 @@
+"""From what was asked for to what came of it: checkpoints, the training itself, and its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from .. import files
+from ..usage import loaded, printed, writable
+from .checkpoints import Checkpoints, difference
+from .options import Plan
+from .progress import Display
+from .results import data, table
+from .running import run
+from .settings import Settings
+from .task import Task
+from .training import DivergedError, Training
+
+
+def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) -> int:
+    """Train what build makes of the settings; the exit status.
+
+    Raises ClickException, which is status 2, for what cannot be done as asked.
+    """
+    engines = loaded(plan.engines)
+    checkpoints: dict[str, Checkpoints] = {}
+    if plan.out is not None:
+        writable(plan.out)
+        checkpoints = {each.name: Checkpoints(plan.out / each.name, each) for each in engines}
+        if not plan.resume:
+            require_new(plan.out, checkpoints)
+    with refusing(OSError, ValueError, ImportError):
+        task = build(settings)
+        trainings = [Training(each, task) for each in engines]
+        if plan.resume:
+            go_on(trainings, checkpoints)
+    title = f"{task.name} on {', '.join(plan.engines)}"
+    first = min(each.step for each in trainings)
+    try:
+        with refusing(OSError), Display(title, settings, first, task.unit) as display:
+            run(trainings, checkpoints, display)
+    except DivergedError as error:
+        click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
+        return 1
+    except KeyboardInterrupt:
+        click.echo(f"\nparity: {kept(checkpoints, 'the same command and --resume')}", err=True)
+        raise
+    except click.ClickException as error:
+        again = kept(checkpoints, "--resume, once that is mended,")
+        raise click.ClickException(f"{error.message}; {again}") from error
+    printed(table(trainings))
+    for training in trainings:
+        if closing := training.closing():
+            name = "" if len(trainings) == 1 else f"{training.engine.name}:\n"
+            click.echo(f"\n{name}{closing}")
+    if plan.out is not None:
+        write(trainings, plan.out)
+    return 0
+
+
+def require_new(out: Path, checkpoints: Mapping[str, Checkpoints]) -> None:
+    """Refuse a folder in which one of the engines has trained already."""
+    for each in checkpoints.values():
+        if paths := each.paths():
+            raise click.UsageError(
+                f"{paths[-1]} is from a training already: --resume goes on from there, "
+                "or choose another --out"
+            )
+
+
+def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints]) -> None:
+    """Take every training to its newest checkpoint; raises ValueError where it is of another."""
+    for training in trainings:
+        store = checkpoints[training.engine.name]
+        state = store.load()
+        if state is None:
+            click.echo(f"no checkpoint in {store.folder} yet: from the beginning", err=True)
+            continue
+        if differs := difference(state, training.task):
+            raise ValueError(f"{store.folder} is of another training: with {differs}")
+        if state["step"] > training.task.settings.steps:
+            raise ValueError(
+                f"{store.folder} is at step {state['step']} already, "
+                f"beyond --steps {training.task.settings.steps}"
+            )
+        training.load_state_dict(state)
+
+
+def kept(checkpoints: Mapping[str, Checkpoints], again: str = "") -> str:
+    """Which checkpoints there are; again: how to go on from there."""
+    newest = [str(paths[-1]) for each in checkpoints.values() if (paths := each.paths())]
+    if not newest:
+        return "no checkpoint was written"
+    if again:
+        return f"{again} goes on from {', '.join(newest)}"
+    return f"the last checkpoint before it is {', '.join(newest)}"
+
+
+def write(trainings: Sequence[Training], out: Path) -> None:
+    """Write metrics.json and curve.png."""
+    from .curve import png
+
+    with refusing(OSError):
+        text = json.dumps(data(trainings), indent=1, ensure_ascii=False)
+        files.replace(out / "metrics.json", [text.encode()])
+        files.replace(out / "curve.png", [png(trainings)])
+    click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {out}")
+
+
+@contextmanager
+def refusing(*kinds: type[Exception]) -> Iterator[None]:
+    """Say in one sentence what cannot be read, written or used: errors of these kinds."""
+    try:
+        yield
+    except kinds as error:
+        raise click.ClickException(sentence(error)) from error
+
+
+def sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

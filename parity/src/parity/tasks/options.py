@@ -1,0 +1,82 @@
+"""The options that every task has on the command line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..usage import several
+from .settings import DTYPES, OPTIMIZERS, SCHEDULES, Settings
+
+POSITIVE, NATURAL = click.IntRange(min=1), click.IntRange(min=0)
+REAL, ABOVE = click.FloatRange(min=0), click.FloatRange(min=0, min_open=True)
+OPTIONS: dict[str, tuple[click.ParamType, str]] = {
+    "steps": (POSITIVE, "Steps of the optimizer."),
+    "batch_size": (POSITIVE, "How much of the data goes into one batch."),
+    "accumulate": (POSITIVE, "Batches whose gradients make one step."),
+    "optimizer": (click.Choice(OPTIMIZERS, case_sensitive=False), "What follows the gradients."),
+    "lr": (ABOVE, "Learning rate."),
+    "schedule": (click.Choice(tuple(SCHEDULES)), "How it falls, down to a tenth."),
+    "warmup": (NATURAL, "Steps in which it rises at first."),
+    "weight_decay": (REAL, "Weight decay."),
+    "clip": (REAL, "Largest norm of the gradients; 0 leaves them as they are."),
+    "eval_every": (NATURAL, "Steps from one evaluation to the next; 0: only at the end."),
+    "checkpoint_every": (NATURAL, "Steps from one checkpoint to the next; 0: only at the end."),
+    "seed": (NATURAL, "Of the initial weights, the batches and dropout."),
+    "dtype": (click.Choice(DTYPES), "Of the weights, where the engine has a choice."),
+}
+ENGINES = ("minigrad",)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+OUT = "Folder for checkpoints, metrics.json and curve.png.  [default: nothing is kept]"
+RESUME = "Go on from the checkpoints in --out."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for: which engines, the settings that were given, and where to keep it."""
+
+    engines: tuple[str, ...]
+    given: dict[str, Any]
+    out: Path | None
+    resume: bool
+
+    def settings(self, defaults: Settings) -> Settings:
+        return replace(defaults, **self.given)
+
+
+def trains(
+    defaults: Settings | None, **depends: str
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Options for a command that trains, which gets a Plan before the options of its own.
+
+    defaults: what --help says of them; None where they depend on a preset. depends: what it says
+    of those that depend on other things.
+    """
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(command)
+        def planned(engine: tuple[str, ...], out: Path | None, resume: bool, **options: Any) -> int:
+            if resume and out is None:
+                raise click.UsageError("--resume goes on from what --out has: say which")
+            asked = {name: options.pop(name) for name in OPTIONS}
+            given = {name: value for name, value in asked.items() if value is not None}
+            return command(Plan(engine or ENGINES, given, out, resume), **options)
+
+        found: Callable[..., int] = planned
+        found = click.option("--resume", is_flag=True, help=RESUME)(found)
+        found = click.option("--out", type=FOLDER, help=OUT)(found)
+        for name, (kind, help) in reversed(OPTIONS.items()):
+            preset = "the preset's" if defaults is None else getattr(defaults, name)
+            default = depends.get(name, preset)
+            flag = f"--{name.replace('_', '-')}"
+            found = click.option(flag, type=kind, help=f"{help}  [default: {default}]")(found)
+        help = f"Engines; several train side by side.  [default: {','.join(ENGINES)}]"
+        return several("--engine", help)(found)
+
+    assert set(OPTIONS) == {field.name for field in fields(Settings)}
+    return decorate

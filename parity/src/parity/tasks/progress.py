@@ -1,0 +1,77 @@
+"""How a training is coming along: a bar for people, lines for a file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from .settings import Settings
+from .training import Training
+
+LINES = 10  # where no evaluations divide the training
+
+
+class Display:
+    """Watches a training from its step on, on stderr; unit: what the task counts."""
+
+    def __init__(self, title: str, settings: Settings, step: int, unit: str) -> None:
+        self.settings, self.first, self.unit = settings, step, unit
+        self.every = settings.eval_every or max(settings.steps // LINES, 1)
+        self.units, self.started = 0, time.perf_counter()
+        self.latest = ""  # metrics
+        self.console = Console(stderr=True)
+        columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), "{task.description}")
+        self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.row = self.bar.add_task("", total=settings.steps, completed=step)
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def stepped(self, step: int, trainings: Sequence[Training], units: int) -> None:
+        self.units += units
+        passed = time.perf_counter() - self.started
+        left = passed / (step - self.first) * (self.settings.steps - step)
+        losses = named(trainings, [number(each.history.losses[-1]) for each in trainings])
+        speed = f"{self.units / passed:,.0f} {self.unit}/s"
+        parts = (f"loss {losses}", self.latest, speed, f"{clock(left)} left")
+        said = " · ".join(filter(None, parts))
+        self.bar.update(self.row, completed=step, description=said)
+        if self.bar.disable and self.settings.due(step, self.every):
+            self.console.print(f"step {step} of {self.settings.steps}: {said}", soft_wrap=True)
+
+    def evaluated(self, step: int, trainings: Sequence[Training]) -> None:
+        self.latest = " · ".join(
+            f"{name} {named(trainings, [number(each.metrics[name]) for each in trainings])}"
+            for name in trainings[0].metrics
+        )
+
+
+def named(trainings: Sequence[Training], values: Sequence[str]) -> str:
+    """Each value after its engine's name, where there are several."""
+    if len(trainings) == 1:
+        return values[0]
+    return ", ".join(f"{t.engine.name} {v}" for t, v in zip(trainings, values, strict=True))
+
+
+def number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

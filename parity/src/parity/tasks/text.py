@@ -1,0 +1,92 @@
+"""Text: a GPT learns to write on from a file of text, character by character or as you choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import corpus
+from ..engines import Adapter
+from .data import downloads
+from .language import Language, mean_loss
+from .settings import Settings
+from .task import Array
+from .tokenizers import Tokenizer
+
+WINDOWS = 256  # of the validation part that an evaluation looks at, at most
+SAMPLE = 200  # tokens that are written at the end
+
+
+class Text(Language):
+    """The last tenth of the text is for validation; a batch is windows from all over the rest.
+
+    Raises ValueError for a text that is too short for a window in both parts.
+    """
+
+    name = "text"
+
+    def __init__(
+        self, settings: Settings, sizes: dict[str, Any], text: str, tokenizer: Tokenizer
+    ) -> None:
+        super().__init__(settings, sizes, tokenizer, text)
+        ids = np.array(tokenizer.encode(text), np.int64)
+        self.training, self.validation = np.split(ids, [len(ids) * 9 // 10])
+        self.context: int = sizes["block_size"]
+        if len(self.validation) <= self.context:
+            raise ValueError(
+                f"the text is too short: its last tenth, for validation, has "
+                f"{len(self.validation)} tokens, and a context is {self.context} and one more"
+            )
+
+    def batch(self, number: int) -> Sequence[Array]:
+        rng = np.random.default_rng((self.settings.seed, number))
+        starts = rng.integers(0, len(self.training) - self.context, self.settings.batch_size)
+        return windows(self.training, starts, self.context)
+
+    def evaluate(self, engine: Adapter, model: Any) -> dict[str, float]:
+        """The loss on windows that lie evenly over the validation part, the same every time."""
+        places = len(self.validation) - self.context
+        count = min(WINDOWS, -(-places // self.context))
+        starts = np.linspace(0, places - 1, count).astype(int)
+        size = self.settings.batch_size
+        parts = [starts[i : i + size] for i in range(0, count, size)]
+        batches = [windows(self.validation, part, self.context) for part in parts]
+        return {"validation loss": mean_loss(engine, model, batches)}
+
+    def closing(self, engine: Adapter, model: Any) -> str:
+        """What the model writes after the first token of the validation part."""
+        prompt = engine.tensor(self.validation[None, :1])
+        written = model.generate(prompt, SAMPLE, do_sample=True, seed=self.settings.seed)
+        return self.tokenizer.decode(engine.numpy(written)[0, 1:].tolist())
+
+
+def text_of(name: str) -> str:
+    """A text by name: "python" comes with every Python, "shakespeare" is downloaded once."""
+    if name == "python":
+        return corpus.text()
+    (path,) = downloads.fetch(name)
+    return read(path)
+
+
+def windows(ids: Array, starts: Array, context: int) -> tuple[Array, Array]:
+    """The ids from each start on, and those that follow each, both (starts, context)."""
+    found = ids[starts[:, None] + np.arange(context + 1)]
+    return found[:, :-1], found[:, 1:]
+
+
+def read(path: Path) -> str:
+    """The text of a file; raises OSError or ValueError, in one sentence, where there is none."""
+    content = path.read_bytes()
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        byte = content[error.start]
+        raise ValueError(
+            f"{path} is not UTF-8: there is the byte {byte:#04x} at {error.start}"
+        ) from None
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return text

@@ -1,0 +1,147 @@
+"""One engine's training of a task: a model, an optimizer, and how far they are."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..engines import Adapter
+from .task import Array, Task
+
+
+class DivergedError(ArithmeticError):
+    """A training has come to numbers that are none: going on would be of no use."""
+
+
+@dataclass
+class History:
+    """What a training was like: the loss and the seconds of each step, metrics of some."""
+
+    losses: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    metrics: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    def state_dict(self) -> dict[str, Any]:
+        numbers = {"losses": np.array(self.losses), "seconds": np.array(self.seconds)}
+        return {**numbers, "metrics": self.metrics}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> History:
+        losses, seconds = (np.asarray(state[name]).tolist() for name in ("losses", "seconds"))
+        return cls(losses, seconds, state["metrics"])
+
+
+class Training:
+    """A task under way on one engine; every engine begins with the same weights.
+
+    step: how many are done.
+    """
+
+    def __init__(self, engine: Adapter, task: Task) -> None:
+        self.engine, self.task, self.step, self.history = engine, task, 0, History()
+        package, settings = engine.package, task.settings
+        self.model = task.model(package)
+        self.dtype = converted(engine, self.model, settings.dtype)
+        parameters = dict(self.model.named_parameters())
+        shapes = {name: engine.numpy(each).shape for name, each in parameters.items()}
+        load_weights(engine, self.model, task.initial(shapes))
+        optimizer = getattr(package.optim, settings.optimizer)
+        decay = settings.weight_decay
+        self.optimizer = optimizer(self.model.parameters(), lr=settings.lr, weight_decay=decay)
+        self.scheduler = package.optim.lr_scheduler.LambdaLR(self.optimizer, settings.factor)
+        package.manual_seed(settings.seed)  # for dropout
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The latest ones."""
+        return self.history.metrics[max(self.history.metrics)]
+
+    def advance(self, batches: Sequence[Sequence[Array]]) -> float:
+        """Make one step of the gradients of all batches together; their mean loss before it.
+
+        Raises DivergedError, before anything changes, if that is no number.
+        """
+        started = time.perf_counter()
+        engine, clip = self.engine, self.task.settings.clip
+        self.model.train()
+        self.optimizer.zero_grad()
+        losses = []
+        for batch in batches:
+            loss = self.task.loss(engine, self.model, [engine.tensor(array) for array in batch])
+            value = engine.numpy(loss)
+            engine.backward(loss, np.full_like(value, 1 / len(batches)))
+            losses.append(value.item())
+        mean = math.fsum(losses) / len(losses) if all(map(math.isfinite, losses)) else math.nan
+        if not math.isfinite(mean):
+            raise DivergedError(f"{engine.name}: the loss of step {self.step + 1} is not a number")
+        if clip:
+            engine.package.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        self.optimizer.step()
+        self.scheduler.step()
+        self.step += 1
+        self.history.losses.append(mean)
+        self.history.seconds.append(time.perf_counter() - started)
+        return mean
+
+    def evaluate(self) -> dict[str, float]:
+        """Measure what the task asks of the model as it is now, and note it."""
+        self.model.eval()
+        with self.engine.package.no_grad():
+            self.history.metrics[self.step] = self.task.evaluate(self.engine, self.model)
+        return self.metrics
+
+    def closing(self) -> str:
+        self.model.eval()
+        with self.engine.package.no_grad():
+            return self.task.closing(self.engine, self.model)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next steps depend on, and the history.
+
+        Raises DivergedError if a weight is no number: who goes on from there gets nowhere.
+        """
+        for name, parameter in self.model.named_parameters():
+            if not np.isfinite(self.engine.numpy(parameter)).all():
+                raise DivergedError(
+                    f"{self.engine.name}: {name} is not all numbers after step {self.step}"
+                )
+        return {
+            "task": self.task.fingerprint(),
+            "settings": self.task.settings.decisive(),
+            "engine": self.engine.name,
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "random": self.engine.package.get_rng_state(),
+            "history": self.history.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of the same task, settings and engine."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.engine.package.set_rng_state(state["random"])
+        self.step, self.history = state["step"], History.of(state["history"])
+
+
+def converted(engine: Adapter, model: Any, dtype: str) -> str:
+    """Convert a model to the dtype, unless the engine has but one; which it is then of."""
+    if len(engine.dtypes) == 1:
+        return engine.dtypes[0]
+    model.to(engine.tensor(np.zeros(1, dtype)).dtype)
+    return dtype
+
+
+def load_weights(engine: Adapter, model: Any, weights: Mapping[str, Array]) -> None:
+    """Give a model the weights that have these names; a tied one goes by one of its own."""
+    # torch's state_dict is of tensors, and it takes no arrays.
+    ours = all(isinstance(value, np.ndarray | list) for value in model.state_dict().values())
+    state = {name: value if ours else engine.tensor(value) for name, value in weights.items()}
+    model.load_state_dict(state, strict=False)

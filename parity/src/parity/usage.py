@@ -1,0 +1,82 @@
+"""What the commands have in common: options that take names, refusals, and how a table is shown."""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .engines import Adapter
+
+# A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
+UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
+
+
+class Names(click.ParamType):
+    """Names separated by commas."""
+
+    name = "NAME[,NAME]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        names = tuple(value.split(","))
+        if not all(names):
+            self.fail("a name is empty", param, ctx)
+        return names
+
+
+def several(name: str, help: str) -> Callable[[Any], Any]:
+    """An option that takes names: separated by commas, or given again."""
+
+    def flat(ctx: Any, param: Any, value: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for group in value for name in group))
+
+    return click.option(name, type=Names(), multiple=True, callback=flat, help=help)
+
+
+def loaded(names: Sequence[str]) -> list[Adapter]:
+    """The engines of these names, or all but torch; refuses unknown ones and missing packages."""
+    from . import engines as registry
+
+    every = registry.names()
+    known("engine", names, every)
+    try:
+        return [registry.load(name) for name in names or (n for n in every if n != "torch")]
+    except UNUSABLE as error:
+        raise click.UsageError(str(error)) from error
+
+
+def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
+    """Refuse a name that is not among every."""
+    for name in names:
+        if name not in every:
+            raise click.UsageError(unknown(kind, name, every))
+
+
+def unknown(kind: str, name: str, every: Sequence[str]) -> str:
+    """That there is no such name, and which there are, or which of many are near it."""
+    near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
+    hint = f"; {'there are' if near == every else 'near it:'} {', '.join(near)}" if near else ""
+    return f"no {kind} {name!r}{hint}"
+
+
+def writable(directory: Path) -> None:
+    """Make the directory; refuse one that cannot be written to before any work is done."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise click.UsageError(f"cannot write to {directory}: {error.strerror}") from error
+
+
+def printed(table: Table) -> None:
+    """Print a table, whole: a file has no width to fit."""
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=200)).print(table)
