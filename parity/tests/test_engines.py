@@ -251,3 +251,19 @@ def test_an_argument_that_an_engine_does_not_have_is_named(engine: Adapter, name
         engine.call("softmax", x, axis=1)
     with pytest.raises(NotImplementedError, match=f"{name}: dropout has 3 positional arguments"):
         engine.call("dropout", x, 0.5, True, False)
+
+
+@pytest.mark.parametrize("op", ["scatter", "scatter_add"])
+@pytest.mark.parametrize("name", sorted({*engines.OURS} - {"torch"}))
+def test_what_of_src_has_no_index_gets_no_gradient(name: str, op: str) -> None:
+    # No case of the spec: torch gives such a gradient the shape of the index, and refuses it.
+    engine = engines.load(name)
+    x = engine.tensor(np.zeros((2, 3)), requires_grad=True)
+    src = engine.tensor(np.ones((3, 2)), requires_grad=True)
+    output = engine.call(op, x, 1, engine.tensor(np.array([[2], [0]])), src)
+
+    engine.backward(output, np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]))
+
+    found = engine.grad(src)
+    assert found is not None
+    assert found.tolist() == [[3.0, 0.0], [4.0, 0.0], [0.0, 0.0]]

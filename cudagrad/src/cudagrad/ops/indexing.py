@@ -251,9 +251,7 @@ def _gathered(x: Any, along: int, index: Any) -> Any:
 
 def _dsrc(dout: Any, index: Any, along: int, shape: Any) -> Any:
     """The gradient of scatter's src, of which only the part of index's shape was read."""
-    taken = arrays.gather_along(dout, index, along)
-    if index.shape == shape:
-        return taken
     dsrc = arrays.zeros(shape, dout.dtype)
+    taken = arrays.gather_along(dout, index, along)
     arrays.copy_into(taken, dsrc, 0, arrays.strides(shape))
     return dsrc

@@ -252,7 +252,7 @@ def _fresh(
     if seed is not None:
         engine.package.manual_seed(seed)
     state = building.layer(engine, part, case, dtype).state_dict()
-    return {name: np.array(value) for name, value in state.items()}
+    return {name: np.asarray(value).copy() for name, value in state.items()}
 
 
 def _judge_law(name: str, numbers: Array, law: Uniform | Normal | Always) -> None:
