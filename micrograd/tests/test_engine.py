@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Never
 
 import pytest
 
 import micrograd
-from micrograd import Value, nn, no_grad, ops, scalar
+from micrograd import Value, collector_paused, draw, nn, no_grad, ops, scalar
 from micrograd.lists import unnest
 
 
@@ -69,11 +70,20 @@ def test_a_graph_is_freed_as_it_is_swept() -> None:
     assert x.grad == 32.0
 
 
-def test_a_refused_backward_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda freed, y: freed + y * y,
+        lambda freed, y: y + freed,  # y is met first
+        lambda freed, y: (y * y) * (y + freed),
+        lambda freed, y: ops.matmul([[y, y * y]], [[freed], [y]])[0][0],
+    ],
+)
+def test_a_refused_backward_changes_nothing(op) -> None:
     x, y = leaf(), leaf()
     freed = x * x
     freed.backward()
-    out = freed + y * y
+    out = op(freed, y)
     with pytest.raises(RuntimeError, match="freed"):
         out.backward()
 
@@ -218,9 +228,125 @@ def test_a_wide_fan() -> None:
     assert x.grad == sum(range(10_000))
 
 
-def test_a_long_chain_is_deallocated() -> None:
+@pytest.mark.parametrize("swept", [True, False])
+def test_a_chain_of_a_million(swept) -> None:
     """Freeing the last Value frees the one before it, and so on: it must not use up the stack."""
-    y = leaf()
+    x = y = leaf()
     for _ in range(1_000_000):
         y = -y
+    if swept:
+        y.backward()
     del y
+
+    assert x.grad == (1.0 if swept else None)
+
+
+def test_a_sum_of_products_is_swept_term_by_term() -> None:
+    xs, ys = [leaf(2.0), leaf(3.0), leaf(4.0)], [leaf(5.0), leaf(6.0), leaf(7.0)]
+    products = [x * y for x, y in zip(xs, ys, strict=True)]
+    both = products[0] + products[1]
+    out = both + products[2]
+
+    assert (out.parents, out.slopes) == ((both, xs[2], ys[2]), (1.0, 7.0, 4.0))
+    (out + products[2] + both).backward()
+    assert [x.grad for x in xs] == [10.0, 12.0, 14.0]
+    assert [y.grad for y in ys] == [4.0, 6.0, 8.0]
+
+
+def test_a_product_that_only_one_factor_moves_is_added_as_it_is() -> None:
+    x, product = leaf(), leaf(3.0) * Value(5.0)
+    out = x + product
+
+    assert (out.parents, out.slopes) == ((x, product), (1.0, 1.0))
+
+
+def test_dot_products_made_together_are_swept_one_by_one() -> None:
+    x = micrograd.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    w = micrograd.tensor([[5.0, 6.0], [7.0, 8.0], [9.0, 10.0]], requires_grad=True)
+    y = ops.linear(x, w)
+    y[0][1].backward()
+    assert (micrograd.grad(x), micrograd.grad(w)) == (
+        [[7.0, 8.0], [0.0, 0.0]],
+        [[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]],
+    )
+    y[1][2].backward()
+
+    assert micrograd.grad(x) == [[7.0, 8.0], [9.0, 10.0]]
+    assert micrograd.grad(w) == [[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]
+    with pytest.raises(RuntimeError, match="freed"):
+        y[1][2].backward()
+
+
+def test_dot_products_of_what_partly_requires_a_gradient() -> None:
+    x = leaf()
+    [out] = scalar.dots([(x * 1, Value(2.0))], [(Value(3.0), x)])
+    out.backward()
+
+    assert x.grad == 3.0 + 2.0
+    assert not scalar.dots([[Value(1.0)]], [[Value(2.0)]])[0].requires_grad
+    with no_grad():
+        assert not scalar.dots([[x]], [[x]])[0].requires_grad
+
+
+def test_what_was_chosen_does_not_change_with_the_leaf() -> None:
+    x = leaf(2.0)
+    chosen = ops.where([True], [x], [0.0])
+    x.data = 5.0
+
+    assert micrograd.tolist(chosen) == [2.0]
+
+
+def test_a_factor_that_was_freed_is_noticed() -> None:
+    x = leaf()
+    y = x * x
+    y.backward()
+    [out] = scalar.dots([[y]], [[x]])
+    with pytest.raises(RuntimeError, match="freed"):
+        out.backward()
+
+    assert x.grad == 4.0
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_as_it_was_after_a_pause(enabled) -> Never:
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with collector_paused():
+            with collector_paused():
+                assert not gc.isenabled()
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+        with pytest.raises(KeyError), collector_paused():
+            raise KeyError
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_draw() -> None:
+    x = leaf(2.0)
+    y = x * x + 1
+
+    assert draw(y).splitlines() == [
+        "digraph {",
+        "  rankdir=LR; node [shape=box]",
+        '  v0 [label="2" shape=ellipse]',
+        '  v1 [label="4"]',
+        '  v0 -> v1 [label="2"]',
+        '  v0 -> v1 [label="2"]',
+        '  v2 [label="5"]',
+        '  v1 -> v2 [label="1"]',
+        "}",
+    ]
+
+
+def test_a_fast_product_is_drawn_as_any_other() -> None:
+    xs, ys = [leaf(2.0), Value(3.0), leaf(4.0)], [leaf(5.0), leaf(6.0), Value(7.0)]
+    [fast] = scalar.dots([xs], [ys])
+
+    assert draw(fast) == draw(scalar.dot(xs, ys))
+    assert draw(fast).count("->") == 4
+    fast.backward()
+    with pytest.raises(RuntimeError, match="freed"):
+        draw(fast)

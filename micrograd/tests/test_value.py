@@ -83,6 +83,21 @@ def gradients(function: Callable[..., Value], *numbers: float) -> tuple[float, l
         (lambda *xs: scalar.prod(xs), (2.0, 0.0, 4.0), 0.0, (0.0, 8.0, 0.0)),
         (lambda *xs: scalar.prod(xs), (0.0, 0.0, 4.0), 0.0, (0.0, 0.0, 0.0)),
         (lambda *xs: scalar.logsumexp(xs), (1e3, 1e3), 1e3 + math.log(2.0), (0.5, 0.5)),
+        (
+            lambda *xs: scalar.logsumexp(xs[:2], xs[2]),
+            (3.0, 3.0, 1.0),
+            2.0 + math.log(2.0),
+            (0.5, 0.5, -1.0),
+        ),
+        (scalar.scaled_ratio, (6.0, 2.0, 5.0), 15.0, (2.5, -7.5, 3.0)),
+        (lambda x: scalar.exp_of(x, 2.0, 6.0), (3.0,), 1.0, (2.0,)),
+        (lambda a, b, c: a + b * c, (2.0, 3.0, 4.0), 14.0, (1.0, 4.0, 3.0)),
+        (
+            lambda a, b, c, d: scalar.dots([(a, b)], [(c, d)])[0],
+            (2.0, 3.0, 4.0, 5.0),
+            23.0,
+            (4.0, 5.0, 2.0, 3.0),
+        ),
     ],
 )
 def test_value_and_slopes(function, numbers, value, slopes) -> None:

@@ -19,7 +19,7 @@ LAYERS = {
     "micrograd": (
         ("random", "floats"),
         ("engine",),
-        ("scalar", "lists", "arguments"),
+        ("scalar", "lists", "arguments", "drawing"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),
@@ -55,6 +55,7 @@ LAYERS = {
         ("checks",),
         ("mutants", "fuzz", "tasks"),
         ("report",),
+        ("bench",),
         ("cli", "plugin", "__init__"),
     ),
 }
@@ -86,6 +87,7 @@ OUTSIDE = {
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
         "click": [
+            "bench.commands",
             "cli",
             "usage",
             "tasks.commands",
@@ -93,7 +95,7 @@ OUTSIDE = {
             "tasks.launching",
             "tasks.options",
         ],
-        "rich": ["cli", "usage", "tasks.progress", "tasks.results"],
+        "rich": ["bench.commands", "cli", "usage", "tasks.progress", "tasks.results"],
         "matplotlib": ["tasks.curve"],
         "tokenizers": ["tasks.tokenizers"],
         "jinja2": ["report"],
@@ -107,6 +109,7 @@ INSIDE = {
     "minigrad.serialization": "who only computes needs NumPy alone",
     "cudagrad.serialization": "who only computes needs NumPy and numba alone",
     "parity.cli": "the command must start, and refuse bad usage, without waiting for torch",
+    "parity.bench.commands": "the command must start, and refuse bad usage, without NumPy",
     "parity.usage": "the command must start, and refuse bad usage, without waiting for NumPy",
     "parity.tasks.commands": "the command must start, and refuse bad usage, without NumPy",
     "parity.tasks.data.commands": "the command must start, and refuse bad usage, without NumPy",

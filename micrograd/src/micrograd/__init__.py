@@ -11,7 +11,8 @@ save and load keep what trained, and the state of the generator, in a file of JS
 """
 
 from . import gpt, nn, ops, optim
-from .engine import Value, no_grad, node
+from .drawing import draw
+from .engine import Value, collector_paused, no_grad, node
 from .lists import backward, grad, shape, tensor, tolist
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
@@ -19,6 +20,8 @@ from .serialization import load, save
 __all__ = [
     "Value",
     "backward",
+    "collector_paused",
+    "draw",
     "get_rng_state",
     "gpt",
     "grad",

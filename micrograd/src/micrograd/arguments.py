@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-from .engine import Value, as_value
-from .lists import Flat, Shape, Tensor, is_bool, is_integer, kind, stretch, unnest
+from .engine import Value
+from .lists import Flat, Shape, Tensor, as_values, is_bool, is_integer, kind, stretch, unnest
 
 Dims = int | Sequence[int] | None
 
@@ -112,7 +112,7 @@ def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
         raise TypeError(f"{op}: expected a tensor, not {type(x).__name__}")
     if items and is_integer(items):
         raise TypeError(f"{op}: expected floats, not {type(items[0]).__name__}s")
-    return [as_value(item) for item in items], shape
+    return as_values(items), shape
 
 
 def alike(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:

@@ -7,7 +7,27 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import mul
+from typing import Any
+
+
+def _sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
+    return sum(map(mul, xs, ys), 0.0)
+
+
+def _sumprods(xs: Sequence[float], rows: Iterable[Sequence[float]]) -> list[float]:
+    return [sum(map(mul, xs, row), 0.0) for row in rows]
+
+
+def _sumprods_in_c(xs: Sequence[float], rows: Iterable[Sequence[float]]) -> list[float]:
+    return [_in_c(xs, row) for row in rows]
+
+
+# The sum of the products of two rows, and of one row and each of several: math has it since 3.12.
+_in_c: Any = getattr(math, "sumprod", None)
+sumprod: Callable[[Sequence[float], Sequence[float]], float] = _in_c or _sumprod
+sumprods = _sumprods_in_c if _in_c else _sumprods
 
 
 def exp(x: float) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, chain
+from math import prod
 from typing import Any
 
 from .engine import Value, as_float, as_value, outputs, sweep
@@ -25,15 +26,19 @@ _NESTED = (list, tuple)
 
 def unnest(x: Tensor) -> tuple[list[Any], Shape]:
     """The items of x and its shape; raises ValueError where lists of one level differ in length."""
-    items, shape = [x], []
-    while items and isinstance(items[0], _NESTED):
-        n = len(items[0])
-        if not all(isinstance(item, _NESTED) and len(item) == n for item in items):
+    items: list[Any] = [x]
+    shape: list[int] = []
+    while items:
+        nested = {issubclass(of, _NESTED) for of in set(map(type, items))}
+        if len(nested) > 1:
+            raise ValueError("some items of one level are lists, some are not")
+        if not all(nested):
+            break
+        lengths = set(map(len, items))
+        if len(lengths) > 1:
             raise ValueError("the lists of one level differ in length")
         items = list(chain.from_iterable(items))
-        shape.append(n)
-    if any(isinstance(item, _NESTED) for item in items):
-        raise ValueError("some items of one level are lists, some are not")
+        shape.extend(lengths)
     return items, tuple(shape)
 
 
@@ -56,7 +61,12 @@ def nest(items: Sequence[Any], shape: Shape) -> Tensor:
 def values(x: Tensor) -> tuple[list[Value], Shape]:
     """unnest(x) with numbers as constant Values; raises TypeError for what is no number."""
     items, shape = unnest(x)
-    return [as_value(item) for item in items], shape
+    return as_values(items), shape
+
+
+def as_values(items: list[Any]) -> list[Value]:
+    """items with numbers as constant Values."""
+    return items if set(map(type, items)) == {Value} else list(map(as_value, items))
 
 
 def operands(*tensors: Tensor) -> tuple[list[Flat], bool]:
@@ -67,8 +77,10 @@ def operands(*tensors: Tensor) -> tuple[list[Flat], bool]:
     flat: list[Flat] = [unnest(tensor) for tensor in tensors]
     exact = all(is_integer(items) for items, _ in flat)
     if not all(is_bool(items) for items, _ in flat):
-        number: Callable[[Any], Any] = int if exact else as_value
-        flat = [(list(map(number, items)), shape) for items, shape in flat]
+        flat = [
+            (list(map(int, items)) if exact else as_values(list(items)), shape)
+            for items, shape in flat
+        ]
     return flat, exact
 
 
@@ -134,24 +146,35 @@ def partition(shape: Shape, dims: Sequence[int]) -> tuple[list[int], list[int]]:
 
 def rows(items: Sequence[Any], shape: Shape, dims: Sequence[int]) -> list[list[Any]]:
     """The elements in groups that differ only in their coordinates along dims."""
+    size = _length_of_last(shape, dims)
+    if size:
+        return [list(items[start : start + size]) for start in range(0, len(items), size)]
     others, along = partition(shape, dims)
     return [[items[start + offset] for offset in along] for start in others]
 
 
 def map_rows(
-    function: Callable[[list[Value]], Iterable[Value]],
+    function: Callable[[Sequence[Value]], Iterable[Value]],
     items: Sequence[Value],
     shape: Shape,
     dims: Sequence[int],
 ) -> Tensor:
     """The tensor in which each group along dims is replaced by function(group)."""
+    groups = map(function, rows(items, shape, dims))
+    if _length_of_last(shape, dims):
+        return nest(list(chain.from_iterable(groups)), shape)
     others, along = partition(shape, dims)
     result = list(items)
-    for start in others:
-        group = function([items[start + offset] for offset in along])
+    for start, group in zip(others, groups, strict=True):
         for offset, item in zip(along, group, strict=True):
             result[start + offset] = item
     return nest(result, shape)
+
+
+def _length_of_last(shape: Shape, dims: Sequence[int]) -> int:
+    """How many elements in a row a group along dims is; 0 if they do not lie in a row."""
+    first = len(shape) - len(dims)
+    return prod(shape[first:]) if list(dims) == list(range(first, len(shape))) else 0
 
 
 # What micrograd offers of a nested list, as torch's methods of a Tensor

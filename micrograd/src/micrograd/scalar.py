@@ -8,21 +8,30 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from numbers import Real
 from operator import attrgetter
 from operator import mul as product
 from typing import Any
 
-from . import floats
+from . import engine, floats
 from .engine import Value, as_value, node
 
+Rows = Sequence[Sequence[Value]]
+
 _data = attrgetter("data")
+_requires_grad = attrgetter("requires_grad")
 _LARGEST = sys.float_info.max
 LEAST = 9.999999960041972e-13  # 1e-12 in float32, as torch has it for every dtype
 
 
 def add(x: Value, y: Value) -> Value:
+    """x + y; of a product as y the two factors become parents, in its place.
+
+    So a sum of products, written term by term, is swept as one Value for each term, not as two.
+    """
+    if type(y.slopes) is tuple and len(y.slopes) == 2 == len(y.parents):
+        return node(x.data + y.data, (x, *y.parents), (1.0, *y.slopes))
     return node(x.data + y.data, (x, y), (1.0, 1.0))
 
 
@@ -38,6 +47,13 @@ def div(x: Value, y: Value) -> Value:
     ratio = floats.divide(x.data, y.data)
     slopes = floats.divide(1.0, y.data), floats.divide(-ratio, y.data)
     return node(ratio, (x, y), slopes)
+
+
+def scaled_ratio(x: Value, y: Value, scale: Value) -> Value:
+    """x / y · scale."""
+    ratio = floats.divide(x.data, y.data)
+    slope = floats.divide(scale.data, y.data)
+    return node(ratio * scale.data, (x, y, scale), (slope, -ratio * slope, ratio))
 
 
 def floor_divide(x: Value, y: Value) -> Value:
@@ -80,6 +96,12 @@ def pow(x: Value, y: Value) -> Value:
 def exp(x: Value) -> Value:
     result = floats.exp(x.data)
     return node(result, (x,), (result,))
+
+
+def exp_of(x: Value, scale: float, shift: float) -> Value:
+    """exp(scale · x - shift), scale and shift constant."""
+    result = floats.exp(scale * x.data - shift)
+    return node(result, (x,), (scale * result,))
 
 
 def expm1(x: Value) -> Value:
@@ -175,6 +197,8 @@ def relu(x: Value) -> Value:
 def where(condition: bool, x: Value, y: Value) -> Value:
     """x if condition, else y; the other one gets a gradient of 0, whatever arrives."""
     taken, left = (x, y) if condition else (y, x)
+    if taken.parents and not left.requires_grad:
+        return taken  # its number stays as it is; that of a leaf may change, and needs a copy
     return node(taken.data, (taken, left), (1.0,))
 
 
@@ -244,13 +268,29 @@ def _either(first: bool, x: Value, y: Value) -> Value:
 
 def total(xs: Sequence[Value]) -> Value:
     """The sum of any number of Values."""
-    return node(sum(map(_data, xs), 0.0), xs, (1.0,) * len(xs))
+    return node(sum(map(_data, xs), 0.0), tuple(xs), (1.0,) * len(xs))
 
 
 def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
     """The sum of products x·y, of two rows of equal length."""
     a, b = tuple(map(_data, xs)), tuple(map(_data, ys))
-    return node(sum(map(product, a, b), 0.0), (*xs, *ys), (*b, *a))
+    return node(floats.sumprod(a, b), (*xs, *ys), (*b, *a))
+
+
+def dots(xs: Rows, ys: Rows) -> list[Value]:
+    """The dot product of each row of xs with every row of ys, all of one length."""
+    a, b = ([tuple(map(_data, row)) for row in rows] for rows in (xs, ys))
+    if engine.recording and all(map(_requires_grad, chain(*xs, *ys))):  # nothing to leave out
+        return [
+            Value(number, True, (*x, *y), (*y_data, *x_data))
+            for x, x_data in zip(xs, a, strict=True)
+            for number, y, y_data in zip(floats.sumprods(x_data, b), ys, b, strict=True)
+        ]
+    return [
+        node(number, (*x, *y), (*y_data, *x_data))
+        for x, x_data in zip(xs, a, strict=True)
+        for number, y, y_data in zip(floats.sumprods(x_data, b), ys, b, strict=True)
+    ]
 
 
 def prod(xs: Sequence[Value]) -> Value:
@@ -259,21 +299,27 @@ def prod(xs: Sequence[Value]) -> Value:
     result = math.prod(numbers, start=1.0)
     # A quotient leaves one number out of the product, unless that is 0.
     if 0.0 not in numbers:
-        return node(result, xs, [result / number for number in numbers])
+        return node(result, tuple(xs), tuple(result / number for number in numbers))
     before = accumulate(numbers[:-1], product, initial=1.0)
     after = [*accumulate(numbers[:0:-1], product, initial=1.0)][::-1]
-    return node(result, xs, list(map(product, before, after)))
+    return node(result, tuple(xs), tuple(map(product, before, after)))
 
 
-def logsumexp(xs: Sequence[Value]) -> Value:
-    """The logarithm of the sum of exponentials, of which none can overflow; -inf of no Values."""
+def logsumexp(xs: Sequence[Value], less: Value | None = None) -> Value:
+    """The logarithm of the sum of exponentials, of which none can overflow; -inf of no Values.
+
+    less: a number subtracted from each of the Values, without the loss of digits that it would
+    have been from the result.
+    """
     numbers = list(map(_data, xs))
     # Finite, or an infinite number less itself would be nan.
     shift = max(-_LARGEST, min(max(numbers, default=0.0), _LARGEST))
     exponentials = [floats.exp(number - shift) for number in numbers]
     scale = sum(exponentials)
-    slopes = [floats.divide(exponential, scale) for exponential in exponentials]
-    return node(shift + floats.log(scale), xs, slopes)
+    slopes = tuple([floats.divide(exponential, scale) for exponential in exponentials])
+    if less is None:
+        return node(shift + floats.log(scale), tuple(xs), slopes)
+    return node(shift - less.data + floats.log(scale), (*xs, less), (*slopes, -1.0))
 
 
 def spread(distances: Sequence[Value], freedom: float, unsigned: bool) -> Value:
@@ -289,7 +335,7 @@ def spread(distances: Sequence[Value], freedom: float, unsigned: bool) -> Value:
     else:
         slope = floats.divide(2.0, freedom)
         slopes = [slope * number for number in numbers]
-    return node(floats.divide(sum(squares), max(freedom, 0.0)), distances, slopes)
+    return node(floats.divide(sum(squares), max(freedom, 0.0)), tuple(distances), tuple(slopes))
 
 
 def largest(xs: Sequence[Value]) -> Value:
@@ -309,29 +355,34 @@ def _shared(xs: Sequence[Value], best: float) -> Value:
     return node(best, (*ties, *others), (1.0 / len(ties),) * len(ties))
 
 
-def _operator(primitive: Callable[[Value, Value], Value], reflected: bool = False) -> Any:
+def _operator(primitive: Callable[[Value, Value], Value]) -> Any:
     """primitive as an operator's method, which takes plain numbers on the other side."""
 
     def method(self: Value, other: Any) -> Value:
-        if not isinstance(other, Value | Real):
-            return NotImplemented
-        other = as_value(other)  # type: ignore[arg-type]
-        return primitive(other, self) if reflected else primitive(self, other)
+        if type(other) is not Value:
+            if not isinstance(other, Value | Real):
+                return NotImplemented
+            other = as_value(other)  # type: ignore[arg-type]
+        return primitive(self, other)
 
     return method
 
 
+def _reflected(primitive: Callable[[Value, Value], Value]) -> Any:
+    return _operator(lambda x, y: primitive(y, x))
+
+
 METHODS = {
     "__add__": _operator(add),
-    "__radd__": _operator(add, reflected=True),
+    "__radd__": _reflected(add),
     "__sub__": _operator(sub),
-    "__rsub__": _operator(sub, reflected=True),
+    "__rsub__": _reflected(sub),
     "__mul__": _operator(mul),
-    "__rmul__": _operator(mul, reflected=True),
+    "__rmul__": _reflected(mul),
     "__truediv__": _operator(div),
-    "__rtruediv__": _operator(div, reflected=True),
+    "__rtruediv__": _reflected(div),
     "__pow__": _operator(pow),
-    "__rpow__": _operator(pow, reflected=True),
+    "__rpow__": _reflected(pow),
     "__neg__": neg,
     "__abs__": abs,
     "abs": abs,

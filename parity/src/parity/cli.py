@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from .bench.commands import bench
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
 from .usage import UNUSABLE, known, loaded, printed, several, writable
@@ -64,6 +65,7 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+app.add_command(bench)
 app.add_command(data)
 app.add_command(train)
 app.add_command(generate)

@@ -100,27 +100,25 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
     return map_rows(log_probabilities, items, shape, one_axis("log_softmax", dim, len(shape)))
 
 
-def probabilities(row: Sequence[Value]) -> list[Value]:
-    """softmax of one row."""
-    exponentials = [scalar.exp(item) for item in _shifted(row)]
-    scale = scalar.total(exponentials)
-    return [scalar.div(item, scale) for item in exponentials]
+def probabilities(row: Sequence[Value], scale: float = 1.0) -> list[Value]:
+    """softmax of one row, each number times scale."""
+    top = _top([scale * item.data for item in row])
+    exponentials = [scalar.exp_of(item, scale, top) for item in row]
+    total = scalar.total(exponentials)
+    return [scalar.div(item, total) for item in exponentials]
 
 
 def log_probabilities(row: Sequence[Value]) -> list[Value]:
     """log_softmax of one row."""
-    row = _shifted(row)
+    top = Value(_top([item.data for item in row]))
+    row = [scalar.sub(item, top) for item in row]
     normalizer = scalar.logsumexp(row)
     return [scalar.sub(item, normalizer) for item in row]
 
 
-def _shifted(row: Sequence[Value]) -> Sequence[Value]:
-    """row less its largest element, so that no exp overflows."""
-    if not row:
-        return row
-    # A constant to the gradient: softmax does not change with the shift.
-    top = Value(row[argmax([item.data for item in row])].data)
-    return [scalar.sub(item, top) for item in row]
+def _top(row: Sequence[float]) -> float:
+    """The largest number: less it, no exp overflows; softmax does not change with such a shift."""
+    return row[argmax(row)] if row else 0.0
 
 
 def _each(op: str, function: Callable[[Value], Value], x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .. import lists, scalar
 from ..arguments import broadcast_shape, floating, probability
 from ..engine import Value
-from ..lists import Tensor, is_bool, map_rows, nest, unnest, values
+from ..lists import Tensor, is_bool, nest, rows, unnest, values
 from .activation import probabilities
 from .elementwise import add, masked_fill, mul
 from .indexing import getitem
@@ -50,18 +50,20 @@ def scaled_dot_product_attention(
     broadcast_shape(op, q[:-2], k[:-2], v[:-2])
     if scale is None:
         scale = 1.0 / math.sqrt(q[-1]) if q[-1] else math.inf
-    scores = mul(matmul(query, transpose(key, -2, -1)), scale)  # (..., L, S)
-    if is_causal:
-        later = [[j > i for j in range(k[-2])] for i in range(q[-2])]
-        scores = masked_fill(scores, later, -math.inf)
-    elif attn_mask is not None:
+    scores = matmul(query, transpose(key, -2, -1))  # (..., L, S)
+    if attn_mask is not None:
+        scores = mul(scores, scale)
         own, mask_shape = lists.shape(scores), lists.shape(attn_mask)
         if broadcast_shape(op, own, mask_shape) != own:
             raise ValueError(f"{op}: attn_mask of shape {mask_shape} for scores of shape {own}")
-        scores = _masked(op, scores, attn_mask)
+        scores, scale = _masked(op, scores, attn_mask), 1.0
     items, shape = values(scores)
-    weights = map_rows(_weights, items, shape, [len(shape) - 1])
-    return matmul(dropout(weights, dropout_p), value)
+    weights: list[Value] = []
+    hidden = Value(0.0)
+    for i, row in enumerate(rows(items, shape, [len(shape) - 1])):
+        seen = row[: i % q[-2] + 1] if is_causal else row
+        weights += [*_weights(seen, scale), *[hidden] * (len(row) - len(seen))]
+    return matmul(dropout(nest(weights, shape), dropout_p), value)
 
 
 def _repeated(op: str, query: Tensor, x: Tensor) -> Tensor:
@@ -81,8 +83,8 @@ def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:
     return add(scores, attn_mask)
 
 
-def _weights(row: Sequence[Value]) -> list[Value]:
+def _weights(row: Sequence[Value], scale: float) -> list[Value]:
     """softmax of one query's scores; zeros, instead of nan, if all keys are hidden from it."""
     if all(item.data == -math.inf for item in row):
         return [scalar.where(False, item, Value(0.0)) for item in row]
-    return probabilities(row)
+    return probabilities(row, scale)

@@ -115,12 +115,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     ((xs, shape), (ws, weight_shape), *biases), integers = alike("linear", *given)
     if not shape or len(weight_shape) not in (1, 2) or shape[-1] != weight_shape[-1]:
         raise ValueError(f"linear: shapes {shape} and {weight_shape} do not fit")
-    dot: Callable[..., Any] = integer_dot if integers else scalar.dot
     add: Callable[..., Any] = operator.add if integers else scalar.add
     weights = rows(ws, weight_shape, [len(weight_shape) - 1])
-    result = [
-        dot(row, weight_row) for row in rows(xs, shape, [len(shape) - 1]) for weight_row in weights
-    ]
+    result = _dots(rows(xs, shape, [len(shape) - 1]), weights, integers)
     for bs, bias_shape in biases:
         if bias_shape != weight_shape[:-1]:
             raise ValueError(f"linear: shapes {weight_shape} and {bias_shape} of weight and bias")
@@ -145,14 +142,18 @@ def _matmul(op: str, x: Tensor, other: Tensor, ndims: tuple[int, int] | None = N
     ys = stretch(ys, right, (*batch, *right[-2:]))
     xs_rows = rows(xs, (*batch, *left[-2:]), [len(batch) + 1])
     ys_columns = rows(ys, (*batch, *right[-2:]), [len(batch)])
-    dot: Callable[..., Any] = integer_dot if integers else scalar.dot
-    products = [
-        dot(xs_rows[b * n + i], ys_columns[b * m + j])
-        for b in range(math.prod(batch))
-        for i in range(n)
-        for j in range(m)
-    ]
+    products: list[Any] = []
+    for b in range(math.prod(batch)):
+        own = xs_rows[b * n : b * n + n], ys_columns[b * m : b * m + m]
+        products.extend(_dots(*own, integers))
     return nest(products, (*batch, *kept))
+
+
+def _dots(xs: Sequence[Sequence[Any]], ys: Sequence[Sequence[Any]], integers: bool) -> list[Any]:
+    """The dot product of each row of xs with every row of ys."""
+    if integers:
+        return [integer_dot(x, y) for x in xs for y in ys]
+    return scalar.dots(xs, ys)
 
 
 def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:

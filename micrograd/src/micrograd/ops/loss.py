@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .. import lists, scalar
 from ..arguments import (
@@ -50,23 +50,27 @@ def cross_entropy(
     whole(op, "ignore_index", ignore_index)
     probability(op, "label_smoothing", label_smoothing)
     classes, shape, weights = _classes(op, x, weight)
-    scores = [log_probabilities(row) for row in classes]
     targets, target_shape = unnest(target)
     if target_shape != lists.shape(x) or is_integer(targets):
-        losses, count = _picked(op, scores, shape, target, weights, ignore_index, label_smoothing)
+        pick: Callable[[Sequence[Value], int], Value] = _log_probability
+        if label_smoothing:  # of every class the score counts
+            classes, pick = [log_probabilities(row) for row in classes], operator.getitem
+        losses, count = _picked(
+            op, classes, pick, shape, target, weights, ignore_index, label_smoothing
+        )
         return _class_mean(losses, count, shape, reduction)
     if ignore_index >= 0:
         raise ValueError(f"{op}: an ignore_index of {ignore_index} for probabilities")
     losses = []
-    for row, shares in zip(scores, _classes(op, target, None)[0], strict=True):
+    for row, shares in zip(classes, _classes(op, target, None)[0], strict=True):
         if weight is not None or label_smoothing:
             even = label_smoothing / len(row)
             shares = [
                 (share * (1.0 - label_smoothing) + even) * factor
                 for share, factor in zip(shares, weights, strict=True)
             ]
-        losses.append(-scalar.dot(row, shares))
-    return _class_mean(losses, len(scores), shape, reduction)
+        losses.append(-scalar.dot(log_probabilities(row), shares))
+    return _class_mean(losses, len(classes), shape, reduction)
 
 
 def nll_loss(
@@ -81,7 +85,9 @@ def nll_loss(
     option("nll_loss", "reduction", reduction, _REDUCTIONS)
     whole("nll_loss", "ignore_index", ignore_index)
     classes, shape, weights = _classes("nll_loss", x, weight)
-    losses, count = _picked("nll_loss", classes, shape, target, weights, ignore_index)
+    losses, count = _picked(
+        "nll_loss", classes, operator.getitem, shape, target, weights, ignore_index
+    )
     return _class_mean(losses, count, shape, reduction)
 
 
@@ -204,31 +210,37 @@ def _classes(
 
 def _picked(
     op: str,
-    scores: Sequence[Sequence[Value]],
+    classes: Sequence[Sequence[Value]],
+    pick: Callable[[Sequence[Value], int], Value],
     shape: Shape,
     target: Tensor,
     weights: Sequence[float],
     ignore_index: int,
     smoothing: float = 0.0,
 ) -> tuple[list[Value], float]:
-    """Minus the weighted score of each target's class, and the sum of the weights."""
+    """Minus the weighted score that pick finds for each target's class; the sum of the weights."""
     targets, target_shape = ids(op, "target", target)
     if target_shape != shape:
         raise ValueError(f"{op}: target of shape {target_shape}, not {shape}")
     factors = list(map(Value, weights))
     losses, count = [], 0.0
-    for row, wanted in zip(scores, targets, strict=True):
+    for row, wanted in zip(classes, targets, strict=True):
         if wanted == ignore_index:
             losses.append(scalar.where(False, row[0], Value(0.0)))
             continue
         index = in_range(op, "target", wanted, len(row))
         count += weights[index]
-        loss = row[index] * -weights[index]
+        loss = pick(row, index) * -weights[index]
         if smoothing:
             every = scalar.dot(row, factors)
             loss = loss * (1.0 - smoothing) - every * (smoothing / len(row))
         losses.append(loss)
     return losses, count
+
+
+def _log_probability(row: Sequence[Value], index: int) -> Value:
+    """log_probabilities(row)[index], without the others."""
+    return -scalar.logsumexp(row, less=row[index])
 
 
 def _class_mean(losses: Sequence[Value], count: float, shape: Shape, reduction: str) -> Tensor:

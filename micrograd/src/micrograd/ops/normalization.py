@@ -30,8 +30,12 @@ def layer_norm(
 
     Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
     """
-    standard = _standard("layer_norm", eps)
-    return _by_row("layer_norm", standard, x, normalized_shape, weight, bias)
+    epsilon = number("layer_norm", "eps", eps)
+
+    def parts(row: Row) -> tuple[Row, Value]:
+        return _standard(row, epsilon)
+
+    return _by_row("layer_norm", parts, x, normalized_shape, weight, bias)
 
 
 def rms_norm(
@@ -46,11 +50,10 @@ def rms_norm(
     """
     epsilon = sys.float_info.epsilon if eps is None else number("rms_norm", "eps", eps)
 
-    def normalized(row: Row) -> list[Value]:
-        size = (scalar.dot(row, row) / len(row) + epsilon).sqrt()
-        return [item / size for item in row]
+    def parts(row: Row) -> tuple[Row, Value]:
+        return row, _root_mean_square(row, epsilon)
 
-    return _by_row("rms_norm", normalized, x, normalized_shape, weight, None)
+    return _by_row("rms_norm", parts, x, normalized_shape, weight, None)
 
 
 def group_norm(
@@ -73,7 +76,7 @@ def group_norm(
     if len(shape) < 2 or shape[1] % groups or len(items) == groups:
         raise ValueError(f"{op}: shape {shape} cannot be normalized in {groups} groups of channels")
     count = shape[0] * groups
-    normalized = map_rows(_standard(op, eps), items, (count, len(items) // count), [1])
+    normalized = map_rows(_standardized(op, eps), items, (count, len(items) // count), [1])
     return _by_channel(op, reshape(normalized, shape), weight, bias, shape)
 
 
@@ -116,7 +119,7 @@ def batch_norm(
     along = [0, *range(2, len(shape))]
     if math.prod(shape[dim] for dim in along) == 1:
         raise ValueError(f"{op}: shape {shape} has one number in each channel")
-    normalized = map_rows(_standard(op, epsilon), items, shape, along)
+    normalized = map_rows(_standardized(op, epsilon), items, shape, along)
     result = _by_channel(op, normalized, weight, bias, shape)
     if running_mean is not None and items:
         moments = [_moments([item.data for item in row]) for row in rows(items, shape, along)]
@@ -125,27 +128,37 @@ def batch_norm(
     return result
 
 
-def _standard(op: str, eps: float) -> Callable[[Row], list[Value]]:
+def _standard(row: Row, epsilon: float) -> tuple[Row, Value]:
+    """The distances from the mean, and the deviation, by which to divide them."""
+    centre = average(row)
+    distances = [scalar.sub(item, centre) for item in row]
+    return distances, _root_mean_square(distances, epsilon)
+
+
+def _root_mean_square(row: Row, epsilon: float) -> Value:
+    return (scalar.dot(row, row) / len(row) + epsilon).sqrt()
+
+
+def _standardized(op: str, eps: float) -> Callable[[Row], Row]:
     """What brings a row to mean 0 and variance 1."""
     epsilon = number(op, "eps", eps)
 
-    def normalized(row: Row) -> list[Value]:
-        centre = average(row)
-        distances = [item - centre for item in row]
-        deviation = (scalar.dot(distances, distances) / len(row) + epsilon).sqrt()
-        return [distance / deviation for distance in distances]
+    def standardized(row: Row) -> Row:
+        distances, deviation = _standard(row, epsilon)
+        return [scalar.div(distance, deviation) for distance in distances]
 
-    return normalized
+    return standardized
 
 
 def _by_row(
     op: str,
-    function: Callable[[Row], list[Value]],
+    parts: Callable[[Row], tuple[Row, Value]],
     x: Tensor,
     normalized_shape: int | Sequence[int],
     weight: Tensor | None,
     bias: Tensor | None,
 ) -> Tensor:
+    """Each row as parts takes it apart: numbers, and by what to divide them."""
     items, shape = floating(op, x)
     normalized_shape = sizes(op, normalized_shape)
     first = len(shape) - len(normalized_shape)
@@ -154,10 +167,12 @@ def _by_row(
     weights = _affine(op, "weight", weight, normalized_shape)
     biases = _affine(op, "bias", bias, normalized_shape)
 
-    def transformed(row: Row) -> list[Value]:
-        row = function(row)
-        if weights is not None:
-            row = list(map(scalar.mul, row, weights))
+    def transformed(row: Row) -> Row:
+        row, size = parts(row)
+        if weights is None:
+            row = [scalar.div(item, size) for item in row]
+        else:
+            row = [scalar.scaled_ratio(item, size, w) for item, w in zip(row, weights, strict=True)]
         return row if biases is None else list(map(scalar.add, row, biases))
 
     return map_rows(transformed, items, shape, range(first, len(shape)))

@@ -281,8 +281,9 @@ class Adam(Optimizer):
             grad = _decayed(grad, data, group)
         state["step"] = step = state.get("step", 0) + 1
         means, squares = _known(state, "exp_avg", data), _known(state, "exp_avg_sq", data)
-        means = [m + (1 - beta1) * (g - m) for m, g in zip(means, grad, strict=True)]
-        squares = [beta2 * s + (1 - beta2) * g * g for s, g in zip(squares, grad, strict=True)]
+        rest1, rest2 = 1 - beta1, 1 - beta2
+        means = [m + rest1 * (g - m) for m, g in zip(means, grad, strict=True)]
+        squares = [beta2 * s + rest2 * g * g for s, g in zip(squares, grad, strict=True)]
         state["exp_avg"], state["exp_avg_sq"] = means, squares
         if group["amsgrad"]:
             largest = _known(state, "max_exp_avg_sq", data)
@@ -290,10 +291,17 @@ class Adam(Optimizer):
             state["max_exp_avg_sq"] = squares
         rate = lr / (1 - beta1**step)
         correction, eps = math.sqrt(1 - beta2**step), group["eps"]
-        return [
-            x - divide(rate * m, math.sqrt(s) / correction + eps)
-            for x, m, s in zip(data, means, squares, strict=True)
-        ]
+        root = math.sqrt
+        try:
+            return [
+                x - rate * m / (root(s) / correction + eps)
+                for x, m, s in zip(data, means, squares, strict=True)
+            ]
+        except ZeroDivisionError:  # eps is 0
+            return [
+                x - divide(rate * m, root(s) / correction + eps)
+                for x, m, s in zip(data, means, squares, strict=True)
+            ]
 
 
 class AdamW(Adam):

@@ -30,8 +30,8 @@ EQUIVALENTS = (
     Equivalent(
         "micrograd",
         "prod",
-        "return node(result, xs, list(map(product, before, after)))",
-        "return node(result, xs, list(map(product, after, before)))",
+        "return node(result, tuple(xs), tuple(map(product, before, after)))",
+        "return node(result, tuple(xs), tuple(map(product, after, before)))",
         "factors may be exchanged",
     ),
     *(

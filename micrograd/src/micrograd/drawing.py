@@ -1,0 +1,31 @@
+"""The graph behind a Value, as text that Graphviz draws: https://graphviz.org/doc/info/lang.html"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from .engine import Value, edges
+
+
+def draw(value: Value) -> str:
+    """A box for each Value that value depends on, with its number, oldest first; leaves are round.
+
+    An arrow leads to each from what it was made of, as far as that requires a gradient, and
+    carries the slope. Raises RuntimeError for a graph that backward() has freed.
+    """
+    made_of = {value: edges(value)}
+    waiting = [value]
+    while waiting:
+        for parent, _ in made_of[waiting.pop()]:
+            if parent not in made_of:
+                made_of[parent] = edges(parent)
+                waiting.append(parent)
+    every = sorted(made_of, key=attrgetter("index"))
+    names = {each: f"v{i}" for i, each in enumerate(every)}
+    lines = ["digraph {", "  rankdir=LR; node [shape=box]"]
+    for each in every:
+        round_ = "" if made_of[each] else " shape=ellipse"
+        lines.append(f'  {names[each]} [label="{each.data:.4g}"{round_}]')
+        for parent, slope in made_of[each]:
+            lines.append(f'  {names[parent]} -> {names[each]} [label="{slope:.4g}"]')
+    return "\n".join([*lines, "}"])

@@ -1,0 +1,1 @@
+"""What the scalar engine is timed against, each written for that alone."""

@@ -1,0 +1,76 @@
+"""Times taken in turn in one process, and what of them can be trusted: ratios within a pair."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of some numbers, and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Spread:
+        low, median, high = statistics.quantiles(numbers, n=4, method="inclusive")
+        return cls(median, low, high)
+
+
+def interleaved(
+    steps: Mapping[str, Callable[[int], object]],
+    pairs: int,
+    block: int,
+    collector: bool,
+    advance: Callable[[], object] = lambda: None,
+) -> dict[str, list[float]]:
+    """Seconds a step, by name: in every round each one does a block of steps, after the others.
+
+    A step is called with its number. The first round, which warms up, is not counted. collector:
+    whether Python's cyclic collector is on. Each block begins without the others' garbage, and
+    what there was before the first is never looked at.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    with _frozen():
+        for number in range(pairs + 1):
+            for name, step in steps.items():
+                gc.enable()
+                gc.collect()
+                if not collector:
+                    gc.disable()
+                started = time.perf_counter()
+                for i in range(block):
+                    step(number * block + i)
+                taken = (time.perf_counter() - started) / block
+                if number:
+                    seconds[name].append(taken)
+                advance()
+    return seconds
+
+
+def ratios(seconds: Mapping[str, Sequence[float]], rival: str) -> dict[str, Spread]:
+    """Each one's time as a share of the rival's in the same round."""
+    return {
+        name: Spread.of([own / its for own, its in zip(taken, seconds[rival], strict=True)])
+        for name, taken in seconds.items()
+    }
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """All objects that there are set aside, and the collector afterwards as it was before."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        (gc.enable if enabled else gc.disable)()
