@@ -25,7 +25,16 @@ def sizes(
 PRESETS = {
     "tiny": Preset(
         sizes(1, 2, 16, block_size=8),
-        Settings(300, 4, lr=1e-2, schedule="cosine", warmup=20, clip=1.0, eval_every=100),
+        Settings(
+            300,
+            4,
+            lr=1e-2,
+            schedule="cosine",
+            warmup=20,
+            clip=1.0,
+            eval_every=100,
+            dtype="float64",  # micrograd's: in float32 others' losses drift from it
+        ),
     ),
     "small": Preset(
         sizes(2, 4, 64, block_size=32),
@@ -36,7 +45,7 @@ PRESETS = {
         Settings(
             2000,
             12,
-            lr=1e-3,
+            lr=2e-3,
             schedule="cosine",
             warmup=100,
             weight_decay=0.1,
