@@ -16,7 +16,8 @@ REST = click.FloatRange(min=0, max=1, max_open=True)
 SHARE = click.FloatRange(min=0, max=1, min_open=True)
 CORPORA = ("python", "shakespeare")
 CORPUS = "Python's own help, or Tiny Shakespeare, which is downloaded.  [default: python]"
-PRESET = "Size of the model, and how it is trained: tiny suits micrograd, baby a GPU."
+PRESET = """Size of the model, and how it is trained; cpu takes minutes, baby wants a GPU.
+[default: small, or tiny where micrograd trains]"""
 TOKENIZER = "char, byte, or a file: tokenizer.json, merges.txt or *.tiktoken."
 
 
@@ -99,16 +100,14 @@ def digits(plan: Plan, folder: Path | None, download: bool) -> int:
 
 @train.command()
 @trains(None)
-@click.option(
-    "--preset", type=click.Choice(tuple(PRESETS)), default="small", show_default=True, help=PRESET
-)
+@click.option("--preset", type=click.Choice(tuple(PRESETS)), help=PRESET)
 @click.option("--corpus", type=click.Choice(CORPORA), help=CORPUS)
 @click.option("--data", type=FILE, help="A text of your own, in UTF-8, instead of a corpus.")
 @click.option("--tokenizer", default="char", show_default=True, help=TOKENIZER)
 @click.option("--dropout", type=REST, help="What dropout leaves out.  [default: the preset's]")
 def text(
     plan: Plan,
-    preset: str,
+    preset: str | None,
     corpus: str | None,
     data: Path | None,
     tokenizer: str,
@@ -117,21 +116,20 @@ def text(
     """A GPT that writes on from any text, character by character, byte by byte or by BPE."""
     if data is not None and corpus is not None:
         raise click.UsageError("--data is instead of --corpus: leave out one of them")
+    size = PRESETS[preset or ("tiny" if "micrograd" in plan.engines else "small")]
     from .launching import launch
     from .text import Text, read, text_of
     from .tokenizers import chosen
 
     def build(settings: Settings) -> Text:
         written = text_of(corpus or CORPORA[0]) if data is None else read(data)
-        sizes = {**PRESETS[preset].sizes, **({} if dropout is None else {"dropout": dropout})}
+        sizes = {**size.sizes, **({} if dropout is None else {"dropout": dropout})}
         return Text(settings, sizes, written, chosen(tokenizer, written))
 
-    return launch(plan, plan.settings(PRESETS[preset].settings), build)
+    return launch(plan, plan.settings(size.settings), build)
 
 
-NAMES = Settings(
-    steps=1000, batch_size=1, optimizer="Adam", lr=1e-2, schedule="linear", eval_every=100
-)
+NAMES = Settings(1000, 1, "Adam", 1e-2, schedule="linear", eval_every=100, checkpoint_every=100)
 
 
 @train.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .settings import Settings
@@ -22,50 +22,30 @@ def sizes(
     return locals()
 
 
+SMALL = Settings(
+    1000, 16, lr=3e-3, schedule="cosine", warmup=50, clip=1.0, eval_every=100, checkpoint_every=100
+)
+CPU = Settings(
+    steps=2000,
+    batch_size=12,
+    lr=2e-3,
+    weight_decay=0.1,
+    schedule="cosine",
+    warmup=100,
+    clip=1.0,
+    eval_every=250,
+    checkpoint_every=250,
+)
 PRESETS = {
     "tiny": Preset(
         sizes(1, 2, 16, block_size=8),
-        Settings(
-            300,
-            4,
-            lr=1e-2,
-            schedule="cosine",
-            warmup=20,
-            clip=1.0,
-            eval_every=100,
-            dtype="float64",  # micrograd's: in float32 others' losses drift from it
-        ),
+        # float64 is what micrograd has: in float32 the losses of the others drift from its.
+        replace(SMALL, steps=200, batch_size=4, lr=1e-2, warmup=20, dtype="float64"),
     ),
-    "small": Preset(
-        sizes(2, 4, 64, block_size=32),
-        Settings(1000, 16, lr=3e-3, schedule="cosine", warmup=50, clip=1.0, eval_every=100),
-    ),
-    "cpu": Preset(
-        sizes(4, 4, 128, block_size=64),
-        Settings(
-            2000,
-            12,
-            lr=2e-3,
-            schedule="cosine",
-            warmup=100,
-            weight_decay=0.1,
-            clip=1.0,
-            eval_every=250,
-            checkpoint_every=250,
-        ),
-    ),
+    "small": Preset(sizes(2, 4, 64, block_size=32), SMALL),
+    "cpu": Preset(sizes(4, 4, 128, block_size=64), CPU),
     "baby": Preset(
         sizes(6, 6, 384, block_size=256, dropout=0.2),
-        Settings(
-            5000,
-            64,
-            lr=1e-3,
-            schedule="cosine",
-            warmup=100,
-            weight_decay=0.1,
-            clip=1.0,
-            eval_every=250,
-            checkpoint_every=250,
-        ),
+        replace(CPU, steps=5000, batch_size=64, lr=1e-3),
     ),
 }
