@@ -5,16 +5,15 @@ RMS norm is layer norm that keeps the mean.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
-from ..device import BLOCK, cuda, jit
+from ..device import BLOCK, cuda, factory, jit
 from .index import divide
 from .reduction import block_sum
 
 
-@functools.cache
+@factory
 def normalize(real: Any) -> Any:
     """normal = (x - mean) · scale, scale = 1 / sqrt(mean square + eps), of rows x (rows, n).
 
@@ -50,7 +49,7 @@ def normalize(real: Any) -> Any:
     return normalize_kernel
 
 
-@functools.cache
+@factory
 def normalize_dx(real: Any) -> Any:
     """dx = scale · (dnormal - mean dnormal - normal · mean of dnormal · normal), by rows.
 
@@ -84,7 +83,7 @@ def normalize_dx(real: Any) -> Any:
     return normalize_dx_kernel
 
 
-@functools.cache
+@factory
 def channel_statistics(real: Any) -> Any:
     """Mean and mean square distance from it of every channel of x (N, C, inner)."""
 
@@ -115,7 +114,7 @@ def channel_statistics(real: Any) -> Any:
     return channel_statistics_kernel
 
 
-@functools.cache
+@factory
 def channel_sums(real: Any) -> Any:
     """Σ dout · normal and Σ dout of every channel (N, C, inner): the gradients of a scale, a shift.
 
@@ -145,7 +144,7 @@ def channel_sums(real: Any) -> Any:
     return channel_sums_kernel
 
 
-@functools.cache
+@factory
 def channel_dx(real: Any) -> Any:
     """dx = scale · (dout - mean dout - normal · mean of dout · normal), by channels (N, C, inner).
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..device import BLOCK, TILE, cuda, jit
+from ..device import BLOCK, TILE, cuda, factory, jit
 from .index import divide
 
 SQUARE = (TILE, TILE)
@@ -52,7 +51,7 @@ def block_max(value, shared):
     return top
 
 
-@functools.cache
+@factory
 def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
     """Rows combined to one element, in parts: neighbouring threads read neighbouring elements."""
 
@@ -85,7 +84,7 @@ def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
     return fold_rows_kernel
 
 
-@functools.cache
+@factory
 def fold_columns(real: Any, combine: Callable[..., Any]) -> Any:
     """The same along a dim that others follow: neighbouring threads own neighbouring columns."""
 
@@ -129,7 +128,7 @@ def below(a, b):
     return a < b or (a != a and b == b)
 
 
-@functools.cache
+@factory
 def extreme(real: Any, wins: Callable[..., Any]) -> Any:
     """The element that wins over all others along a dim, and the index of the first such one."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
-from ..device import BLOCK, cuda, jit
+from ..device import BLOCK, cuda, factory, jit
 from .index import divide
 from .reduction import block_max, block_sum
 
@@ -34,7 +33,7 @@ def row_exp_sum(x, o, i, top, shared):
     return block_sum(total, shared)
 
 
-@functools.cache
+@factory
 def softmax(real: Any) -> Any:
     """out = exp(x) / Σ exp(x) over the middle dim of x (outer, n, inner)."""
 
@@ -52,7 +51,7 @@ def softmax(real: Any) -> Any:
     return softmax_kernel
 
 
-@functools.cache
+@factory
 def softmax_dx(real: Any) -> Any:
     """dx = p · (dout - Σ dout · p), all (outer, n, inner)."""
 
@@ -74,7 +73,7 @@ def softmax_dx(real: Any) -> Any:
     return softmax_dx_kernel
 
 
-@functools.cache
+@factory
 def log_softmax(real: Any) -> Any:
     """out = x - log Σ exp(x) over the middle dim of x (outer, n, inner)."""
 
@@ -92,7 +91,7 @@ def log_softmax(real: Any) -> Any:
     return log_softmax_kernel
 
 
-@functools.cache
+@factory
 def log_softmax_dx(real: Any) -> Any:
     """dx = dout - exp(y) Σ dout, all (outer, n, inner)."""
 
@@ -114,7 +113,7 @@ def log_softmax_dx(real: Any) -> Any:
     return log_softmax_dx_kernel
 
 
-@functools.cache
+@factory
 def logsumexp(real: Any) -> Any:
     """out[o, i] = log Σ exp(x[o, :, i]), of x (outer, n, inner)."""
 
@@ -132,7 +131,7 @@ def logsumexp(real: Any) -> Any:
     return logsumexp_kernel
 
 
-@functools.cache
+@factory
 def attention(real: Any) -> Any:
     """p = softmax of each row of scores (rows, keys); a row of -inf gives a row of 0.
 
@@ -172,7 +171,7 @@ def attention(real: Any) -> Any:
     return attention_kernel
 
 
-@functools.cache
+@factory
 def cross_entropy(real: Any) -> Any:
     """losses = -share · log softmax(x) at target, 0 where not counted.
 
@@ -197,7 +196,7 @@ def cross_entropy(real: Any) -> Any:
     return cross_entropy_kernel
 
 
-@functools.cache
+@factory
 def cross_entropy_dx(real: Any) -> Any:
     """dx = (softmax(x) - 1 at target) · scale (batch, inner), 0 where not counted."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import BLOCK, cuda, jit
+from ..device import BLOCK, cuda, factory, jit
 from .index import divide
 from .reduction import above
 
@@ -46,7 +46,7 @@ def misplaced(before: Callable[..., Any]) -> Any:
     return is_misplaced
 
 
-@functools.cache
+@factory
 def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
     """Each chunk of a line in order, or the last steps of a merge, which stay inside chunks."""
     is_misplaced = misplaced(before)
@@ -93,7 +93,7 @@ def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
     return order_chunks_kernel
 
 
-@functools.cache
+@factory
 def exchange(before: Callable[..., Any]) -> Any:
     """One step of a merge whose partners lie in different chunks."""
     is_misplaced = misplaced(before)
