@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from ..device import BLOCK, cuda, factory, jit
-from .index import divide
+from .index import divide, first_own, next_own
 from .reduction import block_sum
 
 
@@ -28,21 +28,21 @@ def normalize(real: Any) -> Any:
         mean = real(0)
         if centre:
             total = real(0)
-            j = cuda.threadIdx.x
+            j = first_own()
             while j < n:
                 total += x[row, j]
-                j += cuda.blockDim.x
+                j = next_own(j)
             mean = block_sum(total, shared) / real(n)
         squares = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             squares += (x[row, j] - mean) * (x[row, j] - mean)
-            j += cuda.blockDim.x
+            j = next_own(j)
         stretch = real(1) / math.sqrt(block_sum(squares, shared) / real(n) + eps)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             normal[row, j] = (x[row, j] - mean) * stretch
-            j += cuda.blockDim.x
+            j = next_own(j)
         if cuda.threadIdx.x == 0:
             scale[row] = stretch
 
@@ -64,21 +64,21 @@ def normalize_dx(real: Any) -> Any:
         shift = real(0)
         if centre:
             total = real(0)
-            j = cuda.threadIdx.x
+            j = first_own()
             while j < n:
                 total += dnormal[row, j]
-                j += cuda.blockDim.x
+                j = next_own(j)
             shift = block_sum(total, shared) / real(n)
         along = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             along += dnormal[row, j] * normal[row, j]
-            j += cuda.blockDim.x
+            j = next_own(j)
         along = block_sum(along, shared) / real(n)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             dx[row, j] = scale[row] * (dnormal[row, j] - shift - normal[row, j] * along)
-            j += cuda.blockDim.x
+            j = next_own(j)
 
     return normalize_dx_kernel
 
@@ -94,18 +94,18 @@ def channel_statistics(real: Any) -> Any:
         inner = x.shape[2]
         count = x.shape[0] * inner
         total = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < count:
             n, i = divide(j, inner)
             total += x[n, c, i]
-            j += cuda.blockDim.x
+            j = next_own(j)
         centre = block_sum(total, shared) / real(count)
         squares = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < count:
             n, i = divide(j, inner)
             squares += (x[n, c, i] - centre) * (x[n, c, i] - centre)
-            j += cuda.blockDim.x
+            j = next_own(j)
         squares = block_sum(squares, shared)
         if cuda.threadIdx.x == 0:
             mean[c] = centre
@@ -129,12 +129,12 @@ def channel_sums(real: Any) -> Any:
         count = dout.shape[0] * inner
         along = real(0)
         total = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < count:
             n, i = divide(j, inner)
             along += dout[n, c, i] * normal[n, c, i]
             total += dout[n, c, i]
-            j += cuda.blockDim.x
+            j = next_own(j)
         along = block_sum(along, shared)
         total = block_sum(total, shared)
         if cuda.threadIdx.x == 0:

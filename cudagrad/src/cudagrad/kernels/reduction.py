@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..device import BLOCK, TILE, cuda, factory, jit
-from .index import divide
+from .index import divide, first_own, next_own
 
 SQUARE = (TILE, TILE)
 
@@ -66,10 +66,10 @@ def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
         row, part = divide(cuda.blockIdx.x, out.shape[1])
         stop = min(x.shape[1], (part + 1) * length)
         value = start
-        j = part * length + t
+        j = np.uint32(part * length + t)
         while j < stop:
             value = combine(value, x[row, j])
-            j += cuda.blockDim.x
+            j = next_own(j)
         shared[t] = value
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
@@ -141,12 +141,12 @@ def extreme(real: Any, wins: Callable[..., Any]) -> Any:
         o, i = divide(cuda.blockIdx.x, x.shape[2])
         value = x[o, 0, i]
         index = np.int64(0)
-        j = t
+        j = first_own()
         while j < x.shape[1]:
             if wins(x[o, j, i], value):
                 value = x[o, j, i]
                 index = np.int64(j)
-            j += cuda.blockDim.x
+            j = next_own(j)
         best[t] = value
         first[t] = index
         cuda.syncthreads()

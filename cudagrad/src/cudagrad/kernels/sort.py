@@ -65,11 +65,11 @@ def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
         o, i = divide(line, x.shape[2])
         start = chunk * width
         count = min(width, x.shape[1] - start)
-        j = t
-        while j < count:
-            held[j] = x[o, start + j, i]
-            places[j] = start + j if fresh else indices[o, start + j, i]
-            j += cuda.blockDim.x
+        for second in range(2):
+            j = t + second * cuda.blockDim.x
+            if j < count:
+                held[j] = x[o, start + j, i]
+                places[j] = start + j if fresh else indices[o, start + j, i]
         cuda.syncthreads()
         size = 1 if fresh else width // 2
         while size < width:
@@ -84,11 +84,11 @@ def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
                 cuda.syncthreads()
                 step //= 2
             size *= 2
-        j = t
-        while j < count:
-            values[o, start + j, i] = held[j]
-            indices[o, start + j, i] = places[j]
-            j += cuda.blockDim.x
+        for second in range(2):
+            j = t + second * cuda.blockDim.x
+            if j < count:
+                values[o, start + j, i] = held[j]
+                indices[o, start + j, i] = places[j]
 
     return order_chunks_kernel
 
