@@ -34,6 +34,14 @@ def newest(out: Path) -> str:
     return max((path.name for path in (out / "minigrad").glob("step-*")), default="")
 
 
+def wait_for_another(out: Path) -> None:
+    """Until there is a checkpoint that is newer."""
+    before, deadline = newest(out), time.monotonic() + 60
+    while newest(out) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def weights(out: Path) -> str:
     """The SHA-256 of all weights after the last step."""
     state = minigrad.load(out / "minigrad" / f"step-{STEPS:06}.safetensors")
@@ -45,21 +53,22 @@ def weights(out: Path) -> str:
 
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    text = finish(start(whole))
+    process = start(whole)
+    wait_for_another(whole)
+    started = time.monotonic()
+    text = finish(process)
+    between = (time.monotonic() - started) * EVERY / STEPS  # one checkpoint and the next
     rng = random.Random(0)
 
     reached = []
     for _ in range(KILLS):
-        before = newest(killed)
         process = start(killed, "--resume")
         if rng.random() < 0.3:  # while it starts, or reads the checkpoint
             time.sleep(rng.uniform(0, 0.5))
-        else:
-            deadline = time.monotonic() + 60
-            while newest(killed) == before:
-                assert time.monotonic() < deadline
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0, 0.2))
+        else:  # so that all kills together come before the last step, on any machine
+            for _ in range(rng.randint(1, 2)):
+                wait_for_another(killed)
+            time.sleep(rng.uniform(0, between))
         process.kill()
         process.communicate()
         reached.append(newest(killed))
