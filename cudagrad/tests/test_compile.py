@@ -185,8 +185,16 @@ def test_a_page_tells_where_gpus_differ() -> None:
 
     row = f"| `map1(functions.exp)` | `{SINGLE.arguments}` | 20 22 | 0 | 0 | 0 | 0 | 0 | 0 | 9 0 |"
     assert f"\n{row}\n" in text
-    assert "capability 8.0, 9.0, in this order" in text
+    assert "capability 8.0, 9.0,\nin this order" in text
     assert page.in_words([one, other]) == "registers 20 22, instructions 9 0"
+
+
+def test_a_page_tells_the_largest_and_how_many_have_any() -> None:
+    launches = [SINGLE, DOUBLE]
+    of_each = [NONE._replace(registers=20), NONE._replace(registers=22, float64=7)]
+    text = page.written(launches, {HOPPER: of_each}, {"numba": "1"})
+
+    assert "\n| 9.0 | 22 | 0 | 0 | 0 | 0 | 7 (1) | 0 | 0 |\n" in text
 
 
 # The command

@@ -88,7 +88,7 @@ def report(options: argparse.Namespace) -> int:
     launches = chosen(options.kernel)
     if options.page and len(launches) != len(table.launches()):
         raise UsageError("--page needs all kernels: leave --kernel out")
-    print(device.describe(), f"blocks of {device.BLOCK} threads, {device.TILE} x {device.TILE}")
+    print(f"{device.describe()}; blocks of {device.BLOCK} threads, {device.TILE} x {device.TILE}")
     found = {each: figures(machines, each) for each, machines in made(launches, options.cc)}
     for number, launch in enumerate(launches):
         print(f"{launch}\n    {page.in_words([of_each[number] for of_each in found.values()])}")

@@ -22,7 +22,9 @@ what a kernel needs and asks for, not how long it takes.
 
 {kernels} kernels in {launches} variants, which are all that the spec and the training of a GPT
 launch, for blocks of {block} threads and of {tile} x {tile}. `tox -e kernels` compiles them anew,
-fails where one is above its limit, and else writes this page. Made by {versions}.
+fails where one is above its limit, and else writes this page.
+
+Made by {versions}.
 
 | figure | what |
 |---|---|
@@ -36,7 +38,14 @@ that need not be contiguous |
 | divisions | of 64 bits, each a routine of about a hundred instructions |
 | instructions | of all kinds |
 
-Where GPUs differ, a cell holds the figures for compute capability {capabilities}, in this order.
+Where GPUs differ, a cell holds the figures for compute capability {capabilities},
+in this order.
+
+## At a glance
+
+{glance}
+
+The largest there is, and in brackets how many variants have any.
 
 ## Limits
 
@@ -82,6 +91,7 @@ def written(
         tile=device.TILE,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
         capabilities=", ".join(map(str, figures)),
+        glance=_glance(figures),
         limits=_limits(),
     )
     parts = [f"{introduction}\n{MARK}{digest()} -->"]
@@ -92,6 +102,21 @@ def written(
         lines = "\n".join(_row(launch, of_each) for launch, of_each in group)
         parts.append(f"## {module}\n\n{head}\n{lines}")
     return "\n\n".join(parts) + "\n"
+
+
+def _glance(figures: Mapping[Capability, Sequence[Figures]]) -> str:
+    """The largest of each figure, and how many launches have any of it."""
+    names = Figures._fields
+    lines = [f"| compute capability | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
+    for capability, of_launches in figures.items():
+        cells = []
+        for values in zip(*of_launches, strict=True):
+            some = sum(value > 0 for value in values)
+            cells.append(f"{max(values)} ({some})" if 0 < some < len(values) else f"{max(values)}")
+        lines.append(f"| {capability} | {' | '.join(cells)} |")
+    return (
+        "\n".join(lines) + "\n\nThe largest there is, and in brackets how many variants have any."
+    )
 
 
 def in_words(of_each: Sequence[Figures]) -> str:
