@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from importlib import metadata
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,9 @@ import pytest
 from cudagrad import device
 
 IMPORT = "from cudagrad import device; print(device.describe(), device.BLOCK, device.TILE)"
+needs_numba_cuda = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None, reason="needs numba-cuda"
+)
 WITHOUT = """
 import importlib.abc, sys
 
@@ -66,7 +70,7 @@ def test_the_environment_decides() -> None:
         "unset it, or set it to emulator, to run on the CPU"
     )
     _, error = python(IMPORT, CUDAGRAD_DEVICE="tpu")
-    assert error == "ValueError: CUDAGRAD_DEVICE=tpu is unknown; known: gpu, emulator"
+    assert error == "ValueError: CUDAGRAD_DEVICE=tpu is unknown; known: gpu, emulator, compiler"
 
 
 @pytest.mark.parametrize("size", ["0", "33", "2048", "many", "-1"])
@@ -86,17 +90,16 @@ def numba_cuda(**attributes: Any) -> SimpleNamespace:
         "implementation": "NVIDIA",
         "is_available": lambda: True,
         "get_current_device": lambda: h100,
-        "__version__": "0.30.4",
     }
     return SimpleNamespace(**(good | attributes))
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes up a machine with a GPU and this numba.cuda; None: numba-cuda is not installed."""
+    """Makes up a machine with this numba.cuda; None: numba-cuda is not installed."""
 
-    def build(module: Any) -> None:
-        monkeypatch.setattr(device, "_has_gpu", lambda: True)
+    def build(module: Any, has_gpu: bool = True) -> None:
+        monkeypatch.setattr(device, "_has_gpu", lambda: has_gpu)
         found = None if module is None else object()
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
         monkeypatch.setattr(importlib, "import_module", lambda name: module)
@@ -110,29 +113,92 @@ def test_a_gpu_is_used_when_numba_cuda_is_there(
     module = numba_cuda()
     machine(module)
 
-    assert device._choose(None) == (module, "")
-    assert device._choose("gpu") == (module, "")
-    assert device._choose("emulator") == (None, "CUDAGRAD_DEVICE asks for it")
-    monkeypatch.setattr(device, "_gpu", module)
-    assert device.describe() == "gpu: NVIDIA H100, compute capability 9.0, numba-cuda 0.30.4"
+    assert device._choose(None) == ("gpu", module, "")
+    assert device._choose("gpu") == ("gpu", module, "")
+    assert device._choose("emulator") == ("emulator", None, "CUDAGRAD_DEVICE asks for it")
+    monkeypatch.setattr(device, "EXECUTOR", "gpu")
+    monkeypatch.setattr(device, "_cuda", module)
+    monkeypatch.setattr(metadata, "version", lambda name: f"{name}'s")
+    assert device.describe() == "gpu: NVIDIA H100, compute capability 9.0, numba-cuda numba-cuda's"
 
 
 @pytest.mark.parametrize(
     ("module", "why"),
     [
-        (None, "numba-cuda is missing: pip install './cudagrad[gpu]'"),
+        (None, "numba-cuda is missing: pip install -c constraints.txt './cudagrad[gpu]'"),
         (numba_cuda(implementation="Built-in"), "numba.cuda is not NVIDIA's: pip install"),
-        (numba_cuda(is_available=bool, cuda_error=lambda: "no context"), "not used: no context"),
+        (SimpleNamespace(), "numba.cuda is not NVIDIA's: pip install"),
+        (numba_cuda(is_available=bool, cuda_error=lambda: "no context"), "because no context"),
     ],
 )
 def test_why_a_gpu_is_not_used(machine: Any, module: Any, why: str) -> None:
     machine(module)
 
-    chosen, reason = device._choose(None)
-    assert chosen is None
+    executor, chosen, reason = device._choose(None)
+    assert (executor, chosen) == ("emulator", None)
     assert why in reason
     with pytest.raises(RuntimeError, match="CUDAGRAD_DEVICE=gpu, but the GPU is not used"):
         device._choose("gpu")
+
+
+def test_the_compiler_needs_numba_cuda_and_no_gpu(machine: Any) -> None:
+    module = numba_cuda(is_available=bool)
+    machine(module, has_gpu=False)
+
+    assert device._choose("compiler") == ("compiler", module, "")
+    machine(None, has_gpu=False)
+    with pytest.raises(RuntimeError, match=r"=compiler, but .* is missing: .*cudagrad\[compile\]"):
+        device._choose("compiler")
+
+
+# numba-cuda, where it is installed: tox -e kernels
+
+
+@needs_numba_cuda
+def test_numba_cuda_without_a_gpu_is_not_imported() -> None:
+    out, error = python(IMPORT + "; import sys; print('numba.cuda' in sys.modules)")
+
+    assert not error
+    assert out.endswith("; no GPU 32 8\nFalse")
+
+
+@needs_numba_cuda
+def test_the_compiler_runs_nothing_and_says_so() -> None:
+    out, error = python(
+        IMPORT + "; import cudagrad; cudagrad.tensor([1.0])", CUDAGRAD_DEVICE="compiler"
+    )
+
+    assert out.startswith("compiler: kernels compiled by numba-cuda ")
+    assert out.endswith(", and none can run 256 16")
+    assert error == (
+        "RuntimeError: CUDAGRAD_DEVICE=compiler only compiles kernels; unset it to run them"
+    )
+
+
+@needs_numba_cuda
+def test_numbas_own_target_is_refused() -> None:
+    """Without site-packages' .pth files, which -S leaves out, numba.cuda is the old one."""
+    paths = [path for path in sys.path if path]
+    code = f"import sys; sys.path[:] = {paths}; from cudagrad import device"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env=os.environ | {"CUDAGRAD_DEVICE": "compiler"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert "CUDAGRAD_DEVICE=compiler, but numba.cuda is not NVIDIA's" in done.stderr
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (1, 1), (2, 3, 4)])
+def test_arrays_on_a_gpu_are_compiled_as_contiguous(shape: tuple[int, ...]) -> None:
+    devicearray = importlib.import_module("numba.cuda.cudadrv.devicearray")
+    memory = SimpleNamespace(device_pointer=0, device_pointer_value=0, size=0)  # of a GPU
+    strides = np.empty(shape, np.float32).strides
+    array = devicearray.DeviceNDArray(shape, strides, np.float32, gpu_data=memory)
+
+    assert array._numba_type_.layout == "C"
 
 
 # Memory

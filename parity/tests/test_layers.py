@@ -39,6 +39,7 @@ LAYERS = {
         ("emulator",),
         ("device",),
         ("kernels",),
+        ("compile",),
         ("arrays", "random", "dtypes", "arguments"),
         ("engine", "function", "indexing"),
         ("ops",),

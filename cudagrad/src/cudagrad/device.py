@@ -1,16 +1,21 @@
 """The one door to numba's cuda: `cuda` and `jit` for kernels, device memory, and where they run.
 
 The executor is the GPU if there is one, driven by NVIDIA's package numba-cuda, else the emulator,
-which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator decides instead.
+which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator decides instead; with
+=compiler kernels are compiled for GPUs that need not be there, and none can run (see compile).
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
+from importlib import metadata
+from types import SimpleNamespace
 from typing import Any
 
 import numba
@@ -21,7 +26,8 @@ from . import emulator
 Array = Any  # a device array: shape, dtype, ndim, size; its elements are only seen by kernels
 Shape = tuple[int, ...]
 
-INSTALL = "pip install './cudagrad[gpu]', in this project's root"
+EXECUTORS = ("gpu", "emulator", "compiler")
+INSTALL = "pip install -c constraints.txt './cudagrad[{}]', in this project's root"
 
 
 def _has_gpu() -> bool:
@@ -35,34 +41,50 @@ def _has_gpu() -> bool:
     return found and count.value > 0
 
 
+def numba_cuda(extra: str) -> tuple[Any, str]:
+    """NVIDIA's numba.cuda, else None, and why there is none; needs no driver.
+
+    extra: the one of this package that installs it.
+    """
+    install = INSTALL.format(extra)
+    if importlib.util.find_spec("numba_cuda") is None:
+        return None, f"numba-cuda is missing: {install}"
+    os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")  # small arrays are no mistake
+    numba.config.reload_config()
+    module = importlib.import_module("numba.cuda")
+    # numba-cuda takes the place of the old target that numba bundles by a .pth file, which Python
+    # reads in its own site-packages only.
+    if getattr(module, "implementation", None) != "NVIDIA":
+        return None, f"numba.cuda is not NVIDIA's: {install}, into this Python's site-packages"
+    return module, ""
+
+
 def _find_gpu() -> tuple[Any, str]:
     """numba.cuda if kernels can run on a GPU, else None, and why they cannot."""
     if not _has_gpu():
         return None, "no GPU"
-    if importlib.util.find_spec("numba_cuda") is None:
-        return None, f"the GPU is not used, because numba-cuda is missing: {INSTALL}"
-    os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")  # small arrays are no mistake
-    numba.config.reload_config()
-    numba_cuda = importlib.import_module("numba.cuda")
-    if getattr(numba_cuda, "implementation", None) != "NVIDIA":
-        return None, f"the GPU is not used, because numba.cuda is not NVIDIA's: {INSTALL}"
-    if not numba_cuda.is_available():
-        return None, f"the GPU is not used: {numba_cuda.cuda_error()}"
-    return numba_cuda, ""
+    module, why = numba_cuda("gpu")
+    if not why and not module.is_available():
+        why = str(module.cuda_error())
+    return (None, f"the GPU is not used, because {why}") if why else (module, "")
 
 
-def _choose(wanted: str | None) -> tuple[Any, str]:
-    """What _find_gpu finds, as far as CUDAGRAD_DEVICE (wanted) leaves the choice."""
-    if wanted not in (None, "", "gpu", "emulator"):
-        raise ValueError(f"CUDAGRAD_DEVICE={wanted} is unknown; known: gpu, emulator")
+def _choose(wanted: str | None) -> tuple[str, Any, str]:
+    """The executor, numba.cuda unless that is the emulator, and why it is the emulator.
+
+    wanted: CUDAGRAD_DEVICE.
+    """
+    if wanted and wanted not in EXECUTORS:
+        raise ValueError(f"CUDAGRAD_DEVICE={wanted} is unknown; known: {', '.join(EXECUTORS)}")
     if wanted == "emulator":
-        return None, "CUDAGRAD_DEVICE asks for it"
-    numba_cuda, why = _find_gpu()
-    if wanted == "gpu" and numba_cuda is None:
+        return "emulator", None, "CUDAGRAD_DEVICE asks for it"
+    module, why = numba_cuda("compile") if wanted == "compiler" else _find_gpu()
+    if wanted and why:
         raise RuntimeError(
-            f"CUDAGRAD_DEVICE=gpu, but {why}; unset it, or set it to emulator, to run on the CPU"
+            f"CUDAGRAD_DEVICE={wanted}, but {why}; "
+            "unset it, or set it to emulator, to run on the CPU"
         )
-    return numba_cuda, why
+    return wanted or ("emulator" if why else "gpu"), module, why
 
 
 def _block_size(variable: str, default: int, largest: int) -> int:
@@ -73,24 +95,29 @@ def _block_size(variable: str, default: int, largest: int) -> int:
     return int(text)
 
 
-_gpu, _why = _choose(os.environ.get("CUDAGRAD_DEVICE"))
-EXECUTOR = "emulator" if _gpu is None else "gpu"
-cuda: Any = _gpu or emulator.cuda
+EXECUTOR, _cuda, _why = _choose(os.environ.get("CUDAGRAD_DEVICE"))
+cuda: Any = _cuda or emulator.cuda
 
 # Threads of a one-dimensional block, and along each side of a two-dimensional one. The emulator's
 # are small, so that small arrays need many blocks, as large ones do on a GPU.
-BLOCK = _block_size("CUDAGRAD_BLOCK", 256 if _gpu else 32, 1024)
-TILE = _block_size("CUDAGRAD_TILE", 16 if _gpu else 8, 32)
+BLOCK = _block_size("CUDAGRAD_BLOCK", 256 if _cuda else 32, 1024)
+TILE = _block_size("CUDAGRAD_TILE", 16 if _cuda else 8, 32)
 
 
 def describe() -> str:
     """Where kernels run, and why, in one line."""
-    if _gpu is None:
+    if EXECUTOR == "emulator":
         return f"emulator: kernels compiled for the CPU by numba {numba.__version__}; {_why}"
-    device = _gpu.get_current_device()
+    if EXECUTOR == "compiler":
+        return f"compiler: kernels compiled by numba-cuda {_version()}, and none can run"
+    device = _cuda.get_current_device()
     major, minor = device.compute_capability
     name = device.name.decode() if isinstance(device.name, bytes) else device.name
-    return f"gpu: {name}, compute capability {major}.{minor}, numba-cuda {_gpu.__version__}"
+    return f"gpu: {name}, compute capability {major}.{minor}, numba-cuda {_version()}"
+
+
+def _version() -> str:
+    return metadata.version("numba-cuda")
 
 
 def jit(function: Any = None, *, device: bool = False) -> Any:
@@ -100,29 +127,70 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
     `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of numbers; a grid
     without blocks is an error.
     """
-    if _gpu is None:
-        return emulator.jit(function, device=device)
-    return _gpu.jit(function, device=device)
+    return (_cuda or emulator).jit(function, device=device)
+
+
+def factory(make: Callable[..., Any]) -> Callable[..., Any]:
+    """`@factory` marks a function that makes a kernel for a dtype, or of functions of jit.
+
+    It is called once for the same parts. The kernel keeps them, as made_of, because its name has
+    to tell it from the factory's other kernels.
+    """
+
+    @functools.cache
+    @functools.wraps(make)
+    def made(*parts: Any) -> Any:
+        kernel = make(*parts)
+        kernel.made_of = parts
+        return kernel
+
+    return made
+
+
+def capabilities() -> list[tuple[int, int]]:
+    """The compute capabilities that the compiler knows; needs the executor "compiler"."""
+    return list(importlib.import_module("numba.cuda.cudadrv.nvrtc").get_supported_ccs())
+
+
+def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[bytes]:
+    """What numba-cuda makes of a kernel for a GPU of this compute capability: code yet to link.
+
+    arguments: their types, as numba writes them in a signature. Needs the executor "compiler".
+    """
+    # A device function asks which GPU it is compiled for, as if there had to be one.
+    dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    signature = f"void({arguments})"
+    codes, _ = _cuda.compile_all(
+        kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ltoir"
+    )
+    return [bytes(code) for code in codes]
 
 
 def to_device(array: Any) -> Array:
     """A C-contiguous copy in device memory."""
     array = np.array(array, order="C", copy=True)
-    if _gpu is None:
+    if EXECUTOR == "emulator":
         return emulator.DeviceArray(array)
-    return _gpu.to_device(array) if array.size else empty(array.shape, array.dtype)
+    return _memory().to_device(array) if array.size else empty(array.shape, array.dtype)
 
 
 def empty(shape: Shape, dtype: Any) -> Array:
     """Device memory whose elements nobody has written yet; on the emulator NaN, or 0x6D6D…"""
-    if _gpu is None:
+    if EXECUTOR == "emulator":
         return emulator.empty(shape, dtype)
-    return _gpu.device_array(shape, dtype)
+    return _memory().device_array(shape, dtype)
+
+
+def _memory() -> Any:
+    if EXECUTOR == "compiler":
+        raise RuntimeError("CUDAGRAD_DEVICE=compiler only compiles kernels; unset it to run them")
+    return _cuda
 
 
 def to_host(array: Array) -> np.ndarray[Any, Any]:
     """A copy as a NumPy array."""
-    if _gpu is None:
+    if EXECUTOR == "emulator":
         return array.memory.copy()
     return array.copy_to_host() if array.size else np.empty(array.shape, array.dtype)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..device import BLOCK, cuda, jit
+from ..device import BLOCK, cuda, factory, jit
 from . import functions as f
 from .index import divide, place
 from .scan import block_scan, stretch
@@ -49,7 +48,7 @@ def gather(x, index, layout, step, out):
         out[i] = x[place(i, layout) + index[i] * step]
 
 
-@functools.cache
+@factory
 def scatter(combine: Callable[..., Any]) -> Any:
     """An element of out, at an index, becomes its combination with one of x."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..device import jit
+from ..device import cuda, jit
 
 
 @jit(device=True)
@@ -42,3 +42,19 @@ def place(i, layout):
         rest, along = divide(rest, layout[d])
         where += along * layout[d + 1]
     return where
+
+
+@jit(device=True)
+def first_own():
+    """The first of the elements that a thread of a one-dimensional block looks after.
+
+    That number, and next_own's, wrap around in 32 bits. Of numbers that don't the compiler reckons
+    how many there will be, by a division of 64 bits, before it unrolls a loop over them.
+    """
+    return np.uint32(cuda.threadIdx.x)
+
+
+@jit(device=True)
+def next_own(j):
+    """The one after element j: the threads' elements alternate."""
+    return np.uint32(j + np.uint32(cuda.blockDim.x))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..device import cuda, jit
+from ..device import cuda, factory, jit
 from .index import at, divide
 
 
-@functools.cache
+@factory
 def map1(function: Callable[..., Any]) -> Any:
     """out[i] = function(x[i])"""
 
@@ -23,7 +22,7 @@ def map1(function: Callable[..., Any]) -> Any:
     return map1_kernel
 
 
-@functools.cache
+@factory
 def map2(function: Callable[..., Any]) -> Any:
     """out[i] = function(x[…], y[…]), each operand repeated as `at` says."""
 
@@ -37,7 +36,7 @@ def map2(function: Callable[..., Any]) -> Any:
     return map2_kernel
 
 
-@functools.cache
+@factory
 def map3(function: Callable[..., Any]) -> Any:
     """out[i] = function(x[…], y[…], z[…]), each operand repeated as `at` says."""
 
@@ -55,7 +54,7 @@ def map3(function: Callable[..., Any]) -> Any:
     return map3_kernel
 
 
-@functools.cache
+@factory
 def map4(function: Callable[..., Any]) -> Any:
     """out[i] = function(w[…], x[…], y[…], z[…]), each operand repeated as `at` says."""
 

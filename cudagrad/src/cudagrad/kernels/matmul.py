@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from ..device import TILE, cuda, jit
+from ..device import TILE, cuda, factory, jit
 from .index import at, divide
 
 PADDED = (TILE, TILE + 1)  # a column of a tile then lies in different banks of shared memory
 
 
-@functools.cache
+@factory
 def matmul(real: Any) -> Any:
     """out[z] = a[z] b[z] + bias, each thread one element of out."""
 

@@ -5,16 +5,15 @@ RMS norm is layer norm that keeps the mean.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
-from ..device import BLOCK, cuda, jit
-from .index import divide
+from ..device import BLOCK, cuda, factory, jit
+from .index import divide, first_own, next_own
 from .reduction import block_sum
 
 
-@functools.cache
+@factory
 def normalize(real: Any) -> Any:
     """normal = (x - mean) · scale, scale = 1 / sqrt(mean square + eps), of rows x (rows, n).
 
@@ -29,28 +28,28 @@ def normalize(real: Any) -> Any:
         mean = real(0)
         if centre:
             total = real(0)
-            j = cuda.threadIdx.x
+            j = first_own()
             while j < n:
                 total += x[row, j]
-                j += cuda.blockDim.x
+                j = next_own(j)
             mean = block_sum(total, shared) / real(n)
         squares = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             squares += (x[row, j] - mean) * (x[row, j] - mean)
-            j += cuda.blockDim.x
+            j = next_own(j)
         stretch = real(1) / math.sqrt(block_sum(squares, shared) / real(n) + eps)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             normal[row, j] = (x[row, j] - mean) * stretch
-            j += cuda.blockDim.x
+            j = next_own(j)
         if cuda.threadIdx.x == 0:
             scale[row] = stretch
 
     return normalize_kernel
 
 
-@functools.cache
+@factory
 def normalize_dx(real: Any) -> Any:
     """dx = scale · (dnormal - mean dnormal - normal · mean of dnormal · normal), by rows.
 
@@ -65,26 +64,26 @@ def normalize_dx(real: Any) -> Any:
         shift = real(0)
         if centre:
             total = real(0)
-            j = cuda.threadIdx.x
+            j = first_own()
             while j < n:
                 total += dnormal[row, j]
-                j += cuda.blockDim.x
+                j = next_own(j)
             shift = block_sum(total, shared) / real(n)
         along = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             along += dnormal[row, j] * normal[row, j]
-            j += cuda.blockDim.x
+            j = next_own(j)
         along = block_sum(along, shared) / real(n)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < n:
             dx[row, j] = scale[row] * (dnormal[row, j] - shift - normal[row, j] * along)
-            j += cuda.blockDim.x
+            j = next_own(j)
 
     return normalize_dx_kernel
 
 
-@functools.cache
+@factory
 def channel_statistics(real: Any) -> Any:
     """Mean and mean square distance from it of every channel of x (N, C, inner)."""
 
@@ -95,18 +94,18 @@ def channel_statistics(real: Any) -> Any:
         inner = x.shape[2]
         count = x.shape[0] * inner
         total = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < count:
             n, i = divide(j, inner)
             total += x[n, c, i]
-            j += cuda.blockDim.x
+            j = next_own(j)
         centre = block_sum(total, shared) / real(count)
         squares = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < count:
             n, i = divide(j, inner)
             squares += (x[n, c, i] - centre) * (x[n, c, i] - centre)
-            j += cuda.blockDim.x
+            j = next_own(j)
         squares = block_sum(squares, shared)
         if cuda.threadIdx.x == 0:
             mean[c] = centre
@@ -115,7 +114,7 @@ def channel_statistics(real: Any) -> Any:
     return channel_statistics_kernel
 
 
-@functools.cache
+@factory
 def channel_sums(real: Any) -> Any:
     """Σ dout · normal and Σ dout of every channel (N, C, inner): the gradients of a scale, a shift.
 
@@ -130,12 +129,12 @@ def channel_sums(real: Any) -> Any:
         count = dout.shape[0] * inner
         along = real(0)
         total = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < count:
             n, i = divide(j, inner)
             along += dout[n, c, i] * normal[n, c, i]
             total += dout[n, c, i]
-            j += cuda.blockDim.x
+            j = next_own(j)
         along = block_sum(along, shared)
         total = block_sum(total, shared)
         if cuda.threadIdx.x == 0:
@@ -145,7 +144,7 @@ def channel_sums(real: Any) -> Any:
     return channel_sums_kernel
 
 
-@functools.cache
+@factory
 def channel_dx(real: Any) -> Any:
     """dx = scale · (dout - mean dout - normal · mean of dout · normal), by channels (N, C, inner).
 

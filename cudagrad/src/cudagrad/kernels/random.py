@@ -5,13 +5,12 @@ So no executor, block size or order of threads can change a drawn number.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..device import cuda, jit
+from ..device import cuda, factory, jit
 
 
 @jit(device=True)
@@ -49,7 +48,7 @@ def keep(seed, draw, threshold, scale, out):
         out[i] = type(scale)(0) if np.int64(word) < threshold else scale
 
 
-@functools.cache
+@factory
 def uniform(real: Any) -> Any:
     """Numbers of [low, high)."""
 
@@ -65,7 +64,7 @@ def uniform(real: Any) -> Any:
     return uniform_kernel
 
 
-@functools.cache
+@factory
 def normal(real: Any) -> Any:
     """Normal numbers, by Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645"""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..device import BLOCK, TILE, cuda, jit
-from .index import divide
+from ..device import BLOCK, TILE, cuda, factory, jit
+from .index import divide, first_own, next_own
 
 SQUARE = (TILE, TILE)
 
@@ -52,7 +51,7 @@ def block_max(value, shared):
     return top
 
 
-@functools.cache
+@factory
 def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
     """Rows combined to one element, in parts: neighbouring threads read neighbouring elements."""
 
@@ -67,10 +66,10 @@ def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
         row, part = divide(cuda.blockIdx.x, out.shape[1])
         stop = min(x.shape[1], (part + 1) * length)
         value = start
-        j = part * length + t
+        j = np.uint32(part * length + t)
         while j < stop:
             value = combine(value, x[row, j])
-            j += cuda.blockDim.x
+            j = next_own(j)
         shared[t] = value
         cuda.syncthreads()
         half = cuda.blockDim.x // 2
@@ -85,7 +84,7 @@ def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
     return fold_rows_kernel
 
 
-@functools.cache
+@factory
 def fold_columns(real: Any, combine: Callable[..., Any]) -> Any:
     """The same along a dim that others follow: neighbouring threads own neighbouring columns."""
 
@@ -129,7 +128,7 @@ def below(a, b):
     return a < b or (a != a and b == b)
 
 
-@functools.cache
+@factory
 def extreme(real: Any, wins: Callable[..., Any]) -> Any:
     """The element that wins over all others along a dim, and the index of the first such one."""
 
@@ -142,12 +141,12 @@ def extreme(real: Any, wins: Callable[..., Any]) -> Any:
         o, i = divide(cuda.blockIdx.x, x.shape[2])
         value = x[o, 0, i]
         index = np.int64(0)
-        j = t
+        j = first_own()
         while j < x.shape[1]:
             if wins(x[o, j, i], value):
                 value = x[o, j, i]
                 index = np.int64(j)
-            j += cuda.blockDim.x
+            j = next_own(j)
         best[t] = value
         first[t] = index
         cuda.syncthreads()

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..device import BLOCK, cuda, jit
+from ..device import BLOCK, cuda, factory, jit
 from . import functions as f
 from .index import divide
 
@@ -52,7 +52,7 @@ def stretch(n):
     return start, min(n, start + length)
 
 
-@functools.cache
+@factory
 def cumsum(real: Any) -> Any:
     """out[o, j, i] = Σ x[o, : j + 1, i], or Σ x[o, j:, i] if backwards; both (outer, n, inner)."""
     scan = block_scan(f.add)
@@ -75,7 +75,7 @@ def cumsum(real: Any) -> Any:
     return cumsum_kernel
 
 
-@functools.cache
+@factory
 def prod_dx(real: Any) -> Any:
     """dx[o, j, i] = dout[o, i] · Π of x[o, :, i] but for x[o, j, i], which may be 0."""
     scan = block_scan(f.mul)

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
-from ..device import BLOCK, cuda, jit
-from .index import divide
+from ..device import BLOCK, cuda, factory, jit
+from .index import divide, first_own, next_own
 from .reduction import block_max, block_sum
 
 
 @jit(device=True)
 def row_max(x, o, i, shared):
     """The largest of x[o, :, i], to every thread."""
-    j = cuda.threadIdx.x
+    j = first_own()
     top = type(x[o, 0, i])(-math.inf)
     while j < x.shape[1]:
         if x[o, j, i] > top:
             top = x[o, j, i]
-        j += cuda.blockDim.x
+        j = next_own(j)
     return block_max(top, shared)
 
 
 @jit(device=True)
 def row_exp_sum(x, o, i, top, shared):
     """The sum of exp(x[o, :, i] - top), to every thread."""
-    j = cuda.threadIdx.x
+    j = first_own()
     total = type(x[o, 0, i])(0)
     while j < x.shape[1]:
         total += math.exp(x[o, j, i] - top)
-        j += cuda.blockDim.x
+        j = next_own(j)
     return block_sum(total, shared)
 
 
-@functools.cache
+@factory
 def softmax(real: Any) -> Any:
     """out = exp(x) / Σ exp(x) over the middle dim of x (outer, n, inner)."""
 
@@ -44,15 +43,15 @@ def softmax(real: Any) -> Any:
         o, i = divide(cuda.blockIdx.x, x.shape[2])
         top = row_max(x, o, i, shared)
         total = row_exp_sum(x, o, i, top, shared)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < x.shape[1]:
             out[o, j, i] = math.exp(x[o, j, i] - top) / total
-            j += cuda.blockDim.x
+            j = next_own(j)
 
     return softmax_kernel
 
 
-@functools.cache
+@factory
 def softmax_dx(real: Any) -> Any:
     """dx = p · (dout - Σ dout · p), all (outer, n, inner)."""
 
@@ -61,20 +60,20 @@ def softmax_dx(real: Any) -> Any:
         shared = cuda.shared.array(BLOCK, real)
         o, i = divide(cuda.blockIdx.x, p.shape[2])
         total = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < p.shape[1]:
             total += dout[o, j, i] * p[o, j, i]
-            j += cuda.blockDim.x
+            j = next_own(j)
         total = block_sum(total, shared)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < p.shape[1]:
             dx[o, j, i] = p[o, j, i] * (dout[o, j, i] - total)
-            j += cuda.blockDim.x
+            j = next_own(j)
 
     return softmax_dx_kernel
 
 
-@functools.cache
+@factory
 def log_softmax(real: Any) -> Any:
     """out = x - log Σ exp(x) over the middle dim of x (outer, n, inner)."""
 
@@ -84,15 +83,15 @@ def log_softmax(real: Any) -> Any:
         o, i = divide(cuda.blockIdx.x, x.shape[2])
         top = row_max(x, o, i, shared)
         log_total = math.log(row_exp_sum(x, o, i, top, shared))
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < x.shape[1]:
             out[o, j, i] = (x[o, j, i] - top) - log_total
-            j += cuda.blockDim.x
+            j = next_own(j)
 
     return log_softmax_kernel
 
 
-@functools.cache
+@factory
 def log_softmax_dx(real: Any) -> Any:
     """dx = dout - exp(y) Σ dout, all (outer, n, inner)."""
 
@@ -101,20 +100,20 @@ def log_softmax_dx(real: Any) -> Any:
         shared = cuda.shared.array(BLOCK, real)
         o, i = divide(cuda.blockIdx.x, y.shape[2])
         total = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < y.shape[1]:
             total += dout[o, j, i]
-            j += cuda.blockDim.x
+            j = next_own(j)
         total = block_sum(total, shared)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < y.shape[1]:
             dx[o, j, i] = dout[o, j, i] - math.exp(y[o, j, i]) * total
-            j += cuda.blockDim.x
+            j = next_own(j)
 
     return log_softmax_dx_kernel
 
 
-@functools.cache
+@factory
 def logsumexp(real: Any) -> Any:
     """out[o, i] = log Σ exp(x[o, :, i]), of x (outer, n, inner)."""
 
@@ -132,7 +131,7 @@ def logsumexp(real: Any) -> Any:
     return logsumexp_kernel
 
 
-@functools.cache
+@factory
 def attention(real: Any) -> Any:
     """p = softmax of each row of scores (rows, keys); a row of -inf gives a row of 0.
 
@@ -148,31 +147,31 @@ def attention(real: Any) -> Any:
         if causal:
             visible = min(keys, divide(row, queries)[1] + 1)
         top = real(-math.inf)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < visible:
             if scores[row, j] > top:
                 top = scores[row, j]
-            j += cuda.blockDim.x
+            j = next_own(j)
         top = block_max(top, shared)
         if top == real(-math.inf):
             top = real(0)
         total = real(0)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < visible:
             total += math.exp(scores[row, j] - top)
-            j += cuda.blockDim.x
+            j = next_own(j)
         total = block_sum(total, shared)
         if total == real(0):
             total = real(1)
-        j = cuda.threadIdx.x
+        j = first_own()
         while j < keys:
             p[row, j] = math.exp(scores[row, j] - top) / total if j < visible else real(0)
-            j += cuda.blockDim.x
+            j = next_own(j)
 
     return attention_kernel
 
 
-@functools.cache
+@factory
 def cross_entropy(real: Any) -> Any:
     """losses = -share · log softmax(x) at target, 0 where not counted.
 
@@ -197,7 +196,7 @@ def cross_entropy(real: Any) -> Any:
     return cross_entropy_kernel
 
 
-@functools.cache
+@factory
 def cross_entropy_dx(real: Any) -> Any:
     """dx = (softmax(x) - 1 at target) · scale (batch, inner), 0 where not counted."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import BLOCK, cuda, jit
+from ..device import BLOCK, cuda, factory, jit
 from .index import divide
 from .reduction import above
 
@@ -46,7 +46,7 @@ def misplaced(before: Callable[..., Any]) -> Any:
     return is_misplaced
 
 
-@functools.cache
+@factory
 def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
     """Each chunk of a line in order, or the last steps of a merge, which stay inside chunks."""
     is_misplaced = misplaced(before)
@@ -65,11 +65,11 @@ def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
         o, i = divide(line, x.shape[2])
         start = chunk * width
         count = min(width, x.shape[1] - start)
-        j = t
-        while j < count:
-            held[j] = x[o, start + j, i]
-            places[j] = start + j if fresh else indices[o, start + j, i]
-            j += cuda.blockDim.x
+        for second in range(2):
+            j = t + second * cuda.blockDim.x
+            if j < count:
+                held[j] = x[o, start + j, i]
+                places[j] = start + j if fresh else indices[o, start + j, i]
         cuda.syncthreads()
         size = 1 if fresh else width // 2
         while size < width:
@@ -84,16 +84,16 @@ def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
                 cuda.syncthreads()
                 step //= 2
             size *= 2
-        j = t
-        while j < count:
-            values[o, start + j, i] = held[j]
-            indices[o, start + j, i] = places[j]
-            j += cuda.blockDim.x
+        for second in range(2):
+            j = t + second * cuda.blockDim.x
+            if j < count:
+                values[o, start + j, i] = held[j]
+                indices[o, start + j, i] = places[j]
 
     return order_chunks_kernel
 
 
-@functools.cache
+@factory
 def exchange(before: Callable[..., Any]) -> Any:
     """One step of a merge whose partners lie in different chunks."""
     is_misplaced = misplaced(before)

@@ -7,13 +7,12 @@ added atomically. Pairs are of rows and columns.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..device import cuda, jit
+from ..device import cuda, factory, jit
 from .index import divide
 
 
@@ -41,7 +40,7 @@ def image_place(k, rows, columns):
     return image, row, column
 
 
-@functools.cache
+@factory
 def unfold(real: Any) -> Any:
     """What lies in each window, and 0 where it sticks out: a convolution is then a product."""
 
@@ -62,7 +61,7 @@ def unfold(real: Any) -> Any:
     return unfold_kernel
 
 
-@functools.cache
+@factory
 def unfold_dx(real: Any) -> Any:
     """The gradient of unfold: each element the sum of all that unfold has made of it."""
 
@@ -112,7 +111,7 @@ def largest(x, kernel, stride, padding, dilation, values, indices):
         indices[image, i, j] = where
 
 
-@functools.cache
+@factory
 def largest_dx(real: Any) -> Any:
     """The gradient of largest: each element the sum over the windows that chose it."""
 
@@ -136,7 +135,7 @@ def largest_dx(real: Any) -> Any:
     return largest_dx_kernel
 
 
-@functools.cache
+@factory
 def average(real: Any, quotient: Callable[..., Any]) -> Any:
     """The mean of each window of neighbours, whatever their sizes."""
 
@@ -159,7 +158,7 @@ def average(real: Any, quotient: Callable[..., Any]) -> Any:
     return average_kernel
 
 
-@functools.cache
+@factory
 def average_dx(real: Any) -> Any:
     """The gradient of average: each element its share of the windows that it lies in."""
 

@@ -1,0 +1,121 @@
+"""docs/kernels.md: the figures of every launch, and whether they are still those of the sources."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .. import device, kernels
+from . import limits, table
+from .machine import Capability, Figures
+from .table import Launch
+
+MARK = "<!-- of sources "
+INTRODUCTION = """\
+# What the compiler makes of every kernel
+
+Compiled, not run: these are figures of machine code, made on a machine without a GPU. They tell
+what a kernel needs and asks for, not how long it takes.
+
+{kernels} kernels in {launches} variants, which are all that the spec and the training of a GPT
+launch, for blocks of {block} threads and of {tile} x {tile}. `tox -e kernels` compiles them anew,
+fails where one is above its limit, and else writes this page. Made by {versions}.
+
+| figure | what |
+|---|---|
+| registers | of a thread |
+| spills | bytes stored and loaded because registers ran out |
+| shared | memory of a block, in bytes |
+| wide | loads of 128 bits |
+| generic | loads and stores that learn when they run what memory they mean, as those of arrays \
+that need not be contiguous |
+| float64 | instructions that compute in it, or convert from or to it |
+| divisions | of 64 bits, each a routine of about a hundred instructions |
+| instructions | of all kinds |
+
+Where GPUs differ, a cell holds the figures for compute capability {capabilities}, in this order.
+
+## Limits
+
+{limits}
+"""
+
+
+def digest() -> str:
+    """That of all that the figures follow from: kernels, table and limits, comments left out."""
+    folder = Path(kernels.__file__).parent
+    sources = [*sorted(folder.glob("*.py")), Path(limits.__file__)]
+    texts = [_code(path.read_text(encoding="utf-8")) for path in sources]
+    texts.append(table.FILE.read_text(encoding="utf-8"))
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def _code(text: str) -> str:
+    """A module without comments and docstrings."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(
+            node
+        ):
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree)
+
+
+def is_stale(text: str) -> bool:
+    """Whether a page is of other sources than those that are here."""
+    return f"{MARK}{digest()} " not in text
+
+
+def written(
+    launches: Sequence[Launch],
+    figures: Mapping[Capability, Sequence[Figures]],
+    versions: Mapping[str, str],
+) -> str:
+    """The whole page; figures: of every launch, by compute capability."""
+    introduction = INTRODUCTION.format(
+        kernels=len({launch.kernel for launch in launches}),
+        launches=len(launches),
+        block=device.BLOCK,
+        tile=device.TILE,
+        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+        capabilities=", ".join(map(str, figures)),
+        limits=_limits(),
+    )
+    parts = [f"{introduction}\n{MARK}{digest()} -->"]
+    rows = zip(launches, zip(*figures.values(), strict=True), strict=True)
+    for module, group in itertools.groupby(rows, lambda row: row[0].kernel.split(".")[0]):
+        columns = Figures._fields
+        head = f"| kernel | arguments | {' | '.join(columns)} |\n|---|---|{'--:|' * len(columns)}"
+        lines = "\n".join(_row(launch, of_each) for launch, of_each in group)
+        parts.append(f"## {module}\n\n{head}\n{lines}")
+    return "\n\n".join(parts) + "\n"
+
+
+def in_words(of_each: Sequence[Figures]) -> str:
+    """The figures of a launch for each compute capability, those that are 0 for all left out."""
+    values = zip(Figures._fields, zip(*of_each, strict=True), strict=True)
+    return ", ".join(f"{name} {_joined(of_name)}" for name, of_name in values if any(of_name))
+
+
+def _joined(values: Sequence[int]) -> str:
+    return " ".join(map(str, values if len(set(values)) > 1 else values[:1]))
+
+
+def _row(launch: Launch, of_each: Sequence[Figures]) -> str:
+    cells = [f"`{launch.kernel.partition('.')[2]}`", f"`{launch.arguments}`"]
+    cells += map(_joined, zip(*of_each, strict=True))
+    return f"| {' | '.join(cells)} |"
+
+
+def _limits() -> str:
+    lines = ["| figure | at most | for |", "|---|--:|---|"]
+    for name, limit in limits.LIMITS.items():
+        all_but = "kernels that do not compute in float64" if name == "float64" else "all kernels"
+        lines.append(f"| {name} | {limit} | {all_but} |")
+    for names, figure, most, why in limits.ALLOWANCES:
+        kernels = ", ".join(f"`{name}`" for name in names)
+        lines.append(f"| {figure} | {most} | {kernels}: {why} |")
+    return "\n".join(lines)

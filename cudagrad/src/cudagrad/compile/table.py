@@ -1,0 +1,110 @@
+"""Every kernel that ops and optimizers launch, and the types of its arguments.
+
+launches.txt has a line for each: a kernel's name, which is the module, the function and what a
+factory makes it of, and the types as numba writes them. The tests of cudagrad see to it that none
+is missing, and write the file anew (see CONTRIBUTING.md).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import device, kernels
+
+FILE = Path(__file__).with_name("launches.txt")
+
+
+class Launch(NamedTuple):
+    """A kernel, by name, and the types of its arguments: what numba compiles once."""
+
+    kernel: str
+    arguments: str
+
+    def __str__(self) -> str:
+        return f"{self.kernel}: {self.arguments}"
+
+    @classmethod
+    def of(cls, kernel: Any, kinds: Iterable[Any]) -> Launch:
+        """That of a kernel; kinds: of its arguments, as the emulator knows them."""
+        return cls(name_of(kernel), ", ".join(map(type_of, kinds)))
+
+
+def launches() -> list[Launch]:
+    """The whole table, in the order of its file."""
+    lines = FILE.read_text(encoding="utf-8").splitlines()
+    return [Launch(*line.split(": ", 1)) for line in lines]
+
+
+def write(table: Iterable[Launch]) -> None:
+    """Put this table in the place of the other."""
+    FILE.write_text("".join(f"{launch}\n" for launch in sorted(set(table))), encoding="utf-8")
+
+
+def name_of(kernel: Any) -> str:
+    """The name by which `find` finds a kernel of cudagrad.kernels.
+
+    Raises LookupError for one of a function that is no factory.
+    """
+    module = kernel.__module__.removeprefix(f"{kernels.__name__}.")
+    function, *inside = kernel.__qualname__.split(".")
+    if not inside:
+        return f"{module}.{function}"
+    if not hasattr(kernel, "made_of"):
+        raise LookupError(f"{module}.{function} makes kernels: it must be a @factory")
+    return f"{module}.{function}({', '.join(map(_name_of_part, kernel.made_of))})"
+
+
+def _name_of_part(part: Any) -> str:
+    return part.__name__ if isinstance(part, type) else name_of(part)
+
+
+def find(name: str) -> Any:
+    """The kernel of a name, or LookupError."""
+    head, _, parts = name.removesuffix(")").partition("(")
+    found = _attribute(head)
+    return found(*map(_part, parts.split(", "))) if parts else found
+
+
+def _part(name: str) -> Any:
+    return _attribute(name) if "." in name else getattr(np, name)
+
+
+def _attribute(name: str) -> Any:
+    module, _, attribute = name.partition(".")
+    try:
+        return getattr(importlib.import_module(f"{kernels.__name__}.{module}"), attribute)
+    except (ImportError, AttributeError):
+        raise LookupError(f"there is no kernel {name}") from None
+
+
+def type_of(kind: Any) -> str:
+    """The type of an argument, as numba writes it: an array is C-contiguous.
+
+    kind: (dtype, ndim) of an array, else the type of a number, or a tuple of such.
+    """
+    if not isinstance(kind, tuple):
+        name = np.dtype(kind).name
+        return "boolean" if name == "bool" else name
+    if isinstance(kind[0], str):
+        dtype, ndim = kind
+        return f"{type_of(dtype)}[{':,' * (ndim - 1)}::1]"
+    types = list(map(type_of, kind))
+    if len(set(types)) > 1:
+        raise TypeError(f"a tuple of different types: {', '.join(types)}")
+    return f"UniTuple({types[0]}, {len(types)})"
+
+
+def warm_up() -> None:
+    """Compile the whole table for the GPU there is, so that no launch has to wait for it.
+
+    Raises RuntimeError where kernels run on no GPU.
+    """
+    if device.EXECUTOR != "gpu":
+        raise RuntimeError(f"nothing to warm up: {device.describe()}")
+    for launch in launches():
+        find(launch.kernel).compile(f"void({launch.arguments})")

@@ -1,0 +1,67 @@
+"""What the spec and the tests marked `launches` launch must stand in cudagrad.compile's table.
+
+pytest --engine cudagrad --write-launches cudagrad/tests writes the table anew instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from recording import recorded
+
+from cudagrad import device
+from cudagrad.compile import table
+from cudagrad.compile.table import Launch
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-launches", action="store_true", help="write cudagrad's launches.txt")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "launches: what it launches must stand in the table")
+    # Not as hooks of this file, which would see the tests of this folder, but not the spec's.
+    config.pluginmanager.register(Watch(config))
+
+
+class Watch:
+    """Compares what is launched with the table, or keeps it to write it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.writes = config.getoption("write_launches", False)
+        self.table = set(table.launches())
+        self.seen: set[Launch] = set()
+        given = config.option
+        names = ("keyword", "markexpr", "op", "layer", "optimizer")
+        partly = any(getattr(given, name, None) for name in names)
+        if self.writes and (partly or getattr(given, "engine", None) != ["cudagrad"]):
+            raise pytest.UsageError("--write-launches needs all of --engine cudagrad")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        of_spec = not isinstance(item, pytest.Function)
+        if device.EXECUTOR != "emulator" or not (of_spec or item.get_closest_marker("launches")):
+            return (yield)
+        seen: set[Launch] = set()
+        with recorded(seen):
+            result = yield
+        self.seen |= seen
+        unknown = sorted(map(str, seen - self.table))
+        assert self.writes or not unknown, (
+            f"launched, but not in cudagrad.compile's table: {'; '.join(unknown)}; "
+            "tox -e cudagrad -- --write-launches adds it"
+        )
+        return result
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A process of xdist has ended: this one collects what was launched there."""
+        self.seen.update(Launch(*launch) for launch in node.workeroutput.get("launches", ()))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["launches"] = sorted(map(tuple, self.seen))
+        elif self.writes and not session.testsfailed:
+            table.write(self.seen)

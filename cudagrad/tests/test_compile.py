@@ -1,0 +1,359 @@
+"""The figures of compiled kernels, their limits and their page; no test here needs a GPU."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from cudagrad import device
+from cudagrad.compile import __main__ as command
+from cudagrad.compile import limits, machine, page, table
+from cudagrad.compile.machine import Capability, Figures, Machine, MissingError
+from cudagrad.compile.table import Launch
+
+PAGE = Path(__file__).parents[1] / "docs" / "kernels.md"
+NONE = Figures(*[0] * len(Figures._fields))
+AMPERE, HOPPER = Capability(8, 0), Capability(9, 0)
+SINGLE = Launch("map.map1(functions.exp)", "float32[::1], int64, float32[::1]")
+DOUBLE = Launch("map.map1(functions.exp)", "float64[::1], int64, float64[::1]")
+FACTOR = Launch("map.fill", "float32[::1], float64")
+
+needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="needs numba-cuda")
+
+
+# Limits
+
+
+def test_what_is_above_its_limit_is_named() -> None:
+    assert list(limits.broken(SINGLE, NONE)) == []
+    assert list(limits.broken(SINGLE, NONE._replace(registers=255, wide=9, instructions=9))) == []
+    assert list(limits.broken(SINGLE, NONE._replace(spills=8, generic=1))) == [
+        "spills 8, the limit is 0",
+        "generic 1, the limit is 0",
+    ]
+
+
+def test_float64_is_for_launches_whose_arrays_are_of_it() -> None:
+    figures = NONE._replace(float64=1)
+
+    assert list(limits.broken(DOUBLE, figures)) == []
+    assert list(limits.broken(SINGLE, figures)) == ["float64 1, the limit is 0"]
+    assert list(limits.broken(FACTOR, figures)) == ["float64 1, the limit is 0"]
+
+
+def test_an_allowance_is_for_its_kernels_alone() -> None:
+    sin, third = SINGLE._replace(kernel="map.map1(functions.sin)"), NONE._replace(float64=3)
+
+    assert list(limits.broken(sin, third)) == []
+    assert list(limits.broken(sin, NONE._replace(float64=4))) == ["float64 4, the limit is 3"]
+    assert list(limits.broken(sin, NONE._replace(divisions=1))) == ["divisions 1, the limit is 0"]
+    assert list(limits.broken(SINGLE, third)) == ["float64 3, the limit is 0"]
+
+
+@pytest.mark.parametrize("allowance", limits.ALLOWANCES)
+def test_an_allowance_is_for_kernels_that_are_there(allowance: limits.Allowance) -> None:
+    assert allowance.figure in limits.LIMITS
+    assert set(allowance.kernels) <= {launch.kernel for launch in table.launches()}
+
+
+# Reading
+
+
+def test_what_the_linker_says() -> None:
+    log = """ptxas info    : Function properties for f
+ptxas         .     32 bytes stack frame, 40 bytes spill stores, 60 bytes spill loads
+ptxas info    : Used 20 registers, used 1 barriers, 32 bytes cumulative stack size"""
+
+    assert machine.said(log) == (20, 100, 0)
+    assert machine.said(f"{log}, 1024 bytes smem") == (20, 100, 1024)
+    with pytest.raises(MissingError, match="says nothing of registers"):
+        machine.said("all is well")
+
+
+OPCODES = {
+    "LDG.E.128": "wide",
+    "LDG.E.128.CONSTANT": "wide",
+    "LDS.U.128": "wide",
+    "LDG.E": "",
+    "STG.E.128": "",
+    "LDC.128": "",
+    "LD.E": "generic",
+    "ST.E.64": "generic",
+    "ATOM.E.ADD": "generic",
+    "LDL": "",
+    "DFMA": "float64",
+    "DSETP.GT.AND": "float64",
+    "F2F.F32.F64": "float64",
+    "I2F.F64.S64": "float64",
+    "MUFU.RCP64H": "float64",
+    "MUFU.RCP": "",
+    "DEPBAR.LE": "",
+    "F2I.S64.TRUNC": "",
+}
+
+
+@pytest.mark.parametrize(("opcode", "figure"), OPCODES.items())
+def test_what_an_opcode_counts_as(
+    opcode: str, figure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter([(0, opcode, " R0, R1 "), (16, "NOP", " ")])
+    monkeypatch.setattr(machine, "disassembled", lambda code, capability: lines)
+    (figures,) = machine.figures([Machine(bytes(32), frozenset(), 8, 0, 0)], HOPPER)
+
+    expected = {"registers": 8, "instructions": 1} | ({figure: 1} if figure else {})
+    assert {name: value for name, value in figures._asdict().items() if value} == expected
+
+
+def test_a_call_is_a_division_where_that_stands_in_its_own_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = iter([(0, "EXIT", ""), (16, "CALL.REL.NOINC", " 0x30 "), (32, "CALL.REL", " 0x20 ")])
+    monkeypatch.setattr(machine, "disassembled", lambda code, capability: lines)
+    machines = [
+        Machine(bytes(16), frozenset(), 8, 0, 0),
+        Machine(bytes(32), frozenset({32}), 8, 0, 0),  # which lies at 16 + 32 of all code
+    ]
+
+    assert [figures.divisions for figures in machine.figures(machines, HOPPER)] == [0, 1]
+
+
+def test_a_line_of_nvdisasm_is_read() -> None:
+    lines = [
+        "        /*0010*/                   S2R R8, SR_TID.X ;",
+        "        /*1a0f0*/              @!P0 BRA `(.L_x_1) ;",
+        "        /*0020*/              @UP1 UIADD3 UR4, UR4, 0x1, URZ ;",
+        "        /*0030*/                   EXIT ;",
+        ".L_x_1:",
+    ]
+    found = [match and match.groups() for match in map(machine.LINE.match, lines)]
+
+    assert found == [
+        ("0010", "S2R", " R8, SR_TID.X "),
+        ("1a0f0", "BRA", " `(.L_x_1) "),
+        ("0020", "UIADD3", " UR4, UR4, 0x1, URZ "),
+        ("0030", "EXIT", " "),
+        None,
+    ]
+
+
+# The page
+
+
+def test_the_page_is_of_these_kernels() -> None:
+    assert not page.is_stale(PAGE.read_text(encoding="utf-8")), (
+        "cudagrad/docs/kernels.md is of other kernels, launches or limits: tox -e kernels"
+    )
+
+
+def test_a_page_is_stale_when_code_changes_but_not_when_comments_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = page.written([SINGLE], {HOPPER: [NONE]}, {"numba": "1"})
+    kernel = tmp_path / "__init__.py"
+    monkeypatch.setattr(page.kernels, "__file__", str(kernel))
+    kernel.write_text('"""One."""\ndef f(x):\n    """Two."""\n    return x\n')
+    fresh = page.written([SINGLE], {HOPPER: [NONE]}, {"numba": "1"})
+
+    assert page.is_stale(text)
+    assert not page.is_stale(fresh)
+    kernel.write_text('"""1."""\ndef f(x):\n    """2."""\n    # three\n    return x\n')
+    assert not page.is_stale(fresh)
+    kernel.write_text('"""One."""\ndef f(x):\n    """Two."""\n    return x + 1\n')
+    assert page.is_stale(fresh)
+
+
+def test_the_page_is_stale_without_a_launch_or_with_another_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = page.written([SINGLE], {HOPPER: [NONE]}, {"numba": "1"})
+    fewer = tmp_path / "launches.txt"
+    fewer.write_text(table.FILE.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
+    monkeypatch.setattr(table, "FILE", fewer)
+
+    assert page.is_stale(text)
+
+
+def test_a_page_tells_where_gpus_differ() -> None:
+    one, other = NONE._replace(registers=20, instructions=9), NONE._replace(registers=22)
+    text = page.written([SINGLE], {AMPERE: [one], HOPPER: [other]}, {"numba": "1"})
+
+    row = f"| `map1(functions.exp)` | `{SINGLE.arguments}` | 20 22 | 0 | 0 | 0 | 0 | 0 | 0 | 9 0 |"
+    assert f"\n{row}\n" in text
+    assert "capability 8.0, 9.0, in this order" in text
+    assert page.in_words([one, other]) == "registers 20 22, instructions 9 0"
+
+
+# The command
+
+
+def test_without_numba_cuda_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: None)
+
+    assert command.main(["--cc", "9.0"]) == 2
+    assert capsys.readouterr().err == (
+        "cudagrad.compile: numba-cuda is missing: pip install -c constraints.txt "
+        "'./cudagrad[compile]', in this project's root\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["90", "sm_90", "9.0.0", ""])
+def test_what_is_no_compute_capability(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        command.main(["--cc", text])
+
+    assert exit_.value.code == 2
+    assert f"{text!r} is no compute capability, such as 9.0" in capsys.readouterr().err
+
+
+def compile_kernels(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own; before: what to do to it first."""
+    code = f"""
+import sys
+from cudagrad.compile import __main__ as command, limits, machine
+{before}
+sys.exit(command.main({list(arguments)}))
+"""
+    environment = os.environ | ({"CUDAGRAD_DEVICE": "compiler"} if before else {})
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+
+
+@needs_numba_cuda
+def test_a_kernel_is_compiled_for_gpus_that_are_not_there() -> None:
+    done = compile_kernels("--cc", "8.0", "9.0", "--kernel", "matmul.matmul(float32)", "map.fill")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"\nmap\.fill: float32\[::1\], float32\n    registers \d+", done.stdout)
+    assert "registers" in done.stdout.partition("\nmatmul.matmul(float32): ")[2]
+    assert ", shared 2176, " in done.stdout
+    assert "matmul(float64)" not in done.stdout
+
+
+@needs_numba_cuda
+def test_a_broken_limit_is_a_failure_without_a_page(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    before = """
+launch = command.Launch("map.map1(functions.exp)", "float32[::1], int64, float32[::1]")
+command.table.launches = lambda: [launch]
+limits.LIMITS["registers"] = 1
+"""
+    done = compile_kernels("--cc", "9.0", "--page", str(file), before=before)
+
+    assert done.returncode == 1
+    assert re.search(
+        r"^above its limit: map\.map1\(functions\.exp\): float32\[::1\], int64, float32\[::1\], "
+        r"9\.0: registers \d+, the limit is 1$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert not file.exists()
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize(
+    ("arguments", "before", "sentence"),
+    [
+        (["--cc", "4.2"], "", "compute capability 4.2 is unknown; known: 7.5, "),
+        (["--kernel", "map.nothing"], "", "no kernel map.nothing; known, some with parts: copy."),
+        (["--kernel", "map.fill", "--page", "x.md"], "", "--page needs all kernels"),
+        ([], "machine._nvdisasm = lambda: None", "NVIDIA's nvdisasm is missing: pip install"),
+        ([], "machine.LIBRARIES = ['nvrtc', 'nothing']", "NVIDIA's library nothing is missing: "),
+        ([], "sys.modules['cuda.bindings.nvjitlink'] = None", "the module cuda.bindings.nvjitl"),
+    ],
+)
+def test_wrong_input_and_missing_tools_are_told(
+    arguments: list[str], before: str, sentence: str
+) -> None:
+    done = compile_kernels(*arguments, before=before)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"cudagrad.compile: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+PLANTED = """
+import numpy as np
+from cudagrad import device
+from cudagrad.device import cuda
+from cudagrad.compile import machine
+from cudagrad.compile.table import Launch
+
+@device.jit
+def good(x, n, out):
+    i = cuda.grid(1)
+    if i < out.shape[0]:
+        out[i] = x[i] * np.float32(0.1)
+
+@device.jit
+def leaks(x, n, out):
+    i = cuda.grid(1)
+    if i < out.shape[0]:
+        out[i] = x[i] * 0.1
+
+@device.jit
+def divides(x, n, out):
+    i = cuda.grid(1)
+    if i < out.shape[0]:
+        out[i] = x[i // n]
+
+@device.jit
+def shares(x, n, out):
+    tile = cuda.shared.array(100, np.float32)
+    i = cuda.grid(1)
+    tile[cuda.threadIdx.x] = x[i]
+    cuda.syncthreads()
+    out[i] = tile[n - cuda.threadIdx.x]
+
+ANY, C = "float32[:]", "float32[::1]"
+cases = [(good, C), (leaks, C), (divides, C), (shares, C), (good, ANY)]
+machine.find = lambda name: cases[int(name)][0]
+for numbers in ((7, 5), (8, 0), (9, 0), (10, 0), (12, 0)):
+    capability = machine.Capability(*numbers)
+    machines = [
+        machine.compiled(Launch(str(i), f"{x}, int64, {x}"), capability)
+        for i, (_, x) in enumerate(cases)
+    ]
+    for figures in machine.figures(machines, capability):
+        print(figures.float64, figures.divisions, figures.shared, figures.spills, figures.generic)
+"""
+
+
+@needs_numba_cuda
+def test_planted_faults_are_seen_on_every_gpu() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PLANTED],
+        env=os.environ | {"CUDAGRAD_DEVICE": "compiler"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [[int(number) for number in line.split()] for line in done.stdout.splitlines()]
+
+    assert len(rows) == 5 * 5
+    for i in range(0, len(rows), 5):
+        good, leaks, divides, shares, strided = rows[i : i + 5]
+        assert good == [0, 0, 0, 0, 0]
+        assert leaks == [3, 0, 0, 0, 0]  # there, the product, and back
+        assert divides == [0, 1, 0, 0, 0]
+        assert shares == [0, 0, 400, 0, 0]
+        assert strided == [0, 0, 0, 0, 2]
+
+
+@needs_numba_cuda
+def test_a_kernel_that_does_not_compile_is_named() -> None:
+    before = "command.table.launches = lambda: [command.Launch('map.fill', 'float32, float32')]"
+    done = compile_kernels("--cc", "9.0", before=before)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "cudagrad.compile: map.fill: float32, float32 does not compile for 9.0: "
+    )
