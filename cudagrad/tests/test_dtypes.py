@@ -109,6 +109,12 @@ def test_a_number_that_no_integer_holds_is_refused() -> None:
         ops.clamp(x, 0, 1e39)
 
 
+def test_an_empty_vector_in_cat_has_a_dtype_too() -> None:
+    empty = cudagrad.tensor(np.zeros(0, np.float32))
+
+    assert ops.cat([empty, cudagrad.tensor([3, 4])]).dtype == np.float32
+
+
 def test_python_floats_are_float32_and_arrays_keep_their_dtype() -> None:
     assert cudagrad.tensor([1.0]).dtype == np.float32
     assert cudagrad.tensor(np.array([1.0])).dtype == np.float64

@@ -366,7 +366,6 @@ OPS = (
         Case([mask(3), mask(2)]),
         Case([randn(0), randn(2, 3)], flat=NO_ELEMENTS, why="along the dim that it lacks"),
         Case([bools([True]), ints([2])], why=COUNTED),
-        Case([randn(0), ints([3, 4])], flat=NO_ELEMENTS, why="an empty vector has a dtype, too"),
         rejects=[
             Reject(ValueError, [randn(2, 3), randn(2, 4)]),
             Reject(ValueError, [randn(2, 3), randn(3)]),
