@@ -281,6 +281,25 @@ def test_a_full_disk_costs_no_checkpoint(
     assert last_model(tmp_path / "out") == last_model(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(MemoryError(), ""), (MemoryError("Unable to allocate 9 TiB"), ": Unable to allocate 9 TiB")],
+)
+def test_too_little_memory_costs_no_checkpoint(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    why: str,
+) -> None:
+    interrupted(monkeypatch, error, 12)
+    assert parity("train xor --steps 20 --checkpoint-every 5 --out {tmp}", tmp=tmp_path) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"parity: there is not enough memory{why}; --resume, once that is mended, goes on from "
+        f"{tmp_path}/minigrad/step-000010.safetensors"
+    )
+
+
 def test_a_loss_that_is_no_number_stops_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
