@@ -156,7 +156,7 @@ def test_what_cannot_be_done_is_one_sentence(
     files = {"empty": "", "short": "too short to be split", "one": "ada\n\n", "a.json": "{}"}
     for name, content in (files | {"a.tiktoken": "a"}).items():
         (tmp_path / name).write_text(content)
-    engines.load("micrograd").package.save({"weights": [1.0]}, tmp_path / "b.json")
+    engines.load("micrograd").package.save({"step": 1}, tmp_path / "b.json")
     (tmp_path / "bytes").write_bytes(b"ab\xffc")
 
     assert parity(command, tmp=tmp_path) == 2
@@ -197,6 +197,31 @@ def test_a_training_is_never_overwritten(
     assert parity(f"{command} --resume", tmp=tmp_path) == 0  # all is done: it is shown again
     assert "1 xor 1" in capsys.readouterr().out
     assert last_model(tmp_path) == before
+
+
+def test_a_training_does_not_go_on_from_another_engines_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parity("train xor --steps 10 --out {tmp}", tmp=tmp_path) == 0
+    (tmp_path / "minigrad").rename(tmp_path / "cudagrad")
+    capsys.readouterr()
+
+    command = "train xor --steps 20 --engine cudagrad --resume --out {tmp}"
+    assert parity(command, tmp=tmp_path) == 2
+    assert capsys.readouterr().err == (
+        f"parity: {tmp_path}/cudagrad is of another training: by minigrad\n"
+    )
+
+
+def test_a_file_that_is_no_checkpoint_is_not_gone_on_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "minigrad" / "step-000001.safetensors"
+    path.parent.mkdir()
+    engines.load("minigrad").package.save({"step": 1}, path)
+
+    assert parity("train xor --resume --out {tmp}", tmp=tmp_path) == 2
+    assert f"{path} is" in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_is_left_to_the_user(

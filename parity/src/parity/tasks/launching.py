@@ -82,6 +82,8 @@ def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints])
         if state is None:
             click.echo(f"no checkpoint in {store.folder} yet: from the beginning", err=True)
             continue
+        if (trained := state["engine"]) != training.engine.name:
+            raise ValueError(f"{store.folder} is of another training: by {trained}")
         if differs := difference(state, training.task):
             raise ValueError(f"{store.folder} is of another training: with {differs}")
         if state["step"] > training.task.settings.steps:
