@@ -283,6 +283,15 @@ def test_a_link_goes_on_linking(package: Any, tmp_path: Path) -> None:
     assert package.load(tmp_path / "file") == "state"
 
 
+def test_what_is_no_file_is_not_replaced_by_one(package: Any, path: Path) -> None:
+    os.mkfifo(path)  # root could replace /dev/null as well
+    with pytest.raises(FileExistsError, match="Not a file that can be replaced"):
+        package.save("state", path)
+
+    assert path.is_fifo()
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_others_may_read_the_file_as_any_other(package: Any, path: Path) -> None:
     before = os.umask(0o027)
     try:

@@ -186,6 +186,30 @@ def test_a_tokenizer_json_is_used_as_it_is(trained: Any, tmp_path: Path) -> None
     assert again.encode(SENTENCE) == tokenizer.encode(SENTENCE)
 
 
+def words(vocabulary: dict[str, int], path: Path) -> str:
+    """The file of a tokenizer that knows these words alone."""
+    library = pytest.importorskip("tokenizers", reason="the parity environment of tox has it")
+    tokenizer = library.Tokenizer(library.models.WordLevel(vocabulary, unk_token="?"))
+    tokenizer.pre_tokenizer = library.pre_tokenizers.Whitespace()
+    tokenizer.save(str(path))
+    return str(path)
+
+
+def test_a_vocabulary_may_have_gaps(tmp_path: Path) -> None:
+    tokenizer = chosen(words({"a": 7, "b": 2}, tmp_path / "tokenizer.json"), "")
+
+    assert tokenizer.encode("b a") == [2, 7]
+    assert tokenizer.size == 8  # more than the largest id
+
+
+def test_a_vocabulary_without_the_texts_words_is_refused(tmp_path: Path) -> None:
+    tokenizer = chosen(words({"a": 0}, tmp_path / "tokenizer.json"), "")
+    with pytest.raises(ValueError, match=r"the tokenizer cannot read the text: .*UNK"):
+        tokenizer.encode("a c")
+    with pytest.raises(ValueError, match=r"tokenizer\.json: it has no tokens"):
+        chosen(words({}, tmp_path / "tokenizer.json"), "")
+
+
 def test_merges_split_words_as_the_tokenizer_that_they_are_from(
     trained: Any, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from parity import engines
-from parity.tasks.checkpoints import Checkpoints, difference
+from parity.tasks.checkpoints import PARTS, Checkpoints, difference
 from parity.tasks.results import deviation
 from parity.tasks.running import run
 from parity.tasks.settings import OPTIMIZERS, Settings
@@ -234,12 +234,28 @@ def test_the_last_two_checkpoints_are_kept_and_leftovers_are_not(tmp_path: Path)
     assert names == ["notes.txt", "step-000007.safetensors", "step-000008.safetensors"]
 
 
+def state(step: int) -> dict[str, Any]:
+    """As much of a checkpoint as its store looks at."""
+    return dict.fromkeys(PARTS) | {"step": step}
+
+
+def test_a_checkpoint_has_all_its_parts(tmp_path: Path) -> None:
+    engine = engines.load("minigrad")
+    assert Training(engine, Xor(XOR)).state_dict().keys() == PARTS
+    store = Checkpoints(tmp_path, engine)
+    lacking = state(1)
+    del lacking["history"]
+    store.save(lacking)
+    with pytest.raises(ValueError, match="is damaged; no other is whole"):
+        store.load()
+
+
 def test_a_million_steps_are_in_order(tmp_path: Path) -> None:
     store = Checkpoints(tmp_path, engines.load("minigrad"))
     for step in (999_999, 1_000_000):
-        store.save({"step": step})
+        store.save(state(step))
 
-    assert store.load() == {"step": 1_000_000}
+    assert store.load() == state(1_000_000)
 
 
 def damage(path: Path) -> None:
@@ -252,8 +268,8 @@ def test_of_a_damaged_checkpoint_it_is_said_which_one_is_whole(
     engine: engines.Adapter, tmp_path: Path
 ) -> None:
     store = Checkpoints(tmp_path, engine)
-    store.save({"step": 1})
-    store.save({"step": 2})
+    store.save(state(1))
+    store.save(state(2))
     first, second = store.paths()
 
     damage(second)

@@ -118,6 +118,11 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("train xor --engine megagrad", "no engine 'megagrad'; there are micrograd, minigrad"),
         ("train xor --optimizer Adamm", "Invalid value for '--optimizer'"),
         ("train xor --lr 0", "Invalid value for '--lr'"),
+        ("train xor --lr nan", "Invalid value for '--lr': nan is not a finite number"),
+        ("train xor --clip inf", "Invalid value for '--clip': inf is not a finite number"),
+        ("train text --dropout nan", "Invalid value for '--dropout': nan is not a finite number"),
+        ("train moons --seed 4294967296", "Invalid value for '--seed': 4294967296 is not in"),
+        ("train xor --batch-size 5", "a batch is the whole truth table: leave out --batch-size"),
         ("train xor --resume", "--resume goes on from what --out has: say which"),
         ("train xor --out {tmp}/empty", "'{tmp}/empty' is a file"),
         ("train xor --out {tmp}/empty/below", "cannot write to {tmp}/empty/below: "),
@@ -141,6 +146,7 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("generate --checkpoint {tmp}/b.json", "{tmp}/b.json is not a checkpoint of a training"),
         ("generate --checkpoint {tmp} --greedy --top-k 3", "--greedy draws nothing: leave out --t"),
         ("generate --checkpoint {tmp} --engine x", "no engine 'x'; there are"),
+        ("generate --checkpoint {tmp} --temperature inf", "--temperature': inf is not a finite n"),
         ("generate --checkpoint {tmp} --temperature 0", "Invalid value for '--temperature'"),
     ],
 )
@@ -150,7 +156,7 @@ def test_what_cannot_be_done_is_one_sentence(
     files = {"empty": "", "short": "too short to be split", "one": "ada\n\n", "a.json": "{}"}
     for name, content in (files | {"a.tiktoken": "a"}).items():
         (tmp_path / name).write_text(content)
-    engines.load("micrograd").package.save({"weights": [1.0]}, tmp_path / "b.json")
+    engines.load("micrograd").package.save({"step": 1}, tmp_path / "b.json")
     (tmp_path / "bytes").write_bytes(b"ab\xffc")
 
     assert parity(command, tmp=tmp_path) == 2
@@ -191,6 +197,31 @@ def test_a_training_is_never_overwritten(
     assert parity(f"{command} --resume", tmp=tmp_path) == 0  # all is done: it is shown again
     assert "1 xor 1" in capsys.readouterr().out
     assert last_model(tmp_path) == before
+
+
+def test_a_training_does_not_go_on_from_another_engines_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parity("train xor --steps 10 --out {tmp}", tmp=tmp_path) == 0
+    (tmp_path / "minigrad").rename(tmp_path / "cudagrad")
+    capsys.readouterr()
+
+    command = "train xor --steps 20 --engine cudagrad --resume --out {tmp}"
+    assert parity(command, tmp=tmp_path) == 2
+    assert capsys.readouterr().err == (
+        f"parity: {tmp_path}/cudagrad is of another training: by minigrad\n"
+    )
+
+
+def test_a_file_that_is_no_checkpoint_is_not_gone_on_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "minigrad" / "step-000001.safetensors"
+    path.parent.mkdir()
+    engines.load("minigrad").package.save({"step": 1}, path)
+
+    assert parity("train xor --resume --out {tmp}", tmp=tmp_path) == 2
+    assert f"{path} is" in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_is_left_to_the_user(
@@ -273,6 +304,25 @@ def test_a_full_disk_costs_no_checkpoint(
     assert parity(f"{command} --resume", tmp=tmp_path / "out") == 0
     assert parity(command, tmp=tmp_path / "whole") == 0
     assert last_model(tmp_path / "out") == last_model(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(MemoryError(), ""), (MemoryError("Unable to allocate 9 TiB"), ": Unable to allocate 9 TiB")],
+)
+def test_too_little_memory_costs_no_checkpoint(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    why: str,
+) -> None:
+    interrupted(monkeypatch, error, 12)
+    assert parity("train xor --steps 20 --checkpoint-every 5 --out {tmp}", tmp=tmp_path) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"parity: there is not enough memory{why}; --resume, once that is mended, goes on from "
+        f"{tmp_path}/minigrad/step-000010.safetensors"
+    )
 
 
 def test_a_loss_that_is_no_number_stops_it(

@@ -6,6 +6,7 @@ The file is JSON, tensors are nested lists in it, and its SHA-256 stands in its 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -55,6 +56,8 @@ def load(path: StrPath) -> Any:
 def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
     """Write a file under another name first, and give it its own once all is on the disk."""
     path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
+        raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:

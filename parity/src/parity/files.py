@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ def replace(path: StrPath, parts: Iterable[bytes]) -> None:
     Raises OSError, which names the file, and leaves what was there before.
     """
     path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
+        raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:

@@ -11,6 +11,17 @@ from ..engines import Adapter
 from .task import Task
 
 KEPT = 2
+PARTS = {  # of Training.state_dict
+    "task",
+    "settings",
+    "engine",
+    "step",
+    "model",
+    "optimizer",
+    "scheduler",
+    "random",
+    "history",
+}
 
 
 class Checkpoints:
@@ -73,7 +84,7 @@ def read(package: Any, path: Path) -> dict[str, Any]:
     Raises OSError or ValueError, in one sentence, for what is none or is damaged.
     """
     state = package.load(path)
-    if not isinstance(state, dict) or "step" not in state:
+    if not isinstance(state, dict) or not PARTS <= state.keys():
         raise ValueError(f"{path} is not a checkpoint of a training")
     return state
 

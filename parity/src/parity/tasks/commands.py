@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from ..usage import loaded
-from .options import ABOVE, FOLDER, NATURAL, POSITIVE, Plan, trains
+from .options import ABOVE, FOLDER, NATURAL, POSITIVE, Plan, Real, trains
 from .presets import PRESETS
 from .settings import Settings
 
 FILE = click.Path(path_type=Path)
-REST = click.FloatRange(min=0, max=1, max_open=True)
-SHARE = click.FloatRange(min=0, max=1, min_open=True)
+REST, SHARE = Real(min=0, max=1, max_open=True), Real(min=0, max=1, min_open=True)
 CORPORA = ("python", "shakespeare")
 CORPUS = "Python's own help, or Tiny Shakespeare, which is downloaded.  [default: python]"
 PRESET = """Size of the model, and how it is trained; cpu takes minutes, baby wants a GPU.

@@ -33,14 +33,17 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
         checkpoints = {each.name: Checkpoints(plan.out / each.name, each) for each in engines}
         if not plan.resume:
             require_new(checkpoints)
-    with refusing(OSError, ValueError, ImportError):
+    with refusing(OSError, ValueError, ImportError, MemoryError):
         task = build(settings)
         trainings = [Training(each, task) for each in engines]
         if plan.resume:
             go_on(trainings, checkpoints)
     first = min(each.step for each in trainings)
     try:
-        with refusing(OSError), Display(task.name, settings, first, task.unit) as display:
+        with (
+            refusing(OSError, MemoryError),
+            Display(task.name, settings, first, task.unit) as display,
+        ):
             run(trainings, checkpoints, display)
     except DivergedError as error:
         click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
@@ -79,6 +82,8 @@ def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints])
         if state is None:
             click.echo(f"no checkpoint in {store.folder} yet: from the beginning", err=True)
             continue
+        if (trained := state["engine"]) != training.engine.name:
+            raise ValueError(f"{store.folder} is of another training: by {trained}")
         if differs := difference(state, training.task):
             raise ValueError(f"{store.folder} is of another training: with {differs}")
         if state["step"] > training.task.settings.steps:
@@ -122,4 +127,6 @@ def refusing(*kinds: type[Exception]) -> Iterator[None]:
 def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory{f': {error}' if str(error) else ''}"
     return str(error)

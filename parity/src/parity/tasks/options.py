@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,8 +14,20 @@ import click
 from ..usage import several
 from .settings import DTYPES, OPTIMIZERS, SCHEDULES, Settings
 
+
+class Real(click.FloatRange):
+    """A range of finite numbers: click lets nan into every range, and inf into open-ended ones."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 POSITIVE, NATURAL = click.IntRange(min=1), click.IntRange(min=0)
-REAL, ABOVE = click.FloatRange(min=0), click.FloatRange(min=0, min_open=True)
+REAL, ABOVE = Real(min=0), Real(min=0, min_open=True)
+SEED = click.IntRange(min=0, max=2**32 - 1)  # the largest that all who draw from it take
 OPTIONS: dict[str, tuple[click.ParamType, str]] = {
     "steps": (POSITIVE, "Steps of the optimizer."),
     "batch_size": (POSITIVE, "How much of the data goes into one batch."),
@@ -27,7 +40,7 @@ OPTIONS: dict[str, tuple[click.ParamType, str]] = {
     "clip": (REAL, "Largest norm of the gradients; 0 leaves them as they are."),
     "eval_every": (NATURAL, "Steps from one evaluation to the next; 0: only at the end."),
     "checkpoint_every": (NATURAL, "Steps from one checkpoint to the next; 0: only at the end."),
-    "seed": (NATURAL, "Of the initial weights, the batches and dropout."),
+    "seed": (SEED, "Of the initial weights, the batches and dropout."),
     "dtype": (click.Choice(DTYPES), "Of the weights, where the engine has a choice."),
 }
 ENGINES = ("minigrad",)

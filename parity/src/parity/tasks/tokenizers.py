@@ -85,7 +85,8 @@ class Bytes:
 class Pairs:
     """Byte pair encoding, by the library tokenizers; text: its own form, as in tokenizer.json.
 
-    Raises ValueError for a text of another form, ModuleNotFoundError if the library is missing.
+    Raises ValueError for a text of another form or without tokens, ModuleNotFoundError if the
+    library is missing.
     """
 
     kind = "bpe"
@@ -98,14 +99,19 @@ class Pairs:
             raise
         except Exception as error:  # the library raises nothing more exact
             raise ValueError(f"it is not of the form of a tokenizer.json: {error}") from error
+        if not self.tokenizer.get_vocab_size():
+            raise ValueError("it has no tokens")
 
     @property
     def size(self) -> int:
-        count: int = self.tokenizer.get_vocab_size()
-        return count
+        largest: int = max(self.tokenizer.get_vocab().values())  # of ids, which may have gaps
+        return largest + 1
 
     def encode(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        try:
+            ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        except Exception as error:  # the library raises nothing more exact
+            raise ValueError(f"the tokenizer cannot read the text: {error}") from error
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

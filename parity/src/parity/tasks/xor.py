@@ -15,11 +15,16 @@ from .task import Array, Task
 
 
 class Xor(Task):
-    """Whether two truth values differ; every batch is the whole truth table."""
+    """Whether two truth values differ; every batch is the whole truth table.
+
+    Raises ValueError for batches of another size.
+    """
 
     name = "xor"
 
     def __init__(self, settings: Settings) -> None:
+        if settings.batch_size != 4:
+            raise ValueError("a batch is the whole truth table: leave out --batch-size")
         self.settings = settings
         self.inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], settings.dtype)
         self.answers = np.array([[0], [1], [1], [0]], settings.dtype)
