@@ -167,6 +167,26 @@ def test_an_interrupt_leaves_no_traceback(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_what_cannot_be_shown_is_one_sentence(tmp_path: Path) -> None:
+    code = "import sys; from parity.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = ["train", "xor", "--steps", "5", "--out", str(tmp_path)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "parity: No space left on device"
+    assert "Traceback" not in done.stderr
+    # What was trained is all there.
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"minigrad", "metrics.json", "curve.png"}
+
+
 def test_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["engines"]) == 0
     printed = capsys.readouterr().out

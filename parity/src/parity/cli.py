@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise  # a fault of ours, not a package to install
         click.echo(f"parity: {needed(error)}", err=True)
         return 2
+    except OSError as error:  # stdout's, say: its disk is full, or nobody reads it any more
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"parity: {where}{error.strerror or error}", err=True)
+        return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("parity: interrupted", err=True)
         return 130

@@ -54,13 +54,15 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
     except click.ClickException as error:
         again = kept(checkpoints, "--resume, once that is mended,")
         raise click.ClickException(f"{error.message}; {again}") from error
+    if plan.out is not None:
+        keep(trainings, plan.out)  # before it is shown: who was to see it may be gone
     printed(table(trainings))
     for training in trainings:
         if closing := training.closing():
             name = "" if len(trainings) == 1 else f"{training.engine.name}:\n"
             click.echo(f"\n{name}{closing}")
     if plan.out is not None:
-        keep(trainings, plan.out)
+        click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {plan.out}")
     return 0
 
 
@@ -112,7 +114,6 @@ def keep(trainings: Sequence[Training], out: Path) -> None:
         text = json.dumps(data(trainings), indent=1, ensure_ascii=False)
         files.replace(out / "metrics.json", [text.encode()])
         files.replace(out / "curve.png", [png(trainings)])
-    click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {out}")
 
 
 @contextmanager
