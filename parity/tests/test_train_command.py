@@ -126,6 +126,7 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("train xor --resume", "--resume goes on from what --out has: say which"),
         ("train xor --out {tmp}/empty", "'{tmp}/empty' is a file"),
         ("train xor --out {tmp}/empty/below", "cannot write to {tmp}/empty/below: "),
+        ("train xor --out {tmp}/out", "cannot write to {tmp}/out/minigrad: File exists"),
         ("train text --data {tmp}/none", "{tmp}/none: No such file or directory"),
         ("train text --data {tmp}", "{tmp}: Is a directory"),
         ("train text --data {tmp}/empty", "{tmp}/empty is empty"),
@@ -158,6 +159,8 @@ def test_what_cannot_be_done_is_one_sentence(
         (tmp_path / name).write_text(content)
     engines.load("micrograd").package.save({"step": 1}, tmp_path / "b.json")
     (tmp_path / "bytes").write_bytes(b"ab\xffc")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "minigrad").write_text("where checkpoints would be")
 
     assert parity(command, tmp=tmp_path) == 2
     refused = capsys.readouterr()

@@ -33,6 +33,8 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
         checkpoints = {each.name: Checkpoints(plan.out / each.name, each) for each in engines}
         if not plan.resume:
             require_new(checkpoints)
+        for store in checkpoints.values():
+            writable(store.folder)
     with refusing(OSError, ValueError, ImportError, MemoryError):
         task = build(settings)
         trainings = [Training(each, task) for each in engines]
