@@ -64,7 +64,7 @@ def needed(error: ModuleNotFoundError) -> str:
 @click.group(invoke_without_command=True)
 @click.pass_context
 def app(context: click.Context) -> None:
-    """Judge automatic differentiation engines by one list of ops, against torch."""
+    """Judge automatic differentiation engines against torch, and train them on tasks."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
