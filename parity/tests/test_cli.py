@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import shlex
@@ -167,14 +168,18 @@ def test_an_interrupt_leaves_no_traceback(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_what_cannot_be_shown_is_one_sentence(tmp_path: Path) -> None:
-    code = "import sys; from parity.cli import main; sys.exit(main(sys.argv[1:]))"
+COMMAND = "import sys; from parity.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_cannot_be_shown_is_one_sentence(tmp_path: Path, unbuffered: str) -> None:
     command = ["train", "xor", "--steps", "5", "--out", str(tmp_path)]
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", code, *command],
+            [sys.executable, "-c", COMMAND, *command],
             stdout=full,
             stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
             text=True,
             check=False,
         )
@@ -185,6 +190,24 @@ def test_what_cannot_be_shown_is_one_sentence(tmp_path: Path) -> None:
     # What was trained is all there.
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"minigrad", "metrics.json", "curve.png"}
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_who_leaves_hears_no_complaint(unbuffered: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "ops"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+
+    assert done.returncode == 1
+    assert done.stderr == ""
 
 
 def test_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The parity command: judge engines, report on them, and train with them.
 
-Exit status: 0 all is well, 1 a check failed, 2 it cannot be done as asked, 130 interrupted.
+Exit status: 0 all is well, 1 a check failed or nobody reads the output any more, 2 it cannot be
+done as asked, 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
     try:
         status = app(args=arguments, prog_name="parity", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         click.echo(f"parity: {error.format_message()}", err=True)
         return 2
@@ -45,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise  # a fault of ours, not a package to install
         click.echo(f"parity: {needed(error)}", err=True)
         return 2
-    except OSError as error:  # stdout's, say: its disk is full, or nobody reads it any more
+    except BrokenPipeError:  # nobody reads on, as after `| head`: quiet, as click and rich are
+        unwritten()
+        return 1
+    except OSError as error:  # stdout's, say: its disk is full
+        unwritten()
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"parity: {where}{error.strerror or error}", err=True)
         return 2
@@ -53,6 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("parity: interrupted", err=True)
         return 130
     return status if isinstance(status, int) else 0
+
+
+def unwritten() -> None:
+    """Give up what stdout still holds, or Python's exit tries again, fails and hides the status."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def needed(error: ModuleNotFoundError) -> str:
