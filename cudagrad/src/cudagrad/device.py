@@ -2,7 +2,8 @@
 
 The executor is the GPU if there is one, driven by NVIDIA's package numba-cuda, else the emulator,
 which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator decides instead; with
-=compiler kernels are compiled for GPUs that need not be there, and none can run (see compile).
+=checker they run, slowly, under a race detector; with =compiler they are compiled for GPUs that
+need not be there, and none can run (see compile).
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from . import emulator
+from . import checker, emulator
 
 Array = Any  # a device array: shape, dtype, ndim, size; its elements are only seen by kernels
 Shape = tuple[int, ...]
 
-EXECUTORS = ("gpu", "emulator", "compiler")
+EXECUTORS = ("gpu", "emulator", "checker", "compiler")
+ON_CPU: dict[str, Any] = {"emulator": emulator, "checker": checker}
 INSTALL = "pip install -c constraints.txt './cudagrad[{}]', in this project's root"
 
 
@@ -70,14 +72,14 @@ def _find_gpu() -> tuple[Any, str]:
 
 
 def _choose(wanted: str | None) -> tuple[str, Any, str]:
-    """The executor, numba.cuda unless that is the emulator, and why it is the emulator.
+    """The executor, numba.cuda unless that is on the CPU, and why it is on the CPU.
 
     wanted: CUDAGRAD_DEVICE.
     """
     if wanted and wanted not in EXECUTORS:
         raise ValueError(f"CUDAGRAD_DEVICE={wanted} is unknown; known: {', '.join(EXECUTORS)}")
-    if wanted == "emulator":
-        return "emulator", None, "CUDAGRAD_DEVICE asks for it"
+    if wanted in ON_CPU:
+        return wanted, None, "CUDAGRAD_DEVICE asks for it"
     module, why = numba_cuda("compile") if wanted == "compiler" else _find_gpu()
     if wanted and why:
         raise RuntimeError(
@@ -96,6 +98,7 @@ def _block_size(variable: str, default: int, largest: int) -> int:
 
 
 EXECUTOR, _cuda, _why = _choose(os.environ.get("CUDAGRAD_DEVICE"))
+_executor: Any = _cuda or ON_CPU[EXECUTOR]
 cuda: Any = _cuda or emulator.cuda
 
 # Threads of a one-dimensional block, and along each side of a two-dimensional one. The emulator's
@@ -108,6 +111,8 @@ def describe() -> str:
     """Where kernels run, and why, in one line."""
     if EXECUTOR == "emulator":
         return f"emulator: kernels compiled for the CPU by numba {numba.__version__}; {_why}"
+    if EXECUTOR == "checker":
+        return f"checker: kernels run in Python under a race detector; {_why}"
     if EXECUTOR == "compiler":
         return f"compiler: kernels compiled by numba-cuda {_version()}, and none can run"
     device = _cuda.get_current_device()
@@ -127,7 +132,7 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
     `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of numbers; a grid
     without blocks is an error.
     """
-    return (_cuda or emulator).jit(function, device=device)
+    return _executor.jit(function, device=device)
 
 
 def factory(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,15 +175,15 @@ def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[byt
 def to_device(array: Any) -> Array:
     """A C-contiguous copy in device memory."""
     array = np.array(array, order="C", copy=True)
-    if EXECUTOR == "emulator":
-        return emulator.DeviceArray(array)
+    if EXECUTOR in ON_CPU:
+        return _executor.DeviceArray(array)
     return _memory().to_device(array) if array.size else empty(array.shape, array.dtype)
 
 
 def empty(shape: Shape, dtype: Any) -> Array:
     """Device memory whose elements nobody has written yet; on the emulator NaN, or 0x6D6D…"""
-    if EXECUTOR == "emulator":
-        return emulator.empty(shape, dtype)
+    if EXECUTOR in ON_CPU:
+        return _executor.empty(shape, dtype)
     return _memory().device_array(shape, dtype)
 
 
@@ -190,7 +195,7 @@ def _memory() -> Any:
 
 def to_host(array: Array) -> np.ndarray[Any, Any]:
     """A copy as a NumPy array."""
-    if EXECUTOR == "emulator":
+    if EXECUTOR in ON_CPU:
         return array.memory.copy()
     return array.copy_to_host() if array.size else np.empty(array.shape, array.dtype)
 

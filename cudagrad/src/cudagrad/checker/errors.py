@@ -1,0 +1,17 @@
+"""What the checker finds, besides IndexError and the emulator's BarrierError."""
+
+from __future__ import annotations
+
+from ..emulator.errors import KernelError
+
+
+class RaceError(KernelError):
+    """Two threads touch the same element, one of them to write, and nothing says who is first."""
+
+
+class UninitialisedError(KernelError):
+    """A thread reads what nobody has written yet."""
+
+
+class WarpError(KernelError):
+    """A thread asks for what a lane has that does not take part."""

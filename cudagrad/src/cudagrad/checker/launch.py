@@ -1,0 +1,119 @@
+"""Launching a kernel under the checker: what a user's arrays and numbers are to it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import emulator
+from ..emulator.launch import SCALARS, Launcher
+from ..emulator.source import DeviceFunction
+from .memory import Array, DeviceArray, Storage, address
+from .numbers import strong
+from .threads import Dim3, now, run
+from .translate import Function, plain, translated
+
+
+class Kernel(emulator.launch.Kernel):
+    """What `jit` and `check` make of a function: `kernel[grid, block](*arguments)` checks it."""
+
+    def __init__(self, function: Callable[..., Any], takes_numpy: bool = False) -> None:
+        super().__init__(function)
+        self.takes_numpy = takes_numpy
+
+    @functools.cached_property
+    def translated(self) -> Function:
+        return translated(self.function, True)
+
+    def __getitem__(self, configuration: tuple[Any, ...]) -> CheckedLauncher:
+        """grid and block; then, as for numba, a stream, and bytes of dynamic shared memory."""
+        grid, block, *rest = configuration
+        return CheckedLauncher(self, grid, block, int(rest[1]) if len(rest) > 1 else 0)
+
+
+class CheckedLauncher(Launcher):
+    """A kernel with a grid and a block."""
+
+    __slots__ = ("dynamic_bytes",)
+
+    def __init__(self, kernel: Kernel, grid: Any, block: Any, dynamic_bytes: int) -> None:
+        super().__init__(kernel, grid, block)
+        self.dynamic_bytes = dynamic_bytes
+
+    def __call__(self, *args: Any) -> None:
+        kernel: Any = self.kernel
+        function, given = kernel.translated, Arguments(kernel)
+        names = function.source.parameters
+        if len(args) != len(names):
+            raise TypeError(f"{kernel} takes ({', '.join(names)}), not {len(args)} arguments")
+        seen = tuple(map(given.seen, names, args))
+        sizes = list(map(np.int64, self.dims[:6]))
+        now.kernel, now.dynamic_bytes = kernel, self.dynamic_bytes
+        try:
+            with np.errstate(all="ignore"):
+                run(function, seen, Dim3(*sizes[:3]), Dim3(*sizes[3:]), given.storages)
+        except Exception as error:
+            if str(kernel) not in str(error):
+                error.add_note(f"in {kernel}; {now.thread}")
+            raise
+        finally:
+            for storage in given.storages:
+                storage.cells.clear()
+
+
+class Arguments:
+    """The arguments of a launch. Arrays that share memory share what is remembered of it."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.storages: list[Storage] = []
+        self.owners: dict[int, tuple[Storage, np.ndarray[Any, Any]]] = {}
+
+    def seen(self, name: str, argument: Any) -> Any:
+        """An argument as the kernel sees it."""
+        if isinstance(argument, DeviceArray):
+            self.storages.append(argument.storage)
+            return Array(name, argument.memory, argument.storage)
+        if self.kernel.takes_numpy and isinstance(argument, np.ndarray):
+            owner: np.ndarray[Any, Any] = argument
+            while isinstance(owner.base, np.ndarray):
+                owner = owner.base
+            if id(owner) not in self.owners:
+                self.owners[id(owner)] = Storage("global"), owner
+                self.storages.append(self.owners[id(owner)][0])
+            start = address(argument) - address(owner)
+            return Array(name, argument, self.owners[id(owner)][0], start)
+        if type(argument) in SCALARS:
+            return strong(argument)
+        if type(argument) is tuple:
+            return tuple(self.seen(name, part) for part in argument)
+        wanted = "NumPy's arrays" if self.kernel.takes_numpy else "device arrays (see to_device)"
+        raise TypeError(
+            f"{self.kernel} was given a {type(argument).__name__}; it takes {wanted}, "
+            "numbers and tuples of numbers"
+        )
+
+
+def jit(function: Any = None, *, device: bool = False) -> Any:
+    """`@jit` makes a kernel, `@jit(device=True)` a function that kernels may call."""
+    if function is None:
+        return functools.partial(jit, device=device)
+    return DeviceFunction(function) if device else Kernel(function)
+
+
+def check(kernel: Any) -> Kernel:
+    """A numba.cuda kernel, to be run under the checker: `check(kernel)[grid, block](*arguments)`.
+
+    kernel: a function, decorated with numba's cuda.jit or not. It is given NumPy arrays, which it
+    changes in place, numbers and tuples of numbers; no GPU is needed. Raises RaceError,
+    UninitialisedError, WarpError, BarrierError or IndexError, which name the kernel, the lines, the
+    array, the index and the threads; UnsupportedError for what the checker does not know.
+    """
+    function = kernel.function if isinstance(kernel, emulator.launch.Kernel) else plain(kernel)
+    function = function or kernel
+    if not hasattr(function, "__code__"):
+        raise TypeError(f"check takes a function or a kernel of numba's, not a {type(kernel).__name__}")
+    return Kernel(function, takes_numpy=True)

@@ -1,0 +1,313 @@
+"""Arrays that remember who has touched which element, and say when two threads should not have.
+
+An element remembers its last writer; and of those that have read it since, and of those that have
+changed it by atomics since, the last two threads of the block at hand and the last of another.
+A thread that follows is compared with all of these. Whoever was forgotten was ordered before one
+of them, or has a neighbour there that is as wrong: so what is reported is always a race, and a
+race is missed only if threads that are ordered push out all that are not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from ..emulator import array as plain
+from .places import Place
+from .errors import RaceError, UninitialisedError
+from .threads import Thread, now
+
+READ, WRITE, ATOMIC = "reads", "writes", "changes, by an atomic,"
+
+
+class Access(NamedTuple):
+    """What a thread did, and when: in which epoch of its block, in which step of its own."""
+
+    thread: Thread
+    epoch: int
+    step: int
+    place: Place
+    verb: str
+
+
+class Cell:
+    """What an element remembers."""
+
+    __slots__ = ("atomics", "reads", "released", "write")
+
+    def __init__(self) -> None:
+        self.write: Access | None = None
+        self.reads: list[Access | None] | None = None
+        self.atomics: list[Access | None] | None = None
+        self.released: dict[Any, int] | None = None  # what those knew that an atomic let go
+
+
+class Storage:
+    """Memory that arrays are views of; elements go by their offsets in bytes."""
+
+    __slots__ = ("cells", "kind", "written")
+
+    def __init__(self, kind: str, written: set[int] | None = None) -> None:
+        self.kind = kind  # global, shared or local
+        self.written = written  # None: all of it
+        self.cells: dict[int, Cell] = {}
+
+
+class DeviceArray(plain.DeviceArray):
+    """Device memory that knows which of its elements have been written."""
+
+    __slots__ = ("storage",)
+
+    def __init__(self, memory: np.ndarray[Any, Any], storage: Storage | None = None) -> None:
+        super().__init__(memory)
+        self.storage = storage or Storage("global")
+
+    def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
+        """The same elements in another shape, not a copy."""
+        return DeviceArray(self.memory.reshape(shape), self.storage)
+
+
+def poisoned(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    memory = np.empty(shape, dtype)
+    memory.reshape(-1).view(np.uint8).fill(plain.poison_byte(memory.dtype))
+    return memory
+
+
+def empty(shape: int | tuple[int, ...], dtype: Any) -> DeviceArray:
+    """An array that nobody has written, for a kernel that is checked: to read it is an error."""
+    shape = (shape,) if isinstance(shape, int) else shape
+    return DeviceArray(poisoned(shape, dtype), Storage("global", set()))
+
+
+class Array:
+    """An array as a kernel sees it; load and store look into it."""
+
+    __slots__ = ("memory", "name", "sizes", "start", "steps", "storage")
+
+    def __init__(
+        self, name: str, memory: np.ndarray[Any, Any], storage: Storage, start: int = 0
+    ) -> None:
+        self.name = name
+        self.memory = memory
+        self.storage = storage
+        self.start = start  # the offset of its first element
+        self.sizes = memory.shape
+        self.steps = memory.strides
+
+    shape = property(lambda self: tuple(map(np.int64, self.sizes)))
+    strides = property(lambda self: tuple(map(np.int64, self.steps)))
+    size = property(lambda self: np.int64(self.memory.size))
+    ndim = property(lambda self: np.int64(self.memory.ndim))
+    itemsize = property(lambda self: np.int64(self.memory.itemsize))
+    nbytes = property(lambda self: np.int64(self.memory.nbytes))
+    dtype = property(lambda self: self.memory.dtype)
+    T = property(lambda self: self.part(self.memory.T))
+
+    def __len__(self) -> int:
+        return self.sizes[0]
+
+    def reshape(self, *shape: Any) -> Array:
+        return self.part(self.memory.reshape(*shape))
+
+    def ravel(self) -> Array:
+        return self.part(self.memory.reshape(-1))
+
+    def view(self, dtype: Any) -> Array:
+        return self.part(self.memory.view(dtype))
+
+    def part(self, memory: np.ndarray[Any, Any]) -> Array:
+        """A view of some of the elements."""
+        return Array(
+            self.name, memory, self.storage, self.start + address(memory) - address(self.memory)
+        )
+
+    def find(self, index: Any, place: Place) -> int | None:
+        """The offset of an element; None if the index is of several."""
+        if type(index) is not tuple:
+            index = (index,)
+        if len(index) > len(self.sizes):
+            raise IndexError(f"{now.kernel}: {place}: {len(index)} indices; {self.described()}")
+        offset = self.start
+        for axis, i in enumerate(index):
+            if type(i) is slice:
+                continue
+            size = self.sizes[axis]
+            # A number of Python's stands in the source: it may count from the end.
+            at = i + size if type(i) is int and i < 0 else int(i)
+            if not 0 <= at < size:
+                raise IndexError(
+                    f"{now.kernel}: {place}: index {i} on axis {axis} of size {size}; "
+                    f"{self.described()}; {now.thread}"
+                )
+            offset += at * self.steps[axis]
+        whole = len(index) == len(self.sizes) and not any(type(i) is slice for i in index)
+        return offset if whole else None
+
+    def described(self) -> str:
+        return f"{self.storage.kind} array {self.name}"
+
+
+def address(memory: np.ndarray[Any, Any]) -> int:
+    return int(memory.__array_interface__["data"][0])
+
+
+def load(array: Any, index: Any, place: Place) -> Any:
+    """array[index], in a kernel."""
+    if type(array) is not Array:
+        return array[index]
+    offset = array.find(index, place)
+    if offset is None:
+        return array.part(array.memory[index])
+    storage = array.storage
+    if storage.written is not None and offset not in storage.written:
+        not_written(array, offset, place)
+    if storage.kind != "local":
+        cell = storage.cells.get(offset)
+        if cell is None:
+            cell = storage.cells[offset] = Cell()
+        thread = now.thread
+        access = Access(thread, thread.block.epoch, thread.step, place, READ)
+        write = cell.write
+        if write is not None and write.thread is not thread and not ordered(write, thread):
+            race(array, offset, access, write)
+        if cell.atomics:
+            compare(array, offset, access, cell.atomics)
+        cell.reads = remembered(cell.reads, access)
+    return array.memory[index]
+
+
+def store(value: Any, array: Any, index: Any, place: Place) -> None:
+    """array[index] = value, in a kernel."""
+    offset = array.find(index, place)
+    if offset is None:
+        several(value, array, index, place)
+        return
+    touch(array, offset, place)
+    array.memory[index] = value
+
+
+def touch(array: Array, offset: int, place: Place) -> None:
+    """Note that the thread at hand writes an element."""
+    storage = array.storage
+    if storage.written is not None:
+        storage.written.add(offset)
+    if storage.kind == "local":
+        return
+    cell = storage.cells.get(offset)
+    if cell is None:
+        cell = storage.cells[offset] = Cell()
+    thread = now.thread
+    access = Access(thread, thread.block.epoch, thread.step, place, WRITE)
+    write = cell.write
+    if write is not None and write.thread is not thread and not ordered(write, thread):
+        race(array, offset, access, write)
+    for others in (cell.reads, cell.atomics):
+        if others:
+            compare(array, offset, access, others)
+    cell.write, cell.reads, cell.atomics = access, None, None
+
+
+def several(value: Any, array: Array, index: Any, place: Place) -> None:
+    """array[index] = value, where that is more than one element."""
+    part = array.part(array.memory[index])
+    for at in np.ndindex(part.memory.shape):
+        given = value
+        if type(value) is Array:
+            given = load(value, tuple(map(np.int64, at[len(at) - value.memory.ndim :])), place)
+        store(given, part, tuple(map(np.int64, at)), place)
+
+
+@contextlib.contextmanager
+def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
+    """Around an atomic operation on array[index]."""
+    offset = array.find(index, place)
+    if offset is None:
+        raise IndexError(f"{now.kernel}: {place}: an atomic changes one element")
+    storage = array.storage
+    if storage.written is not None and offset not in storage.written:
+        not_written(array, offset, place)
+    cell = storage.cells.setdefault(offset, Cell())
+    thread = now.thread
+    access = Access(thread, thread.block.epoch, thread.step, place, ATOMIC)
+    if cell.write is not None and not ordered(cell.write, thread):
+        race(array, offset, access, cell.write)
+    if cell.reads:
+        compare(array, offset, access, cell.reads)
+    cell.atomics = remembered(cell.atomics, access)
+    if thread.fenced:
+        cell.released = joined(cell.released, thread.release())
+    if cell.released:
+        thread.known = joined(thread.known, cell.released)
+    yield
+
+
+def joined(*known: dict[Any, int] | None) -> dict[Any, int]:
+    """What several know, together."""
+    together: dict[Any, int] = {}
+    for some in known:
+        for key, bound in (some or {}).items():
+            together[key] = max(bound, together.get(key, 0))
+    return together
+
+
+def ordered(access: Access, thread: Thread) -> bool:
+    """Whether a thread comes after another's access for certain."""
+    other = access.thread
+    if other is thread:
+        return True
+    if other.block is thread.block and access.epoch != thread.block.epoch:
+        return True
+    known = thread.known
+    if not known:
+        return False
+    return known.get(other, 0) > access.step or known.get(other.block, 0) > access.epoch
+
+
+def remembered(known: list[Access | None] | None, access: Access) -> list[Access | None]:
+    """The last access, that of another thread of the same block, and that of another block."""
+    if known is None:
+        return [access, None, None]
+    last = known[0]
+    assert last is not None
+    if last.thread is access.thread:
+        known[0] = access
+    elif last.thread.block is access.thread.block:
+        known[1], known[0] = last, access
+    else:
+        known[:] = access, None, last
+    return known
+
+
+def compare(array: Array, offset: int, access: Access, others: list[Access | None]) -> None:
+    for other in others:
+        if other is not None and not ordered(other, access.thread):
+            race(array, offset, access, other)
+
+
+def race(array: Array, offset: int, second: Access, first: Access) -> NoReturn:
+    near = first.thread.block is second.thread.block
+    missing = "barrier" if near else "grid barrier"
+    raise RaceError(
+        f"{now.kernel}: race on {array.described()}, index {where(array, offset)}: "
+        f"{second.thread} {second.verb} it in {second.place}; "
+        f"{first.thread} {first.verb} it in {first.place}, with no {missing} between the two"
+    )
+
+
+def not_written(array: Array, offset: int, place: Place) -> NoReturn:
+    raise UninitialisedError(
+        f"{now.kernel}: {place}: {array.described()}, index {where(array, offset)}, "
+        f"has not been written when {now.thread} reads it"
+    )
+
+
+def where(array: Array, offset: int) -> str:
+    """The index of an element, as the kernel would write it."""
+    rest, index = offset - array.start, [0] * len(array.sizes)
+    for axis in sorted(range(len(index)), key=lambda axis: -abs(array.steps[axis])):
+        if array.steps[axis]:
+            index[axis], rest = divmod(rest, array.steps[axis])
+    return str(index[0] if len(index) == 1 else tuple(index))

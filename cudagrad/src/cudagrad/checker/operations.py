@@ -1,0 +1,327 @@
+"""What `cuda` offers to a kernel under the checker, by the names that follow `cuda`.
+
+Each function takes the place of the call first. Those that make the thread wait return a Request,
+which the kernel yields.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.np.numpy_support import as_dtype
+
+from ..emulator.errors import KernelError
+from ..emulator.launch import MAX_SHARED
+from .places import Place
+from . import numbers
+from .errors import WarpError
+from .memory import Array, Storage, changing, load, poisoned, store
+from .threads import WARP, Request, now
+
+Names = tuple[str, ...]
+
+# Where a thread is
+
+
+def grid(place: Place, ndim: Any) -> Any:
+    """Where the thread lies in the whole grid, along the first ndim axes."""
+    thread = now.thread
+    found = [
+        block * size + index
+        for block, size, index in zip(
+            thread.blockIdx, thread.blockDim, thread.threadIdx, strict=True
+        )
+    ]
+    return found[0] if ndim == 1 else tuple(found[:ndim])
+
+
+def gridsize(place: Place, ndim: Any) -> Any:
+    thread = now.thread
+    found = [n * size for n, size in zip(thread.gridDim, thread.blockDim, strict=True)]
+    return found[0] if ndim == 1 else tuple(found[:ndim])
+
+
+# Memory
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    return as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    return tuple(map(int, shape)) if isinstance(shape, tuple) else (int(shape),)
+
+
+def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> Array:
+    """The array of this call, which all threads of the block share; of shape 0: the dynamic one."""
+    block = now.thread.block
+    found = block.shared.get(place)
+    if found is None:
+        name, sizes, dtype = place.name or "shared", _shape(shape), _dtype(dtype)
+        if sizes == (0,):
+            if block.dynamic is None:
+                block.dynamic = poisoned((now.dynamic_bytes,), np.uint8), Storage("shared", set())
+                block.storages.append(block.dynamic[1])
+            memory, storage = block.dynamic
+            fitting = len(memory) // dtype.itemsize * dtype.itemsize
+            found = Array(name, memory[:fitting].view(dtype), storage)
+        else:
+            found = Array(name, poisoned(sizes, dtype), Storage("shared", set()))
+            block.storages.append(found.storage)
+        block.shared[place] = found
+        size = sum(a.memory.nbytes for a in block.shared.values() if a.storage.kind == "shared")
+        if size - now.dynamic_bytes > MAX_SHARED:
+            raise KernelError(
+                f"{now.kernel}: {size} bytes of shared memory; a block has {MAX_SHARED}"
+            )
+    return found
+
+
+def local_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> Array:
+    """An array of the thread's own."""
+    memory = poisoned(_shape(shape), _dtype(dtype))
+    return Array(place.name or "local", memory, Storage("local", set()))
+
+
+def constant_array(place: Place, array: np.ndarray[Any, Any]) -> Array:
+    return Array(place.name or "constant", array, Storage("local"))
+
+
+def load_as(place: Place, array: Any, index: Any) -> Any:
+    return load(array, index, place)
+
+
+def store_as(place: Place, array: Any, index: Any, value: Any) -> None:
+    store(value, array, index, place)
+
+
+# Atomics
+
+
+def atomic(change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """An atomic that makes change(old, value) of an element, and returns what was there."""
+
+    def changed(place: Place, array: Any, index: Any, value: Any) -> Any:
+        with changing(array, index, place):
+            old = array.memory[index]
+            array.memory[index] = change(old, old.dtype.type(value))
+            return old
+
+    return changed
+
+
+def compare_and_swap(place: Place, array: Any, old: Any, value: Any) -> Any:
+    return cas(place, array, (np.int64(0),) * array.memory.ndim, old, value)
+
+
+def cas(place: Place, array: Any, index: Any, old: Any, value: Any) -> Any:
+    with changing(array, index, place):
+        found = array.memory[index]
+        if found == old:
+            array.memory[index] = value
+        return found
+
+
+ATOMICS: dict[str, Callable[..., Any]] = {
+    "add": atomic(lambda old, value: old + value),
+    "sub": atomic(lambda old, value: old - value),
+    "max": atomic(lambda old, value: max(value, old)),
+    "min": atomic(lambda old, value: min(value, old)),
+    "nanmax": atomic(np.fmax),
+    "nanmin": atomic(np.fmin),
+    "and_": atomic(lambda old, value: old & value),
+    "or_": atomic(lambda old, value: old | value),
+    "xor": atomic(lambda old, value: old ^ value),
+    "exch": atomic(lambda old, value: value),
+    "inc": atomic(lambda old, value: old + 1 if old < value else 0),
+    "dec": atomic(lambda old, value: old - 1 if 0 < old <= value else value),
+    "cas": cas,
+    "compare_and_swap": compare_and_swap,
+}
+
+
+def threadfence(place: Place) -> None:
+    """What this thread did before, whoever sees its next atomics can rely on."""
+    now.thread.fenced = True
+
+
+# Barriers
+
+
+def syncthreads(place: Place) -> Request:
+    return Request("block", place)
+
+
+def voted(count: Callable[[Sequence[bool]], Any]) -> Callable[..., Request]:
+    """A barrier that tells everyone something of what all threads came with."""
+
+    def barrier(place: Place, predicate: Any) -> Request:
+        return Request("block", place, value=bool(predicate), argument=lambda v: np.int64(count(v)))
+
+    return barrier
+
+
+def this_grid(place: Place) -> None:
+    """All that a kernel can do with its grid is to wait for it, which sync_grid does."""
+
+
+def sync_grid(place: Place) -> Request:
+    return Request("grid", place)
+
+
+# Warps
+
+
+def _mask(place: Place, mask: Any) -> int:
+    lanes = int(mask) & 0xFFFFFFFF
+    if not lanes >> int(now.thread.laneid) & 1:
+        raise WarpError(
+            f"{now.kernel}: {place}: {now.thread}, lane {now.thread.laneid}, is not in its own "
+            f"mask {lanes:#x}"
+        )
+    return lanes
+
+
+def syncwarp(place: Place, mask: Any = 0xFFFFFFFF) -> Request:
+    return Request("syncwarp", place, _mask(place, mask), answer=lambda requests, lane: None)
+
+
+def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
+    """What another lane has; source: which, of a lane and the shuffle's last argument."""
+
+    def answer(requests: dict[int, Request], lane: int) -> Any:
+        request = requests[lane]
+        wanted = source(lane, int(request.argument))
+        if not 0 <= wanted < WARP:
+            return request.value  # its own
+        if wanted not in requests:
+            raise WarpError(
+                f"{now.kernel}: {request.place}: {now.thread}, lane {lane}, reads lane {wanted}, "
+                "which does not take part"
+            )
+        return requests[wanted].value
+
+    def shuffled(place: Place, mask: Any, value: Any, argument: Any) -> Request:
+        return Request("shuffle", place, _mask(place, mask), value, argument, answer)
+
+    return shuffled
+
+
+def vote(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Request]:
+    """Something about what all lanes came with, and a lane."""
+
+    def answer(requests: dict[int, Request], lane: int) -> Any:
+        return count({n: request.value for n, request in requests.items()}, lane)
+
+    def voting(place: Place, mask: Any, value: Any) -> Request:
+        return Request("vote", place, _mask(place, mask), value, answer=answer)
+
+    return voting
+
+
+def _bits(lanes: Any) -> np.int64:
+    return np.int64(sum(1 << lane for lane in lanes))
+
+
+def activemask(place: Place) -> np.int64:
+    """All lanes of the warp; which of them are ahead, nobody knows on a GPU."""
+    return np.int64(0xFFFFFFFF)
+
+
+# Arithmetic
+
+
+def fma(place: Place, a: Any, b: Any, c: Any) -> Any:
+    kind = numbers.common(a, b, c)
+    if kind is np.float32:
+        return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
+    return kind(a * b + c)
+
+
+def rsqrt(place: Place, x: Any) -> Any:
+    return type(x)(1) / np.sqrt(x)
+
+
+def popc(place: Place, x: Any) -> np.int64:
+    return np.int64(_unsigned(x).bit_count())
+
+
+def clz(place: Place, x: Any) -> np.int64:
+    return np.int64(8 * x.itemsize - _unsigned(x).bit_length())
+
+
+def ffs(place: Place, x: Any) -> np.int64:
+    bits = _unsigned(x)
+    return np.int64((bits & -bits).bit_length())
+
+
+def brev(place: Place, x: Any) -> Any:
+    width = 8 * x.itemsize
+    return type(x)(np.uint64(int(f"{_unsigned(x):0{width}b}"[::-1], 2)))
+
+
+def _unsigned(x: Any) -> int:
+    return int(x) & ((1 << 8 * x.itemsize) - 1)
+
+
+def select(place: Place, test: Any, a: Any, b: Any) -> Any:
+    return a if test else b
+
+
+def cbrt(place: Place, x: Any) -> Any:
+    return type(x)(math.copysign(abs(float(x)) ** (1 / 3), float(x)))
+
+
+def nothing(place: Place, *args: Any) -> None:
+    """What only takes time."""
+
+
+FUNCTIONS: dict[Names, Callable[..., Any]] = {
+    ("grid",): grid,
+    ("gridsize",): gridsize,
+    ("shared", "array"): shared_array,
+    ("local", "array"): local_array,
+    ("const", "array_like"): constant_array,
+    **{("atomic", name): function for name, function in ATOMICS.items()},
+    **dict.fromkeys(
+        (("threadfence",), ("threadfence_block",), ("threadfence_system",)), threadfence
+    ),
+    ("cg", "this_grid"): this_grid,
+    ("activemask",): activemask,
+    ("nanosleep",): nothing,
+    ("fma",): fma,
+    ("rsqrt",): rsqrt,
+    ("popc",): popc,
+    ("clz",): clz,
+    ("ffs",): ffs,
+    ("brev",): brev,
+    ("selp",): select,
+    ("cbrt",): cbrt,
+    **{(name,): load_as for name in ("ldca", "ldcg", "ldcs", "ldlu", "ldcv")},
+    **{(name,): store_as for name in ("stcg", "stcs", "stwb", "stwt")},
+}
+WAITS: dict[Names, Callable[..., Request]] = {
+    ("syncthreads",): syncthreads,
+    ("syncthreads_count",): voted(sum),
+    ("syncthreads_and",): voted(all),
+    ("syncthreads_or",): voted(any),
+    ("syncwarp",): syncwarp,
+    ("shfl_sync",): shuffle(lambda lane, other: other % WARP),
+    ("shfl_up_sync",): shuffle(lambda lane, by: lane - by),
+    ("shfl_down_sync",): shuffle(lambda lane, by: lane + by),
+    ("shfl_xor_sync",): shuffle(lambda lane, by: lane ^ by),
+    ("ballot_sync",): vote(lambda values, lane: _bits(n for n, v in values.items() if v)),
+    ("any_sync",): vote(lambda values, lane: any(values.values())),
+    ("all_sync",): vote(lambda values, lane: all(values.values())),
+    ("eq_sync",): vote(lambda values, lane: len(set(values.values())) == 1),
+    ("match_any_sync",): vote(
+        lambda values, lane: _bits(n for n, v in values.items() if v == values[lane])
+    ),
+}
+COORDINATES = frozenset({"threadIdx", "blockIdx", "blockDim", "gridDim", "laneid"})
+
+

@@ -1,0 +1,225 @@
+"""Threads, and how they wait for each other: a launch goes block by block, thread by thread.
+
+A kernel that waits is a generator. It yields a Request whenever it cannot go on alone; when all
+that must come have come, each goes on with its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..emulator.errors import BarrierError
+from .places import Place
+
+WARP = 32
+
+
+class Dim3(NamedTuple):
+    """Three counts or coordinates."""
+
+    x: Any
+    y: Any
+    z: Any
+
+    def __str__(self) -> str:
+        return f"({self.x}, {self.y}, {self.z})"
+
+
+class Request(NamedTuple):
+    """What a thread waits for: kind is "block", "grid" or a warp operation's name."""
+
+    kind: str
+    place: Place
+    mask: int = 0
+    value: Any = None
+    argument: Any = None
+    answer: Callable[[dict[int, Request], int], Any] | None = None  # of all requests, by lane
+
+
+class Block:
+    """A block, and what its threads share."""
+
+    def __init__(self, index: Dim3) -> None:
+        self.index = index
+        self.epoch = 1  # how many barriers all its threads have passed
+        self.shared: dict[Any, Any] = {}  # arrays, by where they are declared
+        self.storages: list[Any] = []  # theirs
+        self.dynamic: Any = None
+
+
+class Thread:
+    """A thread, and what it knows of the others' past."""
+
+    __slots__ = (
+        *("block", "blockDim", "blockIdx", "fenced", "gridDim", "known", "number", "request"),
+        *("step", "threadIdx", "work"),
+    )
+
+    def __init__(self, block: Block, number: int, index: Dim3, sizes: tuple[Dim3, Dim3]) -> None:
+        self.block = block
+        self.number = number
+        self.threadIdx = index
+        self.blockIdx = block.index
+        self.gridDim, self.blockDim = sizes
+        self.step = 1
+        # What was done before for certain: a thread's steps, and a block's epochs, below a bound.
+        self.known: dict[Any, int] | None = None
+        self.fenced = False
+        self.work: Any = None
+        self.request: Request | None = None
+
+    @property
+    def laneid(self) -> np.int64:
+        return np.int64(self.number % WARP)
+
+    def release(self) -> dict[Any, int]:
+        """What follows on this moment may rely on."""
+        self.step += 1
+        return {**(self.known or {}), self: self.step, self.block: self.block.epoch}
+
+    def __str__(self) -> str:
+        return f"block {self.blockIdx}, thread {self.threadIdx}"
+
+
+class Now:
+    """What runs at the moment."""
+
+    thread: Thread
+    kernel: Any = None
+    dynamic_bytes = 0
+
+
+now = Now()
+
+
+def places(size: Dim3) -> list[Dim3]:
+    """All coordinates, x fastest."""
+    x, y, z = map(int, size)
+    number = np.int64
+    return [
+        Dim3(number(i), number(j), number(k))
+        for k in range(z)
+        for j in range(y)
+        for i in range(x)
+    ]
+
+
+def run(function: Any, args: tuple[Any, ...], grid: Dim3, block: Dim3, storages: list[Any]) -> None:
+    """A whole launch. storages: of the arrays among the arguments."""
+    indices = places(block)
+    blocks = []
+    for place in places(grid):
+        found = Block(place)
+        threads = [Thread(found, i, index, (grid, block)) for i, index in enumerate(indices)]
+        if function.waits:
+            blocks.append(steps(found, threads, function.python, args))
+            if not function.waits_for_grid:
+                for _ in blocks.pop():
+                    raise AssertionError("a block waits for others")
+        else:
+            for thread in threads:
+                now.thread = thread
+                function.python(*args)
+    while blocks:  # to the next barrier of the grid
+        waiting = [next(running, None) for running in blocks]
+        if all(stop is None for stop in waiting):
+            return
+        if not all(stop is not None for stop in waiting):
+            raise BarrierError(f"{now.kernel}: not all blocks come to {max(filter(None, waiting))}")
+        for storage in storages:
+            storage.cells.clear()
+
+
+def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterator[Place]:
+    """Run the threads of a block; yields where they wait for the other blocks."""
+    for thread in threads:
+        thread.work = python(*args)
+    answers: dict[Thread, Any] = dict.fromkeys(threads)
+    live = len(threads)
+    while live:
+        for thread, answer in answers.items():
+            now.thread = thread
+            try:
+                thread.request = thread.work.send(answer)
+            except StopIteration:
+                thread.request = None
+                live -= 1
+        answers = answered_warps(threads)
+        if answers or not live:
+            continue
+        requests = [thread.request for thread in threads]
+        first = requests[0]
+        kinds = {(r.kind, id(r.place)) if r else None for r in requests}
+        if first is None or len(kinds) > 1 or first.kind not in ("block", "grid"):
+            raise BarrierError(apart(block, threads))
+        pass_barrier(block, threads)
+        if first.kind == "grid":
+            yield first.place
+        answer = first.argument([r.value for r in requests if r]) if first.argument else None
+        answers = dict.fromkeys(threads, answer)
+    if any(thread.request for thread in threads):
+        raise AssertionError("a thread was left behind")
+
+
+def pass_barrier(block: Block, threads: list[Thread]) -> None:
+    """All threads have come: what any of them knew or did, all of them now know."""
+    block.epoch += 1
+    for storage in block.storages:
+        storage.cells.clear()
+    if any(thread.known for thread in threads):
+        together: dict[Any, int] = {}
+        for thread in threads:
+            for key, bound in (thread.known or {}).items():
+                together[key] = max(bound, together.get(key, 0))
+        for thread in threads:
+            thread.known = together
+
+
+def answered_warps(threads: list[Thread]) -> dict[Thread, Any]:
+    """Those that wait for lanes of their warp which have all come, and what each gets."""
+    groups: dict[Any, dict[int, Thread]] = {}
+    for thread in threads:
+        request = thread.request
+        if request and request.answer:
+            warp, lane = divmod(thread.number, WARP)
+            groups.setdefault((warp, id(request.place), request.mask), {})[lane] = thread
+    answers = {}
+    for (warp, _, mask), lanes in groups.items():
+        there = range(min(WARP, len(threads) - warp * WARP))
+        if set(lanes) != {lane for lane in there if mask >> lane & 1}:
+            continue
+        requests: dict[int, Request] = {n: t.request for n, t in lanes.items() if t.request}
+        if next(iter(requests.values())).kind == "syncwarp":
+            meet(list(lanes.values()))
+        for lane, thread in lanes.items():
+            request, now.thread = requests[lane], thread
+            assert request.answer is not None
+            answers[thread] = request.answer(requests, lane)
+    return answers
+
+
+def meet(threads: list[Thread]) -> None:
+    """Some threads of a warp know what all of them have done."""
+    together: dict[Any, int] = {}
+    for thread in threads:
+        for key, bound in {**(thread.known or {}), thread: thread.step + 1}.items():
+            together[key] = max(bound, together.get(key, 0))
+    for thread in threads:
+        thread.step += 1
+        thread.known = together
+
+
+def apart(block: Block, threads: list[Thread]) -> str:
+    """Where the threads of a block wait, if they do not meet."""
+    waiting: dict[Any, list[Thread]] = {}
+    for thread in threads:
+        waiting.setdefault(id(thread.request.place) if thread.request else 0, []).append(thread)
+    lines = []
+    for some in waiting.values():
+        request = some[0].request
+        place = request.place if request else "the end"
+        lines.append(f"{len(some)} threads, {some[0].threadIdx} the first, are at {place}")
+    return f"{now.kernel}: block {block.index} does not meet at a barrier: {'; '.join(lines)}"

@@ -1,0 +1,352 @@
+"""A kernel's source, rewritten as Python that shows the checker all it does.
+
+An element is loaded and stored by functions of memory, which are told where in the source. Numbers
+are NumPy's, their operators those of numbers. What follows `cuda` is looked up in operations; a
+thread that waits yields, and so do device functions that wait, from inside their callers.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import math
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+from numba.core import types
+from numba.np.numpy_support import as_dtype
+
+from ..emulator.names import cuda
+from ..emulator.source import DeviceFunction, Source
+from ..emulator.transform import UNDERSTOOD
+from . import numbers, operations
+from .memory import Array, Storage, load, store
+from .places import Place
+from .threads import WARP, now
+
+HELPERS: dict[str, Any] = {
+    "_now": now,
+    "_load": load,
+    "_store": store,
+    "_power": numbers.power,
+    "_USub": numbers.negative,
+    "_Invert": numbers.inverted,
+    **{f"_{name}": operator for name, operator in numbers.OPERATORS.items()},
+}
+
+
+def plain(function: Any) -> Callable[..., Any] | None:
+    """The Python function in what jit, of ours or of numba, made of one; None for anything else."""
+    if isinstance(function, DeviceFunction):
+        return function.function
+    for name in ("py_func", "fn"):  # of a dispatcher, and of one of numba's simulator
+        if callable(getattr(function, name, None)):
+            return getattr(function, name)
+    return None
+
+
+class Numba(Source):
+    """A function that may say numba.cuda, under any name, where ours say cuda."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        for name, value in {**function.__globals__, **self.closure}.items():
+            if isinstance(value, ModuleType) and value.__name__ == "numba.cuda":
+                self.closure[name] = cuda
+
+
+class Function:
+    """A kernel or a device function, as Python: a generator function if it waits."""
+
+    under_way: list[Callable[..., Any]] = []
+
+    def __init__(self, function: Callable[..., Any], is_kernel: bool) -> None:
+        self.source = Numba(function)
+        if function in self.under_way:
+            self.source.refuse(self.source.line, "a device function cannot call itself")
+        self.under_way.append(function)
+        try:
+            translator = Translator(self.source, is_kernel)
+            self.python = translator.compiled()
+        finally:
+            self.under_way.pop()
+        self.waits = translator.waits
+        self.waits_for_grid = translator.waits_for_grid
+
+
+@functools.cache
+def translated(function: Callable[..., Any], is_kernel: bool = False) -> Function:
+    return Function(function, is_kernel)
+
+
+class Translator(ast.NodeTransformer):
+    """Rewrites one function."""
+
+    def __init__(self, source: Source, is_kernel: bool) -> None:
+        self.source = source
+        self.is_kernel = is_kernel
+        self.namespace = dict(HELPERS)
+        self.waits = self.waits_for_grid = False
+        self.name = ""  # of the variable that is being assigned
+
+    def compiled(self) -> Callable[..., Any]:
+        definition = copy.deepcopy(self.source.definition)
+        body = [new for statement in definition.body for new in self.statements(statement)]
+        parameters = [ast.arg(name) for name in self.source.parameters]
+        arguments = ast.arguments([], parameters, None, [], [], None, [])
+        new = ast.FunctionDef(self.source.name, arguments, body or [ast.Pass()], [])
+        ast.copy_location(new, definition)
+        module = ast.fix_missing_locations(ast.Module([new], []))
+        exec(compile(module, self.source.file, "exec"), self.namespace)
+        python: Callable[..., Any] = self.namespace[self.source.name]
+        return python
+
+    def refuse(self, node: ast.AST, why: str) -> NoReturn:
+        self.source.refuse(node, why)
+
+    def visit(self, node: ast.AST) -> Any:
+        if not isinstance(node, UNDERSTOOD):
+            self.refuse(node, f"{type(node).__name__.lower()} is not for kernels")
+        new = super().visit(node)
+        for part in new if isinstance(new, list) else [new]:
+            if part is not None and hasattr(node, "lineno"):
+                ast.copy_location(part, node)
+        return new
+
+    def statements(self, node: ast.stmt) -> list[ast.stmt]:
+        new = self.visit(node)
+        return new if isinstance(new, list) else [new] if new is not None else []
+
+    def keep(self, value: Any) -> ast.expr:
+        """The name of a value of ours, in the new function."""
+        name = f"_{len(self.namespace)}"
+        self.namespace[name] = value
+        return ast.Name(name, ast.Load())
+
+    def fresh(self) -> str:
+        name = f"_{len(self.namespace)}"
+        self.namespace[name] = None
+        return name
+
+    def place(self, node: ast.expr) -> ast.expr:
+        return self.keep(Place(self.source.file, node, self.name))
+
+    # Statements
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        if isinstance(node.targets[0], ast.Name):
+            self.name = node.targets[0].id
+        value = self.visit(node.value)
+        self.name = ""
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Subscript):
+            return self.stored(value, node.targets[0])
+        after: list[ast.stmt] = []
+        return [ast.Assign([self.target(t, after) for t in node.targets], value), *after]
+
+    def target(self, node: ast.expr, after: list[ast.stmt]) -> ast.expr:
+        """What takes the place of a target; an element is stored afterwards."""
+        if isinstance(node, ast.Name):
+            return node
+        if isinstance(node, ast.Tuple):
+            return ast.Tuple([self.target(part, after) for part in node.elts], ast.Store())
+        if not isinstance(node, ast.Subscript):
+            self.refuse(node, f"{ast.unparse(node)} cannot be assigned in a kernel")
+        name = self.fresh()
+        after.append(self.stored(ast.Name(name, ast.Load()), node))
+        return ast.Name(name, ast.Store())
+
+    def stored(self, value: ast.expr, node: ast.Subscript) -> ast.stmt:
+        place = self.place(node)
+        return ast.Expr(call("_store", value, self.visit(node.value), self.index(node.slice), place))
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        return self.visit_Assign(ast.Assign([node.target], node.value)) if node.value else None
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        operator = f"_{type(node.op).__name__}"
+        if isinstance(node.target, ast.Name):
+            old = ast.Name(node.target.id, ast.Load())
+            return ast.Assign([node.target], call(operator, old, self.visit(node.value)))
+        if not isinstance(node.target, ast.Subscript):
+            self.refuse(node, f"{ast.unparse(node.target)} cannot be assigned in a kernel")
+        place = self.place(node.target)
+        array, index = self.fresh(), self.fresh()
+        at = [ast.Name(name, ast.Load()) for name in (array, index)]
+        new = call(operator, call("_load", *at, place), self.visit(node.value))
+        return [
+            assign(array, self.visit(node.target.value)),
+            assign(index, self.index(node.target.slice)),
+            ast.Expr(call("_store", new, *at, place)),
+        ]
+
+    def visit_For(self, node: ast.For) -> Any:
+        self.no_else(node)
+        over, after = self.visit(node.iter), list[ast.stmt]()
+        target = self.target(node.target, after)
+        body = [new for statement in node.body for new in self.statements(statement)]
+        return ast.For(target, over, [*after, *body] or [ast.Pass()], [])
+
+    def visit_While(self, node: ast.While) -> Any:
+        self.no_else(node)
+        body = [new for statement in node.body for new in self.statements(statement)]
+        return ast.While(self.visit(node.test), body or [ast.Pass()], [])
+
+    def no_else(self, node: ast.For | ast.While) -> None:
+        if node.orelse:
+            self.refuse(node, "a loop with else is not for kernels")
+
+    def visit_Return(self, node: ast.Return) -> Any:
+        if self.is_kernel and node.value and not is_none(node.value):
+            self.refuse(node, "a kernel returns nothing")
+        return ast.Return(self.visit(node.value) if node.value else None)
+
+    # Expressions
+
+    def visit_Constant(self, node: ast.Constant) -> Any:
+        value = numbers.strong(node.value)
+        return node if value is node.value else self.keep(value)
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        return node if node.id in self.source.locals else self.outer(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        if self.source.resolve(node):
+            return self.outer(node)
+        return ast.Attribute(self.visit(node.value), node.attr, ast.Load())
+
+    def outer(self, node: ast.expr) -> ast.expr:
+        """A name, dotted or not, from around the function."""
+        value, path = self.source.resolve(node) or (None, ())
+        if value is cuda:
+            if path == ("warpsize",):
+                return self.keep(np.int64(WARP))
+            if not path or path[0] not in operations.COORDINATES:
+                self.refuse(node, f"{ast.unparse(node)} is not supported by the checker")
+            return attribute(("_now", "thread", *path))
+        new = adapted(value, ast.unparse(node))
+        if new is None:
+            self.refuse(node, f"a kernel cannot use {ast.unparse(node)}, a {type(value).__name__}")
+        found = self.keep(new)
+        for name in path:
+            found = ast.Attribute(found, name, ast.Load())
+        return found
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        place = self.place(node)
+        return call("_load", self.visit(node.value), self.index(node.slice), place)
+
+    def index(self, node: ast.expr) -> ast.expr:
+        """An index; a negative number in the source stays Python's, and counts from the end."""
+        if isinstance(node, ast.Tuple):
+            return ast.Tuple([self.index(part) for part in node.elts], ast.Load())
+        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+            return node
+        new: ast.expr = self.visit(node)
+        return new
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        right = node.right
+        if isinstance(node.op, ast.Pow) and isinstance(right, ast.Constant):
+            if isinstance(right.value, int):
+                return call("_power", self.visit(node.left), right)
+        return call(f"_{type(node.op).__name__}", self.visit(node.left), self.visit(right))
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        operand = self.visit(node.operand)
+        if isinstance(node.op, ast.Not):
+            return ast.UnaryOp(node.op, operand)
+        return operand if isinstance(node.op, ast.UAdd) else call(
+            f"_{type(node.op).__name__}", operand
+        )
+
+    # Calls
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        if self.is_grid_sync(node):
+            self.waits = self.waits_for_grid = True
+            return ast.Yield(ast.Call(self.keep(operations.sync_grid), [self.place(node)], []))
+        value, path = self.source.resolve(node.func) or (None, ())
+        if value is cuda:
+            return self.cuda_call(path, node)
+        device = plain(value)
+        if device is not None and not path:
+            return self.device_call(device, node)
+        return ast.Call(self.visit(node.func), *self.arguments(node))
+
+    def arguments(self, node: ast.Call) -> tuple[list[ast.expr], list[ast.keyword]]:
+        given = [self.visit(argument) for argument in node.args]
+        return given, [ast.keyword(word.arg, self.visit(word.value)) for word in node.keywords]
+
+    def is_grid_sync(self, node: ast.Call) -> bool:
+        """Whether a call is g.sync(), of a g that cuda.cg.this_grid() gave."""
+        func = node.func
+        return (
+            isinstance(func, ast.Attribute)
+            and func.attr == "sync"
+            and not node.args
+            and self.source.resolve(func) is None
+        )
+
+    def cuda_call(self, path: tuple[str, ...], node: ast.Call) -> ast.expr:
+        waits = path in operations.WAITS
+        function = operations.WAITS.get(path) or operations.FUNCTIONS.get(path)
+        if function is None:
+            self.refuse(node, f"{ast.unparse(node.func)} is not supported by the checker")
+        place, name = self.place(node), self.name
+        self.name = ""
+        given, words = self.arguments(node)
+        self.name = name
+        new = ast.Call(self.keep(function), [place, *given], words)
+        self.waits = self.waits or waits
+        return ast.Yield(new) if waits else new
+
+    def device_call(self, device: Callable[..., Any], node: ast.Call) -> ast.expr:
+        function = translated(device)
+        parameters = function.source.parameters
+        named = {word.arg for word in node.keywords} | set(parameters[: len(node.args)])
+        if named != set(parameters) or len(node.args) + len(node.keywords) != len(parameters):
+            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(parameters)})")
+        new = ast.Call(self.keep(function.python), *self.arguments(node))
+        self.waits = self.waits or function.waits
+        self.waits_for_grid = self.waits_for_grid or function.waits_for_grid
+        return ast.YieldFrom(new) if function.waits else new
+
+
+def adapted(value: Any, name: str) -> Any:
+    """What stands for a value from around a kernel; None if kernels cannot have it."""
+    if isinstance(value, bool | int | float | np.generic | np.dtype):
+        return numbers.strong(value)
+    if isinstance(value, tuple):
+        parts = tuple(adapted(part, name) for part in value)
+        return None if any(part is None for part in parts) else parts
+    if isinstance(value, np.ndarray):
+        return Array(name, value, Storage("local"))
+    if isinstance(value, types.Integer | types.Float | types.Boolean):
+        return as_dtype(value).type
+    if isinstance(value, type) and issubclass(value, np.generic) or isinstance(value, np.ufunc):
+        return value
+    if callable(value) and value is getattr(math, getattr(value, "__name__", ""), None):
+        return numbers.of_math(value)
+    return next((new for old, new in numbers.BUILTINS.items() if old is value), None)
+
+
+def is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def attribute(names: tuple[str, ...]) -> ast.expr:
+    return ast.parse(".".join(names), mode="eval").body
+
+
+def call(function: str, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name(function, ast.Load()), list(arguments), [])
+
+
+def assign(name: str, value: ast.expr) -> ast.stmt:
+    return ast.Assign([ast.Name(name, ast.Store())], value)
