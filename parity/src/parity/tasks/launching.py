@@ -21,30 +21,39 @@ from .task import Task
 from .training import DivergedError, Training
 
 
-def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) -> int:
-    """Train what build makes of the settings; the exit status.
+def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task]) -> int:
+    """Train what build makes of the settings, once with each of them; the exit status.
+
+    They differ in the optimizer and its learning rate alone.
 
     Raises ClickException, which is status 2, for what cannot be done as asked.
     """
-    engines = loaded(plan.engines)
+    entries = [
+        (each.name if len(settings) == 1 else f"{each.name} {chosen.optimizer}", each, chosen)
+        for each in loaded(plan.engines)
+        for chosen in settings
+    ]
     checkpoints: dict[str, Checkpoints] = {}
     if plan.out is not None:
         writable(plan.out)
-        checkpoints = {each.name: Checkpoints(plan.out / each.name, each) for each in engines}
+        checkpoints = {
+            name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
+            for name, engine, _ in entries
+        }
         if not plan.resume:
             require_new(checkpoints)
         for store in checkpoints.values():
             writable(store.folder)
     with refusing(OSError, ValueError, ImportError, MemoryError):
-        task = build(settings)
-        trainings = [Training(each, task) for each in engines]
+        task = build(settings[0])
+        trainings = [Training(engine, task, chosen, name) for name, engine, chosen in entries]
         if plan.resume:
             go_on(trainings, checkpoints)
     first = min(each.step for each in trainings)
     try:
         with (
             refusing(OSError, MemoryError),
-            Display(task.name, settings, first, task.unit) as display,
+            Display(task.name, task.settings, first, task.unit) as display,
         ):
             run(trainings, checkpoints, display)
     except DivergedError as error:
@@ -61,7 +70,7 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
     printed(table(trainings))
     for training in trainings:
         if closing := training.closing():
-            name = "" if len(trainings) == 1 else f"{training.engine.name}:\n"
+            name = "" if len(trainings) == 1 else f"{training.name}:\n"
             click.echo(f"\n{name}{closing}")
     if plan.out is not None:
         click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {plan.out}")
@@ -81,14 +90,14 @@ def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
 def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints]) -> None:
     """Take every training to its newest checkpoint; raises ValueError where it is of another."""
     for training in trainings:
-        store = checkpoints[training.engine.name]
+        store = checkpoints[training.name]
         state = store.load()
         if state is None:
             click.echo(f"no checkpoint in {store.folder} yet: from the beginning", err=True)
             continue
         if (trained := state["engine"]) != training.engine.name:
             raise ValueError(f"{store.folder} is of another training: by {trained}")
-        if differs := difference(state, training.task):
+        if differs := difference(state, training.task, training.settings):
             raise ValueError(f"{store.folder} is of another training: with {differs}")
         if state["step"] > training.task.settings.steps:
             raise ValueError(

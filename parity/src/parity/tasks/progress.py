@@ -64,10 +64,10 @@ class Display:
 
 
 def named(trainings: Sequence[Training], values: Sequence[str]) -> str:
-    """Each value after its engine's name, where there are several."""
+    """Each value after the name of its training, where there are several."""
     if len(trainings) == 1:
         return values[0]
-    return ", ".join(f"{t.engine.name} {v}" for t, v in zip(trainings, values, strict=True))
+    return ", ".join(f"{t.name} {v}" for t, v in zip(trainings, values, strict=True))
 
 
 def number(value: float) -> str:

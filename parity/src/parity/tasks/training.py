@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
+from .settings import Settings
 from .task import Array, Task
 
 
@@ -39,12 +40,20 @@ class History:
 class Training:
     """A task under way on one engine; every engine begins with the same weights.
 
-    step: how many are done.
+    settings: the task's, or those with another optimizer. name: the engine's, or what tells it
+    from another training on the same. step: how many are done.
     """
 
-    def __init__(self, engine: Adapter, task: Task) -> None:
+    def __init__(
+        self,
+        engine: Adapter,
+        task: Task,
+        settings: Settings | None = None,
+        name: str | None = None,
+    ) -> None:
         self.engine, self.task, self.step, self.history = engine, task, 0, History()
-        package, settings = engine.package, task.settings
+        self.settings, self.name = settings or task.settings, name or engine.name
+        package, settings = engine.package, self.settings
         self.model = task.model(package)
         self.dtype = converted(engine, self.model, settings.dtype)
         parameters = dict(self.model.named_parameters())
@@ -67,7 +76,7 @@ class Training:
         Raises DivergedError, before anything changes, if that is not finite.
         """
         started = time.perf_counter()
-        engine, clip = self.engine, self.task.settings.clip
+        engine, clip = self.engine, self.settings.clip
         self.model.train()
         self.optimizer.zero_grad()
         losses = []
@@ -78,7 +87,7 @@ class Training:
             losses.append(value.item())
         mean = math.fsum(losses) / len(losses) if all(map(math.isfinite, losses)) else math.nan
         if not math.isfinite(mean):
-            raise DivergedError(f"{engine.name}: the loss of step {self.step + 1} is not finite")
+            raise DivergedError(f"{self.name}: the loss of step {self.step + 1} is not finite")
         if clip:
             engine.package.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
@@ -98,9 +107,7 @@ class Training:
             found = self.task.evaluate(self.engine, self.model)
         for name, value in found.items():
             if not math.isfinite(value):
-                raise DivergedError(
-                    f"{self.engine.name}: the {name} after step {self.step} is not finite"
-                )
+                raise DivergedError(f"{self.name}: the {name} after step {self.step} is not finite")
         self.history.metrics[self.step] = found
         return found
 
@@ -116,12 +123,10 @@ class Training:
         """
         for name, parameter in self.model.named_parameters():
             if not np.isfinite(self.engine.numpy(parameter)).all():
-                raise DivergedError(
-                    f"{self.engine.name}: {name} is not all finite after step {self.step}"
-                )
+                raise DivergedError(f"{self.name}: {name} is not all finite after step {self.step}")
         return {
             "task": self.task.fingerprint(),
-            "settings": self.task.settings.decisive(),
+            "settings": self.settings.decisive(),
             "engine": self.engine.name,
             "step": self.step,
             "model": self.model.state_dict(),
