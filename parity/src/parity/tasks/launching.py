@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from .. import files
 from ..usage import loaded, printed, writable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
+from .parallel import World, joined
 from .progress import Display
 from .results import data, table
 from .running import run
@@ -24,10 +26,30 @@ from .training import DivergedError, Training
 def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task]) -> int:
     """Train what build makes of the settings, once with each of them; the exit status.
 
-    They differ in the optimizer and its learning rate alone.
-
-    Raises ClickException, which is status 2, for what cannot be done as asked.
+    They differ in the optimizer and its learning rate alone. Every process that MPI started does
+    so together with the others; the first one speaks and writes. Raises ClickException, which is
+    status 2, for what cannot be done as asked.
     """
+    world = joined()
+    if world.size == 1:
+        return trained(plan, settings, build, world)
+    try:
+        return trained(plan, settings, build, world)
+    except click.ClickException as error:
+        click.echo(f"parity: {error.format_message()}", err=True)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    world.abort(status)
+
+
+def trained(
+    plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task], world: World
+) -> int:
+    """What launch does, in one process of the world."""
     entries = [
         (each.name if len(settings) == 1 else f"{each.name} {chosen.optimizer}", each, chosen)
         for each in loaded(plan.engines)
@@ -46,18 +68,22 @@ def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings],
             writable(store.folder)
     with refusing(OSError, ValueError, ImportError, MemoryError):
         task = build(settings[0])
-        trainings = [Training(engine, task, chosen, name) for name, engine, chosen in entries]
+        trainings = [
+            Training(engine, task, chosen, name, world) for name, engine, chosen in entries
+        ]
         if plan.resume:
             go_on(trainings, checkpoints)
     first = min(each.step for each in trainings)
     try:
         with (
             refusing(OSError, MemoryError),
-            Display(task.name, task.settings, first, task.unit) as display,
+            Display(task.name, task.settings, first, task.unit, world.rank > 0) as display,
         ):
             run(trainings, checkpoints, display)
     except DivergedError as error:
-        click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
+        # All processes have the same loss and weights, and stop here together.
+        if world.rank == 0:
+            click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
         return 1
     except KeyboardInterrupt:
         click.echo(f"parity: {kept(checkpoints, 'the same command and --resume')}", err=True)
@@ -65,6 +91,8 @@ def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings],
     except click.ClickException as error:
         again = kept(checkpoints, "--resume, once that is mended,")
         raise click.ClickException(f"{error.message}; {again}") from error
+    if world.rank:
+        return 0
     if plan.out is not None:
         keep(trainings, plan.out)  # before it is shown: who was to see it may be gone
     printed(table(trainings))

@@ -47,7 +47,9 @@ def run(
             if settings.due(step, settings.checkpoint_every):
                 for training in turn:
                     if training.name in checkpoints:
-                        checkpoints[training.name].save(training.state_dict())
+                        state = training.state_dict()
+                        if training.world.rank == 0:
+                            checkpoints[training.name].save(state)
             watcher.stepped(step, turn, len(turn) * sum(map(task.units, batches)))
     finally:
         gc.unfreeze()

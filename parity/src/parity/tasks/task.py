@@ -46,7 +46,10 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, engine: Adapter, model: Any, batch: Sequence[Any]) -> Any:
-        """The loss of a batch, as a tensor of one element; batch: tensors of the engine."""
+        """The loss of a batch, as a tensor of one element; batch: tensors of the engine.
+
+        A mean over its rows: processes that share a batch weigh theirs by how many they have.
+        """
 
     @abstractmethod
     def evaluate(self, engine: Adapter, model: Any) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
+from .parallel import ALONE, World, share, sum_gradients
 from .settings import Settings
 from .task import Array, Task
 
@@ -41,7 +42,8 @@ class Training:
     """A task under way on one engine; every engine begins with the same weights.
 
     settings: the task's, or those with another optimizer. name: the engine's, or what tells it
-    from another training on the same. step: how many are done.
+    from another training on the same. world: the processes that share every batch. step: how many
+    are done.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Training:
         task: Task,
         settings: Settings | None = None,
         name: str | None = None,
+        world: World = ALONE,
     ) -> None:
+        self.world = world
         self.engine, self.task, self.step, self.history = engine, task, 0, History()
         self.settings, self.name = settings or task.settings, name or engine.name
         package, settings = engine.package, self.settings
@@ -63,7 +67,7 @@ class Training:
         decay = settings.weight_decay
         self.optimizer = optimizer(self.model.parameters(), lr=settings.lr, weight_decay=decay)
         self.scheduler = package.optim.lr_scheduler.LambdaLR(self.optimizer, settings.factor)
-        package.manual_seed(settings.seed)  # for dropout
+        package.manual_seed(settings.seed + world.rank)  # for dropout
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -80,14 +84,21 @@ class Training:
         self.model.train()
         self.optimizer.zero_grad()
         losses = []
-        for batch in batches:
-            loss = self.task.loss(engine, self.model, [engine.tensor(array) for array in batch])
+        for number, batch in enumerate(batches):
+            rows, part = share(batch, number, self.world)
+            if not part:
+                continue
+            loss = self.task.loss(engine, self.model, [engine.tensor(array) for array in rows])
             value = engine.numpy(loss)
-            engine.backward(loss, np.full_like(value, 1 / len(batches)))
-            losses.append(value.item())
-        mean = math.fsum(losses) / len(losses) if all(map(math.isfinite, losses)) else math.nan
+            engine.backward(loss, np.full_like(value, part / len(batches)))
+            losses.append(value.item() * part)
+        finite = all(map(math.isfinite, losses))
+        found = np.array([math.fsum(losses) if finite else math.nan])
+        mean = self.world.sum(found).item() / len(batches)
         if not math.isfinite(mean):
             raise DivergedError(f"{self.name}: the loss of step {self.step + 1} is not finite")
+        if self.world.size > 1:
+            sum_gradients(engine, self.model, self.world)
         if clip:
             engine.package.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
@@ -117,7 +128,7 @@ class Training:
             return self.task.closing(self.engine, self.model)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next steps depend on, and the history.
+        """All that the next steps depend on, and the history; every process has to ask for it.
 
         Raises DivergedError if a weight is not finite: who goes on from there gets nowhere.
         """
@@ -132,16 +143,23 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "random": self.engine.package.get_rng_state(),
+            "random": self.world.gather(self.engine.package.get_rng_state()),
             "history": self.history.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of the same task, settings and engine."""
+        """Go on from a state of the same task, settings and engine.
+
+        Raises ValueError if it is of another number of processes.
+        """
+        if (processes := len(state["random"])) != self.world.size:
+            raise ValueError(
+                f"a training by {processes} processes does not go on with {self.world.size}"
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
-        self.engine.package.set_rng_state(state["random"])
+        self.engine.package.set_rng_state(state["random"][self.world.rank])
         self.step, self.history = state["step"], History.of(state["history"])
 
 
