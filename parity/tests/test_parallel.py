@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -63,8 +64,9 @@ class Pair:
         raise SystemExit(status)
 
     def _exchanged(self, value: Any) -> Any:
-        self.other.send(value)
-        return self.other.recv()
+        # Not send(): torch has taught it to share a tensor's memory, which ends with the process.
+        self.other.send_bytes(pickle.dumps(value))
+        return pickle.loads(self.other.recv_bytes())
 
 
 def outcome(engine: str, task: str, world: Any) -> dict[str, Any]:

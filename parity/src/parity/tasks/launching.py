@@ -43,7 +43,7 @@ def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings],
     except BaseException:
         traceback.print_exc()
         status = 1
-    world.abort(status)
+    return world.abort(status)
 
 
 def trained(
