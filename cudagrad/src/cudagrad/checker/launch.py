@@ -115,5 +115,7 @@ def check(kernel: Any) -> Kernel:
     function = kernel.function if isinstance(kernel, emulator.launch.Kernel) else plain(kernel)
     function = function or kernel
     if not hasattr(function, "__code__"):
-        raise TypeError(f"check takes a function or a kernel of numba's, not a {type(kernel).__name__}")
+        raise TypeError(
+            f"check takes a function or a kernel of numba's, not a {type(kernel).__name__}"
+        )
     return Kernel(function, takes_numpy=True)

@@ -323,5 +323,3 @@ WAITS: dict[Names, Callable[..., Request]] = {
     ),
 }
 COORDINATES = frozenset({"threadIdx", "blockIdx", "blockDim", "gridDim", "laneid"})
-
-

@@ -100,10 +100,7 @@ def places(size: Dim3) -> list[Dim3]:
     x, y, z = map(int, size)
     number = np.int64
     return [
-        Dim3(number(i), number(j), number(k))
-        for k in range(z)
-        for j in range(y)
-        for i in range(x)
+        Dim3(number(i), number(j), number(k)) for k in range(z) for j in range(y) for i in range(x)
     ]
 
 

@@ -163,7 +163,9 @@ class Translator(ast.NodeTransformer):
 
     def stored(self, value: ast.expr, node: ast.Subscript) -> ast.stmt:
         place = self.place(node)
-        return ast.Expr(call("_store", value, self.visit(node.value), self.index(node.slice), place))
+        return ast.Expr(
+            call("_store", value, self.visit(node.value), self.index(node.slice), place)
+        )
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         return self.visit_Assign(ast.Assign([node.target], node.value)) if node.value else None
@@ -261,8 +263,10 @@ class Translator(ast.NodeTransformer):
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.Not):
             return ast.UnaryOp(node.op, operand)
-        return operand if isinstance(node.op, ast.UAdd) else call(
-            f"_{type(node.op).__name__}", operand
+        return (
+            operand
+            if isinstance(node.op, ast.UAdd)
+            else call(f"_{type(node.op).__name__}", operand)
         )
 
     # Calls
