@@ -2,7 +2,8 @@
 
 The executor is the GPU if there is one, driven by NVIDIA's package numba-cuda, else the emulator,
 which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator decides instead; with
-=compiler kernels are compiled for GPUs that need not be there, and none can run (see compile).
+=checker kernels run as Python, slowly, under a race detector (see checker); with =compiler they are
+compiled for GPUs that need not be there, and none can run (see compile).
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from . import emulator
+from . import checker, emulator
 
 Array = Any  # a device array: shape, dtype, ndim, size; its elements are only seen by kernels
 Shape = tuple[int, ...]
 
-EXECUTORS = ("gpu", "emulator", "compiler")
+EXECUTORS = ("gpu", "emulator", "checker", "compiler")
+ON_CPU = ("emulator", "checker")
 INSTALL = "pip install -c constraints.txt './cudagrad[{}]', in this project's root"
 
 
@@ -76,8 +78,8 @@ def _choose(wanted: str | None) -> tuple[str, Any, str]:
     """
     if wanted and wanted not in EXECUTORS:
         raise ValueError(f"CUDAGRAD_DEVICE={wanted} is unknown; known: {', '.join(EXECUTORS)}")
-    if wanted == "emulator":
-        return "emulator", None, "CUDAGRAD_DEVICE asks for it"
+    if wanted in ON_CPU:
+        return wanted, None, "CUDAGRAD_DEVICE asks for it"
     module, why = numba_cuda("compile") if wanted == "compiler" else _find_gpu()
     if wanted and why:
         raise RuntimeError(
@@ -108,6 +110,8 @@ def describe() -> str:
     """Where kernels run, and why, in one line."""
     if EXECUTOR == "emulator":
         return f"emulator: kernels compiled for the CPU by numba {numba.__version__}; {_why}"
+    if EXECUTOR == "checker":
+        return f"checker: kernels run as Python, every access of memory watched; {_why}"
     if EXECUTOR == "compiler":
         return f"compiler: kernels compiled by numba-cuda {_version()}, and none can run"
     device = _cuda.get_current_device()
@@ -127,7 +131,8 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
     `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of numbers; a grid
     without blocks is an error.
     """
-    return (_cuda or emulator).jit(function, device=device)
+    maker = checker if EXECUTOR == "checker" else _cuda or emulator
+    return maker.jit(function, device=device)
 
 
 def factory(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,15 +175,15 @@ def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[byt
 def to_device(array: Any) -> Array:
     """A C-contiguous copy in device memory."""
     array = np.array(array, order="C", copy=True)
-    if EXECUTOR == "emulator":
+    if EXECUTOR in ON_CPU:
         return emulator.DeviceArray(array)
     return _memory().to_device(array) if array.size else empty(array.shape, array.dtype)
 
 
 def empty(shape: Shape, dtype: Any) -> Array:
     """Device memory whose elements nobody has written yet; on the emulator NaN, or 0x6D6D…"""
-    if EXECUTOR == "emulator":
-        return emulator.empty(shape, dtype)
+    if EXECUTOR in ON_CPU:
+        return (checker if EXECUTOR == "checker" else emulator).empty(shape, dtype)
     return _memory().device_array(shape, dtype)
 
 
@@ -190,7 +195,7 @@ def _memory() -> Any:
 
 def to_host(array: Array) -> np.ndarray[Any, Any]:
     """A copy as a NumPy array."""
-    if EXECUTOR == "emulator":
+    if EXECUTOR in ON_CPU:
         return array.memory.copy()
     return array.copy_to_host() if array.size else np.empty(array.shape, array.dtype)
 

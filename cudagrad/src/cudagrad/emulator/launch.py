@@ -147,7 +147,7 @@ class Launcher:
         return i % x, i // x % y, i // (x * y)
 
 
-def _sizes(kernel: Kernel, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:
+def _sizes(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:
     """A grid or block as its sizes in x, y and z."""
     sizes = tuple(given) if isinstance(given, tuple | list) else (given,)
     sizes += (1,) * (3 - len(sizes))
