@@ -70,7 +70,11 @@ def test_the_environment_decides() -> None:
         "unset it, or set it to emulator, to run on the CPU"
     )
     _, error = python(IMPORT, CUDAGRAD_DEVICE="tpu")
-    assert error == "ValueError: CUDAGRAD_DEVICE=tpu is unknown; known: gpu, emulator, compiler"
+    known = "gpu, emulator, checker, compiler"
+    assert error == f"ValueError: CUDAGRAD_DEVICE=tpu is unknown; known: {known}"
+
+    out, _ = python(IMPORT, CUDAGRAD_DEVICE="checker")
+    assert out.startswith("checker: kernels run in Python under a race detector; ")
 
 
 @pytest.mark.parametrize("size", ["0", "33", "2048", "many", "-1"])

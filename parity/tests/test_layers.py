@@ -37,6 +37,7 @@ LAYERS = {
     ),
     "cudagrad": (
         ("emulator",),
+        ("checker",),
         ("device",),
         ("kernels",),
         ("compile",),
@@ -68,8 +69,9 @@ OUTSIDE = {
     "minigrad": {"numpy": [""], "safetensors": ["serialization"]},
     "cudagrad": {
         "numpy": [""],
-        "numba": ["device", "emulator"],
+        "numba": ["device", "emulator", "checker"],
         "llvmlite": ["emulator"],
+        "pytest": ["checker.plugin"],
         "safetensors": ["serialization"],
     },
     "parity": {

@@ -13,6 +13,7 @@ save and load keep what trained, and the state of the generator, in a file of sa
 """
 
 from . import device, gpt, nn, ops, optim
+from .checker import check
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
 from .random import get_rng_state, manual_seed, set_rng_state
@@ -21,6 +22,7 @@ from .serialization import load, save
 __all__ = [
     "Function",
     "Tensor",
+    "check",
     "checkpoint",
     "device",
     "get_rng_state",

@@ -13,14 +13,14 @@ It is slow, for small arrays. On what it does not see it is silent: threads that
 another thread will write, without a barrier, are not run at the same time, and wait for ever.
 """
 
-from .errors import RaceError, UninitialisedError, WarpError
+from .errors import RaceError, UninitializedError, WarpError
 from .launch import check, jit
 from .memory import DeviceArray, empty
 
 __all__ = [
     "DeviceArray",
     "RaceError",
-    "UninitialisedError",
+    "UninitializedError",
     "WarpError",
     "check",
     "empty",

@@ -9,7 +9,7 @@ class RaceError(KernelError):
     """Two threads touch the same element, one of them to write, and nothing says who is first."""
 
 
-class UninitialisedError(KernelError):
+class UninitializedError(KernelError):
     """A thread reads what nobody has written yet."""
 
 

@@ -109,7 +109,7 @@ def check(kernel: Any) -> Kernel:
 
     kernel: a function, decorated with numba's cuda.jit or not. It is given NumPy arrays, which it
     changes in place, numbers and tuples of numbers; no GPU is needed. Raises RaceError,
-    UninitialisedError, WarpError, BarrierError or IndexError, which name the kernel, the lines, the
+    UninitializedError, WarpError, BarrierError or IndexError, which name the kernel, the lines, the
     array, the index and the threads; UnsupportedError for what the checker does not know.
     """
     function = kernel.function if isinstance(kernel, emulator.launch.Kernel) else plain(kernel)

@@ -1,10 +1,10 @@
 """Arrays that remember who has touched which element, and say when two threads should not have.
 
-An element remembers its last writer; and of those that have read it since, and of those that have
-changed it by atomics since, the last two threads of the block at hand and the last of another.
-A thread that follows is compared with all of these. Whoever was forgotten was ordered before one
-of them, or has a neighbour there that is as wrong: so what is reported is always a race, and a
-race is missed only if threads that are ordered push out all that are not.
+An element remembers its last writer, and the last access of every thread that has read it since,
+or has changed it by an atomic. Who comes next is compared with all of these. Nothing else needs to
+be remembered: what a thread did before its last access, and what came before the last write, is
+ordered before these, or was reported. So among the accesses that a launch makes no race is missed,
+and whatever is reported is one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from ..emulator import array as plain
+from .errors import RaceError, UninitializedError
 from .places import Place
-from .errors import RaceError, UninitialisedError
-from .threads import Thread, now
+from .threads import Thread, joined, now
 
-READ, WRITE, ATOMIC = "reads", "writes", "changes, by an atomic,"
+READ, WRITE, ATOMIC = "reads", "writes", "atomically changes"
 
 
 class Access(NamedTuple):
@@ -40,8 +40,8 @@ class Cell:
 
     def __init__(self) -> None:
         self.write: Access | None = None
-        self.reads: list[Access | None] | None = None
-        self.atomics: list[Access | None] | None = None
+        self.reads: dict[Thread, Access] = {}
+        self.atomics: dict[Thread, Access] = {}
         self.released: dict[Any, int] | None = None  # what those knew that an atomic let go
 
 
@@ -129,7 +129,10 @@ class Array:
         if type(index) is not tuple:
             index = (index,)
         if len(index) > len(self.sizes):
-            raise IndexError(f"{now.kernel}: {place}: {len(index)} indices; {self.described()}")
+            raise IndexError(
+                f"{now.kernel}: {place}: {len(index)} indices into {len(self.sizes)} dims of "
+                f"{self.name}"
+            )
         offset = self.start
         for axis, i in enumerate(index):
             if type(i) is slice:
@@ -139,15 +142,12 @@ class Array:
             at = i + size if type(i) is int and i < 0 else int(i)
             if not 0 <= at < size:
                 raise IndexError(
-                    f"{now.kernel}: {place}: index {i} on axis {axis} of size {size}; "
-                    f"{self.described()}; {now.thread}"
+                    f"{now.kernel}: {place}: index {i} on axis {axis} of size {size} of "
+                    f"{self.name}, in {self.storage.kind} memory; {now.thread}"
                 )
             offset += at * self.steps[axis]
         whole = len(index) == len(self.sizes) and not any(type(i) is slice for i in index)
         return offset if whole else None
-
-    def described(self) -> str:
-        return f"{self.storage.kind} array {self.name}"
 
 
 def address(memory: np.ndarray[Any, Any]) -> int:
@@ -175,7 +175,7 @@ def load(array: Any, index: Any, place: Place) -> Any:
             race(array, offset, access, write)
         if cell.atomics:
             compare(array, offset, access, cell.atomics)
-        cell.reads = remembered(cell.reads, access)
+        cell.reads[thread] = access
     return array.memory[index]
 
 
@@ -207,7 +207,9 @@ def touch(array: Array, offset: int, place: Place) -> None:
     for others in (cell.reads, cell.atomics):
         if others:
             compare(array, offset, access, others)
-    cell.write, cell.reads, cell.atomics = access, None, None
+    cell.write = access
+    cell.reads.clear()
+    cell.atomics.clear()
 
 
 def several(value: Any, array: Array, index: Any, place: Place) -> None:
@@ -236,21 +238,12 @@ def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
         race(array, offset, access, cell.write)
     if cell.reads:
         compare(array, offset, access, cell.reads)
-    cell.atomics = remembered(cell.atomics, access)
+    cell.atomics[thread] = access
     if thread.fenced:
         cell.released = joined(cell.released, thread.release())
     if cell.released:
         thread.known = joined(thread.known, cell.released)
     yield
-
-
-def joined(*known: dict[Any, int] | None) -> dict[Any, int]:
-    """What several know, together."""
-    together: dict[Any, int] = {}
-    for some in known:
-        for key, bound in (some or {}).items():
-            together[key] = max(bound, together.get(key, 0))
-    return together
 
 
 def ordered(access: Access, thread: Thread) -> bool:
@@ -266,48 +259,31 @@ def ordered(access: Access, thread: Thread) -> bool:
     return known.get(other, 0) > access.step or known.get(other.block, 0) > access.epoch
 
 
-def remembered(known: list[Access | None] | None, access: Access) -> list[Access | None]:
-    """The last access, that of another thread of the same block, and that of another block."""
-    if known is None:
-        return [access, None, None]
-    last = known[0]
-    assert last is not None
-    if last.thread is access.thread:
-        known[0] = access
-    elif last.thread.block is access.thread.block:
-        known[1], known[0] = last, access
-    else:
-        known[:] = access, None, last
-    return known
-
-
-def compare(array: Array, offset: int, access: Access, others: list[Access | None]) -> None:
-    for other in others:
-        if other is not None and not ordered(other, access.thread):
+def compare(array: Array, offset: int, access: Access, others: dict[Thread, Access]) -> None:
+    for other in others.values():
+        if not ordered(other, access.thread):
             race(array, offset, access, other)
 
 
 def race(array: Array, offset: int, second: Access, first: Access) -> NoReturn:
-    near = first.thread.block is second.thread.block
-    missing = "barrier" if near else "grid barrier"
     raise RaceError(
-        f"{now.kernel}: race on {array.described()}, index {where(array, offset)}: "
-        f"{second.thread} {second.verb} it in {second.place}; "
-        f"{first.thread} {first.verb} it in {first.place}, with no {missing} between the two"
+        f"{now.kernel}: race for {where(array, offset)}, in {array.storage.kind} memory: "
+        f"{first.thread} {first.verb} it, {first.place}, and {second.thread} {second.verb} it, "
+        f"{second.place}; nothing says which comes first"
     )
 
 
 def not_written(array: Array, offset: int, place: Place) -> NoReturn:
-    raise UninitialisedError(
-        f"{now.kernel}: {place}: {array.described()}, index {where(array, offset)}, "
-        f"has not been written when {now.thread} reads it"
+    raise UninitializedError(
+        f"{now.kernel}: {now.thread} reads {where(array, offset)}, in {array.storage.kind} memory, "
+        f"{place}; nobody has written it"
     )
 
 
 def where(array: Array, offset: int) -> str:
-    """The index of an element, as the kernel would write it."""
+    """An element, as the kernel would write it."""
     rest, index = offset - array.start, [0] * len(array.sizes)
     for axis in sorted(range(len(index)), key=lambda axis: -abs(array.steps[axis])):
         if array.steps[axis]:
             index[axis], rest = divmod(rest, array.steps[axis])
-    return str(index[0] if len(index) == 1 else tuple(index))
+    return f"{array.name}[{', '.join(map(str, index))}]"

@@ -88,6 +88,11 @@ def negative(x: Any) -> Any:
     return -WIDE.get(type(x), type(x))(x)
 
 
+def magnitude(x: Any) -> Any:
+    wide: Any = WIDE.get(type(x), type(x))
+    return abs(wide(x))
+
+
 def inverted(x: Any) -> Any:
     return ~WIDE.get(type(x), type(x))(x)
 
@@ -138,7 +143,7 @@ def numbered(values: Any, start: Any = 0) -> Iterator[tuple[np.int64, Any]]:
 
 
 BUILTINS: dict[Any, Any] = {
-    abs: lambda x: abs(WIDE.get(type(x), type(x))(x)),
+    abs: magnitude,
     bool: bool,
     enumerate: numbered,
     float: np.float64,

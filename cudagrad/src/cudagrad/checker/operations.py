@@ -16,10 +16,10 @@ from numba.np.numpy_support import as_dtype
 
 from ..emulator.errors import KernelError
 from ..emulator.launch import MAX_SHARED
-from .places import Place
 from . import numbers
 from .errors import WarpError
 from .memory import Array, Storage, changing, load, poisoned, store
+from .places import Place
 from .threads import WARP, Request, now
 
 Names = tuple[str, ...]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..emulator.errors import BarrierError
+from .errors import WarpError
 from .places import Place
 
 WARP = 32
@@ -81,7 +82,7 @@ class Thread:
         return {**(self.known or {}), self: self.step, self.block: self.block.epoch}
 
     def __str__(self) -> str:
-        return f"block {self.blockIdx}, thread {self.threadIdx}"
+        return f"thread {self.threadIdx} of block {self.blockIdx}"
 
 
 class Now:
@@ -93,6 +94,15 @@ class Now:
 
 
 now = Now()
+
+
+def joined(*known: dict[Any, int] | None) -> dict[Any, int]:
+    """What several know, together."""
+    together: dict[Any, int] = {}
+    for some in known:
+        for key, bound in (some or {}).items():
+            together[key] = max(bound, together.get(key, 0))
+    return together
 
 
 def places(size: Dim3) -> list[Dim3]:
@@ -114,8 +124,7 @@ def run(function: Any, args: tuple[Any, ...], grid: Dim3, block: Dim3, storages:
         if function.waits:
             blocks.append(steps(found, threads, function.python, args))
             if not function.waits_for_grid:
-                for _ in blocks.pop():
-                    raise AssertionError("a block waits for others")
+                next(blocks.pop(), None)
         else:
             for thread in threads:
                 now.thread = thread
@@ -124,8 +133,9 @@ def run(function: Any, args: tuple[Any, ...], grid: Dim3, block: Dim3, storages:
         waiting = [next(running, None) for running in blocks]
         if all(stop is None for stop in waiting):
             return
-        if not all(stop is not None for stop in waiting):
-            raise BarrierError(f"{now.kernel}: not all blocks come to {max(filter(None, waiting))}")
+        stop = next(filter(None, waiting))
+        if not all(waiting):
+            raise BarrierError(f"{now.kernel}: some blocks wait at {stop}, and others have ended")
         for storage in storages:
             storage.cells.clear()
 
@@ -150,15 +160,15 @@ def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterat
         requests = [thread.request for thread in threads]
         first = requests[0]
         kinds = {(r.kind, id(r.place)) if r else None for r in requests}
-        if first is None or len(kinds) > 1 or first.kind not in ("block", "grid"):
-            raise BarrierError(apart(block, threads))
+        if any(request and request.answer for request in requests):
+            raise WarpError(apart(block, threads, "for all lanes of its mask"))
+        if first is None or len(kinds) > 1:
+            raise BarrierError(apart(block, threads, "at a barrier"))
         pass_barrier(block, threads)
         if first.kind == "grid":
             yield first.place
         answer = first.argument([r.value for r in requests if r]) if first.argument else None
         answers = dict.fromkeys(threads, answer)
-    if any(thread.request for thread in threads):
-        raise AssertionError("a thread was left behind")
 
 
 def pass_barrier(block: Block, threads: list[Thread]) -> None:
@@ -167,10 +177,7 @@ def pass_barrier(block: Block, threads: list[Thread]) -> None:
     for storage in block.storages:
         storage.cells.clear()
     if any(thread.known for thread in threads):
-        together: dict[Any, int] = {}
-        for thread in threads:
-            for key, bound in (thread.known or {}).items():
-                together[key] = max(bound, together.get(key, 0))
+        together = joined(*(thread.known for thread in threads))
         for thread in threads:
             thread.known = together
 
@@ -200,16 +207,14 @@ def answered_warps(threads: list[Thread]) -> dict[Thread, Any]:
 
 def meet(threads: list[Thread]) -> None:
     """Some threads of a warp know what all of them have done."""
-    together: dict[Any, int] = {}
-    for thread in threads:
-        for key, bound in {**(thread.known or {}), thread: thread.step + 1}.items():
-            together[key] = max(bound, together.get(key, 0))
+    own = {thread: thread.step + 1 for thread in threads}
+    together = joined(own, *(thread.known for thread in threads))
     for thread in threads:
         thread.step += 1
         thread.known = together
 
 
-def apart(block: Block, threads: list[Thread]) -> str:
+def apart(block: Block, threads: list[Thread], meeting: str) -> str:
     """Where the threads of a block wait, if they do not meet."""
     waiting: dict[Any, list[Thread]] = {}
     for thread in threads:
@@ -219,4 +224,4 @@ def apart(block: Block, threads: list[Thread]) -> str:
         request = some[0].request
         place = request.place if request else "the end"
         lines.append(f"{len(some)} threads, {some[0].threadIdx} the first, are at {place}")
-    return f"{now.kernel}: block {block.index} does not meet at a barrier: {'; '.join(lines)}"
+    return f"{now.kernel}: block {block.index} does not meet {meeting}: {'; '.join(lines)}"

@@ -13,7 +13,7 @@ import functools
 import math
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numba.core import types
@@ -61,7 +61,7 @@ class Numba(Source):
 class Function:
     """A kernel or a device function, as Python: a generator function if it waits."""
 
-    under_way: list[Callable[..., Any]] = []
+    under_way: ClassVar[list[Callable[..., Any]]] = []
 
     def __init__(self, function: Callable[..., Any], is_kernel: bool) -> None:
         self.source = Numba(function)
@@ -254,9 +254,8 @@ class Translator(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         right = node.right
-        if isinstance(node.op, ast.Pow) and isinstance(right, ast.Constant):
-            if isinstance(right.value, int):
-                return call("_power", self.visit(node.left), right)
+        if isinstance(node.op, ast.Pow) and isinstance(getattr(right, "value", None), int):
+            return call("_power", self.visit(node.left), right)
         return call(f"_{type(node.op).__name__}", self.visit(node.left), self.visit(right))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
@@ -333,7 +332,7 @@ def adapted(value: Any, name: str) -> Any:
         return Array(name, value, Storage("local"))
     if isinstance(value, types.Integer | types.Float | types.Boolean):
         return as_dtype(value).type
-    if isinstance(value, type) and issubclass(value, np.generic) or isinstance(value, np.ufunc):
+    if isinstance(value, np.ufunc) or (isinstance(value, type) and issubclass(value, np.generic)):
         return value
     if callable(value) and value is getattr(math, getattr(value, "__name__", ""), None):
         return numbers.of_math(value)

@@ -1,0 +1,16 @@
+"""For pytest: `pytest_plugins = ["cudagrad.checker.plugin"]` in a conftest.py gives its fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from . import check
+
+
+@pytest.fixture
+def check_kernel() -> Callable[[Any], Any]:
+    """`check_kernel(kernel)[grid, block](*arguments)` fails the test where the checker would."""
+    return check

@@ -1,0 +1,34 @@
+"""The grid is rounded up to whole blocks, and the threads that are too many write as well."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cudagrad.device import cuda
+
+GRID, BLOCK = 2, 64
+CAUGHT = {
+    "emulator": "IndexError",
+    "emulator, reversed": "IndexError",
+    "checker": "IndexError",
+}
+
+
+def arguments():
+    x = np.arange(100, dtype=np.float32)
+    return x, np.zeros_like(x)
+
+
+def expected(x, out):
+    return 2 * x
+
+
+def bug(x, out):
+    i = cuda.grid(1)
+    out[i] = np.float32(2) * x[i % x.size]
+
+
+def fixed(x, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        out[i] = np.float32(2) * x[i]

@@ -1,0 +1,71 @@
+"""Which executor catches a planted bug, by an error or by a number that is wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from cudagrad import checker, emulator
+from cudagrad.emulator import DeviceArray
+
+BUGS = Path(__file__).with_name("bugs")
+
+
+def load(path: Path) -> ModuleType:
+    """A file of the catalogue."""
+    spec = importlib.util.spec_from_file_location(f"bugs.{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def catalogue() -> dict[str, ModuleType]:
+    return {path.stem: load(path) for path in sorted(BUGS.glob("*.py"))}
+
+
+def emulated(order: str) -> Callable[..., None]:
+    def launch(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:
+        given = [DeviceArray(memory_of(argument)) for argument in arguments]
+        with emulator.order(order):
+            emulator.jit(kernel)[grid, block](*given)
+
+    return launch
+
+
+def checked(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:
+    checker.check(kernel)[grid, block](*arguments)
+
+
+def memory_of(argument: Any) -> np.ndarray[Any, Any]:
+    """An argument's elements; one of checker.empty keeps them from others."""
+    memory: np.ndarray[Any, Any] = getattr(argument, "memory", argument)
+    return memory
+
+
+EXECUTORS: dict[str, Callable[..., None]] = {
+    "emulator": emulated("forward"),
+    "emulator, reversed": emulated("reversed"),
+    "checker": checked,
+}
+
+
+def outcome(bug: ModuleType, kernel: Any, executor: str) -> str:
+    """The name of the error, "wrong number", or "" where all is right."""
+    given = list(bug.arguments())
+    plain = [memory_of(argument).copy() for argument in given]
+    want = bug.expected(*plain)
+    try:
+        EXECUTORS[executor](kernel, bug.GRID, bug.BLOCK, given)
+    except (emulator.KernelError, IndexError) as error:
+        return type(error).__name__
+    result = memory_of(given[-1])
+    if want is None:  # in any order
+        return "" if sorted(result.tolist()) == sorted(plain[0].tolist()) else "wrong number"
+    return "" if np.array_equal(result, want) else "wrong number"

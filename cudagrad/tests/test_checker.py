@@ -1,0 +1,350 @@
+"""The checker: what it says of a race, what it must not take for one, and everybody's kernels."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import cuda as numba_cuda
+
+import cudagrad
+from cudagrad.checker import RaceError, UninitializedError, WarpError, check, jit
+from cudagrad.compile import table
+from cudagrad.device import cuda
+from cudagrad.emulator import BarrierError, KernelError
+
+pytest_plugins = ["cudagrad.checker.plugin"]
+HERE = Path(__file__)
+FULL = 0xFFFFFFFF
+
+
+def line_of(text: str) -> int:
+    """Where a text first stands in this file."""
+    lines = HERE.read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+def test_a_race_is_told_with_both_places_and_both_threads() -> None:
+    def turned(x, out):
+        tile = cuda.shared.array(4, np.float32)
+        t = cuda.threadIdx.x
+        tile[t] = x[t]  # the write
+        if t > 0:
+            out[t] = tile[t - 1]  # the read
+
+    def forced(x, out):
+        tile = cuda.shared.array(4, np.float32)
+        t = cuda.threadIdx.x
+        tile[t] = x[t]
+        out[t] = tile[(t + 1) % 4]
+
+    x, out = np.arange(4, dtype=np.float32), np.zeros(4, np.float32)
+    with pytest.raises(RaceError) as error:
+        check(turned)[1, 4](x, out)
+    said = str(error.value)
+    write, read = line_of("# the write"), line_of("# the read")
+    assert said.startswith(f"kernel turned ({HERE}:")
+    assert (
+        f"race for tile[0]: thread (0, 0, 0) of block (0, 0, 0) writes it at {HERE}:{write}" in said
+    )
+    assert f"thread (1, 0, 0) of block (0, 0, 0) reads it at {HERE}:{read}" in said
+    with pytest.raises(UninitializedError, match=r"thread \(0, 0, 0\).* reads tile\[1\] at"):
+        check(forced)[1, 4](x, out)
+
+
+def test_blocks_race_for_global_memory_also_where_a_barrier_stands() -> None:
+    def shared_place(out):
+        cuda.syncthreads()
+        if cuda.threadIdx.x == 0:
+            out[0] = cuda.blockIdx.x
+
+    with pytest.raises(RaceError, match=r"race for out\[0\].*block \(0, 0, 0\).*block \(1, 0, 0\)"):
+        check(shared_place)[2, 4](np.zeros(1, np.int64))
+
+
+def test_two_names_of_one_array_are_one() -> None:
+    def swap(x, y):
+        i = cuda.threadIdx.x
+        y[3 - i] = x[i]
+
+    both = np.arange(4)
+    with pytest.raises(RaceError):
+        check(swap)[1, 4](both, both)
+    x, y = np.arange(4), np.zeros(4, np.int64)
+    check(swap)[1, 4](x, y)
+    assert y.tolist() == [3, 2, 1, 0]
+
+
+def test_atomics_among_themselves_do_not_race_but_with_others_they_do() -> None:
+    def tally(out):
+        cuda.atomic.add(out, 0, 1)
+        cuda.atomic.max(out, 1, cuda.grid(1))
+
+    def looked_at(out):
+        cuda.atomic.add(out, 0, 1)
+        out[1] = out[0]
+
+    out = np.zeros(2, np.int64)
+    check(tally)[2, 8](out)
+    assert out.tolist() == [16, 15]
+    with pytest.raises(RaceError, match="atomically changes it"):
+        check(looked_at)[1, 8](np.zeros(2, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "found"),
+    [
+        ("sub", (10, 3), 7),
+        ("min", (5, 3), 3),
+        ("and_", (6, 3), 2),
+        ("or_", (6, 3), 7),
+        ("xor", (6, 3), 5),
+        ("exch", (6, 3), 3),
+        ("inc", (2, 3), 3),
+        ("inc", (3, 3), 0),
+        ("dec", (0, 3), 3),
+        ("dec", (2, 3), 1),
+    ],
+)
+def test_every_atomic_is_numbas(name: str, given: tuple[int, int], found: int) -> None:
+    change = getattr(cuda_of_the_checker().atomic, name)
+
+    def changed(out, old):
+        old[0] = change(out, 0, given[1])
+
+    out, old = np.array([given[0]]), np.zeros(1, np.int64)
+    check(changed)[1, 1](out, old)
+    assert (out[0], old[0]) == (found, given[0])
+
+
+def cuda_of_the_checker() -> Any:
+    from cudagrad.checker.names import CUDA
+
+    return CUDA
+
+
+def test_compare_and_swap() -> None:
+    def swapped(out, old):
+        old[0] = cuda.atomic.cas(out, 0, 5, 9)
+        old[1] = cuda.atomic.cas(out, 0, 5, 7)
+
+    out, old = np.array([5]), np.zeros(2, np.int64)
+    check(swapped)[1, 1](out, old)
+    assert (out.tolist(), old.tolist()) == ([9], [5, 9])
+
+
+def test_lanes_shuffle_and_vote() -> None:
+    def warp(x, sums, votes):
+        t = cuda.threadIdx.x
+        value = x[t]
+        step = 16
+        while step > 0:
+            value += cuda.shfl_xor_sync(FULL, value, step)
+            step //= 2
+        sums[t] = value
+        left = cuda.shfl_up_sync(FULL, x[t], 1)
+        right = cuda.shfl_down_sync(FULL, x[t], 1)
+        first = cuda.shfl_sync(FULL, x[t], 0)
+        votes[t, 0] = left + right + first
+        votes[t, 1] = cuda.ballot_sync(FULL, t < 3)
+        votes[t, 2] = cuda.any_sync(FULL, t == 3) and not cuda.all_sync(FULL, t == 3)
+
+    x = np.arange(32)
+    sums, votes = np.zeros(32, np.int64), np.zeros((32, 3), np.int64)
+    check(warp)[1, 32](x, sums, votes)
+    assert sums.tolist() == [x.sum()] * 32
+    assert votes[:, 0].tolist() == [1, *range(2, 62, 2), 61]
+    assert votes[0].tolist() == [1, 7, 1]
+
+
+def test_a_warps_barrier_orders_its_lanes_and_no_others() -> None:
+    def neighbour(x, out):
+        tile = cuda.shared.array(64, np.int64)
+        t = cuda.threadIdx.x
+        tile[t] = x[t]
+        cuda.syncwarp()
+        if t % 32 > 0:
+            out[t] = tile[t - 1]
+
+    def across(x, out):
+        tile = cuda.shared.array(64, np.int64)
+        t = cuda.threadIdx.x
+        tile[t] = x[t]
+        cuda.syncwarp()
+        if t > 0:
+            out[t] = tile[t - 1]
+
+    x, out = np.arange(64), np.zeros(64, np.int64)
+    check(neighbour)[1, 64](x, out)
+    assert out[1] == 0
+    assert out[33] == 32
+    with pytest.raises(RaceError, match=r"race for tile\[31\]"):
+        check(across)[1, 64](x, out)
+
+
+def test_lanes_that_do_not_meet_are_told() -> None:
+    def half(out):
+        if cuda.laneid < 16:
+            out[cuda.laneid] = cuda.shfl_down_sync(FULL, cuda.laneid, 1)
+        cuda.syncthreads()
+
+    def beyond(out):
+        out[cuda.laneid] = cuda.shfl_down_sync(FULL, cuda.laneid, 1)
+
+    def unnamed(out):
+        out[cuda.laneid] = cuda.shfl_sync(1, cuda.laneid, 0)
+
+    with pytest.raises(WarpError, match=r"16 lanes, .*wait at shfl_down_sync.*that do not come"):
+        check(half)[1, 32](np.zeros(32, np.int64))
+    with pytest.raises(WarpError, match="reads from lane 16, which takes no part"):
+        check(beyond)[1, 16](np.zeros(32, np.int64))
+    with pytest.raises(WarpError, match="is not in the mask 0x1"):
+        check(unnamed)[1, 2](np.zeros(32, np.int64))
+
+
+def test_barriers_count() -> None:
+    def counted(x, out):
+        t = cuda.threadIdx.x
+        out[t, 0] = cuda.syncthreads_count(x[t] > 1)
+        out[t, 1] = cuda.syncthreads_and(x[t] > 1)
+        out[t, 2] = cuda.syncthreads_or(x[t] > 1)
+
+    out = np.zeros((4, 3), np.int64)
+    check(counted)[1, 4](np.arange(4), out)
+    assert out.tolist() == [[2, 0, 1]] * 4
+
+
+def test_a_barrier_that_some_do_not_reach_is_told_with_both_places() -> None:
+    def uneven():
+        if cuda.threadIdx.x < 2:
+            cuda.syncthreads()
+
+    with pytest.raises(BarrierError, match=r"2 threads, .* are at syncthreads at .*; 2 .*the end"):
+        check(uneven)[1, 4]()
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_an_index_outside_is_told(index: int) -> None:
+    def reads(x, i):
+        x[i] = 0
+
+    with pytest.raises(IndexError, match=rf"x at .*: index {index} on axis 0 of size 4"):
+        check(reads)[1, 1](np.zeros(4), index)
+
+
+def test_a_function_that_waits_may_be_called_anywhere() -> None:
+    @jit(device=True)
+    def total(value, scratch):
+        t = cuda.threadIdx.x
+        scratch[t] = value
+        cuda.syncthreads()
+        found = scratch[0] + scratch[1]
+        cuda.syncthreads()
+        return found
+
+    def twice(x, out):
+        scratch = cuda.shared.array(2, np.int64)
+        t = cuda.threadIdx.x
+        out[t] = total(x[t], scratch) + total(10 * x[t], scratch)
+
+    out = np.zeros(2, np.int64)
+    check(twice)[1, 2](np.array([1, 2]), out)
+    assert out.tolist() == [33, 33]
+
+
+def test_integers_wrap_around() -> None:
+    def wrapped(out):
+        out[0] = np.uint32(-1)
+        out[1] = np.int32(2**31)
+        out[2] = np.uint32(np.uint32(2**31) * np.uint32(2))
+
+    out = np.zeros(3, np.int64)
+    check(wrapped)[1, 1](out)
+    assert out.tolist() == [2**32 - 1, -(2**31), 0]
+
+
+@numba_cuda.jit
+def add_reversed(x, out) -> None:
+    tile = numba_cuda.shared.array(0, np.float32)
+    i = numba_cuda.grid(1)
+    t = numba_cuda.threadIdx.x
+    tile[t] = x[i]
+    numba_cuda.syncthreads()
+    out[i] += tile[numba_cuda.blockDim.x - 1 - t]
+
+
+def test_kernels_of_numba_are_checked_as_they_are(check_kernel: Callable[[Any], Any]) -> None:
+    x, out = np.arange(8, dtype=np.float32), np.ones(8, np.float32)
+
+    check_kernel(add_reversed)[2, 4, 0, 16](x, out)
+    assert out.tolist() == [4, 3, 2, 1, 8, 7, 6, 5]
+
+
+def test_the_barrier_of_a_grid_orders_its_blocks() -> None:
+    def through(x, sums, out):
+        if cuda.threadIdx.x == 0:
+            sums[cuda.blockIdx.x] = x[cuda.blockIdx.x]
+        numba_cuda.cg.this_grid().sync()
+        if cuda.threadIdx.x == 0:
+            out[cuda.blockIdx.x] = sums[0] + sums[1]
+
+    x, sums, out = np.array([3, 4]), np.zeros(2, np.int64), np.zeros(2, np.int64)
+    check(through)[2, 4](x, sums, out)
+    assert out.tolist() == [7, 7]
+
+
+def test_too_much_shared_memory_is_refused() -> None:
+    def large():
+        tile = cuda.shared.array(50_000, np.int8)
+        tile[0] = 1
+
+    with pytest.raises(KernelError, match="50000 bytes of shared memory; a block has 49152"):
+        check(large)[1, 1]()
+
+
+def test_what_is_no_kernel_is_refused() -> None:
+    with pytest.raises(TypeError, match="a kernel is a function"):
+        check(3)
+
+
+def test_the_example_of_the_readme_says_what_it_says(tmp_path: Path) -> None:
+    text = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Check a kernel")[2]
+    code, said = re.findall(r"```(?:python|text)\n(.*?)```", section, re.S)[:2]
+    path = tmp_path / "example.py"
+    path.write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+
+    assert done.returncode == 1
+    found = done.stderr.splitlines()[-1].replace(f"{tmp_path}/", "")
+    assert found == " ".join(said.split())
+
+
+def test_none_of_our_kernels_races() -> None:
+    """Small cases of every op, under the checker; it takes a minute."""
+    environment = {**os.environ, "CUDAGRAD_DEVICE": "checker", "CUDAGRAD_TILE": "4"}
+    done = subprocess.run(
+        [sys.executable, str(HERE.with_name("checked.py"))],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    ran = {name.partition("(")[0] for name in done.stdout.split("\n")}
+    known = {launch.kernel.partition("(")[0] for launch in table.launches()}
+    assert known - ran == set()
+
+
+def test_the_package_offers_it() -> None:
+    assert cudagrad.check is check
