@@ -260,9 +260,11 @@ def test_kernels_are_launched_and_device_functions_are_not_called() -> None:
         cuda.grid(1)
 
 
-def test_an_unknown_order() -> None:
-    with pytest.raises(ValueError, match="unknown order 'random'; known: forward, reversed"):
-        order("random").__enter__()
+@pytest.mark.parametrize("name", ["sideways", "forward:1", "random:", "random:x", "random:-1"])
+def test_an_unknown_order(name: str) -> None:
+    known = re.escape(f"unknown order '{name}'; known: forward, reversed, random, random:SEED")
+    with pytest.raises(ValueError, match=known):
+        order(name).__enter__()
 
 
 @jit

@@ -37,12 +37,19 @@ UNDERSTOOD = (
 
 
 class Translation(NamedTuple):
-    """A generated module, and what a launch must know of it."""
+    """A kernel as statements that numba compiles, if those are put into a module (see forms)."""
 
-    text: str
+    module: Module  # without the kernel itself
+    body: list[ast.stmt]
     parameters: tuple[str, ...]
     shared: tuple[Shared, ...]
     places: tuple[Place, ...]
+    has_barriers: bool
+
+    @property
+    def key(self) -> str:
+        """A text on which all its forms depend alone."""
+        return self.module.text(self.parameters, self.body, "")
 
 
 def translate(kernel: Callable[..., Any]) -> Translation:
@@ -53,9 +60,8 @@ def translate(kernel: Callable[..., Any]) -> Translation:
     has_barriers = calls(source, BARRIER)
     body = Rewriter(module, source).block(source.definition.body)
     shared = tuple(module.shared.values())
-    module.define("body", [*source.parameters, *(array.name for array in shared)], body)
-    text = module.text(source.parameters, has_barriers)
-    return Translation(text, source.parameters, shared, tuple(module.places))
+    places = tuple(module.places)
+    return Translation(module, body, source.parameters, shared, places, has_barriers)
 
 
 def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bool:

@@ -1,0 +1,106 @@
+"""Where cutting a kernel into stretches would hide that a barrier is missing.
+
+Between two stretches all threads of a block wait, whether the kernel says so or not: before and
+after a loop that has barriers, and between two rounds of it. Without a barrier there, threads of a
+GPU may be on both sides at once. That makes no difference if no array that one side writes is used
+on the other. A loop is taken to go round at least once.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .fission import Branch, Part, Stretch
+from .uniform import Block, Uniformity, is_barrier, quote, walk
+
+Access = frozenset[tuple[str, bool]]  # arrays by name, and whether they are written
+NOTHING: Access = frozenset()
+
+
+class Span(NamedTuple):
+    """What a part does to arrays up to its first barrier, and after its last one."""
+
+    ahead: Access
+    behind: Access
+    is_open: bool = True  # whether there is a way through without a barrier
+
+
+class Seams:
+    """Looks for a seam that matters; found: one in words, or nothing."""
+
+    def __init__(self, parts: list[Part], uniform: Uniformity) -> None:
+        self.uniform = uniform
+        self.found = ""
+        self._block(parts)
+
+    def _block(self, parts: list[Part]) -> Span:
+        ahead, behind, is_open = NOTHING, NOTHING, True
+        for part in parts:
+            if isinstance(part, Stretch):
+                access = self._access(part.statements)
+                span = Span(access, access)
+            elif isinstance(part, Branch):
+                span = self._branch(part)
+            else:
+                span = Span(NOTHING, NOTHING, not is_barrier(part))
+            self._check(behind, span.ahead, part)
+            ahead |= span.ahead if is_open else NOTHING
+            behind = behind | span.behind if span.is_open else span.behind
+            is_open = is_open and span.is_open
+        return Span(ahead, behind, is_open)
+
+    def _branch(self, part: Branch) -> Span:
+        body, orelse = self._block(part.body), self._block(part.orelse)
+        if isinstance(part.node, ast.If):
+            ahead, behind = body.ahead | orelse.ahead, body.behind | orelse.behind
+            return Span(ahead, behind, body.is_open or orelse.is_open)
+        if any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(part.node)):
+            everything = self._access(part.node.body)  # whatever way they take
+            body = Span(everything, everything)
+        self._check(body.behind, body.ahead, part)
+        return body
+
+    def _check(self, before: Access, after: Access, part: Part) -> None:
+        written = {name for name, is_written in before | after if is_written}
+        common = {name for name, _ in before} & {name for name, _ in after} & written
+        if common and not self.found:
+            node = part.statements[0] if isinstance(part, Stretch) else part
+            where = quote(node.node if isinstance(node, Branch) else node)
+            self.found = f"no barrier keeps apart what uses {min(common)} before and in {where}"
+
+    def _access(self, statements: Block) -> Access:
+        """The arrays that statements use; those of one thread alone do not count."""
+        found = set()
+        for node in walk(statements):
+            if isinstance(node, ast.Subscript):
+                among = [node.value] if isinstance(node.value, ast.Name) else []
+                if isinstance(node.value, ast.IfExp):
+                    among = [part for part in ast.walk(node.value) if isinstance(part, ast.Name)]
+                found |= self._names(among, isinstance(node.ctx, ast.Store))
+            elif isinstance(node, ast.Call) and not _is(node.func, "checked"):
+                found |= self._names(node.args, self._writes(node.func))
+        return frozenset(found)
+
+    def _names(self, nodes: Sequence[ast.expr], written: bool) -> set[tuple[str, bool]]:
+        names = (node.id for node in nodes if isinstance(node, ast.Name))
+        return {(self.uniform.arrays[n], written) for n in names if n in self.uniform.arrays}
+
+    def _writes(self, function: ast.expr) -> bool:
+        """Whether a function may write to arrays that it is given."""
+        if not (isinstance(function, ast.Name) and function.id in self.uniform.functions):
+            return True
+        for node in walk(self.uniform.functions[function.id]):
+            if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+                return True
+            if isinstance(node, ast.Call) and not _is(node.func, "checked"):
+                given = any(isinstance(argument, ast.Name) for argument in node.args)
+                if given and self._writes(node.func):
+                    return True
+        return False
+
+
+def _is(function: ast.expr, name: str) -> bool:
+    """Whether a function is one of runtime, of this name."""
+    return isinstance(function, ast.Attribute) and function.attr == name
