@@ -106,7 +106,7 @@ class Kernel:
             raise TypeError(f"{self} takes ({', '.join(parameters)}), not {len(kinds)} arguments")
         module = cache.load(
             self.function.__name__,
-            (self.translation.key, kinds, _may_split),
+            (self.translation.key, kinds, _may_split and self.translation.has_barriers),
             lambda: self.form(kinds).text,
         )
         self.compiled[_may_split, kinds] = module.launch
@@ -140,6 +140,8 @@ class Launcher:
             together = launch(*plain, *kernel.shared, self.dims, _record)
         except IndexError as error:
             raise IndexError(self._explain(error)) from None
+        except LookupError:
+            raise KernelError(self._lane()) from None
         except Exception as error:
             error.add_note(f"in {kernel}")
             raise
@@ -155,6 +157,13 @@ class Launcher:
         text = self.kernel.translation.places[place - 1]
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
 
+    def _lane(self) -> str:
+        """Which shuffle asked for a lane that the warp does not have, and whose."""
+        place, _, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
+        text = self.kernel.translation.places[place - 1]
+        where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
+        return f"{self.kernel}: {text}: asks lane {lane} of a warp of {count} threads; {where}"
+
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
         count = int(np.prod(self.dims[3:6]))
@@ -163,7 +172,7 @@ class Launcher:
         for barrier in np.unique(waiting):
             threads = np.flatnonzero(waiting == barrier)
             first = self._coordinates(3, int(threads[0]))
-            place = self.kernel.translation.places[barrier - 1] if barrier else "the end"
+            place = self.kernel.translation.places[abs(barrier) - 1] if barrier else "the end"
             lines.append(f"{len(threads)} threads, {first} the first, are at {place}")
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"

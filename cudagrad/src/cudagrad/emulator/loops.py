@@ -18,6 +18,7 @@ from .runtime import (
     BARRIERS,
     BLOCK,
     FINISHED,
+    MAX_THREADS,
     ORDER,
     STATE,
     THREAD,
@@ -29,6 +30,7 @@ from .runtime import (
     place,
     wipe,
 )
+from .warps import WARP
 
 FORWARD, REVERSED, RANDOM = range(3)  # orders, as they stand in the record
 SIZES = 6  # that dims begins with
@@ -192,8 +194,9 @@ def resume(typing_context, buffer, i, generator):
 def together(body):
     """Run a kernel with barriers: the threads of a block go from one to the next together.
 
-    body is a generator, which yields the number of the barrier it has come to. run is False if the
-    threads of a block are not all at the same one.
+    body is a generator, which yields the number of the barrier it has come to, a negative one if
+    that is its warp's alone. run is False if the threads of a block, or warp, are not all at the
+    same one. A warp goes as far as it can before the next one does.
     """
 
     @inlined
@@ -201,6 +204,8 @@ def together(body):
         blocks, threads, nobody = grid_of(dims, record)
         thread = body(nobody, *args)  # for its size alone
         states = np.empty(threads * state_size(thread), np.uint8)
+        waiting = record[BARRIERS : BARRIERS + MAX_THREADS]
+        warps = (threads + WARP - 1) // WARP
         i, step = turns(record, blocks)
         for _ in range(blocks):
             block = block_of(nobody, record, i)
@@ -211,15 +216,23 @@ def together(body):
                 suspend(states, rank, thread)
             running = True
             while running:
-                rank, stride = turns(record, threads)
-                for _ in range(threads):
-                    record[THREAD] = rank
-                    record[BARRIERS + rank] = resume(states, rank, thread)
-                    rank = following(rank, stride, threads)
-                for j in range(1, threads):
-                    if record[BARRIERS + j] != record[BARRIERS]:
-                        return False
-                running = record[BARRIERS] != FINISHED
+                warp, stride = turns(record, warps)
+                for _ in range(warps):
+                    start, stop = warp * WARP, min(warp * WARP + WARP, threads)
+                    warp = following(warp, stride, warps)
+                    among_warp = True
+                    while among_warp:  # from one barrier of the warp alone to the next
+                        lane, hop = turns(record, stop - start)
+                        for _ in range(start, stop):
+                            record[THREAD] = start + lane
+                            waiting[start + lane] = resume(states, start + lane, thread)
+                            lane = following(lane, hop, stop - start)
+                        among_warp = waiting[start:stop].min() < FINISHED
+                        if among_warp and waiting[start:stop].max() != waiting[start:stop].min():
+                            return False
+                if waiting[:threads].max() != waiting[:threads].min():
+                    return False
+                running = waiting[0] != FINISHED
         return True
 
     return run

@@ -44,7 +44,9 @@ class Module:
         self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        self._lines.append("from cudagrad.emulator import loops as _loops, runtime as _runtime")
+        self._lines.append("from cudagrad.emulator import loops as _loops")
+        self._lines.append("from cudagrad.emulator import runtime as _runtime")
+        self._lines.append("from cudagrad.emulator import warps as _warps")
         self._count = 0
 
     def fresh(self, name: str) -> str:

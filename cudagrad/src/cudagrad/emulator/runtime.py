@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba.core import cgutils, types
+from numba.core.errors import RequireLiteralValue
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
@@ -34,7 +35,7 @@ inlined = numba.njit(**OPTIONS, inline="always")  # quicker to compile than a ca
 PLACE, AXIS, INDEX, SIZE, BLOCK, THREAD, ORDER, STATE = range(8)
 BARRIERS = 8  # from here on, the barrier at which each thread of the block waits
 MAX_THREADS = 1024
-RECORD_SIZE = BARRIERS + MAX_THREADS
+RECORD_SIZE = BARRIERS + 2 * MAX_THREADS  # then what it gives to others (see warps)
 FINISHED = 0  # instead of a barrier
 
 
@@ -107,6 +108,19 @@ def _note(context, builder, record, slot, value):
     """Write a number into a slot of the record, an address."""
     slots = builder.inttoptr(record, value.type.as_pointer())
     builder.store(value, builder.gep(slots, [context.get_constant(types.int64, slot)]))
+
+
+@intrinsic
+def note(typing_context, record, slot, value):
+    """Write a number into a slot, which is a constant, of the record, an address."""
+
+    def generate(context, builder, signature, args):
+        _note(context, builder, args[0], slot.literal_value, args[2])
+        return context.get_dummy_value()
+
+    if not isinstance(slot, types.IntegerLiteral):
+        raise RequireLiteralValue("slot")
+    return types.void(types.int64, slot, types.int64), generate
 
 
 @intrinsic

@@ -1,9 +1,9 @@
 """Where cutting a kernel into stretches would hide that a barrier is missing.
 
 Between two stretches all threads of a block wait, whether the kernel says so or not: before and
-after a loop that has barriers, and between two rounds of it. Without a barrier there, threads of a
-GPU may be on both sides at once. That makes no difference if no array that one side writes is used
-on the other. A loop is taken to go round at least once.
+after a loop that has barriers, between two rounds of it, and where only those of a warp do. Without
+a barrier there, threads of a GPU may be on both sides at once. That makes no difference if no array
+that one side writes is used on the other. A loop is taken to go round at least once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .fission import Branch, Part, Stretch
-from .uniform import Block, Uniformity, is_barrier, quote, walk
+from .uniform import Block, Uniformity, is_barrier, is_warp_barrier, quote, walk
 
 Access = frozenset[tuple[str, bool]]  # arrays by name, and whether they are written
 NOTHING: Access = frozenset()
@@ -27,40 +27,60 @@ class Span(NamedTuple):
     is_open: bool = True  # whether there is a way through without a barrier
 
 
+class Loop:
+    """What threads may have done since a barrier where they leave a loop, or begin its next round.
+
+    leave_open: whether they may leave without having come to a barrier.
+    """
+
+    def __init__(self) -> None:
+        self.leave, self.again, self.leave_open = NOTHING, NOTHING, False
+
+
 class Seams:
     """Looks for a seam that matters; found: one in words, or nothing."""
 
     def __init__(self, parts: list[Part], uniform: Uniformity) -> None:
         self.uniform = uniform
         self.found = ""
-        self._block(parts)
+        self._block(parts, NOTHING, Loop())
 
-    def _block(self, parts: list[Part]) -> Span:
+    def _block(self, parts: list[Part], before: Access, loop: Loop) -> Span:
+        """before: what threads may have done since a barrier; loop: the one around the parts."""
         ahead, behind, is_open = NOTHING, NOTHING, True
         for part in parts:
+            since = behind | before if is_open else behind
+            if isinstance(part, ast.Break):
+                loop.leave, loop.leave_open = loop.leave | since, loop.leave_open or is_open
+                return Span(ahead, NOTHING, False)
+            if isinstance(part, ast.Continue):
+                loop.again |= since
+                return Span(ahead, NOTHING, False)
             if isinstance(part, Stretch):
                 access = self._access(part.statements)
                 span = Span(access, access)
             elif isinstance(part, Branch):
-                span = self._branch(part)
+                span = self._branch(part, since, loop)
             else:
-                span = Span(NOTHING, NOTHING, not is_barrier(part))
+                of_block = is_barrier(part) and not is_warp_barrier(part)
+                span = Span(NOTHING, NOTHING, not of_block)
             self._check(behind, span.ahead, part)
             ahead |= span.ahead if is_open else NOTHING
             behind = behind | span.behind if span.is_open else span.behind
             is_open = is_open and span.is_open
         return Span(ahead, behind, is_open)
 
-    def _branch(self, part: Branch) -> Span:
-        body, orelse = self._block(part.body), self._block(part.orelse)
+    def _branch(self, part: Branch, before: Access, around: Loop) -> Span:
         if isinstance(part.node, ast.If):
+            body = self._block(part.body, before, around)
+            orelse = self._block(part.orelse, before, around)
             ahead, behind = body.ahead | orelse.ahead, body.behind | orelse.behind
             return Span(ahead, behind, body.is_open or orelse.is_open)
-        if any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(part.node)):
-            everything = self._access(part.node.body)  # whatever way they take
-            body = Span(everything, everything)
-        self._check(body.behind, body.ahead, part)
-        return body
+        loop = Loop()
+        body = self._block(part.body, before, loop)
+        self._check(body.behind | loop.again, body.ahead, part)
+        behind = body.behind | loop.again | loop.leave
+        return Span(body.ahead, behind, body.is_open or loop.leave_open)
 
     def _check(self, before: Access, after: Access, part: Part) -> None:
         written = {name for name, is_written in before | after if is_written}

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 ABOUT_ARRAYS = {"shape", "size", "ndim", "dtype"}
 ABOUT_BLOCKS = {"blockIdx", "blockDim", "gridDim", "record"}
-UNIFORM_CALLS = {"checked", "gridsize1", "gridsize2", "gridsize3"}  # of runtime
+VOTES = {"syncthreads_count", "syncthreads_and", "syncthreads_or"}
+UNIFORM_CALLS = {"checked", "gridsize1", "gridsize2", "gridsize3", *VOTES}  # of runtime, warps
 LIBRARIES = {"_math", "_numpy"}
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple)
 SYMBOLS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
@@ -102,7 +103,7 @@ class Uniformity:
     def _call(self, node: ast.Call) -> bool:
         parts: list[ast.AST] = [*node.args, *(keyword.value for keyword in node.keywords)]
         match node.func:
-            case ast.Attribute(value=ast.Name(id="_runtime"), attr=name):
+            case ast.Attribute(value=ast.Name(id="_runtime" | "_warps"), attr=name):
                 if name not in UNIFORM_CALLS:
                     return False
                 parts = parts[1:2]  # of checked the index; the other numbers are generated
@@ -165,6 +166,11 @@ def quote(node: ast.stmt) -> str:
 
 def is_barrier(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Yield)
+
+
+def is_warp_barrier(node: ast.stmt) -> bool:
+    """Whether only the threads of a warp wait for each other."""
+    return is_barrier(node) and isinstance(node.value.value, ast.UnaryOp)  # type: ignore[attr-defined]
 
 
 def is_control(node: ast.stmt) -> bool:
