@@ -315,7 +315,7 @@ def changes_a_parameter(x, out, n):
         (under_if, "threads may differ in `if _thread.threadIdx.x < x.size:`"),
         (in_a_loop_of_threads, "threads may differ in `for _ in range("),
         (after_a_return, "threads may differ in `if _runtime.grid1(_thread) >= x.size:`"),
-        (bound_in_memory, "threads may differ in `while j < x["),
+        (bound_in_memory, "threads may differ in `while j < "),
         (bound_of_a_thread, "threads may differ in `for _ in range(n):`"),
         (breaks_alone, "threads may differ in `if _thread.threadIdx.x == j:`"),
         (returns_from_a_loop, "a return stands inside `for j in range(4):`"),

@@ -117,7 +117,8 @@ def defined(name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> l
     definition = ast.parse(f"def {name}({', '.join(parameters)}): pass").body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.body = list(body) or definition.body
-    return ["", "", "@_runtime.compiled", *annotated(definition)]
+    slices = any(isinstance(node, ast.Slice) for node in ast.walk(definition))
+    return ["", "", f"@_runtime.{'slicing' if slices else 'compiled'}", *annotated(definition)]
 
 
 def annotated(definition: ast.FunctionDef) -> list[str]:

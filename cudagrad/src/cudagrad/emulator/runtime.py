@@ -21,13 +21,15 @@ from .array import poison_byte
 
 # error_model: as on a GPU, a division by zero gives inf or NaN and raises nothing. Wrappers are for
 # calls from Python, which never calls these functions; to compile them would take half the time.
+# Indices are checked below, except where slices are among them.
 OPTIONS = {
-    "boundscheck": True,
+    "boundscheck": False,
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
 compiled = numba.njit(**OPTIONS)
+slicing = numba.njit(**OPTIONS | {"boundscheck": True})
 inlined = numba.njit(**OPTIONS, inline="always")  # quicker to compile than a call
 
 # The record: an int64 array in which a launch notes where it is, for the message should it fail.
@@ -123,37 +125,65 @@ def note(typing_context, record, slot, value):
     return types.void(types.int64, slot, types.int64), generate
 
 
+def _check(context, builder, array, value, kinds, parts, place, record):
+    """Raise an IndexError unless the parts of an index lie in an array; the record says which."""
+    shape = context.make_array(array)(context, builder, value).shape
+    sizes = cgutils.unpack_tuple(builder, shape)
+    for axis, (kind, part, size) in enumerate(zip(kinds, parts, sizes, strict=False)):
+        position = context.cast(builder, part, kind, types.int64)
+        outside = builder.icmp_unsigned(">=", position, size)  # a negative one is huge, so
+        with cgutils.if_unlikely(builder, outside):
+            number = context.get_constant(types.int64, axis)
+            for slot, found in zip(
+                (PLACE, AXIS, INDEX, SIZE), (place, number, position, size), strict=True
+            ):
+                _note(context, builder, record, slot, found)
+            context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
+
+
 @intrinsic
 def checked(typing_context, array, index, place, record):
     """index, if it lies in array; else an IndexError, and what is wrong goes into the record.
 
     A negative index lies outside: on a GPU it wraps around in silence. Anything but integers into
-    an array (the index of a tuple, a slice) is left to numba.
+    an array (the index of a tuple) is left to numba.
     """
     index = types.unliteral(index)
     kinds = tuple(index) if isinstance(index, types.BaseTuple) else (index,)
     known = isinstance(array, types.Array) and all(isinstance(k, types.Integer) for k in kinds)
 
     def generate(context, builder, signature, args):
-        if not known:
-            return args[1]
-        is_tuple = isinstance(index, types.BaseTuple)
-        parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
-        shape = context.make_array(array)(context, builder, args[0]).shape
-        sizes = cgutils.unpack_tuple(builder, shape)
-        for axis, (kind, part, size) in enumerate(zip(kinds, parts, sizes, strict=False)):
-            position = context.cast(builder, part, kind, types.int64)
-            outside = builder.icmp_unsigned(">=", position, size)  # a negative one is huge, so
-            with cgutils.if_unlikely(builder, outside):
-                number = context.get_constant(types.int64, axis)
-                for slot, value in zip(
-                    (PLACE, AXIS, INDEX, SIZE), (args[2], number, position, size), strict=True
-                ):
-                    _note(context, builder, args[3], slot, value)
-                context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
+        if known:
+            is_tuple = isinstance(index, types.BaseTuple)
+            parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
+            _check(context, builder, array, args[0], kinds, parts, *args[2:])
         return args[1]
 
     return index(array, index, types.int64, types.int64), generate
+
+
+@intrinsic
+def holding(typing_context, array, index, place, record):
+    """array, if a constant index lies in it: numba must see the index itself, for that of a tuple.
+
+    A negative one counts from the end.
+    """
+    literals = tuple(index) if isinstance(index, types.BaseTuple) else (index,)
+
+    def generate(context, builder, signature, args):
+        if isinstance(array, types.Array):
+            shape = context.make_array(array)(context, builder, args[0]).shape
+            parts = []
+            for literal, size in zip(literals, cgutils.unpack_tuple(builder, shape), strict=False):
+                part = context.get_constant(types.int64, literal.literal_value)
+                parts.append(builder.add(part, size) if literal.literal_value < 0 else part)
+            kinds = [types.int64] * len(parts)
+            _check(context, builder, array, args[0], kinds, parts, *args[2:])
+        return impl_ret_borrowed(context, builder, array, args[0])
+
+    if not all(isinstance(literal, types.IntegerLiteral) for literal in literals):
+        raise RequireLiteralValue("index")
+    return array(array, index, types.int64, types.int64), generate
 
 
 @intrinsic

@@ -95,15 +95,15 @@ class Seams:
         found = set()
         for node in walk(statements):
             if isinstance(node, ast.Subscript):
-                among = [node.value] if isinstance(node.value, ast.Name) else []
-                if isinstance(node.value, ast.IfExp):
-                    among = [part for part in ast.walk(node.value) if isinstance(part, ast.Name)]
+                among: list[ast.AST] = [node.value] if isinstance(node.value, ast.Name) else []
+                if isinstance(node.value, ast.IfExp) or _checks(node.value):
+                    among = list(ast.walk(node.value))
                 found |= self._names(among, isinstance(node.ctx, ast.Store))
-            elif isinstance(node, ast.Call) and not _is(node.func, "checked"):
+            elif isinstance(node, ast.Call) and not _checks(node):
                 found |= self._names(node.args, self._writes(node.func))
         return frozenset(found)
 
-    def _names(self, nodes: Sequence[ast.expr], written: bool) -> set[tuple[str, bool]]:
+    def _names(self, nodes: Sequence[ast.AST], written: bool) -> set[tuple[str, bool]]:
         names = (node.id for node in nodes if isinstance(node, ast.Name))
         return {(self.uniform.arrays[n], written) for n in names if n in self.uniform.arrays}
 
@@ -114,13 +114,14 @@ class Seams:
         for node in walk(self.uniform.functions[function.id]):
             if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
                 return True
-            if isinstance(node, ast.Call) and not _is(node.func, "checked"):
+            if isinstance(node, ast.Call) and not _checks(node):
                 given = any(isinstance(argument, ast.Name) for argument in node.args)
                 if given and self._writes(node.func):
                     return True
         return False
 
 
-def _is(function: ast.expr, name: str) -> bool:
-    """Whether a function is one of runtime, of this name."""
-    return isinstance(function, ast.Attribute) and function.attr == name
+def _checks(node: ast.expr) -> bool:
+    """Whether this is what the transform makes of an index, or of an array with a constant one."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return isinstance(function, ast.Attribute) and function.attr in ("checked", "holding")

@@ -232,13 +232,20 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         array, index = self.visit(node.value), self.visit(node.slice)
-        if isinstance(array, ast.Name) and not is_static(node.slice):
-            index = self.checked(array, index, node)
+        if isinstance(array, ast.Name) and not any(isinstance(p, ast.Slice) for p in parts(index)):
+            if all(map(is_constant, parts(node.slice))):
+                array = self.checked(array, index, node, "holding")
+            else:
+                index = self.checked(array, index, node)
         return ast.Subscript(array, index, node.ctx)
 
-    def checked(self, array: ast.expr, index: ast.expr, node: ast.expr) -> ast.expr:
+    def checked(
+        self, array: ast.expr, index: ast.expr, node: ast.expr, how: str = "checked"
+    ) -> ast.expr:
+        """The index if it lies in the array; with how="holding" the array."""
         place = self.module.place(self.source.file, node)
-        return call("_runtime.checked", array, index, place, parse("_thread.record"))
+        array = ast.Name(array.id, ast.Load()) if isinstance(array, ast.Name) else array
+        return call(f"_runtime.{how}", array, index, place, parse("_thread.record"))
 
     # Calls
 
@@ -386,12 +393,14 @@ class Rewriter(ast.NodeVisitor):
         return value is cuda and path in ATOMICS
 
 
-def is_static(index: ast.expr) -> bool:
-    """Whether numba should see an index as it is: constants, among them -1, and slices."""
-    parts = index.elts if isinstance(index, ast.Tuple) else [index]
-    if any(isinstance(part, ast.Slice | ast.UnaryOp) for part in parts):
-        return True
-    return all(isinstance(part, ast.Constant) for part in parts)
+def parts(index: ast.expr) -> list[ast.expr]:
+    return index.elts if isinstance(index, ast.Tuple) else [index]
+
+
+def is_constant(index: ast.expr) -> bool:
+    """Whether a part of an index is written as a number, which may be negative."""
+    number = index.operand if isinstance(index, ast.UnaryOp) else index
+    return isinstance(number, ast.Constant)
 
 
 def parse(text: str) -> ast.expr:

@@ -91,6 +91,10 @@ class Uniformity:
                 return name in self.tuples and self.expression(node.slice)
             case ast.Subscript(value=ast.Attribute(attr="shape")):
                 return self.expression(node.value) and self.expression(node.slice)
+            case ast.Subscript(
+                value=ast.Call(func=ast.Attribute(attr="holding"), args=[ast.Name(id=name), *_])
+            ):
+                return name in self.tuples
             case ast.Subscript(value=ast.Call(args=arguments)):  # of numbers a tuple of numbers
                 numbers = not any(getattr(part, "id", "") in self.arrays for part in arguments)
                 return numbers and self.expression(node.value) and self.expression(node.slice)
