@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -23,12 +24,12 @@ def test_every_op_is_called() -> None:
 
 @needs_emulator
 @pytest.mark.parametrize("name", CALLS)
-def test_the_order_of_threads_changes_no_bit(name: str) -> None:
-    forward = [array.tobytes() for array in arrays(name, np.float32)]
-    with emulator.order("reversed"):
-        backward = [array.tobytes() for array in arrays(name, np.float32)]
-
-    assert forward == backward
+def test_neither_order_nor_form_changes_a_bit(name: str) -> None:
+    expected = [array.tobytes() for array in arrays(name, np.float32)]
+    for order in ("forward", "reversed", "random:1"):
+        for way in (contextlib.nullcontext, emulator.generators):
+            with emulator.order(order), way():
+                assert [array.tobytes() for array in arrays(name, np.float32)] == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -16,7 +16,7 @@ barrier. Memory that nobody has written holds NaN, or integers that nobody expec
 
 from .array import DeviceArray, empty
 from .errors import BarrierError, KernelError, UnsupportedError
-from .launch import jit, order
+from .launch import generators, jit, order
 from .names import cuda
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "UnsupportedError",
     "cuda",
     "empty",
+    "generators",
     "jit",
     "order",
 ]

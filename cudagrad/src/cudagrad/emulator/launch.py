@@ -14,37 +14,54 @@ import numpy as np
 from . import cache, runtime
 from .array import DeviceArray
 from .errors import BarrierError, KernelError
+from .forms import Form, form_of
 from .source import DeviceFunction
 from .transform import Translation, translate
 
-ORDERS = ("forward", "reversed")
+ORDERS = ("forward", "reversed", "random")  # as numbered in loops
 MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_SHARED = 48 * 1024  # bytes of static shared memory
 SCALARS = frozenset({bool, int, float, *np.sctypeDict.values()})
 
+ORDER = slice(runtime.ORDER, runtime.STATE + 1)  # of the record
+
 _record = np.zeros(runtime.RECORD_SIZE, np.int64)
-_backwards = False
+_may_split = True
 
 
-def _is_backwards(order: str) -> bool:
-    if order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; known: {', '.join(ORDERS)}")
-    return order == "reversed"
+def _read_order(given: str, seed: int = 0) -> tuple[int, int]:
+    """What the record must hold for an order; random:3 has its seed in its name."""
+    name, colon, digits = given.partition(":")
+    if name not in ORDERS or (colon and not (name == "random" and digits.isdecimal())):
+        raise ValueError(f"unknown order {given!r}; known: {', '.join(ORDERS)}, random:SEED")
+    state = np.random.SeedSequence(int(digits or seed)).generate_state(1, np.uint64)[0]
+    return ORDERS.index(name), int(state.astype(np.int64)) or 1  # which xorshift cannot leave
 
 
 @contextlib.contextmanager
-def order(name: str) -> Iterator[None]:
-    """Inside, blocks and threads run "forward" (as outside), or "reversed": last first.
+def order(name: str, seed: int = 0) -> Iterator[None]:
+    """Inside, blocks and threads run "forward" (as outside), "reversed", or "random".
 
     A kernel whose results depend on it lacks a barrier, or has blocks that read each other's work.
+    seed: of the random orders, of which every launch draws new ones; "random:3" has one, too.
     """
-    global _backwards
-    before, _backwards = _backwards, _is_backwards(name)
+    before, _record[ORDER] = _record[ORDER].copy(), _read_order(name, seed)
     try:
         yield
     finally:
-        _backwards = before
+        _record[ORDER] = before
+
+
+@contextlib.contextmanager
+def generators() -> Iterator[None]:
+    """Inside, no kernel takes the faster form that uniform barriers allow (see forms)."""
+    global _may_split
+    before, _may_split = _may_split, False
+    try:
+        yield
+    finally:
+        _may_split = before
 
 
 class Kernel:
@@ -53,7 +70,7 @@ class Kernel:
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.compiled: dict[Any, Callable[..., bool]] = {}  # by kinds of arguments
+        self.compiled: dict[Any, Callable[..., bool]] = {}  # by whether split, and kinds
         self._launchers: dict[Any, Launcher] = {}
 
     @functools.cached_property
@@ -82,14 +99,22 @@ class Kernel:
         code = self.function.__code__
         return f"kernel {self.function.__name__} ({code.co_filename}:{code.co_firstlineno})"
 
-    def compile(self, kinds: Any, count: int) -> Callable[..., bool]:
+    def compile(self, kinds: Any) -> Callable[..., bool]:
         """The entry for arguments of these kinds; numba compiles it at its first call."""
         parameters = self.translation.parameters
-        if count != len(parameters):
-            raise TypeError(f"{self} takes ({', '.join(parameters)}), not {count} arguments")
-        module = cache.load(self.function.__name__, self.translation.text, repr(kinds))
-        self.compiled[kinds] = module.launch
+        if len(kinds) != len(parameters):
+            raise TypeError(f"{self} takes ({', '.join(parameters)}), not {len(kinds)} arguments")
+        module = cache.load(
+            self.function.__name__,
+            (self.translation.key, kinds, _may_split and self.translation.has_barriers),
+            lambda: self.form(kinds).text,
+        )
+        self.compiled[_may_split, kinds] = module.launch
         return module.launch
+
+    def form(self, kinds: Any) -> Form:
+        """How the kernel runs for arguments of these kinds."""
+        return form_of(self.translation, kinds, _may_split)
 
 
 class Launcher:
@@ -102,18 +127,21 @@ class Launcher:
         if math.prod(sizes[1]) > runtime.MAX_THREADS:
             raise ValueError(f"{kernel}: a block of {block} has more than 1024 threads")
         self.kernel = kernel
-        self.dims = np.array(sizes, np.int64).ravel()
+        places = np.indices(sizes[1][::-1])[::-1]  # x runs fastest
+        self.dims = np.concatenate([*sizes, places.reshape(3, -1).T.ravel()]).astype(np.int64)
 
     def __call__(self, *args: Any) -> None:
         kernel = self.kernel
         kinds = tuple([a.kind if type(a) is DeviceArray else _kind(kernel, a) for a in args])
-        launch = kernel.compiled.get(kinds) or kernel.compile(kinds, len(args))
+        launch = kernel.compiled.get((_may_split, kinds)) or kernel.compile(kinds)
         plain = [a.memory if type(a) is DeviceArray else a for a in args]
         _record[runtime.PLACE] = 0
         try:
-            together = launch(*plain, *kernel.shared, self.dims, _backwards, _record)
+            together = launch(*plain, *kernel.shared, self.dims, _record)
         except IndexError as error:
             raise IndexError(self._explain(error)) from None
+        except LookupError:
+            raise KernelError(self._lane()) from None
         except Exception as error:
             error.add_note(f"in {kernel}")
             raise
@@ -122,22 +150,29 @@ class Launcher:
 
     def _explain(self, error: IndexError) -> str:
         """Where an index was out of bounds, and whose."""
-        place, axis, index, size, block, thread = _record[: runtime.BARRIERS].tolist()
+        place, axis, index, size, block, thread = _record[: runtime.THREAD + 1].tolist()
         where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
         if not place:
             return f"{self.kernel}: {error}; {where}"
         text = self.kernel.translation.places[place - 1]
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
 
+    def _lane(self) -> str:
+        """Which shuffle asked for a lane that the warp does not have, and whose."""
+        place, _, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
+        text = self.kernel.translation.places[place - 1]
+        where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
+        return f"{self.kernel}: {text}: asks lane {lane} of a warp of {count} threads; {where}"
+
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
-        count = int(np.prod(self.dims[3:]))
+        count = int(np.prod(self.dims[3:6]))
         waiting = _record[runtime.BARRIERS : runtime.BARRIERS + count]
         lines = []
         for barrier in np.unique(waiting):
             threads = np.flatnonzero(waiting == barrier)
             first = self._coordinates(3, int(threads[0]))
-            place = self.kernel.translation.places[barrier - 1] if barrier else "the end"
+            place = self.kernel.translation.places[abs(barrier) - 1] if barrier else "the end"
             lines.append(f"{len(threads)} threads, {first} the first, are at {place}")
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"
@@ -177,4 +212,4 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
     return DeviceFunction(function) if device else Kernel(function)
 
 
-_backwards = _is_backwards(os.environ.get("CUDAGRAD_ORDER", "forward"))
+_record[ORDER] = _read_order(os.environ.get("CUDAGRAD_ORDER", "forward"))

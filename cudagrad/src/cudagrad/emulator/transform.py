@@ -21,12 +21,18 @@ from numba.np.numpy_support import as_dtype
 from .module import Module, Place, Shared, literal
 from .names import cuda
 from .source import DeviceFunction, Names, Source
+from .warps import WARP
 
 COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
 GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
 ATOMICS = {("atomic", name): f"atomic_{name}" for name in ("add", "max", "min")}
 SHARED, LOCAL = ("shared", "array"), ("local", "array")
-BARRIER = ("syncthreads",)
+BARRIER, WARP_BARRIER = ("syncthreads",), ("syncwarp",)
+SHUFFLES = {("shfl_sync",), ("shfl_up_sync",), ("shfl_down_sync",), ("shfl_xor_sync",)}
+WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}
+BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)}
+WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *WARP_VOTES, *BLOCK_VOTES)  # a thread does, for others
+ALL_LANES = 0xFFFFFFFF
 UNDERSTOOD = (
     *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For),
     *(ast.Return, ast.Pass, ast.Break, ast.Continue),
@@ -37,12 +43,19 @@ UNDERSTOOD = (
 
 
 class Translation(NamedTuple):
-    """A generated module, and what a launch must know of it."""
+    """A kernel as statements that numba compiles, if those are put into a module (see forms)."""
 
-    text: str
+    module: Module  # without the kernel itself
+    body: list[ast.stmt]
     parameters: tuple[str, ...]
     shared: tuple[Shared, ...]
     places: tuple[Place, ...]
+    has_barriers: bool
+
+    @property
+    def key(self) -> str:
+        """A text on which all its forms depend alone."""
+        return self.module.text(self.parameters, self.body, "")
 
 
 def translate(kernel: Callable[..., Any]) -> Translation:
@@ -50,12 +63,11 @@ def translate(kernel: Callable[..., Any]) -> Translation:
     for node in ast.walk(source.definition):
         if isinstance(node, ast.Return) and node.value:
             source.refuse(node, "a kernel returns nothing")
-    has_barriers = calls(source, BARRIER)
+    has_barriers = calls(source, *WAITING)
     body = Rewriter(module, source).block(source.definition.body)
     shared = tuple(module.shared.values())
-    module.define("body", [*source.parameters, *(array.name for array in shared)], body)
-    text = module.text(source.parameters, has_barriers)
-    return Translation(text, source.parameters, shared, tuple(module.places))
+    places = tuple(module.places)
+    return Translation(module, body, source.parameters, shared, places, has_barriers)
 
 
 def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bool:
@@ -122,10 +134,17 @@ class Rewriter(ast.NodeVisitor):
     def visit_Expr(self, node: ast.Expr) -> ast.stmt | None:
         if isinstance(node.value, ast.Call):
             value, path = self.source.resolve(node.value.func) or (None, ())
-            if value is cuda and path == BARRIER:
-                return ast.Expr(ast.Yield(self.module.place(self.source.file, node.value)))
+            if value is cuda and path in (BARRIER, WARP_BARRIER):
+                for mask in node.value.args:
+                    self.all_lanes(mask)
+                return self.wait(node.value, path == WARP_BARRIER)
         new = self.visit(node.value)
         return None if isinstance(new, ast.Constant | ast.Name) else ast.Expr(new)
+
+    def wait(self, node: ast.expr, of_warp: bool) -> ast.stmt:
+        """A barrier, which has a number; a negative one if it is for the threads of a warp."""
+        number = self.module.place(self.source.file, node)
+        return ast.Expr(ast.Yield(ast.UnaryOp(ast.USub(), number) if of_warp else number))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
@@ -197,6 +216,10 @@ class Rewriter(ast.NodeVisitor):
         """Rewrite a name, dotted or not, from around the function."""
         value, path = self.source.resolve(node) or (None, ())
         if value is cuda:
+            if path == ("warpsize",):
+                return ast.Constant(WARP)
+            if path == ("laneid",):
+                return parse("_warps.laneid(_thread)")
             if not path or path[0] not in COORDINATES:
                 self.refuse(node, f"{ast.unparse(node)} is not supported by the emulator")
             return parse(".".join(("_thread", *path)))
@@ -209,13 +232,20 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         array, index = self.visit(node.value), self.visit(node.slice)
-        if isinstance(array, ast.Name) and not is_static(node.slice):
-            index = self.checked(array, index, node)
+        if isinstance(array, ast.Name) and not any(isinstance(p, ast.Slice) for p in parts(index)):
+            if all(map(is_constant, parts(node.slice))):
+                array = self.checked(array, index, node, "holding")
+            else:
+                index = self.checked(array, index, node)
         return ast.Subscript(array, index, node.ctx)
 
-    def checked(self, array: ast.expr, index: ast.expr, node: ast.expr) -> ast.expr:
+    def checked(
+        self, array: ast.expr, index: ast.expr, node: ast.expr, how: str = "checked"
+    ) -> ast.expr:
+        """The index if it lies in the array; with how="holding" the array."""
         place = self.module.place(self.source.file, node)
-        return call("_runtime.checked", array, index, place, parse("_thread.record"))
+        array = ast.Name(array.id, ast.Load()) if isinstance(array, ast.Name) else array
+        return call(f"_runtime.{how}", array, index, place, parse("_thread.record"))
 
     # Calls
 
@@ -224,7 +254,7 @@ class Rewriter(ast.NodeVisitor):
         if value is cuda:
             return self.cuda_call(path, node)
         if isinstance(value, DeviceFunction):
-            if calls(value.source, BARRIER, SHARED):
+            if calls(value.source, SHARED, *WAITING):
                 return self.written_out(value, node)
             return self.device_call(value, node)
         arguments = [self.visit(argument) for argument in node.args]
@@ -244,9 +274,41 @@ class Rewriter(ast.NodeVisitor):
             array, index, value = map(self.visit, self.bind(("array", "index", "value"), node))
             index = self.checked(array, index, node)
             return call(f"_runtime.{ATOMICS[path]}", array, index, value)
-        if path == BARRIER:
-            self.refuse(node, "cuda.syncthreads() is a statement of its own")
+        if path in (BARRIER, WARP_BARRIER):
+            self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
+        if path in WAITING:
+            return self.exchange(path, node)
         return self.outer(node.func)
+
+    def exchange(self, path: Names, node: ast.Call) -> ast.expr:
+        """A shuffle or a vote: every thread gives a value, and takes what others gave."""
+        self.check_order(node)
+        of_warp, shuffles = path not in BLOCK_VOTES, path in SHUFFLES
+        takes = ["mask"] * of_warp + ["value"] + ["lane"] * shuffles
+        if node.keywords or len(node.args) != len(takes):
+            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(takes)})")
+        if of_warp:
+            self.all_lanes(node.args[0])
+        parts = node.args[1:] if of_warp else node.args
+        value, *lane = map(self.visit, parts)
+        given, taken = self.fresh("given"), self.fresh(path[0])
+        place = [self.module.place(self.source.file, node)] if lane else []
+        own = [given] if lane else []
+        self.ahead += [
+            assign(given, value if lane else call("bool", value)),
+            ast.Expr(call("_warps.give", parse("_thread"), given)),
+            self.wait(node, of_warp),
+            assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place)),
+            self.wait(node, of_warp),  # nobody may give again before everybody has taken
+        ]
+        return taken
+
+    def all_lanes(self, mask: ast.expr) -> None:
+        """Refuse a mask that leaves out lanes."""
+        value = mask.operand if isinstance(mask, ast.UnaryOp) else mask
+        known = -self.static(value) if value is not mask else self.static(value)
+        if not isinstance(known, int | np.integer) or int(known) & ALL_LANES != ALL_LANES:
+            self.refuse(mask, "a warp waits for all of its lanes on the emulator: mask 0xFFFFFFFF")
 
     def new_array(self, path: Names, shape: Any, dtype: Any, node: ast.Call) -> ast.expr:
         """An array that the threads of a block share, or that one thread has."""
@@ -327,16 +389,18 @@ class Rewriter(ast.NodeVisitor):
             return False
         value, path = self.source.resolve(node.func) or (None, ())
         if isinstance(value, DeviceFunction):
-            return not calls(value.source, BARRIER, SHARED)  # those go ahead, one after the other
+            return not calls(value.source, SHARED, *WAITING)  # those go ahead, one after the other
         return value is cuda and path in ATOMICS
 
 
-def is_static(index: ast.expr) -> bool:
-    """Whether numba should see an index as it is: constants, among them -1, and slices."""
-    parts = index.elts if isinstance(index, ast.Tuple) else [index]
-    if any(isinstance(part, ast.Slice | ast.UnaryOp) for part in parts):
-        return True
-    return all(isinstance(part, ast.Constant) for part in parts)
+def parts(index: ast.expr) -> list[ast.expr]:
+    return index.elts if isinstance(index, ast.Tuple) else [index]
+
+
+def is_constant(index: ast.expr) -> bool:
+    """Whether a part of an index is written as a number, which may be negative."""
+    number = index.operand if isinstance(index, ast.UnaryOp) else index
+    return isinstance(number, ast.Constant)
 
 
 def parse(text: str) -> ast.expr:
