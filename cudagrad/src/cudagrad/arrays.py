@@ -359,15 +359,15 @@ def matmul(
         count = math.prod(batch)
         grid = (-(-m // TILE) * -(-n // TILE), min(count, 65535))
         kernel = products.matmul(a.dtype.type)
-        a, a_inner = _batched(a, batch)
-        b, b_inner = _batched(b, batch)
+        a, a_inner = batched(a, batch)
+        b, b_inner = batched(b, batch)
         kernel[grid, (TILE, TILE)](
             a, a_inner, a_swapped, b, b_inner, b_swapped, bias, reshape(out, (count, m, n))
         )
     return out
 
 
-def _batched(x: Array, batch: Shape) -> tuple[Array, int]:
+def batched(x: Array, batch: Shape) -> tuple[Array, int]:
     """x as (·, rows, columns), and how long each matrix stands still in the batch."""
     inner = _inner(x.shape[:-2], batch)
     if inner is None:

@@ -17,13 +17,15 @@ from ..device import cuda, factory, jit
 def philox(seed, draw, i):
     """Two random 32-bit words: Philox4x32 with 10 rounds, of which two words are dropped.
 
+    seed, of 64 bits, is the key; draw, of 32, and i, of 64, are the counter.
+
     Salmon, Moraes, Dror, Shaw 2011, https://doi.org/10.1145/2063384.2063405
     """
     low = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
-    c0 = np.uint32(i)
+    c0 = np.uint32(np.uint64(i) & low)
     c1 = np.uint32(draw)
-    c2 = np.uint32(0)
+    c2 = np.uint32(np.uint64(i) >> half)
     c3 = np.uint32(0)
     k0 = np.uint32(np.uint64(seed) & low)
     k1 = np.uint32(np.uint64(seed) >> half)
@@ -39,13 +41,22 @@ def philox(seed, draw, i):
     return c0, c1
 
 
+@jit(device=True)
+def survival(chance, rest, i):
+    """What dropout multiplies element i by: 0, or rest.
+
+    chance: seed, draw, and 2**32 times the probability of 0.
+    """
+    word, _ = philox(chance[0], chance[1], i)
+    return type(rest)(0) if np.uint64(word) < chance[2] else rest
+
+
 @jit
-def keep(seed, draw, threshold, scale, out):
-    """0 where the word is below threshold, else scale."""
+def keep(chance, rest, out):
+    """0 by chance, else rest; see survival."""
     i = cuda.grid(1)
     if i < out.size:
-        word, _ = philox(seed, draw, i)
-        out[i] = type(scale)(0) if np.int64(word) < threshold else scale
+        out[i] = survival(chance, rest, i)
 
 
 @factory
