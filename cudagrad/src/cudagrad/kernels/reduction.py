@@ -35,6 +35,25 @@ def block_sum(value, shared):
 
 
 @jit(device=True)
+def block_sums(first, second, firsts, seconds):
+    """Put the sums of every thread's two values at place 0 of two shared arrays, in one tree.
+
+    Called as block_sum is; nobody may write the arrays again without a barrier.
+    """
+    t = cuda.threadIdx.x
+    firsts[t] = first
+    seconds[t] = second
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half:
+            firsts[t] += firsts[t + half]
+            seconds[t] += seconds[t + half]
+        cuda.syncthreads()
+        half //= 2
+
+
+@jit(device=True)
 def block_max(value, shared):
     """The largest of every thread's value, to every thread; called as block_sum is."""
     t = cuda.threadIdx.x
