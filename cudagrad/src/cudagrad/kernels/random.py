@@ -15,18 +15,19 @@ from ..device import cuda, factory, jit
 
 @jit(device=True)
 def philox(seed, draw, i):
-    """Two random 32-bit words: Philox4x32 with 10 rounds, of which two words are dropped.
+    """Four random 32-bit words: Philox4x32 with 10 rounds.
 
-    seed, of 64 bits, is the key; draw, of 32, and i, of 64, are the counter.
+    All arguments have 64 bits: seed is the key; i and draw are the counter, their lower halves
+    first. Arithmetic limits it: 20 products of 32 bits to 64 for every element.
 
     Salmon, Moraes, Dror, Shaw 2011, https://doi.org/10.1145/2063384.2063405
     """
     low = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
     c0 = np.uint32(np.uint64(i) & low)
-    c1 = np.uint32(draw)
+    c1 = np.uint32(np.uint64(draw) & low)
     c2 = np.uint32(np.uint64(i) >> half)
-    c3 = np.uint32(0)
+    c3 = np.uint32(np.uint64(draw) >> half)
     k0 = np.uint32(np.uint64(seed) & low)
     k1 = np.uint32(np.uint64(seed) >> half)
     for _ in range(10):
@@ -38,7 +39,7 @@ def philox(seed, draw, i):
         c3 = np.uint32(p0 & low)
         k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
         k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
-    return c0, c1
+    return c0, c1, c2, c3
 
 
 @jit(device=True)
@@ -47,7 +48,7 @@ def survival(chance, rest, i):
 
     chance: seed, draw, and 2**32 times the probability of 0.
     """
-    word, _ = philox(chance[0], chance[1], i)
+    word, _, _, _ = philox(chance[0], chance[1], i)
     return type(rest)(0) if np.uint64(word) < chance[2] else rest
 
 
@@ -67,7 +68,7 @@ def uniform(real: Any) -> Any:
     def uniform_kernel(seed, draw, low, high, out):
         i = cuda.grid(1)
         if i < out.size:
-            word, _ = philox(seed, draw, i)
+            word, _, _, _ = philox(seed, draw, i)
             # 24 bits: float32 holds no more, and 32 could round up to 1.
             unit = real(np.int64(word) >> 8) * real(2.0**-24)
             out[i] = low + (high - low) * unit
@@ -83,7 +84,7 @@ def normal(real: Any) -> Any:
     def normal_kernel(seed, draw, mean, std, out):
         i = cuda.grid(1)
         if i < out.size:
-            first, second = philox(seed, draw, i)
+            first, second, _, _ = philox(seed, draw, i)
             unit = real((np.int64(first) >> 8) + 1) * real(2.0**-24)  # never 0: it has a log
             angle = real(2 * math.pi) * (real(np.int64(second) >> 8) * real(2.0**-24))
             out[i] = mean + std * (math.sqrt(real(-2) * math.log(unit)) * math.cos(angle))
