@@ -93,10 +93,13 @@ def _layout(offset: int, shape: Shape, strides: Shape) -> Array:
 # Element by element
 
 
-def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Array:
+def apply(
+    function: Callable[..., Any], *operands: Any, dtype: Any = None, into: Array = None
+) -> Array:
     """function of every element of the operands, broadcast; numbers take the arrays' dtype.
 
-    dtype: of the result; without one, that of the first array.
+    dtype: of the result; without one, that of the first array. into: where to write the result,
+    which may be an operand, of the result's shape.
     """
     first = next(operand for operand in operands if hasattr(operand, "dtype"))
     arrays = [
@@ -104,7 +107,7 @@ def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Ar
         for operand in operands
     ]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    out = empty(shape, first.dtype if dtype is None else dtype)
+    out = empty(shape, first.dtype if dtype is None else dtype) if into is None else into
     args: list[Any] = []
     for array in arrays:
         inner = _inner(array.shape, shape)
@@ -127,8 +130,8 @@ def _inner(shape: Shape, full: Shape) -> int | None:
     return math.prod(full[own[-1] + 1 :])
 
 
-def copy(x: Array) -> Array:
-    return apply(f.same, x)
+def copy(x: Array, into: Array = None) -> Array:
+    return apply(f.same, x, into=into)
 
 
 def cast(x: Array, dtype: Any) -> Array:

@@ -36,7 +36,7 @@ def layer_norm(
     y, pullback, sums = _normalized(x, n, True, eps, weight, bias)
     if weight is None and bias is None:
         return y, pullback
-    shape = (weight if bias is None else bias).shape
+    shape = x.shape[x.ndim - np.size(normalized_shape) :]
     return y, lambda dout: (
         pullback(dout),
         None,
