@@ -1,4 +1,10 @@
-"""Many elements to one: trees over a block, folds of rows and columns, extremes with index."""
+"""Many elements to one: trees over a block, folds of rows and columns, extremes with index.
+
+A block owns a row, or a part of a long one, which a second launch puts together, or TILE columns;
+each thread folds every so many-th element of it, and a tree in shared memory what the threads have.
+Each element is read once, for one operation: memory limits it, and where rows are short the time
+that a launch and the barriers of a tree take.
+"""
 
 from __future__ import annotations
 

@@ -233,6 +233,8 @@ def _normalized(
         args = arrays.reshape(dout, rows_shape), rows, mean, scale, centre, PART, dweight, dbias
         if n:
             kernels.row_sums(real)[parts * -(-n // TILE), (TILE, TILE)](*args)
+        if parts == 1:
+            return arrays.reshape(dweight, (n,)), arrays.reshape(dbias, (n,))
         return arrays.total(dweight, (0,)), arrays.total(dbias, (0,))
 
     return arrays.reshape(y, shape), pullback, sums
