@@ -42,6 +42,7 @@ LAYERS = {
         ("kernels",),
         ("compile",),
         ("arrays", "random", "dtypes", "arguments"),
+        ("flat",),
         ("engine", "function", "indexing"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),

@@ -93,10 +93,13 @@ def _layout(offset: int, shape: Shape, strides: Shape) -> Array:
 # Element by element
 
 
-def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Array:
+def apply(
+    function: Callable[..., Any], *operands: Any, dtype: Any = None, into: Array = None
+) -> Array:
     """function of every element of the operands, broadcast; numbers take the arrays' dtype.
 
-    dtype: of the result; without one, that of the first array.
+    dtype: of the result; without one, that of the first array. into: where to write the result,
+    which may be an operand, of the result's shape.
     """
     first = next(operand for operand in operands if hasattr(operand, "dtype"))
     arrays = [
@@ -104,7 +107,7 @@ def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Ar
         for operand in operands
     ]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    out = empty(shape, first.dtype if dtype is None else dtype)
+    out = empty(shape, first.dtype if dtype is None else dtype) if into is None else into
     args: list[Any] = []
     for array in arrays:
         inner = _inner(array.shape, shape)
@@ -127,8 +130,8 @@ def _inner(shape: Shape, full: Shape) -> int | None:
     return math.prod(full[own[-1] + 1 :])
 
 
-def copy(x: Array) -> Array:
-    return apply(f.same, x)
+def copy(x: Array, into: Array = None) -> Array:
+    return apply(f.same, x, into=into)
 
 
 def cast(x: Array, dtype: Any) -> Array:
@@ -359,15 +362,15 @@ def matmul(
         count = math.prod(batch)
         grid = (-(-m // TILE) * -(-n // TILE), min(count, 65535))
         kernel = products.matmul(a.dtype.type)
-        a, a_inner = _batched(a, batch)
-        b, b_inner = _batched(b, batch)
+        a, a_inner = batched(a, batch)
+        b, b_inner = batched(b, batch)
         kernel[grid, (TILE, TILE)](
             a, a_inner, a_swapped, b, b_inner, b_swapped, bias, reshape(out, (count, m, n))
         )
     return out
 
 
-def _batched(x: Array, batch: Shape) -> tuple[Array, int]:
+def batched(x: Array, batch: Shape) -> tuple[Array, int]:
     """x as (·, rows, columns), and how long each matrix stands still in the batch."""
     inner = _inner(x.shape[:-2], batch)
     if inner is None:

@@ -12,6 +12,7 @@ import ctypes
 import functools
 import importlib
 import importlib.util
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -203,3 +204,11 @@ def to_host(array: Array) -> np.ndarray[Any, Any]:
 def view(array: Array, shape: Shape) -> Array:
     """The same elements in another shape, not a copy."""
     return array.reshape(shape)
+
+
+def part(array: Array, start: int, shape: Shape) -> Array:
+    """The elements of a one-dimensional array from start on, in a shape, not a copy."""
+    stop = start + math.prod(shape)
+    if EXECUTOR == "emulator":
+        return emulator.DeviceArray(array.memory[start:stop].reshape(shape))
+    return array[start:stop].reshape(shape)

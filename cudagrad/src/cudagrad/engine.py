@@ -17,6 +17,7 @@ import numpy as np
 from . import arrays, device
 from .arrays import Array
 from .dtypes import is_floating, to_device
+from .flat import Home
 from .kernels import functions as f
 
 Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
@@ -57,6 +58,7 @@ class Tensor:
         "__weakref__",
         "data",
         "grad",
+        "home",
         "index",
         "op",
         "parents",
@@ -71,6 +73,7 @@ class Tensor:
             raise TypeError(f"only floating tensors can require a gradient, not {self.data.dtype}")
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
+        self.home: Home | None = None  # where an optimizer keeps a parameter, and its gradient
         self.index = next(_created)
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
@@ -227,10 +230,12 @@ class Tensor:
 
     def accumulate(self, dout: Array) -> None:
         """Add to .grad, in an array of its own: two leaves may have been given the same dout."""
-        known = self.grad
-        self.grad = Tensor(
-            arrays.copy(dout) if known is None else arrays.apply(f.add, known.data, dout)
-        )
+        known, home = self.grad, self.home
+        if known is None:
+            self.grad = Tensor(arrays.copy(dout, home.gradient(self.data) if home else None))
+        else:
+            into = known.data if home and home.holds(known.data) else None
+            self.grad = Tensor(arrays.apply(f.add, known.data, dout, into=into))
 
 
 def _leaf(kind: type[Tensor], data: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:

@@ -47,10 +47,14 @@ def set_rng_state(state: Mapping[str, int]) -> None:
 def keep(shape: Shape, p: float, dtype: Any) -> Array:
     """0 with probability p, else 1 / (1 - p)."""
     out = arrays.empty(shape, dtype)
-    threshold = np.int64(round(p * 2**32))
-    scale = out.dtype.type(1 / (1 - p) if p < 1 else 0)
-    arrays.launch(kernels.keep, out.size, *_draw(), threshold, scale, arrays.flat(out))
+    arrays.launch(kernels.keep, out.size, *survival(p, dtype), arrays.flat(out))
     return out
+
+
+def survival(p: float, dtype: Any) -> tuple[tuple[np.uint64, ...], Any]:
+    """What kernels.survival needs for one draw of factors, 0 with probability p."""
+    rest = np.dtype(dtype).type(1 / (1 - p) if p < 1 else 0)
+    return (*_draw(), np.uint64(round(p * 2**32))), rest
 
 
 def uniform(shape: Shape, low: float, high: float, dtype: Any = np.float32) -> Array:

@@ -60,6 +60,8 @@ def name_of(kernel: Any) -> str:
 
 
 def _name_of_part(part: Any) -> str:
+    if isinstance(part, int):
+        return str(part)
     return part.__name__ if isinstance(part, type) else name_of(part)
 
 
@@ -71,6 +73,8 @@ def find(name: str) -> Any:
 
 
 def _part(name: str) -> Any:
+    if name.isdecimal():
+        return int(name)
     return _attribute(name) if "." in name else getattr(np, name)
 
 
