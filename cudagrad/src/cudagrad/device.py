@@ -11,6 +11,7 @@ import ctypes
 import functools
 import importlib
 import importlib.util
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -21,7 +22,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from . import emulator
+from . import emulator, launches
+from .allocator import Allocator
+from .executors.emulated import Emulated
+from .executors.nvidia import Nvidia
+from .launches import counting as counting
 
 Array = Any  # a device array: shape, dtype, ndim, size; its elements are only seen by kernels
 Shape = tuple[int, ...]
@@ -98,6 +103,17 @@ def _block_size(variable: str, default: int, largest: int) -> int:
 EXECUTOR, _cuda, _why = _choose(os.environ.get("CUDAGRAD_DEVICE"))
 cuda: Any = _cuda or emulator.cuda
 
+
+def _executor() -> Any:
+    """What the host asks of where kernels run; None where they do not."""
+    if EXECUTOR == "gpu":
+        return Nvidia(_cuda, importlib.import_module("cuda.bindings.driver"))
+    return None if EXECUTOR == "compiler" else Emulated()
+
+
+executor = _executor()
+allocator = Allocator(executor)
+
 # Threads of a one-dimensional block, and along each side of a two-dimensional one. The emulator's
 # are small, so that small arrays need many blocks, as large ones do on a GPU.
 BLOCK = _block_size("CUDAGRAD_BLOCK", 256 if _cuda else 32, 1024)
@@ -127,7 +143,10 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
     `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of numbers; a grid
     without blocks is an error.
     """
-    return (_cuda or emulator).jit(function, device=device)
+    if function is None:
+        return functools.partial(jit, device=device)
+    made = (_cuda or emulator).jit(function, device=device)
+    return made if device or executor is None else launches.Kernel(made, executor.launcher)
 
 
 def factory(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,30 +188,39 @@ def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[byt
 
 def to_device(array: Any) -> Array:
     """A C-contiguous copy in device memory."""
-    array = np.array(array, order="C", copy=True)
-    if EXECUTOR == "emulator":
-        return emulator.DeviceArray(array)
-    return _memory().to_device(array) if array.size else empty(array.shape, array.dtype)
+    host = np.asarray(array, order="C")
+    out = empty(host.shape, host.dtype)
+    write(host, out)
+    return out
 
 
 def empty(shape: Shape, dtype: Any) -> Array:
-    """Device memory whose elements nobody has written yet; on the emulator NaN, or 0x6D6D…"""
-    if EXECUTOR == "emulator":
-        return emulator.empty(shape, dtype)
-    return _memory().device_array(shape, dtype)
+    """Device memory whose elements nobody has written yet; on the emulator NaN, or 0x6D6D…
 
-
-def _memory() -> Any:
-    if EXECUTOR == "compiler":
+    The allocator gets it back with the last reference to it.
+    """
+    if executor is None:
         raise RuntimeError("CUDAGRAD_DEVICE=compiler only compiles kernels; unset it to run them")
-    return _cuda
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if not size:
+        return executor.without_memory(shape, dtype)
+    if launches.recorder is not None:
+        launches.recorder.allocating()
+    return executor.array(shape, dtype, allocator.allocate(size))
+
+
+def write(host: np.ndarray[Any, Any], array: Array) -> None:
+    """Copy a C-contiguous NumPy array over a device array of its shape and dtype."""
+    launches.copied("to", host.nbytes)
+    if host.size:
+        executor.upload(host, array)
 
 
 def to_host(array: Array) -> np.ndarray[Any, Any]:
     """A copy as a NumPy array."""
-    if EXECUTOR == "emulator":
-        return array.memory.copy()
-    return array.copy_to_host() if array.size else np.empty(array.shape, array.dtype)
+    launches.copied("from", array.size * array.dtype.itemsize)
+    host: np.ndarray[Any, Any] = executor.download(array)
+    return host
 
 
 def view(array: Array, shape: Shape) -> Array:
