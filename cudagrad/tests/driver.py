@@ -1,7 +1,7 @@
 """A GPU's driver as far as it can be made up: its memory is the host's, its kernels are Python's.
 
-A kernel is a function of the words and numbers that the driver would find where a launch says its
-parameters are; ARRAY of d dims takes 5 + 2 d words.
+A kernel is a function of the arrays and numbers that the driver would find where a launch says its
+parameters are.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-CTYPES = {
-    "float32": ctypes.c_float,
-    "float64": ctypes.c_double,
-    "int32": ctypes.c_int32,
-    "int64": ctypes.c_int64,
-    "uint16": ctypes.c_uint16,
-    "uint64": ctypes.c_uint64,
-    "boolean": ctypes.c_bool,
+# How a number lies in memory, and what it is in Python.
+NUMBERS: dict[str, tuple[Any, Any]] = {
+    "float32": (ctypes.c_float, np.float32),
+    "float64": (ctypes.c_double, float),
+    "int32": (ctypes.c_int32, np.int32),
+    "int64": (ctypes.c_int64, int),
+    "uint16": (ctypes.c_uint16, np.uint16),
+    "uint64": (ctypes.c_uint64, np.uint64),
+    "boolean": (ctypes.c_bool, bool),
 }
 
 
@@ -97,8 +98,8 @@ class Driver:
         return 0, handle
 
     def cuLaunchKernel(self, function: int, *rest: Any) -> Any:  # noqa: N802
-        *_, parameters, _ = rest
-        self.run(function, self.read(function, parameters))
+        *dims, _, _, parameters, _ = rest
+        self.run(function, dims, self.read(function, parameters))
         return (0,)
 
     def cuGraphCreate(self, flags: int) -> Any:  # noqa: N802
@@ -110,20 +111,24 @@ class Driver:
         nodes = self.graphs[graph]
         assert before == [len(nodes) - 1] * count
         assert count == bool(nodes)
-        nodes.append((node.func, self.read(node.func, node.kernelParams)))
+        nodes.append(self.node(node))
         return 0, len(nodes) - 1
 
     def cuGraphInstantiate(self, graph: int, flags: int) -> Any:  # noqa: N802
         return 0, graph
 
     def cuGraphExecKernelNodeSetParams(self, graph: int, index: int, node: Any) -> Any:  # noqa: N802
-        self.graphs[graph][index] = (node.func, self.read(node.func, node.kernelParams))
+        self.graphs[graph][index] = self.node(node)
         return (0,)
 
     def cuGraphLaunch(self, graph: int, stream: int) -> Any:  # noqa: N802
-        for function, args in self.graphs[graph]:
-            self.run(function, args)
+        for node in self.graphs[graph]:
+            self.run(*node)
         return (0,)
+
+    def node(self, node: Any) -> tuple[int, list[int], list[Any]]:
+        dims = [getattr(node, f"{name}Dim{axis}") for name in ("grid", "block") for axis in "XYZ"]
+        return node.func, dims, self.read(node.func, node.kernelParams)
 
     def read(self, function: int, parameters: int) -> list[Any]:
         """The arguments, where the driver would read them: now, because they do not stay."""
@@ -134,15 +139,22 @@ class Driver:
         def word(kind: Any) -> Any:
             return kind.from_address(pointers[next(place)]).value
 
+        def number(type_: str) -> Any:
+            kind, python = NUMBERS[type_]
+            return python(word(kind))
+
         for type_ in self.functions[function][1]:
             if type_.startswith("UniTuple"):
                 part, count = type_.removeprefix("UniTuple(").removesuffix(")").split(", ")
-                args.append(tuple(word(CTYPES[part]) for _ in range(int(count))))
+                args.append(tuple(number(part) for _ in range(int(count))))
                 continue
             if not type_.endswith("]"):
-                args.append(word(CTYPES[type_]))
+                args.append(number(type_))
                 continue
-            dtype, ndim = np.dtype(type_.split("[")[0]), type_.count(",") + 1
+            dtype, ndim = (
+                np.dtype(type_.split("[")[0].replace("boolean", "bool")),
+                type_.count(",") + 1,
+            )
             meminfo, parent, size, itemsize, pointer, *rest = (
                 word(ctypes.c_uint64) for _ in range(5 + 2 * ndim)
             )
@@ -151,15 +163,19 @@ class Driver:
             assert size == np.prod(shape)
             memory = (ctypes.c_char * (size * itemsize)).from_address(pointer)
             array = np.ndarray(shape, dtype, memory)
-            assert array.strides == strides
+            assert not size or array.strides == strides
             args.append(array)
         return args
 
-    def run(self, function: int, args: list[Any]) -> None:
-        self.functions[function][0](*args)
+    def run(self, function: int, dims: list[int], args: list[Any]) -> None:
+        self.functions[function][0](dims, *args)
 
     def kernel(self, function: Callable[..., None]) -> Any:
         """What numba-cuda would make of a kernel, which here is a function of whole arrays."""
+        return self.kernel_of_dims(lambda dims, *args: function(*args))
+
+    def kernel_of_dims(self, function: Callable[..., None]) -> Any:
+        """The same of a function that is told of the grid and the block first: 6 numbers."""
         driver = self
         compiled: dict[str, Any] = {}
 
@@ -174,4 +190,4 @@ class Driver:
             compiled[signature] = SimpleNamespace(bind=lambda: None, _codelibrary=library)
             return compiled[signature]
 
-        return SimpleNamespace(compile=compile_, compiled=compiled, __name__=function.__name__)
+        return SimpleNamespace(compile=compile_, compiled=compiled)

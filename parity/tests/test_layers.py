@@ -44,7 +44,7 @@ LAYERS = {
         ("compile",),
         ("arrays", "random", "dtypes", "arguments"),
         ("engine", "function", "indexing"),
-        ("streams",),
+        ("streams", "graph"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),

@@ -12,7 +12,7 @@ Without a GPU the same kernels run on the CPU: `cudagrad.device.describe()` says
 save and load keep what trained, and the state of the generator, in a file of safetensors.
 """
 
-from . import device, gpt, nn, ops, optim
+from . import device, gpt, graph, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
 from .memory import (
@@ -44,6 +44,7 @@ __all__ = [
     "empty_cache",
     "get_rng_state",
     "gpt",
+    "graph",
     "load",
     "manual_seed",
     "max_memory_allocated",

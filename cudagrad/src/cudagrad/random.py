@@ -15,6 +15,7 @@ import numpy as np
 from . import arrays
 from .arrays import Array, Shape
 from .kernels import random as kernels
+from .launches import live
 
 _seed = secrets.randbits(64)
 _draws = 0
@@ -49,7 +50,7 @@ def keep(shape: Shape, p: float, dtype: Any) -> Array:
     out = arrays.empty(shape, dtype)
     threshold = np.int64(round(p * 2**32))
     scale = out.dtype.type(1 / (1 - p) if p < 1 else 0)
-    arrays.launch(kernels.keep, out.size, *_draw(), threshold, scale, arrays.flat(out))
+    _launch(kernels.keep, out, threshold, scale)
     return out
 
 
@@ -71,8 +72,14 @@ def draw_seed() -> int:
 def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
     out = arrays.empty(shape, dtype)
     real = out.dtype.type
-    arrays.launch(kernel(real), out.size, *_draw(), real(a), real(b), arrays.flat(out))
+    _launch(kernel(real), out, real(a), real(b))
     return out
+
+
+@live
+def _launch(kernel: Any, out: Array, *numbers: Any) -> None:
+    """Write what is drawn next; in a graph, what is next at every replay."""
+    arrays.launch(kernel, out.size, *_draw(), *numbers, arrays.flat(out))
 
 
 def _draw() -> tuple[np.uint64, np.uint64]:

@@ -10,6 +10,7 @@ from .. import arrays, device
 from ..arrays import Array
 from ..engine import Tensor, tensor
 from ..kernels import optimizer as kernels
+from ..launches import live
 
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
 Group = dict[str, Any]  # "params", and the options they have in common
@@ -66,6 +67,7 @@ class Optimizer:
         for parameter, _ in self._members():
             parameter.grad = None
 
+    @live
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         for index, (parameter, group) in enumerate(self._members()):
