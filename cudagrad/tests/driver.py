@@ -68,6 +68,9 @@ class Driver:
     def cuMemGetInfo(self) -> Any:  # noqa: N802
         return 0, 0, self.total
 
+    def cuCtxGetDevice(self) -> Any:  # noqa: N802
+        return 0, 0
+
     def cuMemcpyHtoDAsync(self, to: int, source: int, size: int, stream: int) -> Any:  # noqa: N802
         ctypes.memmove(to, source, size)
         return (0,)

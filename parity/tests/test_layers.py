@@ -36,7 +36,7 @@ LAYERS = {
         ("__init__",),
     ),
     "cudagrad": (
-        ("emulator", "allocator", "signatures"),
+        ("emulator", "allocator", "signatures", "dlpack"),
         ("launches", "executors"),
         ("device",),
         ("memory",),
@@ -44,7 +44,7 @@ LAYERS = {
         ("compile",),
         ("arrays", "random", "dtypes", "arguments"),
         ("engine", "function", "indexing"),
-        ("streams", "graph"),
+        ("streams", "graph", "interop"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),

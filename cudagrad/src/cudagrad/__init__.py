@@ -15,6 +15,7 @@ save and load keep what trained, and the state of the generator, in a file of sa
 from . import device, gpt, graph, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
+from .interop import as_tensor, from_dlpack
 from .memory import (
     OutOfMemoryError,
     empty_cache,
@@ -37,11 +38,13 @@ __all__ = [
     "OutOfMemoryError",
     "Stream",
     "Tensor",
+    "as_tensor",
     "checkpoint",
     "current_stream",
     "default_stream",
     "device",
     "empty_cache",
+    "from_dlpack",
     "get_rng_state",
     "gpt",
     "graph",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import emulator
+from .. import dlpack, emulator
 from ..allocator import Block, Lease
 from ..emulator.array import poison_byte
 
@@ -84,9 +84,32 @@ class Emulated:
     def download(self, array: Array) -> np.ndarray[Any, Any]:
         return array.memory.copy()
 
-    def adopt(self, memory: Any) -> Array:
-        """An array of an object's own memory, which NumPy can see, C-contiguous; not a copy."""
+    # Arrays of other packages
+
+    def interface(self, array: Array) -> dict[str, Any]:
+        raise AttributeError("there is no __cuda_array_interface__ without a GPU")
+
+    def device(self) -> tuple[int, int]:
+        """The CPU, in DLPack's numbers."""
+        return dlpack.CPU, 0
+
+    def capsule(self, array: Array, stream: int | None, max_version: Any = None) -> Any:
+        """DLPack's; there is no stream to wait for."""
+        return array.memory.__dlpack__(max_version=max_version)
+
+    def from_dlpack(self, x: Any) -> Array:
+        """The array of an object that gives DLPack's capsule, not a copy."""
+        memory = np.from_dlpack(x)
+        flags = memory.flags
+        if not (flags.c_contiguous and flags.aligned and flags.writeable):
+            raise BufferError("the array is not C-contiguous, aligned and writeable: copy it first")
         return Array(memory)
+
+    def adopt(self, x: Any) -> Array | None:
+        """The array of a NumPy array that kernels can have as it is, not a copy; else None."""
+        is_plain = type(x) is np.ndarray and x.dtype.isnative
+        fits = is_plain and x.flags.c_contiguous and x.flags.aligned and x.flags.writeable
+        return Array(x) if fits else None
 
     # Launches
 

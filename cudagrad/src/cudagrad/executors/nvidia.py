@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from .. import dlpack
 from ..allocator import Block, Lease
 from ..signatures import type_of
 
 Shape = tuple[int, ...]
 
-DEFAULT_STREAM = 0  # the legacy one, which torch's and CuPy's default is too
+DEFAULT_STREAM = 0  # the legacy one, which torch's and CuPy's default is too …
+LEGACY = 1  # … and its number in DLPack and __cuda_array_interface__
 STATIC_SHARED = 48 * 1024  # bytes of shared memory that a kernel has without asking for more
 CODES = {bool: "?7x", int: "q", float: "d"}  # of a Python number, in a word of its own
 PLAIN = {"?": "?7x", "b": "b7x", "B": "B7x", "h": "h6x", "H": "H6x", "i": "i4x", "I": "I4x"}
@@ -54,18 +56,6 @@ class Array:
         if math.prod(shape) != self.size:
             raise ValueError(f"cannot reshape an array of shape {self.shape} into {shape}")
         return Array(self.pointer, tuple(shape), self.dtype, self.keep)
-
-    @property
-    def __cuda_array_interface__(self) -> dict[str, Any]:
-        """For CuPy, numba, torch: https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html"""
-        return {
-            "shape": self.shape,
-            "typestr": self.dtype.str,
-            "data": (self.pointer, False),
-            "strides": None,  # even right ones would make numba compile for any layout
-            "stream": 1,  # the legacy default stream, in this protocol
-            "version": 3,
-        }
 
     def __repr__(self) -> str:
         return f"Array(shape={self.shape}, dtype={self.dtype}, pointer={self.pointer:#x})"
@@ -142,17 +132,56 @@ class Nvidia:
             self.synchronize(self.stream)
         return host
 
-    def adopt(self, memory: Any) -> Array:
-        """An array of the memory of an object with a __cuda_array_interface__; not a copy."""
-        interface = memory.__cuda_array_interface__
+    # Arrays of other packages
+
+    def interface(self, array: Array) -> dict[str, Any]:
+        """Version 3 of https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html"""
+        return {
+            "shape": array.shape,
+            "typestr": array.dtype.str,
+            "data": (array.pointer, False),
+            "strides": None,  # even right ones would make numba compile for any layout
+            "stream": self.stream or LEGACY,
+            "version": 3,
+        }
+
+    def device(self) -> tuple[int, int]:
+        """This GPU, in DLPack's numbers."""
+        return dlpack.CUDA, int(self.call("cuCtxGetDevice"))
+
+    def capsule(self, array: Array, stream: int | None, max_version: Any = None) -> Any:
+        """DLPack's, for who works on a stream: by DLPack's numbers, where -1 is none.
+
+        It is that from before versions, whichever the other package knows.
+        """
+        reader = DEFAULT_STREAM if stream is None or stream == LEGACY else stream
+        if reader not in (-1, self.stream):
+            self.wait_for(reader, self.record_event(self.stream))
+        lease = self.lease(array)
+        if lease is not None and reader != -1:
+            lease.allocator.record(lease.block, reader)
+        return dlpack.capsule(array.pointer, array.shape, array.dtype, self.device(), array.keep)
+
+    def from_dlpack(self, x: Any) -> Array:
+        """The array of an object that gives DLPack's capsule, not a copy."""
+        if tuple(map(int, x.__dlpack_device__())) != self.device():
+            raise BufferError(f"the array is not on this GPU, but on {x.__dlpack_device__()}")
+        found = dlpack.opened(x.__dlpack__(stream=self.stream or LEGACY))
+        return Array(found.pointer, found.shape, found.dtype, found.keep)
+
+    def adopt(self, x: Any) -> Array | None:
+        """The array of an object with a __cuda_array_interface__, not a copy; None without one."""
+        interface = getattr(x, "__cuda_array_interface__", None)
+        if interface is None:
+            return None
         dtype, shape = np.dtype(interface["typestr"]), tuple(interface["shape"])
-        array = Array(interface["data"][0], shape, dtype, memory)
+        array = Array(interface["data"][0], shape, dtype, x)
         strides = interface.get("strides")
         if strides is not None and array.size and tuple(strides) != array.words[5 + array.ndim :]:
-            raise ValueError(f"an array of strides {tuple(strides)} is not C-contiguous: copy it")
-        producer = interface.get("stream")  # 1 is the legacy default stream
-        if producer not in (None, 1):
-            self.synchronize(producer)
+            raise BufferError(f"an array of strides {tuple(strides)} is not C-contiguous: copy it")
+        writer = interface.get("stream")
+        if writer not in (None, self.stream or LEGACY):
+            self.synchronize(writer)
         return array
 
     # Launches
