@@ -183,6 +183,30 @@ def test_what_an_op_refuses_is_refused_after_the_replay() -> None:
     step(good, good)
 
 
+def test_a_late_number_is_the_same_wherever_it_is_passed() -> None:
+    """As dropout's is that a backward pass draws again, in a tuple with other numbers."""
+
+    @device.jit
+    def put(x, numbers):
+        x[0] = numbers[0] + numbers[1]
+
+    turns = iter(range(1, 100))
+
+    def step() -> None:
+        number = device.late(lambda: next(turns))
+        for x in (first, second):
+            put[1, 1](x, (number, 10))
+
+    first, second = (device.empty((1,), np.int64) for _ in range(2))
+    step()
+    captured = CUDAGraph()
+    with graph.graph(captured):
+        step()
+    for expected in (12, 13, 14):
+        captured.replay()
+        assert [device.to_host(x)[0] for x in (first, second)] == [expected] * 2
+
+
 # What a graph cannot repeat
 
 
@@ -332,7 +356,7 @@ def test_graphs_do_not_nest() -> None:
         pass
     with graph.graph(inner):
         pass
-    with pytest.raises(CaptureError, match="while another is captured"), graph.graph(outer):
+    with pytest.raises(CaptureError, match="while one is captured"), graph.graph(outer):
         inner.replay()
 
 

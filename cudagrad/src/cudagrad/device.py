@@ -27,6 +27,7 @@ from .allocator import Allocator
 from .executors.emulated import Emulated
 from .executors.nvidia import Nvidia
 from .launches import counting as counting
+from .launches import late as late
 from .launches import live as live
 
 Array = Any  # a device array: shape, dtype, ndim, size; its elements are only seen by kernels

@@ -10,8 +10,9 @@ What a graph repeats it repeats to the letter, from which its rules follow:
   next replay. What the step allocates comes from memory that belongs to the graph.
 - The host is not asked: no number is copied from or to it within the step.
 - A number in a launch stays what it was, unless the launch is made in a `device.live` function, as
-  those of optimizers and of the random generator are: these run again before every replay, so that
-  learning rates, bias corrections and dropout go on as they would without a graph.
+  those of optimizers are, or the number is a `device.late` one, as those of the random generator
+  are. Both run again before every replay: learning rates, bias corrections and dropout go on as
+  they would without a graph.
 - A step begins anew: what it needs of the step before it finds where that was when captured, in
   parameters and optimizer states written in place; gradients are made afresh (zero_grad first).
 
@@ -50,14 +51,30 @@ class Live(NamedTuple):
     function: Callable[[], None]
 
 
+class Late:
+    """What stands among a launch's arguments for a number that is renewed before each replay."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+        self.value: Any = None
+
+    def renew(self) -> None:
+        self.value = self.function()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Late)  # neither is frozen, which is why numbers are compared
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class _Capture:
     """A recorder that keeps the launches of a step."""
 
     def __init__(self, pool: Pool, skips_live: bool = False) -> None:
         self.pool = pool
         self.skips_live = skips_live
-        self.launches: list[tuple[Launcher, Args]] = []
-        self.live_parts: list[Live] = []
+        self.launches: list[tuple[Launcher, Args]] = []  # with Late numbers as such
+        self.renewals: list[Live | Late] = []  # in the order in which they were made
         self.checks: list[tuple[Array, Callable[[], Exception]]] = []
         self._is_live = False
 
@@ -94,7 +111,16 @@ class _Capture:
         finally:
             self._is_live = was_live
         if not was_live:
-            self.live_parts.append(Live(start, len(self.launches), function))
+            self.renewals.append(Live(start, len(self.launches), function))
+
+    def late(self, function: Callable[[], Any]) -> Any:
+        if self._is_live:
+            return function()
+        made = Late(function)
+        if not self.skips_live:
+            made.renew()
+        self.renewals.append(made)
+        return made
 
     def refuse(self, flag: Array, error: Callable[[], Exception]) -> None:
         self.checks.append((flag, error))
@@ -118,6 +144,9 @@ class _Relaunch:
     def live(self, function: Callable[[], None]) -> None:
         function()
 
+    def late(self, function: Callable[[], Any]) -> Any:
+        return function()
+
     def refuse(self, flag: Array, error: Callable[[], Exception]) -> None:
         raise CaptureError("a live part of a graph's step looks at numbers of the device")
 
@@ -130,9 +159,8 @@ class CUDAGraph:
 
     def __init__(self) -> None:
         self._capture: _Capture | None = None
-        self._executable: Any = None
+        self._executable: Any = None  # made for the first replay
         self._flag: Array | None = None  # whether any check has failed
-        self._is_fresh = False  # captured, and not yet replayed
 
     def capture_begin(self, skips_live: bool = False) -> None:
         """Keep what is launched from here on, instead of launching it.
@@ -155,10 +183,6 @@ class CUDAGraph:
                 self._flag = functools.reduce(either, flags)
         finally:
             self._stop()
-        self._executable = device.executor.graph(
-            [(launcher.run, args) for launcher, args in capture.launches]
-        )
-        self._is_fresh = True
 
     def replay(self) -> None:
         """Run the captured launches; the first time with the numbers of the capture itself.
@@ -166,16 +190,15 @@ class CUDAGraph:
         Raises what an op within would have raised on seeing numbers that it refuses.
         """
         capture = self._captured()
-        if self._executable is None:
-            raise RuntimeError("replay() of a graph that is still being captured")
         if launches.recorder is not None:
-            raise CaptureError("a graph is replayed while another is captured")
-        if not self._is_fresh:
-            for part in capture.live_parts:
-                self._renew(part)
-        self._is_fresh = False
+            raise CaptureError("a graph is replayed while one is captured")
+        if self._executable is None:
+            runs = [(launcher.run, _now(args)) for launcher, args in capture.launches]
+            self._executable = device.executor.graph(runs)
+        else:
+            self._renew(capture)
         self._executable.replay()
-        launches.replayed(capture.launches)
+        launches.replayed((launcher, _now(args)) for launcher, args in capture.launches)
         if self._flag is not None and arrays.item(self._flag):
             for flag, error in capture.checks:
                 if arrays.item(flag):
@@ -212,9 +235,20 @@ class CUDAGraph:
             raise RuntimeError("a graph must be captured before it can be used")
         return self._capture
 
-    def _renew(self, part: Live) -> None:
+    def _renew(self, capture: _Capture) -> None:
+        """Let launches have the numbers of now, where they are live or late."""
+        for renewal in capture.renewals:
+            if isinstance(renewal, Late):
+                renewal.renew()
+            else:
+                self._relaunch(capture, renewal)
+        for index, (_, args) in enumerate(capture.launches):
+            if _is_late(args):
+                self._executable.update(index, _now(args))
+
+    def _relaunch(self, capture: _Capture, part: Live) -> None:
         """Run a live part, and let its launches have the numbers that it gives them now."""
-        capture, again = self._captured(), _Relaunch()
+        again = _Relaunch()
         with launches.recording(again):
             part.function()
         before = capture.launches[part.start : part.stop]
@@ -371,8 +405,9 @@ def _require_same_numbers(first: CUDAGraph, second: CUDAGraph) -> None:
 
 def _outside_live(cuda_graph: CUDAGraph) -> list[tuple[Launcher, Args]]:
     found, capture = cuda_graph.launched, cuda_graph._captured()
-    for part in reversed(capture.live_parts):
-        del found[part.start : part.stop]
+    for part in reversed(capture.renewals):
+        if isinstance(part, Live):
+            del found[part.start : part.stop]
     return found
 
 
@@ -390,6 +425,19 @@ def _renewed(old: tuple[Launcher, Args], new: tuple[Launcher, Args]) -> Args | N
     if all(_is_array(x) or _are_equal(x, y) for x, y in pairs):
         return None
     return tuple(x if _is_array(x) else y for x, y in pairs)
+
+
+def _is_late(argument: Any) -> bool:
+    return isinstance(argument, Late) or (
+        isinstance(argument, tuple) and any(map(_is_late, argument))
+    )
+
+
+def _now(argument: Any) -> Any:
+    """An argument, or a tuple of some, with the numbers that Late ones stand for now."""
+    if isinstance(argument, tuple):
+        return tuple(map(_now, argument))
+    return argument.value if isinstance(argument, Late) else argument
 
 
 def _place(argument: Any) -> Any:

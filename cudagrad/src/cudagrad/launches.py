@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol
 
@@ -34,6 +34,9 @@ class Recorder(Protocol):
 
     def live(self, function: Callable[[], None]) -> None:
         """Run a function that only launches; and again for every replay, for its numbers."""
+
+    def late(self, function: Callable[[], Any]) -> Any:
+        """What stands for the number that a function returns, before each replay anew."""
 
     def refuse(self, flag: Any, error: Callable[[], Exception]) -> None:
         """A device array of one element that, if true after a replay, means an error."""
@@ -169,7 +172,7 @@ def copied(where: str, size: int) -> None:
             counts.downloaded += size
 
 
-def replayed(launched: list[tuple[Launcher, tuple[Any, ...]]]) -> None:
+def replayed(launched: Iterable[tuple[Launcher, tuple[Any, ...]]]) -> None:
     """Count the launches of a graph that was replayed."""
     for counts in _counting:
         counts.replays += 1
@@ -194,6 +197,14 @@ def live(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
             recorder.live(functools.partial(function, *args, **kwargs))
 
     return wrapper
+
+
+def late(function: Callable[[], Any]) -> Any:
+    """What a function returns: a number for launches, and in a graph for every replay anew.
+
+    There what is returned is no number, but stands for it among a launch's arguments.
+    """
+    return function() if recorder is None else recorder.late(function)
 
 
 def _size(argument: Any) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from . import arrays
 from .arrays import Array, Shape
 from .kernels import random as kernels
-from .launches import live
+from .launches import late
 
 _seed = secrets.randbits(64)
 _draws = 0
@@ -50,7 +50,7 @@ def keep(shape: Shape, p: float, dtype: Any) -> Array:
     out = arrays.empty(shape, dtype)
     threshold = np.int64(round(p * 2**32))
     scale = out.dtype.type(1 / (1 - p) if p < 1 else 0)
-    _launch(kernels.keep, out, threshold, scale)
+    arrays.launch(kernels.keep, out.size, *_draw(), threshold, scale, arrays.flat(out))
     return out
 
 
@@ -72,18 +72,20 @@ def draw_seed() -> int:
 def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
     out = arrays.empty(shape, dtype)
     real = out.dtype.type
-    _launch(kernel(real), out, real(a), real(b))
+    arrays.launch(kernel(real), out.size, *_draw(), real(a), real(b), arrays.flat(out))
     return out
 
 
-@live
-def _launch(kernel: Any, out: Array, *numbers: Any) -> None:
-    """Write what is drawn next; in a graph, what is next at every replay."""
-    arrays.launch(kernel, out.size, *_draw(), *numbers, arrays.flat(out))
+def _draw() -> tuple[Any, Any]:
+    """The seed and the number of this draw; in a graph, at every replay those of then."""
+    return late(_current_seed), late(_next_draw)
 
 
-def _draw() -> tuple[np.uint64, np.uint64]:
-    """The seed and the number of this draw."""
+def _current_seed() -> np.uint64:
+    return np.uint64(_seed)
+
+
+def _next_draw() -> np.uint64:
     global _draws
     _draws += 1
-    return np.uint64(_seed), np.uint64(_draws)
+    return np.uint64(_draws)
