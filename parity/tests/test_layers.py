@@ -49,6 +49,7 @@ LAYERS = {
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),
         ("gpt",),
+        ("gpu",),
         ("__init__",),
     ),
     "parity": (
@@ -74,6 +75,7 @@ OUTSIDE = {
         "numba": ["device", "emulator"],
         "llvmlite": ["emulator"],
         "safetensors": ["serialization"],
+        "torch": ["gpu.rivals"],  # which is imported only where torch is, to be measured
     },
     "parity": {
         "numpy": [""],
