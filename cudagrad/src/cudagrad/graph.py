@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -267,7 +268,8 @@ class CUDAGraph:
                 self._executable.update(index, args)
 
     def __del__(self) -> None:
-        self.reset()
+        if not sys.is_finalizing():
+            self.reset()
 
 
 @contextlib.contextmanager

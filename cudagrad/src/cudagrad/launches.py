@@ -74,7 +74,7 @@ class Kernel:
     """
 
     def __init__(self, compiled: Any, launcher: Callable[[Any, Any], Callable[..., None]]) -> None:
-        functools.update_wrapper(self, compiled)
+        functools.update_wrapper(self, compiled, updated=())
         self.compiled = compiled
         self._launcher = launcher
         self._launchers: dict[Any, Launcher] = {}
