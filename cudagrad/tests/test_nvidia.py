@@ -80,6 +80,15 @@ def test_a_view_keeps_the_block(gpu: Nvidia, allocator: Allocator) -> None:
         borrowed.reshape((4,))
 
 
+def test_a_part_lies_within(gpu: Nvidia, allocator: Allocator) -> None:
+    array = on(gpu, allocator, np.arange(10, dtype=np.float32))
+    part = gpu.part(array, 3, (2, 2))
+    del array
+
+    assert gpu.download(part).tolist() == [[3, 4], [5, 6]]
+    assert allocator.statistics.live == 1
+
+
 def test_a_launch_passes_every_kind_of_argument(
     gpu: Nvidia, allocator: Allocator, driver: Driver
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import sys
 import time
@@ -65,7 +66,13 @@ class Emulated:
 
     def borrowed(self, array: Array, block: Block) -> Array:
         """The same array, which does not keep its block from being given back."""
-        return Array(np.ndarray(array.shape, array.dtype, _bytes_of(block)))
+        memory = block.segment.memory
+        offset = self.address(array) - memory.__array_interface__["data"][0]
+        return Array(np.ndarray(array.shape, array.dtype, memory, offset))
+
+    def part(self, array: Array, start: int, shape: Shape) -> Array:
+        """The elements of a one-dimensional array from start on, in a shape, not a copy."""
+        return Array(array.memory[start : start + math.prod(shape)].reshape(shape))
 
     def lease(self, array: Array) -> Lease | None:
         """That of the block in which an array lies; None for memory of others."""

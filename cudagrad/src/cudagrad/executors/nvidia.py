@@ -116,6 +116,11 @@ class Nvidia:
         """That of the block in which an array lies; None for memory of others."""
         return array.keep if isinstance(array.keep, Lease) else None
 
+    def part(self, array: Array, start: int, shape: Shape) -> Array:
+        """The elements of a one-dimensional array from start on, in a shape, not a copy."""
+        pointer = array.pointer + start * array.dtype.itemsize
+        return Array(pointer, tuple(shape), array.dtype, array.keep)
+
     def address(self, array: Array) -> int:
         return array.pointer
 
