@@ -14,7 +14,7 @@ import pytest
 from driver import Driver
 
 from cudagrad.allocator import Allocator, OutOfMemoryError
-from cudagrad.executors.nvidia import Array, Launch, Nvidia, Packer
+from cudagrad.executors.nvidia import Array, Launch, Nvidia, Packer, unpacked
 from cudagrad.signatures import type_of
 
 needs_numba_cuda = pytest.mark.skipif(
@@ -267,7 +267,7 @@ def test_parameters_are_those_that_numba_cuda_passes(args: list[Any]) -> None:
         else:
             ours.append(arg)
             theirs.append(arg)
-    kinds = [getattr(a, "kind", None) or _kind(a) for a in ours]
+    kinds, own = unpacked(ours)
     signature, _ = sigutils.normalize_signature(f"void({', '.join(map(type_of, kinds))})")
     words: list[Any] = []
     kernel = SimpleNamespace(extensions=[])
@@ -276,7 +276,7 @@ def test_parameters_are_those_that_numba_cuda_passes(args: list[Any]) -> None:
         numbas._prepare_args(kernel, type_, value, 0, [], words)
 
     pack = Packer(kinds)
-    pack(ours)
+    pack(own)
     found = [_as(word).from_address(p).value for word, p in zip(words, pack.pointers, strict=True)]
     assert found == [getattr(word, "value", word) for word in words]
 
@@ -286,10 +286,6 @@ def _as(word: Any) -> Any:
     if isinstance(word, bool | int):
         return ctypes.c_bool if isinstance(word, bool) else ctypes.c_int64
     return type(word)
-
-
-def _kind(argument: Any) -> Any:
-    return tuple(map(type, argument)) if isinstance(argument, tuple) else type(argument)
 
 
 @needs_numba_cuda

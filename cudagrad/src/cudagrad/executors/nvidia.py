@@ -14,7 +14,7 @@ import ctypes
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -79,13 +79,17 @@ class Nvidia:
         Errors of kernels come late: the call that finds one need not be the one to blame.
         """
         error, *values = getattr(self.driver, name)(*args)
-        if int(error):
-            _, text = self.driver.cuGetErrorString(error)
-            message = text.decode() if isinstance(text, bytes) else str(text)
-            if error == self.driver.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
-                raise MemoryError(message)
-            raise RuntimeError(f"{name}: {message} ({error})")
+        if error:
+            self.refuse(name, error)
         return values[0] if len(values) == 1 else values
+
+    def refuse(self, name: str, error: Any) -> NoReturn:
+        """Raise what an error of a call of the driver means."""
+        _, text = self.driver.cuGetErrorString(error)
+        message = text.decode() if isinstance(text, bytes) else str(text)
+        if error == self.driver.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+            raise MemoryError(message)
+        raise RuntimeError(f"{name}: {message} ({error})")
 
     # Memory
 
@@ -268,9 +272,9 @@ class Packer:
         self.pointers = (ctypes.c_void_p * count)(*range(first, first + 8 * count, 8))
         self.address = ctypes.addressof(self.pointers)
 
-    def __call__(self, args: Sequence[Any]) -> int:
+    def __call__(self, words: Sequence[Any]) -> int:
         """The address of the pointers to the parameters, which stay until the next call."""
-        self.struct.pack_into(self.memory, 0, *_words(args))
+        self.struct.pack_into(self.memory, 0, *words)
         return self.address
 
 
@@ -286,37 +290,33 @@ class Launch:
         self.functions: dict[Any, tuple[Any, Packer]] = {}  # by kinds of arguments
 
     def __call__(self, *args: Any) -> None:
-        function, pack = self.function(args)
+        function, parameters = self.prepared(args)
         gpu = self.gpu
-        address = pack(args)
-        gpu.call(
-            "cuLaunchKernel",
-            function,
-            *self.grid,
-            *self.block,
-            self.shared,
-            gpu.stream,
-            address,
-            0,
+        error, *_ = gpu.driver.cuLaunchKernel(
+            function, *self.grid, *self.block, self.shared, gpu.stream, parameters, 0
         )
+        if error:
+            gpu.refuse("cuLaunchKernel", error)
 
-    def function(self, args: Sequence[Any]) -> tuple[Any, Packer]:
-        """The driver's function for these arguments, compiled if need be, and their packer."""
-        kinds = tuple([a.kind if type(a) is Array else _kind(a) for a in args])
+    def prepared(self, args: Sequence[Any]) -> tuple[Any, int]:
+        """The driver's function for these arguments, compiled if need be, and where they are."""
+        kinds, words = unpacked(args)
         found = self.functions.get(kinds)
         if found is None:
-            found = self.functions[kinds] = self._compiled(kinds), Packer(kinds)
-        return found
+            pack = Packer(kinds)
+            found = self.functions[kinds] = self._compiled(kinds), pack
+        function, pack = found
+        return function, pack(words)
 
     def node(self, args: Sequence[Any]) -> Any:
         """What a graph's node launches; the driver copies the parameters when it is given this."""
-        function, pack = self.function(args)
+        function, parameters = self.prepared(args)
         node = self.gpu.driver.CUDA_KERNEL_NODE_PARAMS()
         node.func = function
         node.gridDimX, node.gridDimY, node.gridDimZ = self.grid
         node.blockDimX, node.blockDimY, node.blockDimZ = self.block
         node.sharedMemBytes = self.shared
-        node.kernelParams = pack(args)
+        node.kernelParams = parameters
         return node
 
     def _compiled(self, kinds: Sequence[Any]) -> Any:
@@ -370,20 +370,32 @@ def _three(sizes: Any) -> tuple[int, int, int]:
     return int(x), int(y), int(z)
 
 
-def _kind(argument: Any) -> Any:
-    if isinstance(argument, tuple):
-        return tuple(map(_kind, argument))
-    if isinstance(argument, bool | int | float | np.generic):
-        return type(argument)
-    raise TypeError(
-        f"a kernel was given a {type(argument).__name__}; it takes device arrays (see to_device), "
-        "numbers and tuples of numbers"
-    )
+def unpacked(args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any]]:
+    """The kinds of arguments, for which a kernel is compiled, and the words of them all."""
+    kinds: list[Any] = []
+    words: list[Any] = []
+    for arg in args:
+        if type(arg) is Array:
+            kinds.append(arg.kind)
+            words += arg.words
+        elif type(arg) is tuple:
+            parts, inner = unpacked(arg)
+            kinds.append(parts)
+            words += inner
+        else:
+            kinds.append(type(arg))
+            words.append(arg)
+    return tuple(kinds), words
 
 
 def _codes(kind: Any) -> Iterator[str]:
     """How struct packs an argument of a kind."""
     if not isinstance(kind, tuple):
+        if not issubclass(kind, bool | int | float | np.generic):
+            raise TypeError(
+                f"a kernel was given a {kind.__name__}; it takes device arrays (see to_device), "
+                "numbers and tuples of numbers"
+            )
         char = np.dtype(kind).char
         signed = "q" if np.dtype(kind).kind == "i" else "Q"
         yield CODES.get(kind) or PLAIN.get(char) or signed
@@ -392,13 +404,3 @@ def _codes(kind: Any) -> Iterator[str]:
     else:
         for part in kind:
             yield from _codes(part)
-
-
-def _words(args: Sequence[Any]) -> Iterator[Any]:
-    for arg in args:
-        if type(arg) is Array:
-            yield from arg.words
-        elif type(arg) is tuple:
-            yield from _words(arg)
-        else:
-            yield arg
