@@ -36,18 +36,22 @@ LAYERS = {
         ("__init__",),
     ),
     "cudagrad": (
-        ("emulator",),
+        ("emulator", "allocator", "signatures", "dlpack"),
         ("checker",),
+        ("launches", "executors"),
         ("device",),
+        ("memory",),
         ("kernels",),
         ("compile",),
         ("arrays", "random", "dtypes", "arguments"),
         ("flat",),
         ("engine", "function", "indexing"),
+        ("streams", "graph", "interop"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),
         ("gpt",),
+        ("gpu",),
         ("__init__",),
     ),
     "parity": (
@@ -74,6 +78,7 @@ OUTSIDE = {
         "llvmlite": ["emulator"],
         "pytest": ["checker.plugin"],
         "safetensors": ["serialization"],
+        "torch": ["gpu.rivals"],  # which is imported only where torch is, to be measured
     },
     "parity": {
         "numpy": [""],

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import device
+from . import device, launches
 from .device import BLOCK, TILE, Array, Shape
 from .kernels import copy as copies
 from .kernels import functions as f
@@ -173,6 +173,11 @@ def copy_from(x: Array, offset: int, shape: Shape, steps: Shape) -> Array:
 def copy_into(x: Array, out: Array, offset: int, steps: Shape) -> None:
     """Write x over the elements of out that lie at offset, steps apart."""
     launch(copies.copy_into, x.size, flat(x), _layout(offset, x.shape, steps), flat(out))
+
+
+def assign(out: Array, x: Array) -> None:
+    """Write x over out, which has its shape and dtype."""
+    launch(map.map1(f.same), out.size, flat(x), 1, flat(out))
 
 
 def expand(x: Array, shape: Shape) -> Array:
@@ -434,10 +439,15 @@ def positions(mask: Array) -> Array:
     return copy_from(found, 0, (item(count),), (1,))
 
 
-def any_of(flags: Array) -> bool:
-    return bool(item(fold(flags, tuple(range(flags.ndim)), f.either, False)))
+def refuse(flags: Array, error: Callable[[], Exception]) -> None:
+    """Raise an error if any of the flags is true; in a graph, after every replay."""
+    flag = fold(flags, tuple(range(flags.ndim)), f.either, False)
+    if launches.recorder is not None:
+        launches.recorder.refuse(flag, error)
+    elif item(flag):
+        raise error()
 
 
-def any_outside(ids: Array, size: int) -> bool:
-    """Whether any of the integer ids is outside [0, size)."""
-    return any_of(apply(f.outside, ids, size, dtype=BOOL))
+def refuse_outside(ids: Array, size: int, message: str) -> None:
+    """Raise an IndexError if any of the integer ids is outside [0, size)."""
+    refuse(apply(f.outside, ids, size, dtype=BOOL), lambda: IndexError(message))

@@ -139,6 +139,40 @@ class Tensor:
             raise ValueError("an array of a device's tensor is always a copy")
         return np.asarray(self.numpy(), dtype)
 
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The array on a GPU, for CuPy, numba and torch, which then share it."""
+        interface: dict[str, Any] = device.executor.interface(self.data)
+        if self.requires_grad:
+            raise RuntimeError("a tensor that requires a gradient is not shared: detach() it")
+        return interface
+
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The array in DLPack's capsule, shared: for torch.from_dlpack, numpy.from_dlpack …
+
+        stream: on which the other package will use it. max_version: of capsules that it knows.
+        Raises BufferError for another device.
+        """
+        if self.requires_grad:
+            raise BufferError("a tensor that requires a gradient is not shared: detach() it")
+        place = self.__dlpack_device__()
+        if dl_device is not None and tuple(dl_device) != place:
+            raise BufferError(f"the tensor is on device {place}, not {dl_device}")
+        data = arrays.copy(self.data) if copy else self.data
+        return device.executor.capsule(data, stream, max_version)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The kind and the number of the device, in DLPack's numbers: (1, 0) is the CPU."""
+        place: tuple[int, int] = device.executor.device()
+        return place
+
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
         if self.data.size != 1:

@@ -15,6 +15,7 @@ import numpy as np
 from . import arrays
 from .arrays import Array, Shape
 from .kernels import random as kernels
+from .launches import late
 
 _seed = secrets.randbits(64)
 _draws = 0
@@ -79,8 +80,16 @@ def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
     return out
 
 
-def _draw() -> tuple[np.uint64, np.uint64]:
-    """The seed and the number of this draw."""
+def _draw() -> tuple[Any, Any]:
+    """The seed and the number of this draw; in a graph, at every replay those of then."""
+    return late(_current_seed), late(_next_draw)
+
+
+def _current_seed() -> np.uint64:
+    return np.uint64(_seed)
+
+
+def _next_draw() -> np.uint64:
     global _draws
     _draws += 1
-    return np.uint64(_seed), np.uint64(_draws)
+    return np.uint64(_draws)

@@ -17,7 +17,7 @@ from ..emulator.launch import MAX_BLOCK, MAX_GRID, MAX_SHARED, _sizes
 from ..emulator.source import DeviceFunction
 from .errors import WarpError
 from .functions import BARRIERS, GRID, SHUFFLES, Program, python_function
-from .memory import Cell, Tracked, _written, forget_contents, place
+from .memory import Cell, Tracked, forget, place, written
 from .names import WARP, Block, Dim3, Thread, Warp, now
 
 
@@ -42,7 +42,7 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
 def empty(shape: tuple[int, ...], dtype: Any) -> DeviceArray:
     """Memory that nobody has written: to read it is an error."""
     array = poisoned(shape, dtype)
-    forget_contents(array.memory)
+    forget(array.memory)
     return array
 
 
@@ -153,7 +153,7 @@ class Launcher:
             if shape in (0, (0,)):
                 shape = self.sharedmem // dtype.itemsize
             array = poison(np.empty(shape, dtype))
-            block.shared[site] = Tracked(array, name, {}, array, np.zeros(array.size, bool))
+            block.shared[site] = Tracked(array, name, {}, np.zeros(array.nbytes, bool))
             size = sum(each.array.nbytes for each in block.shared.values())
             if size > max(MAX_SHARED, self.sharedmem):
                 raise KernelError(f"{size} bytes of shared memory; a block has {MAX_SHARED}")
@@ -164,7 +164,7 @@ class Launcher:
 def local_array(shape: Any, dtype: np.dtype[Any], name: str) -> Tracked:
     """An array of one thread, which no other sees."""
     array = poison(np.empty(shape, dtype))
-    return Tracked(array, name, None, array, np.zeros(array.size, bool))
+    return Tracked(array, name, None, np.zeros(array.nbytes, bool))
 
 
 def poison(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -178,10 +178,7 @@ def tracked(value: Any, name: str, cells: dict[int, Cell]) -> Any:
         value = value.memory
     if not isinstance(value, np.ndarray):
         return value
-    root = value
-    while isinstance(root.base, np.ndarray):
-        root = root.base
-    return Tracked(value, name, cells, root, _written.get(id(root)))
+    return Tracked(value, name, cells, written(value))
 
 
 def places(size: Dim3) -> Iterator[Dim3]:

@@ -54,32 +54,59 @@ def ordered(earlier: Access, thread: Thread) -> bool:
     )
 
 
-# Which elements of memory that `empty` made have been written, by the number of its array.
+# Which bytes of memory have been written, by the number of the array that owns it: of what `forget`
+# was told of. Of all other memory everything has been.
 _written: dict[int, Array] = {}
 
 
-def forget_contents(memory: Array) -> None:
+def owner(memory: Array) -> Array:
+    """The array of whose memory this one is a part."""
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    return memory
+
+
+def forget(memory: Array) -> None:
     """From now on nobody has written these elements."""
-    _written[id(memory)] = np.zeros(memory.size, bool)
-    weakref.finalize(memory, _written.pop, id(memory), None)
+    root = owner(memory)
+    if id(root) not in _written:
+        _written[id(root)] = np.ones(root.nbytes, bool)
+        weakref.finalize(root, _written.pop, id(root), None)
+    _set(memory, False)
+
+
+def remember(memory: Array) -> None:
+    """These elements have been written."""
+    if id(owner(memory)) in _written:
+        _set(memory, True)
+
+
+def written(memory: Array) -> Array | None:
+    """Which bytes of the owner have been written; None for all."""
+    return _written.get(id(owner(memory)))
+
+
+def _set(memory: Array, value: bool) -> None:
+    root = owner(memory)
+    start = address(memory) - address(root)
+    _written[id(root)][start : start + memory.nbytes] = value
 
 
 class Tracked:
     """An array, or a part of one, whose elements a kernel reads and writes.
 
-    cells: who reached for which address. written: which elements of `root` have been written, or
+    cells: who reached for which address. written: which bytes of the owner have been written, or
     None where all have.
     """
 
     def __init__(
-        self, array: Array, name: str, cells: dict[int, Cell] | None, root: Array, written: Any
+        self, array: Array, name: str, cells: dict[int, Cell] | None, written: Array | None
     ) -> None:
-        self.array, self.name, self.cells = array, name, cells
-        self.root, self.written = root, written
+        self.array, self.name, self.cells, self.written = array, name, cells, written
         self.shape, self.size, self.ndim = array.shape, array.size, array.ndim
         self.dtype, self.strides, self.itemsize = array.dtype, array.strides, array.itemsize
         self.start = address(array)
-        self.root_start = address(root)
+        self.owner_start = address(owner(array))
 
     def __len__(self) -> int:
         return len(self.array)
@@ -87,9 +114,9 @@ class Tracked:
     def __getitem__(self, index: Any) -> Any:
         index = self._index(index)
         if len(index) < self.ndim or any(isinstance(part, slice) for part in index):
-            return Tracked(self.array[index], self.name, self.cells, self.root, self.written)
+            return Tracked(self.array[index], self.name, self.cells, self.written)
         where = self._address(index)
-        if self.written is not None and not self.written[self._element(where)]:
+        if self.written is not None and not self.written[self._byte(where)]:
             raise UninitializedError(
                 f"{now.thread} reads {self._named(index)} at {place(_where(2))}, "
                 "which nobody has written"
@@ -101,7 +128,7 @@ class Tracked:
     def __setitem__(self, index: Any, value: Any) -> None:
         index = self._index(index)
         if len(index) < self.ndim or any(isinstance(part, slice) for part in index):
-            part = Tracked(self.array[index], self.name, self.cells, self.root, self.written)
+            part = Tracked(self.array[index], self.name, self.cells, self.written)
             for each in np.ndindex(part.shape):
                 part[each] = value[each] if isinstance(value, Tracked) else value
             return
@@ -109,14 +136,14 @@ class Tracked:
         if self.cells is not None:
             self._meet(where, index, WRITES)
         if self.written is not None:
-            self.written[self._element(where)] = True
+            self.written[self._byte(where)] = True
         self.array[index] = self._fitting(value)
 
     def atomic(self, index: Any, change: Callable[[Any], Any]) -> Any:
         """Change an element at once; what it was."""
         index = self._index(index)
         where = self._address(index)
-        if self.written is not None and not self.written[self._element(where)]:
+        if self.written is not None and not self.written[self._byte(where)]:
             raise UninitializedError(
                 f"{now.thread} changes {self._named(index)}, which nobody has written"
             )
@@ -128,7 +155,7 @@ class Tracked:
 
     def reshape(self, *shape: Any) -> Tracked:
         array = self.array.reshape(*shape)
-        return Tracked(array, self.name, self.cells, self.root, self.written)
+        return Tracked(array, self.name, self.cells, self.written)
 
     def _index(self, index: Any) -> tuple[Any, ...]:
         """The index as a tuple, every number of it inside."""
@@ -150,8 +177,8 @@ class Tracked:
     def _address(self, index: tuple[int, ...]) -> int:
         return self.start + sum(map(operator.mul, index, self.strides))
 
-    def _element(self, address: int) -> int:
-        return (address - self.root_start) // self.itemsize
+    def _byte(self, where: int) -> int:
+        return where - self.owner_start
 
     def _fitting(self, value: Any) -> Any:
         """A value as an assignment makes it: an integer wraps around, as on a GPU."""

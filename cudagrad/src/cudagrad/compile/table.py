@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import device, kernels
+from ..signatures import type_of
 
 FILE = Path(__file__).with_name("launches.txt")
 
@@ -84,23 +85,6 @@ def _attribute(name: str) -> Any:
         return getattr(importlib.import_module(f"{kernels.__name__}.{module}"), attribute)
     except (ImportError, AttributeError):
         raise LookupError(f"there is no kernel {name}") from None
-
-
-def type_of(kind: Any) -> str:
-    """The type of an argument, as numba writes it: an array is C-contiguous.
-
-    kind: (dtype, ndim) of an array, else the type of a number, or a tuple of such.
-    """
-    if not isinstance(kind, tuple):
-        name = np.dtype(kind).name
-        return "boolean" if name == "bool" else name
-    if isinstance(kind[0], str):
-        dtype, ndim = kind
-        return f"{type_of(dtype)}[{':,' * (ndim - 1)}::1]"
-    types = list(map(type_of, kind))
-    if len(set(types)) > 1:
-        raise TypeError(f"a tuple of different types: {', '.join(types)}")
-    return f"UniTuple({types[0]}, {len(types)})"
 
 
 def warm_up() -> None:

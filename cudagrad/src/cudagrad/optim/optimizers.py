@@ -11,6 +11,7 @@ from ..arrays import Array
 from ..engine import Tensor, tensor
 from ..flat import Whole, as_one, packed
 from ..kernels import optimizer as kernels
+from ..launches import live
 
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
 Group = dict[str, Any]  # "params", and the options they have in common
@@ -74,6 +75,7 @@ class Optimizer:
             if parameter.home is not None:
                 parameter.home.flat.forget_gradients()
 
+    @live
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         together: dict[Any, list[tuple[int, Tensor]]] = {}

@@ -1,0 +1,461 @@
+"""A step captured once and replayed: the launches of a whole training step as one call.
+
+Every launch costs microseconds of Python, which a small model spends waiting for. A captured graph
+holds the launches with their arguments; on a GPU a replay is one call of the driver, on the
+emulator a loop over the list. While it is captured nothing runs, as in torch.cuda.graph.
+
+What a graph repeats it repeats to the letter, from which its rules follow:
+
+- Arrays stay where they are: new data is copied over the old input, results are overwritten by the
+  next replay. What the step allocates comes from memory that belongs to the graph.
+- The host is not asked: no number is copied from or to it within the step.
+- A number in a launch stays what it was, unless the launch is made in a `device.live` function, as
+  those of optimizers are, or the number is a `device.late` one, as those of the random generator
+  are. Both run again before every replay: learning rates, bias corrections and dropout go on as
+  they would without a graph.
+- A step begins anew: what it needs of the step before it finds where that was when captured, in
+  parameters and optimizer states written in place; gradients are made afresh (zero_grad first).
+
+What breaks one of them is an error. Whatever an op refuses by looking at numbers, such as an index
+out of range, is refused after the replay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import arrays, device, launches
+from .allocator import Pool
+from .arrays import Array
+from .engine import Tensor, tensor
+from .kernels import functions as f
+from .launches import Launcher
+
+Args = tuple[Any, ...]
+
+
+class CaptureError(RuntimeError):
+    """A step does what a graph cannot repeat."""
+
+
+class Live(NamedTuple):
+    """A function that is called again before each replay, and which launches it makes."""
+
+    start: int
+    stop: int
+    function: Callable[[], None]
+
+
+class Late:
+    """What stands among a launch's arguments for a number that is renewed before each replay."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+        self.value: Any = None
+
+    def renew(self) -> None:
+        self.value = self.function()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Late)  # neither is frozen, which is why numbers are compared
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Capture:
+    """A recorder that keeps the launches of a step."""
+
+    def __init__(self, pool: Pool, skips_live: bool = False) -> None:
+        self.pool = pool
+        self.skips_live = skips_live
+        self.launches: list[tuple[Launcher, Args]] = []  # with Late numbers as such
+        self.renewals: list[Live | Late] = []  # in the order in which they were made
+        self.checks: list[tuple[Array, Callable[[], Exception]]] = []
+        self._is_live = False
+
+    def launched(self, launcher: Launcher, args: Args) -> None:
+        self.launches.append((launcher, tuple(map(self._kept, args))))
+
+    def _kept(self, argument: Any) -> Any:
+        """An argument; if it is the graph's, without keeping its block from being used again."""
+        lease = device.executor.lease(argument) if _is_array(argument) else None
+        if lease is None or lease.block.pool is not self.pool:
+            return argument
+        return device.executor.borrowed(argument, lease.block)
+
+    def allocating(self) -> None:
+        if self._is_live:
+            raise CaptureError(
+                "memory is allocated in a part of the step that is live: take the step once "
+                "without a graph, so that an optimizer, say, has its state"
+            )
+
+    def copying(self, where: str) -> None:
+        raise CaptureError(
+            f"a copy {where} the {'device' if where == 'to' else 'device to the host'} within the "
+            "step, which a graph cannot repeat: give data to the step as its arguments, and look "
+            "at what it returns after the replay"
+        )
+
+    def live(self, function: Callable[[], None]) -> None:
+        if self.skips_live:
+            return
+        start, was_live, self._is_live = len(self.launches), self._is_live, True
+        try:
+            function()
+        finally:
+            self._is_live = was_live
+        if not was_live:
+            self.renewals.append(Live(start, len(self.launches), function))
+
+    def late(self, function: Callable[[], Any]) -> Any:
+        if self._is_live:
+            return function()
+        made = Late(function)
+        if not self.skips_live:
+            made.renew()
+        self.renewals.append(made)
+        return made
+
+    def refuse(self, flag: Array, error: Callable[[], Exception]) -> None:
+        self.checks.append((flag, error))
+
+
+class _Relaunch:
+    """A recorder of what a live part launches before a replay."""
+
+    def __init__(self) -> None:
+        self.launches: list[tuple[Launcher, Args]] = []
+
+    def launched(self, launcher: Launcher, args: Args) -> None:
+        self.launches.append((launcher, args))
+
+    def allocating(self) -> None:
+        raise CaptureError("memory is allocated in a live part of a graph's step")
+
+    def copying(self, where: str) -> None:
+        raise CaptureError(f"a copy {where} the device in a live part of a graph's step")
+
+    def live(self, function: Callable[[], None]) -> None:
+        function()
+
+    def late(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+    def refuse(self, flag: Array, error: Callable[[], Exception]) -> None:
+        raise CaptureError("a live part of a graph's step looks at numbers of the device")
+
+
+class CUDAGraph:
+    """Launches to be captured, by `graph`, and replayed; torch.cuda.CUDAGraph.
+
+    https://docs.pytorch.org/docs/stable/generated/torch.cuda.CUDAGraph.html
+    """
+
+    def __init__(self) -> None:
+        self._capture: _Capture | None = None
+        self._executable: Any = None  # made for the first replay
+        self._flag: Array | None = None  # whether any check has failed
+
+    def capture_begin(self, skips_live: bool = False) -> None:
+        """Keep what is launched from here on, instead of launching it.
+
+        skips_live: leave out live parts, for a capture that will not be replayed.
+        """
+        if launches.recorder is not None:
+            raise CaptureError("a graph is captured within another, or within a replay")
+        self.reset()
+        self._capture = launches.recorder = _Capture(Pool(), skips_live)
+        device.allocator.pool = self._capture.pool
+
+    def capture_end(self) -> None:
+        """Make a graph of what was kept since capture_begin()."""
+        capture = self._captured()
+        try:
+            if capture.checks:
+                flags = [arrays.flat(flag) for flag, _ in capture.checks]
+                either = functools.partial(arrays.apply, f.either)
+                self._flag = functools.reduce(either, flags)
+        finally:
+            self._stop()
+
+    def replay(self) -> None:
+        """Run the captured launches; the first time with the numbers of the capture itself.
+
+        Raises what an op within would have raised on seeing numbers that it refuses.
+        """
+        capture = self._captured()
+        if launches.recorder is not None:
+            raise CaptureError("a graph is replayed while one is captured")
+        if self._executable is None:
+            runs = [(launcher.run, _now(args)) for launcher, args in capture.launches]
+            self._executable = device.executor.graph(runs)
+        else:
+            self._renew(capture)
+        self._executable.replay()
+        launches.replayed((launcher, _now(args)) for launcher, args in capture.launches)
+        if self._flag is not None and arrays.item(self._flag):
+            for flag, error in capture.checks:
+                if arrays.item(flag):
+                    raise error()
+
+    def reset(self) -> None:
+        """Forget what was captured; its memory is free once no array holds it."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            device.executor.synchronize()  # a replay may still be running
+            self._executable = self._flag = None
+            device.allocator.retire(capture.pool)
+
+    @property
+    def launched(self) -> list[tuple[Launcher, Args]]:
+        """What a replay launches, in order."""
+        return list(self._captured().launches)
+
+    def pool(self) -> Pool:
+        """The memory of the graph."""
+        return self._captured().pool
+
+    def _abandon(self) -> None:
+        """End a capture that has failed."""
+        self._stop()
+        self.reset()
+
+    def _stop(self) -> None:
+        launches.recorder = None
+        device.allocator.pool = device.allocator.general
+
+    def _captured(self) -> _Capture:
+        if self._capture is None:
+            raise RuntimeError("a graph must be captured before it can be used")
+        return self._capture
+
+    def _renew(self, capture: _Capture) -> None:
+        """Let launches have the numbers of now, where they are live or late."""
+        for renewal in capture.renewals:
+            if isinstance(renewal, Late):
+                renewal.renew()
+            else:
+                self._relaunch(capture, renewal)
+        for index, (_, args) in enumerate(capture.launches):
+            if _is_late(args):
+                self._executable.update(index, _now(args))
+
+    def _relaunch(self, capture: _Capture, part: Live) -> None:
+        """Run a live part, and let its launches have the numbers that it gives them now."""
+        again = _Relaunch()
+        with launches.recording(again):
+            part.function()
+        before = capture.launches[part.start : part.stop]
+        names = [
+            [launcher.kernel.__name__ for launcher, _ in run] for run in (before, again.launches)
+        ]
+        if names[0] != names[1]:
+            raise CaptureError(
+                f"a live part of the step launched {', '.join(names[0]) or 'nothing'} when it was "
+                f"captured, and now {', '.join(names[1]) or 'nothing'}: a graph's launches stay"
+            )
+        for index, (old, new) in enumerate(zip(before, again.launches, strict=True), part.start):
+            args = _renewed(old, new)
+            if args is not None:
+                capture.launches[index] = (old[0], args)
+                self._executable.update(index, args)
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self.reset()
+
+
+@contextlib.contextmanager
+def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
+    """Capture into a graph what is launched inside, and run nothing of it; torch.cuda.graph.
+
+    Take the step once or twice before: kernels are compiled, constants copied to the device and
+    optimizer states made then.
+    """
+    cuda_graph.capture_begin()
+    try:
+        yield
+    except BaseException:
+        cuda_graph._abandon()
+        raise
+    cuda_graph.capture_end()
+
+
+class graphed:  # noqa: N801 -- used as a decorator, like a function
+    """A training step, or any function that launches kernels, that is captured and then replayed.
+
+    >>> import cudagrad
+    >>> from cudagrad import nn, ops, optim
+    >>> layer = nn.Linear(3, 2)
+    >>> optimizer = optim.AdamW(layer.parameters())
+    >>> @graphed
+    ... def step(inputs, targets):
+    ...     optimizer.zero_grad()
+    ...     loss = ops.mse_loss(layer(inputs), targets)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    >>> losses = [step(x, y).item() for _ in range(5)]
+    >>> losses == sorted(losses, reverse=True)
+    True
+
+    The first calls, as many as warmup says, run it as it is. The next one captures it, for which
+    its Python runs twice, and from then on its launches are replayed. It takes arrays or tensors,
+    always of the same shapes and dtypes, and returns a tensor, or a tuple of some, or None: the
+    same ones at every replay, with new numbers. Raises CaptureError for what a graph cannot repeat
+    (see this module).
+    """
+
+    def __init__(self, step: Callable[..., Any], warmup: int = 1) -> None:
+        if warmup < 1:
+            raise ValueError(f"graphed: warmup must be at least 1, is {warmup}")
+        functools.update_wrapper(self, step)
+        self.step = step
+        self.graph: CUDAGraph | None = None
+        self._warmup = warmup
+        self._inputs: list[Tensor] = []
+        self._outputs: Any = None
+
+    def __call__(self, *inputs: Any) -> Any:
+        for x in inputs:
+            if not isinstance(x, Tensor | np.ndarray):
+                raise TypeError(f"graphed: a step takes arrays and tensors, not {_name(x)}")
+            if isinstance(x, Tensor) and x.requires_grad:
+                raise ValueError("graphed: no gradient reaches an argument: detach() it")
+        if self._warmup:
+            self._warmup -= 1
+            return self.step(*map(tensor, inputs))
+        if self.graph is None:
+            self._capture(inputs)
+        else:
+            self._write(inputs)
+        assert self.graph is not None
+        self.graph.replay()
+        return self._outputs
+
+    def _write(self, inputs: Args) -> None:
+        """Copy inputs over those of the graph."""
+        forms, own = ([(x.shape, x.dtype) for x in xs] for xs in (inputs, self._inputs))
+        if forms != own:
+            found, known = (", ".join(f"{s} {d}" for s, d in form) for form in (forms, own))
+            raise ValueError(f"graphed: the step was captured for {known}, not for {found}")
+        for x, into in zip(inputs, self._inputs, strict=True):
+            if isinstance(x, Tensor):
+                arrays.assign(into.data, x.data)
+            else:
+                device.write(np.asarray(x, order="C"), into.data)
+
+    def _capture(self, inputs: Args) -> None:
+        """Capture the step twice, and compare: what differs would not be repeated rightly."""
+        self._inputs = list(map(tensor, inputs))
+        first, second = CUDAGraph(), CUDAGraph()
+        first.capture_begin(skips_live=True)
+        try:
+            self.step(*self._inputs)
+        except BaseException:
+            first._abandon()
+            raise
+        first.capture_end()
+        with graph(second):
+            outputs = self.step(*self._inputs)
+        _require_tensors(outputs)
+        _require_no_reference(first.pool(), second)
+        _require_same_numbers(first, second)
+        self.graph, self._outputs = second, outputs
+
+
+def _require_tensors(outputs: Any) -> None:
+    for x in outputs if isinstance(outputs, tuple) else (outputs,):
+        if x is not None and not isinstance(x, Tensor):
+            raise TypeError(f"graphed: a step returns tensors, not {_name(x)}, which would stay")
+
+
+def _require_no_reference(pool: Pool, second: CUDAGraph) -> None:
+    """Nothing that the step made the first time may be read the second time."""
+    for launcher, args in second.launched:
+        leases = (device.executor.lease(arg) for arg in args if _is_array(arg))
+        if any(lease is not None and lease.block.pool is pool for lease in leases):
+            raise CaptureError(
+                f"the step goes on from an array that it made the last time ({_name(launcher)} "
+                "takes it), and a replay would begin with the same one again: call zero_grad() "
+                "first, and write what outlives a step in place"
+            )
+
+
+def _require_same_numbers(first: CUDAGraph, second: CUDAGraph) -> None:
+    """The launches that are not live must be the same with the same numbers."""
+    runs = [_outside_live(g) for g in (first, second)]
+    names = [[_name(launcher) for launcher, _ in run] for run in runs]
+    if names[0] != names[1]:
+        raise CaptureError("the step launched other kernels the second time: it has no one graph")
+    for (launcher, args), (_, others) in zip(*runs, strict=True):
+        for x, y in zip(args, others, strict=True):
+            if not _is_array(x) and not _are_equal(x, y):
+                raise CaptureError(
+                    f"{_name(launcher)} was launched with {x}, and then with {y}: a graph would "
+                    "keep the number: give it to the step in an array"
+                )
+
+
+def _outside_live(cuda_graph: CUDAGraph) -> list[tuple[Launcher, Args]]:
+    found, capture = cuda_graph.launched, cuda_graph._captured()
+    for part in reversed(capture.renewals):
+        if isinstance(part, Live):
+            del found[part.start : part.stop]
+    return found
+
+
+def _renewed(old: tuple[Launcher, Args], new: tuple[Launcher, Args]) -> Args | None:
+    """The arguments of a launch with new numbers, or None if they are the old ones."""
+    launcher, args = old
+    if new[0] is not launcher or len(new[1]) != len(args):
+        raise CaptureError(f"{_name(launcher)} is launched in another way than when captured")
+    pairs = list(zip(args, new[1], strict=True))
+    if any(_place(x) != _place(y) for x, y in pairs):
+        raise CaptureError(
+            f"{_name(launcher)} is launched with another array than when captured: within a graph "
+            "arrays stay where they are"
+        )
+    if all(_is_array(x) or _are_equal(x, y) for x, y in pairs):
+        return None
+    return tuple(x if _is_array(x) else y for x, y in pairs)
+
+
+def _is_late(argument: Any) -> bool:
+    return isinstance(argument, Late) or (
+        isinstance(argument, tuple) and any(map(_is_late, argument))
+    )
+
+
+def _now(argument: Any) -> Any:
+    """An argument, or a tuple of some, with the numbers that Late ones stand for now."""
+    if isinstance(argument, tuple):
+        return tuple(map(_now, argument))
+    return argument.value if isinstance(argument, Late) else argument
+
+
+def _place(argument: Any) -> Any:
+    """Which array an argument is; of a number, its type."""
+    if not _is_array(argument):
+        return type(argument)
+    return device.executor.address(argument), argument.shape, argument.dtype
+
+
+def _are_equal(x: Any, y: Any) -> bool:
+    return bool(x == y or (x != x and y != y))  # NaN is the same number as NaN
+
+
+def _is_array(argument: Any) -> bool:
+    return hasattr(argument, "kind")
+
+
+def _name(thing: Any) -> str:
+    return thing.kernel.__name__ if isinstance(thing, Launcher) else type(thing).__name__
