@@ -77,6 +77,7 @@ class _Capture:
         self.launches: list[tuple[Launcher, Args]] = []  # with Late numbers as such
         self.renewals: list[Live | Late] = []  # in the order in which they were made
         self.checks: list[tuple[Array, Callable[[], Exception]]] = []
+        self.own: set[int] = set()  # which of the launches' arrays are the graph's, by id
         self._is_live = False
 
     def launched(self, launcher: Launcher, args: Args) -> None:
@@ -87,7 +88,9 @@ class _Capture:
         lease = device.executor.lease(argument) if _is_array(argument) else None
         if lease is None or lease.block.pool is not self.pool:
             return argument
-        return device.executor.borrowed(argument, lease.block)
+        borrowed = device.executor.borrowed(argument, lease.block)
+        self.own.add(id(borrowed))
+        return borrowed
 
     def allocating(self) -> None:
         if self._is_live:
@@ -368,7 +371,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
             outputs = self.step(*self._inputs)
         _require_tensors(outputs)
         _require_no_reference(first.pool(), second)
-        _require_same_numbers(first, second)
+        _require_same_launches(first, second)
         self.graph, self._outputs = second, outputs
 
 
@@ -390,18 +393,27 @@ def _require_no_reference(pool: Pool, second: CUDAGraph) -> None:
             )
 
 
-def _require_same_numbers(first: CUDAGraph, second: CUDAGraph) -> None:
-    """The launches that are not live must be the same with the same numbers."""
+def _require_same_launches(first: CUDAGraph, second: CUDAGraph) -> None:
+    """The launches that are not live must be the same, with the same numbers, and the same arrays
+    where the step has not made them: a number of an op is such an array too.
+    """
     runs = [_outside_live(g) for g in (first, second)]
+    owned = [g._captured().own for g in (first, second)]
     names = [[_name(launcher) for launcher, _ in run] for run in runs]
     if names[0] != names[1]:
         raise CaptureError("the step launched other kernels the second time: it has no one graph")
     for (launcher, args), (_, others) in zip(*runs, strict=True):
         for x, y in zip(args, others, strict=True):
-            if not _is_array(x) and not _are_equal(x, y):
+            if not _is_array(x):
+                what = "" if _are_equal(x, y) else f"{x}, and then with {y}"
+            elif id(x) in owned[0] and id(y) in owned[1]:
+                what = ""
+            else:
+                what = "" if _place(x) == _place(y) else "one array, or number, and then another"
+            if what:
                 raise CaptureError(
-                    f"{_name(launcher)} was launched with {x}, and then with {y}: a graph would "
-                    "keep the number: give it to the step in an array"
+                    f"{_name(launcher)} was launched with {what}: a graph would keep the one it "
+                    "had: give what changes to the step as an argument"
                 )
 
 
@@ -446,7 +458,8 @@ def _place(argument: Any) -> Any:
     """Which array an argument is; of a number, its type."""
     if not _is_array(argument):
         return type(argument)
-    return device.executor.address(argument), argument.shape, argument.dtype
+    address = device.executor.address(argument) if argument.size else None
+    return address, argument.shape, argument.dtype
 
 
 def _are_equal(x: Any, y: Any) -> bool:
