@@ -36,10 +36,11 @@ LAYERS = {
         ("__init__",),
     ),
     "cudagrad": (
-        ("emulator",),
+        ("emulator", "ptx"),
         ("device",),
         ("kernels",),
         ("compile",),
+        ("precision",),
         ("arrays", "random", "dtypes", "arguments"),
         ("engine", "function", "indexing"),
         ("ops",),
@@ -68,8 +69,8 @@ OUTSIDE = {
     "minigrad": {"numpy": [""], "safetensors": ["serialization"]},
     "cudagrad": {
         "numpy": [""],
-        "numba": ["device", "emulator"],
-        "llvmlite": ["emulator"],
+        "numba": ["device", "emulator", "ptx"],
+        "llvmlite": ["emulator", "ptx"],
         "safetensors": ["serialization"],
     },
     "parity": {

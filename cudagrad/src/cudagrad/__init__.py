@@ -15,6 +15,7 @@ save and load keep what trained, and the state of the generator, in a file of sa
 from . import device, gpt, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
+from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
 
@@ -23,6 +24,7 @@ __all__ = [
     "Tensor",
     "checkpoint",
     "device",
+    "get_float32_matmul_precision",
     "get_rng_state",
     "gpt",
     "load",
@@ -33,6 +35,7 @@ __all__ = [
     "ops",
     "optim",
     "save",
+    "set_float32_matmul_precision",
     "set_rng_state",
     "tensor",
 ]

@@ -56,7 +56,7 @@ The largest there is, and in brackets how many variants have any.
 def digest() -> str:
     """That of all that the figures follow from: kernels, table and limits, comments left out."""
     folder = Path(kernels.__file__).parent
-    sources = [*sorted(folder.glob("*.py")), Path(limits.__file__)]
+    sources = [*sorted(folder.rglob("*.py")), Path(limits.__file__)]
     texts = [_code(path.read_text(encoding="utf-8")) for path in sources]
     texts.append(table.FILE.read_text(encoding="utf-8"))
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

@@ -75,7 +75,7 @@ def _part(name: str) -> Any:
 
 
 def _attribute(name: str) -> Any:
-    module, _, attribute = name.partition(".")
+    module, _, attribute = name.rpartition(".")
     try:
         return getattr(importlib.import_module(f"{kernels.__name__}.{module}"), attribute)
     except (ImportError, AttributeError):

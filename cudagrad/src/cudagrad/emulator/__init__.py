@@ -5,6 +5,8 @@
     transform  rewrites a kernel in Python that numba can compile, as a module
     module     the text of that module
     runtime    what the compiled code calls: threads, checked indices, barriers
+    wide       accesses of 128 bits
+    intrinsics what single instructions do: tensor cores, rounding, copies on their way
     cache      modules and machine code on disk
     array      device memory, as the host sees it
     launch     `kernel[grid, block](...)`: finds the code, runs it, explains faults
@@ -14,18 +16,21 @@ a wrong number this emulator stops: an index out of bounds, threads that miss ea
 barrier. Memory that nobody has written holds NaN, or integers that nobody expects.
 """
 
+from . import intrinsics
 from .array import DeviceArray, empty
-from .errors import BarrierError, KernelError, UnsupportedError
+from .errors import AlignmentError, BarrierError, KernelError, UnsupportedError
 from .launch import jit, order
 from .names import cuda
 
 __all__ = [
+    "AlignmentError",
     "BarrierError",
     "DeviceArray",
     "KernelError",
     "UnsupportedError",
     "cuda",
     "empty",
+    "intrinsics",
     "jit",
     "order",
 ]

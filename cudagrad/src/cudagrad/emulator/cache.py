@@ -23,7 +23,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 
-from . import array, runtime
+from . import array, runtime, wide
 
 
 @functools.cache
@@ -44,7 +44,7 @@ def folder() -> Path:
 @functools.cache
 def _surroundings() -> str:
     """What else machine code depends on: what the text imports, versions, the processor."""
-    sources = [inspect.getsource(module) for module in (runtime, array)]
+    sources = [inspect.getsource(module) for module in (runtime, array, wide)]
     processor = llvmlite.binding.get_host_cpu_name()
     return repr((sources, sys.version, np.__version__, numba.__version__, processor))
 

@@ -31,6 +31,7 @@ class Shared(NamedTuple):
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    alignment: int
 
 
 class Module:
@@ -42,7 +43,7 @@ class Module:
         self.functions: dict[Any, str] = {}  # the names of device functions
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        self._lines.append("from cudagrad.emulator import runtime as _runtime")
+        self._lines.append("from cudagrad.emulator import runtime as _runtime, wide as _wide")
         self._count = 0
 
     def fresh(self, name: str) -> str:
@@ -62,11 +63,9 @@ class Module:
             self._lines.append(f"{self._constants[text]} = {text}")
         return ast.Name(self._constants[text], ast.Load())
 
-    def shared_array(self, key: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ast.expr:
+    def shared_array(self, key: Any, shared: Shared) -> ast.expr:
         """The parameter that stands for a shared array: the same for the same key."""
-        if key not in self.shared:
-            self.shared[key] = Shared(self.fresh("shared"), shape, dtype)
-        return ast.Name(self.shared[key].name, ast.Load())
+        return ast.Name(self.shared.setdefault(key, shared).name, ast.Load())
 
     def define(self, name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> None:
         """Add a function; its first parameter is the hidden one."""

@@ -100,7 +100,7 @@ def gridsize3(thread):
 # Memory
 
 
-def _note(context, builder, record, slot, value):
+def note(context, builder, record, slot, value):
     """Write a number into a slot of the record, an address."""
     slots = builder.inttoptr(record, value.type.as_pointer())
     builder.store(value, builder.gep(slots, [context.get_constant(types.int64, slot)]))
@@ -132,7 +132,7 @@ def checked(typing_context, array, index, place, record):
                 for slot, value in zip(
                     (PLACE, AXIS, INDEX, SIZE), (args[2], number, position, size), strict=True
                 ):
-                    _note(context, builder, args[3], slot, value)
+                    note(context, builder, args[3], slot, value)
                 context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
         return args[1]
 
