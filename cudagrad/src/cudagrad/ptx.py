@@ -142,9 +142,7 @@ def pack_bfloat16(typing_context, low, high):
     return types.uint32(low, high), generate
 
 
-MULTIPLY = (
-    "mma.sync.aligned.{}.f32 {{$0,$1,$2,$3}}, {{$4,$5,$6,$7}}, {{$8,$9}}, {{$10,$11,$12,$13}};"
-)
+MULTIPLY = "mma.sync.aligned.{} {{$0,$1,$2,$3}}, {{$4,$5,$6,$7}}, {{$8,$9}}, {{$10,$11,$12,$13}};"
 REGISTERS = "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f"
 FOUR = types.UniTuple(types.float32, 4)
 

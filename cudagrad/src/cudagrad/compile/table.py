@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import device, kernels
+from ..kernels.matmul import TENSOR_CORES
 
 FILE = Path(__file__).with_name("launches.txt")
+NEEDS = {"matmul.tensor_core.": TENSOR_CORES}  # the compute capability, by how a name begins
 
 
 class Launch(NamedTuple):
@@ -82,6 +84,11 @@ def _attribute(name: str) -> Any:
         raise LookupError(f"there is no kernel {name}") from None
 
 
+def needs(name: str) -> tuple[int, int]:
+    """The compute capability that a kernel asks for."""
+    return next((most for start, most in NEEDS.items() if name.startswith(start)), (0, 0))
+
+
 def type_of(kind: Any) -> str:
     """The type of an argument, as numba writes it: an array is C-contiguous.
 
@@ -107,4 +114,5 @@ def warm_up() -> None:
     if device.EXECUTOR != "gpu":
         raise RuntimeError(f"nothing to warm up: {device.describe()}")
     for launch in launches():
-        find(launch.kernel).compile(f"void({launch.arguments})")
+        if device.has(needs(launch.kernel)):
+            find(launch.kernel).compile(f"void({launch.arguments})")

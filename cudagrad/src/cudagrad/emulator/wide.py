@@ -70,8 +70,9 @@ def copy_async4(to, index, source, at):
 @compiled
 def within(array, index, place, record):
     """index, if it and the three places behind it may be reached by one access; else an error."""
-    checked(array, behind(index, 3), place, record)
-    return aligned(array, checked(array, index, place, record), place, record)
+    first = checked(array, index, place, record)
+    checked(array, behind(first, 3), place, record)
+    return aligned(array, first, place, record)
 
 
 @intrinsic

@@ -19,7 +19,7 @@ from .product import bias_of, tile_of_block
 THREADS = (16, 16)
 SIDE = 64  # rows, and columns, of a block's tile of out
 OWN = 4  # of them, a thread's
-STEP = 16  # terms of the sums between two barriers
+STEP = 8  # terms of the sums between two barriers
 PADDED = (STEP, SIDE + 1)
 
 

@@ -58,6 +58,15 @@ def copy_tile(tiles, buffer, x, z, first, start, deep):
 
 
 @jit(device=True)
+def spot(first, i, across, k, along):
+    """Where in a tile a number stands, i lines and k terms from a thread's first one.
+
+    In 32 bits, because the compiler keeps many of these in registers.
+    """
+    return np.uint32(np.uint32(first) + np.uint32(i) * across + np.uint32(k) * along)
+
+
+@jit(device=True)
 def tf32(a, b, buffer, a_row, a_across, a_along, b_column, b_across, b_along, totals):
     """Add the products of a step to a warp's fragments.
 
@@ -65,19 +74,17 @@ def tf32(a, b, buffer, a_row, a_across, a_along, b_column, b_across, b_along, to
     that of the next term `along`. a_row, b_column: the thread's first of them.
     """
     member = cuda.threadIdx.x % 4
+    a_first = a_row * a_across + member * a_along
+    b_first = b_column * b_across + member * b_along
     fragments = cuda.local.array((DOWN, 4), np.float32)
     for k in range(0, STEP, 8):
         for i in range(DOWN):
-            place = (a_row + 16 * i) * a_across + (k + member) * a_along
-            below, behind = place + 8 * a_across, 4 * a_along
-            fragments[i, 0] = intrinsics.to_tf32(a[buffer, place])
-            fragments[i, 1] = intrinsics.to_tf32(a[buffer, below])
-            fragments[i, 2] = intrinsics.to_tf32(a[buffer, place + behind])
-            fragments[i, 3] = intrinsics.to_tf32(a[buffer, below + behind])
+            for part in range(4):  # the second row is 8 below, the second term 4 further
+                place = spot(a_first, 16 * i + part % 2 * 8, a_across, k + part // 2 * 4, a_along)
+                fragments[i, part] = intrinsics.to_tf32(a[buffer, place])
         for j in range(ALONG):
-            place = (b_column + 8 * j) * b_across + (k + member) * b_along
-            b0 = intrinsics.to_tf32(b[buffer, place])
-            b1 = intrinsics.to_tf32(b[buffer, place + 4 * b_along])
+            b0 = intrinsics.to_tf32(b[buffer, spot(b_first, 8 * j, b_across, k, b_along)])
+            b1 = intrinsics.to_tf32(b[buffer, spot(b_first, 8 * j, b_across, k + 4, b_along)])
             for i in range(DOWN):
                 done = intrinsics.mma_tf32(
                     fragments[i, 0],
@@ -91,34 +98,23 @@ def tf32(a, b, buffer, a_row, a_across, a_along, b_column, b_across, b_along, to
                     totals[i, j, 2],
                     totals[i, j, 3],
                 )
-                totals[i, j, 0] = done[0]
-                totals[i, j, 1] = done[1]
-                totals[i, j, 2] = done[2]
-                totals[i, j, 3] = done[3]
-
-
-@jit(device=True)
-def pair(tiles, buffer, place, along):
-    """Two neighbours along the depth as bfloat16."""
-    return intrinsics.pack_bfloat16(tiles[buffer, place], tiles[buffer, place + along])
+                keep(totals, i, j, done)
 
 
 @jit(device=True)
 def bfloat16(a, b, buffer, a_row, a_across, a_along, b_column, b_across, b_along, totals):
-    """As tf32, with numbers rounded to bfloat16."""
+    """As tf32, with numbers rounded to bfloat16, of which a register holds two."""
     member = cuda.threadIdx.x % 4
+    a_first = a_row * a_across + 2 * member * a_along
+    b_first = b_column * b_across + 2 * member * b_along
     fragments = cuda.local.array((DOWN, 4), np.uint32)
     for i in range(DOWN):
-        place = (a_row + 16 * i) * a_across + 2 * member * a_along
-        below, behind = place + 8 * a_across, 8 * a_along
-        fragments[i, 0] = pair(a, buffer, place, a_along)
-        fragments[i, 1] = pair(a, buffer, below, a_along)
-        fragments[i, 2] = pair(a, buffer, place + behind, a_along)
-        fragments[i, 3] = pair(a, buffer, below + behind, a_along)
+        for part in range(4):  # the second row is 8 below, the second pair of terms 8 further
+            place = spot(a_first, 16 * i + part % 2 * 8, a_across, part // 2 * 8, a_along)
+            fragments[i, part] = pair(a, buffer, place, a_along)
     for j in range(ALONG):
-        place = (b_column + 8 * j) * b_across + 2 * member * b_along
-        b0 = pair(b, buffer, place, b_along)
-        b1 = pair(b, buffer, place + 8 * b_along, b_along)
+        b0 = pair(b, buffer, spot(b_first, 8 * j, b_across, 0, b_along), b_along)
+        b1 = pair(b, buffer, spot(b_first, 8 * j, b_across, 8, b_along), b_along)
         for i in range(DOWN):
             done = intrinsics.mma_bfloat16(
                 fragments[i, 0],
@@ -132,15 +128,42 @@ def bfloat16(a, b, buffer, a_row, a_across, a_along, b_column, b_across, b_along
                 totals[i, j, 2],
                 totals[i, j, 3],
             )
-            totals[i, j, 0] = done[0]
-            totals[i, j, 1] = done[1]
-            totals[i, j, 2] = done[2]
-            totals[i, j, 3] = done[3]
+            keep(totals, i, j, done)
+
+
+@jit(device=True)
+def pair(tiles, buffer, place, along):
+    """Two neighbours along the depth as bfloat16."""
+    other = np.uint32(place + along)
+    return intrinsics.pack_bfloat16(tiles[buffer, place], tiles[buffer, other])
+
+
+@jit(device=True)
+def keep(totals, i, j, fragment):
+    """Write what a thread has of a fragment."""
+    totals[i, j, 0] = fragment[0]
+    totals[i, j, 1] = fragment[1]
+    totals[i, j, 2] = fragment[2]
+    totals[i, j, 3] = fragment[3]
 
 
 @factory
 def matmul(multiply: Any, finish: Any) -> Any:
     """Fragments for each warp; multiply: tf32 or bfloat16."""
+
+    @jit(device=True)
+    def write(out, bias, z, row, first, totals, j):
+        """Finish and write what a thread has of the fragments below each other."""
+        for right in range(2):
+            column = first + 8 * j + right
+            if column < out.shape[2]:
+                extra = bias_of(bias, column, np.float32(0))
+                for i in range(DOWN):
+                    for down in range(2):
+                        place = row + 16 * i + 8 * down
+                        if place < out.shape[1]:
+                            total = totals[i, j, 2 * down + right] + extra
+                            out[z, place, column] = finish(total)
 
     @jit
     def fragment_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
@@ -151,13 +174,13 @@ def matmul(multiply: Any, finish: Any) -> Any:
         group = cuda.threadIdx.x % 32 // 4
         a_row = warp // 4 * (16 * DOWN) + group
         b_column = warp % 4 * (8 * ALONG) + group
-        batch, m, n = out.shape
+        batch = out.shape[0]
         depth = a.shape[1] if a_swapped else a.shape[2]
         a_deep = not a_swapped
-        a_across = DEEP_LINE if a_deep else 1
-        a_along = 1 if a_deep else WIDE_LINE
-        b_across = DEEP_LINE if b_swapped else 1
-        b_along = 1 if b_swapped else WIDE_LINE
+        a_across = np.uint32(DEEP_LINE if a_deep else 1)
+        a_along = np.uint32(1 if a_deep else WIDE_LINE)
+        b_across = np.uint32(DEEP_LINE if b_swapped else 1)
+        b_along = np.uint32(1 if b_swapped else WIDE_LINE)
         z, first_row, first_column = tile_of_block(out, SIDE)
         a_z = at(z, batch, a.shape[0], a_inner)
         b_z = at(z, batch, b.shape[0], b_inner)
@@ -190,16 +213,12 @@ def matmul(multiply: Any, finish: Any) -> Any:
             )
             cuda.syncthreads()
             buffer = 1 - buffer
-        for j in range(ALONG):
-            for right in range(2):
-                column = first_column + b_column - group + 8 * j + cuda.threadIdx.x % 4 * 2 + right
-                if column < n:
-                    extra = bias_of(bias, column, np.float32(0))
-                    for i in range(DOWN):
-                        for below in range(2):
-                            row = first_row + a_row + 16 * i + 8 * below
-                            if row < m:
-                                total = totals[i, j, 2 * below + right] + extra
-                                out[z, row, column] = finish(total)
+        row = first_row + a_row
+        column = first_column + b_column - group + cuda.threadIdx.x % 4 * 2
+        # No loop: one so long is not unrolled, and registers cannot be counted through.
+        write(out, bias, z, row, column, totals, 0)
+        write(out, bias, z, row, column, totals, 1)
+        write(out, bias, z, row, column, totals, 2)
+        write(out, bias, z, row, column, totals, 3)
 
     return fragment_kernel
