@@ -36,13 +36,14 @@ LAYERS = {
         ("__init__",),
     ),
     "cudagrad": (
-        ("emulator", "allocator", "signatures", "dlpack"),
+        ("emulator", "allocator", "signatures", "dlpack", "ptx"),
         ("checker",),
         ("launches", "executors"),
         ("device",),
         ("memory",),
         ("kernels",),
         ("compile",),
+        ("precision",),
         ("arrays", "random", "dtypes", "arguments"),
         ("flat",),
         ("engine", "function", "indexing"),
@@ -74,8 +75,8 @@ OUTSIDE = {
     "minigrad": {"numpy": [""], "safetensors": ["serialization"]},
     "cudagrad": {
         "numpy": [""],
-        "numba": ["device", "emulator", "checker"],
-        "llvmlite": ["emulator"],
+        "numba": ["device", "emulator", "checker", "ptx"],
+        "llvmlite": ["emulator", "ptx"],
         "pytest": ["checker.plugin"],
         "safetensors": ["serialization"],
         "torch": ["gpu.rivals"],  # which is imported only where torch is, to be measured

@@ -29,6 +29,7 @@ from .memory import (
     reset_peak_memory_stats,
     set_per_process_memory_fraction,
 )
+from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
 from .streams import Event, Stream, current_stream, default_stream, stream, synchronize
@@ -47,6 +48,7 @@ __all__ = [
     "device",
     "empty_cache",
     "from_dlpack",
+    "get_float32_matmul_precision",
     "get_rng_state",
     "gpt",
     "graph",
@@ -65,6 +67,7 @@ __all__ = [
     "optim",
     "reset_peak_memory_stats",
     "save",
+    "set_float32_matmul_precision",
     "set_per_process_memory_fraction",
     "set_rng_state",
     "stream",

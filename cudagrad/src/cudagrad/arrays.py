@@ -21,6 +21,7 @@ from .kernels import functions as f
 from .kernels import gather, map, reduction, scan, softmax
 from .kernels import matmul as products
 from .kernels import sort as sorting
+from .precision import FORMATS, get_float32_matmul_precision
 
 INT = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
@@ -363,14 +364,20 @@ def matmul(
     m, n = a.shape[-1 if a_swapped else -2], b.shape[-2 if b_swapped else -1]
     out = empty((*batch, m, n), a.dtype)
     if out.size:
-        bias = empty((0,), a.dtype) if bias is None else bias
         count = math.prod(batch)
-        grid = (-(-m // TILE) * -(-n // TILE), min(count, 65535))
-        kernel = products.matmul(a.dtype.type)
+        precision = FORMATS[get_float32_matmul_precision()]
+        rung = products.choose(out.dtype, count, m, n, precision)
         a, a_inner = batched(a, batch)
         b, b_inner = batched(b, batch)
-        kernel[grid, (TILE, TILE)](
-            a, a_inner, a_swapped, b, b_inner, b_swapped, bias, reshape(out, (count, m, n))
+        rung.launch(
+            a,
+            b,
+            reshape(out, (count, m, n)),
+            bias=bias,
+            a_inner=a_inner,
+            a_swapped=a_swapped,
+            b_inner=b_inner,
+            b_swapped=b_swapped,
         )
     return out
 

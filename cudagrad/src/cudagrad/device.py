@@ -119,6 +119,8 @@ def _executor() -> Any:
 
 executor = _executor()
 allocator = Allocator(executor)
+# What kernels say beyond `cuda`: single instructions of a GPU, and their twins on the emulator.
+intrinsics: Any = importlib.import_module(f"{__package__}.ptx") if _cuda else emulator.intrinsics
 
 # Threads of a one-dimensional block, and along each side of a two-dimensional one. The emulator's
 # are small, so that small arrays need many blocks, as large ones do on a GPU.
@@ -142,6 +144,20 @@ def describe() -> str:
 
 def _version() -> str:
     return metadata.version("numba-cuda")
+
+
+def has(capability: tuple[int, int]) -> bool:
+    """Whether kernels may use what GPUs of this compute capability can do; the emulator can all."""
+    return EXECUTOR != "gpu" or _cuda.get_current_device().compute_capability >= capability
+
+
+@functools.cache
+def processors() -> float:
+    """How many blocks the GPU computes side by side at least.
+
+    The emulator computes one, but is quickest with small blocks, of which any number is too few.
+    """
+    return _cuda.get_current_device().MULTIPROCESSOR_COUNT if EXECUTOR == "gpu" else math.inf
 
 
 def jit(function: Any = None, *, device: bool = False) -> Any:

@@ -23,6 +23,7 @@ from numba.core import types
 
 from ..emulator.names import cuda
 from ..emulator.source import DeviceFunction, Source
+from ..emulator.wide import Access
 from .names import CUDA, MATH, cast, dtype_of
 
 BARRIERS = ("syncthreads", "syncthreads_count", "syncthreads_and", "syncthreads_or")
@@ -88,7 +89,7 @@ class Program:
         if source.function in self._made:
             return self._made[source.function]
         namespace: dict[str, Any] = {"_cast": cast, "_file": source.file}
-        definition = Rewriter(self, source).visit(copied(source.definition))
+        definition = Rewriter(self, source, namespace).visit(copied(source.definition))
         definition.decorator_list = []
         module = ast.fix_missing_locations(ast.Module([definition], []))
         names = {**source.function.__globals__, **source.closure}
@@ -107,15 +108,14 @@ class Program:
             return MATH
         if isinstance(value, types.Number | types.Boolean):
             return dtype_of(value).type
-        callee = self.callee(value)
-        return value if callee is None else self.checked(callee)
+        return value
 
 
 class Rewriter(ast.NodeTransformer):
     """Rewrites one function."""
 
-    def __init__(self, program: Program, source: Source) -> None:
-        self.program, self.source = program, source
+    def __init__(self, program: Program, source: Source, namespace: dict[str, Any]) -> None:
+        self.program, self.source, self.namespace = program, source, namespace
         self.target = "shared"
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
@@ -140,9 +140,21 @@ class Rewriter(ast.NodeTransformer):
         if is_integer_type(value) and not path and len(node.args) == 1:
             name = ast.Name("_cast", ast.Load())
             return ast.copy_location(ast.Call(name, [node.func, *node.args], []), node)
+        if isinstance(value, Access):
+            return self.calling(value.function.py_func, node)
         callee = self.program.callee(value)
-        if callee is not None and self.program.may_wait(callee):
-            return ast.copy_location(ast.YieldFrom(node), node)
+        if callee is None:
+            return node
+        made = self.calling(self.program.checked(callee), node)
+        return (
+            ast.copy_location(ast.YieldFrom(made), node) if self.program.may_wait(callee) else made
+        )
+
+    def calling(self, function: Callable[..., Any], node: ast.Call) -> ast.Call:
+        """The call, of this function."""
+        name = f"_function_{len(self.namespace)}"
+        self.namespace[name] = function
+        node.func = ast.copy_location(ast.Name(name, ast.Load()), node.func)
         return node
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..emulator import wide
 from .errors import RaceError, UninitializedError
 from .names import Thread, cast, now
 
@@ -227,8 +228,10 @@ def address(array: Array) -> int:
 
 
 def _where(depth: int) -> tuple[str, int]:
-    """The file and line of the kernel, so many calls up."""
+    """The file and line of the kernel, so many calls up, or more: of four accesses at once."""
     frame = sys._getframe(depth)
+    while frame.f_code.co_filename == wide.__file__ and frame.f_back is not None:
+        frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
 

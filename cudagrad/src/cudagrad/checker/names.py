@@ -70,13 +70,17 @@ now = Now()
 
 class Shared:
     @staticmethod
-    def array(shape: Any, dtype: Any, name: str = "shared", site: Any = None) -> Any:
+    def array(
+        shape: Any, dtype: Any, alignment: Any = None, name: str = "shared", site: Any = None
+    ) -> Any:
         return now.shared_array(shape, dtype_of(dtype), name, site)
 
 
 class Local:
     @staticmethod
-    def array(shape: Any, dtype: Any, name: str = "local", site: Any = None) -> Any:
+    def array(
+        shape: Any, dtype: Any, alignment: Any = None, name: str = "local", site: Any = None
+    ) -> Any:
         return now.local_array(shape, dtype_of(dtype), name)
 
 

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import device, kernels
+from ..kernels.matmul import TENSOR_CORES
 from ..signatures import type_of
 
 FILE = Path(__file__).with_name("launches.txt")
+NEEDS = {"matmul.tensor_core.": TENSOR_CORES}  # the compute capability, by how a name begins
 
 
 class Launch(NamedTuple):
@@ -80,11 +82,16 @@ def _part(name: str) -> Any:
 
 
 def _attribute(name: str) -> Any:
-    module, _, attribute = name.partition(".")
+    module, _, attribute = name.rpartition(".")
     try:
         return getattr(importlib.import_module(f"{kernels.__name__}.{module}"), attribute)
     except (ImportError, AttributeError):
         raise LookupError(f"there is no kernel {name}") from None
+
+
+def needs(name: str) -> tuple[int, int]:
+    """The compute capability that a kernel asks for."""
+    return next((most for start, most in NEEDS.items() if name.startswith(start)), (0, 0))
 
 
 def warm_up() -> None:
@@ -95,4 +102,5 @@ def warm_up() -> None:
     if device.EXECUTOR != "gpu":
         raise RuntimeError(f"nothing to warm up: {device.describe()}")
     for launch in launches():
-        find(launch.kernel).compile(f"void({launch.arguments})")
+        if device.has(needs(launch.kernel)):
+            find(launch.kernel).compile(f"void({launch.arguments})")

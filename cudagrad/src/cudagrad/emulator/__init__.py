@@ -5,6 +5,8 @@
     transform  rewrites a kernel in Python that numba can compile, as a module
     module     the text of that module
     runtime    what the compiled code calls: threads, checked indices, barriers
+    wide       accesses of 128 bits
+    intrinsics what single instructions do: tensor cores, rounding, copies on their way
     cache      modules and machine code on disk
     array      device memory, as the host sees it
     launch     `kernel[grid, block](...)`: finds the code, runs it, explains faults
@@ -14,12 +16,14 @@ a wrong number this emulator stops: an index out of bounds, threads that miss ea
 barrier. Memory that nobody has written holds NaN, or integers that nobody expects.
 """
 
+from . import intrinsics
 from .array import DeviceArray, empty
-from .errors import BarrierError, KernelError, UnsupportedError
+from .errors import AlignmentError, BarrierError, KernelError, UnsupportedError
 from .launch import generators, jit, order
 from .names import cuda
 
 __all__ = [
+    "AlignmentError",
     "BarrierError",
     "DeviceArray",
     "KernelError",
@@ -27,6 +31,7 @@ __all__ = [
     "cuda",
     "empty",
     "generators",
+    "intrinsics",
     "jit",
     "order",
 ]

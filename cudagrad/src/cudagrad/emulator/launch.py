@@ -13,7 +13,7 @@ import numpy as np
 
 from . import cache, runtime
 from .array import DeviceArray
-from .errors import BarrierError, KernelError
+from .errors import AlignmentError, BarrierError, KernelError
 from .forms import Form, form_of
 from .source import DeviceFunction
 from .transform import Translation, translate
@@ -80,7 +80,7 @@ class Kernel:
     @functools.cached_property
     def shared(self) -> list[np.ndarray[Any, Any]]:
         """The memory that blocks share, used by one block after the other."""
-        arrays = [np.empty(array.shape, array.dtype) for array in self.translation.shared]
+        arrays = [_placed(*array[1:]) for array in self.translation.shared]
         size = sum(array.nbytes for array in arrays)
         if size > MAX_SHARED:
             raise KernelError(f"{self}: {size} bytes of shared memory; a block has {MAX_SHARED}")
@@ -140,6 +140,8 @@ class Launcher:
             together = launch(*plain, *kernel.shared, self.dims, _record)
         except IndexError as error:
             raise IndexError(self._explain(error)) from None
+        except AlignmentError as error:
+            raise AlignmentError(self._explain(error)) from None
         except LookupError:
             raise KernelError(self._lane()) from None
         except Exception as error:
@@ -148,13 +150,15 @@ class Launcher:
         if not together:
             raise BarrierError(self._barriers())
 
-    def _explain(self, error: IndexError) -> str:
-        """Where an index was out of bounds, and whose."""
+    def _explain(self, error: IndexError | AlignmentError) -> str:
+        """Where an index was out of bounds, or an access misplaced, and whose."""
         place, axis, index, size, block, thread = _record[: runtime.THREAD + 1].tolist()
         where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
         if not place:
             return f"{self.kernel}: {error}; {where}"
         text = self.kernel.translation.places[place - 1]
+        if isinstance(error, AlignmentError):
+            return f"{self.kernel}: {text}: {error}, not at element {index}; {where}"
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
 
     def _lane(self) -> str:
@@ -180,6 +184,14 @@ class Launcher:
     def _coordinates(self, start: int, i: int) -> tuple[int, int, int]:
         x, y = self.dims[start : start + 2].tolist()
         return i % x, i // x % y, i // (x * y)
+
+
+def _placed(shape: tuple[int, ...], dtype: np.dtype[Any], alignment: int) -> np.ndarray[Any, Any]:
+    """Memory at a multiple of alignment, and of no more: who needs more must say so."""
+    size = math.prod(shape) * dtype.itemsize
+    spare = np.empty(size + 3 * alignment, np.uint8)
+    start = -spare.ctypes.data % (2 * alignment) + alignment
+    return spare[start : start + size].view(dtype).reshape(shape)
 
 
 def _sizes(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:

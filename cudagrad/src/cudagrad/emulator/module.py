@@ -32,6 +32,7 @@ class Shared(NamedTuple):
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    alignment: int
 
 
 class Module:
@@ -44,9 +45,8 @@ class Module:
         self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        self._lines.append("from cudagrad.emulator import loops as _loops")
-        self._lines.append("from cudagrad.emulator import runtime as _runtime")
-        self._lines.append("from cudagrad.emulator import warps as _warps")
+        for name in ("loops", "runtime", "warps", "wide"):
+            self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._count = 0
 
     def fresh(self, name: str) -> str:
@@ -66,11 +66,9 @@ class Module:
             self._lines.append(f"{self._constants[text]} = {text}")
         return ast.Name(self._constants[text], ast.Load())
 
-    def shared_array(self, key: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ast.expr:
+    def shared_array(self, key: Any, shared: Shared) -> ast.expr:
         """The parameter that stands for a shared array: the same for the same key."""
-        if key not in self.shared:
-            self.shared[key] = Shared(self.fresh("shared"), shape, dtype)
-        return ast.Name(self.shared[key].name, ast.Load())
+        return ast.Name(self.shared.setdefault(key, shared).name, ast.Load())
 
     def define(self, name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> None:
         """Add a device function."""

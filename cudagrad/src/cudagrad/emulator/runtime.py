@@ -106,7 +106,7 @@ def gridsize3(thread):
 # Memory
 
 
-def _note(context, builder, record, slot, value):
+def note_down(context, builder, record, slot, value):
     """Write a number into a slot of the record, an address."""
     slots = builder.inttoptr(record, value.type.as_pointer())
     builder.store(value, builder.gep(slots, [context.get_constant(types.int64, slot)]))
@@ -117,7 +117,7 @@ def note(typing_context, record, slot, value):
     """Write a number into a slot, which is a constant, of the record, an address."""
 
     def generate(context, builder, signature, args):
-        _note(context, builder, args[0], slot.literal_value, args[2])
+        note_down(context, builder, args[0], slot.literal_value, args[2])
         return context.get_dummy_value()
 
     if not isinstance(slot, types.IntegerLiteral):
@@ -137,7 +137,7 @@ def _check(context, builder, array, value, kinds, parts, place, record):
             for slot, found in zip(
                 (PLACE, AXIS, INDEX, SIZE), (place, number, position, size), strict=True
             ):
-                _note(context, builder, record, slot, found)
+                note_down(context, builder, record, slot, found)
             context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
 
 

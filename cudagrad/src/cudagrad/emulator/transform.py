@@ -22,6 +22,7 @@ from .module import Module, Place, Shared, literal
 from .names import cuda
 from .source import DeviceFunction, Names, Source
 from .warps import WARP
+from .wide import Access
 
 COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
 GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
@@ -249,10 +250,21 @@ class Rewriter(ast.NodeVisitor):
 
     # Calls
 
+    def access(self, access: Access, node: ast.Call) -> ast.expr:
+        """One or two accesses of 128 bits, whose places are checked as those of an index are."""
+        arguments = [self.visit(argument) for argument in node.args]
+        for array, index in access.spots:
+            place, record = self.module.place(self.source.file, node), parse("_thread.record")
+            inside = call("_wide.within", arguments[array], arguments[index], place, record)
+            arguments[index] = inside
+        return call(f"_wide.{access.function.__name__}", *arguments)
+
     def visit_Call(self, node: ast.Call) -> ast.expr:
         value, path = self.source.resolve(node.func) or (None, ())
         if value is cuda:
             return self.cuda_call(path, node)
+        if isinstance(value, Access):
+            return self.access(value, node)
         if isinstance(value, DeviceFunction):
             if calls(value.source, SHARED, *WAITING):
                 return self.written_out(value, node)
@@ -268,8 +280,10 @@ class Rewriter(ast.NodeVisitor):
                 self.refuse(node, "a grid has 1, 2 or 3 dimensions")
             return parse(f"_runtime.{GRIDS[path]}{ndim}(_thread)")
         if path in (SHARED, LOCAL):
-            shape, dtype = map(self.static, self.bind(("shape", "dtype"), node))
-            return self.new_array(path, shape, dtype, node)
+            more = ("alignment",) if len(node.args) + len(node.keywords) > 2 else ()
+            parameters = ("shape", "dtype", *more)
+            shape, dtype, *alignment = map(self.static, self.bind(parameters, node))
+            return self.new_array(path, shape, dtype, *alignment, node=node)
         if path in ATOMICS:
             array, index, value = map(self.visit, self.bind(("array", "index", "value"), node))
             index = self.checked(array, index, node)
@@ -310,14 +324,17 @@ class Rewriter(ast.NodeVisitor):
         if not isinstance(known, int | np.integer) or int(known) & ALL_LANES != ALL_LANES:
             self.refuse(mask, "a warp waits for all of its lanes on the emulator: mask 0xFFFFFFFF")
 
-    def new_array(self, path: Names, shape: Any, dtype: Any, node: ast.Call) -> ast.expr:
+    def new_array(
+        self, path: Names, shape: Any, dtype: Any, alignment: int = 8, *, node: ast.Call
+    ) -> ast.expr:
         """An array that the threads of a block share, or that one thread has."""
         shape = shape if isinstance(shape, tuple) else (shape,)
         if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
             self.refuse(node, f"a shape of positive constants is needed here, not {shape}")
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
         if path == SHARED:
-            return self.module.shared_array((self.source.function, node), shape, dtype)
+            shared = Shared(self.fresh("shared").id, shape, dtype, alignment)
+            return self.module.shared_array((self.source.function, node), shared)
         return parse(f"_runtime.wiped(_numpy.empty({shape}, {literal(dtype.type)}))")
 
     def bind(self, parameters: Sequence[str], node: ast.Call) -> list[ast.expr]:

@@ -57,7 +57,7 @@ class Ceilings:
         if precision == "float32":
             runs["cudagrad"] = lambda: ops.matmul(x, x)
         for rung in getattr(products, "LADDER", ()):
-            if rung.precision == precision and device.has(rung.capability):  # type: ignore[attr-defined]
+            if rung.precision == precision and device.has(rung.capability):
                 runs[rung.name] = of_rung(rung, x.data, x.data)
         if self.torch is not None:
             y = self.torch.tensor(data)
