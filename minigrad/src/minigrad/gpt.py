@@ -99,10 +99,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         B, T, C = x.shape
-        q, k, v = (
-            ops.transpose(ops.view(part, (B, T, self.n_head, C // self.n_head)), 1, 2)
-            for part in ops.split(self.c_attn(x), C, dim=2)
-        )  # (B, H, T, D)
+        qkv = ops.view(self.c_attn(x), (B, T, 3, self.n_head, C // self.n_head))
+        q, k, v = ops.unbind(ops.permute(qkv, (2, 0, 3, 1, 4)))  # (B, H, T, D)
         past = 0 if cache is None else cache.length
         if cache is not None:
             k, v = cache.extend(self, k, v)  # (B, H, past + T, D)

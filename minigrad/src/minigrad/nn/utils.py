@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 from .. import ops
 from ..engine import Tensor
+from ..rows import blocks
 
 
+@np.errstate(all="ignore")
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -27,15 +32,15 @@ def clip_grad_norm_(
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
     grads = _gradients(parameters)
-    norms = [_norm(grad, norm_type) for grad in grads if grad.numel()]
-    total = _norm(ops.stack(norms), norm_type) if norms else ops.zeros(())
-    if error_if_nonfinite and not math.isfinite(total.item()):
+    norms = [_norm(grad.data, norm_type) for grad in grads if grad.numel()]
+    total = np.asarray(_norm(np.array(norms), norm_type) if norms else np.float32(0))
+    if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
-    scale = ops.div(ops.full_like(total, max_norm), ops.add(total, 1e-6))
-    scale = ops.clamp(scale, max=1.0)
-    for grad in grads:
-        grad.data = ops.mul(grad, scale).data
-    return total
+    scale = np.minimum(max_norm / (total + 1e-6), 1)
+    if scale != 1:
+        for grad in grads:
+            grad.data *= scale.astype(grad.dtype)
+    return Tensor(total)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -49,9 +54,12 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [parameter.grad for parameter in every if parameter.grad is not None]
 
 
-def _norm(x: Tensor, p: float) -> Tensor:
-    """The p-norm of all elements, as of one vector."""
+def _norm(x: Any, p: float) -> Any:
+    """The p-norm of all elements, as of one vector, in the dtype of x."""
     if p == 2:
-        return ops.sqrt(ops.sum(ops.square(x)))
-    size = ops.abs(x)
-    return ops.amax(size) if p == math.inf else ops.pow(ops.sum(ops.pow(size, p)), 1 / p)
+        flat = x.reshape(-1)
+        # A block at a time: over a long vector BLAS would add small squares to a large sum.
+        squares = math.fsum(flat[block] @ flat[block] for block in blocks(flat.size))
+        return x.dtype.type(math.sqrt(squares))
+    size = np.abs(x)
+    return size.max() if p == math.inf else (size**p).sum() ** (1 / p)

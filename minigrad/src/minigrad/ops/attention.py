@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arguments import broadcast, broadcast_shapes, floats, probability, same
 from ..engine import Operand, Output, op
+from ..rows import sum_of_rows
 from .regularization import keep_mask
 
 
@@ -51,38 +52,75 @@ def scaled_dot_product_attention(
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
 
-    scores = scale * (query @ key.swapaxes(-1, -2))  # (..., L, S)
+    # Down the columns, a query to each, because sums and maxima go faster down than across.
+    scaled = query * query.dtype.type(scale)
+    scores = key @ _swap(scaled)  # (..., S, L)
     if is_causal:
-        attn_mask = np.tril(np.ones(scores.shape[-2:], np.bool_))
+        attn_mask = np.tri(*_swap(scores).shape[-2:], dtype=np.bool_)
     if attn_mask is not None:
         same(name, attn_mask)
-        if broadcast(name, scores, attn_mask) != scores.shape:
-            raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {scores.shape}")
+        if broadcast(name, _swap(scores), attn_mask) != _swap(scores).shape:
+            raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {_swap(scores).shape}")
         if attn_mask.dtype == np.bool_:
-            scores = np.where(attn_mask, scores, scores.dtype.type(-np.inf))
+            np.copyto(_swap(scores), -np.inf, where=~attn_mask)
         else:
             floats(name, query, attn_mask)
-            scores = scores + attn_mask
+            scores += _swap(np.atleast_2d(attn_mask))
 
-    top = scores.max(axis=-1, keepdims=True, initial=-np.inf)
-    p = np.exp(scores - np.where(top == -np.inf, 0, top))  # a row of -inf becomes a row of 0
-    total = p.sum(axis=-1, keepdims=True)
-    p /= np.where(total == 0, 1, total)
-    keep = keep_mask(p, dropout_p) if dropout_p else None
+    p = _softmax_of_columns(scores)
+    keep = _swap(keep_mask(_swap(p), dropout_p)) if dropout_p else None
     weights = p if keep is None else p * keep
 
     def pullback(dout):
-        dweights = dout @ value.swapaxes(-1, -2)  # (..., L, S)
-        dp = dweights if keep is None else dweights * keep
-        dscores = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
-        dquery = scale * (dscores @ key)
-        dkey = scale * (dscores.swapaxes(-1, -2) @ query)
-        dvalue = weights.swapaxes(-1, -2) @ dout
+        dp = value @ _swap(dout)  # (..., S, L)
+        if keep is not None:
+            dp *= keep
+        dp -= sum_of_rows(dp * p)[..., None, :]
+        dscores = np.multiply(dp, p, out=dp)
+        dquery = _product_like(query, _swap(dscores), key)
+        dquery *= query.dtype.type(scale)
+        dkey = _product_like(key, dscores, scaled)
+        dvalue = _product_like(value, weights, dout)
         if enable_gqa:
             dkey, dvalue = _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value)
-        return dquery, dkey, dvalue, dscores
+        return dquery, dkey, dvalue, _swap(dscores)
 
-    return weights @ value, pullback
+    return _product_like(query, _swap(weights), value), pullback
+
+
+def _softmax_of_columns(scores: Any) -> Any:
+    """softmax over dim -2, in place; a column of nothing but -inf becomes one of 0."""
+    top = _max_of_columns(scores)
+    scores -= np.where(top == -np.inf, 0, top)
+    p = np.exp(scores, out=scores)
+    total = sum_of_rows(p)[..., None, :]
+    p /= np.where(total == 0, 1, total)
+    return p
+
+
+def _max_of_columns(x: Any) -> Any:
+    """(..., S, L) -> (..., 1, L), by halves, which NumPy compares faster than row by row."""
+    if x.shape[-1] == 1 or not x.size:
+        return x.max(axis=-2, keepdims=True, initial=-np.inf)
+    while (rows := x.shape[-2]) > 1:
+        half = rows // 2
+        top = np.maximum(x[..., :half, :], x[..., half : 2 * half, :])
+        if rows % 2:
+            np.maximum(top[..., :1, :], x[..., -1:, :], out=top[..., :1, :])
+        x = top
+    return x
+
+
+def _product_like(like: Any, left: Any, right: Any) -> Any:
+    """left @ right, in memory in the order of like: heads that were dims of one stay together."""
+    shape = (*left.shape[:-1], right.shape[-1])
+    if like.shape != shape or right.shape[:-2] != shape[:-2]:
+        return left @ right
+    return np.matmul(left, right, out=np.empty_like(like))
+
+
+def _swap(matrix: Any) -> Any:
+    return matrix.swapaxes(-1, -2)
 
 
 def _queries_per_head(query: Any, shared: Any) -> int:

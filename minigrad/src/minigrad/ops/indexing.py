@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import axis, broadcast_shapes, fitting, indices, same
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output, Part, op
 
 
 @op
@@ -29,13 +29,7 @@ def getitem(x: Operand, index: Any) -> Output:
     taken = x[basic]
     _require_fitting_masks(taken.shape, arrays)
     if not any(isinstance(item, np.ndarray) for item in items):
-
-        def pullback(dout):
-            dx = np.zeros_like(x)
-            dx[basic] = dout
-            return dx
-
-        return taken, pullback
+        return taken, lambda dout: Part(basic, dout)
 
     def pullback_of_arrays(dout):
         return collected(dout, np.arange(x.size).reshape(x.shape)[basic][arrays], x.shape)
