@@ -356,7 +356,7 @@ def _operand(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.data
     if isinstance(value, tuple):
-        return tuple(map(_operand, value))
+        return tuple([part if type(part) is int else _operand(part) for part in value])
     return value.copy() if isinstance(value, np.ndarray) else value
 
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from .. import ops
 from ..engine import Tensor
-from ..rows import blocks
+from ..rows import BLOCK, blocks
+
+Array = np.ndarray[Any, Any]
 
 
 @np.errstate(all="ignore")
@@ -32,8 +34,7 @@ def clip_grad_norm_(
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
     grads = _gradients(parameters)
-    norms = [_norm(grad.data, norm_type) for grad in grads if grad.numel()]
-    total = np.asarray(_norm(np.array(norms), norm_type) if norms else np.float32(0))
+    total = np.asarray(_norm([grad.data for grad in grads if grad.numel()], norm_type))
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
     scale = np.minimum(max_norm / (total + 1e-6), 1)
@@ -54,12 +55,23 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [parameter.grad for parameter in every if parameter.grad is not None]
 
 
-def _norm(x: Any, p: float) -> Any:
-    """The p-norm of all elements, as of one vector, in the dtype of x."""
+def _norm(arrays: list[Array], p: float) -> Any:
+    """The p-norm of all elements of arrays, as of one vector, in their dtype."""
+    if not arrays:
+        return np.float32(0)
+    dtype = np.result_type(*{array.dtype for array in arrays})
     if p == 2:
-        flat = x.reshape(-1)
-        # A block at a time: over a long vector BLAS would add small squares to a large sum.
-        squares = math.fsum(flat[block] @ flat[block] for block in blocks(flat.size))
-        return x.dtype.type(math.sqrt(squares))
-    size = np.abs(x)
-    return size.max() if p == math.inf else (size**p).sum() ** (1 / p)
+        flat = [array.reshape(-1) for array in arrays]
+        short = [vector for vector in flat if vector.size < BLOCK]
+        long = [vector for vector in flat if vector.size >= BLOCK]
+        # A block at a time: along a vector BLAS adds small squares to what has become a large sum.
+        squares = [
+            float(vector[block] @ vector[block])
+            for vector in (*(([np.concatenate(short)]) if short else ()), *long)
+            for block in blocks(vector.size)
+        ]
+        return dtype.type(math.sqrt(math.fsum(squares)))
+    sizes = [np.abs(array) for array in arrays]
+    if p == math.inf:
+        return np.max([size.max() for size in sizes])
+    return np.sum([(size**p).sum() for size in sizes]) ** (1 / p)

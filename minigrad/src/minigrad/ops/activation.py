@@ -11,7 +11,7 @@ from .. import special
 from ..arguments import axis, fitting, floats, number, option, refuse_bool
 from ..dtypes import floating
 from ..engine import Operand, Output, op
-from ..rows import blocks
+from ..rows import BLOCK, blocks
 from .elementwise import masked
 
 SCALE, CUBIC = math.sqrt(2 / math.pi), 0.044715  # of gelu's tanh
@@ -176,15 +176,17 @@ def _gelu_tanh_back(dout: Any, x: Any, t: Any) -> Any:
     """dout (1 + t) (1 + x (1 - t) SCALE (1 + 3 CUBIC x²)) / 2, a block at a time."""
     douts, numbers, tanhs = dout.reshape(-1), x.reshape(-1), t.reshape(-1)
     dx = np.empty_like(numbers)
+    spare = np.empty_like(numbers[: BLOCK])
     for block in blocks(numbers.size):
         u, v, slope = numbers[block], tanhs[block], dx[block]
+        factor = spare[: u.size]
         np.multiply(u, u, out=slope)
         slope *= 1.5 * SCALE * CUBIC
         slope += 0.5 * SCALE
         slope *= u
-        slope *= 1 - v
+        slope *= np.subtract(1, v, out=factor)
         slope += 0.5
-        slope *= 1 + v
+        slope *= np.add(1, v, out=factor)
         slope *= douts[block]
     return dx.reshape(x.shape)
 

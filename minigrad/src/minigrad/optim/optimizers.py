@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Tensor, unwrap
-from ..rows import blocks
+from ..rows import BLOCK, blocks
 from ._joined import Joined
 
 Array = np.ndarray[Any, Any]
@@ -326,23 +326,26 @@ class Adam(Optimizer):
             state[name] = _known(state, name, data)
         moved = np.empty(data.shape, data.dtype)
         arrays = [a.reshape(-1) for a in (data, grad, moved, *(state[name] for name in names))]
+        spare = np.empty(min(data.size, BLOCK), data.dtype)
         for block in blocks(data.size):
             x, g, out, mean, square, *largest = (array[block] for array in arrays)
-            difference = g - mean
-            difference *= 1 - beta1
-            mean += difference
+            part = spare[: x.size]
+            np.subtract(g, mean, out=part)
+            part *= 1 - beta1
+            mean += part
+            np.multiply(1 - beta2, g, out=part)
+            part *= g
             square *= beta2
-            squared = np.multiply(1 - beta2, g, out=difference)
-            squared *= g
-            square += squared
+            square += part
             if largest:
                 square = np.maximum(*largest, square, out=largest[0])
-            size = np.sqrt(square, out=difference)
+            size = np.sqrt(square, out=part)
             size /= root
             size += group["eps"]
-            np.multiply(rate, mean, out=out)
-            out /= size
-            np.subtract(x * (1 - lr * decay) if decoupled else x, out, out=out)
+            np.multiply(x, 1 - lr * decay if decoupled else 1, out=out)
+            towards = np.divide(mean, size, out=part)
+            towards *= rate
+            out -= towards
         return moved
 
 
