@@ -18,6 +18,7 @@ from . import nn, ops, pretrained
 from .arguments import indices, number, option, whole
 from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
+from .ops.attention import self_attention
 from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
@@ -79,14 +80,35 @@ class KVCache:
     def __init__(self) -> None:
         self.length = 0
         self._seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._room: dict[nn.Module, Any] = {}  # arrays (2, B, H, room, D) of which _seen is a part
 
     def extend(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append a layer's k and v, (B, H, T, D), and return all it has: (B, H, S, D)."""
-        if layer in self._seen:
-            old_k, old_v = self._seen[layer]
-            k, v = ops.cat([old_k, k], 2), ops.cat([old_v, v], 2)
+        seen = self._seen.get(layer)
+        if k.requires_grad or v.requires_grad:
+            self._room.pop(layer, None)
+            if seen is not None:
+                k, v = ops.cat([seen[0], k], 2), ops.cat([seen[1], v], 2)
+        else:
+            k, v = self._written(layer, k, v)
         self._seen[layer] = k, v
         return k, v
+
+    def _written(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """What cat makes of them, when nothing is recorded, without a copy of all for each token."""
+        past = self._seen[layer][0].shape[2] if layer in self._seen else 0
+        B, H, T, D = k.shape
+        room = self._room.get(layer)
+        if room is None or room.shape[3] < past + T:
+            room = np.empty((2, B, H, 2 * (past + T), D), k.dtype)
+            if past:
+                room[:, :, :, :past] = [seen.data for seen in self._seen[layer]]
+            self._room[layer] = room
+        if room.shape[1:3] != (B, H):
+            raise ValueError(f"KVCache: keys {k.shape} after {self._seen[layer][0].shape}")
+        room[0, :, :, past : past + T], room[1, :, :, past : past + T] = k.data, v.data
+        whole = room[:, :, :, : past + T]
+        return Tensor(whole[0]), Tensor(whole[1])
 
 
 class Attention(nn.Module):
@@ -99,17 +121,24 @@ class Attention(nn.Module):
         self.resid_dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
-        B, T, C = x.shape
-        qkv = ops.view(self.c_attn(x), (B, T, 3, self.n_head, C // self.n_head))
-        q, k, v = ops.unbind(ops.permute(qkv, (2, 0, 3, 1, 4)))  # (B, H, T, D)
-        past = 0 if cache is None else cache.length
-        if cache is not None:
-            k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
-        mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if past and T > 1 else None
-        dropout_p = self.dropout if self.training else 0.0
-        y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=not past)
-        y = ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
+        qkv = self.c_attn(x)  # (B, T, 3 C)
+        if cache is None:
+            y = self_attention(qkv, self.n_head, self.dropout if self.training else 0.0)
+        else:
+            y = self._after(qkv, cache)
         return self.resid_dropout(self.c_proj(y))
+
+    def _after(self, qkv: Tensor, cache: KVCache) -> Tensor:
+        """The attention of tokens that come after those in a cache, which takes them in."""
+        B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        heads = ops.view(qkv, (B, T, 3, self.n_head, C // self.n_head))
+        heads = ops.permute(heads, (2, 0, 3, 1, 4))  # (3, B, H, T, D)
+        past = cache.length
+        k, v = cache.extend(self, heads[1], heads[2])  # (B, H, past + T, D)
+        mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if T > 1 else None
+        dropout_p = self.dropout if self.training else 0.0
+        y = ops.scaled_dot_product_attention(heads[0], k, v, mask, dropout_p)
+        return ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
 
 
 class MLP(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..arguments import broadcast, broadcast_shapes, floats, probability, same
 from ..engine import Operand, Output, op
 from ..rows import sum_of_rows
 from .regularization import keep_mask
+
+LOWEST = {np.dtype(kind): np.finfo(kind).min for kind in (np.float32, np.float64)}
 
 
 @op
@@ -52,49 +55,99 @@ def scaled_dot_product_attention(
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
 
-    # Down the columns, a query to each, because sums and maxima go faster down than across.
-    scaled = query * query.dtype.type(scale)
-    scores = key @ _swap(scaled)  # (..., S, L)
+    hidden, added = None, None  # of the scores, whose columns are queries
+    batch = broadcast_shapes(name, *(a.shape[:-2] for a in (query, key)))
+    shape = (*batch, query.shape[-2], key.shape[-2])  # (..., L, S)
     if is_causal:
-        attn_mask = np.tri(*_swap(scores).shape[-2:], dtype=np.bool_)
-    if attn_mask is not None:
+        hidden = _later(*shape[-2:])
+    elif attn_mask is not None:
         same(name, attn_mask)
-        if broadcast(name, _swap(scores), attn_mask) != _swap(scores).shape:
-            raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {_swap(scores).shape}")
+        if broadcast_shapes(name, shape, attn_mask.shape) != shape:
+            raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {shape}")
         if attn_mask.dtype == np.bool_:
-            np.copyto(_swap(scores), -np.inf, where=~attn_mask)
+            hidden = _swap(~np.atleast_2d(attn_mask))
         else:
             floats(name, query, attn_mask)
-            scores += _swap(np.atleast_2d(attn_mask))
+            added = _swap(np.atleast_2d(attn_mask))
+    out, back = _attend(query, key, value, hidden, added, dropout_p, scale)
 
+    def pullback(dout):
+        dquery, dkey, dvalue, dscores = back(dout)
+        if enable_gqa:
+            dkey, dvalue = _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value)
+        return dquery, dkey, dvalue, _swap(dscores)
+
+    return out, pullback
+
+
+@op
+def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
+    """scaled_dot_product_attention, causal, of the n_head heads of queries, keys and values.
+
+    They lie side by side: (B, T, 3 C) -> (B, T, C). One node where a GPT would have ten.
+    """
+    B, T, C = x.shape[0], x.shape[1], x.shape[2] // 3
+    heads = B, T, 3, n_head, C // n_head
+    query, key, value = x.reshape(heads).transpose(2, 0, 3, 1, 4)  # (B, H, T, D)
+    y = np.empty_like(x, shape=(B, T, n_head, C // n_head))
+    hidden = _later(T, T) if T > 1 else None
+    scale = 1 / math.sqrt(C // n_head)
+    _, back = _attend(query, key, value, hidden, None, dropout_p, scale, y.swapaxes(1, 2))
+
+    def pullback(dout):
+        dx = np.empty_like(x, shape=heads)
+        back(dout.reshape(y.shape).swapaxes(1, 2), *dx.transpose(2, 0, 3, 1, 4))
+        return dx.reshape(x.shape)
+
+    return y.reshape(B, T, C), pullback
+
+
+def _attend(
+    query: Any,
+    key: Any,
+    value: Any,
+    hidden: Any,
+    added: Any,
+    dropout_p: float,
+    scale: float,
+    out: Any = None,
+) -> Any:
+    """The attention, in out if it is given, and its pullback.
+
+    That takes dout, and arrays if the gradients of query, key and value are to be written to them;
+    it returns those, and the gradient of the scores.
+    """
+    # A query to each column, because sums and maxima go faster down columns than along rows.
+    scaled = query * query.dtype.type(scale)
+    scores = key @ _swap(scaled)  # (..., S, L)
+    if hidden is not None:
+        np.copyto(scores, -np.inf, where=hidden)
+    if added is not None:
+        scores += added
     p = _softmax_of_columns(scores)
     keep = _swap(keep_mask(_swap(p), dropout_p)) if dropout_p else None
     weights = p if keep is None else p * keep
 
-    def pullback(dout):
+    def pullback(dout, dquery=None, dkey=None, dvalue=None):
         dp = value @ _swap(dout)  # (..., S, L)
         if keep is not None:
             dp *= keep
         dp -= sum_of_rows(dp * p)[..., None, :]
         dscores = np.multiply(dp, p, out=dp)
-        dquery = _product_like(query, _swap(dscores), key)
+        dquery = np.matmul(_swap(dscores), key, out=dquery)
         dquery *= query.dtype.type(scale)
-        dkey = _product_like(key, dscores, scaled)
-        dvalue = _product_like(value, weights, dout)
-        if enable_gqa:
-            dkey, dvalue = _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value)
-        return dquery, dkey, dvalue, _swap(dscores)
+        dkey = np.matmul(dscores, scaled, out=dkey)
+        dvalue = np.matmul(weights, dout, out=dvalue)
+        return dquery, dkey, dvalue, dscores
 
-    return _product_like(query, _swap(weights), value), pullback
+    return np.matmul(_swap(weights), value, out=out), pullback
 
 
 def _softmax_of_columns(scores: Any) -> Any:
     """softmax over dim -2, in place; a column of nothing but -inf becomes one of 0."""
-    top = _max_of_columns(scores)
-    scores -= np.where(top == -np.inf, 0, top)
+    scores -= np.maximum(_max_of_columns(scores), LOWEST[scores.dtype])
     p = np.exp(scores, out=scores)
-    total = sum_of_rows(p)[..., None, :]
-    p /= np.where(total == 0, 1, total)
+    p /= np.maximum(sum_of_rows(p), 1)[..., None, :]  # 1 of the largest, and more: or nothing
     return p
 
 
@@ -111,12 +164,12 @@ def _max_of_columns(x: Any) -> Any:
     return x
 
 
-def _product_like(like: Any, left: Any, right: Any) -> Any:
-    """left @ right, in memory in the order of like: heads that were dims of one stay together."""
-    shape = (*left.shape[:-1], right.shape[-1])
-    if like.shape != shape or right.shape[:-2] != shape[:-2]:
-        return left @ right
-    return np.matmul(left, right, out=np.empty_like(like))
+@functools.lru_cache(maxsize=64)
+def _later(length: int, sources: int) -> Any:
+    """Which keys, in rows, come after each query and are hidden from it."""
+    later = ~np.tri(length, sources, dtype=np.bool_).T
+    later.flags.writeable = False
+    return later
 
 
 def _swap(matrix: Any) -> Any:

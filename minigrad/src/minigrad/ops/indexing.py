@@ -20,6 +20,8 @@ def getitem(x: Operand, index: Any) -> Output:
 
     Slices with a negative step are refused, as in torch.
     """
+    if isinstance(index, int) and not isinstance(index, bool) and x.ndim:  # the usual, in short
+        return x[index], lambda dout: Part(index, dout)
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
     items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
