@@ -14,6 +14,7 @@ from ..rows import sum_of_rows
 from .regularization import keep_mask
 
 LOWEST = {np.dtype(kind): np.finfo(kind).min for kind in (np.float32, np.float64)}
+QUERIES = 32  # of self_attention at a time
 
 
 @op
@@ -59,13 +60,13 @@ def scaled_dot_product_attention(
     batch = broadcast_shapes(name, *(a.shape[:-2] for a in (query, key)))
     shape = (*batch, query.shape[-2], key.shape[-2])  # (..., L, S)
     if is_causal:
-        hidden = _later(*shape[-2:])
+        hidden = ~np.tri(*shape[-2:], dtype=np.bool_).T
     elif attn_mask is not None:
         same(name, attn_mask)
         if broadcast_shapes(name, shape, attn_mask.shape) != shape:
             raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {shape}")
         if attn_mask.dtype == np.bool_:
-            hidden = _swap(~np.atleast_2d(attn_mask))
+            hidden = _swap(np.broadcast_to(~attn_mask, shape))
         else:
             floats(name, query, attn_mask)
             added = _swap(np.atleast_2d(attn_mask))
@@ -89,14 +90,28 @@ def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
     B, T, C = x.shape[0], x.shape[1], x.shape[2] // 3
     heads = B, T, 3, n_head, C // n_head
     query, key, value = x.reshape(heads).transpose(2, 0, 3, 1, 4)  # (B, H, T, D)
-    y = np.empty_like(x, shape=(B, T, n_head, C // n_head))
-    hidden = _later(T, T) if T > 1 else None
+    y = np.empty((B, T, n_head, C // n_head), x.dtype)
+    out = y.swapaxes(1, 2)  # (B, H, T, D)
     scale = 1 / math.sqrt(C // n_head)
-    _, back = _attend(query, key, value, hidden, None, dropout_p, scale, y.swapaxes(1, 2))
+    # Some queries at a time, which look at no later key: nearly half of all pairs are left out.
+    parts = [(slice(start, start + QUERIES), slice(start + QUERIES)) for start in range(0, T, QUERIES)]
+    pullbacks = []
+    for own, seen in parts:
+        q = query[:, :, own]
+        arrays = q, key[:, :, seen], value[:, :, seen], _later(q.shape[2]), None
+        pullbacks.append(_attend(*arrays, dropout_p, scale, out[:, :, own])[1])
 
     def pullback(dout):
-        dx = np.empty_like(x, shape=heads)
-        back(dout.reshape(y.shape).swapaxes(1, 2), *dx.transpose(2, 0, 3, 1, 4))
+        dx = np.empty(heads, x.dtype)
+        dquery, dkey, dvalue = dx.transpose(2, 0, 3, 1, 4)
+        dout = dout.reshape(y.shape).swapaxes(1, 2)
+        into = (dkey, dvalue)  # of the last queries, which see all keys
+        for (own, seen), back in zip(reversed(parts), reversed(pullbacks), strict=True):
+            _, dk, dv, _ = back(dout[:, :, own], dquery[:, :, own], *into)
+            if not into:
+                dkey[:, :, seen] += dk
+                dvalue[:, :, seen] += dv
+            into = ()
         return dx.reshape(x.shape)
 
     return y.reshape(B, T, C), pullback
@@ -112,7 +127,7 @@ def _attend(
     scale: float,
     out: Any = None,
 ) -> Any:
-    """The attention, in out if it is given, and its pullback.
+    """The attention, in out if it is given, and its pullback. hidden: (rows, L) of the last keys.
 
     That takes dout, and arrays if the gradients of query, key and value are to be written to them;
     it returns those, and the gradient of the scores.
@@ -121,7 +136,7 @@ def _attend(
     scaled = query * query.dtype.type(scale)
     scores = key @ _swap(scaled)  # (..., S, L)
     if hidden is not None:
-        np.copyto(scores, -np.inf, where=hidden)
+        np.copyto(scores[..., -hidden.shape[-2] :, :], -np.inf, where=hidden)
     if added is not None:
         scores += added
     p = _softmax_of_columns(scores)
@@ -165,9 +180,9 @@ def _max_of_columns(x: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _later(length: int, sources: int) -> Any:
-    """Which keys, in rows, come after each query and are hidden from it."""
-    later = ~np.tri(length, sources, dtype=np.bool_).T
+def _later(length: int) -> Any:
+    """Which of so many keys come after each of as many queries: (S, L)."""
+    later = ~np.tri(length, dtype=np.bool_).T
     later.flags.writeable = False
     return later
 

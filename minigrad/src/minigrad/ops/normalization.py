@@ -30,14 +30,14 @@ def layer_norm(
     rows = x.reshape(shape)
     scale = None if weight is None else weight.reshape(-1)
     y, normal = np.empty_like(rows), np.empty_like(rows)
-    rstd = np.empty_like(rows, shape=(len(rows), 1))
+    rstd = np.empty((shape[0], 1), x.dtype)
     for block in blocks(*shape):
-        centred, out = normal[block], y[block]
+        centred, out, inverse = normal[block], y[block], rstd[block]
         np.subtract(rows[block], mean_in_rows(rows[block]), out=centred)
         variance = mean_product_in_rows(centred, centred)
         variance += eps
-        np.divide(1, np.sqrt(variance, out=variance), out=rstd[block])
-        centred *= rstd[block]
+        np.divide(1, np.sqrt(variance, out=variance), out=inverse)
+        centred *= inverse
         if scale is None:
             out[...] = centred
         else:
@@ -48,15 +48,16 @@ def layer_norm(
     def dx(dout):
         douts, grad = dout.reshape(shape), np.empty_like(rows)
         for block in blocks(*shape):
-            n, dn = normal[block], douts[block] if scale is None else douts[block] * scale
-            out = np.multiply(n, mean_product_in_rows(dn, n), out=grad[block])
+            standard, out = normal[block], grad[block]
+            dn = douts[block] if scale is None else douts[block] * scale
+            np.multiply(standard, mean_product_in_rows(dn, standard), out=out)
             out += mean_in_rows(dn)
             np.subtract(dn, out, out=out)
             out *= rstd[block]
         return grad.reshape(x.shape)
 
     def dweight(dout):
-        douts, grad = dout.reshape(shape), np.zeros_like(rows, shape=shape[1])
+        douts, grad = dout.reshape(shape), np.zeros(shape[1], x.dtype)
         for block in blocks(*shape):
             grad += sum_of_rows(douts[block] * normal[block])
         return grad.reshape(weight.shape)
