@@ -288,7 +288,9 @@ def sweep(
                 pending[index] = grad
             elif index in sums:
                 known += grad
-                pending[index] = known  # of 0-d arrays NumPy makes numbers, which are never in place
+                pending[index] = (
+                    known  # of 0-d arrays NumPy makes numbers, which are never in place
+                )
             else:  # a pullback may have returned dout itself: the sum goes into a new array
                 pending[index] = known + grad
                 sums.add(index)
@@ -322,7 +324,9 @@ def moment() -> int:
 
 def fitted(grad: Array, data: Array, dtype: np.dtype[Any], op: str) -> Array:
     """A gradient from op, whose output is of dtype, in the shape and dtype of its argument data."""
-    assert grad.dtype in (dtype, data.dtype), f"{op}: a gradient is {grad.dtype}, its output {dtype}"
+    assert grad.dtype in (dtype, data.dtype), (
+        f"{op}: a gradient is {grad.dtype}, its output {dtype}"
+    )
     return sum_to_shape(grad, data.shape, op).astype(data.dtype, copy=False)
 
 
@@ -375,7 +379,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float) if {"other", "exponent"} & set(names) else ()
     tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
-    computed = np.errstate(all="ignore")(function)  # infinities and NaNs are answers, as in torch
+    computed: Callable[..., Output] = np.errstate(all="ignore")(function)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

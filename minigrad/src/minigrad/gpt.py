@@ -95,7 +95,7 @@ class KVCache:
         return k, v
 
     def _written(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """What cat makes of them, when nothing is recorded, without a copy of all for each token."""
+        """What cat makes of them, but all is not copied for each token: nothing is recorded."""
         past = self._seen[layer][0].shape[2] if layer in self._seen else 0
         B, H, T, D = k.shape
         room = self._room.get(layer)

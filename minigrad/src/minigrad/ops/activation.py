@@ -176,7 +176,7 @@ def _gelu_tanh_back(dout: Any, x: Any, t: Any) -> Any:
     """dout (1 + t) (1 + x (1 - t) SCALE (1 + 3 CUBIC x²)) / 2, a block at a time."""
     douts, numbers, tanhs = dout.reshape(-1), x.reshape(-1), t.reshape(-1)
     dx = np.empty_like(numbers)
-    spare = np.empty_like(numbers[: BLOCK])
+    spare = np.empty_like(numbers[:BLOCK])
     for block in blocks(numbers.size):
         u, v, slope = numbers[block], tanhs[block], dx[block]
         factor = spare[: u.size]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, broadcast_shapes, floats, probability, same
+from ..arguments import broadcast_shapes, floats, probability, same
 from ..engine import Operand, Output, op
 from ..rows import sum_of_rows
 from .regularization import keep_mask
@@ -94,7 +94,9 @@ def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
     out = y.swapaxes(1, 2)  # (B, H, T, D)
     scale = 1 / math.sqrt(C // n_head)
     # Some queries at a time, which look at no later key: nearly half of all pairs are left out.
-    parts = [(slice(start, start + QUERIES), slice(start + QUERIES)) for start in range(0, T, QUERIES)]
+    parts = [
+        (slice(start, start + QUERIES), slice(start + QUERIES)) for start in range(0, T, QUERIES)
+    ]
     pullbacks = []
     for own, seen in parts:
         q = query[:, :, own]
@@ -105,13 +107,12 @@ def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
         dx = np.empty(heads, x.dtype)
         dquery, dkey, dvalue = dx.transpose(2, 0, 3, 1, 4)
         dout = dout.reshape(y.shape).swapaxes(1, 2)
-        into = (dkey, dvalue)  # of the last queries, which see all keys
-        for (own, seen), back in zip(reversed(parts), reversed(pullbacks), strict=True):
-            _, dk, dv, _ = back(dout[:, :, own], dquery[:, :, own], *into)
-            if not into:
-                dkey[:, :, seen] += dk
-                dvalue[:, :, seen] += dv
-            into = ()
+        # The last queries first, which see all keys: what they give is written, the rest is added.
+        pullbacks[-1](dout[:, :, parts[-1][0]], dquery[:, :, parts[-1][0]], dkey, dvalue)
+        for (own, seen), back in zip(parts[:-1], pullbacks[:-1], strict=True):
+            _, dk, dv, _ = back(dout[:, :, own], dquery[:, :, own])
+            dkey[:, :, seen] += dk
+            dvalue[:, :, seen] += dv
         return dx.reshape(x.shape)
 
     return y.reshape(B, T, C), pullback

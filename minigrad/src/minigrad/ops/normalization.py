@@ -60,10 +60,10 @@ def layer_norm(
         douts, grad = dout.reshape(shape), np.zeros(shape[1], x.dtype)
         for block in blocks(*shape):
             grad += sum_of_rows(douts[block] * normal[block])
-        return grad.reshape(weight.shape)
+        return grad.reshape(x.shape[along[0] :])
 
     def dbias(dout):
-        return sum_of_rows(dout.reshape(shape)).reshape(bias.shape)
+        return sum_of_rows(dout.reshape(shape)).reshape(x.shape[along[0] :])
 
     return y.reshape(x.shape), (dx, None, dweight, dbias)
 

@@ -49,7 +49,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, State] = {}  # by the parameter's index over all groups
-        self._joined: dict[int, dict[str, Joined]] = {}  # of those that moved together, by the first
+        self._joined: dict[int, dict[str, Joined]] = {}  # by first index of what moved together
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
@@ -89,43 +89,40 @@ class Optimizer:
                     key = id(group), data.dtype, grad.dtype, state.get("step"), len(state)
                 alike.setdefault(key, []).append(index)
         for indices in alike.values():
-            parameters, group = [members[i][0] for i in indices], members[indices[0]][1]
-            if len(indices) == 1:
-                self._move(parameters[0], self.state[indices[0]], group)
-            else:
-                self._move_together(indices, parameters, group)
+            parameter, group = members[indices[0]]
+            if len(indices) > 1:
+                self._move_together(indices, members, group)
+            elif parameter.grad is not None:
+                state = self.state[indices[0]]
+                parameter.data = self._moved(parameter.data, parameter.grad.data, state, group)
 
-    def _move(self, parameter: Tensor, state: State, group: Group) -> None:
-        data, grad = parameter.data, parameter.grad.data
+    def _moved(self, data: Array, grad: Array, state: State, group: Group) -> Array:
         if group.get("maximize"):
             grad = -grad
-        parameter.data = np.asarray(self.updated(data, grad, state, group), data.dtype)
+        return np.asarray(self.updated(data, grad, state, group), data.dtype)
 
-    def _move_together(self, indices: list[int], parameters: list[Tensor], group: Group) -> None:
+    def _move_together(self, indices: list[int], members: list[Any], group: Group) -> None:
         """Move parameters as one vector, of which they and their states become views."""
+        parameters = [members[index][0] for index in indices]
         states, known = [self.state[index] for index in indices], self._joined.get(indices[0], {})
-        names = [name for name in states[0] if name != "step"]
-        whole = Tensor.of(Joined.of([p.data for p in parameters], known.get("data")).vector)
-        whole.grad = Tensor.of(Joined.of([p.grad.data for p in parameters]).vector)
+        data = Joined.of([parameter.data for parameter in parameters], known.get("data"))
+        grad = Joined.of([parameter.grad.data for parameter in parameters])
         state = dict(states[0])
-        for name in names:
-            state[name] = Joined.of([state[name] for state in states], known.get(name)).vector
-        self._move(whole, state, group)
-
-        shapes = [parameter.data.shape for parameter in parameters]
-        now = {"data": Joined(whole.data, shapes)}
-        for parameter, view in zip(parameters, now["data"].views, strict=True):
+        for name in state.keys() - {"step"}:
+            state[name] = Joined.of([own[name] for own in states], known.get(name)).vector
+        moved = Joined(self._moved(data.vector, grad.vector, state, group), data.shapes)
+        for parameter, view in zip(parameters, moved.views, strict=True):
             parameter.data = view
+
+        now = {"data": moved}
         for name, value in state.items():
-            if name == "step":
-                values = [value] * len(states)
-            else:
-                before = known.get(name)
-                same = before is not None and before.vector is value
-                now[name] = before if same else Joined(value, shapes)
+            values = [value] * len(states)
+            if name != "step":
+                before = known.get(name, data)
+                now[name] = before if before.vector is value else Joined(value, data.shapes)
                 values = now[name].views
-            for own, value in zip(states, values, strict=True):
-                own[name] = value
+            for own, each in zip(states, values, strict=True):
+                own[name] = each
         self._joined[indices[0]] = now
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
@@ -338,7 +335,7 @@ class Adam(Optimizer):
             square *= beta2
             square += part
             if largest:
-                square = np.maximum(*largest, square, out=largest[0])
+                square = np.maximum(largest[0], square, out=largest[0])
             size = np.sqrt(square, out=part)
             size /= root
             size += group["eps"]
