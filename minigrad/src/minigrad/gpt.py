@@ -18,7 +18,7 @@ from . import nn, ops, pretrained
 from .arguments import indices, number, option, whole
 from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
-from .ops.attention import self_attention
+from .ops.attention import cached_attention, self_attention
 from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
@@ -80,35 +80,33 @@ class KVCache:
     def __init__(self) -> None:
         self.length = 0
         self._seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        self._room: dict[nn.Module, Any] = {}  # arrays (2, B, H, room, D) of which _seen is a part
+        self._room: dict[nn.Module, Tensor] = {}  # (2, B, H, room, D), of which _seen is a part
 
     def extend(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append a layer's k and v, (B, H, T, D), and return all it has: (B, H, S, D)."""
-        seen = self._seen.get(layer)
-        if k.requires_grad or v.requires_grad:
-            self._room.pop(layer, None)
-            if seen is not None:
-                k, v = ops.cat([seen[0], k], 2), ops.cat([seen[1], v], 2)
-        else:
-            k, v = self._written(layer, k, v)
+        if layer in self._seen:
+            old_k, old_v = self._seen[layer]
+            k, v = ops.cat([old_k, k], 2), ops.cat([old_v, v], 2)
         self._seen[layer] = k, v
+        self._room.pop(layer, None)
         return k, v
 
-    def _written(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """What cat makes of them, but all is not copied for each token: nothing is recorded."""
-        past = self._seen[layer][0].shape[2] if layer in self._seen else 0
-        B, H, T, D = k.shape
-        room = self._room.get(layer)
-        if room is None or room.shape[3] < past + T:
-            room = np.empty((2, B, H, 2 * (past + T), D), k.dtype)
-            if past:
-                room[:, :, :, :past] = [seen.data for seen in self._seen[layer]]
+    def room(self, layer: nn.Module, shape: tuple[int, int, int, int], dtype: Any) -> Tensor:
+        """Where a layer's keys and values may be written behind those it has: (2, B, H, S, D).
+
+        shape: (B, H, T, D), of what is to be written. From then on they belong to what it has.
+        """
+        B, H, T, D = shape
+        end, room = self.length + T, self._room.get(layer)
+        if room is None or room.shape[3] < end:
+            room = Tensor(np.empty((2, B, H, 2 * end, D), dtype))
+            if layer in self._seen:
+                room.data[:, :, :, : self.length] = [seen.data for seen in self._seen[layer]]
             self._room[layer] = room
-        if room.shape[1:3] != (B, H):
-            raise ValueError(f"KVCache: keys {k.shape} after {self._seen[layer][0].shape}")
-        room[0, :, :, past : past + T], room[1, :, :, past : past + T] = k.data, v.data
-        whole = room[:, :, :, : past + T]
-        return Tensor(whole[0]), Tensor(whole[1])
+        if room.shape[1] != B:
+            raise ValueError(f"KVCache: {B} rows of tokens after {room.shape[1]}")
+        self._seen[layer] = Tensor(room.data[0, :, :, :end]), Tensor(room.data[1, :, :, :end])
+        return room
 
 
 class Attention(nn.Module):
@@ -131,13 +129,15 @@ class Attention(nn.Module):
     def _after(self, qkv: Tensor, cache: KVCache) -> Tensor:
         """The attention of tokens that come after those in a cache, which takes them in."""
         B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-        heads = ops.view(qkv, (B, T, 3, self.n_head, C // self.n_head))
-        heads = ops.permute(heads, (2, 0, 3, 1, 4))  # (3, B, H, T, D)
-        past = cache.length
-        k, v = cache.extend(self, heads[1], heads[2])  # (B, H, past + T, D)
+        past, dropout_p = cache.length, self.dropout if self.training else 0.0
+        heads = B, T, 3, self.n_head, C // self.n_head
+        if not qkv.requires_grad:
+            room = cache.room(self, (B, self.n_head, T, C // self.n_head), qkv.dtype)
+            return cached_attention(qkv, room, past, dropout_p)
+        q, k, v = ops.unbind(ops.permute(ops.view(qkv, heads), (2, 0, 3, 1, 4)))
+        k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
         mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if T > 1 else None
-        dropout_p = self.dropout if self.training else 0.0
-        y = ops.scaled_dot_product_attention(heads[0], k, v, mask, dropout_p)
+        y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p)
         return ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
 
 

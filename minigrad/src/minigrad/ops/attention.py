@@ -118,6 +118,22 @@ def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
     return y.reshape(B, T, C), pullback
 
 
+@op
+def cached_attention(x: Operand, room: Operand, past: int, dropout_p: float = 0.0) -> Output:
+    """self_attention of tokens that come after past others; it has no gradient.
+
+    room (2, B, H, S, D) holds the keys and values of those, and takes in those of x (B, T, 3 C).
+    """
+    _, B, H, _, D = room.shape
+    T = x.shape[1]
+    heads = x.reshape(B, T, 3, H, D).transpose(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+    seen = room[:, :, :, : past + T]
+    seen[:, :, :, past:] = heads[1:]
+    hidden = _later(T) if T > 1 else None
+    y, _ = _attend(heads[0], seen[0], seen[1], hidden, None, dropout_p, 1 / math.sqrt(D))
+    return y.swapaxes(1, 2).reshape(B, T, H * D), None
+
+
 def _attend(
     query: Any,
     key: Any,
