@@ -14,6 +14,12 @@ from ..engine import Operand, Output, op
 
 
 def _pair(name: str, x: Any, other: Any) -> Any:
+    """Both as arrays of their common dtype; raises ValueError if they do not broadcast."""
+    if isinstance(x, np.ndarray):  # the usual cases, in short
+        if isinstance(other, np.ndarray) and x.shape == other.shape and x.dtype == other.dtype:
+            return x, other
+        if type(other) is float and is_floating(x.dtype):
+            return x, np.asarray(other, x.dtype)
     broadcast(name, x, other)
     return promote(x, other)
 

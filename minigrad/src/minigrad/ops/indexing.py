@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import axis, broadcast_shapes, fitting, indices, same
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output, Part, op
 
 
 @op
@@ -20,6 +20,8 @@ def getitem(x: Operand, index: Any) -> Output:
 
     Slices with a negative step are refused, as in torch.
     """
+    if isinstance(index, int) and not isinstance(index, bool) and x.ndim:  # the usual, in short
+        return x[index], lambda dout: Part(index, dout)
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
     items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
@@ -29,13 +31,7 @@ def getitem(x: Operand, index: Any) -> Output:
     taken = x[basic]
     _require_fitting_masks(taken.shape, arrays)
     if not any(isinstance(item, np.ndarray) for item in items):
-
-        def pullback(dout):
-            dx = np.zeros_like(x)
-            dx[basic] = dout
-            return dx
-
-        return taken, pullback
+        return taken, lambda dout: Part(basic, dout)
 
     def pullback_of_arrays(dout):
         return collected(dout, np.arange(x.size).reshape(x.shape)[basic][arrays], x.shape)

@@ -13,6 +13,7 @@ import numpy as np
 from ..arguments import broadcast_shapes, refuse_bool, same
 from ..dtypes import promote
 from ..engine import Operand, Output, Tensor, op
+from ..rows import sum_of_rows
 from .elementwise import factor, scaled
 
 
@@ -118,7 +119,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
     return out.reshape((*x.shape[:-1], *weight.shape[:-1])), (
         lambda dout: (dout.reshape(shape) @ matrix).reshape(x.shape),
         lambda dout: dout.reshape(shape).T @ rows,
-        lambda dout: dout,
+        lambda dout: sum_of_rows(dout.reshape(shape)),
     )
 
 
