@@ -102,8 +102,9 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
     """x with src[i, j] added at each i, index[i, j] for dim 1, and so on: see scatter."""
     at = _elements("scatter_add", x, axis("scatter_add", dim, x.ndim), index)
     part = _part("scatter_add", x, index, src)
-    added = collected(part, np.ravel_multi_index(at, np.atleast_1d(x).shape), x.shape)
-    return x + added, (
+    out = np.array(x).reshape(-1)
+    np.add.at(out, _places(at, np.atleast_1d(x).shape), part.ravel())
+    return out.reshape(x.shape), (
         lambda dout: dout,
         None,
         None,
@@ -185,16 +186,10 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
 def collected(values: Any, places: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of that shape, to which every value is added at its place in the flattened array.
 
-    np.add.at would go one by one.
+    np.add.at is fast in one dim alone; np.bincount would go by way of float64.
     """
-    values, places, size = values.ravel(), places.ravel(), math.prod(shape)
-    if values.dtype.kind in "iu":  # exact, where bincount adds float64
-        order = np.argsort(places, kind="stable")
-        starts = np.flatnonzero(np.diff(places[order], prepend=-1))
-        sums = np.zeros(size, values.dtype)
-        sums[places[order[starts]]] = np.add.reduceat(values[order], starts)
-    else:
-        sums = np.bincount(places, values, size).astype(values.dtype)
+    sums = np.zeros(math.prod(shape), values.dtype)
+    np.add.at(sums, places.ravel(), values.ravel())
     return sums.reshape(shape)
 
 
@@ -265,12 +260,19 @@ def _elements(name: str, x: Any, along: int, index: Any) -> tuple[Any, ...]:
 
 
 def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
-    at, rows = _elements(name, x, along, index), np.atleast_1d(x)
+    at = _elements(name, x, along, index)
+    places = _places(at, np.atleast_1d(x).shape)
+    return x.reshape(-1).take(places).reshape(index.shape), (
+        lambda dout: collected(dout, places, x.shape)
+    )
 
-    def pullback(dout):
-        return collected(dout, np.ravel_multi_index(at, rows.shape), x.shape)
 
-    return rows[at].reshape(index.shape), pullback
+def _places(at: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    """Where in an array of that shape, flattened, the elements at are. -> a vector"""
+    places = at[0]
+    for index, length in zip(at[1:], shape[1:], strict=True):
+        places = places * length + index
+    return places.reshape(-1)
 
 
 def _part(name: str, x: Any, index: Any, src: Any) -> Any:
