@@ -3,9 +3,9 @@
 In float64 by the rational approximations of W. J. Cody 1969, "Rational Chebyshev Approximations for
 the Error Function", https://doi.org/10.1090/S0025-5718-1969-0247736-4
 
-In float32 by the logarithm of the odds Φ(x) : Φ(-x), which is x times almost a polynomial in x². So
+In float32 by the logarithm of the odds Φ(x) : Φ(-x), which is almost x times a polynomial in x². So
 E. Page 1977, "Approximations to the cumulative normal function and its inverse for use on a pocket
-calculator", whose two terms are those of the gelu by tanh; here are as many as float32 has room for.
+calculator", whose two terms are those of the gelu by tanh; here are as many as float32 can tell.
 It decides nothing number by number, and so is faster than the above by far.
 """
 
@@ -84,9 +84,9 @@ TAIL = (
         2.33520497626869185e-3,
     ),
 )
-# The odds, of the highest power of x² first, fitted so that x Φ(x) is off by less than 2⁻²³ in exact
-# arithmetic. Far below 0 that leaves Φ(x) three digits at -4 and one at -5: 1 + erf(x / √2) in float32
-# has no more.
+# The odds, of the highest power of x² first, fitted so that x Φ(x) is off by less than 2⁻²³ but for
+# rounding. Far below 0 that leaves Φ(x) three digits at -4 and one at -5, as many as it would have
+# by 1 + erf(x / √2) in float32.
 ODDS = (
     *(3.618726153390795e-9, -2.672937193043628e-7, 7.946226179083829e-6, -1.1055588218671467e-4),
     *(-6.590952071005896e-5, 7.266782267623535e-2, 1.5957689853313615),
