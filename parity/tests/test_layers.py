@@ -27,7 +27,7 @@ LAYERS = {
         ("__init__",),
     ),
     "minigrad": (
-        ("random", "dtypes", "arguments", "special"),
+        ("random", "dtypes", "arguments", "special", "windows"),
         ("engine", "function"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
