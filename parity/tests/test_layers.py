@@ -85,6 +85,7 @@ OUTSIDE = {
         "micrograd": ["engines.micrograd"],
         "minigrad": ["engines.minigrad"],
         "cudagrad": ["engines.cudagrad"],
+        "autograd": ["engines.autograd"],
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
         "click": [
