@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import math
@@ -195,6 +196,25 @@ def test_a_file_that_holds_no_results(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert main(["bench", "--compare", str(file), str(file)]) == 2
     assert "other.json holds no results of parity bench" in capsys.readouterr().err
+
+
+def test_how_time_grows_with_size() -> None:
+    sizes = [
+        dataclasses.replace(row(1, 1, 1), size=size, elements=n, seconds=n**2.0, against_seconds=n)
+        for size, n in (("gpt", 100), ("small", 10), ("large", 1000))
+    ]
+    (curve,) = rows.curves(sizes)
+
+    assert curve.elements == (10, 100, 1000)
+    assert math.isclose(curve.exponent, 2.0)
+    assert math.isclose(curve.against_exponent, 1.0)
+    assert rows.curves(sizes[:1]) == []
+
+
+def test_several_sizes_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "bench ops --engine minigrad --op exp --size small --size gpt --pairs 2"
+    assert main(line.split()) == 0
+    assert "exp, forward: n ** " in capsys.readouterr().out
 
 
 def test_geometric_mean() -> None:

@@ -88,7 +88,7 @@ def bench(
 @bench.command()
 @several("--engine", "Only these engines.  [default: all but torch and other rivals]")
 @several("--op", "Only these ops.")
-@click.option("--size", type=SIZES, default="gpt", show_default=True)
+@click.option("--size", type=SIZES, multiple=True, default=("gpt",), show_default=True)
 @several("--against", "Rivals.  [default: torch]")
 @THREADS
 @PAIRS
@@ -96,13 +96,13 @@ def bench(
 def ops(
     engine: tuple[str, ...],
     op: tuple[str, ...],
-    size: str,
+    size: tuple[str, ...],
     against: tuple[str, ...],
     threads: int,
     pairs: int | None,
     file: Path | None,
 ) -> None:
-    """Time every op: forward, and forward with backward."""
+    """Time every op: forward, and forward with backward; at several sizes, how times grow."""
     rivals = against or ("torch",)
     chosen = [each for each in loaded(engine) if each.name not in rivals]
     loaded(rivals)
@@ -113,13 +113,20 @@ def ops(
     known("op", op, list(spec.BY_NAME))
     if not chosen:
         raise click.UsageError("an engine beside itself tells nothing: name another --against")
-    plan = work.planned(chosen, op, size)
-    total = sum(len(works) for _, _, works in plan)
+    plans = {each: work.planned(chosen, op, each) for each in dict.fromkeys(size)}
+    total = sum(len(works) for plan in plans.values() for _, _, works in plan)
+    found: list[Row] = []
     with _refused(), stage(f"{total} workloads", total) as advance:
-        found = work.measure(chosen, op, size, rivals, threads, pairs or work.PAIRS, advance)
+        for each in plans:
+            found += work.measure(chosen, op, each, rivals, threads, pairs or work.PAIRS, advance)
     _table(found, chosen, threads, 1e6, "µs")
     for line in rows.summaries(found):
         click.echo(line)
+    for curve in rows.curves(found):
+        click.echo(
+            f"{curve.op}, {curve.phase}: n ** {curve.exponent:.2f} on {curve.engine},"
+            f" n ** {curve.against_exponent:.2f} on {curve.against}"
+        )
     _kept(file, found, chosen, rivals, threads)
 
 

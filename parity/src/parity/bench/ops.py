@@ -34,7 +34,7 @@ class Subject:
     """
 
     def __init__(self, engine: Adapter, work: Workload, inputs: Any, dtype: str) -> None:
-        self.engine, self.work = engine, work
+        self.engine, self.work, self.dtype = engine, work, dtype
         self.leaves: list[Any] = []
 
         def tensor(array: Array) -> Any:
@@ -256,7 +256,7 @@ def difference(own: Subject, rival: Subject) -> float | None:
         if b.dtype.kind != "f":
             gap, scale = float((a != b).any()), 0.0
         else:
-            gap, scale = float(np.abs(a - b).max()), float(np.abs(b).max()) * EPS[str(b.dtype)]
+            gap, scale = float(np.abs(a - b).max()), float(np.abs(b).max()) * EPS[own.dtype]
         apart = 0.0 if gap == 0 else gap / scale if scale else np.inf
         if not apart <= APART:
             raise ValueError(f"{what} differ by {apart:.3g} eps: not one op")

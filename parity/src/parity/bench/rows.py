@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -90,6 +91,48 @@ def summaries(rows: Sequence[Row]) -> list[str]:
             f" of {len(members)}, {worst.ratio:.1f} at most ({worst.item})"
         )
     return lines
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Seconds of an op over the numbers in its inputs: about a multiple of numbers ** exponent.
+
+    seconds, against_seconds: of engine and its rival at each of elements, the smallest first.
+    """
+
+    op: str
+    engine: str
+    against: str
+    phase: str
+    elements: tuple[int, ...]
+    seconds: tuple[float, ...]
+    against_seconds: tuple[float, ...]
+    exponent: float
+    against_exponent: float
+
+
+def curves(rows: Sequence[Row]) -> list[Curve]:
+    """Those of the first workload of each op, where rows have it at two sizes or more."""
+    groups: dict[tuple[str, str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        if row.kind == "ops":
+            key = (row.op, row.engine, row.against, row.phase)
+            groups.setdefault(key, {}).setdefault(row.size, row)
+    found = []
+    for key, sizes in groups.items():
+        known = [row for row in sizes.values() if row.elements]
+        points = sorted((row.elements, row.seconds, row.against_seconds) for row in known)
+        if len({elements for elements, _, _ in points}) > 1:
+            elements, own, its = zip(*points, strict=True)
+            slopes = (_slope(elements, own), _slope(elements, its))
+            found.append(Curve(*key, elements, own, its, *slopes))
+    return found
+
+
+def _slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """Of the straight line through the logarithms, by least squares."""
+    fit = statistics.linear_regression([math.log(a) for a in x], [math.log(b) for b in y])
+    return fit.slope
 
 
 def document(rows: Sequence[Row], engines: Iterable[Adapter], threads: int) -> dict[str, Any]:
