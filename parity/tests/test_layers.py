@@ -27,7 +27,7 @@ LAYERS = {
         ("__init__",),
     ),
     "minigrad": (
-        ("random", "dtypes", "arguments", "special", "memory", "rows"),
+        ("random", "dtypes", "arguments", "special", "memory", "rows", "windows"),
         ("engine", "function"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
@@ -62,8 +62,8 @@ LAYERS = {
         ("usage",),
         ("checks",),
         ("mutants", "fuzz", "tasks"),
-        ("report",),
         ("bench",),
+        ("report",),
         ("cli", "plugin", "__init__"),
     ),
 }
@@ -94,6 +94,7 @@ OUTSIDE = {
         "micrograd": ["engines.micrograd"],
         "minigrad": ["engines.minigrad"],
         "cudagrad": ["engines.cudagrad"],
+        "autograd": ["engines.autograd"],
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
         "click": [
@@ -108,6 +109,7 @@ OUTSIDE = {
         "rich": ["bench.commands", "cli", "usage", "tasks.progress", "tasks.results"],
         "matplotlib": ["tasks.curve"],
         "mpi4py": ["tasks.parallel"],
+        "threadpoolctl": ["bench.threads"],
         "tokenizers": ["tasks.tokenizers"],
         "jinja2": ["report"],
         "plotly": ["report"],

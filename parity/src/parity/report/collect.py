@@ -13,7 +13,7 @@ from .. import checks, corpus
 from ..checks.determinism import PROCESSES, Determinism, determinism
 from ..checks.envelope import FLOOR, MULTIPLE, Band
 from ..checks.runs import RunResult, check_run
-from ..engines import Adapter, names
+from ..engines import RIVALS, Adapter, names
 from ..environment import environment, executor, version
 from ..spec import BUILT, FAMILIES, Op, skips
 from ..spec.run import Run
@@ -102,10 +102,10 @@ def collect(
 def selection(
     engines: Sequence[Adapter], ops: Sequence[str], steps: int | None, quick: bool
 ) -> Report:
-    """What was asked for, of all that there is; torch, the judge, need not be judged."""
+    """What was asked for, of all that there is; rivals, and torch, need not be judged."""
     judged = [engine.name for engine in engines]
     return {
-        "left_out": [name for name in names() if name not in (*judged, "torch")],
+        "left_out": [name for name in names() if name not in (*judged, *RIVALS)],
         "ops": list(ops),
         "steps": steps,
         "quick": quick,
