@@ -317,19 +317,26 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
 @several("--op", "Only these ops, no layers, optimizers or training runs.")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
 @click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 def report(
-    out: Path, engine: tuple[str, ...], op: tuple[str, ...], steps: int | None, quick: bool
+    out: Path,
+    engine: tuple[str, ...],
+    op: tuple[str, ...],
+    steps: int | None,
+    quick: bool,
+    jobs: int | None,
 ) -> int:
     """Judge engines, and write index.html, report.json and summary.md."""
     writable(out)
     chosen = loaded(engine)
     from . import spec
-    from .report import collect, page, verdict
+    from .report import collect, page, verdict, work
 
     known("op", op, list(spec.BY_NAME))
     if op and steps:
         raise click.UsageError("--op leaves out the training runs: leave out --steps")
-    found = collect.collect(chosen, stage, op, steps, quick)
+    asked = collect.Asked(op, steps, quick, jobs or work.jobs())
+    found = collect.collect(chosen, stage, asked)
     for path in page.write(found, out):
         click.echo(path)
     click.echo(verdict.headline(found))
