@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 from parity import engines
-from parity.bench import steps, timing
+from parity.bench import ceilings, comparing, ops, rows, steps, timing, workloads
 from parity.cli import main
 
 NAMES = steps.SCALARS[0]
@@ -20,20 +23,17 @@ NAMES = steps.SCALARS[0]
 def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "steps.json"
     assert main(f"bench steps --engine micrograd --pairs 2 --json {file}".split()) == 0
-    found = json.loads(file.read_text())
-    lines = [line for line in found["lines"] if line["collector"]]
-    ratio = {line["contestant"]: line["ratio"]["median"] for line in lines}
+    found = [row for row in rows.read(file) if row.collector]
+    ratio = {row.engine: row.ratio for row in found}
 
-    assert "Python" in found["machine"]
-    assert ratio["microgpt's manner"] == 1.0
     assert 0.0 < ratio["plain lists, no graph"] < ratio["micrograd"]
-    assert {line["rival"] for line in found["lines"]} == {"microgpt's manner"}
+    assert {row.against for row in found} == {"microgpt's manner"}
     assert "micrograd, sums of products" in capsys.readouterr().out
 
 
 def test_an_engine_of_arrays_beside_torch(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "steps", "--engine", "minigrad", "--item", "tiny", "--pairs", "2"]) == 0
-    assert "torch" in capsys.readouterr().out
+    assert "minigrad / torch" in capsys.readouterr().out
 
 
 def test_a_work_item_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,3 +83,107 @@ def test_a_ratio_is_taken_within_its_round() -> None:
     seconds = {"rival": [1.0, 2.0, 4.0], "own": [0.5, 1.0, 2.0]}
 
     assert timing.ratios(seconds, "rival")["own"] == timing.Spread(0.5, 0.5, 0.5)
+
+
+def row(ratio: float, low: float, high: float, item: str = "exp") -> rows.Row:
+    return rows.Row(
+        *("ops", item, item, "minigrad", "torch", rows.FORWARD, "gpt", "float32"),
+        *(ratio, low, high, 1.0, 1.0, False),
+    )
+
+
+def test_every_op_of_the_spec_has_a_workload_of_every_size() -> None:
+    for size in workloads.SIZES:
+        timed = {work.op.name for work in workloads.workloads(size)}
+        assert timed == set(engines.load("torch").ops)
+
+
+def test_an_op_on_every_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ops.json"
+    line = f"bench ops --op softmax,max,argsort --size small --pairs 2 --json {file}"
+    assert main(line.split()) == 0
+    found, out = rows.read(file), capsys.readouterr().out
+
+    assert {row.engine for row in found} == {"micrograd", "minigrad", "cudagrad"}
+    phases = {(row.op, row.phase) for row in found if row.engine == "minigrad"}
+    assert phases == {
+        *(("softmax", rows.FORWARD), ("softmax", rows.BOTH)),
+        *(("max", rows.FORWARD), ("max", rows.BOTH), ("argsort", rows.FORWARD)),
+    }
+    assert all(0 < row.low <= row.ratio <= row.high for row in found)
+    assert {row.dtype for row in found if row.engine == "micrograd"} == {"float64"}
+    assert "micrograd / torch, forward + backward:" in out
+    assert engines.load("cudagrad").package.device.describe() in out
+
+
+def test_the_file_is_as_its_schema_says(tmp_path: Path) -> None:
+    file = tmp_path / "ops.json"
+    assert main(f"bench ops --engine minigrad --op exp --pairs 2 --json {file}".split()) == 0
+
+    found = json.loads(file.read_text())
+    jsonschema.validate(found, json.loads(rows.SCHEMA.read_text()))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found | {"threads": "one"}, json.loads(rows.SCHEMA.read_text()))
+
+
+def test_results_that_differ_are_not_timed(with_op: Any) -> None:
+    wrong = with_op(exp=lambda x: x.exp() * 1.01)
+    wrong.package = object()  # no functions of its own: its call is timed
+    with pytest.raises(ValueError, match=r"exp\(randn\(4, 8\)\): other and torch differ by .* eps"):
+        ops.measure([wrong], ["exp"], "small")
+
+
+def test_a_wrong_gradient_is_not_timed(with_op: Any) -> None:
+    wrong = with_op(exp=lambda x: x.exp() + x - x.detach())
+    wrong.package = object()
+    with pytest.raises(ValueError, match="differ by"):
+        ops.measure([wrong], ["exp"], "small")
+
+
+def test_an_impossible_figure_is_refused() -> None:
+    limits = ceilings.Ceilings((), 1)
+    limits.judge("a product", "float32", 1.0, 1 << 20, 1 << 30)
+    with pytest.raises(ceilings.ImpossibleError, match="a product cannot have taken 1 µs"):
+        limits.judge("a product", "float32", 1e-6, 0, 1 << 30)
+    with pytest.raises(ceilings.ImpossibleError, match="a sum cannot have taken"):
+        limits.judge("a sum", "float32", 1e-9, 1 << 20, 0)
+
+
+def test_memory_is_known_where_python_allocates_it() -> None:
+    (found, *_) = ops.measure([engines.load("minigrad")], ["exp"], pairs=2)
+
+    assert found.memory is not None
+    assert found.memory >= 768 * 512 * 4
+    assert found.against_memory is None
+
+
+def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [row(1.0, 0.9, 1.1, "exp"), row(1.0, 0.9, 1.1, "log"), row(1.0, 0.9, 1.1, "sin")]
+    after = [row(1.3, 1.2, 1.4, "exp"), row(1.3, 1.0, 1.6, "log"), row(0.5, 0.4, 0.6, "sin")]
+    found = {c.after.item: c for c in comparing.changes(before, after)}
+    files = []
+    for name, those in (("a", before), ("b", after)):
+        files.append(str(tmp_path / name))
+        rows.write(files[-1], rows.document(those, [engines.load("minigrad")], 1))
+
+    assert found["exp"].slower
+    assert not found["log"].beyond_noise
+    assert found["sin"].beyond_noise
+    assert not found["sin"].slower
+    assert main(["bench", "--compare", *files]) == 0
+    assert "of 3 measurements 1 slower and 1 faster" in capsys.readouterr().out
+    assert main(["bench", "--compare", *files, "--fail-on-regression"]) == 1
+    assert main(["bench", "--compare", *reversed(files), "--fail-on-regression"]) == 1
+    assert main(["bench", "--compare", files[0], files[0], "--fail-on-regression"]) == 0
+
+
+def test_a_file_that_holds_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "other.json"
+    file.write_text("{}")
+
+    assert main(["bench", "--compare", str(file), str(file)]) == 2
+    assert "other.json holds no results of parity bench" in capsys.readouterr().err
+
+
+def test_geometric_mean() -> None:
+    assert math.isclose(rows.geometric_mean([row(0.5, 0, 1), row(2.0, 0, 3)]), 1.0)

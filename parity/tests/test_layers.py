@@ -55,8 +55,8 @@ LAYERS = {
         ("usage",),
         ("checks",),
         ("mutants", "fuzz", "tasks"),
-        ("report",),
         ("bench",),
+        ("report",),
         ("cli", "plugin", "__init__"),
     ),
 }
@@ -98,6 +98,7 @@ OUTSIDE = {
         ],
         "rich": ["bench.commands", "cli", "usage", "tasks.progress", "tasks.results"],
         "matplotlib": ["tasks.curve"],
+        "threadpoolctl": ["bench.threads"],
         "tokenizers": ["tasks.tokenizers"],
         "jinja2": ["report"],
         "plotly": ["report"],

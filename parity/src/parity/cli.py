@@ -11,20 +11,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 from .bench.commands import bench
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import UNUSABLE, known, loaded, printed, several, writable
+from .usage import UNUSABLE, known, loaded, printed, several, stage, writable
 
 if TYPE_CHECKING:
     from .checks import Item
@@ -357,17 +354,3 @@ def known_case(name: str) -> None:
         if refusals:
             has += f", and refusals !0 to !{len(refusals) - 1}"
         raise click.UsageError(f"no case {name!r}; {has}")
-
-
-@contextmanager
-def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
-    """A progress bar for people; for a file, the title alone."""
-    terminal = Console(stderr=True)
-    if not terminal.is_terminal:
-        click.echo(title, err=True)
-        yield lambda: None
-        return
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=terminal) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)

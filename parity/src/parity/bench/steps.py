@@ -18,6 +18,8 @@ from .. import engines
 from ..engines import Adapter
 from .contestants import Batch, Contestant, Engine, Lists, Paused, Text
 from .rivals import recursion
+from .rows import Row
+from .threads import pinned
 from .timing import Spread, interleaved, ratios
 
 NAMES = (
@@ -26,6 +28,7 @@ NAMES = (
 )
 BETWEEN = 26  # the token before and after a name; 0 to 25 are the letters
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23}
+PAIRS = 15
 APART = 2.0**14  # in eps: how far equal gradients may be from each other, for they sum in any order
 
 
@@ -98,19 +101,6 @@ ARRAYS = (
 )
 
 
-@dataclass(frozen=True)
-class Line:
-    """One contestant's result at an item; apart: of its gradients from the rival's, in eps."""
-
-    item: str
-    contestant: str
-    rival: str
-    collector: bool
-    ratio: Spread
-    seconds: Spread
-    apart: float
-
-
 def items(engine: Adapter) -> tuple[Item, ...]:
     """What an engine is timed at."""
     return SCALARS if len(engine.dtypes) == 1 else ARRAYS
@@ -155,10 +145,10 @@ def run(
     engine: Adapter,
     pairs: int,
     collector: bool,
-    advance: Callable[[], object] = lambda: None,
-) -> list[Line]:
+    threads: int = 1,
+) -> list[Row]:
     """Time an engine at an item; raises ValueError if not all compute the same gradients."""
-    with _deep():
+    with _deep(), pinned(threads):
         others = contestants(item, engine)
         rival = others[0].name
         apart = {each.name: difference(item, others[0], each) for each in others}
@@ -169,11 +159,28 @@ def run(
                     " model"
                 )
         steps = {each.name: _step(item, each) for each in others}
-        seconds = interleaved(steps, pairs, item.block, collector, advance)
+        seconds = interleaved(steps, pairs, item.block, collector)
     shares = ratios(seconds, rival)
     return [
-        Line(item.name, name, rival, collector, shares[name], Spread.of(taken), apart[name])
+        Row(
+            kind="steps",
+            item=item.name,
+            op="",
+            engine=name,
+            against=rival,
+            phase="step",
+            size=item.name,
+            dtype=item.dtype,
+            ratio=shares[name].median,
+            low=shares[name].low,
+            high=shares[name].high,
+            seconds=Spread.of(taken).median,
+            against_seconds=Spread.of(seconds[rival]).median,
+            collector=collector,
+            apart=apart[name],
+        )
         for name, taken in seconds.items()
+        if name != rival
     ]
 
 

@@ -29,7 +29,6 @@ def interleaved(
     pairs: int,
     block: int,
     collector: bool,
-    advance: Callable[[], object] = lambda: None,
 ) -> dict[str, list[float]]:
     """Seconds a step, by name: in every round each one does a block of steps, after the others.
 
@@ -51,7 +50,6 @@ def interleaved(
                 taken = (time.perf_counter() - started) / block
                 if number:
                     seconds[name].append(taken)
-                advance()
     return seconds
 
 

@@ -35,6 +35,7 @@ class Torch:
     dtypes = ("float64", "float32")
     package = SimpleNamespace(
         __version__=torch.__version__,
+        ops=SimpleNamespace(**{name: op.torch for name, op in BY_NAME.items()}),
         nn=torch.nn,
         optim=torch.optim,
         gpt=torch_gpt,
