@@ -27,8 +27,8 @@ place of minigrad's op, layer, optimizer or scheduler, and the checks named here
 and no others. In the rows marked "case" the op is right, and a case of it shows nothing. The rule
 is the one of [How it judges](../README.md#how-it-judges) that the fault shows.
 
-Written by `tox -e generate` from the faults themselves: those of [ops](../src/parity/faults), and those
-of [layers, optimizers and schedulers](../src/parity/faults/parts.py).
+Written by `tox -e generate` from the faults themselves: those of [ops](../src/parity/faults), and
+those of [layers, optimizers and schedulers](../src/parity/faults/parts.py).
 """
 
 

@@ -49,12 +49,12 @@ LAYERS = {
         ("__init__",),
     ),
     "parity": (
-        ("corpus", "environment", "files", "models"),
+        ("corpus", "environment", "files", "models", "pool"),
         ("spec",),
         ("engines",),
         ("usage",),
         ("checks",),
-        ("mutants", "fuzz", "tasks"),
+        ("mutants", "faults", "fuzz", "tasks"),
         ("bench",),
         ("report",),
         ("cli", "plugin", "__init__"),
@@ -83,7 +83,7 @@ OUTSIDE = {
         ],
         "safetensors": ["engines.pretrained"],
         "micrograd": ["engines.micrograd"],
-        "minigrad": ["engines.minigrad"],
+        "minigrad": ["engines.minigrad", "faults"],
         "cudagrad": ["engines.cudagrad"],
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
@@ -101,7 +101,9 @@ OUTSIDE = {
         "threadpoolctl": ["bench.threads"],
         "tokenizers": ["tasks.tokenizers"],
         "jinja2": ["report"],
+        "markupsafe": ["report"],
         "plotly": ["report"],
+        "pygments": ["report"],
         "pytest": ["plugin"],
     },
 }
@@ -117,6 +119,7 @@ INSIDE = {
     "parity.tasks.data.commands": "the command must start, and refuse bad usage, without NumPy",
     "parity.tasks.tokenizers": "only the user's own vocabulary needs the package",
     "parity.tasks.launching": "only who keeps a curve waits for matplotlib",
+    "parity.report.work": "the faults stand in minigrad, which need not be installed",
     "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",
 }
 

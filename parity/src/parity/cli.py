@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FEW = 40  # results that are listed one by one
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
 
 
@@ -315,6 +316,10 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
 @click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
+@click.option("--baseline", type=FILE, help="The report.json of an earlier report: what changed?")
+@click.option("--fail-on-regression", is_flag=True, help="With --baseline: status 1 if one is.")
+@click.option("--speed", type=FILE, help="What parity bench ops --json wrote.")
+@click.option("--mutants", type=FILE, help="What parity mutants --json wrote.")
 def report(
     out: Path,
     engine: tuple[str, ...],
@@ -322,22 +327,44 @@ def report(
     steps: int | None,
     quick: bool,
     jobs: int | None,
+    baseline: Path | None,
+    fail_on_regression: bool,
+    speed: Path | None,
+    mutants: Path | None,
 ) -> int:
-    """Judge engines, and write index.html, report.json and summary.md."""
+    """Judge engines, and write index.html, report.json, summary.md and junit.xml."""
+    if fail_on_regression and baseline is None:
+        raise click.UsageError("--fail-on-regression goes with --baseline")
     writable(out)
     chosen = loaded(engine)
     from . import spec
-    from .report import collect, page, verdict, work
+    from .report import changes, collect, mutation, page, verdict, work
+    from .report import speed as pace
 
     known("op", op, list(spec.BY_NAME))
     if op and steps:
         raise click.UsageError("--op leaves out the training runs: leave out --steps")
+    try:
+        before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
+        brought = {
+            "speed": speed and pace.read(speed),
+            "mutants": mutation.read(mutants) if mutants else [],
+        }
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     asked = collect.Asked(op, steps, quick, jobs or work.jobs())
-    found = collect.collect(chosen, stage, asked)
+    found = collect.collect(chosen, stage, asked) | brought
+    if before:
+        found["changes"] = changes.since(found, before)
     for path in page.write(found, out):
         click.echo(path)
     click.echo(verdict.headline(found))
-    return int(not found["passed"])
+    if before:
+        click.echo(
+            f"Since {found['changes']['baseline']['created']}: {changes.sentence(found['changes'])}"
+        )
+    regressed = fail_on_regression and changes.regressed(found["changes"])
+    return int(regressed or not found["passed"])
 
 
 def known_case(name: str) -> None:

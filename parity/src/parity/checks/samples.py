@@ -123,7 +123,9 @@ def _got(engine: Adapter, array: Array | str | None, want: Array) -> Got:
         return Got(engine.name, head(array), error if np.isfinite(error) else None)
     place = f"[{', '.join(map(str, at))}]" if at else ""
     numbers = repr(float(array[at])), repr(float(want[at]))
-    return Got(engine.name, head(array), float(error) if np.isfinite(error) else None, place, *numbers)
+    return Got(
+        engine.name, head(array), float(error) if np.isfinite(error) else None, place, *numbers
+    )
 
 
 def _refusal(engine: Adapter, op: Op, case: Reject) -> str:

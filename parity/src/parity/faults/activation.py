@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ..spec.case import Case, values
-
 from .catalogue import blind_case, fault, gradients, right
 
 

@@ -1,4 +1,4 @@
-"""How an engine does it: the source of an op or a part, and of what it calls, read from the engine."""
+"""How an engine does it: the source of an op or a part, and of what it calls."""
 
 from __future__ import annotations
 

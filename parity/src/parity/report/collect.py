@@ -142,7 +142,11 @@ def _perform(task: Callable[[], Any]) -> Any:
 
 def described(name: str, judged: work.Judged | None) -> Report:
     """An op or a part: what it computes, and how each engine does it."""
-    code = {engine: [asdict(p) for p in some] for engine, some in judged.code.items()} if judged else {}
+    code = (
+        {engine: [asdict(p) for p in some] for engine, some in judged.code.items()}
+        if judged
+        else {}
+    )
     return {"name": name, "formula": judged.formula if judged else "", "code": code}
 
 
@@ -153,7 +157,7 @@ def described_case(op: Op, case: Any, judged: dict[str, work.Judged]) -> Report:
         "id": case.id,
         "call": repr(case),
         **{name: getattr(case, name, "") for name in REASONS},
-        "values": [asdict(value) for value in samples],
+        "arrays": [asdict(value) for value in samples],
     }
 
 

@@ -28,7 +28,7 @@ COLUMNS = {
 def ops(report: Report) -> list[Report]:
     """A row for every op: torch's float32, then each engine by COLUMNS."""
     found = by(report["results"], "op", "engine")
-    rows = []
+    rows: list[Report] = []
     for op in report["ops"]:
         per_engine = [found[op["name"], engine["name"]] for engine in report["engines"]]
         own = [result for results in per_engine for result in results]
@@ -37,20 +37,23 @@ def ops(report: Report) -> list[Report]:
             for i, results in enumerate(per_engine)
             for column, checks in COLUMNS.items()
         ]
-        yardsticks = [yardstick([r for r in own if r["check"] in COLUMNS[c]]) for c in list(COLUMNS)[:2]]
-        rows.append(_row(op, op["family"], yardsticks, cells, own))
+        yardsticks = [
+            yardstick([r for r in own if r["check"] in COLUMNS[c]]) for c in list(COLUMNS)[:2]
+        ]
+        rows.append(_row(op, op["family"], yardsticks, cells, own) | {"place": len(rows)})
     return rows
 
 
 def parts(report: Report) -> list[Report]:
     """A row for every layer, optimizer, scheduler and model: torch's float32, then each engine."""
     found = by(report["results"], "op", "engine")
-    rows = []
+    rows: list[Report] = []
     for part in report["parts"]:
         per_engine = [found[part["name"], engine["name"]] for engine in report["engines"]]
         own = [result for results in per_engine for result in results]
         cells = [cell(r) | {"column": "all", "engine": i} for i, r in enumerate(per_engine)]
-        rows.append(_row(part, f"{part['kind']}s", [yardstick(own)], cells, own))
+        family = f"{part['kind']}s"
+        rows.append(_row(part, family, [yardstick(own)], cells, own) | {"place": len(rows)})
     return rows
 
 

@@ -132,6 +132,7 @@ def templates() -> jinja2.Environment:
     )
     environment.globals |= {
         "verdict": verdict,
+        "speed": speed,
         "trainings": trainings,
         "words": words,
         "changes": changes,

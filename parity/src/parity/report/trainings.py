@@ -6,7 +6,7 @@ from typing import Any
 
 from ..checks.runs import RunResult
 from .matrix import error_cell
-from .words import anchor, listed, loss, milliseconds, plural, relative, times
+from .words import anchor, listed, loss, milliseconds, plural, relative
 
 Report = dict[str, Any]
 

@@ -68,7 +68,30 @@ def basis(report: Report) -> str:
     """What the engines were held against in this report, in a sentence."""
     done = {result["check"] for result in report["results"] if result["status"] != "skipped"}
     done |= {"forward" for training in report["trainings"] if training["status"] != "skipped"}
-    return f"Held against {listed([what for what, on in AGAINST if done.intersection(on)])}."
+    held = listed([what for what, on in AGAINST if done.intersection(on)])
+    said = [f"Held against {held}"]
+    if report["determinism"]:
+        most = max(result["processes"] for result in report["determinism"])
+        said.append(f"compared bit by bit between {processes(most)}")
+    if report["fuzz"]:
+        graphs = sum(hunt["graphs"] for hunt in report["fuzz"])
+        said.append(f"tried on {plural(graphs, 'random graph')}")
+    if report["faults"]:
+        faults = plural(len(report["faults"]), "planted fault")
+        said.append(f"by a judge that was tried on {faults}")
+    return f"{'; '.join(said)}."
+
+
+def processes(count: int) -> str:
+    return f"{count} process{'' if count == 1 else 'es'}"
+
+
+def unplanted(report: Report) -> str:
+    """Why no faults were planted."""
+    asked = report["selection"]
+    if asked["quick"] or asked["ops"]:
+        return "a quick report, or one of a few ops, leaves them out"
+    return "they stand in minigrad, which is not installed"
 
 
 def counts(engine: Report) -> str:

@@ -66,5 +66,6 @@ def duration(seconds: float) -> str:
     """340 ns, 2.1 µs, 14 ms, 1.2 s."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
-            return f"{seconds / size:.2g} {unit}" if seconds < 100 * size else f"{seconds / size:.0f} {unit}"
+            count = seconds / size
+            return f"{count:.2g} {unit}" if count < 100 else f"{count:.0f} {unit}"
     return f"{seconds * 1e9:.0f} ns"

@@ -91,7 +91,7 @@ def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
 
 
 def planted(first: int, every: int) -> list[Any]:
-    """What became of every so many-th planted fault; minigrad, which they stand in, must be here."""
+    """What became of the planted faults, from the first one on every so many-th."""
     from .. import faults
 
     return [faults.caught(fault) for fault in faults.everything()[first::every]]
@@ -104,4 +104,3 @@ def plantable() -> bool:
 def jobs() -> int:
     """As many processes as there are cores for this one."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
