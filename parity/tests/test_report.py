@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import copy
 import dataclasses
 import json
@@ -11,21 +10,19 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from reports import FEW, PARTS, quiet, small
 
 import parity.report
 from parity import engines
-from parity.checks.determinism import process
-from parity.report import collect as collecting
-from parity.report import matrix, page, trainings, verdict, words, work
+from parity.report import matrix, page, trainings, verdict, words
 from parity.report.collect import Asked, collect
-from parity.spec import BUILT
 from parity.spec.run import Run
 from parity.spec.runs import RUNS
 
@@ -35,27 +32,10 @@ SCHEMA = json.loads((Path(parity.report.__file__).parent / "schema.json").read_t
 HOSTILE = "</script><script>alert(1)</script>|`<img src=x onerror=alert(1)>"
 
 
-@contextlib.contextmanager
-def quiet(title: str, total: int) -> Iterator[Callable[[], object]]:
-    yield lambda: None
-
-
-FEW, PARTS = ("exp", "argmax", "matmul"), ("Tanh", "SGD", "StepLR")
-
-
 @pytest.fixture(scope="module")
 def made() -> Report:
     """A quick report on torch itself and micrograd, of a few ops, parts and steps of a run."""
-    families = collecting.families()
-    few = {name: tuple(op for op in ops if op.name in FEW) for name, ops in families.items()}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collecting, "families", lambda: few)
-        patch.setattr(collecting, "BUILT", {name: BUILT[name] for name in PARTS})
-        patch.setattr(collecting, "QUICK_HUNTS", 0)
-        patch.setattr(work, "digested", lambda names, ops, number: process(names, FEW, number))
-        judged = [engines.load("torch"), engines.load("micrograd")]
-        return collect(judged, quiet, Asked(steps=3, quick=True))
+    return small()
 
 
 @pytest.fixture

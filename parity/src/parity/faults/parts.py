@@ -134,7 +134,7 @@ class KeepsTheBiasedVariance(nn.BatchNorm1d):
 
     def forward(self, x: Any) -> Any:
         running, tracked = self.running_var, self.num_batches_tracked
-        before = None if running is None else running.data.copy()
+        before = running.data.copy() if running is not None else np.zeros(1)
         y = super().forward(x)
         if self.training and running is not None and tracked is not None:
             n = x.numel() / self.num_features
