@@ -61,7 +61,8 @@ def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Report:
             advance()
     judged = {each.name: each for each in done.get("judged", ())}
     results = [result for each in judged.values() for result in each.results]
-    trainings = done.get("trained", [])
+    order = [run.name for run in RUNS]
+    trainings = sorted(done.get("trained", []), key=lambda result: order.index(result.run))
     repeats = [repeated(engine, asked, done.get("digested", [])) for engine in engines]
     summaries = [summary(engine, results, trainings, repeats) for engine in engines]
     caught = [each for some in done.get("planted", ()) for each in some]

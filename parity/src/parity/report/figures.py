@@ -114,9 +114,12 @@ def ratios(lines: list[Report], engines: list[str], rival: str) -> Report:
     """How many times as long as the rival each engine takes, with the quartiles."""
     figure = go.Figure()
     ordered = list(dict.fromkeys(line["op"] or line["item"] for line in lines))
-    for (engine, dtype), own in by(lines, "engine", "dtype").items():
-        if engine not in engines:
-            continue
+    present = [line for line in lines if line["engine"] in engines]
+    groups = by(present, "engine", "dtype")
+    for engine, dtype in sorted(
+        groups, key=lambda key: (engines.index(key[0]), key[1] != "float64")
+    ):
+        own = groups[engine, dtype]
         name, colour, symbol = style({"engine": engine, "dtype": dtype}, engines)
         figure.add_scatter(
             x=[line["ratio"] for line in own],

@@ -4,6 +4,7 @@ comments."""
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import zlib
 from pathlib import Path
@@ -155,6 +156,7 @@ def templates() -> jinja2.Environment:
     return environment
 
 
+@functools.cache  # what several ops call is shown with each of them
 def highlighted(text: str) -> Markup:
     """Python code in HTML, escaped by the highlighter."""
     return Markup(highlight(text, PythonLexer(), CODE))

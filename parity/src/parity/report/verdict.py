@@ -234,19 +234,20 @@ def _blind(fault: Report) -> list[str]:
 
 def skips(report: Report) -> list[Report]:
     """What was skipped, with how often, by engine and reason."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    found: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for entry in (*report["results"], *report["trainings"], *report["determinism"]):
         if entry["status"] == "skipped":
             name = entry.get("case") or entry.get("run", "determinism")
-            found[entry["engine"], entry["message"]].append(name)
+            found[entry["engine"], entry["message"], "run" in entry].append(name)
     return [
         {
             "engine": engine,
             "reason": reason,
+            "run": run,
             "count": len(names),
             "names": list(dict.fromkeys(names)),
         }
-        for (engine, reason), names in found.items()
+        for (engine, reason, run), names in found.items()
     ]
 
 
