@@ -57,6 +57,7 @@ LAYERS = {
         ("mutants", "faults", "fuzz", "tasks"),
         ("bench",),
         ("report",),
+        ("listing",),
         ("cli", "plugin", "__init__"),
     ),
 }
@@ -90,13 +91,15 @@ OUTSIDE = {
         "click": [
             "bench.commands",
             "cli",
+            "listing",
+            "report.commands",
             "usage",
             "tasks.commands",
             "tasks.data.commands",
             "tasks.launching",
             "tasks.options",
         ],
-        "rich": ["bench.commands", "cli", "usage", "tasks.progress", "tasks.results"],
+        "rich": ["bench.commands", "cli", "listing", "usage", "tasks.progress", "tasks.results"],
         "matplotlib": ["tasks.curve"],
         "threadpoolctl": ["bench.threads"],
         "tokenizers": ["tasks.tokenizers"],
@@ -119,6 +122,8 @@ INSIDE = {
     "parity.tasks.data.commands": "the command must start, and refuse bad usage, without NumPy",
     "parity.tasks.tokenizers": "only the user's own vocabulary needs the package",
     "parity.tasks.launching": "only who keeps a curve waits for matplotlib",
+    "parity.listing": "the command must start without waiting for torch",
+    "parity.report.commands": "the command must start, and refuse bad usage, without torch",
     "parity.report.work": "the faults stand in minigrad, which need not be installed",
     "parity.plugin": "pytest loads every plugin; only --engine may cost it torch",
 }

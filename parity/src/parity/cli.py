@@ -19,18 +19,17 @@ import click
 from rich.table import Table
 
 from .bench.commands import bench
+from .listing import engines, ops
+from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import UNUSABLE, known, loaded, printed, several, stage, writable
+from .usage import ENGINES, known, loaded, printed, several, stage, writable
 
 if TYPE_CHECKING:
     from .checks import Item
     from .engines import Adapter
 
 FEW = 40  # results that are listed one by one
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +73,7 @@ def needed(error: ModuleNotFoundError) -> str:
     return f"parity needs the package {package}: pip install {package}"
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, context_settings={"max_content_width": 110})
 @click.pass_context
 def app(context: click.Context) -> None:
     """Judge automatic differentiation engines against torch, and train them on tasks."""
@@ -82,42 +81,13 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+app.add_command(engines)
+app.add_command(ops)
+app.add_command(report)
 app.add_command(bench)
 app.add_command(data)
 app.add_command(train)
 app.add_command(generate)
-
-
-@app.command()
-def engines() -> None:
-    """List the engines: version, dtypes, what executes them, how many ops."""
-    from . import engines as registry
-    from .environment import executor, version
-
-    table = Table("engine", "version", "dtypes", "runs on", "ops")
-    for name in registry.names():
-        try:
-            engine = registry.load(name)
-        except UNUSABLE as error:
-            table.add_row(name, "", "", str(error), "")
-            continue
-        dtypes = ", ".join(engine.dtypes)
-        table.add_row(name, version(engine), dtypes, executor(engine), str(len(engine.ops)))
-    printed(table)
-
-
-@app.command()
-@ENGINES
-def ops(engine: tuple[str, ...]) -> None:
-    """List the ops, and which engine has which."""
-    chosen = loaded(engine)
-    from .report.collect import families
-
-    table = Table("family", "op", *(each.name for each in chosen))
-    for family, members in families().items():
-        for op in members:
-            table.add_row(family, op.name, *("✓" if op.name in e.ops else "–" for e in chosen))
-    printed(table)
 
 
 @app.command()
@@ -307,64 +277,6 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
             failed += 1
             click.echo(f"\n{found.failure.program()}")
     return int(failed > 0)
-
-
-@app.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to fill.")
-@ENGINES
-@several("--op", "Only these ops, no layers, optimizers or training runs.")
-@click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
-@click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
-@click.option("--baseline", type=FILE, help="The report.json of an earlier report: what changed?")
-@click.option("--fail-on-regression", is_flag=True, help="With --baseline: status 1 if one is.")
-@click.option("--speed", type=FILE, help="What parity bench ops --json wrote.")
-@click.option("--mutants", type=FILE, help="What parity mutants --json wrote.")
-def report(
-    out: Path,
-    engine: tuple[str, ...],
-    op: tuple[str, ...],
-    steps: int | None,
-    quick: bool,
-    jobs: int | None,
-    baseline: Path | None,
-    fail_on_regression: bool,
-    speed: Path | None,
-    mutants: Path | None,
-) -> int:
-    """Judge engines, and write index.html, report.json, summary.md and junit.xml."""
-    if fail_on_regression and baseline is None:
-        raise click.UsageError("--fail-on-regression goes with --baseline")
-    writable(out)
-    chosen = loaded(engine)
-    from . import spec
-    from .report import changes, collect, mutation, page, verdict, work
-    from .report import speed as pace
-
-    known("op", op, list(spec.BY_NAME))
-    if op and steps:
-        raise click.UsageError("--op leaves out the training runs: leave out --steps")
-    try:
-        before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
-        brought = {
-            "speed": speed and pace.read(speed),
-            "mutants": mutation.read(mutants) if mutants else [],
-        }
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    asked = collect.Asked(op, steps, quick, jobs or work.jobs())
-    found = collect.collect(chosen, stage, asked) | brought
-    if before:
-        found["changes"] = changes.since(found, before)
-    for path in page.write(found, out):
-        click.echo(path)
-    click.echo(verdict.headline(found))
-    if before:
-        click.echo(
-            f"Since {found['changes']['baseline']['created']}: {changes.sentence(found['changes'])}"
-        )
-    regressed = fail_on_regression and changes.regressed(found["changes"])
-    return int(regressed or not found["passed"])
 
 
 def known_case(name: str) -> None:

@@ -42,6 +42,9 @@ def several(name: str, help: str) -> Callable[[Any], Any]:
     return click.option(name, type=Names(), multiple=True, callback=flat, help=help)
 
 
+ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
+
+
 def loaded(names: Sequence[str]) -> list[Adapter]:
     """The engines of these names, or all but torch; refuses unknown ones and missing packages."""
     from . import engines as registry
