@@ -57,7 +57,7 @@ LAYERS = {
         ("mutants", "faults", "fuzz", "tasks"),
         ("bench",),
         ("report",),
-        ("listing",),
+        ("adding", "listing"),
         ("cli", "plugin", "__init__"),
     ),
 }
@@ -89,6 +89,7 @@ OUTSIDE = {
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
         "click": [
+            "adding",
             "bench.commands",
             "cli",
             "listing",
@@ -122,6 +123,7 @@ INSIDE = {
     "parity.tasks.data.commands": "the command must start, and refuse bad usage, without NumPy",
     "parity.tasks.tokenizers": "only the user's own vocabulary needs the package",
     "parity.tasks.launching": "only who keeps a curve waits for matplotlib",
+    "parity.adding": "the command must start without waiting for torch",
     "parity.listing": "the command must start without waiting for torch",
     "parity.report.commands": "the command must start, and refuse bad usage, without torch",
     "parity.report.work": "the faults stand in minigrad, which need not be installed",

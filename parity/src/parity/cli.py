@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
+from .adding import new_op
 from .bench.commands import bench
 from .listing import engines, ops
 from .report.commands import report
@@ -83,6 +84,7 @@ def app(context: click.Context) -> None:
 
 app.add_command(engines)
 app.add_command(ops)
+app.add_command(new_op)
 app.add_command(report)
 app.add_command(bench)
 app.add_command(data)
