@@ -111,7 +111,8 @@ def test_an_op_opens_and_closes_by_mouse_and_keyboard(opened: Page) -> None:
     dialog.wait_for()
     for engine in ("minigrad", "micrograd"):
         assert (
-            "def matmul(" in dialog.get_by_role("region", name=f"matmul in {engine}").inner_text()
+            "def matmul("
+            in dialog.get_by_role("region", name=f"matmul in {engine}", exact=True).inner_text()
         )
     assert opened.url.endswith("#op-matmul")
 
