@@ -27,7 +27,7 @@ LAYERS = {
         ("__init__",),
     ),
     "minigrad": (
-        ("random", "dtypes", "arguments", "special"),
+        ("random", "dtypes", "arguments", "special", "windows"),
         ("engine", "function"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
@@ -86,6 +86,7 @@ OUTSIDE = {
         "micrograd": ["engines.micrograd"],
         "minigrad": ["engines.minigrad", "faults"],
         "cudagrad": ["engines.cudagrad"],
+        "autograd": ["engines.autograd"],
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
         "click": [

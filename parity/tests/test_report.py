@@ -367,7 +367,7 @@ def test_a_part_is_not_called_the_whole(
 
 
 def test_a_report_says_what_was_asked_for(made: Report) -> None:
-    left_out = [name for name in engines.names() if name not in ("torch", "micrograd")]
+    left_out = [n for n in engines.names() if n not in (*engines.RIVALS, "micrograd")]
 
     assert made["selection"] == {"left_out": left_out, "ops": [], "steps": 3, "quick": True}
 

@@ -42,17 +42,19 @@ def several(name: str, help: str) -> Callable[[Any], Any]:
     return click.option(name, type=Names(), multiple=True, callback=flat, help=help)
 
 
-ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
+ENGINES = several("--engine", "Only these engines.  [default: all but torch and other rivals]")
 
 
 def loaded(names: Sequence[str]) -> list[Adapter]:
-    """The engines of these names, or all but torch; refuses unknown ones and missing packages."""
+    """The engines of these names, or all but RIVALS; refuses unknown ones and missing packages."""
     from . import engines as registry
 
     every = registry.names()
     known("engine", names, every)
     try:
-        return [registry.load(name) for name in names or (n for n in every if n != "torch")]
+        return [
+            registry.load(name) for name in names or (n for n in every if n not in registry.RIVALS)
+        ]
     except UNUSABLE as error:
         raise click.UsageError(str(error)) from error
 

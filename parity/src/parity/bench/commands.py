@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from ..usage import UNUSABLE, known, loaded, printed, several, stage
 
 if TYPE_CHECKING:
     from ..engines import Adapter
+    from .items import Item
     from .rows import Row
 
 PAIRS = click.option("--pairs", type=click.IntRange(min=2), help="Rounds in which all take turns.")
@@ -127,33 +128,74 @@ def ops(
 @several("--item", "Only these work items, such as names.")
 @THREADS
 @PAIRS
+@click.option("--profile", is_flag=True, help="Say what part of a step goes where.")
 @JSON
 def steps(
     engine: tuple[str, ...],
     item: tuple[str, ...],
     threads: int,
     pairs: int | None,
+    profile: bool,
     file: Path | None,
 ) -> None:
-    """Time a training step of a GPT: forward, backward, optimizer."""
+    """Time a training step (forward, backward, optimizer), with the memory that training takes."""
     chosen = loaded(engine)
     from . import steps as work
+    from .items import items
 
-    known("item", item, list(dict.fromkeys(i.name for each in chosen for i in work.items(each))))
-    plan = [
-        (each, one, collector)
-        for each in chosen
-        for one in work.items(each)
-        if one.name in item or not item
-        for collector in (True, False)
-    ]
+    plan = _plan(chosen, items, item)
     found: list[Row] = []
     with _refused(), stage(f"{len(plan)} work items", len(plan)) as advance:
-        for each, one, collector in plan:
-            found += work.run(one, each, pairs or work.PAIRS, collector, threads)
+        for each, one in plan:
+            rows: list[Row] = []
+            for collector in (True, False):
+                rows += work.run(one, each, pairs, collector, threads)
+            rows = work.with_memory(rows, one, each, threads)
+            found += work.with_shares(rows, one, each) if profile else rows
+            advance()
+    _table(found, chosen, threads, 1e3, "ms")
+    for row in found:
+        if row.shares and row.collector:
+            parts = ", ".join(f"{name} {share:.0%}" for name, share in row.shares.items())
+            click.echo(f"{row.engine}, {row.item}: {parts}")
+    _kept(file, found, chosen, ["torch"], threads)
+
+
+@bench.command()
+@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@several("--item", "Only these models, such as cpu.")
+@THREADS
+@PAIRS
+@JSON
+def generation(
+    engine: tuple[str, ...],
+    item: tuple[str, ...],
+    threads: int,
+    pairs: int | None,
+    file: Path | None,
+) -> None:
+    """Time what a GPT needs for a token, with its cache of keys and values."""
+    chosen = loaded(engine)
+    from . import generation as work
+
+    plan = _plan(chosen, work.items, item)
+    found: list[Row] = []
+    with _refused(), stage(f"{len(plan)} models", len(plan)) as advance:
+        for each, one in plan:
+            found += work.run(one, each, pairs or work.PAIRS, threads)
             advance()
     _table(found, chosen, threads, 1e3, "ms")
     _kept(file, found, chosen, ["torch"], threads)
+
+
+def _plan(
+    chosen: Sequence[Adapter], items: Callable[[Adapter], Sequence[Item]], names: Sequence[str]
+) -> list[tuple[Adapter, Item]]:
+    """Each engine with each of its items, of these names if there are any."""
+    known("item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each))))
+    return [
+        (each, item) for each in chosen for item in items(each) if item.name in names or not names
+    ]
 
 
 @contextmanager

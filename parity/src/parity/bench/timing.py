@@ -9,6 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+TRIES = 5
+SHORT = 0.02  # seconds: what takes longer is hardly ever left alone
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -34,7 +42,8 @@ def interleaved(
 
     A step is called with its number. The first round, which warms up, is not counted. collector:
     whether Python's cyclic collector is on. Each block begins without the others' garbage, and
-    what there was before the first is never looked at.
+    what there was before the first is never looked at. A short block that another process has
+    interrupted is done again, some times.
     """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     with _frozen():
@@ -44,13 +53,28 @@ def interleaved(
                 gc.collect()
                 if not collector:
                     gc.disable()
-                started = time.perf_counter()
-                for i in range(block):
-                    step(number * block + i)
-                taken = (time.perf_counter() - started) / block
+                taken = _turn(step, range(number * block, (number + 1) * block))
                 if number:
-                    seconds[name].append(taken)
+                    seconds[name].append(taken / block)
     return seconds
+
+
+def _turn(step: Callable[[int], object], numbers: range) -> float:
+    """Seconds for the steps of these numbers, if possible without an interruption."""
+    taken = 0.0
+    for _ in range(TRIES):
+        before, started = _interruptions(), time.perf_counter()
+        for number in numbers:
+            step(number)
+        taken = time.perf_counter() - started
+        if taken > SHORT or _interruptions() == before:
+            break
+    return taken
+
+
+def _interruptions() -> int:
+    """How often the system has taken the processor away; 0 where it does not tell."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else 0
 
 
 def ratios(seconds: Mapping[str, Sequence[float]], rival: str) -> dict[str, Spread]:

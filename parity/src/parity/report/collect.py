@@ -15,7 +15,7 @@ from .. import checks, corpus
 from ..checks.determinism import Determinism, compared, determinism
 from ..checks.envelope import FLOOR, MULTIPLE, Band
 from ..checks.runs import RunResult, check_run
-from ..engines import Adapter, names
+from ..engines import RIVALS, Adapter, names
 from ..environment import environment, executor, version
 from ..pool import workers
 from ..spec import BUILT, FAMILIES, Op, skips
@@ -170,10 +170,10 @@ def repeated(engine: Adapter, asked: Asked, taken: Sequence[Any]) -> Determinism
 
 
 def selection(engines: Sequence[Adapter], asked: Asked) -> Report:
-    """What was asked for, of all that there is; torch, the judge, need not be judged."""
+    """What was asked for, of all that there is; rivals, and torch, need not be judged."""
     judged = [engine.name for engine in engines]
     return {
-        "left_out": [name for name in names() if name not in (*judged, "torch")],
+        "left_out": [name for name in names() if name not in (*judged, *RIVALS)],
         "ops": list(asked.ops),
         "steps": asked.steps,
         "quick": asked.quick,

@@ -35,6 +35,7 @@ SKIPS = (
     Skip("micrograd", "gpt-small", "its 100 000 weights, one Python float at a time, take hours"),
     Skip("cudagrad", "gpt-small", "a step takes a second on the emulator", executor="emulator"),
     Skip("torch", "*!*", "torch's errors are of its own kinds, mostly RuntimeError"),
+    Skip("autograd", "*!*", "its errors are NumPy's"),
     Skip("torch", "determinism", "torch's threads share its sums, and each has a part of its own"),
 )
 
