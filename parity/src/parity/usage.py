@@ -45,6 +45,9 @@ def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
     return click.option(name, type=kind, multiple=True, callback=flat, help=help)
 
 
+ENGINES = several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+
+
 def loaded(names: Sequence[str]) -> list[Adapter]:
     """The engines of these names, or all but RIVALS; refuses unknown ones and missing packages."""
     from . import engines as registry

@@ -2,7 +2,8 @@
 
 Each is a function in the place of the right one, wrong in one respect only, in the file of its
 family. Its docstring tells the story; the decorator names the checks that must reject it, and only
-those. parity/docs/faults.md has them all in one table.
+those. parts.py has those of layers, optimizers and schedulers, planting.py puts one in its place.
+parity/docs/faults.md has them all in one table.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from . import (  # noqa: F401 - each enters its faults
     linalg,
     loss,
     normalization,
+    parts,
     reduction,
     regularization,
     shape,
 )
 from .catalogue import FAULTS, Fault
+from .planting import Caught, caught, everything
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTS", "Caught", "Fault", "caught", "everything"]

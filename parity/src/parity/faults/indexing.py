@@ -38,7 +38,7 @@ def keeps_the_last_of_repeated_gradients(x: Any, dim: int, index: Any) -> Any:
 
     def pullback(dout):
         dx = np.zeros_like(np.atleast_1d(x))
-        at = list(np.indices(np.atleast_1d(index).shape, sparse=True))
+        at: list[Any] = list(np.indices(np.atleast_1d(index).shape, sparse=True))
         at[dim] = np.atleast_1d(index)
         dx[tuple(at)] = dout
         return dx.reshape(x.shape)
@@ -61,7 +61,7 @@ def adds_each_place_once(x: Any, dim: int, index: Any, src: Any) -> Any:
     _, pullback = right.scatter_add(x, dim, index, src)
     out = np.atleast_1d(x).copy()
     wanted = np.atleast_1d(index)
-    at = list(np.indices(wanted.shape, sparse=True))
+    at: list[Any] = list(np.indices(wanted.shape, sparse=True))
     at[dim] = wanted
     out[tuple(at)] += np.atleast_1d(src)[tuple(map(slice, wanted.shape))]
     return out.reshape(x.shape), pullback

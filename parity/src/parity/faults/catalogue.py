@@ -10,7 +10,8 @@ from typing import Any
 
 import minigrad
 from minigrad import op
-from parity.spec.case import Case
+
+from ..spec.case import Case
 
 # The right ops on arrays: each returns its value and its pullback.
 right = SimpleNamespace(

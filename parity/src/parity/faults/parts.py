@@ -133,13 +133,13 @@ class KeepsTheBiasedVariance(nn.BatchNorm1d):
     """Moves its variance towards that which it divided by."""
 
     def forward(self, x: Any) -> Any:
-        before = None if self.running_var is None else self.running_var.data.copy()
+        running, tracked = self.running_var, self.num_batches_tracked
+        before = running.data.copy() if running is not None else np.zeros(1)
         y = super().forward(x)
-        if self.training and before is not None:
+        if self.training and running is not None and tracked is not None:
             n = x.numel() / self.num_features
-            count = self.num_batches_tracked.item()
-            kept = (1 - (1 / count if self.momentum is None else self.momentum)) * before
-            self.running_var.data = kept + (self.running_var.data - kept) * (n - 1) / n
+            kept = (1 - (1 / tracked.item() if self.momentum is None else self.momentum)) * before
+            running.data = kept + (running.data - kept) * (n - 1) / n
         return y
 
 

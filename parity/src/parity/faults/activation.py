@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.spec.case import Case, values
-
+from ..spec.case import Case, values
 from .catalogue import blind_case, fault, gradients, right
 
 
