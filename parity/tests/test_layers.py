@@ -44,7 +44,7 @@ LAYERS = {
         ("compile",),
         ("arrays", "random", "dtypes", "arguments"),
         ("engine", "function", "indexing"),
-        ("streams", "graph", "interop"),
+        ("streams", "capture", "graph", "interop"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),
