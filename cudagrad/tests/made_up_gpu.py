@@ -17,6 +17,7 @@ import numpy as np
 from driver import Driver
 
 DRIVER = Driver(1 << 30)
+GPU = SimpleNamespace(name="made up", compute_capability=(9, 0), MULTIPROCESSOR_COUNT=4)
 
 
 def install() -> None:
@@ -30,9 +31,7 @@ def install() -> None:
         return object() if name == "numba_cuda" else find_spec(name, *args)
 
     def imported(name: str, *args: Any) -> Any:
-        if name == "numba.cuda":
-            return numba_cuda()
-        return DRIVER if name == "cuda.bindings.driver" else import_module(name, *args)
+        return MADE_UP[name]() if name in MADE_UP else import_module(name, *args)
 
     def opened(name: Any, *args: Any, **kwargs: Any) -> Any:
         if name == "libcuda.so.1":
@@ -54,6 +53,7 @@ def numba_cuda() -> Any:
     emulator.cuda.implementation = "NVIDIA"
     emulator.cuda.is_available = lambda: True
     emulator.cuda.current_context = lambda: None
+    emulator.cuda.get_current_device = lambda: GPU
     emulator.cuda.jit = jit
     return emulator.cuda
 
@@ -72,3 +72,11 @@ def jit(function: Any, *, device: bool = False, **options: Any) -> Any:
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(kernel, name, getattr(made, name))
     return kernel
+
+
+# Modules that are not what they are on a GPU; the last has the intrinsics, if there are any.
+MADE_UP: dict[str, Any] = {
+    "numba.cuda": numba_cuda,
+    "cuda.bindings.driver": lambda: DRIVER,
+    "cudagrad.ptx": lambda: sys.modules["cudagrad.emulator"].intrinsics,
+}

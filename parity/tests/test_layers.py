@@ -47,7 +47,7 @@ LAYERS = {
         ("arrays", "random", "dtypes", "arguments"),
         ("flat",),
         ("engine", "function", "indexing"),
-        ("streams", "graph", "interop"),
+        ("streams", "capture", "graph", "interop"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),

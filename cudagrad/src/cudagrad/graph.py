@@ -26,133 +26,31 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import arrays, device, launches
 from .allocator import Pool
 from .arrays import Array
+from .capture import (
+    Args,
+    Capture,
+    CaptureError,
+    Late,
+    Live,
+    Relaunch,
+    are_equal,
+    is_array,
+    is_late,
+    name_of,
+    now,
+    place,
+    renewed,
+)
 from .engine import Tensor, tensor
 from .kernels import functions as f
 from .launches import Launcher
-
-Args = tuple[Any, ...]
-
-
-class CaptureError(RuntimeError):
-    """A step does what a graph cannot repeat."""
-
-
-class Live(NamedTuple):
-    """A function that is called again before each replay, and which launches it makes."""
-
-    start: int
-    stop: int
-    function: Callable[[], None]
-
-
-class Late:
-    """What stands among a launch's arguments for a number that is renewed before each replay."""
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self.function = function
-        self.value: Any = None
-
-    def renew(self) -> None:
-        self.value = self.function()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Late)  # neither is frozen, which is why numbers are compared
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class _Capture:
-    """A recorder that keeps the launches of a step."""
-
-    def __init__(self, pool: Pool, skips_live: bool = False) -> None:
-        self.pool = pool
-        self.skips_live = skips_live
-        self.launches: list[tuple[Launcher, Args]] = []  # with Late numbers as such
-        self.renewals: list[Live | Late] = []  # in the order in which they were made
-        self.checks: list[tuple[Array, Callable[[], Exception]]] = []
-        self.own: set[int] = set()  # which of the launches' arrays are the graph's, by id
-        self._is_live = False
-
-    def launched(self, launcher: Launcher, args: Args) -> None:
-        self.launches.append((launcher, tuple(map(self._kept, args))))
-
-    def _kept(self, argument: Any) -> Any:
-        """An argument; if it is the graph's, without keeping its block from being used again."""
-        lease = device.executor.lease(argument) if _is_array(argument) else None
-        if lease is None or lease.block.pool is not self.pool:
-            return argument
-        borrowed = device.executor.borrowed(argument, lease.block)
-        self.own.add(id(borrowed))
-        return borrowed
-
-    def allocating(self) -> None:
-        if self._is_live:
-            raise CaptureError(
-                "memory is allocated in a part of the step that is live: take the step once "
-                "without a graph, so that an optimizer, say, has its state"
-            )
-
-    def copying(self, where: str) -> None:
-        raise CaptureError(
-            f"a copy {where} the {'device' if where == 'to' else 'device to the host'} within the "
-            "step, which a graph cannot repeat: give data to the step as its arguments, and look "
-            "at what it returns after the replay"
-        )
-
-    def live(self, function: Callable[[], None]) -> None:
-        if self.skips_live:
-            return
-        start, was_live, self._is_live = len(self.launches), self._is_live, True
-        try:
-            function()
-        finally:
-            self._is_live = was_live
-        if not was_live:
-            self.renewals.append(Live(start, len(self.launches), function))
-
-    def late(self, function: Callable[[], Any]) -> Any:
-        if self._is_live:
-            return function()
-        made = Late(function)
-        if not self.skips_live:
-            made.renew()
-        self.renewals.append(made)
-        return made
-
-    def refuse(self, flag: Array, error: Callable[[], Exception]) -> None:
-        self.checks.append((flag, error))
-
-
-class _Relaunch:
-    """A recorder of what a live part launches before a replay."""
-
-    def __init__(self) -> None:
-        self.launches: list[tuple[Launcher, Args]] = []
-
-    def launched(self, launcher: Launcher, args: Args) -> None:
-        self.launches.append((launcher, args))
-
-    def allocating(self) -> None:
-        raise CaptureError("memory is allocated in a live part of a graph's step")
-
-    def copying(self, where: str) -> None:
-        raise CaptureError(f"a copy {where} the device in a live part of a graph's step")
-
-    def live(self, function: Callable[[], None]) -> None:
-        function()
-
-    def late(self, function: Callable[[], Any]) -> Any:
-        return function()
-
-    def refuse(self, flag: Array, error: Callable[[], Exception]) -> None:
-        raise CaptureError("a live part of a graph's step looks at numbers of the device")
 
 
 class CUDAGraph:
@@ -162,7 +60,7 @@ class CUDAGraph:
     """
 
     def __init__(self) -> None:
-        self._capture: _Capture | None = None
+        self._capture: Capture | None = None
         self._executable: Any = None  # made for the first replay
         self._flag: Array | None = None  # whether any check has failed
 
@@ -174,7 +72,7 @@ class CUDAGraph:
         if launches.recorder is not None:
             raise CaptureError("a graph is captured within another, or within a replay")
         self.reset()
-        self._capture = launches.recorder = _Capture(Pool(), skips_live)
+        self._capture = launches.recorder = Capture(Pool(), skips_live)
         device.allocator.pool = self._capture.pool
 
     def capture_end(self) -> None:
@@ -197,12 +95,12 @@ class CUDAGraph:
         if launches.recorder is not None:
             raise CaptureError("a graph is replayed while one is captured")
         if self._executable is None:
-            runs = [(launcher.run, _now(args)) for launcher, args in capture.launches]
+            runs = [(launcher.run, now(args)) for launcher, args in capture.launches]
             self._executable = device.executor.graph(runs)
         else:
             self._renew(capture)
         self._executable.replay()
-        launches.replayed((launcher, _now(args)) for launcher, args in capture.launches)
+        launches.replayed((launcher, now(args)) for launcher, args in capture.launches)
         if self._flag is not None and arrays.item(self._flag):
             for flag, error in capture.checks:
                 if arrays.item(flag):
@@ -234,12 +132,12 @@ class CUDAGraph:
         launches.recorder = None
         device.allocator.pool = device.allocator.general
 
-    def _captured(self) -> _Capture:
+    def _captured(self) -> Capture:
         if self._capture is None:
             raise RuntimeError("a graph must be captured before it can be used")
         return self._capture
 
-    def _renew(self, capture: _Capture) -> None:
+    def _renew(self, capture: Capture) -> None:
         """Let launches have the numbers of now, where they are live or late."""
         for renewal in capture.renewals:
             if isinstance(renewal, Late):
@@ -247,12 +145,12 @@ class CUDAGraph:
             else:
                 self._relaunch(capture, renewal)
         for index, (_, args) in enumerate(capture.launches):
-            if _is_late(args):
-                self._executable.update(index, _now(args))
+            if is_late(args):
+                self._executable.update(index, now(args))
 
-    def _relaunch(self, capture: _Capture, part: Live) -> None:
+    def _relaunch(self, capture: Capture, part: Live) -> None:
         """Run a live part, and let its launches have the numbers that it gives them now."""
-        again = _Relaunch()
+        again = Relaunch()
         with launches.recording(again):
             part.function()
         before = capture.launches[part.start : part.stop]
@@ -265,7 +163,7 @@ class CUDAGraph:
                 f"captured, and now {', '.join(names[1]) or 'nothing'}: a graph's launches stay"
             )
         for index, (old, new) in enumerate(zip(before, again.launches, strict=True), part.start):
-            args = _renewed(old, new)
+            args = renewed(old, new)
             if args is not None:
                 capture.launches[index] = (old[0], args)
                 self._executable.update(index, args)
@@ -330,7 +228,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
     def __call__(self, *inputs: Any) -> Any:
         for x in inputs:
             if not isinstance(x, Tensor | np.ndarray):
-                raise TypeError(f"graphed: a step takes arrays and tensors, not {_name(x)}")
+                raise TypeError(f"graphed: a step takes arrays and tensors, not {name_of(x)}")
             if isinstance(x, Tensor) and x.requires_grad:
                 raise ValueError("graphed: no gradient reaches an argument: detach() it")
         if self._warmup:
@@ -378,16 +276,16 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
 def _require_tensors(outputs: Any) -> None:
     for x in outputs if isinstance(outputs, tuple) else (outputs,):
         if x is not None and not isinstance(x, Tensor):
-            raise TypeError(f"graphed: a step returns tensors, not {_name(x)}, which would stay")
+            raise TypeError(f"graphed: a step returns tensors, not {name_of(x)}, which would stay")
 
 
 def _require_no_reference(pool: Pool, second: CUDAGraph) -> None:
     """Nothing that the step made the first time may be read the second time."""
     for launcher, args in second.launched:
-        leases = (device.executor.lease(arg) for arg in args if _is_array(arg))
+        leases = (device.executor.lease(arg) for arg in args if is_array(arg))
         if any(lease is not None and lease.block.pool is pool for lease in leases):
             raise CaptureError(
-                f"the step goes on from an array that it made the last time ({_name(launcher)} "
+                f"the step goes on from an array that it made the last time ({name_of(launcher)} "
                 "takes it), and a replay would begin with the same one again: call zero_grad() "
                 "first, and write what outlives a step in place"
             )
@@ -399,20 +297,20 @@ def _require_same_launches(first: CUDAGraph, second: CUDAGraph) -> None:
     """
     runs = [_outside_live(g) for g in (first, second)]
     owned = [g._captured().own for g in (first, second)]
-    names = [[_name(launcher) for launcher, _ in run] for run in runs]
+    names = [[name_of(launcher) for launcher, _ in run] for run in runs]
     if names[0] != names[1]:
         raise CaptureError("the step launched other kernels the second time: it has no one graph")
     for (launcher, args), (_, others) in zip(*runs, strict=True):
         for x, y in zip(args, others, strict=True):
-            if not _is_array(x):
-                what = "" if _are_equal(x, y) else f"{x}, and then with {y}"
+            if not is_array(x):
+                what = "" if are_equal(x, y) else f"{x}, and then with {y}"
             elif id(x) in owned[0] and id(y) in owned[1]:
                 what = ""
             else:
-                what = "" if _place(x) == _place(y) else "one array, or number, and then another"
+                what = "" if place(x) == place(y) else "one array, or number, and then another"
             if what:
                 raise CaptureError(
-                    f"{_name(launcher)} was launched with {what}: a graph would keep the one it "
+                    f"{name_of(launcher)} was launched with {what}: a graph would keep the one it "
                     "had: give what changes to the step as an argument"
                 )
 
@@ -423,52 +321,3 @@ def _outside_live(cuda_graph: CUDAGraph) -> list[tuple[Launcher, Args]]:
         if isinstance(part, Live):
             del found[part.start : part.stop]
     return found
-
-
-def _renewed(old: tuple[Launcher, Args], new: tuple[Launcher, Args]) -> Args | None:
-    """The arguments of a launch with new numbers, or None if they are the old ones."""
-    launcher, args = old
-    if new[0] is not launcher or len(new[1]) != len(args):
-        raise CaptureError(f"{_name(launcher)} is launched in another way than when captured")
-    pairs = list(zip(args, new[1], strict=True))
-    if any(_place(x) != _place(y) for x, y in pairs):
-        raise CaptureError(
-            f"{_name(launcher)} is launched with another array than when captured: within a graph "
-            "arrays stay where they are"
-        )
-    if all(_is_array(x) or _are_equal(x, y) for x, y in pairs):
-        return None
-    return tuple(x if _is_array(x) else y for x, y in pairs)
-
-
-def _is_late(argument: Any) -> bool:
-    return isinstance(argument, Late) or (
-        isinstance(argument, tuple) and any(map(_is_late, argument))
-    )
-
-
-def _now(argument: Any) -> Any:
-    """An argument, or a tuple of some, with the numbers that Late ones stand for now."""
-    if isinstance(argument, tuple):
-        return tuple(map(_now, argument))
-    return argument.value if isinstance(argument, Late) else argument
-
-
-def _place(argument: Any) -> Any:
-    """Which array an argument is; of a number, its type."""
-    if not _is_array(argument):
-        return type(argument)
-    address = device.executor.address(argument) if argument.size else None
-    return address, argument.shape, argument.dtype
-
-
-def _are_equal(x: Any, y: Any) -> bool:
-    return bool(x == y or (x != x and y != y))  # NaN is the same number as NaN
-
-
-def _is_array(argument: Any) -> bool:
-    return hasattr(argument, "kind")
-
-
-def _name(thing: Any) -> str:
-    return thing.kernel.__name__ if isinstance(thing, Launcher) else type(thing).__name__

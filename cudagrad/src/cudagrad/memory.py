@@ -8,20 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from . import device
-from .allocator import OutOfMemoryError, readable
-
-__all__ = [
-    "OutOfMemoryError",
-    "empty_cache",
-    "max_memory_allocated",
-    "max_memory_reserved",
-    "memory_allocated",
-    "memory_reserved",
-    "memory_stats",
-    "memory_summary",
-    "reset_peak_memory_stats",
-    "set_per_process_memory_fraction",
-]
+from .allocator import OutOfMemoryError as OutOfMemoryError
+from .allocator import readable
 
 
 def memory_allocated() -> int:
