@@ -14,6 +14,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -21,7 +22,7 @@ from reports import FEW, PARTS, quiet, small
 
 import parity.report
 from parity import engines
-from parity.report import matrix, page, trainings, verdict, words
+from parity.report import junit, matrix, page, trainings, verdict, words
 from parity.report.collect import Asked, collect
 from parity.spec.run import Run
 from parity.spec.runs import RUNS
@@ -463,3 +464,58 @@ def test_anchors_of_different_places_differ() -> None:
 
     assert len({words.anchor(*place) for place in places}) == len(places)
     assert words.anchor(*places[0]) == "minigrad-softmax-2-forward-float64"
+
+
+def test_a_ci_server_can_read_every_check(failed: Report) -> None:
+    failed["results"][0].update(status="skipped", message="\x00 because")
+
+    suites = ElementTree.fromstring(junit.xml(failed))
+
+    assert [suite.get("name") for suite in suites] == ["torch", "micrograd", "the judge"]
+    for suite, engine in zip(suites, failed["engines"], strict=False):
+        cases = suite.findall("testcase")
+        counted = engine["checks"] + engine["trainings"] + 2  # determinism and random graphs
+        assert len(cases) == int(suite.get("tests", 0)) == counted
+        assert len(suite.findall("testcase/skipped")) == int(suite.get("skipped", 0))
+    assert sum(int(suite.get("failures", 0)) for suite in suites) == 3
+    texts = [element.text or "" for element in suites.iter("failure")]
+    assert all(HOSTILE in text for text in texts)
+    assert any("\ufffd because" in (e.text or "") for e in suites.iter("skipped"))
+
+
+def test_a_fault_that_is_missed_and_a_graph_that_is_wrong_are_failures(report: Report) -> None:
+    fault = {
+        "op": "exp",
+        "name": "is off",
+        "story": "Adds one.",
+        "wanted": ["forward", "backward"],
+        "rejected_by": {"forward": "exp[0]"},
+        "caught": False,
+    }
+    report["faults"] = [fault]
+    report["fuzz"][0].update(status="failed", message="it is off", program="x = 1")
+
+    text = Page(page.html(report)).text
+
+    for words_of_it in (
+        "a planted fault was not seen by backward: Adds one.",
+        "it is off",
+        "x = 1",
+    ):
+        assert words_of_it in text
+    assert {failure["where"] for failure in verdict.failures(report)} == {"exp", "random graphs"}
+
+
+def test_several_processes_find_what_one_finds() -> None:
+    judged = [engines.load("minigrad")]
+    one, two = (
+        collect(judged, quiet, Asked(ops=("exp", "argmax"), quick=True, jobs=jobs))
+        for jobs in (1, 2)
+    )
+
+    for report in (one, two):
+        for key in ("created", "seconds", "jobs"):
+            del report[key]
+        for result in (*report["results"], *report["determinism"], *report["engines"]):
+            del result["seconds"]
+    assert one == two
