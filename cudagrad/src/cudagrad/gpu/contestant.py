@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine, gpt, ops, optim
+from .. import device, engine, gpt, ops, optim
 from ..graph import graphed
+from ..kernels.matmul import TENSOR_CORES
+from ..precision import FORMATS, get_float32_matmul_precision, set_float32_matmul_precision
 from .cases import GPTSizes, Run, tokens, weights
 
 
@@ -50,4 +52,12 @@ class Cudagrad:
     @contextlib.contextmanager
     def precision(self, name: str) -> Iterator[bool]:
         """Inside, float32 is multiplied in this precision; False if that cannot be."""
-        yield name == "float32"
+        if name != "float32" and (device.EXECUTOR != "gpu" or not device.has(TENSOR_CORES)):
+            yield False
+            return
+        before = get_float32_matmul_precision()
+        set_float32_matmul_precision(next(p for p, format in FORMATS.items() if format == name))
+        try:
+            yield True
+        finally:
+            set_float32_matmul_precision(before)
