@@ -40,6 +40,14 @@ def test_gpt_learns_a_sequence_by_heart_and_says_it() -> None:
     assert model.generate(sequence[:, :1], 6).tolist() == sequence.tolist()
 
 
+def test_ids_may_be_lists(model: gpt.GPT) -> None:
+    ids, targets = [[1, 2]], [[2, 3]]
+
+    _, loss = model(ids, targets)
+    _, same = model(np.array(ids), np.array(targets))
+    assert loss.item() == same.item()
+
+
 def test_a_context_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="7 tokens for a block_size of 6"):
         gpt.GPT(CONFIG)(np.zeros((1, 7), int))
@@ -72,6 +80,7 @@ def test_presets_have_the_published_numbers_of_parameters() -> None:
         ({"activation": "tanh"}, ValueError, "activation must be one of gelu, relu, not 'tanh'"),
         ({"n_layer": 0}, ValueError, "n_layer must be at least 1, not 0"),
         ({"vocab_size": 2.5}, TypeError, "vocab_size must be an int, not float"),
+        ({"dropout": "a"}, TypeError, "dropout must be a number"),
         ({"dropout": 1.0}, ValueError, r"dropout must lie in \[0, 1\), not 1.0"),
     ],
 )
@@ -187,6 +196,7 @@ def test_generating_drops_nothing_records_nothing_and_restores_each_mode() -> No
         ({"seed": -1}, ValueError, "seed must be at least 0, not -1"),
         ({"max_new_tokens": -1}, ValueError, "max_new_tokens must be at least 0, not -1"),
         ({"idx": [1, 2]}, ValueError, r"expected ids \(B, T\) with T > 0, not \(2,\)"),
+        ({"idx": [[]]}, ValueError, r"with T > 0, not \(1, 0\)"),
         ({"idx": np.zeros((2, 0), int)}, ValueError, r"with T > 0, not \(2, 0\)"),
         ({"idx": [[1.0]]}, TypeError, "generate: id must be integers, not float32"),
         # Out of sight, before the last block_size tokens.

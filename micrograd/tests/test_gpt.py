@@ -95,6 +95,7 @@ def test_presets() -> None:
         ({"activation": "tanh"}, ValueError, "activation must be one of gelu, relu, not 'tanh'"),
         ({"n_layer": 0}, ValueError, "n_layer must be at least 1, not 0"),
         ({"vocab_size": 2.5}, TypeError, "vocab_size must be an int, not float"),
+        ({"dropout": "a"}, TypeError, "dropout must be a number"),
         ({"dropout": 1.0}, ValueError, r"dropout must lie in \[0, 1\), not 1.0"),
     ],
 )

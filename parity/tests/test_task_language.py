@@ -150,6 +150,13 @@ def test_the_names_that_come_along_are_names() -> None:
     assert max(map(len, names)) < 15
 
 
+def test_a_file_of_names_has_one_a_line_and_nothing_else_divides_it(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_bytes("\N{ZERO WIDTH NO-BREAK SPACE}Ada\r\nLi\N{LINE SEPARATOR}n\n\n Bo \n".encode())
+
+    assert listed(path) == ["Ada", "Li\N{LINE SEPARATOR}n", "Bo"]
+
+
 def test_characters_and_bytes_come_back() -> None:
     for tokenizer in (Characters.of("ça va, 世界\n"), Bytes()):
         for again in (tokenizer, tokenizers.again(tokenizers.state(tokenizer))):

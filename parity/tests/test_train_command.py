@@ -53,7 +53,9 @@ def test_every_engine_learns_xor(engine: str, capsys: pytest.CaptureFixture[str]
 def test_xor_is_learnt_from_other_weights_too(seed: int, tmp_path: Path) -> None:
     assert parity(f"train xor --seed {seed} --out {{out}}", out=tmp_path) == 0
 
-    metrics = json.loads((tmp_path / "metrics.json").read_text())["engines"]["minigrad"]["metrics"]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())["trainings"]["minigrad"][
+        "metrics"
+    ]
     assert metrics["largest error"] < 0.1
 
 
@@ -73,9 +75,8 @@ def test_several_engines_are_in_one_table(
     for row in ("largest error", "ms per step", "loss off torch's by"):
         assert out.count(row) == 1
     kept = json.loads((tmp_path / "metrics.json").read_text())
-    assert kept["settings"]["lr"] == 0.3
-    assert list(kept["engines"]) == list(names)
-    for name, found in kept["engines"].items():
+    assert list(kept["trainings"]) == list(names)
+    for name, found in kept["trainings"].items():
         assert len(found["losses"]) == 20
         assert found["evaluations"] == [{"step": 20, **found["metrics"]}]
         deviation = found["largest deviation of the loss from torch's"]

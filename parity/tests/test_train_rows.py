@@ -15,7 +15,7 @@ from parity.tasks.data import downloads, shop
 
 def metrics(out: Path) -> dict[str, dict[str, float]]:
     """Of each engine, from what a training has written."""
-    engines = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["engines"]
+    engines = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["trainings"]
     return {name: engine["metrics"] for name, engine in engines.items()}
 
 
@@ -31,18 +31,40 @@ def test_moons_are_told_apart_without_a_mistake(tmp_path: Path) -> None:
     assert metrics(tmp_path) == {name: {"test accuracy": 1} for name in ("minigrad", "torch")}
 
 
-@pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
 def test_sales_are_predicted_ten_times_better_than_by_their_mean(
-    optimizer: str, sold: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sold: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = f"--optimizer {optimizer} --batch-size 64 --data {sold} --out {tmp_path}"
+    options = f"--optimizer adam,SGD --batch-size 64 --data {sold} --out {tmp_path}"
 
     assert main(f"train sales --engine minigrad {options}".split()) == 0
-    found = metrics(tmp_path)["minigrad"]
-    assert found["test MAE"] < found["test MAE of the mean"] / 10
+    found = metrics(tmp_path)
+    assert list(found) == ["minigrad Adam", "minigrad SGD"]
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+        "minigrad-Adam",
+        "minigrad-SGD",
+    }
+    for each in found.values():
+        assert each["test MAE"] < each["test MAE of the mean"] / 10
     said = capsys.readouterr()
     assert re.search(r"^skipped \d of 20000 lines:\n  line \d+: ", said.err)
-    assert said.out.count("test MAE of the mean") == 2  # over its column, and at the end
+    # The loss and the MAE, each after each of five epochs.
+    assert [len(re.findall(rf"^│ {epoch} +│", said.out, re.M)) for epoch in range(7)] == [
+        *(0, 2, 2, 2, 2, 2, 0)
+    ]
+
+
+def test_an_epoch_is_told_by_the_mean_of_its_losses(
+    sold: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = f"--steps 12 --batch-size 2000 --data {sold} --out {tmp_path}"
+
+    assert main(f"train sales {options}".split()) == 0
+    found = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert found["epoch"] == 8
+    losses = found["trainings"]["minigrad"]["losses"]
+    rows = re.findall(r"^│ ([\d.]+) +│ +([\d.]+) │", capsys.readouterr().out, re.M)
+    means = {"1": sum(losses[:8]) / 8, "1.5": sum(losses[8:]) / 4}
+    assert {epoch: float(loss) for epoch, loss in rows} == pytest.approx(means, rel=1e-5)
 
 
 def test_digits_are_read(tmp_path: Path) -> None:
@@ -58,7 +80,7 @@ def test_every_engine_starts_alike(task: str, sold: Path, tmp_path: Path) -> Non
     options = f"--steps 2 --batch-size 2 --dtype float64 --out {tmp_path} {data}"
 
     assert main(f"train {task} --engine minigrad,cudagrad,torch {options}".split()) == 0
-    found = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["engines"]
+    found = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["trainings"]
     losses = [engine["losses"] for engine in found.values()]
     assert losses[0] == pytest.approx(losses[2], rel=1e-12)
     assert losses[1] == pytest.approx(losses[2], rel=1e-12)

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import arrays, nn, ops, pretrained, random
-from .arguments import indices, option, whole
+from .arguments import indices, number, option, whole
 from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
 from .sampling import Sampler
@@ -56,6 +56,7 @@ class GPTConfig:
             whole("GPTConfig", name, getattr(self, name), 1)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
+        number("GPTConfig", "dropout", self.dropout)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"GPTConfig: dropout must lie in [0, 1), not {self.dropout}")
         option("GPTConfig", "norm", self.norm, ("layer_norm", "rms_norm"))
@@ -209,6 +210,7 @@ class GPT(nn.Module):
         logits = self.lm_head(self.transformer(idx, cache))  # (B, T, V)
         if targets is None:
             return logits, None
+        targets = targets if isinstance(targets, Tensor) else tensor(targets)
         flat = ops.reshape(logits, (B * T, self.config.vocab_size))
         return logits, ops.cross_entropy(flat, ops.reshape(targets, (B * T,)))
 
@@ -239,11 +241,10 @@ class GPT(nn.Module):
         whole("generate", "max_new_tokens", max_new_tokens, 0)
         sampler = Sampler(do_sample, temperature, top_k, top_p, seed)
         idx = idx if isinstance(idx, Tensor) else tensor(idx)
+        if idx.ndim != 2 or not idx.shape[1]:
+            raise ValueError(f"generate: expected ids (B, T) with T > 0, not {idx.shape}")
         indices("generate", idx.data, self.config.vocab_size, "id")
-        prompt = idx.numpy()
-        if prompt.ndim != 2 or not prompt.shape[1]:
-            raise ValueError(f"generate: expected ids (B, T) with T > 0, not {prompt.shape}")
-        T = prompt.shape[1]
+        prompt, T = idx.numpy(), idx.shape[1]
         tokens = np.empty((len(prompt), T + max_new_tokens), np.int64)
         tokens[:, :T] = prompt
         cache = KVCache() if use_cache else None

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from . import nn, ops, pretrained
-from .arguments import ids, in_range, option, whole
+from .arguments import ids, in_range, number, option, whole
 from .engine import Value, no_grad
 from .lists import Tensor, shape, tolist, unnest
 from .random import generator
@@ -55,6 +55,7 @@ class GPTConfig:
             whole("GPTConfig", name, getattr(self, name), 1)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
+        number("GPTConfig", "dropout", self.dropout)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"GPTConfig: dropout must lie in [0, 1), not {self.dropout}")
         option("GPTConfig", "norm", self.norm, ("layer_norm", "rms_norm"))

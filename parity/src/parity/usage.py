@@ -33,13 +33,16 @@ class Names(click.ParamType):
         return names
 
 
-def several(name: str, help: str) -> Callable[[Any], Any]:
+NAMES = Names()
+
+
+def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
     """An option that takes names: separated by commas, or given again."""
 
     def flat(ctx: Any, param: Any, value: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for group in value for name in group))
 
-    return click.option(name, type=Names(), multiple=True, callback=flat, help=help)
+    return click.option(name, type=kind, multiple=True, callback=flat, help=help)
 
 
 def loaded(names: Sequence[str]) -> list[Adapter]:

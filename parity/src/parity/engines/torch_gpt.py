@@ -209,24 +209,27 @@ class GPT(nn.Module):
         if seed is None and do_sample:
             seed = int(torch.randint(2**53, ()))
         draws = random.Random(seed)
+        cache, size = KVCache() if use_cache else None, self.config.block_size
         modes = {module: module.training for module in self.modules()}
         self.eval()
-        cache, size = KVCache() if use_cache else None, self.config.block_size
-        for _ in range(max_new_tokens):
-            if cache is None or idx.shape[1] > size:
-                logits = self(idx[:, -size:])[0][:, -1]
-            else:
-                logits = self(idx[:, cache.length :], cache=cache)[0][:, -1]
-            if do_sample:
-                weights = kept(torch.softmax(logits.double() / temperature, -1), top_k, top_p)
-                sums = weights.cumsum(-1)
-                drawn = torch.tensor([[draws.random()] for _ in sums], dtype=sums.dtype)
-                new = torch.searchsorted(sums, drawn * sums[:, -1:], right=True)
-            else:
-                new = logits.argmax(-1, keepdim=True)
-            idx = torch.cat((idx, new), dim=1)
-        for module, training in modes.items():
-            module.training = training
+        try:
+            for _ in range(max_new_tokens):
+                if cache is None or idx.shape[1] > size:
+                    logits = self(idx[:, -size:])[0][:, -1]
+                else:
+                    logits = self(idx[:, cache.length :], cache=cache)[0][:, -1]
+                if do_sample:
+                    less = logits.double() - logits.amax(-1, keepdim=True)  # 0 / temperature is 0
+                    weights = kept(torch.softmax(less / temperature, -1), top_k, top_p)
+                    sums = weights.cumsum(-1)
+                    drawn = torch.tensor([[draws.random()] for _ in sums], dtype=sums.dtype)
+                    new = torch.searchsorted(sums, drawn * sums[:, -1:], right=True)
+                else:
+                    new = logits.argmax(-1, keepdim=True)
+                idx = torch.cat((idx, new), dim=1)
+        finally:
+            for module, training in modes.items():
+                module.training = training
         return idx
 
     def num_parameters(self) -> int:

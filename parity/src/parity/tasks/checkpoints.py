@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import Adapter
+from .settings import Settings
 from .task import Task
 
 KEPT = 2
@@ -100,9 +101,9 @@ def step_of(path: Path) -> int:
     return int(match.group()) if match else 0
 
 
-def difference(state: Mapping[str, Any], task: Task) -> str:
-    """In what a checkpoint is not of this task and its settings; "" if it is."""
-    wanted = {**task.fingerprint(), **task.settings.decisive()}
+def difference(state: Mapping[str, Any], task: Task, settings: Settings) -> str:
+    """In what a checkpoint is not of this task and these settings; "" if it is."""
+    wanted = {**task.fingerprint(), **settings.decisive()}
     found = {**state["task"], **state["settings"]}
     for name in (*wanted, *found):
         old, new = (repr(each[name]) if name in each else "none" for each in (found, wanted))

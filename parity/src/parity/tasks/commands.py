@@ -67,7 +67,7 @@ def sales(plan: Plan, file: Path | None) -> int:
 
     with refusing(OSError, ValueError):
         found = read(file)
-        settings = plan.settings(defaults(found, plan.settings(SALES)))
+        settings = plan.settings(SALES, lambda chosen: defaults(found, chosen))
     if skipped := found.skipped():
         click.echo(skipped, err=True)
     return launch(plan, settings, lambda settings: SalesTotals(settings, found))

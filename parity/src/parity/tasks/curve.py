@@ -14,7 +14,7 @@ WINDOW = 50  # of so many parts of the training a mean is drawn, where losses le
 
 
 def png(trainings: Sequence[Training]) -> bytes:
-    """The loss of each step on every engine, and below it each metric that was followed."""
+    """The loss of each step of every training, and below it each metric that was followed."""
     task = trainings[0].task
     followed = [
         name for name in trainings[0].metrics if all(len(t.history.metrics) > 1 for t in trainings)
@@ -29,7 +29,7 @@ def png(trainings: Sequence[Training]) -> bytes:
         steps = np.arange(1, len(losses) + 1)
         # Curves that lie on one another are told apart by their widths: the first is widest.
         style = {"color": f"C{i}", "linewidth": 1.2 + 1.6 * (len(trainings) - 1 - i)}
-        name = training.engine.name
+        name = training.name
         if (size := len(losses) // WINDOW) > 1:
             panels[0].plot(steps, losses, color=f"C{i}", alpha=0.25, linewidth=0.6)
             mean = np.convolve(losses, np.full(size, 1 / size), "valid")

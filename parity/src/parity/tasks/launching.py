@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from .. import files
 from ..usage import loaded, printed, writable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
+from .parallel import World, joined
 from .progress import Display
 from .results import data, table
 from .running import run
@@ -21,34 +23,67 @@ from .task import Task
 from .training import DivergedError, Training
 
 
-def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) -> int:
-    """Train what build makes of the settings; the exit status.
+def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task]) -> int:
+    """Train what build makes of the settings, once with each of them; the exit status.
 
-    Raises ClickException, which is status 2, for what cannot be done as asked.
+    They differ in the optimizer and its learning rate alone. Every process that MPI started does
+    so together with the others; the first one speaks and writes. Raises ClickException, which is
+    status 2, for what cannot be done as asked.
     """
-    engines = loaded(plan.engines)
+    world = joined()
+    if world.size == 1:
+        return trained(plan, settings, build, world)
+    try:
+        return trained(plan, settings, build, world)
+    except click.ClickException as error:
+        click.echo(f"parity: {error.format_message()}", err=True)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    return world.abort(status)
+
+
+def trained(
+    plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task], world: World
+) -> int:
+    """What launch does, in one process of the world."""
+    entries = [
+        (each.name if len(settings) == 1 else f"{each.name} {chosen.optimizer}", each, chosen)
+        for each in loaded(plan.engines)
+        for chosen in settings
+    ]
     checkpoints: dict[str, Checkpoints] = {}
     if plan.out is not None:
         writable(plan.out)
-        checkpoints = {each.name: Checkpoints(plan.out / each.name, each) for each in engines}
+        checkpoints = {
+            name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
+            for name, engine, _ in entries
+        }
         if not plan.resume:
             require_new(checkpoints)
         for store in checkpoints.values():
             writable(store.folder)
     with refusing(OSError, ValueError, ImportError, MemoryError):
-        task = build(settings)
-        trainings = [Training(each, task) for each in engines]
+        task = build(settings[0])
+        trainings = [
+            Training(engine, task, chosen, name, world) for name, engine, chosen in entries
+        ]
         if plan.resume:
             go_on(trainings, checkpoints)
     first = min(each.step for each in trainings)
     try:
         with (
             refusing(OSError, MemoryError),
-            Display(task.name, settings, first, task.unit) as display,
+            Display(task.name, task.settings, first, task.unit, world.rank > 0) as display,
         ):
             run(trainings, checkpoints, display)
     except DivergedError as error:
-        click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
+        # All processes have the same loss and weights, and stop here together.
+        if world.rank == 0:
+            click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
         return 1
     except KeyboardInterrupt:
         click.echo(f"parity: {kept(checkpoints, 'the same command and --resume')}", err=True)
@@ -56,12 +91,14 @@ def launch(plan: Plan, settings: Settings, build: Callable[[Settings], Task]) ->
     except click.ClickException as error:
         again = kept(checkpoints, "--resume, once that is mended,")
         raise click.ClickException(f"{error.message}; {again}") from error
+    if world.rank:
+        return 0
     if plan.out is not None:
         keep(trainings, plan.out)  # before it is shown: who was to see it may be gone
     printed(table(trainings))
     for training in trainings:
         if closing := training.closing():
-            name = "" if len(trainings) == 1 else f"{training.engine.name}:\n"
+            name = "" if len(trainings) == 1 else f"{training.name}:\n"
             click.echo(f"\n{name}{closing}")
     if plan.out is not None:
         click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {plan.out}")
@@ -81,14 +118,14 @@ def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
 def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints]) -> None:
     """Take every training to its newest checkpoint; raises ValueError where it is of another."""
     for training in trainings:
-        store = checkpoints[training.engine.name]
+        store = checkpoints[training.name]
         state = store.load()
         if state is None:
             click.echo(f"no checkpoint in {store.folder} yet: from the beginning", err=True)
             continue
         if (trained := state["engine"]) != training.engine.name:
             raise ValueError(f"{store.folder} is of another training: by {trained}")
-        if differs := difference(state, training.task):
+        if differs := difference(state, training.task, training.settings):
             raise ValueError(f"{store.folder} is of another training: with {differs}")
         if state["step"] > training.task.settings.steps:
             raise ValueError(

@@ -81,4 +81,4 @@ def listed(path: Path | None) -> list[str]:
         text = resources.files(__package__).joinpath("data/names.txt").read_text("utf-8")
     else:
         text = read(path)
-    return [name for line in text.splitlines() if (name := line.strip())]
+    return [name for line in text.split("\n") if (name := line.strip())]

@@ -11,8 +11,20 @@ from typing import Any
 
 import click
 
-from ..usage import several
+from ..usage import Names, several
 from .settings import DTYPES, OPTIMIZERS, SCHEDULES, Settings
+
+SPELT = {name.lower(): name for name in OPTIMIZERS}
+
+
+class Optimizers(Names):
+    """Optimizers separated by commas, whatever their case."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        names = super().convert(value, param, ctx)
+        if unknown := [name for name in names if name.lower() not in SPELT]:
+            self.fail(f"{unknown[0]!r} is none of {', '.join(OPTIMIZERS)}", param, ctx)
+        return tuple(SPELT[name.lower()] for name in names)
 
 
 class Real(click.FloatRange):
@@ -32,7 +44,6 @@ OPTIONS: dict[str, tuple[click.ParamType, str]] = {
     "steps": (POSITIVE, "Steps of the optimizer."),
     "batch_size": (POSITIVE, "How much of the data goes into one batch."),
     "accumulate": (POSITIVE, "Batches whose gradients make one step."),
-    "optimizer": (click.Choice(OPTIMIZERS, case_sensitive=False), "What follows the gradients."),
     "lr": (ABOVE, "Learning rate."),
     "schedule": (click.Choice(tuple(SCHEDULES)), "How it falls, down to a tenth."),
     "warmup": (NATURAL, "Steps in which it rises at first."),
@@ -51,15 +62,23 @@ RESUME = "Go on from the checkpoints in --out."
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: which engines, the settings that were given, and where to keep it."""
+    """What was asked for: engines and optimizers, other settings, and where to keep it."""
 
     engines: tuple[str, ...]
+    optimizers: tuple[str, ...]
     given: dict[str, Any]
     out: Path | None
     resume: bool
 
-    def settings(self, defaults: Settings) -> Settings:
-        return replace(defaults, **self.given)
+    def settings(
+        self, defaults: Settings, fitted: Callable[[Settings], Settings] = lambda chosen: chosen
+    ) -> list[Settings]:
+        """Those of each optimizer; fitted: defaults that depend on the others that were chosen."""
+        asked = [
+            {**self.given, "optimizer": optimizer}
+            for optimizer in self.optimizers or (defaults.optimizer,)
+        ]
+        return [replace(fitted(replace(defaults, **each)), **each) for each in asked]
 
 
 def trains(
@@ -73,23 +92,36 @@ def trains(
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         @functools.wraps(command)
-        def planned(engine: tuple[str, ...], out: Path | None, resume: bool, **options: Any) -> int:
+        def planned(
+            engine: tuple[str, ...],
+            optimizer: tuple[str, ...],
+            out: Path | None,
+            resume: bool,
+            **options: Any,
+        ) -> int:
             if resume and out is None:
                 raise click.UsageError("--resume goes on from what --out has: say which")
             asked = {name: options.pop(name) for name in OPTIONS}
             given = {name: value for name, value in asked.items() if value is not None}
-            return command(Plan(engine or ENGINES, given, out, resume), **options)
+            return command(Plan(engine or ENGINES, optimizer, given, out, resume), **options)
 
         found: Callable[..., int] = planned
         found = click.option("--resume", is_flag=True, help=RESUME)(found)
         found = click.option("--out", type=FOLDER, help=OUT)(found)
         for name, (kind, help) in reversed(OPTIONS.items()):
-            preset = "the preset's" if defaults is None else getattr(defaults, name)
-            default = depends.get(name, preset)
             flag = f"--{name.replace('_', '-')}"
-            found = click.option(flag, type=kind, help=f"{help}  [default: {default}]")(found)
+            found = click.option(flag, type=kind, help=f"{help}  [default: {default(name)}]")(found)
+        help = (
+            f"What follows the gradients: {', '.join(OPTIMIZERS)}; several train side by side.  "
+            f"[default: {default('optimizer')}]"
+        )
+        found = several("--optimizer", help, Optimizers())(found)
         help = f"Engines; several train side by side.  [default: {','.join(ENGINES)}]"
         return several("--engine", help)(found)
 
-    assert set(OPTIONS) == {field.name for field in fields(Settings)}
+    def default(name: str) -> Any:
+        preset = "the preset's" if defaults is None else getattr(defaults, name)
+        return depends.get(name, preset)
+
+    assert {*OPTIONS, "optimizer"} == {field.name for field in fields(Settings)}
     return decorate

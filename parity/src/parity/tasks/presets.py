@@ -16,12 +16,6 @@ class Preset:
     settings: Settings
 
 
-def sizes(
-    n_layer: int, n_head: int, n_embd: int, block_size: int, dropout: float = 0.0
-) -> dict[str, Any]:
-    return locals()
-
-
 SMALL = Settings(
     1000, 16, lr=3e-3, schedule="cosine", warmup=50, clip=1.0, eval_every=100, checkpoint_every=100
 )
@@ -38,14 +32,14 @@ CPU = Settings(
 )
 PRESETS = {
     "tiny": Preset(
-        sizes(1, 2, 16, block_size=8),
+        {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8},
         # float64 is what micrograd has: in float32 the losses of the others drift from its.
         replace(SMALL, steps=200, batch_size=4, lr=1e-2, warmup=20, dtype="float64"),
     ),
-    "small": Preset(sizes(2, 4, 64, block_size=32), SMALL),
-    "cpu": Preset(sizes(4, 4, 128, block_size=64), CPU),
+    "small": Preset({"n_layer": 2, "n_head": 4, "n_embd": 64, "block_size": 32}, SMALL),
+    "cpu": Preset({"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64}, CPU),
     "baby": Preset(
-        sizes(6, 6, 384, block_size=256, dropout=0.2),
+        {"n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "dropout": 0.2},
         replace(CPU, steps=5000, batch_size=64, lr=1e-3),
     ),
 }

@@ -17,14 +17,19 @@ LINES = 10  # where no evaluations divide the training
 
 
 class Display:
-    """Watches a training from its step on, on stderr; unit: what the task counts."""
+    """Watches a training from its step on, on stderr.
 
-    def __init__(self, title: str, settings: Settings, step: int, unit: str) -> None:
+    unit: what the task counts. quiet: says nothing.
+    """
+
+    def __init__(
+        self, title: str, settings: Settings, step: int, unit: str, quiet: bool = False
+    ) -> None:
         self.settings, self.first, self.unit = settings, step, unit
         self.every = settings.eval_every or max(settings.steps // LINES, 1)
         self.units, self.started = 0, time.perf_counter()
         self.latest = ""  # metrics
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, quiet=quiet)
         columns = (TextColumn(title), BarColumn(20), MofNCompleteColumn(), "{task.description}")
         self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
         self.row = self.bar.add_task("", total=settings.steps, completed=step)
@@ -64,10 +69,10 @@ class Display:
 
 
 def named(trainings: Sequence[Training], values: Sequence[str]) -> str:
-    """Each value after its engine's name, where there are several."""
+    """Each value after the name of its training, where there are several."""
     if len(trainings) == 1:
         return values[0]
-    return ", ".join(f"{t.engine.name} {v}" for t, v in zip(trainings, values, strict=True))
+    return ", ".join(f"{t.name} {v}" for t, v in zip(trainings, values, strict=True))
 
 
 def number(value: float) -> str:

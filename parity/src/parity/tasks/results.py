@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from ..environment import environment, executor
 from .progress import number
+from .settings import Settings
 from .training import Training
 
 ROWS = 10  # where no evaluations divide the training
@@ -18,32 +20,64 @@ REFERENCE = "torch"
 
 
 def table(trainings: Sequence[Training]) -> Table:
-    """Losses of some steps, with the metrics where there is one engine; then what came of it."""
-    settings = trainings[0].task.settings
+    """Losses on the way, and the metrics that were followed; then what came of it.
+
+    Told by steps, with the loss of each that is shown; or by epochs, with the mean over each.
+    """
+    settings, epoch = trainings[0].settings, trainings[0].task.epoch
     alone = trainings[0] if len(trainings) == 1 else None
-    shown = list(trainings[0].metrics) if alone and len(alone.history.metrics) > 1 else []
-    names = [each.engine.name for each in trainings]
-    found = Table("step", *([f"loss on {names[0]}", *shown] if alone else names))
+    metrics = trainings[0].history.metrics
+    shown = list(trainings[0].metrics) if alone and len(metrics) > 1 else []
+    changing = [
+        name for name in trainings[0].metrics if len({m[name] for m in metrics.values()}) > 1
+    ]
+    names = [each.name for each in trainings]
+    title = "epoch" if epoch else "step"
+    found = Table(title, *([f"loss on {names[0]}", *shown] if alone else names))
     for column in found.columns[1:]:
         column.justify = "right"
-    every = max(settings.steps // ROWS, 1)
-    if followed := settings.eval_every:
-        every = followed * max(round(every / followed), 1)
-    for step in range(1, settings.steps + 1):
-        if step == 1 or settings.due(step, every):
-            metrics = trainings[0].history.metrics.get(step, {})
-            losses = [f"{each.history.losses[step - 1]:.6g}" for each in trainings]
-            rest = [number(metrics[name]) if name in metrics else "" for name in shown]
-            found.add_row(str(step), *losses, *rest)
+    steps = epochs(settings, epoch) if epoch else chosen(settings)
+    labels = {step: f"{step / epoch:.3g}" if epoch else str(step) for step in steps}
+    if changing and not alone:
+        found.add_row("training loss")
+    for before, step in itertools.pairwise([0, *steps]):
+        since = before if epoch else step - 1
+        losses = [f"{statistics.fmean(each.history.losses[since:step]):.6g}" for each in trainings]
+        rest = [number(metrics[step][name]) if step in metrics else "" for name in shown]
+        found.add_row(labels[step], *losses, *rest)
+    for name in [] if alone else changing:
+        found.add_section()
+        found.add_row(name)
+        for step in steps:
+            if all(step in each.history.metrics for each in trainings):
+                values = (number(each.history.metrics[step][name]) for each in trainings)
+                found.add_row(labels[step], *values)
     found.add_section()
+    if changing and not alone:
+        found.add_row("at the end")
     blank = [""] * len(shown)
     for name in trainings[0].metrics:
         found.add_row(name, *(number(each.metrics[name]) for each in trainings), *blank)
     found.add_row("ms per step", *(number(milliseconds(each)) for each in trainings), *blank)
-    if not alone and REFERENCE in names:
-        parts = (deviation(each, trainings) for each in trainings)
+    parts = [deviation(each, trainings) for each in trainings]
+    if any(part is not None for part in parts):
         found.add_row("loss off torch's by", *("" if d is None else f"{d:.1e}" for d in parts))
     return found
+
+
+def chosen(settings: Settings) -> list[int]:
+    """The first step, about ten on the way, such as were evaluated if any were, and the last."""
+    every = max(settings.steps // ROWS, 1)
+    if followed := settings.eval_every:
+        every = followed * max(round(every / followed), 1)
+    steps = range(1, settings.steps + 1)
+    return [step for step in steps if step == 1 or settings.due(step, every)]
+
+
+def epochs(settings: Settings, epoch: int) -> list[int]:
+    """The last steps of about ten epochs at most, and of the training."""
+    every = epoch * max(round(settings.steps / epoch / ROWS), 1)
+    return [step for step in range(1, settings.steps + 1) if settings.due(step, every)]
 
 
 def data(trainings: Sequence[Training]) -> dict[str, Any]:
@@ -51,10 +85,12 @@ def data(trainings: Sequence[Training]) -> dict[str, Any]:
     task = trainings[0].task
     return {
         "task": task.name,
-        "settings": asdict(task.settings),
+        "epoch": task.epoch or None,
         "environment": environment(),
-        "engines": {
-            each.engine.name: {
+        "trainings": {
+            each.name: {
+                "engine": each.engine.name,
+                "settings": asdict(each.settings),
                 "runs on": executor(each.engine),
                 "dtype": each.dtype,
                 "metrics": each.metrics,
@@ -77,7 +113,14 @@ def milliseconds(training: Training) -> float:
 
 def deviation(training: Training, trainings: Sequence[Training]) -> float | None:
     """How far a loss was from torch's at most; None where there is no torch."""
-    reference = next((each for each in trainings if each.engine.name == REFERENCE), None)
+    reference = next(
+        (
+            each
+            for each in trainings
+            if each.engine.name == REFERENCE and each.settings == training.settings
+        ),
+        None,
+    )
     if reference is None or training is reference:
         return None
     pairs = zip(training.history.losses, reference.history.losses, strict=True)

@@ -23,7 +23,7 @@ class Watcher(Protocol):
 def run(
     trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints], watcher: Watcher
 ) -> None:
-    """Train to the last step; checkpoints: of each engine by name, or none at all.
+    """Train to the last step; checkpoints: of each by its name, or none at all.
 
     The engines take turns step by step: whatever else the machine does then slows all of them
     alike, and what each took for a step can be compared. Those that were interrupted later than
@@ -46,8 +46,10 @@ def run(
                 watcher.evaluated(step, turn)
             if settings.due(step, settings.checkpoint_every):
                 for training in turn:
-                    if training.engine.name in checkpoints:
-                        checkpoints[training.engine.name].save(training.state_dict())
+                    if training.name in checkpoints:
+                        state = training.state_dict()
+                        if training.world.rank == 0:
+                            checkpoints[training.name].save(state)
             watcher.stepped(step, turn, len(turn) * sum(map(task.units, batches)))
     finally:
         gc.unfreeze()

@@ -21,7 +21,7 @@ ADAM, SGD = 3e-3, 0.1  # learning rates: SGD's is not adapted to the gradients
 
 def defaults(sales: Sales, chosen: Settings) -> Settings:
     """EPOCHS epochs of the batches that were chosen, each with an evaluation at its end."""
-    epoch = -(-_training(sales) // (chosen.batch_size * chosen.accumulate))
+    epoch = _epoch(sales, chosen)
     lr = SGD if chosen.optimizer == "SGD" else ADAM
     return replace(chosen, steps=EPOCHS * epoch, eval_every=epoch, lr=lr)
 
@@ -69,6 +69,7 @@ class SalesTotals(Rows):
         self.width = x.shape[1]
         self.standard = Standard(sales.total[:training, None])
         y = self.standard.apply(sales.total[:training, None]).astype(settings.dtype)
+        self.epoch = _epoch(sales, settings)
         super().__init__(settings, (x[:training], y), (x[training:], sales.total[training:, None]))
 
     def model(self, package: Any) -> Any:
@@ -85,6 +86,11 @@ class SalesTotals(Rows):
             "test MAE": float(np.abs(predicted - total).mean()),
             "test MAE of the mean": float(np.abs(self.standard.mean - total).mean()),
         }
+
+
+def _epoch(sales: Sales, settings: Settings) -> int:
+    """How many steps go once through the training part."""
+    return -(-_training(sales) // (settings.batch_size * settings.accumulate))
 
 
 def _training(sales: Sales) -> int:

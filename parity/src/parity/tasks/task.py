@@ -22,11 +22,13 @@ Array = np.ndarray[Any, Any]
 class Task(ABC):
     """One thing to learn. A subclass draws its data in __init__, before any engine is there.
 
-    name: on the command line. unit: what the speed counts, "tokens" or "samples".
+    name: on the command line. unit: what the speed counts, "tokens" or "samples". epoch: how many
+    steps go once through the data, where results are told by epochs; 0 where by steps.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str] = "samples"
+    epoch: int = 0
 
     settings: Settings
 
@@ -44,7 +46,10 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, engine: Adapter, model: Any, batch: Sequence[Any]) -> Any:
-        """The loss of a batch, as a tensor of one element; batch: tensors of the engine."""
+        """The loss of a batch, as a tensor of one element; batch: tensors of the engine.
+
+        A mean over its rows: processes that share a batch weigh theirs by how many they have.
+        """
 
     @abstractmethod
     def evaluate(self, engine: Adapter, model: Any) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def windows(ids: Array, starts: Array, context: int) -> tuple[Array, Array]:
 
 def read(path: Path) -> str:
     """The text of a file; raises OSError or ValueError, in one sentence, where there is none."""
-    content = path.read_bytes()
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

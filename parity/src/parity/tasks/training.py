@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
+from .parallel import ALONE, World, share, sum_gradients
+from .settings import Settings
 from .task import Array, Task
 
 
@@ -39,12 +41,23 @@ class History:
 class Training:
     """A task under way on one engine; every engine begins with the same weights.
 
-    step: how many are done.
+    settings: the task's, or those with another optimizer. name: the engine's, or what tells it
+    from another training on the same. world: the processes that share every batch. step: how many
+    are done.
     """
 
-    def __init__(self, engine: Adapter, task: Task) -> None:
+    def __init__(
+        self,
+        engine: Adapter,
+        task: Task,
+        settings: Settings | None = None,
+        name: str | None = None,
+        world: World = ALONE,
+    ) -> None:
+        self.world = world
         self.engine, self.task, self.step, self.history = engine, task, 0, History()
-        package, settings = engine.package, task.settings
+        self.settings, self.name = settings or task.settings, name or engine.name
+        package, settings = engine.package, self.settings
         self.model = task.model(package)
         self.dtype = converted(engine, self.model, settings.dtype)
         parameters = dict(self.model.named_parameters())
@@ -54,7 +67,7 @@ class Training:
         decay = settings.weight_decay
         self.optimizer = optimizer(self.model.parameters(), lr=settings.lr, weight_decay=decay)
         self.scheduler = package.optim.lr_scheduler.LambdaLR(self.optimizer, settings.factor)
-        package.manual_seed(settings.seed)  # for dropout
+        package.manual_seed(settings.seed + world.rank)  # for dropout
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -67,18 +80,25 @@ class Training:
         Raises DivergedError, before anything changes, if that is not finite.
         """
         started = time.perf_counter()
-        engine, clip = self.engine, self.task.settings.clip
+        engine, clip = self.engine, self.settings.clip
         self.model.train()
         self.optimizer.zero_grad()
         losses = []
-        for batch in batches:
-            loss = self.task.loss(engine, self.model, [engine.tensor(array) for array in batch])
+        for number, batch in enumerate(batches):
+            rows, part = share(batch, number, self.world)
+            if not part:
+                continue
+            loss = self.task.loss(engine, self.model, [engine.tensor(array) for array in rows])
             value = engine.numpy(loss)
-            engine.backward(loss, np.full_like(value, 1 / len(batches)))
-            losses.append(value.item())
-        mean = math.fsum(losses) / len(losses) if all(map(math.isfinite, losses)) else math.nan
+            engine.backward(loss, np.full_like(value, part / len(batches)))
+            losses.append(value.item() * part)
+        finite = all(map(math.isfinite, losses))
+        found = np.array([math.fsum(losses) if finite else math.nan])
+        mean = self.world.sum(found).item() / len(batches)
         if not math.isfinite(mean):
-            raise DivergedError(f"{engine.name}: the loss of step {self.step + 1} is not finite")
+            raise DivergedError(f"{self.name}: the loss of step {self.step + 1} is not finite")
+        if self.world.size > 1:
+            sum_gradients(engine, self.model, self.world)
         if clip:
             engine.package.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
@@ -98,9 +118,7 @@ class Training:
             found = self.task.evaluate(self.engine, self.model)
         for name, value in found.items():
             if not math.isfinite(value):
-                raise DivergedError(
-                    f"{self.engine.name}: the {name} after step {self.step} is not finite"
-                )
+                raise DivergedError(f"{self.name}: the {name} after step {self.step} is not finite")
         self.history.metrics[self.step] = found
         return found
 
@@ -110,33 +128,38 @@ class Training:
             return self.task.closing(self.engine, self.model)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next steps depend on, and the history.
+        """All that the next steps depend on, and the history; every process has to ask for it.
 
         Raises DivergedError if a weight is not finite: who goes on from there gets nowhere.
         """
         for name, parameter in self.model.named_parameters():
             if not np.isfinite(self.engine.numpy(parameter)).all():
-                raise DivergedError(
-                    f"{self.engine.name}: {name} is not all finite after step {self.step}"
-                )
+                raise DivergedError(f"{self.name}: {name} is not all finite after step {self.step}")
         return {
             "task": self.task.fingerprint(),
-            "settings": self.task.settings.decisive(),
+            "settings": self.settings.decisive(),
             "engine": self.engine.name,
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "random": self.engine.package.get_rng_state(),
+            "random": self.world.gather(self.engine.package.get_rng_state()),
             "history": self.history.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of the same task, settings and engine."""
+        """Go on from a state of the same task, settings and engine.
+
+        Raises ValueError if it is of another number of processes.
+        """
+        if (processes := len(state["random"])) != self.world.size:
+            raise ValueError(
+                f"a training by {processes} processes does not go on with {self.world.size}"
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
-        self.engine.package.set_rng_state(state["random"])
+        self.engine.package.set_rng_state(state["random"][self.world.rank])
         self.step, self.history = state["step"], History.of(state["history"])
 
 
