@@ -294,6 +294,31 @@ def test_a_kernel_is_compiled_for_gpus_that_are_not_there() -> None:
 
 
 @needs_numba_cuda
+def test_the_ladders_page_has_the_figures_of_its_kernels() -> None:
+    code = """
+from cudagrad.compile.table import name_of
+from cudagrad.kernels.functions import same
+from cudagrad.kernels.matmul import LADDER
+for rung in LADDER:
+    for dtype in rung.dtypes:
+        print(name_of(rung.kernel(dtype, same)), rung.name, dtype.__name__, sep="; ")
+"""
+    listed = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
+    rungs = [line.split("; ") for line in listed]
+    done = compile_kernels("--cc", "9.0", "--kernel", *(name for name, _, _ in rungs))
+    figures = dict(re.findall(r"^(matmul.*): .*\n    (.*)$", done.stdout, re.MULTILINE))
+    columns = ("registers", "shared", "wide", "fused", "tensor", "instructions")
+    page_of_ladder = PAGE.with_name("matmul.md").read_text(encoding="utf-8")
+
+    assert done.returncode == 0
+    assert len(rungs) == len(figures) == len(re.findall(r"\| float\d\d \|", page_of_ladder))
+    for name, rung, dtype in rungs:
+        found = dict(pair.split() for pair in figures[name].split(", "))
+        cells = " | ".join([rung, dtype, *(found.get(column, "0") for column in columns)])
+        assert f"\n| {cells} |\n" in page_of_ladder
+
+
+@needs_numba_cuda
 def test_a_kernel_is_not_compiled_for_a_gpu_without_its_instructions() -> None:
     done = compile_kernels("--cc", "7.5", "--kernel", "matmul.tensor_core.matmul")
 

@@ -3,8 +3,8 @@
 Decomposition: TILE x TILE threads for as many elements of out; they go along the depth in steps of
 TILE, and in each a thread fetches one number of a, one of b, and adds TILE products to its sum.
 Work for an element: k multiply-adds, 2 k / TILE numbers from global memory, 2 k from shared memory.
-Limit: shared memory, of which a multiply-add still needs two numbers; it gives a warp one number
-for each thread and cycle, half of what the arithmetic could take in.
+Limit: shared memory, of which every multiply-add still needs two numbers: two loads for each, so
+that two thirds of what a warp issues in its inner loop is not arithmetic.
 """
 
 from __future__ import annotations

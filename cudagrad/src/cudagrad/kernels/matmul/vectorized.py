@@ -5,8 +5,8 @@ four neighbours, and four more half a tile further, in either direction. Along t
 of STEP, by turns in one of two buffers, so that one barrier a step is enough.
 Work for an element: k multiply-adds, 2 k / SIDE numbers from global memory and k / 4 from shared
 memory, four with each load: 4 loads for 64 multiply-adds.
-Limit: the arithmetic, while there are enough blocks for all processors; a small product has too
-few, and the registers leave room for two blocks at most on each.
+Limit: the arithmetic, while there are enough blocks for all processors. A small product has too
+few, and registers leave room for two blocks at most on a processor, which hide little waiting.
 """
 
 from __future__ import annotations
