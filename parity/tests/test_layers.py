@@ -46,6 +46,7 @@ LAYERS = {
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),
         ("gpt",),
+        ("executors",),
         ("__init__",),
     ),
     "parity": (

@@ -44,9 +44,8 @@ class Module:
         self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        self._lines.append("from cudagrad.emulator import loops as _loops")
-        self._lines.append("from cudagrad.emulator import runtime as _runtime")
-        self._lines.append("from cudagrad.emulator import warps as _warps")
+        for name in ("atomics", "loops", "runtime", "warps"):
+            self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._count = 0
 
     def fresh(self, name: str) -> str:
@@ -91,7 +90,8 @@ class Module:
         shared = [array.name for array in self.shared.values()]
         hidden = ["_thread", "_threads", "_dims", "_record"] if way == "in_step" else ["_thread"]
         lines = defined("body", [*hidden, *parameters, *shared, *slots], body)
-        args = [*(f"_runtime.borrow({name})" for name in [*parameters, *shared]), *slots.values()]
+        given = parameters if way == "whole_grid" else [*parameters, *shared]  # one for each block
+        args = [*(f"_runtime.borrow({name})" for name in given), *slots.values()]
         entry = f"""
 
 run = _loops.{way}(body)

@@ -25,13 +25,19 @@ from .warps import WARP
 
 COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
 GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
-ATOMICS = {("atomic", name): f"atomic_{name}" for name in ("add", "max", "min")}
+ATOMIC_NAMES = (
+    *("add", "sub", "max", "min", "nanmax", "nanmin", "and_", "or_", "xor", "inc", "dec"),
+    *("exch", "cas", "compare_and_swap"),
+)
+ATOMICS = {("atomic", name) for name in ATOMIC_NAMES}
 SHARED, LOCAL = ("shared", "array"), ("local", "array")
 BARRIER, WARP_BARRIER = ("syncthreads",), ("syncwarp",)
 SHUFFLES = {("shfl_sync",), ("shfl_up_sync",), ("shfl_down_sync",), ("shfl_xor_sync",)}
 WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}
 BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)}
-WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *WARP_VOTES, *BLOCK_VOTES)  # a thread does, for others
+THIS_GRID = ("cg", "this_grid")
+# What makes a thread wait for others.
+WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
 ALL_LANES = 0xFFFFFFFF
 UNDERSTOOD = (
     *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For),
@@ -51,6 +57,7 @@ class Translation(NamedTuple):
     shared: tuple[Shared, ...]
     places: tuple[Place, ...]
     has_barriers: bool
+    of_grid: bool  # whether any of these is for the whole grid
 
     @property
     def key(self) -> str:
@@ -63,11 +70,11 @@ def translate(kernel: Callable[..., Any]) -> Translation:
     for node in ast.walk(source.definition):
         if isinstance(node, ast.Return) and node.value:
             source.refuse(node, "a kernel returns nothing")
-    has_barriers = calls(source, *WAITING)
+    has_barriers, of_grid = calls(source, *WAITING), calls(source, THIS_GRID)
     body = Rewriter(module, source).block(source.definition.body)
     shared = tuple(module.shared.values())
     places = tuple(module.places)
-    return Translation(module, body, source.parameters, shared, places, has_barriers)
+    return Translation(module, body, source.parameters, shared, places, has_barriers, of_grid)
 
 
 def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bool:
@@ -96,6 +103,7 @@ class Rewriter(ast.NodeVisitor):
         self.result: ast.Name | None = None  # what a returned value is called, if not returned
         self.statement: ast.stmt = source.definition  # the one at hand
         self.ahead: list[ast.stmt] = []  # what must be done before it
+        self.grids: set[str] = set()  # names for the grid, of which only sync() can be asked
         self.certain = True  # whether the expression at hand runs exactly once
 
     def refuse(self, node: ast.AST, why: str) -> NoReturn:
@@ -137,14 +145,34 @@ class Rewriter(ast.NodeVisitor):
             if value is cuda and path in (BARRIER, WARP_BARRIER):
                 for mask in node.value.args:
                     self.all_lanes(mask)
-                return self.wait(node.value, path == WARP_BARRIER)
+                return self.wait(node.value, path)
+            match node.value.func:
+                case ast.Attribute(value=grid, attr="sync") if self.is_grid(grid):
+                    return self.wait(node.value, THIS_GRID)
         new = self.visit(node.value)
         return None if isinstance(new, ast.Constant | ast.Name) else ast.Expr(new)
 
-    def wait(self, node: ast.expr, of_warp: bool) -> ast.stmt:
-        """A barrier, which has a number; a negative one if it is for the threads of a warp."""
+    def wait(self, node: ast.expr, path: Names) -> ast.stmt:
+        """A barrier, which has a number: negative if it is a warp's, large if it is the grid's."""
         number = self.module.place(self.source.file, node)
-        return ast.Expr(ast.Yield(ast.UnaryOp(ast.USub(), number) if of_warp else number))
+        if path == THIS_GRID:
+            number = ast.BinOp(number, ast.Add(), parse("_runtime.GRID"))
+        elif path not in (BARRIER, *BLOCK_VOTES):
+            number = ast.UnaryOp(ast.USub(), number)
+        return ast.Expr(ast.Yield(number))
+
+    def is_grid(self, node: ast.expr) -> bool:
+        """Whether an expression is cuda.cg.this_grid(), or a name for it."""
+        if isinstance(node, ast.Name):
+            return node.id in self.grids
+        found = self.source.resolve(node.func) if isinstance(node, ast.Call) else None
+        return found == (cuda, THIS_GRID)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        if self.is_grid(node.value) and isinstance(node.targets[0], ast.Name):
+            self.grids.add(node.targets[0].id)
+            return None
+        return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
@@ -271,14 +299,23 @@ class Rewriter(ast.NodeVisitor):
             shape, dtype = map(self.static, self.bind(("shape", "dtype"), node))
             return self.new_array(path, shape, dtype, node)
         if path in ATOMICS:
-            array, index, value = map(self.visit, self.bind(("array", "index", "value"), node))
-            index = self.checked(array, index, node)
-            return call(f"_runtime.{ATOMICS[path]}", array, index, value)
+            return self.atomic(path[1], node)
         if path in (BARRIER, WARP_BARRIER):
             self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
         if path in WAITING:
             return self.exchange(path, node)
         return self.outer(node.func)
+
+    def atomic(self, name: str, node: ast.Call) -> ast.expr:
+        takes = ["array", "index", "old", "value"]
+        if name == "compare_and_swap":  # cas at the first element
+            takes.remove("index")
+        elif name != "cas":
+            takes.remove("old")
+        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
+        array, index = given.pop("array"), given.pop("index", ast.Constant(0))
+        name = "cas" if name == "compare_and_swap" else name
+        return call(f"_atomics.{name}", array, self.checked(array, index, node), *given.values())
 
     def exchange(self, path: Names, node: ast.Call) -> ast.expr:
         """A shuffle or a vote: every thread gives a value, and takes what others gave."""
@@ -297,9 +334,9 @@ class Rewriter(ast.NodeVisitor):
         self.ahead += [
             assign(given, value if lane else call("bool", value)),
             ast.Expr(call("_warps.give", parse("_thread"), given)),
-            self.wait(node, of_warp),
+            self.wait(node, path),
             assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place)),
-            self.wait(node, of_warp),  # nobody may give again before everybody has taken
+            self.wait(node, path),  # nobody may give again before everybody has taken
         ]
         return taken
 
