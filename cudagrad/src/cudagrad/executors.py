@@ -108,13 +108,12 @@ def main(arguments: Sequence[str]) -> int:
     if options.only:
         print(json.dumps(on_emulator() if options.only == "emulator" else on_simulator()))
         return 0
-    found = elsewhere("emulator", CUDAGRAD_DEVICE="emulator")
-    columns = list(FORMS)
+    why = device.numba_cuda("compile")[1] if options.simulator else ""
+    if why:
+        print(f"cudagrad.executors: {why}", file=sys.stderr)
+        return 2
+    found, columns = elsewhere("emulator", CUDAGRAD_DEVICE="emulator"), list(FORMS)
     if options.simulator:
-        _, why = device.numba_cuda("compile")
-        if why:
-            print(f"cudagrad.executors: {why}", file=sys.stderr)
-            return 2
         columns.append(SIMULATOR)
         environment = {"CUDAGRAD_DEVICE": "compiler", "NUMBA_ENABLE_CUDASIM": "1"}
         for name, times in elsewhere("simulator", **environment).items():

@@ -107,18 +107,18 @@ def gridsize3(thread):
 # Memory
 
 
-def _note(context, builder, record, slot, value):
+def note(context, builder, record, slot, value):
     """Write a number into a slot of the record, an address."""
     slots = builder.inttoptr(record, value.type.as_pointer())
     builder.store(value, builder.gep(slots, [context.get_constant(types.int64, slot)]))
 
 
 @intrinsic
-def note(typing_context, record, slot, value):
+def remark(typing_context, record, slot, value):
     """Write a number into a slot, which is a constant, of the record, an address."""
 
     def generate(context, builder, signature, args):
-        _note(context, builder, args[0], slot.literal_value, args[2])
+        note(context, builder, args[0], slot.literal_value, args[2])
         return context.get_dummy_value()
 
     if not isinstance(slot, types.IntegerLiteral):
@@ -138,7 +138,7 @@ def _check(context, builder, array, value, kinds, parts, place, record):
             for slot, found in zip(
                 (PLACE, AXIS, INDEX, SIZE), (place, number, position, size), strict=True
             ):
-                _note(context, builder, record, slot, found)
+                note(context, builder, record, slot, found)
             context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
 
 

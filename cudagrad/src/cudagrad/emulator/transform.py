@@ -4,8 +4,8 @@
 functions become functions of the same module, and are handed `_thread` too. Every index is checked.
 A barrier becomes a `yield`: the kernel is then a generator, which stops there and goes on when all
 threads of the block have come as far; numba keeps its local variables meanwhile. So barriers may
-stand anywhere. Device functions that contain barriers, or own shared memory, are written out where
-they are called.
+stand anywhere; where they are uniform, fission makes loops of what lies between. Device functions
+that contain barriers, or own shared memory, are written out where they are called.
 """
 
 from __future__ import annotations
@@ -19,26 +19,25 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from .module import Module, Place, Shared, literal
-from .names import cuda
+from .names import (
+    ALL_LANES,
+    ATOMICS,
+    BARRIER,
+    BLOCK_VOTES,
+    COORDINATES,
+    GRIDS,
+    LOCAL,
+    SHARED,
+    SHUFFLES,
+    THIS_GRID,
+    WAITING,
+    WARP_BARRIER,
+    cuda,
+)
 from .source import DeviceFunction, Names, Source
+from .trees import assign, call, is_constant, parse, parts
 from .warps import WARP
 
-COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
-GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
-ATOMIC_NAMES = (
-    *("add", "sub", "max", "min", "nanmax", "nanmin", "and_", "or_", "xor", "inc", "dec"),
-    *("exch", "cas", "compare_and_swap"),
-)
-ATOMICS = {("atomic", name) for name in ATOMIC_NAMES}
-SHARED, LOCAL = ("shared", "array"), ("local", "array")
-BARRIER, WARP_BARRIER = ("syncthreads",), ("syncwarp",)
-SHUFFLES = {("shfl_sync",), ("shfl_up_sync",), ("shfl_down_sync",), ("shfl_xor_sync",)}
-WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}
-BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)}
-THIS_GRID = ("cg", "this_grid")
-# What makes a thread wait for others.
-WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
-ALL_LANES = 0xFFFFFFFF
 UNDERSTOOD = (
     *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For),
     *(ast.Return, ast.Pass, ast.Break, ast.Continue),
@@ -326,8 +325,7 @@ class Rewriter(ast.NodeVisitor):
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(takes)})")
         if of_warp:
             self.all_lanes(node.args[0])
-        parts = node.args[1:] if of_warp else node.args
-        value, *lane = map(self.visit, parts)
+        value, *lane = map(self.visit, node.args[1:] if of_warp else node.args)
         given, taken = self.fresh("given"), self.fresh(path[0])
         place = [self.module.place(self.source.file, node)] if lane else []
         own = [given] if lane else []
@@ -428,25 +426,3 @@ class Rewriter(ast.NodeVisitor):
         if isinstance(value, DeviceFunction):
             return not calls(value.source, SHARED, *WAITING)  # those go ahead, one after the other
         return value is cuda and path in ATOMICS
-
-
-def parts(index: ast.expr) -> list[ast.expr]:
-    return index.elts if isinstance(index, ast.Tuple) else [index]
-
-
-def is_constant(index: ast.expr) -> bool:
-    """Whether a part of an index is written as a number, which may be negative."""
-    number = index.operand if isinstance(index, ast.UnaryOp) else index
-    return isinstance(number, ast.Constant)
-
-
-def parse(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
-
-
-def call(function: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(parse(function), list(arguments), [])
-
-
-def assign(name: ast.Name, value: ast.expr) -> ast.stmt:
-    return ast.Assign([ast.Name(name.id, ast.Store())], value)
