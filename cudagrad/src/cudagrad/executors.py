@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -79,8 +80,8 @@ def on_simulator() -> dict[str, dict[str, float]]:
     wrapped = importlib.import_module("numba.cuda.simulator.cudadrv.devicearray").FakeCUDAArray
     launch = kernel.__call__
 
-    def launch_with_ours(self: object, *args: object) -> None:
-        launch(self, *(wrapped(a.memory) if isinstance(a, DeviceArray) else a for a in args))
+    def launch_with_ours(self: object, *args: object) -> Any:
+        return launch(self, *(wrapped(a.memory) if isinstance(a, DeviceArray) else a for a in args))
 
     kernel.__call__ = launch_with_ours
     device.EXECUTOR = "emulator"  # whose arrays the rest of the package then makes
