@@ -52,7 +52,7 @@ LAYERS = {
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),
         ("gpt",),
-        ("gpu",),
+        ("gpu", "timings"),
         ("__init__",),
     ),
     "parity": (

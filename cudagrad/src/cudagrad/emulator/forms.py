@@ -26,6 +26,7 @@ from .transform import Translation
 from .uniform import Block, Uniformity, blocks, is_barrier
 
 ONE_BY_ONE, IN_STEP, TOGETHER = "one by one", "in step", "together"
+WHOLE_GRID = "whole grid"
 
 
 class Form(NamedTuple):
@@ -41,6 +42,8 @@ def form_of(translation: Translation, kinds: Sequence[Kind], may_split: bool) ->
     module, body, parameters, *_ = translation
     if not translation.has_barriers:
         return Form(module.text(parameters, body, "one_by_one"), ONE_BY_ONE, "it has no barriers")
+    if translation.of_grid:
+        return Form(module.text(parameters, body, "whole_grid"), WHOLE_GRID, "the whole grid waits")
     why = "it was not asked for"
     if may_split:
         try:

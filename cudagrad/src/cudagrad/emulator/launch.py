@@ -77,14 +77,14 @@ class Kernel:
     def translation(self) -> Translation:
         return translate(self.function)
 
-    @functools.cached_property
-    def shared(self) -> list[np.ndarray[Any, Any]]:
-        """The memory that blocks share, used by one block after the other."""
-        arrays = [_placed(*array[1:]) for array in self.translation.shared]
-        size = sum(array.nbytes for array in arrays)
+    def shared(self, blocks: int) -> list[np.ndarray[Any, Any]]:
+        """The memory that blocks share, used by one block after the other if they may."""
+        shared, of_grid = self.translation.shared, self.translation.of_grid
+        size = sum(math.prod(array.shape) * array.dtype.itemsize for array in shared)
         if size > MAX_SHARED:
             raise KernelError(f"{self}: {size} bytes of shared memory; a block has {MAX_SHARED}")
-        return arrays
+        each = (blocks,) if of_grid else ()
+        return [_placed((*each, *array.shape), array.dtype, array.alignment) for array in shared]
 
     def __getitem__(self, configuration: tuple[Any, Any]) -> Launcher:
         launcher = self._launchers.get(configuration)
@@ -120,13 +120,14 @@ class Kernel:
 class Launcher:
     """A kernel with a grid and a block."""
 
-    __slots__ = ("dims", "kernel")
+    __slots__ = ("dims", "kernel", "shared")
 
     def __init__(self, kernel: Kernel, grid: Any, block: Any) -> None:
         sizes = _sizes(kernel, "grid", grid, MAX_GRID), _sizes(kernel, "block", block, MAX_BLOCK)
         if math.prod(sizes[1]) > runtime.MAX_THREADS:
             raise ValueError(f"{kernel}: a block of {block} has more than 1024 threads")
         self.kernel = kernel
+        self.shared: list[np.ndarray[Any, Any]] | None = None  # made by the first call
         places = np.indices(sizes[1][::-1])[::-1]  # x runs fastest
         self.dims = np.concatenate([*sizes, places.reshape(3, -1).T.ravel()]).astype(np.int64)
 
@@ -134,10 +135,12 @@ class Launcher:
         kernel = self.kernel
         kinds = tuple([a.kind if type(a) is DeviceArray else _kind(kernel, a) for a in args])
         launch = kernel.compiled.get((_may_split, kinds)) or kernel.compile(kinds)
+        if self.shared is None:
+            self.shared = kernel.shared(int(math.prod(self.dims[:3].tolist())))
         plain = [a.memory if type(a) is DeviceArray else a for a in args]
         _record[runtime.PLACE] = 0
         try:
-            together = launch(*plain, *kernel.shared, self.dims, _record)
+            together = launch(*plain, *self.shared, self.dims, _record)
         except IndexError as error:
             raise IndexError(self._explain(error)) from None
         except AlignmentError as error:
@@ -170,13 +173,19 @@ class Launcher:
 
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
+        if _record[runtime.BLOCK] < 0:
+            return f"{self.kernel}: the blocks of the grid do not all meet at the same barrier"
         count = int(np.prod(self.dims[3:6]))
         waiting = _record[runtime.BARRIERS : runtime.BARRIERS + count]
         lines = []
         for barrier in np.unique(waiting):
             threads = np.flatnonzero(waiting == barrier)
             first = self._coordinates(3, int(threads[0]))
-            place = self.kernel.translation.places[abs(barrier) - 1] if barrier else "the end"
+            place = (
+                self.kernel.translation.places[abs(barrier) % runtime.GRID - 1]
+                if barrier
+                else "the end"
+            )
             lines.append(f"{len(threads)} threads, {first} the first, are at {place}")
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"

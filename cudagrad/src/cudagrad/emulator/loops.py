@@ -18,7 +18,7 @@ from .runtime import (
     BARRIERS,
     BLOCK,
     FINISHED,
-    MAX_THREADS,
+    GRID,
     ORDER,
     STATE,
     THREAD,
@@ -28,12 +28,14 @@ from .runtime import (
     compiled,
     inlined,
     place,
+    rows,
     wipe,
 )
 from .warps import WARP
 
 FORWARD, REVERSED, RANDOM = range(3)  # orders, as they stand in the record
 SIZES = 6  # that dims begins with
+APART = -(2**40)  # instead of a barrier
 
 # An order of n things: from one to the next is always the same step, around the end.
 
@@ -191,12 +193,39 @@ def resume(typing_context, buffer, i, generator):
     return types.int64(buffer, types.int64, generator), generate
 
 
+@inlined
+def advance(states, first, threads, thread, record):
+    """Run the threads of a block, of which the first one is given, to their next barrier.
+
+    Its number is returned, or APART, if they are at different ones; a negative one is for the
+    threads of a warp alone. A warp goes as far as it can before the next one does.
+    """
+    waiting = record[BARRIERS : BARRIERS + threads]
+    warps = (threads + WARP - 1) // WARP
+    warp, stride = turns(record, warps)
+    for _ in range(warps):
+        start, stop = warp * WARP, min(warp * WARP + WARP, threads)
+        warp = following(warp, stride, warps)
+        among_warp = True
+        while among_warp:
+            lane, hop = turns(record, stop - start)
+            for _ in range(start, stop):
+                rank = start + lane
+                record[THREAD] = rank
+                waiting[rank] = resume(states, first + rank, thread)
+                lane = following(lane, hop, stop - start)
+            least = waiting[start:stop].min()
+            among_warp = least < FINISHED
+            if among_warp and waiting[start:stop].max() != least:
+                return APART
+    return waiting[0] if waiting.min() == waiting.max() else APART
+
+
 def together(body):
     """Run a kernel with barriers: the threads of a block go from one to the next together.
 
-    body is a generator, which yields the number of the barrier it has come to, a negative one if
-    that is its warp's alone. run is False if the threads of a block, or warp, are not all at the
-    same one. A warp goes as far as it can before the next one does.
+    body is a generator, which yields the number of the barrier it has come to. run is False if the
+    threads of a block, or of a warp, are not all at the same one.
     """
 
     @inlined
@@ -204,35 +233,57 @@ def together(body):
         blocks, threads, nobody = grid_of(dims, record)
         thread = body(nobody, *args)  # for its size alone
         states = np.empty(threads * state_size(thread), np.uint8)
-        waiting = record[BARRIERS : BARRIERS + MAX_THREADS]
-        warps = (threads + WARP - 1) // WARP
         i, step = turns(record, blocks)
         for _ in range(blocks):
             block = block_of(nobody, record, i)
             i = following(i, step, blocks)
             wipe(shared)
             for rank in range(threads):
-                thread = body(turn(block, dims, record, rank), *args)
-                suspend(states, rank, thread)
-            running = True
-            while running:
-                warp, stride = turns(record, warps)
-                for _ in range(warps):
-                    start, stop = warp * WARP, min(warp * WARP + WARP, threads)
-                    warp = following(warp, stride, warps)
-                    among_warp = True
-                    while among_warp:  # from one barrier of the warp alone to the next
-                        lane, hop = turns(record, stop - start)
-                        for _ in range(start, stop):
-                            record[THREAD] = start + lane
-                            waiting[start + lane] = resume(states, start + lane, thread)
-                            lane = following(lane, hop, stop - start)
-                        among_warp = waiting[start:stop].min() < FINISHED
-                        if among_warp and waiting[start:stop].max() != waiting[start:stop].min():
-                            return False
-                if waiting[:threads].max() != waiting[:threads].min():
+                suspend(states, rank, body(turn(block, dims, record, rank), *args))
+            barrier = APART
+            while barrier != FINISHED:
+                barrier = advance(states, 0, threads, thread, record)
+                if barrier == APART:
                     return False
-                running = waiting[0] != FINISHED
+        return True
+
+    return run
+
+
+def whole_grid(body):
+    """Run a kernel whose blocks wait for each other, too; each has shared memory of its own.
+
+    run is False, and notes a block of -1, if the blocks are not all at the same barrier.
+    """
+
+    @inlined
+    def run(args, shared, dims, record):
+        blocks, threads, nobody = grid_of(dims, record)
+        wipe(shared)
+        thread = body(nobody, *args, *rows(shared, 0))  # for its size alone
+        states = np.empty(blocks * threads * state_size(thread), np.uint8)
+        for i in range(blocks):
+            block = block_of(nobody, record, i)
+            for rank in range(threads):
+                thread = body(turn(block, dims, record, rank), *args, *rows(shared, i))
+                suspend(states, i * threads + rank, thread)
+        reached = np.zeros(blocks, np.int64)
+        running = True
+        while running:
+            i, step = turns(record, blocks)
+            for _ in range(blocks):
+                record[BLOCK] = i
+                barrier = 1
+                while FINISHED < barrier < GRID:
+                    barrier = advance(states, i * threads, threads, thread, record)
+                if barrier == APART:
+                    return False
+                reached[i] = barrier
+                i = following(i, step, blocks)
+            if reached.min() != reached.max():
+                record[BLOCK] = -1
+                return False
+            running = reached[0] != FINISHED
         return True
 
     return run

@@ -45,7 +45,7 @@ class Module:
         self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        for name in ("loops", "runtime", "warps", "wide"):
+        for name in ("atomics", "loops", "runtime", "warps", "wide"):
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._count = 0
 
@@ -89,7 +89,8 @@ class Module:
         shared = [array.name for array in self.shared.values()]
         hidden = ["_thread", "_threads", "_dims", "_record"] if way == "in_step" else ["_thread"]
         lines = defined("body", [*hidden, *parameters, *shared, *slots], body)
-        args = [*(f"_runtime.borrow({name})" for name in [*parameters, *shared]), *slots.values()]
+        given = parameters if way == "whole_grid" else [*parameters, *shared]  # one for each block
+        args = [*(f"_runtime.borrow({name})" for name in given), *slots.values()]
         entry = f"""
 
 run = _loops.{way}(body)

@@ -39,6 +39,7 @@ BARRIERS = 8  # from here on, the barrier at which each thread of the block wait
 MAX_THREADS = 1024
 RECORD_SIZE = BARRIERS + 2 * MAX_THREADS  # then what it gives to others (see warps)
 FINISHED = 0  # instead of a barrier
+GRID = 2**20  # is added to the number of a barrier for the whole grid
 
 
 class Dim3(NamedTuple):
@@ -106,18 +107,18 @@ def gridsize3(thread):
 # Memory
 
 
-def note_down(context, builder, record, slot, value):
+def note(context, builder, record, slot, value):
     """Write a number into a slot of the record, an address."""
     slots = builder.inttoptr(record, value.type.as_pointer())
     builder.store(value, builder.gep(slots, [context.get_constant(types.int64, slot)]))
 
 
 @intrinsic
-def note(typing_context, record, slot, value):
+def remark(typing_context, record, slot, value):
     """Write a number into a slot, which is a constant, of the record, an address."""
 
     def generate(context, builder, signature, args):
-        note_down(context, builder, args[0], slot.literal_value, args[2])
+        note(context, builder, args[0], slot.literal_value, args[2])
         return context.get_dummy_value()
 
     if not isinstance(slot, types.IntegerLiteral):
@@ -137,7 +138,7 @@ def _check(context, builder, array, value, kinds, parts, place, record):
             for slot, found in zip(
                 (PLACE, AXIS, INDEX, SIZE), (place, number, position, size), strict=True
             ):
-                note_down(context, builder, record, slot, found)
+                note(context, builder, record, slot, found)
             context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
 
 
@@ -244,44 +245,38 @@ def wiped(typing_context, array):
     return array(array), generate
 
 
+def _row(context, builder, kind, value, i):
+    """The i-th part of an array of this type, along its first axis, and the part's type."""
+    part_kind = types.Array(kind.dtype, kind.ndim - 1, "C")
+    whole = context.make_array(kind)(context, builder, value)
+    part = context.make_array(part_kind)(context, builder)
+    _, *shape = cgutils.unpack_tuple(builder, whole.shape)
+    stride, *strides = cgutils.unpack_tuple(builder, whole.strides)
+    data = cgutils.pointer_add(builder, whole.data, builder.mul(i, stride))
+    populate_array(part, data, shape, strides, whole.itemsize, None)
+    return part._getvalue()
+
+
 @intrinsic
 def row(typing_context, array, i):
-    """array[i], of an array of more dims than one, unchecked and uncounted."""
-    kind = types.Array(array.dtype, array.ndim - 1, "C")
+    """array[i], of an array of more axes than one, unchecked and uncounted."""
 
     def generate(context, builder, signature, args):
-        whole = context.make_array(array)(context, builder, args[0])
-        part = context.make_array(kind)(context, builder)
-        shape = cgutils.unpack_tuple(builder, whole.shape)[1:]
-        strides = cgutils.unpack_tuple(builder, whole.strides)
-        start = builder.mul(builder.sext(args[1], strides[0].type), strides[0])
-        data = cgutils.pointer_add(builder, whole.data, start)
-        populate_array(part, data, shape, strides[1:], whole.itemsize, None)
-        return part._getvalue()
+        return _row(context, builder, array, *args)
 
-    return kind(array, i), generate
+    return types.Array(array.dtype, array.ndim - 1, "C")(array, types.int64), generate
 
 
-@compiled
-def atomic_add(array, index, value):
-    old = array[index]
-    array[index] = old + array.dtype.type(value)
-    return old
+@intrinsic
+def rows(typing_context, arrays, i):
+    """The same of each of a tuple of arrays."""
+    kinds = types.BaseTuple.from_types([types.Array(a.dtype, a.ndim - 1, "C") for a in arrays])
 
+    def generate(context, builder, signature, args):
+        values = cgutils.unpack_tuple(builder, args[0])
+        parts = [
+            _row(context, builder, *each, args[1]) for each in zip(arrays, values, strict=True)
+        ]
+        return context.make_tuple(builder, kinds, parts)
 
-@compiled
-def atomic_max(array, index, value):
-    old = array[index]
-    new = array.dtype.type(value)
-    if new > old:
-        array[index] = new
-    return old
-
-
-@compiled
-def atomic_min(array, index, value):
-    old = array[index]
-    new = array.dtype.type(value)
-    if new < old:
-        array[index] = new
-    return old
+    return kinds(arrays, types.int64), generate

@@ -4,8 +4,8 @@
 functions become functions of the same module, and are handed `_thread` too. Every index is checked.
 A barrier becomes a `yield`: the kernel is then a generator, which stops there and goes on when all
 threads of the block have come as far; numba keeps its local variables meanwhile. So barriers may
-stand anywhere. Device functions that contain barriers, or own shared memory, are written out where
-they are called.
+stand anywhere; where they are uniform, fission makes loops of what lies between. Device functions
+that contain barriers, or own shared memory, are written out where they are called.
 """
 
 from __future__ import annotations
@@ -19,21 +19,26 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from .module import Module, Place, Shared, literal
-from .names import cuda
+from .names import (
+    ALL_LANES,
+    ATOMICS,
+    BARRIER,
+    BLOCK_VOTES,
+    COORDINATES,
+    GRIDS,
+    LOCAL,
+    SHARED,
+    SHUFFLES,
+    THIS_GRID,
+    WAITING,
+    WARP_BARRIER,
+    cuda,
+)
 from .source import DeviceFunction, Names, Source
+from .trees import assign, call, is_constant, parse, parts
 from .warps import WARP
 from .wide import Access
 
-COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
-GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
-ATOMICS = {("atomic", name): f"atomic_{name}" for name in ("add", "max", "min")}
-SHARED, LOCAL = ("shared", "array"), ("local", "array")
-BARRIER, WARP_BARRIER = ("syncthreads",), ("syncwarp",)
-SHUFFLES = {("shfl_sync",), ("shfl_up_sync",), ("shfl_down_sync",), ("shfl_xor_sync",)}
-WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}
-BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)}
-WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *WARP_VOTES, *BLOCK_VOTES)  # a thread does, for others
-ALL_LANES = 0xFFFFFFFF
 UNDERSTOOD = (
     *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For),
     *(ast.Return, ast.Pass, ast.Break, ast.Continue),
@@ -52,6 +57,7 @@ class Translation(NamedTuple):
     shared: tuple[Shared, ...]
     places: tuple[Place, ...]
     has_barriers: bool
+    of_grid: bool  # whether any of these is for the whole grid
 
     @property
     def key(self) -> str:
@@ -64,11 +70,11 @@ def translate(kernel: Callable[..., Any]) -> Translation:
     for node in ast.walk(source.definition):
         if isinstance(node, ast.Return) and node.value:
             source.refuse(node, "a kernel returns nothing")
-    has_barriers = calls(source, *WAITING)
+    has_barriers, of_grid = calls(source, *WAITING), calls(source, THIS_GRID)
     body = Rewriter(module, source).block(source.definition.body)
     shared = tuple(module.shared.values())
     places = tuple(module.places)
-    return Translation(module, body, source.parameters, shared, places, has_barriers)
+    return Translation(module, body, source.parameters, shared, places, has_barriers, of_grid)
 
 
 def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bool:
@@ -97,6 +103,7 @@ class Rewriter(ast.NodeVisitor):
         self.result: ast.Name | None = None  # what a returned value is called, if not returned
         self.statement: ast.stmt = source.definition  # the one at hand
         self.ahead: list[ast.stmt] = []  # what must be done before it
+        self.grids: set[str] = set()  # names for the grid, of which only sync() can be asked
         self.certain = True  # whether the expression at hand runs exactly once
 
     def refuse(self, node: ast.AST, why: str) -> NoReturn:
@@ -138,14 +145,34 @@ class Rewriter(ast.NodeVisitor):
             if value is cuda and path in (BARRIER, WARP_BARRIER):
                 for mask in node.value.args:
                     self.all_lanes(mask)
-                return self.wait(node.value, path == WARP_BARRIER)
+                return self.wait(node.value, path)
+            match node.value.func:
+                case ast.Attribute(value=grid, attr="sync") if self.is_grid(grid):
+                    return self.wait(node.value, THIS_GRID)
         new = self.visit(node.value)
         return None if isinstance(new, ast.Constant | ast.Name) else ast.Expr(new)
 
-    def wait(self, node: ast.expr, of_warp: bool) -> ast.stmt:
-        """A barrier, which has a number; a negative one if it is for the threads of a warp."""
+    def wait(self, node: ast.expr, path: Names) -> ast.stmt:
+        """A barrier, which has a number: negative if it is a warp's, large if it is the grid's."""
         number = self.module.place(self.source.file, node)
-        return ast.Expr(ast.Yield(ast.UnaryOp(ast.USub(), number) if of_warp else number))
+        if path == THIS_GRID:
+            number = ast.BinOp(number, ast.Add(), parse("_runtime.GRID"))
+        elif path not in (BARRIER, *BLOCK_VOTES):
+            number = ast.UnaryOp(ast.USub(), number)
+        return ast.Expr(ast.Yield(number))
+
+    def is_grid(self, node: ast.expr) -> bool:
+        """Whether an expression is cuda.cg.this_grid(), or a name for it."""
+        if isinstance(node, ast.Name):
+            return node.id in self.grids
+        found = self.source.resolve(node.func) if isinstance(node, ast.Call) else None
+        return found == (cuda, THIS_GRID)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        if self.is_grid(node.value) and isinstance(node.targets[0], ast.Name):
+            self.grids.add(node.targets[0].id)
+            return None
+        return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
@@ -285,14 +312,23 @@ class Rewriter(ast.NodeVisitor):
             shape, dtype, *alignment = map(self.static, self.bind(parameters, node))
             return self.new_array(path, shape, dtype, *alignment, node=node)
         if path in ATOMICS:
-            array, index, value = map(self.visit, self.bind(("array", "index", "value"), node))
-            index = self.checked(array, index, node)
-            return call(f"_runtime.{ATOMICS[path]}", array, index, value)
+            return self.atomic(path[1], node)
         if path in (BARRIER, WARP_BARRIER):
             self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
         if path in WAITING:
             return self.exchange(path, node)
         return self.outer(node.func)
+
+    def atomic(self, name: str, node: ast.Call) -> ast.expr:
+        takes = ["array", "index", "old", "value"]
+        if name == "compare_and_swap":  # cas at the first element
+            takes.remove("index")
+        elif name != "cas":
+            takes.remove("old")
+        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
+        array, index = given.pop("array"), given.pop("index", ast.Constant(0))
+        name = "cas" if name == "compare_and_swap" else name
+        return call(f"_atomics.{name}", array, self.checked(array, index, node), *given.values())
 
     def exchange(self, path: Names, node: ast.Call) -> ast.expr:
         """A shuffle or a vote: every thread gives a value, and takes what others gave."""
@@ -303,17 +339,16 @@ class Rewriter(ast.NodeVisitor):
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(takes)})")
         if of_warp:
             self.all_lanes(node.args[0])
-        parts = node.args[1:] if of_warp else node.args
-        value, *lane = map(self.visit, parts)
+        value, *lane = map(self.visit, node.args[1:] if of_warp else node.args)
         given, taken = self.fresh("given"), self.fresh(path[0])
         place = [self.module.place(self.source.file, node)] if lane else []
         own = [given] if lane else []
         self.ahead += [
             assign(given, value if lane else call("bool", value)),
             ast.Expr(call("_warps.give", parse("_thread"), given)),
-            self.wait(node, of_warp),
+            self.wait(node, path),
             assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place)),
-            self.wait(node, of_warp),  # nobody may give again before everybody has taken
+            self.wait(node, path),  # nobody may give again before everybody has taken
         ]
         return taken
 
@@ -408,25 +443,3 @@ class Rewriter(ast.NodeVisitor):
         if isinstance(value, DeviceFunction):
             return not calls(value.source, SHARED, *WAITING)  # those go ahead, one after the other
         return value is cuda and path in ATOMICS
-
-
-def parts(index: ast.expr) -> list[ast.expr]:
-    return index.elts if isinstance(index, ast.Tuple) else [index]
-
-
-def is_constant(index: ast.expr) -> bool:
-    """Whether a part of an index is written as a number, which may be negative."""
-    number = index.operand if isinstance(index, ast.UnaryOp) else index
-    return isinstance(number, ast.Constant)
-
-
-def parse(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
-
-
-def call(function: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(parse(function), list(arguments), [])
-
-
-def assign(name: ast.Name, value: ast.expr) -> ast.stmt:
-    return ast.Assign([ast.Name(name.id, ast.Store())], value)

@@ -11,7 +11,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from .runtime import BARRIERS, INDEX, MAX_THREADS, PLACE, SIZE, compiled, note
+from .runtime import BARRIERS, INDEX, MAX_THREADS, PLACE, SIZE, compiled, remark
 
 WARP = 32
 EXCHANGE = BARRIERS + MAX_THREADS  # from here on, what each thread gives
@@ -80,9 +80,9 @@ def _from_lane(thread, value, lane, place):
     if lane < 0 or lane >= WARP:
         return value
     if lane >= _lanes(thread):
-        note(thread.record, PLACE, place)
-        note(thread.record, INDEX, lane)
-        note(thread.record, SIZE, _lanes(thread))
+        remark(thread.record, PLACE, place)
+        remark(thread.record, INDEX, lane)
+        remark(thread.record, SIZE, _lanes(thread))
         raise LookupError("a lane without a thread")
     return _take(thread.record, thread.rank // WARP * WARP + lane, value)
 

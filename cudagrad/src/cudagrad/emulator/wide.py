@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
 from .errors import AlignmentError
-from .runtime import INDEX, PLACE, checked, compiled, note_down
+from .runtime import INDEX, PLACE, checked, compiled, note
 
 BYTES = 16
 MISPLACED = f"an access of 128 bits begins at a multiple of {BYTES} bytes"
@@ -95,8 +95,8 @@ def aligned(typing_context, array, index, place, record):
         )
         off = builder.icmp_unsigned("!=", builder.urem(address, number.type(BYTES)), number.type(0))
         with cgutils.if_unlikely(builder, off):
-            note_down(context, builder, args[3], PLACE, args[2])
-            note_down(context, builder, args[3], INDEX, number)
+            note(context, builder, args[3], PLACE, args[2])
+            note(context, builder, args[3], INDEX, number)
             context.call_conv.return_user_exc(builder, AlignmentError, (MISPLACED,))
         return args[1]
 
