@@ -109,6 +109,8 @@ class Seams:
 
     def _writes(self, function: ast.expr) -> bool:
         """Whether a function may write to arrays that it is given."""
+        if isinstance(function, ast.Attribute) and function.attr == "load4":
+            return False
         if not (isinstance(function, ast.Name) and function.id in self.uniform.functions):
             return True
         for node in walk(self.uniform.functions[function.id]):
@@ -124,4 +126,4 @@ class Seams:
 def _checks(node: ast.expr) -> bool:
     """Whether this is what the transform makes of an index, or of an array with a constant one."""
     function = node.func if isinstance(node, ast.Call) else None
-    return isinstance(function, ast.Attribute) and function.attr in ("checked", "holding")
+    return isinstance(function, ast.Attribute) and function.attr in ("checked", "holding", "within")
