@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cudagrad import device, gpt, launches, nn, optim
+from cudagrad import device, engine, gpt, launches, nn, ops, optim
 from cudagrad.compile import table
+from cudagrad.kernels.matmul import LADDER
 from cudagrad.ops import creation, indexing
 from parity import engines
 from parity.checks import run
@@ -40,22 +41,46 @@ def main() -> None:
             seen.add(table.name_of(launcher.kernel))
 
     launches.watchers.append(watch)
-    engine = engines.load("cudagrad")
+    adapter = engines.load("cudagrad")
     failed = 0
     for op in OPS:
         sizes = {case: size(case) for case in op.cases if not case.chance}
         small = sorted((c for c in sizes if 1 < sizes[c] <= SIZE), key=lambda c: -sizes[c])
         for case in small[:CASES]:
             for check in {"forward", "backward"} & applicable(op, case).keys():
-                result = run(engine, op, case, check, "float32")
+                result = run(adapter, op, case, check, "float32")
                 if result.status == "failed":
                     print(result.case, check, result.message, result.traceback, flush=True)
                     failed += 1
     creation.arange(3)
     indexing.sort(creation.arange(100))
+    attend()
+    multiply()
     train()
     print(*sorted(seen), sep="\n")
     raise SystemExit(failed > 0)
+
+
+def attend() -> None:
+    """Attention whose mask has a gradient, and whose heads are wider than a thread's registers."""
+    rng = np.random.default_rng(0)
+    for width in (3, 65):
+        q, k, v, mask = (
+            engine.tensor(rng.standard_normal(shape, np.float32), requires_grad=True)
+            for shape in ((1, 3, width), (1, 4, width), (1, 4, width), (3, 4))
+        )
+        ops.scaled_dot_product_attention(q, k, v, mask).sum().backward()
+
+
+def multiply() -> None:
+    """A product that no tile divides, by every rung of the ladder."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape, np.float32) for shape in ((1, 33, 17), (1, 17, 35)))
+    for rung in LADDER:
+        if np.float32 in rung.dtypes:
+            out = device.empty((1, 33, 35), np.float32)
+            rung.launch(device.to_device(a), device.to_device(b), out)
+            assert np.allclose(device.to_host(out), a @ b, atol=0.2)
 
 
 def train() -> None:

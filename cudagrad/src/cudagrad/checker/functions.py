@@ -88,7 +88,7 @@ class Program:
         """The function as it runs here: a generator function if it may wait."""
         if source.function in self._made:
             return self._made[source.function]
-        namespace: dict[str, Any] = {"_cast": cast, "_file": source.file}
+        namespace: dict[str, Any] = {"_cast": cast, "_type_in": type_in, "_file": source.file}
         definition = Rewriter(self, source, namespace).visit(copied(source.definition))
         definition.decorator_list = []
         module = ast.fix_missing_locations(ast.Module([definition], []))
@@ -123,6 +123,11 @@ class Rewriter(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if value_of_type := asked_type(self.source, node):
+            # Nothing is read: numba knows the type of an element without.
+            array, index = map(self.visit, (value_of_type.value, value_of_type.slice))
+            name = ast.Name("_type_in", ast.Load())
+            return ast.copy_location(ast.Call(name, [array, index], []), node)
         wait = self.program.wait(self.source, node)
         array = dotted(self.source, node.func) in ("shared.array", "local.array")
         value, path = self.source.resolve(node.func) or (None, ())
@@ -156,6 +161,19 @@ class Rewriter(ast.NodeTransformer):
         self.namespace[name] = function
         node.func = ast.copy_location(ast.Name(name, ast.Load()), node.func)
         return node
+
+
+def asked_type(source: Source, node: ast.Call) -> ast.Subscript | None:
+    """The x[i] of a type(x[i]), if the call is one."""
+    is_type = isinstance(node.func, ast.Name) and source.resolve(node.func) == (type, ())
+    argument = node.args[0] if is_type and len(node.args) == 1 else None
+    return argument if isinstance(argument, ast.Subscript) else None
+
+
+def type_in(container: Any, index: Any) -> Any:
+    """The type of an element of an array, or of a tuple."""
+    dtype = getattr(container, "dtype", None)
+    return type(container[index]) if dtype is None else dtype.type
 
 
 def tuple_of(*parts: ast.expr) -> ast.Tuple:
