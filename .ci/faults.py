@@ -2,7 +2,7 @@
 
 python .ci/faults.py [--check]
 
-It is read off the sources of parity/tests/faults, and of part_faults.py beside it: the decorator
+It is read off the sources of parity/src/parity/faults: the decorator
 and the docstring of each function, or class.
 """
 
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from generate import ROOT, families
 
-SOURCES = ROOT / "parity" / "tests" / "faults"
-PARTS = ROOT / "parity" / "tests" / "part_faults.py"
+SOURCES = ROOT / "parity" / "src" / "parity" / "faults"
+PARTS = SOURCES / "parts.py"
 PAGE = ROOT / "parity" / "docs" / "faults.md"
 DECORATORS = ("fault", "blind_case")
 INTRODUCTION = """\
@@ -27,8 +27,8 @@ place of minigrad's op, layer, optimizer or scheduler, and the checks named here
 and no others. In the rows marked "case" the op is right, and a case of it shows nothing. The rule
 is the one of [How it judges](../README.md#how-it-judges) that the fault shows.
 
-Written by `tox -e generate` from the faults themselves: those of [ops](../tests/faults), and those
-of [layers, optimizers and schedulers](../tests/part_faults.py).
+Written by `tox -e generate` from the faults themselves: those of [ops](../src/parity/faults), and
+those of [layers, optimizers and schedulers](../src/parity/faults/parts.py).
 """
 
 

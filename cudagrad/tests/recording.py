@@ -1,4 +1,4 @@
-"""What the emulator launches while a test runs."""
+"""What is launched while a test runs."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from cudagrad import kernels
+from cudagrad import kernels, launches
 from cudagrad.compile.table import Launch
-from cudagrad.emulator import launch as launching
+from cudagrad.emulator.launch import _kind
 
 
 @contextlib.contextmanager
 def recorded(seen: set[Launch]) -> Iterator[None]:
-    """Inside, what the emulator launches of cudagrad's own kernels is added to seen."""
-    run = launching.Launcher.__call__
+    """Inside, what is launched of cudagrad's own kernels is added to seen."""
     launched = set()
 
-    def recording(self: launching.Launcher, *args: Any) -> None:
-        run(self, *args)
-        kinds = [getattr(a, "kind", None) or launching._kind(self.kernel, a) for a in args]
-        launched.add((self.kernel, tuple(kinds)))
+    def watch(launcher: launches.Launcher, args: tuple[Any, ...]) -> None:
+        kernel = launcher.kernel
+        kinds = tuple([getattr(a, "kind", None) or _kind(kernel.compiled, a) for a in args])
+        launched.add((kernel, kinds))
 
-    launching.Launcher.__call__ = recording  # type: ignore[method-assign]
+    launches.watchers.append(watch)
     try:
         yield
     finally:
-        launching.Launcher.__call__ = run  # type: ignore[method-assign]
+        launches.watchers.remove(watch)
     for kernel, kinds in launched:
         if kernel.__module__.startswith(kernels.__name__):
             seen.add(Launch.of(kernel, kinds))

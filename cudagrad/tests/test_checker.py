@@ -300,6 +300,18 @@ def test_the_barrier_of_a_grid_orders_its_blocks() -> None:
     assert out.tolist() == [7, 7]
 
 
+def test_to_ask_for_a_type_is_not_to_read() -> None:
+    def cleared(out):
+        own = cuda.local.array(2, np.float32)
+        for k in range(2):
+            own[k] = type(own[k])(3)
+        out[cuda.threadIdx.x] = type(out[0])(own[0] + own[1])
+
+    out = np.zeros(4, np.float32)
+    check(cleared)[1, 4](out)
+    assert out.tolist() == [6] * 4
+
+
 def test_too_much_shared_memory_is_refused() -> None:
     def large():
         tile = cuda.shared.array(50_000, np.int8)
@@ -330,7 +342,7 @@ def test_the_example_of_the_readme_says_what_it_says(tmp_path: Path) -> None:
 
 
 def test_none_of_our_kernels_races() -> None:
-    """Small cases of every op, under the checker; it takes a minute."""
+    """Small cases of every op, under the checker; it takes two minutes."""
     environment = {**os.environ, "CUDAGRAD_DEVICE": "checker", "CUDAGRAD_TILE": "4"}
     done = subprocess.run(
         [sys.executable, str(HERE.with_name("checked.py"))],

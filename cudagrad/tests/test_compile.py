@@ -22,6 +22,7 @@ NONE = Figures(*[0] * len(Figures._fields))
 AMPERE, HOPPER = Capability(8, 0), Capability(9, 0)
 SINGLE = Launch("map.map1(functions.exp)", "float32[::1], int64, float32[::1]")
 DOUBLE = Launch("map.map1(functions.exp)", "float64[::1], int64, float64[::1]")
+KERNEL = "matmul.tiled.matmul(float32, functions.same)"
 FACTOR = Launch("map.fill", "float32[::1], float64")
 
 needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="needs numba-cuda")
@@ -56,6 +57,25 @@ def test_an_allowance_is_for_its_kernels_alone() -> None:
     assert list(limits.broken(SINGLE, third)) == ["float64 3, the limit is 0"]
 
 
+def test_a_requirement_is_for_kernels_whose_names_begin_so() -> None:
+    wide = NONE._replace(wide=8, fused=64)
+    vectorized = SINGLE._replace(kernel="matmul.vectorized.matmul(float32, functions.same)")
+
+    assert list(limits.broken(vectorized, wide)) == []
+    assert list(limits.broken(vectorized, None)) == []
+    assert list(limits.broken(vectorized, wide._replace(wide=7, local=1))) == [
+        "local 1, it must lie in 0 to 0",
+        "wide 7, it must lie in 8 to inf",
+    ]
+    assert list(limits.broken(SINGLE, NONE._replace(local=1))) == []
+
+
+@pytest.mark.parametrize("requirement", limits.REQUIREMENTS)
+def test_a_requirement_is_for_kernels_that_are_there(requirement: limits.Requirement) -> None:
+    assert requirement.figure in Figures._fields
+    assert any(launch.kernel.startswith(requirement.kernels) for launch in table.launches())
+
+
 @pytest.mark.parametrize("allowance", limits.ALLOWANCES)
 def test_an_allowance_is_for_kernels_that_are_there(allowance: limits.Allowance) -> None:
     assert allowance.figure in limits.LIMITS
@@ -83,11 +103,19 @@ OPCODES = {
     "LDG.E": "",
     "STG.E.128": "",
     "LDC.128": "",
+    "LDGSTS.E.BYPASS.128": "wide",
+    "LDGSTS.E": "",
+    "FFMA": "fused",
+    "FFMA2": "fused",
+    "HFMA2": "",
+    "IMAD.WIDE.U32": "",
+    "HMMA.1688.F32.TF32": "tensor",
+    "HMMA.16816.F32.BF16": "tensor",
     "LD.E": "generic",
     "ST.E.64": "generic",
     "ATOM.E.ADD": "generic",
-    "LDL": "",
-    "DFMA": "float64",
+    "LDL": "local",
+    "STL.128": "local",
     "DSETP.GT.AND": "float64",
     "F2F.F32.F64": "float64",
     "I2F.F64.S64": "float64",
@@ -105,9 +133,18 @@ def test_what_an_opcode_counts_as(
     lines = iter([(0, opcode, " R0, R1 "), (16, "NOP", " ")])
     monkeypatch.setattr(machine, "disassembled", lambda code, capability: lines)
     (figures,) = machine.figures([Machine(bytes(32), frozenset(), 8, 0, 0)], HOPPER)
+    assert figures is not None
 
     expected = {"registers": 8, "instructions": 1} | ({figure: 1} if figure else {})
     assert {name: value for name, value in figures._asdict().items() if value} == expected
+
+
+def test_a_multiply_add_of_float64_is_one_and_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter([(0, "DFMA", "")])
+    monkeypatch.setattr(machine, "disassembled", lambda code, capability: lines)
+    (figures,) = machine.figures([Machine(bytes(16), frozenset(), 8, 0, 0)], HOPPER)
+
+    assert figures == NONE._replace(registers=8, fused=1, float64=1, instructions=1)
 
 
 def test_a_call_is_a_division_where_that_stands_in_its_own_kernel(
@@ -120,7 +157,8 @@ def test_a_call_is_a_division_where_that_stands_in_its_own_kernel(
         Machine(bytes(32), frozenset({32}), 8, 0, 0),  # which lies at 16 + 32 of all code
     ]
 
-    assert [figures.divisions for figures in machine.figures(machines, HOPPER)] == [0, 1]
+    found = machine.figures([machines[0], None, machines[1]], HOPPER)
+    assert [figures and figures.divisions for figures in found] == [0, None, 1]
 
 
 def test_a_line_of_nvdisasm_is_read() -> None:
@@ -183,7 +221,8 @@ def test_a_page_tells_where_gpus_differ() -> None:
     one, other = NONE._replace(registers=20, instructions=9), NONE._replace(registers=22)
     text = page.written([SINGLE], {AMPERE: [one], HOPPER: [other]}, {"numba": "1"})
 
-    row = f"| `map1(functions.exp)` | `{SINGLE.arguments}` | 20 22 | 0 | 0 | 0 | 0 | 0 | 0 | 9 0 |"
+    zeros = " | 0" * (len(Figures._fields) - 2)
+    row = f"| `map1(functions.exp)` | `{SINGLE.arguments}` | 20 22{zeros} | 9 0 |"
     assert f"\n{row}\n" in text
     assert "capability 8.0, 9.0,\nin this order" in text
     assert page.in_words([one, other]) == "registers 20 22, instructions 9 0"
@@ -194,7 +233,15 @@ def test_a_page_tells_the_largest_and_how_many_have_any() -> None:
     of_each = [NONE._replace(registers=20), NONE._replace(registers=22, float64=7)]
     text = page.written(launches, {HOPPER: of_each}, {"numba": "1"})
 
-    assert "\n| 9.0 | 22 | 0 | 0 | 0 | 0 | 7 (1) | 0 | 0 |\n" in text
+    zeros = " | 0" * Figures._fields.index("float64")
+    assert f"\n| 9.0 | 22{zeros[4:]} | 7 (1) | 0 | 0 |\n" in text
+
+
+def test_a_page_tells_where_a_gpu_lacks_instructions() -> None:
+    text = page.written([SINGLE], {AMPERE: [None], HOPPER: [NONE._replace(fused=4)]}, {})
+
+    assert f"| `map1(functions.exp)` | `{SINGLE.arguments}` | – 0 | – 0 | – 0 | – 0 | – 4 |" in text
+    assert page.in_words([None, NONE._replace(fused=4)]) == "fused – 4"
 
 
 # The command
@@ -237,13 +284,46 @@ sys.exit(command.main({list(arguments)}))
 
 @needs_numba_cuda
 def test_a_kernel_is_compiled_for_gpus_that_are_not_there() -> None:
-    done = compile_kernels("--cc", "8.0", "9.0", "--kernel", "matmul.matmul(float32)", "map.fill")
+    done = compile_kernels("--cc", "8.0", "9.0", "--kernel", KERNEL, "map.fill")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"\nmap\.fill: float32\[::1\], float32\n    registers \d+", done.stdout)
-    assert "registers" in done.stdout.partition("\nmatmul.matmul(float32): ")[2]
+    assert "registers" in done.stdout.partition(f"\n{KERNEL}: ")[2]
     assert ", shared 2176, " in done.stdout
-    assert "matmul(float64)" not in done.stdout
+    assert "matmul(float64" not in done.stdout
+
+
+@needs_numba_cuda
+def test_the_ladders_page_has_the_figures_of_its_kernels() -> None:
+    code = """
+from cudagrad.compile.table import name_of
+from cudagrad.kernels.functions import same
+from cudagrad.kernels.matmul import LADDER
+for rung in LADDER:
+    for dtype in rung.dtypes:
+        print(name_of(rung.kernel(dtype, same)), rung.name, dtype.__name__, sep="; ")
+"""
+    listed = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
+    rungs = [line.split("; ") for line in listed]
+    done = compile_kernels("--cc", "9.0", "--kernel", *(name for name, _, _ in rungs))
+    figures = dict(re.findall(r"^(matmul.*): .*\n    (.*)$", done.stdout, re.MULTILINE))
+    columns = ("registers", "shared", "wide", "fused", "tensor", "instructions")
+    page_of_ladder = PAGE.with_name("matmul.md").read_text(encoding="utf-8")
+
+    assert done.returncode == 0
+    assert len(rungs) == len(figures) == len(re.findall(r"\| float\d\d \|", page_of_ladder))
+    for name, rung, dtype in rungs:
+        found = dict(pair.split() for pair in figures[name].split(", "))
+        cells = " | ".join([rung, dtype, *(found.get(column, "0") for column in columns)])
+        assert f"\n| {cells} |\n" in page_of_ladder
+
+
+@needs_numba_cuda
+def test_a_kernel_is_not_compiled_for_a_gpu_without_its_instructions() -> None:
+    done = compile_kernels("--cc", "7.5", "--kernel", "matmul.tensor_core.matmul")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n7.5: 0 compiled in " in done.stdout
 
 
 @needs_numba_cuda
@@ -258,7 +338,7 @@ limits.LIMITS["registers"] = 1
 
     assert done.returncode == 1
     assert re.search(
-        r"^above its limit: map\.map1\(functions\.exp\): float32\[::1\], int64, float32\[::1\], "
+        r"^beyond its limit: map\.map1\(functions\.exp\): float32\[::1\], int64, float32\[::1\], "
         r"9\.0: registers \d+, the limit is 1$",
         done.stdout,
         re.MULTILINE,

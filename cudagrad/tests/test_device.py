@@ -74,7 +74,7 @@ def test_the_environment_decides() -> None:
     assert error == f"ValueError: CUDAGRAD_DEVICE=tpu is unknown; known: {known}"
 
     out, _ = python(IMPORT, CUDAGRAD_DEVICE="checker")
-    assert out.startswith("checker: kernels run in Python under a race detector; ")
+    assert out.startswith("checker: kernels run as Python, every access of memory watched; ")
 
 
 @pytest.mark.parametrize("size", ["0", "33", "2048", "many", "-1"])
@@ -257,3 +257,20 @@ def test_a_view_shares_memory() -> None:
     assert device.to_host(array).tolist() == [[1, 1, 1], [1, 0, 0]]
     with pytest.raises(ValueError, match="reshape"):
         device.view(array, (4,))
+
+
+def test_a_part_shares_memory() -> None:
+    array = device.to_device(np.zeros(10, np.float32))
+    part = device.part(array, 3, (2, 2))
+    fill[1, 4](device.view(part, (4,)))
+
+    assert part.shape == (2, 2)
+    assert device.to_host(array).tolist() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
+    assert device.executor.address(part) == device.executor.address(array) + 12
+    lease = device.executor.lease(part)
+    assert lease is device.executor.lease(array)
+    borrowed = device.executor.borrowed(part, lease.block)
+    assert device.executor.address(borrowed) == device.executor.address(part)
+    for start, shape in ((7, (2, 2)), (-1, (2,))):
+        with pytest.raises(ValueError, match="no part of shape"):
+            device.part(array, start, shape)

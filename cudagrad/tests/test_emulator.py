@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cudagrad.emulator import DeviceArray, cuda, empty, jit, order
+from cudagrad.emulator import BarrierError, DeviceArray, cuda, empty, jit, order
 
 THREADS = 8
 TILE = 4
@@ -22,8 +22,8 @@ def device(data: Any, dtype: Any = np.float32) -> DeviceArray:
     return DeviceArray(np.array(data, dtype))
 
 
-@pytest.fixture(params=["forward", "reversed"], autouse=True)
-def _both_orders(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(params=["forward", "reversed", "random:1"], autouse=True)
+def _every_order(request: pytest.FixtureRequest) -> Iterator[None]:
     with order(request.param):
         yield
 
@@ -383,6 +383,48 @@ def test_an_atomic_returns_what_was_there() -> None:
     assert sorted(out.memory.tolist()) == list(range(12))
 
 
+@jit
+def all_atomics(x, old):
+    old[0] = cuda.atomic.sub(x, 0, 3)
+    old[1] = cuda.atomic.and_(x, 1, 6)
+    old[2] = cuda.atomic.or_(x, 2, 6)
+    old[3] = cuda.atomic.xor(x, 3, 6)
+    old[4] = cuda.atomic.inc(x, 4, 10)
+    old[5] = cuda.atomic.inc(x, 5, 3)
+    old[6] = cuda.atomic.dec(x, 6, 10)
+    old[7] = cuda.atomic.dec(x, 7, 3)
+    old[8] = cuda.atomic.exch(x, 8, 20)
+    old[9] = cuda.atomic.cas(x, 9, 9, 30)
+    old[10] = cuda.atomic.cas(x, 10, 9, 30)
+    old[11] = cuda.atomic.compare_and_swap(x[11:], 11, 40)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.uint64])
+def test_every_atomic(dtype: type) -> None:
+    x, old = device(np.arange(12), dtype), empty((12,), dtype)
+    x.memory[[5, 7]] = 3, 0
+    before = x.memory.tolist()
+    all_atomics[1, 1](x, old)
+
+    assert old.memory.tolist() == before
+    expected = [0 - 3, 1 & 6, 2 | 6, 3 ^ 6, 5, 0, 5, 3, 20, 30, 10, 40]
+    assert x.memory.tolist() == np.array(expected).astype(dtype).tolist()
+
+
+@jit
+def extremes_of_numbers(x, out):
+    i = cuda.grid(1)
+    cuda.atomic.nanmax(out, 0, x[i])
+    cuda.atomic.nanmin(out, 1, x[i])
+
+
+def test_nan_is_no_extreme() -> None:
+    out = device([math.nan, math.nan])
+    extremes_of_numbers[2, 3](device([1, math.nan, 3, math.nan, -2, 0]), out)
+
+    assert out.memory.tolist() == [3, -2]
+
+
 # Memory nobody has written
 
 
@@ -407,3 +449,53 @@ def test_what_nobody_has_written_is_poisoned_anew_for_every_block() -> None:
     assert np.isnan(out.memory[:, [0, 2]]).all()
     assert (out.memory[:, 1] == 0x6D6D6D6D).all()
     assert empty((), np.int32).memory == 0x6D6D6D6D
+
+
+# Blocks that wait for each other
+
+
+@jit(device=True)
+def grid_wide(value, cells):
+    """The sum of every block's value, to every block."""
+    mine = cuda.shared.array(1, np.int64)
+    if cuda.threadIdx.x == 0:
+        mine[0] = value
+        cells[cuda.blockIdx.x] = mine[0]
+    cuda.cg.this_grid().sync()
+    total = mine[0] - value
+    for i in range(cuda.gridDim.x):
+        total += cells[i]
+    return total
+
+
+@jit
+def across_blocks(x, cells, out):
+    grid = cuda.cg.this_grid()
+    i = cuda.grid(1)
+    out[i] = x[x.size - 1 - i]
+    grid.sync()
+    total = grid_wide(cuda.blockIdx.x + 1, cells)
+    x[i] = out[i] + total
+    cuda.syncthreads()
+    grid.sync()
+    out[i] = x[x.size - 1 - i]
+
+
+def test_blocks_wait_for_each_other() -> None:
+    x, cells, out = device(np.arange(20)), empty((5,), np.int64), empty((20,), np.float32)
+    across_blocks[5, 4](x, cells, out)
+
+    assert x.memory.tolist() == [19 - i + 15 for i in range(20)]
+    assert out.memory.tolist() == [i + 15 for i in range(20)]
+
+
+@jit
+def some_blocks(x):
+    if cuda.blockIdx.x > 0:
+        cuda.cg.this_grid().sync()
+    x[0] = 1
+
+
+def test_a_block_that_misses_the_others() -> None:
+    with pytest.raises(BarrierError, match="the blocks of the grid do not all meet"):
+        some_blocks[3, 2](empty((1,), np.float32))

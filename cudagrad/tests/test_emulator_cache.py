@@ -118,6 +118,8 @@ def test_the_users_cache_folder_is_the_default(folder: Path) -> None:
 
 def test_the_order_comes_from_the_environment(folder: Path) -> None:
     assert run(folder, CUDAGRAD_ORDER="reversed") == "[3.0, 3.0, 3.0, 3.0] 1"
+    assert run(folder, CUDAGRAD_ORDER="random:7") == "[3.0, 3.0, 3.0, 3.0] 0"
     process = start(folder, CUDAGRAD_ORDER="sideways")
     _, errors = process.communicate()
-    assert errors.endswith("ValueError: unknown order 'sideways'; known: forward, reversed\n")
+    known = "forward, reversed, random, random:SEED"
+    assert errors.endswith(f"ValueError: unknown order 'sideways'; known: {known}\n")

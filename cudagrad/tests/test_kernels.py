@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from calls import CALLS, DTYPES, arrays, run
 
 import cudagrad
 from cudagrad import device, emulator, gpt, nn, ops, optim
-from cudagrad.arrays import PART, Array, empty, item, launch, positions
+from cudagrad.arrays import PART, Array, empty, positions
 from cudagrad.kernels import random as random_kernels
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
@@ -23,12 +24,12 @@ def test_every_op_is_called() -> None:
 
 @needs_emulator
 @pytest.mark.parametrize("name", CALLS)
-def test_the_order_of_threads_changes_no_bit(name: str) -> None:
-    forward = [array.tobytes() for array in arrays(name, np.float32)]
-    with emulator.order("reversed"):
-        backward = [array.tobytes() for array in arrays(name, np.float32)]
-
-    assert forward == backward
+def test_neither_order_nor_form_changes_a_bit(name: str) -> None:
+    expected = [array.tobytes() for array in arrays(name, np.float32)]
+    for order in ("forward", "reversed", "random:1"):
+        for way in (contextlib.nullcontext, emulator.generators):
+            with emulator.order(order), way():
+                assert [array.tobytes() for array in arrays(name, np.float32)] == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -190,14 +191,56 @@ def test_arrays_too_long_for_32_bits_are_refused() -> None:
         ops.expand(cudagrad.tensor(1.0), (2**16, 2**16))
 
 
-def test_random_words_are_philox() -> None:
-    """The first word for counter and key 0, from the authors' list of known answers."""
-    out = empty((1,), np.float64)
-    zero = np.uint64(0)
-    low, high = np.float64(0), np.float64(2**24)
-    launch(random_kernels.uniform(np.float64), 1, zero, zero, low, high, out)
+@device.jit
+def four_words(seed, draw, i, out) -> None:
+    a, b, c, d = random_kernels.philox(seed, draw, i)
+    out[0] = a
+    out[1] = b
+    out[2] = c
+    out[3] = d
 
-    assert item(out) == 0x6627E8D5 >> 8
+
+@pytest.mark.parametrize(
+    ("counter", "key", "expected"),
+    [
+        ((0,) * 4, (0,) * 2, (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        (
+            (0xFFFFFFFF,) * 4,
+            (0xFFFFFFFF,) * 2,
+            (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD),
+        ),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+)
+def test_random_words_are_philox(
+    counter: tuple[int, ...], key: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    """The known answers of Philox4x32 with 10 rounds in its authors' distribution, Random123."""
+    out = empty((4,), np.int64)
+    seed, draw, i = (
+        np.uint64(low | high << 32)
+        for low, high in (key, (counter[1], counter[3]), (counter[0], counter[2]))
+    )
+    four_words[1, 1](seed, draw, i, out)
+
+    assert device.to_host(out).tolist() == list(expected)
+
+
+@pytest.mark.parametrize("p", [0.25, 0.3])
+def test_dropped_are_the_words_below_the_probability(p: float) -> None:
+    cudagrad.manual_seed(2**40 + 3)
+    kept = ops.dropout(cudagrad.tensor(np.ones(50, np.float32)), p).numpy()
+    words = []
+    for i in range(50):
+        out = empty((4,), np.int64)
+        four_words[1, 1](np.uint64(2**40 + 3), np.uint64(1), np.uint64(i), out)
+        words.append(device.to_host(out)[0])
+
+    assert ((kept == 0) == (np.array(words) < round(p * 2**32))).all()
 
 
 def test_dropout_is_a_function_of_seed_and_position() -> None:

@@ -115,7 +115,10 @@ def test_a_launch_is_recorded_if_the_kernel_is_cudagrads() -> None:
     assert seen == {Launch("random.uniform(float32)", types)}
 
 
-def test_a_gpu_is_warmed_up_with_the_whole_table(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("capability", [(7, 5), (9, 0)])
+def test_a_gpu_is_warmed_up_with_all_that_it_can_run(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int]
+) -> None:
     done: list[Launch] = []
 
     def find(name: str) -> SimpleNamespace:
@@ -123,9 +126,15 @@ def test_a_gpu_is_warmed_up_with_the_whole_table(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(table, "find", find)
     monkeypatch.setattr(device, "EXECUTOR", "gpu")
+    monkeypatch.setattr(device, "has", lambda needed: capability >= needed)
     table.warm_up()
+    expected = [
+        Launch(kernel, f"void({types})")
+        for kernel, types in table.launches()
+        if capability >= (8, 0) or "tensor_core" not in kernel
+    ]
 
-    assert done == [Launch(kernel, f"void({types})") for kernel, types in table.launches()]
+    assert done == expected
 
 
 @needs_emulator

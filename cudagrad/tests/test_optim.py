@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import arrays, nn, optim
+from cudagrad import nn, optim
 
 ALL = [optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW]
 STATEFUL = [
@@ -110,28 +110,6 @@ def test_what_has_no_gradient_stays_and_dtypes_and_shapes_do_too(make: Callable)
     assert (number.dtype, number.shape) == (np.float32, ())
     optimizer.zero_grad()
     assert number.grad is None
-
-
-@pytest.mark.parametrize("make", [*ALL, *STATEFUL])
-def test_a_step_is_one_launch_per_parameter_that_writes_in_place(
-    make: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    params, launched = [parameter(1.0, 2.0), parameter(3.0)], []
-    optimizer = make(params)
-    held = [x.data for x in params]
-    for x in params:
-        give(x, np.ones(x.shape))
-    optimizer.step()
-    state = [dict(optimizer.state[i]) for i in (0, 1)]
-    launch = arrays.launch
-    monkeypatch.setattr(arrays, "launch", lambda *args: (launched.append(args[0]), launch(*args)))
-    optimizer.step()
-
-    assert len(launched) == len(params)
-    assert [x.data for x in params] == held
-    for i, before in enumerate(state):
-        known = {name: array for name, array in before.items() if name != "step"}
-        assert {name: optimizer.state[i][name] for name in known} == known
 
 
 @pytest.mark.parametrize("make", [*ALL, *STATEFUL])

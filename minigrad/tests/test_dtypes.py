@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import minigrad
-from minigrad import gpt, ops, optim
+from minigrad import engine, gpt, nn, ops, optim
 from minigrad.dtypes import result_type
 
 
@@ -41,25 +43,46 @@ def test_something_that_is_no_number_is_a_type_error() -> None:
         minigrad.tensor([1.0]) + "1"
 
 
-def test_a_training_step_in_float32_makes_no_float64(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    original = minigrad.Tensor.__init__
+@pytest.mark.parametrize("options", [{}, {"norm": "rms_norm", "activation": "relu"}], ids=str)
+def test_a_training_step_in_float32_makes_no_float64(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    made: dict[str, set[np.dtype]] = {}
+    record, pull = engine.Tensor.record, engine.Tensor.pull
 
-    def watch(self: minigrad.Tensor, *args: object, **kwargs: object) -> None:
-        original(self, *args, **kwargs)
-        made.append(self.data.dtype)
+    def recorded(self: engine.Tensor, op: str, *args: Any) -> None:
+        made.setdefault(op, set()).add(self.dtype)
+        record(self, op, *args)
 
-    model = gpt.GPT(gpt.GPTConfig(vocab_size=11, block_size=5, n_layer=1, n_head=2, n_embd=6))
+    def pulled(self: engine.Tensor, dout: np.ndarray) -> Any:
+        grads = pull(self, dout)
+        for grad in grads:
+            array = grad.dout if isinstance(grad, engine.Part) else grad
+            made[f"the gradient of {self.op}"] = {dout.dtype}
+            if array is not None:
+                made[f"the gradient of {self.op}"].add(array.dtype)
+        return grads
+
+    sizes = {"vocab_size": 11, "block_size": 40, "n_layer": 1, "n_head": 2, "n_embd": 6}
+    model = gpt.GPT(gpt.GPTConfig(**sizes, dropout=0.1, **options))
     optimizer = optim.AdamW(model.parameters())
-    monkeypatch.setattr(minigrad.Tensor, "__init__", watch)
-    idx = np.arange(10).reshape(2, 5)
+    monkeypatch.setattr(engine.Tensor, "record", recorded)
+    monkeypatch.setattr(engine.Tensor, "pull", pulled)
+    idx = np.arange(80).reshape(2, 40) % 11
     _, loss = model(idx, idx)
     loss.backward()
+    for parameter in model.parameters():
+        made[f"a .grad of {parameter.shape}"] = {parameter.grad.dtype}
+    made["the norm"] = {nn.utils.clip_grad_norm_(model.parameters(), 1e-3).dtype}
     optimizer.step()
+    for parameter in model.parameters():
+        made[f"a parameter {parameter.shape}"] = {parameter.dtype, parameter.grad.dtype}
+    for state in optimizer.state.values():
+        for name, array in state.items():
+            made.setdefault(name, set()).add(np.dtype("float32") if name == "step" else array.dtype)
 
-    assert loss.dtype == np.float32
-    assert np.dtype("float64") not in made
-    assert {p.dtype for p in model.parameters()} == {np.dtype("float32")}
+    assert {"linear", "the gradient of self_attention", "exp_avg_sq"} <= set(made)
+    assert {name: kinds for name, kinds in made.items() if kinds != {np.dtype("float32")}} == {}
 
 
 def test_a_number_that_no_integer_holds_is_refused() -> None:

@@ -239,3 +239,30 @@ def test_a_copy_is_a_leaf_of_its_own(copied: Any) -> None:
 def test_what_an_op_made_is_not_copied() -> None:
     with pytest.raises(TypeError, match="only leaves"):
         copy.deepcopy(leaf(1.0) * 2.0)
+
+
+# Sums of gradients
+
+
+def test_parts_of_a_gradient_are_added_where_they_belong() -> None:
+    x = minigrad.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    (x[0].sum() + (x[:, 1:] * 2.0).sum() + x.sum() + x[0, 0] * 4.0).backward()
+
+    assert x.grad.tolist() == [[6.0, 4.0, 4.0], [1.0, 3.0, 3.0]]
+
+
+@pytest.mark.parametrize("older", [lambda x: x[0], lambda x: x * 2.0], ids=["part", "whole"])
+def test_a_gradient_that_two_share_is_not_added_to(older: Any) -> None:
+    x, other = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = older(x)  # made before what shares, its gradient comes after
+    (((x + other) * 1.0).sum() + y.sum()).backward()
+
+    assert other.grad.tolist() == [1.0, 1.0]
+    assert x.grad.tolist() in ([2.0, 1.0], [3.0, 3.0])
+
+
+def test_numbers_are_summed_too() -> None:
+    x = minigrad.tensor(2.0, requires_grad=True)
+    (x * 3.0 + x * 4.0 + x * 5.0 + x[...]).backward()
+
+    assert x.grad.tolist() == 13.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import gpt, optim
+from minigrad import gpt, ops, optim
+from minigrad.ops.attention import self_attention
 from minigrad.sampling import Sampler
 
 CONFIG = gpt.GPTConfig(vocab_size=13, block_size=6, n_layer=2, n_head=2, n_embd=8)
@@ -123,6 +125,50 @@ def test_logits_from_the_cache_are_those_without_it(model: gpt.GPT, parts: list[
 
 def numbers(tensor: minigrad.Tensor) -> Any:
     return tensor.detach().numpy()
+
+
+def test_a_cache_may_be_filled_with_and_without_gradients(model: gpt.GPT) -> None:
+    idx = np.random.default_rng(2).integers(0, 13, (2, 6))
+    cache, logits = gpt.KVCache(), []
+    for i in range(6):
+        with minigrad.no_grad() if i in (0, 1, 4) else contextlib.nullcontext():
+            logits.append(model(idx[:, i : i + 1], cache=cache)[0])
+
+    want = numbers(model(idx)[0])
+    got = np.concatenate([numbers(each) for each in logits], axis=1)
+    assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
+    assert [each.requires_grad for each in logits] == [False, False, True, True, False, True]
+    fresh = gpt.KVCache()
+    with minigrad.no_grad():
+        model(idx[:, :1], cache=fresh)
+        with pytest.raises(ValueError, match="KVCache: 1 rows of tokens after 2"):
+            model(idx[:1, 1:2], cache=fresh)
+
+
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 70])
+def test_all_heads_in_one_node_are_attention_to_each(length: int) -> None:
+    """Some queries at a time, of which the last are fewer."""
+    rng = np.random.default_rng(length)
+    x = minigrad.tensor(rng.standard_normal((2, length, 3 * 3 * 4)), requires_grad=True)
+    dout = rng.standard_normal((2, length, 3 * 4))
+    fused = self_attention(x, 3)
+    fused.backward(dout)
+    grad, x.grad = x.grad.data, None
+    q, k, v = ops.unbind(ops.permute(ops.view(x, (2, length, 3, 3, 4)), (2, 0, 3, 1, 4)))
+    each = ops.scaled_dot_product_attention(q, k, v, is_causal=True)
+    composed = ops.reshape(ops.transpose(each, 1, 2), fused.shape)
+    composed.backward(dout)
+
+    for got, want in ((numbers(fused), numbers(composed)), (grad, x.grad.data)):
+        assert np.abs(got - want).max() < 1e-13 * np.abs(want).max()
+
+
+def test_what_comes_later_is_not_looked_at_whatever_it_is() -> None:
+    x = np.random.default_rng(0).standard_normal((1, 40, 24))
+    seen = numbers(self_attention(minigrad.tensor(x), 2))
+    x[:, 35:, :16] = np.nan  # the queries and keys; the weight 0 of a NaN is NaN in any product
+
+    assert np.array_equal(numbers(self_attention(minigrad.tensor(x), 2))[:, :35], seen[:, :35])
 
 
 def test_a_cache_refuses_what_does_not_fit(model: gpt.GPT) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -308,3 +309,64 @@ def test_what_is_no_parameter_is_refused() -> None:
     give(x, [1.0])
     with pytest.raises(NotImplementedError, match="Optimizer has no updated"):
         optim.Optimizer([x], {}).step()
+
+
+# Many parameters as one vector
+
+
+def several(seed: int) -> list[nn.Parameter]:
+    rng = np.random.default_rng(seed)
+    shapes = [(3, 2), (), (4,), (0, 2), (2, 3)]
+    return [nn.Parameter(rng.standard_normal(shape)) for shape in shapes]
+
+
+@pytest.mark.parametrize("make", STATEFUL)
+def test_parameters_move_together_as_they_would_alone(make: Callable) -> None:
+    """Also when some have no gradient for a while, are exchanged, and when a state is loaded."""
+    together, alone = several(0), several(0)
+    one, each = make(together), [make([parameter]) for parameter in alone]
+    rng = np.random.default_rng(1)
+    for step in range(6):
+        if step == 3:
+            one.load_state_dict(one.state_dict())
+            together[0].data = np.asfortranarray(together[0].data)
+        if step == 4:
+            together[2].data = alone[2].data = np.ones(4)
+        for i, (own, other) in enumerate(zip(together, alone, strict=True)):
+            gradient = rng.standard_normal(own.shape)
+            for tensor in (own, other):
+                tensor.grad = None if (step, i) in ((1, 0), (2, 4)) else minigrad.tensor(gradient)
+        for optimizer in (one, *each):
+            optimizer.step()
+
+        assert [p.tolist() for p in together] == [p.tolist() for p in alone]
+        assert all(p.data.flags.writeable for p in together)
+    assert one.state_dict()["state"].keys() == set(range(5))
+
+
+def test_what_looks_at_a_whole_parameter_is_given_each_alone() -> None:
+    class Normalized(optim.Optimizer):
+        def updated(self, data: Any, grad: Any, state: Any, group: Any) -> Any:
+            return data - grad / np.abs(grad).max()
+
+    x, y = parameter(1.0, 2.0), parameter(3.0)
+    give(x, [1.0, 2.0])
+    give(y, [4.0])
+    Normalized([x, y], {}).step()
+
+    assert (x.tolist(), y.tolist()) == ([0.5, 1.0], [2.0])
+
+
+def test_a_long_parameter_is_moved_in_blocks() -> None:
+    rng = np.random.default_rng(0)
+    numbers, gradients = rng.standard_normal((2, 3, 50_000))
+    long, short = nn.Parameter(numbers), [nn.Parameter(row) for row in numbers]
+    optimizers = [optim.AdamW([long], 0.1), optim.AdamW(short, 0.1)]
+    for _ in range(2):
+        give(long, gradients)
+        for row, gradient in zip(short, gradients, strict=True):
+            give(row, gradient)
+        for optimizer in optimizers:
+            optimizer.step()
+
+    assert np.array_equal(long.data, [row.data for row in short])

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 from parity import engines
-from parity.bench import steps, timing
+from parity.bench import ceilings, comparing, items, ops, profile, rows, steps, timing, workloads
+from parity.bench.contestants import Engine, contestants
 from parity.cli import main
 
-NAMES = steps.SCALARS[0]
+NAMES = items.SCALARS[0]
 
 
 def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "steps.json"
     assert main(f"bench steps --engine micrograd --pairs 2 --json {file}".split()) == 0
-    found = json.loads(file.read_text())
-    lines = [line for line in found["lines"] if line["collector"]]
-    ratio = {line["contestant"]: line["ratio"]["median"] for line in lines}
+    found = [row for row in rows.read(file) if row.collector]
+    ratio = {row.engine: row.ratio for row in found}
 
-    assert "Python" in found["machine"]
-    assert ratio["microgpt's manner"] == 1.0
     assert 0.0 < ratio["plain lists, no graph"] < ratio["micrograd"]
-    assert {line["rival"] for line in found["lines"]} == {"microgpt's manner"}
+    assert {row.against for row in found} == {"microgpt's manner"}
+    assert all(row.memory and row.memory > 1 << 17 for row in found)
+    assert all(row.growth < 1 << 16 for row in found if row.engine == "micrograd")
     assert "micrograd, sums of products" in capsys.readouterr().out
 
 
 def test_an_engine_of_arrays_beside_torch(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "steps", "--engine", "minigrad", "--item", "tiny", "--pairs", "2"]) == 0
-    assert "torch" in capsys.readouterr().out
+    assert "minigrad / torch" in capsys.readouterr().out
 
 
 def test_a_work_item_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "steps", "--engine", "minigrad", "--item", "names"]) == 2
-    assert "no item 'names'; there are tiny, cpu" in capsys.readouterr().err
+    assert "no item 'names'; there are tiny, cpu, baby, digits, sales" in capsys.readouterr().err
 
 
 def test_contestants_compute_the_same_step_after_step() -> None:
-    others = steps.contestants(NAMES, engines.load("micrograd"))
+    others = [make() for make in contestants(NAMES, engines.load("micrograd")).values()]
     losses = [[each.step(NAMES.batch(number)) for number in range(3)] for each in others]
 
     assert len(others) == 5
@@ -53,12 +57,12 @@ def test_contestants_compute_the_same_step_after_step() -> None:
 def test_a_contestant_that_computes_something_else_is_not_timed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wrong = steps.Item(**{**vars(NAMES), "config": {**NAMES.config, "n_head": 2}})
+    sizes = {**items.ONE_LAYER, "n_head": 2}
+    wrong = items.of_gpt("names", sizes, 0, "Adam", 1e-2, 0.0, "float64", block=5)
 
-    def mixed(item: steps.Item, engine: engines.Adapter) -> list[steps.Contestant]:
-        return [contestants(item, engine)[0], contestants(wrong, engine)[1]]
+    def mixed(item: items.Item, engine: engines.Adapter) -> Any:
+        return contestants(item, engine) | {"micrograd": lambda: Engine(engine, wrong)}
 
-    contestants = steps.contestants
     monkeypatch.setattr(steps, "contestants", mixed)
     with pytest.raises(ValueError, match="micrograd and microgpt's manner differ by"):
         steps.run(NAMES, engines.load("micrograd"), 2, True)
@@ -75,11 +79,190 @@ def test_the_collector_and_the_limit_are_as_they_were(enabled: bool) -> None:
     finally:
         (gc.enable if before else gc.disable)()
 
-    assert seen == [False] * 9
+    assert len(seen) >= 9  # more, if a block was interrupted
+    assert set(seen) == {False}
     assert after == (enabled, 0, limit)
+
+
+def test_an_interrupted_block_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    interruptions, seen = iter([0, 1, 1, 1, 1, 1, 1, 1]), []
+    monkeypatch.setattr(timing, "_interruptions", lambda: next(interruptions))
+    timing.interleaved({"a": seen.append}, 2, 2, collector=False)
+
+    assert seen == [0, 1, 0, 1, 2, 3, 4, 5]
 
 
 def test_a_ratio_is_taken_within_its_round() -> None:
     seconds = {"rival": [1.0, 2.0, 4.0], "own": [0.5, 1.0, 2.0]}
 
     assert timing.ratios(seconds, "rival")["own"] == timing.Spread(0.5, 0.5, 0.5)
+
+
+def row(ratio: float, low: float, high: float, item: str = "exp") -> rows.Row:
+    return rows.Row(
+        *("ops", item, item, "minigrad", "torch", rows.FORWARD, "gpt", "float32"),
+        *(ratio, low, high, 1.0, 1.0, False),
+    )
+
+
+def test_every_op_of_the_spec_has_a_workload_of_every_size() -> None:
+    for size in workloads.SIZES:
+        timed = {work.op.name for work in workloads.workloads(size)}
+        assert timed == set(engines.load("torch").ops)
+
+
+def test_an_op_on_every_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ops.json"
+    line = f"bench ops --op softmax,max,argsort --size small --pairs 2 --json {file}"
+    assert main(line.split()) == 0
+    found, out = rows.read(file), capsys.readouterr().out
+
+    assert {row.engine for row in found} == {"micrograd", "minigrad", "cudagrad"}
+    phases = {(row.op, row.phase) for row in found if row.engine == "minigrad"}
+    assert phases == {
+        *(("softmax", rows.FORWARD), ("softmax", rows.BOTH)),
+        *(("max", rows.FORWARD), ("max", rows.BOTH), ("argsort", rows.FORWARD)),
+    }
+    assert all(0 < row.low <= row.ratio <= row.high for row in found)
+    assert {row.dtype for row in found if row.engine == "micrograd"} == {"float64"}
+    assert "micrograd / torch, forward + backward:" in out
+    assert engines.load("cudagrad").package.device.describe() in out
+
+
+def test_the_file_is_as_its_schema_says(tmp_path: Path) -> None:
+    file = tmp_path / "ops.json"
+    assert main(f"bench ops --engine minigrad --op exp --pairs 2 --json {file}".split()) == 0
+
+    found = json.loads(file.read_text())
+    jsonschema.validate(found, json.loads(rows.SCHEMA.read_text()))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found | {"threads": "one"}, json.loads(rows.SCHEMA.read_text()))
+
+
+def test_results_that_differ_are_not_timed(with_op: Any) -> None:
+    wrong = with_op(exp=lambda x: x.exp() * 1.01)
+    wrong.package = object()  # no functions of its own: its call is timed
+    with pytest.raises(ValueError, match=r"exp\(randn\(4, 8\)\): other and torch differ by .* eps"):
+        ops.measure([wrong], ["exp"], "small")
+
+
+def test_a_wrong_gradient_is_not_timed(with_op: Any) -> None:
+    wrong = with_op(exp=lambda x: x.exp() + x - x.detach())
+    wrong.package = object()
+    with pytest.raises(ValueError, match="differ by"):
+        ops.measure([wrong], ["exp"], "small")
+
+
+def test_an_impossible_figure_is_refused() -> None:
+    limits = ceilings.Ceilings((), 1)
+    limits.judge("a product", "float32", 1.0, 1 << 20, 1 << 30)
+    with pytest.raises(ceilings.ImpossibleError, match="a product cannot have taken 1 µs"):
+        limits.judge("a product", "float32", 1e-6, 0, 1 << 30)
+    with pytest.raises(ceilings.ImpossibleError, match="a sum cannot have taken"):
+        limits.judge("a sum", "float32", 1e-9, 1 << 20, 0)
+
+
+def test_memory_is_known_where_python_allocates_it() -> None:
+    (found, *_) = ops.measure([engines.load("minigrad")], ["exp"], pairs=2)
+
+    assert found.memory is not None
+    assert found.memory >= 768 * 512 * 4
+    assert found.against_memory is None
+
+
+def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [row(1.0, 0.9, 1.1, "exp"), row(1.0, 0.9, 1.1, "log"), row(1.0, 0.9, 1.1, "sin")]
+    after = [row(1.3, 1.2, 1.4, "exp"), row(1.3, 1.0, 1.6, "log"), row(0.5, 0.4, 0.6, "sin")]
+    found = {c.after.item: c for c in comparing.changes(before, after)}
+    files = []
+    for name, those in (("a", before), ("b", after)):
+        files.append(str(tmp_path / name))
+        rows.write(files[-1], rows.document(those, [engines.load("minigrad")], 1))
+
+    assert found["exp"].slower
+    assert not found["log"].beyond_noise
+    assert found["sin"].beyond_noise
+    assert not found["sin"].slower
+    assert main(["bench", "--compare", *files]) == 0
+    assert "of 3 measurements 1 slower and 1 faster" in capsys.readouterr().out
+    assert main(["bench", "--compare", *files, "--fail-on-regression"]) == 1
+    assert main(["bench", "--compare", *reversed(files), "--fail-on-regression"]) == 1
+    assert main(["bench", "--compare", files[0], files[0], "--fail-on-regression"]) == 0
+
+
+def test_a_file_that_holds_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "other.json"
+    file.write_text("{}")
+
+    assert main(["bench", "--compare", str(file), str(file)]) == 2
+    assert "other.json holds no results of parity bench" in capsys.readouterr().err
+
+
+def test_how_time_grows_with_size() -> None:
+    sizes = [
+        dataclasses.replace(row(1, 1, 1), size=size, elements=n, seconds=n**2.0, against_seconds=n)
+        for size, n in (("gpt", 100), ("small", 10), ("large", 1000))
+    ]
+    (curve,) = rows.curves(sizes)
+
+    assert curve.elements == (10, 100, 1000)
+    assert math.isclose(curve.exponent, 2.0)
+    assert math.isclose(curve.against_exponent, 1.0)
+    assert rows.curves(sizes[:1]) == []
+
+
+def test_several_sizes_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "bench ops --engine minigrad --op exp --size small --size gpt --pairs 2"
+    assert main(line.split()) == 0
+    assert "exp, forward: n ** " in capsys.readouterr().out
+
+
+def test_geometric_mean() -> None:
+    assert math.isclose(rows.geometric_mean([row(0.5, 0, 1), row(2.0, 0, 3)]), 1.0)
+
+
+@pytest.mark.parametrize("item", items.ARRAYS, ids=lambda item: item.name)
+def test_every_item_trains_alike(item: items.Item) -> None:
+    if item.name == "baby":
+        pytest.skip("seconds a step; it differs from cpu in its sizes alone")
+    others = contestants(item, engines.load("minigrad"))
+    assert steps.difference(item, others["torch"](), others["minigrad"]()) < steps.APART
+
+
+def test_a_profile_says_where_the_time_goes() -> None:
+    engine = engines.load("minigrad")
+    x = engine.tensor(np.ones((200, 200), np.float32))
+
+    def step(number: int) -> None:
+        for _ in range(20):
+            engine.package.ops.matmul(x, x)
+        engine.package.ops.add(x, x)
+
+    shares = profile.shares(engine, step)
+
+    assert shares is not None
+    assert math.isclose(sum(shares.values()), 1.0)
+    assert next(iter(shares)) == "matmul"
+    assert shares["other ops"] < 0.5
+    assert profile.shares(engines.load("torch"), step) is None
+
+
+def test_what_is_called_counts_where_it_is_called_from(tmp_path: Path) -> None:
+    op, built_in = (str(tmp_path / "ops" / "loss.py"), 1, "nll"), ("~", 0, "<sum>")
+    stats = {
+        op: (1, 1, 1.0, 4.0, {}),
+        built_in: (2, 2, 4.0, 4.0, {op: (1, 1, 3.0, 3.0), ("main.py", 1, "f"): (1, 1, 1.0, 1.0)}),
+        ("main.py", 1, "f"): (1, 1, 5.0, 6.0, {}),
+    }
+
+    assert profile.summed(stats, tmp_path) == {profile.OTHER: 0.6, "loss": 0.4}
+
+
+def test_writing_is_timed_by_the_token(tmp_path: Path) -> None:
+    file = tmp_path / "generation.json"
+    line = f"bench generation --engine minigrad --item cpu --pairs 2 --json {file}"
+    assert main(line.split()) == 0
+    (found,) = rows.read(file)
+
+    assert (found.kind, found.phase, found.engine) == ("generation", "token", "minigrad")
+    assert 0 < found.seconds < 1

@@ -76,6 +76,11 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ),
         ("report --out {tmp}/file/report --engine torch", "cannot write to "),
         ("report --engine torch", "Missing option '--out'."),
+        ("report --out {tmp} --fail-on-regression", "--fail-on-regression goes with --baseline"),
+        ("report --out {tmp} --baseline {tmp}/none", "Invalid value for '--baseline': File"),
+        ("report --out {tmp} --baseline {tmp}/file", "{tmp}/file is no report to compare with: "),
+        ("report --out {tmp} --speed {tmp}/file", "{tmp}/file holds no results of parity bench: "),
+        ("report --out {tmp} --mutants {tmp}/file", "{tmp}/file holds no results of parity mut"),
         ("report --out {tmp} --steps 0", "Invalid value for '--steps'"),
         ("determinism --engine x", "no engine 'x'; there are"),
         ("determinism --engine torch --op sofmax", "no op 'sofmax'; near it: softmax"),
@@ -92,7 +97,7 @@ def test_bad_usage_is_one_sentence(
     assert main(shlex.split(command.format(tmp=tmp_path))) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"parity: {sentence}")
+    assert printed.err.startswith(f"parity: {sentence.format(tmp=tmp_path)}")
     assert printed.err.count("\n") == 1
 
 
@@ -306,7 +311,9 @@ def test_a_failure_is_told_and_is_exit_status_1(capsys: pytest.CaptureFixture[st
 def test_a_report_with_a_failure_is_exit_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["report", "--out", str(tmp_path), "--engine", "torch", "--op", "exp,log"]) == 1
+    command = ["report", "--engine", "torch", "--op", "exp,log", "--jobs", "1"]
+
+    assert main([*command, "--out", str(tmp_path)]) == 1
     assert " checks of torch failed." in capsys.readouterr().out
     report = json.loads((tmp_path / "report.json").read_text())
     assert not report["passed"]
@@ -318,8 +325,15 @@ def test_a_report_that_passes_is_exit_status_0(
 ) -> None:
     out = tmp_path / "new" / "folder"
 
-    assert main(["report", "--out", str(out), "--engine", "torch", "--op", "log"]) == 0
-    assert {path.name for path in out.iterdir()} == {"index.html", "report.json", "summary.md"}
+    command = ["report", "--engine", "torch", "--op", "log", "--jobs", "1"]
+
+    assert main([*command, "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "index.html",
+        "report.json",
+        "summary.md",
+        "junit.xml",
+    }
     headline = capsys.readouterr().out.splitlines()[-1]
     assert headline.startswith("Partial report (without micrograd, minigrad and cudagrad; of 1 op")
     assert "torch passes all " in headline

@@ -7,13 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import part_faults
 import pytest
-from faults import FAULTS, Fault
 
 import minigrad
 from parity import checks, engines
 from parity.checks.items import applicable
+from parity.faults import FAULTS, Fault, parts
 from parity.spec import BY_NAME, FAMILIES, Op
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +55,7 @@ def test_there_are_many_and_each_has_its_story() -> None:
 
 def test_there_is_a_fault_for_every_family_in_its_file() -> None:
     for family in FAMILIES:
-        place = f"faults.{family.__name__.rpartition('.')[2]}"
+        place = f"parity.faults.{family.__name__.rpartition('.')[2]}"
         names = {fault.name for fault in FAULTS if fault.wrong.__module__ == place}
         assert names, f"no fault in {place}"
         assert names <= {op.name for op in family.OPS}
@@ -85,7 +84,7 @@ def test_the_table_names_every_fault_and_its_checks() -> None:
     planted = [
         (fault.name, fault.wrong.__name__.replace("_", " "), fault.checks) for fault in FAULTS
     ]
-    for fault in part_faults.FAULTS:
+    for fault in parts.FAULTS:
         space = fault.space.__name__.rpartition(".")[2]
         words = re.findall("[A-Z][a-z]*", fault.story)
         planted.append((f"{space}.{fault.name}", " ".join(words).lower(), fault.checks))

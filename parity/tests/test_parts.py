@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from part_faults import FAULTS, Fault
 
 from parity import checks, engines
 from parity.checks import layers
 from parity.checks.items import applicable
+from parity.faults.parts import FAULTS, Fault
 from parity.spec import BUILT, OPS, PARTS
 from parity.spec.case import Case, randn, values
 from parity.spec.part import Layer, Made, Normal, Part, Uniform

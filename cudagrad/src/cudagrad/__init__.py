@@ -12,29 +12,65 @@ Without a GPU the same kernels run on the CPU: `cudagrad.device.describe()` says
 save and load keep what trained, and the state of the generator, in a file of safetensors.
 """
 
-from . import device, gpt, nn, ops, optim
+from . import device, gpt, graph, nn, ops, optim
 from .checker import check
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
+from .interop import as_tensor, from_dlpack
+from .memory import (
+    OutOfMemoryError,
+    empty_cache,
+    max_memory_allocated,
+    max_memory_reserved,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_peak_memory_stats,
+    set_per_process_memory_fraction,
+)
+from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
+from .streams import Event, Stream, current_stream, default_stream, stream, synchronize
 
 __all__ = [
+    "Event",
     "Function",
+    "OutOfMemoryError",
+    "Stream",
     "Tensor",
+    "as_tensor",
     "check",
     "checkpoint",
+    "current_stream",
+    "default_stream",
     "device",
+    "empty_cache",
+    "from_dlpack",
+    "get_float32_matmul_precision",
     "get_rng_state",
     "gpt",
+    "graph",
     "load",
     "manual_seed",
+    "max_memory_allocated",
+    "max_memory_reserved",
+    "memory_allocated",
+    "memory_reserved",
+    "memory_stats",
+    "memory_summary",
     "nn",
     "no_grad",
     "op",
     "ops",
     "optim",
+    "reset_peak_memory_stats",
     "save",
+    "set_float32_matmul_precision",
+    "set_per_process_memory_fraction",
     "set_rng_state",
+    "stream",
+    "synchronize",
     "tensor",
 ]

@@ -172,6 +172,5 @@ def integers(op: str, ids: Array, what: str) -> Array:
 def indices(op: str, ids: Array, size: int, what: str) -> Array:
     """ids as int64, found by a kernel to be in [0, size): others would reach foreign memory."""
     ids = integers(op, ids, what)
-    if arrays.any_outside(ids, size):
-        raise IndexError(f"{op}: {what} out of range [0, {size - 1}]")
+    arrays.refuse_outside(ids, size, f"{op}: {what} out of range [0, {size - 1}]")
     return ids

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from . import device
+from . import device, launches
 from .device import BLOCK, TILE, Array, Shape
 from .kernels import copy as copies
 from .kernels import functions as f
 from .kernels import gather, map, reduction, scan, softmax
 from .kernels import matmul as products
 from .kernels import sort as sorting
+from .precision import FORMATS, get_float32_matmul_precision
 
 INT = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
@@ -93,10 +94,13 @@ def _layout(offset: int, shape: Shape, strides: Shape) -> Array:
 # Element by element
 
 
-def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Array:
+def apply(
+    function: Callable[..., Any], *operands: Any, dtype: Any = None, into: Array = None
+) -> Array:
     """function of every element of the operands, broadcast; numbers take the arrays' dtype.
 
-    dtype: of the result; without one, that of the first array.
+    dtype: of the result; without one, that of the first array. into: where to write the result,
+    which may be an operand, of the result's shape.
     """
     first = next(operand for operand in operands if hasattr(operand, "dtype"))
     arrays = [
@@ -104,7 +108,7 @@ def apply(function: Callable[..., Any], *operands: Any, dtype: Any = None) -> Ar
         for operand in operands
     ]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    out = empty(shape, first.dtype if dtype is None else dtype)
+    out = empty(shape, first.dtype if dtype is None else dtype) if into is None else into
     args: list[Any] = []
     for array in arrays:
         inner = _inner(array.shape, shape)
@@ -127,8 +131,8 @@ def _inner(shape: Shape, full: Shape) -> int | None:
     return math.prod(full[own[-1] + 1 :])
 
 
-def copy(x: Array) -> Array:
-    return apply(f.same, x)
+def copy(x: Array, into: Array = None) -> Array:
+    return apply(f.same, x, into=into)
 
 
 def cast(x: Array, dtype: Any) -> Array:
@@ -170,6 +174,11 @@ def copy_from(x: Array, offset: int, shape: Shape, steps: Shape) -> Array:
 def copy_into(x: Array, out: Array, offset: int, steps: Shape) -> None:
     """Write x over the elements of out that lie at offset, steps apart."""
     launch(copies.copy_into, x.size, flat(x), _layout(offset, x.shape, steps), flat(out))
+
+
+def assign(out: Array, x: Array) -> None:
+    """Write x over out, which has its shape and dtype."""
+    launch(map.map1(f.same), out.size, flat(x), 1, flat(out))
 
 
 def expand(x: Array, shape: Shape) -> Array:
@@ -355,19 +364,25 @@ def matmul(
     m, n = a.shape[-1 if a_swapped else -2], b.shape[-2 if b_swapped else -1]
     out = empty((*batch, m, n), a.dtype)
     if out.size:
-        bias = empty((0,), a.dtype) if bias is None else bias
         count = math.prod(batch)
-        grid = (-(-m // TILE) * -(-n // TILE), min(count, 65535))
-        kernel = products.matmul(a.dtype.type)
-        a, a_inner = _batched(a, batch)
-        b, b_inner = _batched(b, batch)
-        kernel[grid, (TILE, TILE)](
-            a, a_inner, a_swapped, b, b_inner, b_swapped, bias, reshape(out, (count, m, n))
+        precision = FORMATS[get_float32_matmul_precision()]
+        rung = products.choose(out.dtype, count, m, n, precision)
+        a, a_inner = batched(a, batch)
+        b, b_inner = batched(b, batch)
+        rung.launch(
+            a,
+            b,
+            reshape(out, (count, m, n)),
+            bias=bias,
+            a_inner=a_inner,
+            a_swapped=a_swapped,
+            b_inner=b_inner,
+            b_swapped=b_swapped,
         )
     return out
 
 
-def _batched(x: Array, batch: Shape) -> tuple[Array, int]:
+def batched(x: Array, batch: Shape) -> tuple[Array, int]:
     """x as (·, rows, columns), and how long each matrix stands still in the batch."""
     inner = _inner(x.shape[:-2], batch)
     if inner is None:
@@ -431,10 +446,15 @@ def positions(mask: Array) -> Array:
     return copy_from(found, 0, (item(count),), (1,))
 
 
-def any_of(flags: Array) -> bool:
-    return bool(item(fold(flags, tuple(range(flags.ndim)), f.either, False)))
+def refuse(flags: Array, error: Callable[[], Exception]) -> None:
+    """Raise an error if any of the flags is true; in a graph, after every replay."""
+    flag = fold(flags, tuple(range(flags.ndim)), f.either, False)
+    if launches.recorder is not None:
+        launches.recorder.refuse(flag, error)
+    elif item(flag):
+        raise error()
 
 
-def any_outside(ids: Array, size: int) -> bool:
-    """Whether any of the integer ids is outside [0, size)."""
-    return any_of(apply(f.outside, ids, size, dtype=BOOL))
+def refuse_outside(ids: Array, size: int, message: str) -> None:
+    """Raise an IndexError if any of the integer ids is outside [0, size)."""
+    refuse(apply(f.outside, ids, size, dtype=BOOL), lambda: IndexError(message))

@@ -2,8 +2,8 @@
 
 The executor is the GPU if there is one, driven by NVIDIA's package numba-cuda, else the emulator,
 which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator decides instead; with
-=checker they run, slowly, under a race detector; with =compiler they are compiled for GPUs that
-need not be there, and none can run (see compile).
+=checker kernels run as Python, slowly, under a race detector (see checker); with =compiler they are
+compiled for GPUs that need not be there, and none can run (see compile).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ctypes
 import functools
 import importlib
 import importlib.util
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -22,13 +23,19 @@ from typing import Any
 import numba
 import numpy as np
 
-from . import checker, emulator
+from . import checker, emulator, launches
+from .allocator import Allocator
+from .executors.checked import Checked
+from .executors.emulated import Emulated
+from .executors.nvidia import Nvidia
+from .launches import counting as counting
+from .launches import late as late
+from .launches import live as live
 
 Array = Any  # a device array: shape, dtype, ndim, size; its elements are only seen by kernels
 Shape = tuple[int, ...]
 
 EXECUTORS = ("gpu", "emulator", "checker", "compiler")
-ON_CPU: dict[str, Any] = {"emulator": emulator, "checker": checker}
 INSTALL = "pip install -c constraints.txt './cudagrad[{}]', in this project's root"
 
 
@@ -72,13 +79,13 @@ def _find_gpu() -> tuple[Any, str]:
 
 
 def _choose(wanted: str | None) -> tuple[str, Any, str]:
-    """The executor, numba.cuda unless that is on the CPU, and why it is on the CPU.
+    """The executor, numba.cuda unless that is the emulator, and why it is the emulator.
 
     wanted: CUDAGRAD_DEVICE.
     """
     if wanted and wanted not in EXECUTORS:
         raise ValueError(f"CUDAGRAD_DEVICE={wanted} is unknown; known: {', '.join(EXECUTORS)}")
-    if wanted in ON_CPU:
+    if wanted in ("emulator", "checker"):
         return wanted, None, "CUDAGRAD_DEVICE asks for it"
     module, why = numba_cuda("compile") if wanted == "compiler" else _find_gpu()
     if wanted and why:
@@ -98,8 +105,22 @@ def _block_size(variable: str, default: int, largest: int) -> int:
 
 
 EXECUTOR, _cuda, _why = _choose(os.environ.get("CUDAGRAD_DEVICE"))
-_executor: Any = _cuda or ON_CPU[EXECUTOR]
 cuda: Any = _cuda or emulator.cuda
+
+
+def _executor() -> Any:
+    """What the host asks of where kernels run; None where they do not."""
+    if EXECUTOR == "gpu":
+        return Nvidia(_cuda, importlib.import_module("cuda.bindings.driver"))
+    if EXECUTOR == "compiler":
+        return None
+    return Checked() if EXECUTOR == "checker" else Emulated()
+
+
+executor = _executor()
+allocator = Allocator(executor)
+# What kernels say beyond `cuda`: single instructions of a GPU, and their twins on the emulator.
+intrinsics: Any = importlib.import_module(f"{__package__}.ptx") if _cuda else emulator.intrinsics
 
 # Threads of a one-dimensional block, and along each side of a two-dimensional one. The emulator's
 # are small, so that small arrays need many blocks, as large ones do on a GPU.
@@ -112,7 +133,7 @@ def describe() -> str:
     if EXECUTOR == "emulator":
         return f"emulator: kernels compiled for the CPU by numba {numba.__version__}; {_why}"
     if EXECUTOR == "checker":
-        return f"checker: kernels run in Python under a race detector; {_why}"
+        return f"checker: kernels run as Python, every access of memory watched; {_why}"
     if EXECUTOR == "compiler":
         return f"compiler: kernels compiled by numba-cuda {_version()}, and none can run"
     device = _cuda.get_current_device()
@@ -125,6 +146,20 @@ def _version() -> str:
     return metadata.version("numba-cuda")
 
 
+def has(capability: tuple[int, int]) -> bool:
+    """Whether kernels may use what GPUs of this compute capability can do; the emulator can all."""
+    return EXECUTOR != "gpu" or _cuda.get_current_device().compute_capability >= capability
+
+
+@functools.cache
+def processors() -> float:
+    """How many blocks the GPU computes side by side at least.
+
+    The emulator computes one, but is quickest with small blocks, of which any number is too few.
+    """
+    return _cuda.get_current_device().MULTIPROCESSOR_COUNT if EXECUTOR == "gpu" else math.inf
+
+
 def jit(function: Any = None, *, device: bool = False) -> Any:
     """`@jit` makes a kernel, `@jit(device=True)` a function that kernels may call.
 
@@ -132,7 +167,11 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
     `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of numbers; a grid
     without blocks is an error.
     """
-    return _executor.jit(function, device=device)
+    if function is None:
+        return functools.partial(jit, device=device)
+    maker = checker if EXECUTOR == "checker" else _cuda or emulator
+    made = maker.jit(function, device=device)
+    return made if device or executor is None else launches.Kernel(made, executor.launcher)
 
 
 def factory(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,32 +213,48 @@ def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[byt
 
 def to_device(array: Any) -> Array:
     """A C-contiguous copy in device memory."""
-    array = np.array(array, order="C", copy=True)
-    if EXECUTOR in ON_CPU:
-        return _executor.DeviceArray(array)
-    return _memory().to_device(array) if array.size else empty(array.shape, array.dtype)
+    host = np.asarray(array, order="C")
+    out = empty(host.shape, host.dtype)
+    write(host, out)
+    return out
 
 
 def empty(shape: Shape, dtype: Any) -> Array:
-    """Device memory whose elements nobody has written yet; on the emulator NaN, or 0x6D6D…"""
-    if EXECUTOR in ON_CPU:
-        return _executor.empty(shape, dtype)
-    return _memory().device_array(shape, dtype)
+    """Device memory whose elements nobody has written yet; on the emulator NaN, or 0x6D6D…
 
-
-def _memory() -> Any:
-    if EXECUTOR == "compiler":
+    The allocator gets it back with the last reference to it.
+    """
+    if executor is None:
         raise RuntimeError("CUDAGRAD_DEVICE=compiler only compiles kernels; unset it to run them")
-    return _cuda
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if not size:
+        return executor.without_memory(shape, dtype)
+    if launches.recorder is not None:
+        launches.recorder.allocating()
+    return executor.array(shape, dtype, allocator.allocate(size))
+
+
+def write(host: np.ndarray[Any, Any], array: Array) -> None:
+    """Copy a C-contiguous NumPy array over a device array of its shape and dtype."""
+    launches.copied("to", host.nbytes)
+    if host.size:
+        executor.upload(host, array)
 
 
 def to_host(array: Array) -> np.ndarray[Any, Any]:
     """A copy as a NumPy array."""
-    if EXECUTOR in ON_CPU:
-        return array.memory.copy()
-    return array.copy_to_host() if array.size else np.empty(array.shape, array.dtype)
+    launches.copied("from", array.size * array.dtype.itemsize)
+    host: np.ndarray[Any, Any] = executor.download(array)
+    return host
 
 
 def view(array: Array, shape: Shape) -> Array:
     """The same elements in another shape, not a copy."""
     return array.reshape(shape)
+
+
+def part(array: Array, start: int, shape: Shape) -> Array:
+    """The elements of a one-dimensional array from start on, in a shape, not a copy."""
+    if start < 0 or start + math.prod(shape) > array.size:
+        raise ValueError(f"no part of shape {shape} begins at {start} of {array.size} elements")
+    return executor.part(array, start, shape)

@@ -17,6 +17,7 @@ import numpy as np
 from . import arrays, device
 from .arrays import Array
 from .dtypes import is_floating, to_device
+from .flat import Home
 from .kernels import functions as f
 
 Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
@@ -57,6 +58,7 @@ class Tensor:
         "__weakref__",
         "data",
         "grad",
+        "home",
         "index",
         "op",
         "parents",
@@ -71,6 +73,7 @@ class Tensor:
             raise TypeError(f"only floating tensors can require a gradient, not {self.data.dtype}")
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
+        self.home: Home | None = None  # where an optimizer keeps a parameter, and its gradient
         self.index = next(_created)
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
@@ -135,6 +138,40 @@ class Tensor:
         if copy is False:
             raise ValueError("an array of a device's tensor is always a copy")
         return np.asarray(self.numpy(), dtype)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The array on a GPU, for CuPy, numba and torch, which then share it."""
+        interface: dict[str, Any] = device.executor.interface(self.data)
+        if self.requires_grad:
+            raise RuntimeError("a tensor that requires a gradient is not shared: detach() it")
+        return interface
+
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The array in DLPack's capsule, shared: for torch.from_dlpack, numpy.from_dlpack …
+
+        stream: on which the other package will use it. max_version: of capsules that it knows.
+        Raises BufferError for another device.
+        """
+        if self.requires_grad:
+            raise BufferError("a tensor that requires a gradient is not shared: detach() it")
+        place = self.__dlpack_device__()
+        if dl_device is not None and tuple(dl_device) != place:
+            raise BufferError(f"the tensor is on device {place}, not {dl_device}")
+        data = arrays.copy(self.data) if copy else self.data
+        return device.executor.capsule(data, stream, max_version)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The kind and the number of the device, in DLPack's numbers: (1, 0) is the CPU."""
+        place: tuple[int, int] = device.executor.device()
+        return place
 
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
@@ -227,10 +264,12 @@ class Tensor:
 
     def accumulate(self, dout: Array) -> None:
         """Add to .grad, in an array of its own: two leaves may have been given the same dout."""
-        known = self.grad
-        self.grad = Tensor(
-            arrays.copy(dout) if known is None else arrays.apply(f.add, known.data, dout)
-        )
+        known, home = self.grad, self.home
+        if known is None:
+            self.grad = Tensor(arrays.copy(dout, home.gradient(self.data) if home else None))
+        else:
+            into = known.data if home and home.holds(known.data) else None
+            self.grad = Tensor(arrays.apply(f.add, known.data, dout, into=into))
 
 
 def _leaf(kind: type[Tensor], data: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:

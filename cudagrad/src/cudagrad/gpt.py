@@ -161,7 +161,7 @@ class Transformer(nn.Module):
     def forward(self, idx: Any, cache: KVCache | None = None) -> Tensor:
         T = idx.shape[1]
         past = 0 if cache is None else cache.length
-        positions = np.arange(past, past + T)
+        positions = ops.arange(past, past + T)  # made on the device, not copied there
         x = self.drop(ops.add(self.wte(idx), self.wpe(positions)))  # (B, T, C)
         for block in self.h:
             if self.gradient_checkpointing and cache is None:

@@ -152,6 +152,6 @@ def _ids(item: Array, shape: Shape) -> Array:
         return arrays.positions(item)
     (size,) = shape
     ids = arrays.apply(f.from_front, item, size)
-    if arrays.any_outside(ids, size):
-        raise IndexError(f"getitem: an index is out of range for a dim of length {size}")
+    message = f"getitem: an index is out of range for a dim of length {size}"
+    arrays.refuse_outside(ids, size, message)
     return ids

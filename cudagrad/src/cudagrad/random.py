@@ -15,6 +15,7 @@ import numpy as np
 from . import arrays
 from .arrays import Array, Shape
 from .kernels import random as kernels
+from .launches import late
 
 _seed = secrets.randbits(64)
 _draws = 0
@@ -47,10 +48,14 @@ def set_rng_state(state: Mapping[str, int]) -> None:
 def keep(shape: Shape, p: float, dtype: Any) -> Array:
     """0 with probability p, else 1 / (1 - p)."""
     out = arrays.empty(shape, dtype)
-    threshold = np.int64(round(p * 2**32))
-    scale = out.dtype.type(1 / (1 - p) if p < 1 else 0)
-    arrays.launch(kernels.keep, out.size, *_draw(), threshold, scale, arrays.flat(out))
+    arrays.launch(kernels.keep, out.size, *survival(p, dtype), arrays.flat(out))
     return out
+
+
+def survival(p: float, dtype: Any) -> tuple[tuple[np.uint64, ...], Any]:
+    """What kernels.survival needs for one draw of factors, 0 with probability p."""
+    rest = np.dtype(dtype).type(1 / (1 - p) if p < 1 else 0)
+    return (*_draw(), np.uint64(round(p * 2**32))), rest
 
 
 def uniform(shape: Shape, low: float, high: float, dtype: Any = np.float32) -> Array:
@@ -75,8 +80,16 @@ def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
     return out
 
 
-def _draw() -> tuple[np.uint64, np.uint64]:
-    """The seed and the number of this draw."""
+def _draw() -> tuple[Any, Any]:
+    """The seed and the number of this draw; in a graph, at every replay those of then."""
+    return late(_current_seed), late(_next_draw)
+
+
+def _current_seed() -> np.uint64:
+    return np.uint64(_seed)
+
+
+def _next_draw() -> np.uint64:
     global _draws
     _draws += 1
-    return np.uint64(_seed), np.uint64(_draws)
+    return np.uint64(_draws)

@@ -13,6 +13,7 @@ save and load keep what trained, and the state of the generator, in a file of sa
 from . import gpt, nn, ops, optim
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
+from .memory import keep_memory
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
 
@@ -22,6 +23,7 @@ __all__ = [
     "checkpoint",
     "get_rng_state",
     "gpt",
+    "keep_memory",
     "load",
     "manual_seed",
     "nn",

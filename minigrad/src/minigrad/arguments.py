@@ -70,8 +70,9 @@ def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
 
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-    if all(shape == shapes[0] for shape in shapes):
-        return shapes[0]
+    sized = [shape for shape in shapes if shape]  # a number goes with any
+    if sized.count(sized[0] if sized else ()) == len(sized):
+        return sized[0] if sized else ()
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -140,13 +141,16 @@ def floats(op: str, *arrays: Array | None) -> None:
 
 def same(op: str, *arrays: Any) -> None:
     """All arrays, of one dtype."""
-    given = [array for array in arrays if array is not None]
-    for array in given:
+    first = None
+    for array in arrays:
+        if array is None:
+            continue
         if not isinstance(array, np.ndarray):
             raise TypeError(f"{op}: expected a tensor, not {type(array).__name__}")
-    if len({array.dtype for array in given}) > 1:
-        dtypes = " and ".join(str(array.dtype) for array in given)
-        raise TypeError(f"{op}: dtypes differ: {dtypes}")
+        first = array.dtype if first is None else first
+        if array.dtype != first:
+            dtypes = " and ".join(str(array.dtype) for array in arrays if array is not None)
+            raise TypeError(f"{op}: dtypes differ: {dtypes}")
 
 
 def indices(op: str, ids: Any, size: int, what: str) -> None:

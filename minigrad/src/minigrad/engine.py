@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from .dtypes import as_array, is_floating
+from .dtypes import DTYPES, as_array, is_floating
 
 Array = np.ndarray[Any, Any]
+KNOWN = frozenset(DTYPES)
 Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
 Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
@@ -73,6 +74,25 @@ class Tensor:
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
         self.pullback: Pullback | None = None
+
+    @classmethod
+    def of(cls, array: Array) -> Tensor:
+        """A leaf with what an op computed: in short what Tensor(array) does."""
+        if type(array) is not np.ndarray or array.dtype not in KNOWN:
+            return cls(array)
+        self = cls.__new__(cls)
+        self.data, self.requires_grad, self.grad = array, False, None
+        self.index, self.op, self.parents, self.pullback = next(_created), None, (), None
+        return self
+
+    def record(self, op: str, args: Sequence[Any], pullback: Pullback | None) -> None:
+        """Remember what made this tensor, if a gradient is to flow on to one of args."""
+        parents = [arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args]
+        for parent in parents:
+            if parent is not None:
+                self.requires_grad = True
+                self.op, self.parents, self.pullback = op, tuple(parents), pullback
+                break
 
     # The operators, and the methods named like ops, are bound in one list in ops/__init__.py.
     if TYPE_CHECKING:
@@ -204,31 +224,35 @@ class Tensor:
         for leaf, dout in sweep(self, seed, retain_graph):
             leaf.accumulate(dout)
 
-    def pull(self, dout: Array) -> Sequence[Array | None]:
+    def pull(self, dout: Array) -> Sequence[Array | Part | None]:
         """The gradients of the parents, in order, by this node's pullback."""
-        if isinstance(self.pullback, tuple):
-            grads = tuple(
+        pullback = self.pullback
+        if isinstance(pullback, tuple):
+            return [
                 function(dout) if function is not None and parent is not None else None
-                for parent, function in zip(self.parents, self.pullback, strict=False)
-            )
-        else:
-            assert self.pullback is not None
-            returned = self.pullback(dout)
-            grads = returned if isinstance(returned, tuple) else (returned,)
-        for parent, grad in zip(self.parents, grads, strict=False):
-            assert parent is None or grad is None or grad.dtype in (dout.dtype, parent.dtype), (
-                f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
-            )
-        return grads
+                for parent, function in zip(self.parents, pullback, strict=False)
+            ]
+        assert pullback is not None
+        returned = pullback(dout)
+        return returned if isinstance(returned, tuple) else (returned,)
 
     def accumulate(self, dout: Array) -> None:
         """Add to .grad, in an array of its own: two leaves may have been given the same dout."""
-        self.grad = Tensor(dout.copy() if self.grad is None else self.grad.data + dout)
+        self.grad = Tensor.of(dout.copy() if self.grad is None else self.grad.data + dout)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A leaf with a copy of data: numbers, nested lists or an array."""
     return Tensor(np.array(as_array(unwrap(data), dtype)), requires_grad=requires_grad)
+
+
+class Part:
+    """The gradient of an argument that is dout at some places, each there once, and else 0."""
+
+    __slots__ = ("dout", "where")
+
+    def __init__(self, where: Any, dout: Array) -> None:
+        self.where, self.dout = where, dout
 
 
 def sweep(
@@ -239,6 +263,7 @@ def sweep(
     A node made before since is taken for a leaf.
     """
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
+    sums: set[int] = set()  # of which these are sums: arrays made here, that nobody else holds
     for node in tape(root, since):
         dout = pending.pop(node.index, None)
         if dout is None:
@@ -249,10 +274,26 @@ def sweep(
         for parent, grad in zip(node.parents, node.pull(dout), strict=False):
             if parent is None or grad is None:
                 continue
-            grad = sum_to_shape(grad, parent.shape, node.op).astype(parent.dtype, copy=False)
-            # A pullback may return dout itself, so a sum goes into a new array.
-            known = pending.get(parent.index)
-            pending[parent.index] = grad if known is None else known + grad
+            index, data = parent.index, parent.data
+            known = pending.get(index)
+            if isinstance(grad, Part):
+                if index not in sums:
+                    pending[index] = np.zeros_like(data) if known is None else np.array(known)
+                    sums.add(index)
+                pending[index][grad.where] += grad.dout
+                continue
+            if grad.shape != data.shape or grad.dtype != data.dtype:
+                grad = fitted(grad, data, dout.dtype, node.op)
+            if known is None:
+                pending[index] = grad
+            elif index in sums:
+                known += grad
+                pending[index] = (
+                    known  # of 0-d arrays NumPy makes numbers, which are never in place
+                )
+            else:  # a pullback may have returned dout itself: the sum goes into a new array
+                pending[index] = known + grad
+                sums.add(index)
         if not retain_graph:
             node.parents, node.pullback = (), None
 
@@ -279,6 +320,14 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
 def moment() -> int:
     """A number between the indices of the nodes made so far and of those made from now on."""
     return next(_created)
+
+
+def fitted(grad: Array, data: Array, dtype: np.dtype[Any], op: str) -> Array:
+    """A gradient from op, whose output is of dtype, in the shape and dtype of its argument data."""
+    assert grad.dtype in (dtype, data.dtype), (
+        f"{op}: a gradient is {grad.dtype}, its output {dtype}"
+    )
+    return sum_to_shape(grad, data.shape, op).astype(data.dtype, copy=False)
 
 
 def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
@@ -308,9 +357,11 @@ def _operand(value: Any) -> Any:
 
     So too in a tuple: an index of several dims.
     """
+    if isinstance(value, Tensor):
+        return value.data
     if isinstance(value, tuple):
-        return tuple(map(_operand, value))
-    return value.copy() if isinstance(value, np.ndarray) else unwrap(value)
+        return tuple([part if type(part) is int else _operand(part) for part in value])
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
@@ -319,36 +370,34 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     The pullback takes the gradient of the value and returns one gradient per argument, in the
     order of the signature: None where an argument has none, trailing Nones left out, a lone
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
-    those that are needed are called. A gradient may keep the broadcast shape. It closes over
-    arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient.
+    those that are needed are called. A gradient may keep the broadcast shape; a Part is one that
+    is 0 in most places. It closes over arrays, never over Tensors, so that no reference cycle
+    forms. Of a tuple of values only the first has a gradient.
     """
-    names = tuple(inspect.signature(function).parameters)
+    name, names = function.__name__, tuple(inspect.signature(function).parameters)
+    takes_x = names[0] == "x"
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float) if {"other", "exponent"} & set(names) else ()
     tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
+    computed: Callable[..., Output] = np.errstate(all="ignore")(function)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        first = args[0] if args else kwargs.get(names[0])
-        if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
-            kind = type(first).__name__
-            raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
-        with np.errstate(all="ignore"):  # infinities and NaNs are answers here, as in torch
-            value, pullback = function(
-                *map(_operand, args), **{name: _operand(arg) for name, arg in kwargs.items()}
-            )
+        if takes_x and (args or kwargs):
+            first = args[0] if args else kwargs.get("x")
+            if not isinstance(first, tensors_and):
+                raise TypeError(f"{name}: expected a tensor, not {type(first).__name__}")
+        arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
         if kwargs:
-            args = (*args, *(kwargs.get(name) for name in names[len(args) :]))
-        values = value if isinstance(value, tuple) else (value,)
-        tensors = tuple(map(Tensor, values))
-        out = tensors[0]
-        parents = tuple(
-            arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args
-        )
-        if _grad_enabled and any(p is not None for p in parents) and is_floating(out.dtype):
-            out.requires_grad = True
-            out.op, out.parents, out.pullback = function.__name__, parents, pullback
-        return tensors if isinstance(value, tuple) else out
+            named = {key: _operand(arg) for key, arg in kwargs.items()}
+            value, pullback = computed(*arrays, **named)
+            args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
+        else:
+            value, pullback = computed(*arrays)
+        several = isinstance(value, tuple)
+        outs = tuple(map(Tensor.of, value)) if several else (Tensor.of(value),)
+        if _grad_enabled and is_floating(outs[0].data.dtype):
+            outs[0].record(name, args, pullback)
+        return outs if several else outs[0]
 
     return wrapper

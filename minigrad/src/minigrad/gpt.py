@@ -18,6 +18,7 @@ from . import nn, ops, pretrained
 from .arguments import indices, number, option, whole
 from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
+from .ops.attention import cached_attention, self_attention
 from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
@@ -79,6 +80,7 @@ class KVCache:
     def __init__(self) -> None:
         self.length = 0
         self._seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._room: dict[nn.Module, Tensor] = {}  # (2, B, H, room, D), of which _seen is a part
 
     def extend(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append a layer's k and v, (B, H, T, D), and return all it has: (B, H, S, D)."""
@@ -86,7 +88,25 @@ class KVCache:
             old_k, old_v = self._seen[layer]
             k, v = ops.cat([old_k, k], 2), ops.cat([old_v, v], 2)
         self._seen[layer] = k, v
+        self._room.pop(layer, None)
         return k, v
+
+    def room(self, layer: nn.Module, shape: tuple[int, int, int, int], dtype: Any) -> Tensor:
+        """Where a layer's keys and values may be written behind those it has: (2, B, H, S, D).
+
+        shape: (B, H, T, D), of what is to be written. From then on they belong to what it has.
+        """
+        B, H, T, D = shape
+        end, room = self.length + T, self._room.get(layer)
+        if room is None or room.shape[3] < end:
+            room = Tensor(np.empty((2, B, H, 2 * end, D), dtype))
+            if layer in self._seen:
+                room.data[:, :, :, : self.length] = [seen.data for seen in self._seen[layer]]
+            self._room[layer] = room
+        if room.shape[1] != B:
+            raise ValueError(f"KVCache: {B} rows of tokens after {room.shape[1]}")
+        self._seen[layer] = Tensor(room.data[0, :, :, :end]), Tensor(room.data[1, :, :, :end])
+        return room
 
 
 class Attention(nn.Module):
@@ -99,19 +119,26 @@ class Attention(nn.Module):
         self.resid_dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
-        B, T, C = x.shape
-        q, k, v = (
-            ops.transpose(ops.view(part, (B, T, self.n_head, C // self.n_head)), 1, 2)
-            for part in ops.split(self.c_attn(x), C, dim=2)
-        )  # (B, H, T, D)
-        past = 0 if cache is None else cache.length
-        if cache is not None:
-            k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
-        mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if past and T > 1 else None
-        dropout_p = self.dropout if self.training else 0.0
-        y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=not past)
-        y = ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
+        qkv = self.c_attn(x)  # (B, T, 3 C)
+        if cache is None:
+            y = self_attention(qkv, self.n_head, self.dropout if self.training else 0.0)
+        else:
+            y = self._after(qkv, cache)
         return self.resid_dropout(self.c_proj(y))
+
+    def _after(self, qkv: Tensor, cache: KVCache) -> Tensor:
+        """The attention of tokens that come after those in a cache, which takes them in."""
+        B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        past, dropout_p = cache.length, self.dropout if self.training else 0.0
+        heads = B, T, 3, self.n_head, C // self.n_head
+        if not qkv.requires_grad:
+            room = cache.room(self, (B, self.n_head, T, C // self.n_head), qkv.dtype)
+            return cached_attention(qkv, room, past, dropout_p)
+        q, k, v = ops.unbind(ops.permute(ops.view(qkv, heads), (2, 0, 3, 1, 4)))
+        k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
+        mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if T > 1 else None
+        y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p)
+        return ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
 
 
 class MLP(nn.Module):

@@ -1,7 +1,12 @@
-"""The error function, which NumPy lacks.
+"""The error function and the normal distribution, which NumPy lacks.
 
-By the rational approximations of W. J. Cody 1969, "Rational Chebyshev Approximations for the Error
-Function", https://doi.org/10.1090/S0025-5718-1969-0247736-4
+In float64 by the rational approximations of W. J. Cody 1969, "Rational Chebyshev Approximations for
+the Error Function", https://doi.org/10.1090/S0025-5718-1969-0247736-4
+
+In float32 by the logarithm of the odds Φ(x) : Φ(-x), which is almost x times a polynomial in x². So
+E. Page 1977, "Approximations to the cumulative normal function and its inverse for use on a pocket
+calculator", whose two terms are those of the gelu by tanh; here are as many as float32 can tell.
+It decides nothing number by number, and so is faster than the above by far.
 """
 
 from __future__ import annotations
@@ -79,10 +84,19 @@ TAIL = (
         2.33520497626869185e-3,
     ),
 )
+# The odds, of the highest power of x² first, fitted so that x Φ(x) is off by less than 2⁻²³ but for
+# rounding. Far below 0 that leaves Φ(x) three digits at -4 and one at -5, as many as it would have
+# by 1 + erf(x / √2) in float32.
+ODDS = (
+    *(3.618726153390795e-9, -2.672937193043628e-7, 7.946226179083829e-6, -1.1055588218671467e-4),
+    *(-6.590952071005896e-5, 7.266782267623535e-2, 1.5957689853313615),
+)
 
 
 def erf(x: Array) -> Array:
     """2/√π times the integral of exp(-t²) from 0 to x, in the dtype of x, which is floating."""
+    if x.dtype == np.float32:
+        return _in_slices(_erf_of_float32, x)
 
     def far(x):
         return np.copysign(1 - _tail(np.abs(x)), x)
@@ -98,6 +112,45 @@ def erfc(x: Array) -> Array:
         return np.where(x < 0, 2 - tail, tail)
 
     return _by_size(x, lambda x: 1 - _centre(x), far)
+
+
+def normal(x: Array) -> Array:
+    """Φ(x), the share of the normal distribution that is less than x, in the dtype of x."""
+    if x.dtype == np.float32:
+        return _in_slices(_normal_of_float32, x)
+    return 0.5 * erfc(-x * math.sqrt(0.5))  # 1 + erf would cancel where x is negative
+
+
+def _in_slices(function: Any, x: Array) -> Array:
+    """function(numbers, out) on one slice of x after the other: what is in out in the end."""
+    y = np.empty(x.shape, x.dtype)
+    numbers, out = x.reshape(-1), y.reshape(-1)
+    for start in range(0, x.size, BLOCK):
+        function(numbers[start : start + BLOCK], out[start : start + BLOCK])
+    return y
+
+
+def _normal_of_float32(x: Array, out: Array) -> None:
+    _odds(x, -1.0, out)
+    np.exp(out, out=out)
+    out += 1
+    np.divide(1, out, out=out)
+
+
+def _erf_of_float32(x: Array, out: Array) -> None:
+    _odds(x * math.sqrt(2), 0.5, out)
+    np.tanh(out, out=out)
+
+
+def _odds(x: Array, factor: float, out: Array) -> None:
+    """factor times the logarithm of Φ(x) : Φ(-x), by Horner's rule."""
+    squares = x * x
+    np.multiply(squares, factor * ODDS[0], out=out)
+    for coefficient in ODDS[1:-1]:
+        out += factor * coefficient
+        out *= squares
+    out += factor * ODDS[-1]
+    out *= x
 
 
 def _by_size(x: Array, near: Any, far: Any) -> Array:

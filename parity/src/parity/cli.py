@@ -11,28 +11,26 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from .adding import new_op
 from .bench.commands import bench
+from .listing import engines, ops
+from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import UNUSABLE, known, loaded, printed, several, writable
+from .usage import ENGINES, known, loaded, printed, several, stage, writable
 
 if TYPE_CHECKING:
     from .checks import Item
     from .engines import Adapter
 
 FEW = 40  # results that are listed one by one
-
-ENGINES = several("--engine", "Only these engines.  [default: all but torch]")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +74,7 @@ def needed(error: ModuleNotFoundError) -> str:
     return f"parity needs the package {package}: pip install {package}"
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, context_settings={"max_content_width": 110})
 @click.pass_context
 def app(context: click.Context) -> None:
     """Judge automatic differentiation engines against torch, and train them on tasks."""
@@ -84,42 +82,14 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+app.add_command(engines)
+app.add_command(ops)
+app.add_command(new_op)
+app.add_command(report)
 app.add_command(bench)
 app.add_command(data)
 app.add_command(train)
 app.add_command(generate)
-
-
-@app.command()
-def engines() -> None:
-    """List the engines: version, dtypes, what executes them, how many ops."""
-    from . import engines as registry
-    from .environment import executor, version
-
-    table = Table("engine", "version", "dtypes", "runs on", "ops")
-    for name in registry.names():
-        try:
-            engine = registry.load(name)
-        except UNUSABLE as error:
-            table.add_row(name, "", "", str(error), "")
-            continue
-        dtypes = ", ".join(engine.dtypes)
-        table.add_row(name, version(engine), dtypes, executor(engine), str(len(engine.ops)))
-    printed(table)
-
-
-@app.command()
-@ENGINES
-def ops(engine: tuple[str, ...]) -> None:
-    """List the ops, and which engine has which."""
-    chosen = loaded(engine)
-    from .report.collect import families
-
-    table = Table("family", "op", *(each.name for each in chosen))
-    for family, members in families().items():
-        for op in members:
-            table.add_row(family, op.name, *("✓" if op.name in e.ops else "–" for e in chosen))
-    printed(table)
 
 
 @app.command()
@@ -311,31 +281,6 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
     return int(failed > 0)
 
 
-@app.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to fill.")
-@ENGINES
-@several("--op", "Only these ops, no layers, optimizers or training runs.")
-@click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
-@click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
-def report(
-    out: Path, engine: tuple[str, ...], op: tuple[str, ...], steps: int | None, quick: bool
-) -> int:
-    """Judge engines, and write index.html, report.json and summary.md."""
-    writable(out)
-    chosen = loaded(engine)
-    from . import spec
-    from .report import collect, page, verdict
-
-    known("op", op, list(spec.BY_NAME))
-    if op and steps:
-        raise click.UsageError("--op leaves out the training runs: leave out --steps")
-    found = collect.collect(chosen, stage, op, steps, quick)
-    for path in page.write(found, out):
-        click.echo(path)
-    click.echo(verdict.headline(found))
-    return int(not found["passed"])
-
-
 def known_case(name: str) -> None:
     """Refuse what is neither a case nor a reject, with those that its op has."""
     from .spec import BUILT, BY_NAME
@@ -350,17 +295,3 @@ def known_case(name: str) -> None:
         if refusals:
             has += f", and refusals !0 to !{len(refusals) - 1}"
         raise click.UsageError(f"no case {name!r}; {has}")
-
-
-@contextmanager
-def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
-    """A progress bar for people; for a file, the title alone."""
-    terminal = Console(stderr=True)
-    if not terminal.is_terminal:
-        click.echo(title, err=True)
-        yield lambda: None
-        return
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=terminal) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)

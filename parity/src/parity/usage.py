@@ -1,15 +1,17 @@
-"""What the commands have in common: options that take names, refusals, and how a table is shown."""
+"""What the commands have in common: names in options, refusals, how work and tables are shown."""
 
 from __future__ import annotations
 
 import difflib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -43,14 +45,19 @@ def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
     return click.option(name, type=kind, multiple=True, callback=flat, help=help)
 
 
+ENGINES = several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+
+
 def loaded(names: Sequence[str]) -> list[Adapter]:
-    """The engines of these names, or all but torch; refuses unknown ones and missing packages."""
+    """The engines of these names, or all but RIVALS; refuses unknown ones and missing packages."""
     from . import engines as registry
 
     every = registry.names()
     known("engine", names, every)
     try:
-        return [registry.load(name) for name in names or (n for n in every if n != "torch")]
+        return [
+            registry.load(name) for name in names or (n for n in every if n not in registry.RIVALS)
+        ]
     except UNUSABLE as error:
         raise click.UsageError(str(error)) from error
 
@@ -83,3 +90,17 @@ def printed(table: Table) -> None:
     """Print a table, whole: a file has no width to fit."""
     terminal = Console()
     (terminal if terminal.is_terminal else Console(width=200)).print(table)
+
+
+@contextmanager
+def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
+    """A progress bar for people; for a file, the title alone."""
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal:
+        click.echo(title, err=True)
+        yield lambda: None
+        return
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)

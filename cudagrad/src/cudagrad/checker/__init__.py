@@ -15,10 +15,9 @@ another thread will write, without a barrier, are not run at the same time, and 
 
 from .errors import RaceError, UninitializedError, WarpError
 from .launch import check, jit
-from .memory import DeviceArray, empty
+from .memory import empty
 
 __all__ = [
-    "DeviceArray",
     "RaceError",
     "UninitializedError",
     "WarpError",

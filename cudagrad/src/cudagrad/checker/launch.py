@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import emulator
+from ..emulator.array import DeviceArray
 from ..emulator.launch import SCALARS, Launcher
 from ..emulator.source import DeviceFunction
-from .memory import Array, DeviceArray, Storage, address
+from .memory import Array, Storage, address, owner, written
 from .numbers import strong
 from .threads import Dim3, now, run
 from .translate import Function, plain, translated
@@ -54,14 +56,11 @@ class CheckedLauncher(Launcher):
         now.kernel, now.dynamic_bytes = kernel, self.dynamic_bytes
         try:
             with np.errstate(all="ignore"):
-                run(function, seen, Dim3(*sizes[:3]), Dim3(*sizes[3:]), given.storages)
+                run(function, seen, Dim3(*sizes[:3]), Dim3(*sizes[3:]), given.storages.values())
         except Exception as error:
             if str(kernel) not in str(error):
                 error.add_note(f"in {kernel}; {now.thread}")
             raise
-        finally:
-            for storage in given.storages:
-                storage.cells.clear()
 
 
 class Arguments:
@@ -69,23 +68,18 @@ class Arguments:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.storages: list[Storage] = []
-        self.owners: dict[int, tuple[Storage, np.ndarray[Any, Any]]] = {}
+        self.storages: dict[int, Storage] = {}  # by the number of the array that owns the memory
 
     def seen(self, name: str, argument: Any) -> Any:
         """An argument as the kernel sees it."""
-        if isinstance(argument, DeviceArray):
-            self.storages.append(argument.storage)
-            return Array(name, argument.memory, argument.storage)
-        if self.kernel.takes_numpy and isinstance(argument, np.ndarray):
-            owner: np.ndarray[Any, Any] = argument
-            while isinstance(owner.base, np.ndarray):
-                owner = owner.base
-            if id(owner) not in self.owners:
-                self.owners[id(owner)] = Storage("global"), owner
-                self.storages.append(self.owners[id(owner)][0])
-            start = address(argument) - address(owner)
-            return Array(name, argument, self.owners[id(owner)][0], start)
+        memory = argument.memory if isinstance(argument, DeviceArray) else argument
+        if isinstance(argument, DeviceArray) or (
+            self.kernel.takes_numpy and isinstance(argument, np.ndarray)
+        ):
+            root = owner(memory)
+            if id(root) not in self.storages:
+                self.storages[id(root)] = Storage("global", written(root))
+            return Array(name, memory, self.storages[id(root)], address(memory) - address(root))
         if type(argument) in SCALARS:
             return strong(argument)
         if type(argument) is tuple:
@@ -112,10 +106,7 @@ def check(kernel: Any) -> Kernel:
     UninitializedError, WarpError, BarrierError or IndexError, which name the kernel, the lines, the
     array, the index and the threads; UnsupportedError for what the checker does not know.
     """
-    function = kernel.function if isinstance(kernel, emulator.launch.Kernel) else plain(kernel)
-    function = function or kernel
-    if not hasattr(function, "__code__"):
-        raise TypeError(
-            f"check takes a function or a kernel of numba's, not a {type(kernel).__name__}"
-        )
+    function = plain(kernel) or kernel
+    if not inspect.isfunction(function):
+        raise TypeError(f"a kernel is a function or what jit made of one, not {kernel!r}")
     return Kernel(function, takes_numpy=True)

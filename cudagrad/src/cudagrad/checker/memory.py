@@ -10,16 +10,20 @@ and whatever is reported is one.
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ..emulator import array as plain
+from ..emulator.array import DeviceArray
+from ..emulator.array import empty as poisoned
 from .errors import RaceError, UninitializedError
 from .places import Place
 from .threads import Thread, joined, now
 
+Memory = np.ndarray[Any, Any]
+WRITTEN = {size: b"\1" * size for size in (1, 2, 4, 8, 16)}
 READ, WRITE, ATOMIC = "reads", "writes", "atomically changes"
 
 
@@ -50,36 +54,61 @@ class Storage:
 
     __slots__ = ("cells", "kind", "written")
 
-    def __init__(self, kind: str, written: set[int] | None = None) -> None:
+    def __init__(self, kind: str, written: bytearray | None = None) -> None:
         self.kind = kind  # global, shared or local
-        self.written = written  # None: all of it
+        self.written = written  # which bytes have been; None: all
         self.cells: dict[int, Cell] = {}
 
 
-class DeviceArray(plain.DeviceArray):
-    """Device memory that knows which of its elements have been written."""
-
-    __slots__ = ("storage",)
-
-    def __init__(self, memory: np.ndarray[Any, Any], storage: Storage | None = None) -> None:
-        super().__init__(memory)
-        self.storage = storage or Storage("global")
-
-    def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
-        """The same elements in another shape, not a copy."""
-        return DeviceArray(self.memory.reshape(shape), self.storage)
+# Which bytes of memory have been written, by the number of the array that owns it: of what `forget`
+# was told of. Of all other memory everything has been.
+_written: dict[int, bytearray] = {}
 
 
-def poisoned(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
-    memory = np.empty(shape, dtype)
-    memory.reshape(-1).view(np.uint8).fill(plain.poison_byte(memory.dtype))
+def owner(memory: Memory) -> Memory:
+    """The array of whose memory this one is a part."""
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
     return memory
+
+
+def written(memory: Memory) -> bytearray | None:
+    """Which bytes of an owner's memory have been written; None for all."""
+    return _written.get(id(memory))
+
+
+def forget(memory: Memory) -> None:
+    """From now on nobody has written these elements."""
+    root = owner(memory)
+    if id(root) not in _written:
+        _written[id(root)] = bytearray(b"\1" * root.nbytes)
+        weakref.finalize(root, _written.pop, id(root), None)
+    _mark(memory, b"\0")
+
+
+def remember(memory: Memory) -> None:
+    """These elements have been written."""
+    if id(owner(memory)) in _written:
+        _mark(memory, b"\1")
+
+
+def _mark(memory: Memory, byte: bytes) -> None:
+    root = owner(memory)
+    start = address(memory) - address(root)
+    _written[id(root)][start : start + memory.nbytes] = byte * memory.nbytes
 
 
 def empty(shape: int | tuple[int, ...], dtype: Any) -> DeviceArray:
     """An array that nobody has written, for a kernel that is checked: to read it is an error."""
-    shape = (shape,) if isinstance(shape, int) else shape
-    return DeviceArray(poisoned(shape, dtype), Storage("global", set()))
+    array = poisoned((shape,) if isinstance(shape, int) else shape, dtype)
+    forget(array.memory)
+    return array
+
+
+def unwritten(name: str, kind: str, shape: tuple[int, ...], dtype: Any) -> Array:
+    """A new array in shared or local memory."""
+    memory = poisoned(shape, dtype).memory
+    return Array(name, memory, Storage(kind, bytearray(memory.nbytes)))
 
 
 class Array:
@@ -87,9 +116,7 @@ class Array:
 
     __slots__ = ("memory", "name", "sizes", "start", "steps", "storage")
 
-    def __init__(
-        self, name: str, memory: np.ndarray[Any, Any], storage: Storage, start: int = 0
-    ) -> None:
+    def __init__(self, name: str, memory: Memory, storage: Storage, start: int = 0) -> None:
         self.name = name
         self.memory = memory
         self.storage = storage
@@ -118,7 +145,7 @@ class Array:
     def view(self, dtype: Any) -> Array:
         return self.part(self.memory.view(dtype))
 
-    def part(self, memory: np.ndarray[Any, Any]) -> Array:
+    def part(self, memory: Memory) -> Array:
         """A view of some of the elements."""
         return Array(
             self.name, memory, self.storage, self.start + address(memory) - address(self.memory)
@@ -150,7 +177,7 @@ class Array:
         return offset if whole else None
 
 
-def address(memory: np.ndarray[Any, Any]) -> int:
+def address(memory: Memory) -> int:
     return int(memory.__array_interface__["data"][0])
 
 
@@ -162,7 +189,7 @@ def load(array: Any, index: Any, place: Place) -> Any:
     if offset is None:
         return array.part(array.memory[index])
     storage = array.storage
-    if storage.written is not None and offset not in storage.written:
+    if storage.written is not None and not storage.written[offset]:
         not_written(array, offset, place)
     if storage.kind != "local":
         cell = storage.cells.get(offset)
@@ -179,6 +206,11 @@ def load(array: Any, index: Any, place: Place) -> Any:
     return array.memory[index]
 
 
+def type_of(array: Any, index: Any) -> Any:
+    """The type of array[index], which is not read; numba does not read it, either."""
+    return array.memory.dtype.type if type(array) is Array else type(array[index])
+
+
 def store(value: Any, array: Any, index: Any, place: Place) -> None:
     """array[index] = value, in a kernel."""
     offset = array.find(index, place)
@@ -193,7 +225,8 @@ def touch(array: Array, offset: int, place: Place) -> None:
     """Note that the thread at hand writes an element."""
     storage = array.storage
     if storage.written is not None:
-        storage.written.add(offset)
+        size = array.memory.itemsize
+        storage.written[offset : offset + size] = WRITTEN[size]
     if storage.kind == "local":
         return
     cell = storage.cells.get(offset)
@@ -229,7 +262,7 @@ def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
     if offset is None:
         raise IndexError(f"{now.kernel}: {place}: an atomic changes one element")
     storage = array.storage
-    if storage.written is not None and offset not in storage.written:
+    if storage.written is not None and not storage.written[offset]:
         not_written(array, offset, place)
     cell = storage.cells.setdefault(offset, Cell())
     thread = now.thread

@@ -14,11 +14,12 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from ..emulator.errors import KernelError
+from ..emulator import wide
+from ..emulator.errors import AlignmentError, KernelError
 from ..emulator.launch import MAX_SHARED
 from . import numbers
 from .errors import WarpError
-from .memory import Array, Storage, changing, load, poisoned, store
+from .memory import Array, Storage, address, changing, load, store, unwritten
 from .places import Place
 from .threads import WARP, Request, now
 
@@ -64,31 +65,53 @@ def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) ->
         name, sizes, dtype = place.name or "shared", _shape(shape), _dtype(dtype)
         if sizes == (0,):
             if block.dynamic is None:
-                block.dynamic = poisoned((now.dynamic_bytes,), np.uint8), Storage("shared", set())
-                block.storages.append(block.dynamic[1])
-            memory, storage = block.dynamic
-            fitting = len(memory) // dtype.itemsize * dtype.itemsize
-            found = Array(name, memory[:fitting].view(dtype), storage)
+                block.dynamic = unwritten(name, "shared", (now.dynamic_bytes,), np.uint8)
+                block.storages.append(block.dynamic.storage)
+            memory = block.dynamic.memory
+            fitting = memory[: len(memory) // dtype.itemsize * dtype.itemsize].view(dtype)
+            found = Array(name, fitting, block.dynamic.storage)
         else:
-            found = Array(name, poisoned(sizes, dtype), Storage("shared", set()))
+            found = unwritten(name, "shared", sizes, dtype)
             block.storages.append(found.storage)
+            block.static_bytes += found.memory.nbytes
+            if block.static_bytes > MAX_SHARED:
+                raise KernelError(
+                    f"{now.kernel}: {block.static_bytes} bytes of shared memory; a block has "
+                    f"{MAX_SHARED}"
+                )
         block.shared[place] = found
-        size = sum(a.memory.nbytes for a in block.shared.values() if a.storage.kind == "shared")
-        if size - now.dynamic_bytes > MAX_SHARED:
-            raise KernelError(
-                f"{now.kernel}: {size} bytes of shared memory; a block has {MAX_SHARED}"
-            )
     return found
 
 
 def local_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> Array:
     """An array of the thread's own."""
-    memory = poisoned(_shape(shape), _dtype(dtype))
-    return Array(place.name or "local", memory, Storage("local", set()))
+    return unwritten(place.name or "local", "local", _shape(shape), _dtype(dtype))
 
 
 def constant_array(place: Place, array: np.ndarray[Any, Any]) -> Array:
     return Array(place.name or "constant", array, Storage("local"))
+
+
+def _four(place: Place, array: Array, index: Any) -> list[Any]:
+    """The indices of four neighbours along the last dim, which begin where a GPU can reach them."""
+    *before, last = index if isinstance(index, tuple) else (index,)
+    offset = array.find(index, place)
+    if offset is not None and (address(array.memory) + offset - array.start) % wide.BYTES:
+        raise AlignmentError(f"{now.kernel}: {place}: {wide.MISPLACED}; {now.thread}")
+    return [(*before, last + np.int64(k)) for k in range(4)]
+
+
+def load4(place: Place, array: Array, index: Any) -> tuple[Any, ...]:
+    return tuple(load(array, at, place) for at in _four(place, array, index))
+
+
+def store4(place: Place, array: Array, index: Any, *values: Any) -> None:
+    for at, value in zip(_four(place, array, index), values, strict=True):
+        store(value, array, at, place)
+
+
+def copy_async4(place: Place, to: Array, index: Any, source: Array, at: Any) -> None:
+    store4(place, to, index, *load4(place, source, at))
 
 
 def load_as(place: Place, array: Any, index: Any) -> Any:
@@ -280,6 +303,7 @@ def nothing(place: Place, *args: Any) -> None:
     """What only takes time."""
 
 
+ACCESSES = {wide.load4: load4, wide.store4: store4, wide.copy_async4: copy_async4}
 FUNCTIONS: dict[Names, Callable[..., Any]] = {
     ("grid",): grid,
     ("gridsize",): gridsize,

@@ -6,7 +6,7 @@ that must come have come, each goes on with its answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,7 +48,8 @@ class Block:
         self.epoch = 1  # how many barriers all its threads have passed
         self.shared: dict[Any, Any] = {}  # arrays, by where they are declared
         self.storages: list[Any] = []  # theirs
-        self.dynamic: Any = None
+        self.static_bytes = 0
+        self.dynamic: Any = None  # the array of which all dynamic ones are views
 
 
 class Thread:
@@ -114,7 +115,9 @@ def places(size: Dim3) -> list[Dim3]:
     ]
 
 
-def run(function: Any, args: tuple[Any, ...], grid: Dim3, block: Dim3, storages: list[Any]) -> None:
+def run(
+    function: Any, args: tuple[Any, ...], grid: Dim3, block: Dim3, storages: Collection[Any]
+) -> None:
     """A whole launch. storages: of the arrays among the arguments."""
     indices = places(block)
     blocks = []

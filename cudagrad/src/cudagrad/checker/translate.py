@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from types import ModuleType
@@ -22,8 +23,9 @@ from numba.np.numpy_support import as_dtype
 from ..emulator.names import cuda
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
+from ..emulator.wide import Access
 from . import numbers, operations
-from .memory import Array, Storage, load, store
+from .memory import Array, Storage, load, store, type_of
 from .places import Place
 from .threads import WARP, now
 
@@ -31,6 +33,7 @@ HELPERS: dict[str, Any] = {
     "_now": now,
     "_load": load,
     "_store": store,
+    "_type_of": type_of,
     "_power": numbers.power,
     "_USub": numbers.negative,
     "_Invert": numbers.inverted,
@@ -42,9 +45,11 @@ def plain(function: Any) -> Callable[..., Any] | None:
     """The Python function in what jit, of ours or of numba, made of one; None for anything else."""
     if isinstance(function, DeviceFunction):
         return function.function
-    for name in ("py_func", "fn"):  # of a dispatcher, and of one of numba's simulator
-        if callable(getattr(function, name, None)):
-            return getattr(function, name)
+    if isinstance(function, np.generic | type):
+        return None
+    for name in ("py_func", "function", "fn"):  # of numba's, ours, and those of numba's simulator
+        if inspect.isfunction(found := getattr(function, name, None)):
+            return found
     return None
 
 
@@ -271,12 +276,20 @@ class Translator(ast.NodeTransformer):
     # Calls
 
     def visit_Call(self, node: ast.Call) -> Any:
+        value, path = self.source.resolve(node.func) or (None, ())
+        if value is type and len(node.args) == 1 and isinstance(node.args[0], ast.Subscript):
+            # Nothing is read: numba knows the type of an element without.
+            element = node.args[0]
+            return call("_type_of", self.visit(element.value), self.index(element.slice))
         if self.is_grid_sync(node):
             self.waits = self.waits_for_grid = True
             return ast.Yield(ast.Call(self.keep(operations.sync_grid), [self.place(node)], []))
-        value, path = self.source.resolve(node.func) or (None, ())
         if value is cuda:
             return self.cuda_call(path, node)
+        if isinstance(value, Access):
+            function = operations.ACCESSES[value.function]
+            given, _ = self.arguments(node)
+            return ast.Call(self.keep(function), [self.place(node), *given], [])
         device = plain(value)
         if device is not None and not path:
             return self.device_call(device, node)

@@ -2,7 +2,7 @@
 
 python -m cudagrad.compile [--cc 7.5 8.0 9.0 10.0] [--kernel NAME ...] [--page FILE]
 
-Exits with 1 if a kernel does not compile or is above a limit, when no page is written, and with 2
+Exits with 1 if a kernel does not compile or is beyond a limit, when no page is written, and with 2
 for wrong input, or if a package is missing.
 """
 
@@ -99,7 +99,7 @@ def report(options: argparse.Namespace) -> int:
         for fault in limits.broken(launch, of_launch)
     ]
     for fault in faults:
-        print(f"above its limit: {fault}")
+        print(f"beyond its limit: {fault}")
     if options.page and not faults:
         options.page.write_text(page.written(launches, found, versions()), encoding="utf-8")
     return 1 if faults else 0
@@ -123,7 +123,7 @@ def chosen(names: Sequence[str]) -> list[Launch]:
 
 def made(
     launches: Sequence[Launch], capabilities: Sequence[Capability]
-) -> Iterator[tuple[Capability, list[Machine]]]:
+) -> Iterator[tuple[Capability, list[Machine | None]]]:
     """The machine code of every launch, for one compute capability after the other."""
     processes = min(os.cpu_count() or 1, -(-len(launches) // SHARE))
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
@@ -131,7 +131,7 @@ def made(
             start = time.perf_counter()
             machines = list(pool.map(compiled, launches, repeat(each), chunksize=SHARE))
             seconds = time.perf_counter() - start
-            print(f"{each}: {len(machines)} compiled in {seconds:.1f} s")
+            print(f"{each}: {len(machines) - machines.count(None)} compiled in {seconds:.1f} s")
             yield each, machines
 
 

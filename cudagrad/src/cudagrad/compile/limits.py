@@ -1,14 +1,15 @@
-"""What a kernel may ask of a GPU: limits for all, and for some more, each with its reason."""
+"""What a kernel may ask of a GPU: limits for all, more for some, and what some must have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import NamedTuple
 
 from .machine import Figures
 from .table import Launch
 
-LIMITS = {"spills": 0, "generic": 0, "float64": 0, "divisions": 0}
+LIMITS = {"spills": 0, "shared": 48 * 1024, "generic": 0, "float64": 0, "divisions": 0}
 
 
 class Allowance(NamedTuple):
@@ -46,12 +47,35 @@ ALLOWANCES = (
 )
 
 
+class Requirement(NamedTuple):
+    """Between what a figure must lie for a kernel to be what it says it is.
+
+    kernels: how their names begin.
+    """
+
+    kernels: str
+    figure: str
+    least: int
+    most: float
+    why: str
+
+
+REQUIREMENTS = (
+    Requirement("matmul.", "local", 0, 0, "the sums of a thread stay in registers"),
+    Requirement("matmul.register_tiled.", "fused", 16, inf, "4 x 4 elements for each thread"),
+    Requirement("matmul.vectorized.", "fused", 64, inf, "8 x 8 elements for each thread"),
+    Requirement("matmul.vectorized.", "wide", 8, inf, "memory is read by 128 bits"),
+    Requirement("matmul.tensor_core.", "tensor", 16, inf, "4 x 4 fragments for each warp"),
+    Requirement("matmul.tensor_core.", "wide", 8, inf, "copies are of 128 bits"),
+)
+
+
 def is_double(launch: Launch) -> bool:
     """Whether float64 is a launch's own: that of its arrays, or what its kernel is made for."""
     return "float64[" in launch.arguments or "float64" in launch.kernel
 
 
-def most(launch: Launch, figure: str) -> int | None:
+def limit_of(launch: Launch, figure: str) -> int | None:
     """The limit of a launch, or None if it has none."""
     if figure == "float64" and is_double(launch):
         return None
@@ -61,9 +85,15 @@ def most(launch: Launch, figure: str) -> int | None:
     return LIMITS[figure]
 
 
-def broken(launch: Launch, figures: Figures) -> Iterator[str]:
-    """What is above its limit, in words."""
+def broken(launch: Launch, figures: Figures | None) -> Iterator[str]:
+    """What is above its limit, or below what it must be, in words."""
+    if figures is None:
+        return
     for name in LIMITS:
-        figure, limit = getattr(figures, name), most(launch, name)
+        figure, limit = getattr(figures, name), limit_of(launch, name)
         if limit is not None and figure > limit:
             yield f"{name} {figure}, the limit is {limit}"
+    for kernels, name, least, most, _ in REQUIREMENTS:
+        figure = getattr(figures, name)
+        if launch.kernel.startswith(kernels) and not least <= figure <= most:
+            yield f"{name} {figure}, it must lie in {least} to {most}"

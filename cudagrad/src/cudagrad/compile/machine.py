@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import device
-from .table import Launch, find
+from .table import Launch, find, needs
 
 INSTALL = device.INSTALL.format("compile")
 LIBRARIES = ("nvvm", "nvrtc", "nvJitLink")
@@ -22,8 +22,11 @@ INSTRUCTION = 16  # bytes
 # A line of nvdisasm: address, perhaps a predicate, opcode with its suffixes, operands.
 LINE = re.compile(r"\s*/\*([0-9a-f]+)\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)(.*?);")
 FLOAT64 = re.compile(r"D(ADD|MUL|FMA|SETP|MNMX)\b|.*\.F64\b|MUFU\.\w+64H")
-WIDE = re.compile(r"LD[GS]?\.(\w+\.)*128\b")
+WIDE = re.compile(r"LD(G|S|GSTS)?\.(\w+\.)*128\b")
+FUSED = re.compile(r"[DF]FMA2?\b")
+TENSOR = re.compile(r"[DHI]MMA\b")
 GENERIC = ("LD", "ST", "ATOM")
+LOCAL = ("LDL", "STL")
 DIVISION = re.compile(r"_(div|rem)_[su]64\b")
 
 
@@ -67,15 +70,20 @@ class Figures(NamedTuple):
     """What a kernel needs of a GPU, and what it asks of it.
 
     registers: of a thread. spills: bytes stored and loaded because registers ran out. shared: bytes
-    of a block. wide: loads of 128 bits. generic: loads and stores of numba's arrays that are not
-    known to be contiguous, which find out in what memory they are only when they run. float64: its
-    instructions, conversions too. divisions: of 64 bits. instructions: all of them.
+    of a block. wide: loads of 128 bits, copies into shared memory among them. fused: multiply-adds.
+    tensor: products of a warp's fragments by tensor cores. local: loads and stores of what a thread
+    keeps in memory. generic: those of numba's arrays that are not known to be contiguous, which
+    find out in what memory they are only when they run. float64: its instructions, conversions too.
+    divisions: of 64 bits. instructions: all of them.
     """
 
     registers: int
     spills: int
     shared: int
     wide: int
+    fused: int
+    tensor: int
+    local: int
     generic: int
     float64: int
     divisions: int
@@ -105,8 +113,13 @@ def _module(name: str) -> Any:
         raise MissingError(f"the module {name} is missing: {INSTALL}") from None
 
 
-def compiled(launch: Launch, capability: Capability) -> Machine:
-    """A kernel as numba-cuda compiles and links it for a GPU of this compute capability."""
+def compiled(launch: Launch, capability: Capability) -> Machine | None:
+    """A kernel as numba-cuda compiles and links it for a GPU of this compute capability.
+
+    None if such a GPU lacks the instructions that the kernel is made of.
+    """
+    if capability < needs(launch.kernel):
+        return None
     try:
         parts = device.lto_ir(find(launch.kernel), launch.arguments, capability)
     except Exception as error:  # of many kinds, by numba and its compiler
@@ -179,10 +192,11 @@ def machine_code(cubin: bytes) -> tuple[bytes, frozenset[int]]:
     return content(code), divisions
 
 
-def figures(machines: Sequence[Machine], capability: Capability) -> list[Figures]:
-    """Those of kernels for one compute capability."""
-    lines = disassembled(b"".join(machine.code for machine in machines), capability)
-    return [_figures(machine, lines) for machine in machines]
+def figures(machines: Sequence[Machine | None], capability: Capability) -> list[Figures | None]:
+    """Those of kernels for one compute capability; None where there is no kernel for it."""
+    code = b"".join(made.code for made in machines if made)
+    lines = disassembled(code, capability) if code else iter(())
+    return [_figures(made, lines) if made else None for made in machines]
 
 
 def _figures(machine: Machine, lines: Iterator[tuple[int, str, str]]) -> Figures:
@@ -195,12 +209,19 @@ def _figures(machine: Machine, lines: Iterator[tuple[int, str, str]]) -> Figures
         registers=machine.registers,
         spills=machine.spills,
         shared=machine.shared,
-        wide=sum(WIDE.match(opcode) is not None for opcode in opcodes),
+        wide=_count(WIDE, opcodes),
+        fused=_count(FUSED, opcodes),
+        tensor=_count(TENSOR, opcodes),
+        local=sum(opcode.split(".")[0] in LOCAL for opcode in opcodes),
         generic=sum(opcode.split(".")[0] in GENERIC for opcode in opcodes),
-        float64=sum(FLOAT64.match(opcode) is not None for opcode in opcodes),
+        float64=_count(FLOAT64, opcodes),
         divisions=sum(place - start in machine.divisions for place in calls),
         instructions=len(opcodes) - opcodes.count("NOP"),  # which fills up
     )
+
+
+def _count(pattern: re.Pattern[str], opcodes: Sequence[str]) -> int:
+    return sum(pattern.match(opcode) is not None for opcode in opcodes)
 
 
 def disassembled(code: bytes, capability: Capability) -> Iterator[tuple[int, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .. import device, kernels
@@ -31,7 +31,10 @@ Made by {versions}.
 | registers | of a thread |
 | spills | bytes stored and loaded because registers ran out |
 | shared | memory of a block, in bytes |
-| wide | loads of 128 bits |
+| wide | loads of 128 bits, copies into shared memory among them |
+| fused | multiply-adds |
+| tensor | products of a warp's fragments, by tensor cores |
+| local | loads and stores of what a thread keeps, but not in registers |
 | generic | loads and stores that learn when they run what memory they mean, as those of arrays \
 that need not be contiguous |
 | float64 | instructions that compute in it, or convert from or to it |
@@ -39,7 +42,7 @@ that need not be contiguous |
 | instructions | of all kinds |
 
 Where GPUs differ, a cell holds the figures for compute capability {capabilities},
-in this order.
+in this order; – where a GPU lacks the instructions that a kernel is made of.
 
 ## At a glance
 
@@ -56,7 +59,7 @@ The largest there is, and in brackets how many variants have any.
 def digest() -> str:
     """That of all that the figures follow from: kernels, table and limits, comments left out."""
     folder = Path(kernels.__file__).parent
-    sources = [*sorted(folder.glob("*.py")), Path(limits.__file__)]
+    sources = [*sorted(folder.rglob("*.py")), Path(limits.__file__)]
     texts = [_code(path.read_text(encoding="utf-8")) for path in sources]
     texts.append(table.FILE.read_text(encoding="utf-8"))
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
@@ -80,7 +83,7 @@ def is_stale(text: str) -> bool:
 
 def written(
     launches: Sequence[Launch],
-    figures: Mapping[Capability, Sequence[Figures]],
+    figures: Mapping[Capability, Sequence[Figures | None]],
     versions: Mapping[str, str],
 ) -> str:
     """The whole page; figures: of every launch, by compute capability."""
@@ -104,13 +107,13 @@ def written(
     return "\n\n".join(parts) + "\n"
 
 
-def _glance(figures: Mapping[Capability, Sequence[Figures]]) -> str:
+def _glance(figures: Mapping[Capability, Sequence[Figures | None]]) -> str:
     """The largest of each figure, and how many launches have any of it."""
     names = Figures._fields
     lines = [f"| compute capability | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
     for capability, of_launches in figures.items():
         cells = []
-        for values in zip(*of_launches, strict=True):
+        for values in zip(*filter(None, of_launches), strict=True):
             some = sum(value > 0 for value in values)
             cells.append(f"{max(values)} ({some})" if 0 < some < len(values) else f"{max(values)}")
         lines.append(f"| {capability} | {' | '.join(cells)} |")
@@ -119,19 +122,26 @@ def _glance(figures: Mapping[Capability, Sequence[Figures]]) -> str:
     )
 
 
-def in_words(of_each: Sequence[Figures]) -> str:
+def in_words(of_each: Sequence[Figures | None]) -> str:
     """The figures of a launch for each compute capability, those that are 0 for all left out."""
-    values = zip(Figures._fields, zip(*of_each, strict=True), strict=True)
+    values = zip(Figures._fields, _by_name(of_each), strict=True)
     return ", ".join(f"{name} {_joined(of_name)}" for name, of_name in values if any(of_name))
 
 
-def _joined(values: Sequence[int]) -> str:
-    return " ".join(map(str, values if len(set(values)) > 1 else values[:1]))
+def _by_name(of_each: Sequence[Figures | None]) -> Iterator[tuple[int | None, ...]]:
+    """The figures of a launch, for each of their names."""
+    nothing = (None,) * len(Figures._fields)
+    return zip(*(figures or nothing for figures in of_each), strict=True)
 
 
-def _row(launch: Launch, of_each: Sequence[Figures]) -> str:
+def _joined(values: Sequence[int | None]) -> str:
+    texts = ["–" if value is None else str(value) for value in values]
+    return " ".join(texts if len(set(texts)) > 1 else texts[:1])
+
+
+def _row(launch: Launch, of_each: Sequence[Figures | None]) -> str:
     cells = [f"`{launch.kernel.partition('.')[2]}`", f"`{launch.arguments}`"]
-    cells += map(_joined, zip(*of_each, strict=True))
+    cells += map(_joined, _by_name(of_each))
     return f"| {' | '.join(cells)} |"
 
 
@@ -143,4 +153,9 @@ def _limits() -> str:
     for names, figure, most, why in limits.ALLOWANCES:
         kernels = ", ".join(f"`{name}`" for name in names)
         lines.append(f"| {figure} | {most} | {kernels}: {why} |")
+    lines += ["", "| figure | in | for |", "|---|--:|---|"]
+    lines += [
+        f"| {each.figure} | {each.least} to {each.most} | `{each.kernels}…`: {each.why} |"
+        for each in limits.REQUIREMENTS
+    ]
     return "\n".join(lines)

@@ -15,8 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import device, kernels
+from ..kernels.matmul import TENSOR_CORES
+from ..signatures import type_of
 
 FILE = Path(__file__).with_name("launches.txt")
+NEEDS = {"matmul.tensor_core.": TENSOR_CORES}  # the compute capability, by how a name begins
 
 
 class Launch(NamedTuple):
@@ -60,6 +63,8 @@ def name_of(kernel: Any) -> str:
 
 
 def _name_of_part(part: Any) -> str:
+    if isinstance(part, int):
+        return str(part)
     return part.__name__ if isinstance(part, type) else name_of(part)
 
 
@@ -71,32 +76,22 @@ def find(name: str) -> Any:
 
 
 def _part(name: str) -> Any:
+    if name.isdecimal():
+        return int(name)
     return _attribute(name) if "." in name else getattr(np, name)
 
 
 def _attribute(name: str) -> Any:
-    module, _, attribute = name.partition(".")
+    module, _, attribute = name.rpartition(".")
     try:
         return getattr(importlib.import_module(f"{kernels.__name__}.{module}"), attribute)
     except (ImportError, AttributeError):
         raise LookupError(f"there is no kernel {name}") from None
 
 
-def type_of(kind: Any) -> str:
-    """The type of an argument, as numba writes it: an array is C-contiguous.
-
-    kind: (dtype, ndim) of an array, else the type of a number, or a tuple of such.
-    """
-    if not isinstance(kind, tuple):
-        name = np.dtype(kind).name
-        return "boolean" if name == "bool" else name
-    if isinstance(kind[0], str):
-        dtype, ndim = kind
-        return f"{type_of(dtype)}[{':,' * (ndim - 1)}::1]"
-    types = list(map(type_of, kind))
-    if len(set(types)) > 1:
-        raise TypeError(f"a tuple of different types: {', '.join(types)}")
-    return f"UniTuple({types[0]}, {len(types)})"
+def needs(name: str) -> tuple[int, int]:
+    """The compute capability that a kernel asks for."""
+    return next((most for start, most in NEEDS.items() if name.startswith(start)), (0, 0))
 
 
 def warm_up() -> None:
@@ -107,4 +102,5 @@ def warm_up() -> None:
     if device.EXECUTOR != "gpu":
         raise RuntimeError(f"nothing to warm up: {device.describe()}")
     for launch in launches():
-        find(launch.kernel).compile(f"void({launch.arguments})")
+        if device.has(needs(launch.kernel)):
+            find(launch.kernel).compile(f"void({launch.arguments})")

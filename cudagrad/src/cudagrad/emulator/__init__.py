@@ -1,31 +1,41 @@
 """Kernels without a GPU: the same source, compiled for the CPU by numba.
 
-    names      `cuda`, which kernels say and only the transform understands
+    names      `cuda`, and what kernels say of it, which only the transform understands
     source     a function's syntax tree, and what its free names mean
-    transform  rewrites a kernel in Python that numba can compile, as a module
-    module     the text of that module
-    runtime    what the compiled code calls: threads, checked indices, barriers
+    transform  rewrites a kernel in Python that numba can compile
+    uniform, fission, seams, inference
+                cut a kernel at its barriers, if nothing can change by that
+    forms      which form a kernel takes: generators, or loops over the threads
+    module     the text of a generated module
+    runtime, atomics, warps, wide
+                what the compiled code calls: checked indices, local memory, shuffles, 128 bits
+    intrinsics what single instructions do: tensor cores, rounding, copies on their way
+    loops      what runs it: blocks and threads, barriers, orders
     cache      modules and machine code on disk
     array      device memory, as the host sees it
     launch     `kernel[grid, block](...)`: finds the code, runs it, explains faults
 
-One thread runs after the other, in an order that `order` can reverse. Where a GPU would go on with
-a wrong number this emulator stops: an index out of bounds, threads that miss each other at a
-barrier. Memory that nobody has written holds NaN, or integers that nobody expects.
+One thread runs after the other, in an order that `order` can reverse, or draw. Where a GPU would go
+on with a wrong number this emulator stops: an index out of bounds, threads that miss each other at
+a barrier. Memory that nobody has written holds NaN, or integers that nobody expects.
 """
 
+from . import intrinsics
 from .array import DeviceArray, empty
-from .errors import BarrierError, KernelError, UnsupportedError
-from .launch import jit, order
+from .errors import AlignmentError, BarrierError, KernelError, UnsupportedError
+from .launch import generators, jit, order
 from .names import cuda
 
 __all__ = [
+    "AlignmentError",
     "BarrierError",
     "DeviceArray",
     "KernelError",
     "UnsupportedError",
     "cuda",
     "empty",
+    "generators",
+    "intrinsics",
     "jit",
     "order",
 ]

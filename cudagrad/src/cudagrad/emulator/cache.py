@@ -11,19 +11,18 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
-import inspect
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import llvmlite.binding
 import numba
 import numpy as np
-
-from . import array, runtime
 
 
 @functools.cache
@@ -43,18 +42,19 @@ def folder() -> Path:
 
 @functools.cache
 def _surroundings() -> str:
-    """What else machine code depends on: what the text imports, versions, the processor."""
-    sources = [inspect.getsource(module) for module in (runtime, array)]
+    """What else machine code depends on: all that makes and runs it, versions, the processor."""
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
     processor = llvmlite.binding.get_host_cpu_name()
     return repr((sources, sys.version, np.__version__, numba.__version__, processor))
 
 
-def load(name: str, text: str, arguments: str) -> ModuleType:
-    """The module with this text, which is compiled for one kind of arguments alone."""
-    content = hashlib.sha256("\n".join((text, arguments, _surroundings())).encode())
+def load(name: str, parts: Any, make: Callable[[], str]) -> ModuleType:
+    """The module whose text make() makes, which depends on parts alone, and on this package."""
+    content = hashlib.sha256(repr((parts, _surroundings())).encode())
     module = ModuleType(f"cudagrad_{name}_{content.hexdigest()[:24]}")
     path = folder() / f"{module.__name__}.py"
     if not path.exists():
+        text = make()
         handle, temporary = tempfile.mkstemp(dir=folder(), suffix=".tmp")
         with os.fdopen(handle, "w") as file:
             file.write(text)
@@ -62,5 +62,5 @@ def load(name: str, text: str, arguments: str) -> ModuleType:
         os.replace(temporary, path)
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where numba looks for the globals of a kernel
-    exec(compile(text, path, "exec"), vars(module))
+    exec(compile(path.read_text(), path, "exec"), vars(module))
     return module

@@ -13,3 +13,7 @@ class UnsupportedError(KernelError):
 
 class BarrierError(KernelError):
     """Not every thread of a block reached the same barrier."""
+
+
+class AlignmentError(KernelError):
+    """An access of 128 bits that does not begin at a multiple of 16 bytes."""

@@ -13,38 +13,55 @@ import numpy as np
 
 from . import cache, runtime
 from .array import DeviceArray
-from .errors import BarrierError, KernelError
+from .errors import AlignmentError, BarrierError, KernelError
+from .forms import Form, form_of
 from .source import DeviceFunction
 from .transform import Translation, translate
 
-ORDERS = ("forward", "reversed")
+ORDERS = ("forward", "reversed", "random")  # as numbered in loops
 MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_SHARED = 48 * 1024  # bytes of static shared memory
 SCALARS = frozenset({bool, int, float, *np.sctypeDict.values()})
 
+ORDER = slice(runtime.ORDER, runtime.STATE + 1)  # of the record
+
 _record = np.zeros(runtime.RECORD_SIZE, np.int64)
-_backwards = False
+_may_split = True
 
 
-def _is_backwards(order: str) -> bool:
-    if order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; known: {', '.join(ORDERS)}")
-    return order == "reversed"
+def _read_order(given: str, seed: int = 0) -> tuple[int, int]:
+    """What the record must hold for an order; random:3 has its seed in its name."""
+    name, colon, digits = given.partition(":")
+    if name not in ORDERS or (colon and not (name == "random" and digits.isdecimal())):
+        raise ValueError(f"unknown order {given!r}; known: {', '.join(ORDERS)}, random:SEED")
+    state = np.random.SeedSequence(int(digits or seed)).generate_state(1, np.uint64)[0]
+    return ORDERS.index(name), int(state.astype(np.int64)) or 1  # which xorshift cannot leave
 
 
 @contextlib.contextmanager
-def order(name: str) -> Iterator[None]:
-    """Inside, blocks and threads run "forward" (as outside), or "reversed": last first.
+def order(name: str, seed: int = 0) -> Iterator[None]:
+    """Inside, blocks and threads run "forward" (as outside), "reversed", or "random".
 
     A kernel whose results depend on it lacks a barrier, or has blocks that read each other's work.
+    seed: of the random orders, of which every launch draws new ones; "random:3" has one, too.
     """
-    global _backwards
-    before, _backwards = _backwards, _is_backwards(name)
+    before, _record[ORDER] = _record[ORDER].copy(), _read_order(name, seed)
     try:
         yield
     finally:
-        _backwards = before
+        _record[ORDER] = before
+
+
+@contextlib.contextmanager
+def generators() -> Iterator[None]:
+    """Inside, no kernel takes the faster form that uniform barriers allow (see forms)."""
+    global _may_split
+    before, _may_split = _may_split, False
+    try:
+        yield
+    finally:
+        _may_split = before
 
 
 class Kernel:
@@ -53,21 +70,21 @@ class Kernel:
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.compiled: dict[Any, Callable[..., bool]] = {}  # by kinds of arguments
+        self.compiled: dict[Any, Callable[..., bool]] = {}  # by whether split, and kinds
         self._launchers: dict[Any, Launcher] = {}
 
     @functools.cached_property
     def translation(self) -> Translation:
         return translate(self.function)
 
-    @functools.cached_property
-    def shared(self) -> list[np.ndarray[Any, Any]]:
-        """The memory that blocks share, used by one block after the other."""
-        arrays = [np.empty(array.shape, array.dtype) for array in self.translation.shared]
-        size = sum(array.nbytes for array in arrays)
+    def shared(self, blocks: int) -> list[np.ndarray[Any, Any]]:
+        """The memory that blocks share, used by one block after the other if they may."""
+        shared, of_grid = self.translation.shared, self.translation.of_grid
+        size = sum(math.prod(array.shape) * array.dtype.itemsize for array in shared)
         if size > MAX_SHARED:
             raise KernelError(f"{self}: {size} bytes of shared memory; a block has {MAX_SHARED}")
-        return arrays
+        each = (blocks,) if of_grid else ()
+        return [_placed((*each, *array.shape), array.dtype, array.alignment) for array in shared]
 
     def __getitem__(self, configuration: tuple[Any, Any]) -> Launcher:
         launcher = self._launchers.get(configuration)
@@ -82,62 +99,93 @@ class Kernel:
         code = self.function.__code__
         return f"kernel {self.function.__name__} ({code.co_filename}:{code.co_firstlineno})"
 
-    def compile(self, kinds: Any, count: int) -> Callable[..., bool]:
+    def compile(self, kinds: Any) -> Callable[..., bool]:
         """The entry for arguments of these kinds; numba compiles it at its first call."""
         parameters = self.translation.parameters
-        if count != len(parameters):
-            raise TypeError(f"{self} takes ({', '.join(parameters)}), not {count} arguments")
-        module = cache.load(self.function.__name__, self.translation.text, repr(kinds))
-        self.compiled[kinds] = module.launch
+        if len(kinds) != len(parameters):
+            raise TypeError(f"{self} takes ({', '.join(parameters)}), not {len(kinds)} arguments")
+        module = cache.load(
+            self.function.__name__,
+            (self.translation.key, kinds, _may_split and self.translation.has_barriers),
+            lambda: self.form(kinds).text,
+        )
+        self.compiled[_may_split, kinds] = module.launch
         return module.launch
+
+    def form(self, kinds: Any) -> Form:
+        """How the kernel runs for arguments of these kinds."""
+        return form_of(self.translation, kinds, _may_split)
 
 
 class Launcher:
     """A kernel with a grid and a block."""
 
-    __slots__ = ("dims", "kernel")
+    __slots__ = ("dims", "kernel", "shared")
 
     def __init__(self, kernel: Kernel, grid: Any, block: Any) -> None:
         sizes = _sizes(kernel, "grid", grid, MAX_GRID), _sizes(kernel, "block", block, MAX_BLOCK)
         if math.prod(sizes[1]) > runtime.MAX_THREADS:
             raise ValueError(f"{kernel}: a block of {block} has more than 1024 threads")
         self.kernel = kernel
-        self.dims = np.array(sizes, np.int64).ravel()
+        self.shared: list[np.ndarray[Any, Any]] | None = None  # made by the first call
+        places = np.indices(sizes[1][::-1])[::-1]  # x runs fastest
+        self.dims = np.concatenate([*sizes, places.reshape(3, -1).T.ravel()]).astype(np.int64)
 
     def __call__(self, *args: Any) -> None:
         kernel = self.kernel
         kinds = tuple([a.kind if type(a) is DeviceArray else _kind(kernel, a) for a in args])
-        launch = kernel.compiled.get(kinds) or kernel.compile(kinds, len(args))
+        launch = kernel.compiled.get((_may_split, kinds)) or kernel.compile(kinds)
+        if self.shared is None:
+            self.shared = kernel.shared(int(math.prod(self.dims[:3].tolist())))
         plain = [a.memory if type(a) is DeviceArray else a for a in args]
         _record[runtime.PLACE] = 0
         try:
-            together = launch(*plain, *kernel.shared, self.dims, _backwards, _record)
+            together = launch(*plain, *self.shared, self.dims, _record)
         except IndexError as error:
             raise IndexError(self._explain(error)) from None
+        except AlignmentError as error:
+            raise AlignmentError(self._explain(error)) from None
+        except LookupError:
+            raise KernelError(self._lane()) from None
         except Exception as error:
             error.add_note(f"in {kernel}")
             raise
         if not together:
             raise BarrierError(self._barriers())
 
-    def _explain(self, error: IndexError) -> str:
-        """Where an index was out of bounds, and whose."""
-        place, axis, index, size, block, thread = _record[: runtime.BARRIERS].tolist()
+    def _explain(self, error: IndexError | AlignmentError) -> str:
+        """Where an index was out of bounds, or an access misplaced, and whose."""
+        place, axis, index, size, block, thread = _record[: runtime.THREAD + 1].tolist()
         where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
         if not place:
             return f"{self.kernel}: {error}; {where}"
         text = self.kernel.translation.places[place - 1]
+        if isinstance(error, AlignmentError):
+            return f"{self.kernel}: {text}: {error}, not at element {index}; {where}"
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
+
+    def _lane(self) -> str:
+        """Which shuffle asked for a lane that the warp does not have, and whose."""
+        place, _, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
+        text = self.kernel.translation.places[place - 1]
+        where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
+        return f"{self.kernel}: {text}: asks lane {lane} of a warp of {count} threads; {where}"
 
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
-        count = int(np.prod(self.dims[3:]))
+        if _record[runtime.BLOCK] < 0:
+            return f"{self.kernel}: the blocks of the grid do not all meet at the same barrier"
+        count = int(np.prod(self.dims[3:6]))
         waiting = _record[runtime.BARRIERS : runtime.BARRIERS + count]
         lines = []
         for barrier in np.unique(waiting):
             threads = np.flatnonzero(waiting == barrier)
             first = self._coordinates(3, int(threads[0]))
-            place = self.kernel.translation.places[barrier - 1] if barrier else "the end"
+            place = (
+                self.kernel.translation.places[abs(barrier) % runtime.GRID - 1]
+                if barrier
+                else "the end"
+            )
             lines.append(f"{len(threads)} threads, {first} the first, are at {place}")
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"
@@ -147,7 +195,15 @@ class Launcher:
         return i % x, i // x % y, i // (x * y)
 
 
-def _sizes(kernel: Kernel, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:
+def _placed(shape: tuple[int, ...], dtype: np.dtype[Any], alignment: int) -> np.ndarray[Any, Any]:
+    """Memory at a multiple of alignment, and of no more: who needs more must say so."""
+    size = math.prod(shape) * dtype.itemsize
+    spare = np.empty(size + 3 * alignment, np.uint8)
+    start = -spare.ctypes.data % (2 * alignment) + alignment
+    return spare[start : start + size].view(dtype).reshape(shape)
+
+
+def _sizes(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:
     """A grid or block as its sizes in x, y and z."""
     sizes = tuple(given) if isinstance(given, tuple | list) else (given,)
     sizes += (1,) * (3 - len(sizes))
@@ -177,4 +233,4 @@ def jit(function: Any = None, *, device: bool = False) -> Any:
     return DeviceFunction(function) if device else Kernel(function)
 
 
-_backwards = _is_backwards(os.environ.get("CUDAGRAD_ORDER", "forward"))
+_record[ORDER] = _read_order(os.environ.get("CUDAGRAD_ORDER", "forward"))

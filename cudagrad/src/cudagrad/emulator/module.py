@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ class Shared(NamedTuple):
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    alignment: int
 
 
 class Module:
@@ -40,9 +42,11 @@ class Module:
         self.places: list[Place] = []  # generated code knows only their numbers, which start at 1
         self.shared: dict[Any, Shared] = {}  # by where they are declared
         self.functions: dict[Any, str] = {}  # the names of device functions
+        self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        self._lines.append("from cudagrad.emulator import runtime as _runtime")
+        for name in ("atomics", "loops", "runtime", "warps", "wide"):
+            self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._count = 0
 
     def fresh(self, name: str) -> str:
@@ -62,36 +66,58 @@ class Module:
             self._lines.append(f"{self._constants[text]} = {text}")
         return ast.Name(self._constants[text], ast.Load())
 
-    def shared_array(self, key: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ast.expr:
+    def shared_array(self, key: Any, shared: Shared) -> ast.expr:
         """The parameter that stands for a shared array: the same for the same key."""
-        if key not in self.shared:
-            self.shared[key] = Shared(self.fresh("shared"), shape, dtype)
-        return ast.Name(self.shared[key].name, ast.Load())
+        return ast.Name(self.shared.setdefault(key, shared).name, ast.Load())
 
     def define(self, name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> None:
-        """Add a function; its first parameter is the hidden one."""
-        definition = ast.parse(f"def {name}({', '.join(['_thread', *parameters])}): pass").body[0]
-        assert isinstance(definition, ast.FunctionDef)
-        definition.body = list(body) or definition.body
-        self._lines += ["", "", "@_runtime.compiled", *annotated(definition)]
+        """Add a device function."""
+        self.bodies[name] = list(body)
+        self._lines += defined(name, ["_thread", *parameters], body)
 
-    def text(self, parameters: Sequence[str], has_barriers: bool) -> str:
-        """The whole module. Its `launch` hands the function `body` to the loops of runtime."""
+    def text(
+        self,
+        parameters: Sequence[str],
+        body: Sequence[ast.stmt],
+        way: str,
+        slots: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        """The whole module. Its `launch` hands the function `body` to the loops of runtime.
+
+        way: the name of these; slots: arrays with a place for each thread, and how each is made.
+        """
         shared = [array.name for array in self.shared.values()]
-        borrowed = [f"_runtime.borrow({name})" for name in [*parameters, *shared]]
-        way = "together" if has_barriers else "one_by_one"
+        hidden = ["_thread", "_threads", "_dims", "_record"] if way == "in_step" else ["_thread"]
+        lines = defined("body", [*hidden, *parameters, *shared, *slots], body)
+        given = parameters if way == "whole_grid" else [*parameters, *shared]  # one for each block
+        args = [*(f"_runtime.borrow({name})" for name in given), *slots.values()]
         entry = f"""
 
-run = _runtime.{way}(body)
+run = _loops.{way}(body)
 
 
 @_numba.njit(cache=True, no_cfunc_wrapper=True)
-def launch({", ".join([*parameters, *shared, "_dims", "_backwards", "_record"])}):
-    _args = {tuple_of(borrowed)}
+def launch({", ".join([*parameters, *shared, "_dims", "_record"])}):
+    _threads = _dims[3] * _dims[4] * _dims[5]
+    _args = {tuple_of(args)}
     _shared = {tuple_of(shared)}
-    return run(_args, _shared, _dims, _backwards, _record)
+    return run(_args, _shared, _dims, _record)
 """
-        return "\n".join(self._lines) + "\n" + entry
+        return "\n".join([*self._lines, *lines]) + "\n" + entry
+
+    def definitions(self, parameters: Sequence[str], body: Sequence[ast.stmt]) -> str:
+        """The module without its entry, and with any body."""
+        shared = [array.name for array in self.shared.values()]
+        return "\n".join([*self._lines, *defined("body", ["_thread", *parameters, *shared], body)])
+
+
+def defined(name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> list[str]:
+    """The lines of a compiled function."""
+    definition = ast.parse(f"def {name}({', '.join(parameters)}): pass").body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    definition.body = list(body) or definition.body
+    slices = any(isinstance(node, ast.Slice) for node in ast.walk(definition))
+    return ["", "", f"@_runtime.{'slicing' if slices else 'compiled'}", *annotated(definition)]
 
 
 def annotated(definition: ast.FunctionDef) -> list[str]:

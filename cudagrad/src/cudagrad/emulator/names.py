@@ -1,4 +1,4 @@
-"""The `cuda` of kernels on the emulator: a name that means something only to the transform."""
+"""The `cuda` of kernels on the emulator: names that mean something only to the transform."""
 
 from __future__ import annotations
 
@@ -13,3 +13,21 @@ class Cuda:
 
 
 cuda = Cuda()
+
+# Dotted names behind it, without it.
+COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
+GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
+ATOMIC_NAMES = (
+    *("add", "sub", "max", "min", "nanmax", "nanmin", "and_", "or_", "xor", "inc", "dec"),
+    *("exch", "cas", "compare_and_swap"),
+)
+ATOMICS = {("atomic", name) for name in ATOMIC_NAMES}
+SHARED, LOCAL = ("shared", "array"), ("local", "array")
+BARRIER, WARP_BARRIER = ("syncthreads",), ("syncwarp",)
+SHUFFLES = {("shfl_sync",), ("shfl_up_sync",), ("shfl_down_sync",), ("shfl_xor_sync",)}
+WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}
+BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)}
+THIS_GRID = ("cg", "this_grid")
+# What makes a thread wait for others.
+WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
+ALL_LANES = 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""What compiled kernels call: threads and their places, checked indexing, atomics, barriers.
+"""What compiled kernels call: threads and their places, checked indexing, atomics.
 
 Everything here is compiled by numba together with the kernel that uses it.
 """
@@ -11,29 +11,35 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba.core import cgutils, types
-from numba.core.imputils import call_iternext, impl_ret_borrowed
+from numba.core.errors import RequireLiteralValue
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import as_dtype
 
 from .array import poison_byte
 
 # error_model: as on a GPU, a division by zero gives inf or NaN and raises nothing. Wrappers are for
 # calls from Python, which never calls these functions; to compile them would take half the time.
+# Indices are checked below, except where slices are among them.
 OPTIONS = {
-    "boundscheck": True,
+    "boundscheck": False,
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
 compiled = numba.njit(**OPTIONS)
+slicing = numba.njit(**OPTIONS | {"boundscheck": True})
 inlined = numba.njit(**OPTIONS, inline="always")  # quicker to compile than a call
 
 # The record: an int64 array in which a launch notes where it is, for the message should it fail.
-PLACE, AXIS, INDEX, SIZE, BLOCK, THREAD = range(6)
-BARRIERS = 6  # from here on, the barrier at which each thread of the block waits
+# In it stands, too, in which order to run, and the state of the generator of random orders.
+PLACE, AXIS, INDEX, SIZE, BLOCK, THREAD, ORDER, STATE = range(8)
+BARRIERS = 8  # from here on, the barrier at which each thread of the block waits
 MAX_THREADS = 1024
-RECORD_SIZE = BARRIERS + MAX_THREADS
+RECORD_SIZE = BARRIERS + 2 * MAX_THREADS  # then what it gives to others (see warps)
 FINISHED = 0  # instead of a barrier
+GRID = 2**20  # is added to the number of a barrier for the whole grid
 
 
 class Dim3(NamedTuple):
@@ -52,6 +58,7 @@ class Thread(NamedTuple):
     blockDim: Dim3
     gridDim: Dim3
     record: Any  # the address of the record
+    rank: Any  # which of its block's threads it is
 
 
 # Where a thread is
@@ -100,10 +107,39 @@ def gridsize3(thread):
 # Memory
 
 
-def _note(context, builder, record, slot, value):
+def note(context, builder, record, slot, value):
     """Write a number into a slot of the record, an address."""
     slots = builder.inttoptr(record, value.type.as_pointer())
     builder.store(value, builder.gep(slots, [context.get_constant(types.int64, slot)]))
+
+
+@intrinsic
+def remark(typing_context, record, slot, value):
+    """Write a number into a slot, which is a constant, of the record, an address."""
+
+    def generate(context, builder, signature, args):
+        note(context, builder, args[0], slot.literal_value, args[2])
+        return context.get_dummy_value()
+
+    if not isinstance(slot, types.IntegerLiteral):
+        raise RequireLiteralValue("slot")
+    return types.void(types.int64, slot, types.int64), generate
+
+
+def _check(context, builder, array, value, kinds, parts, place, record):
+    """Raise an IndexError unless the parts of an index lie in an array; the record says which."""
+    shape = context.make_array(array)(context, builder, value).shape
+    sizes = cgutils.unpack_tuple(builder, shape)
+    for axis, (kind, part, size) in enumerate(zip(kinds, parts, sizes, strict=False)):
+        position = context.cast(builder, part, kind, types.int64)
+        outside = builder.icmp_unsigned(">=", position, size)  # a negative one is huge, so
+        with cgutils.if_unlikely(builder, outside):
+            number = context.get_constant(types.int64, axis)
+            for slot, found in zip(
+                (PLACE, AXIS, INDEX, SIZE), (place, number, position, size), strict=True
+            ):
+                note(context, builder, record, slot, found)
+            context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
 
 
 @intrinsic
@@ -111,32 +147,44 @@ def checked(typing_context, array, index, place, record):
     """index, if it lies in array; else an IndexError, and what is wrong goes into the record.
 
     A negative index lies outside: on a GPU it wraps around in silence. Anything but integers into
-    an array (the index of a tuple, a slice) is left to numba.
+    an array (the index of a tuple) is left to numba.
     """
     index = types.unliteral(index)
     kinds = tuple(index) if isinstance(index, types.BaseTuple) else (index,)
     known = isinstance(array, types.Array) and all(isinstance(k, types.Integer) for k in kinds)
 
     def generate(context, builder, signature, args):
-        if not known:
-            return args[1]
-        is_tuple = isinstance(index, types.BaseTuple)
-        parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
-        shape = context.make_array(array)(context, builder, args[0]).shape
-        sizes = cgutils.unpack_tuple(builder, shape)
-        for axis, (kind, part, size) in enumerate(zip(kinds, parts, sizes, strict=False)):
-            position = context.cast(builder, part, kind, types.int64)
-            outside = builder.icmp_unsigned(">=", position, size)  # a negative one is huge, so
-            with cgutils.if_unlikely(builder, outside):
-                number = context.get_constant(types.int64, axis)
-                for slot, value in zip(
-                    (PLACE, AXIS, INDEX, SIZE), (args[2], number, position, size), strict=True
-                ):
-                    _note(context, builder, args[3], slot, value)
-                context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
+        if known:
+            is_tuple = isinstance(index, types.BaseTuple)
+            parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
+            _check(context, builder, array, args[0], kinds, parts, *args[2:])
         return args[1]
 
     return index(array, index, types.int64, types.int64), generate
+
+
+@intrinsic
+def holding(typing_context, array, index, place, record):
+    """array, if a constant index lies in it: numba must see the index itself, for that of a tuple.
+
+    A negative one counts from the end.
+    """
+    literals = tuple(index) if isinstance(index, types.BaseTuple) else (index,)
+
+    def generate(context, builder, signature, args):
+        if isinstance(array, types.Array):
+            shape = context.make_array(array)(context, builder, args[0]).shape
+            parts = []
+            for literal, size in zip(literals, cgutils.unpack_tuple(builder, shape), strict=False):
+                part = context.get_constant(types.int64, literal.literal_value)
+                parts.append(builder.add(part, size) if literal.literal_value < 0 else part)
+            kinds = [types.int64] * len(parts)
+            _check(context, builder, array, args[0], kinds, parts, *args[2:])
+        return impl_ret_borrowed(context, builder, array, args[0])
+
+    if not all(isinstance(literal, types.IntegerLiteral) for literal in literals):
+        raise RequireLiteralValue("index")
+    return array(array, index, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -197,145 +245,38 @@ def wiped(typing_context, array):
     return array(array), generate
 
 
-@compiled
-def atomic_add(array, index, value):
-    old = array[index]
-    array[index] = old + array.dtype.type(value)
-    return old
-
-
-@compiled
-def atomic_max(array, index, value):
-    old = array[index]
-    new = array.dtype.type(value)
-    if new > old:
-        array[index] = new
-    return old
-
-
-@compiled
-def atomic_min(array, index, value):
-    old = array[index]
-    new = array.dtype.type(value)
-    if new < old:
-        array[index] = new
-    return old
-
-
-# Threads that wait for each other are generators, kept as bare structs in one buffer of bytes.
+def _row(context, builder, kind, value, i):
+    """The i-th part of an array of this type, along its first axis, and the part's type."""
+    part_kind = types.Array(kind.dtype, kind.ndim - 1, "C")
+    whole = context.make_array(kind)(context, builder, value)
+    part = context.make_array(part_kind)(context, builder)
+    _, *shape = cgutils.unpack_tuple(builder, whole.shape)
+    stride, *strides = cgutils.unpack_tuple(builder, whole.strides)
+    data = cgutils.pointer_add(builder, whole.data, builder.mul(i, stride))
+    populate_array(part, data, shape, strides, whole.itemsize, None)
+    return part._getvalue()
 
 
 @intrinsic
-def state_size(typing_context, generator):
-    """The bytes that a suspended thread takes."""
+def row(typing_context, array, i):
+    """array[i], of an array of more axes than one, unchecked and uncounted."""
 
     def generate(context, builder, signature, args):
-        size = context.get_abi_sizeof(context.get_data_type(generator))
-        return context.get_constant(types.int64, size)
+        return _row(context, builder, array, *args)
 
-    return types.int64(generator), generate
-
-
-def _state(context, builder, generator, buffer, args):
-    """A pointer to the args[1]-th thread in the buffer args[0]."""
-    array = context.make_array(buffer)(context, builder, args[0])
-    states = builder.bitcast(array.data, context.get_data_type(generator).as_pointer())
-    return builder.gep(states, [args[1]])
+    return types.Array(array.dtype, array.ndim - 1, "C")(array, types.int64), generate
 
 
 @intrinsic
-def suspend(typing_context, buffer, i, generator):
-    """Put a thread that has not begun into the buffer."""
+def rows(typing_context, arrays, i):
+    """The same of each of a tuple of arrays."""
+    kinds = types.BaseTuple.from_types([types.Array(a.dtype, a.ndim - 1, "C") for a in arrays])
 
     def generate(context, builder, signature, args):
-        state = _state(context, builder, generator, buffer, args)
-        builder.store(builder.load(args[2]), state)
-        return context.get_dummy_value()
+        values = cgutils.unpack_tuple(builder, args[0])
+        parts = [
+            _row(context, builder, *each, args[1]) for each in zip(arrays, values, strict=True)
+        ]
+        return context.make_tuple(builder, kinds, parts)
 
-    return types.void(buffer, types.int64, generator), generate
-
-
-@intrinsic
-def resume(typing_context, buffer, i, generator):
-    """Run a thread of the buffer to its next barrier, whose number is returned, or FINISHED."""
-
-    def generate(context, builder, signature, args):
-        state = _state(context, builder, generator, buffer, args)
-        step = call_iternext(context, builder, generator, state)
-        finished = context.get_constant(types.int64, FINISHED)
-        barrier = cgutils.alloca_once_value(builder, finished)
-        with builder.if_then(step.is_valid()):
-            builder.store(step.yielded_value(), barrier)
-        return builder.load(barrier)
-
-    return types.int64(buffer, types.int64, generator), generate
-
-
-# Launching. `run` is given what body takes, the shared arrays, dims: the sizes of the grid and then
-# those of the block, and whether blocks and threads come backwards, the last one first. body is no
-# argument of it, because numba does not cache code that is handed functions.
-
-
-@compiled
-def sizes(dims):
-    """The sizes of the grid and of the block, and how many blocks and threads that makes."""
-    gridDim = Dim3(np.int32(dims[0]), np.int32(dims[1]), np.int32(dims[2]))
-    blockDim = Dim3(np.int32(dims[3]), np.int32(dims[4]), np.int32(dims[5]))
-    return gridDim, blockDim, dims[0] * dims[1] * dims[2], dims[3] * dims[4] * dims[5]
-
-
-def one_by_one(body):
-    """Run a kernel without barriers: every thread of every block, each to its end."""
-
-    @inlined
-    def run(args, shared, dims, backwards, record):
-        gridDim, blockDim, blocks, threads = sizes(dims)
-        note = address(record)
-        for i in range(blocks):
-            record[BLOCK] = blocks - 1 - i if backwards else i
-            blockIdx = place(record[BLOCK], gridDim)
-            wipe(shared)
-            for j in range(threads):
-                record[THREAD] = threads - 1 - j if backwards else j
-                threadIdx = place(record[THREAD], blockDim)
-                body(Thread(threadIdx, blockIdx, blockDim, gridDim, note), *args)
-        return True
-
-    return run
-
-
-def together(body):
-    """Run a kernel with barriers: the threads of a block go from one to the next together.
-
-    body is a generator, which yields the number of the barrier it has come to. run is False if the
-    threads of a block are not all at the same one.
-    """
-
-    @inlined
-    def run(args, shared, dims, backwards, record):
-        gridDim, blockDim, blocks, threads = sizes(dims)
-        note = address(record)
-        first = place(0, gridDim)
-        thread = body(Thread(first, first, blockDim, gridDim, note), *args)  # for its size alone
-        states = np.empty(threads * state_size(thread), np.uint8)
-        for i in range(blocks):
-            record[BLOCK] = blocks - 1 - i if backwards else i
-            blockIdx = place(record[BLOCK], gridDim)
-            wipe(shared)
-            for j in range(threads):
-                threadIdx = place(j, blockDim)
-                thread = body(Thread(threadIdx, blockIdx, blockDim, gridDim, note), *args)
-                suspend(states, j, thread)
-            running = True
-            while running:
-                for k in range(threads):
-                    j = threads - 1 - k if backwards else k
-                    record[THREAD] = j
-                    record[BARRIERS + j] = resume(states, j, thread)
-                for j in range(1, threads):
-                    if record[BARRIERS + j] != record[BARRIERS]:
-                        return False
-                running = record[BARRIERS] != FINISHED
-        return True
-
-    return run
+    return kinds(arrays, types.int64), generate

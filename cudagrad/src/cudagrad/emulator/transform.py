@@ -4,8 +4,8 @@
 functions become functions of the same module, and are handed `_thread` too. Every index is checked.
 A barrier becomes a `yield`: the kernel is then a generator, which stops there and goes on when all
 threads of the block have come as far; numba keeps its local variables meanwhile. So barriers may
-stand anywhere. Device functions that contain barriers, or own shared memory, are written out where
-they are called.
+stand anywhere; where they are uniform, fission makes loops of what lies between. Device functions
+that contain barriers, or own shared memory, are written out where they are called.
 """
 
 from __future__ import annotations
@@ -19,14 +19,26 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from .module import Module, Place, Shared, literal
-from .names import cuda
+from .names import (
+    ALL_LANES,
+    ATOMICS,
+    BARRIER,
+    BLOCK_VOTES,
+    COORDINATES,
+    GRIDS,
+    LOCAL,
+    SHARED,
+    SHUFFLES,
+    THIS_GRID,
+    WAITING,
+    WARP_BARRIER,
+    cuda,
+)
 from .source import DeviceFunction, Names, Source
+from .trees import assign, call, is_constant, parse, parts
+from .warps import WARP
+from .wide import Access
 
-COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
-GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
-ATOMICS = {("atomic", name): f"atomic_{name}" for name in ("add", "max", "min")}
-SHARED, LOCAL = ("shared", "array"), ("local", "array")
-BARRIER = ("syncthreads",)
 UNDERSTOOD = (
     *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For),
     *(ast.Return, ast.Pass, ast.Break, ast.Continue),
@@ -37,12 +49,20 @@ UNDERSTOOD = (
 
 
 class Translation(NamedTuple):
-    """A generated module, and what a launch must know of it."""
+    """A kernel as statements that numba compiles, if those are put into a module (see forms)."""
 
-    text: str
+    module: Module  # without the kernel itself
+    body: list[ast.stmt]
     parameters: tuple[str, ...]
     shared: tuple[Shared, ...]
     places: tuple[Place, ...]
+    has_barriers: bool
+    of_grid: bool  # whether any of these is for the whole grid
+
+    @property
+    def key(self) -> str:
+        """A text on which all its forms depend alone."""
+        return self.module.text(self.parameters, self.body, "")
 
 
 def translate(kernel: Callable[..., Any]) -> Translation:
@@ -50,12 +70,11 @@ def translate(kernel: Callable[..., Any]) -> Translation:
     for node in ast.walk(source.definition):
         if isinstance(node, ast.Return) and node.value:
             source.refuse(node, "a kernel returns nothing")
-    has_barriers = calls(source, BARRIER)
+    has_barriers, of_grid = calls(source, *WAITING), calls(source, THIS_GRID)
     body = Rewriter(module, source).block(source.definition.body)
     shared = tuple(module.shared.values())
-    module.define("body", [*source.parameters, *(array.name for array in shared)], body)
-    text = module.text(source.parameters, has_barriers)
-    return Translation(text, source.parameters, shared, tuple(module.places))
+    places = tuple(module.places)
+    return Translation(module, body, source.parameters, shared, places, has_barriers, of_grid)
 
 
 def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bool:
@@ -84,6 +103,7 @@ class Rewriter(ast.NodeVisitor):
         self.result: ast.Name | None = None  # what a returned value is called, if not returned
         self.statement: ast.stmt = source.definition  # the one at hand
         self.ahead: list[ast.stmt] = []  # what must be done before it
+        self.grids: set[str] = set()  # names for the grid, of which only sync() can be asked
         self.certain = True  # whether the expression at hand runs exactly once
 
     def refuse(self, node: ast.AST, why: str) -> NoReturn:
@@ -122,10 +142,37 @@ class Rewriter(ast.NodeVisitor):
     def visit_Expr(self, node: ast.Expr) -> ast.stmt | None:
         if isinstance(node.value, ast.Call):
             value, path = self.source.resolve(node.value.func) or (None, ())
-            if value is cuda and path == BARRIER:
-                return ast.Expr(ast.Yield(self.module.place(self.source.file, node.value)))
+            if value is cuda and path in (BARRIER, WARP_BARRIER):
+                for mask in node.value.args:
+                    self.all_lanes(mask)
+                return self.wait(node.value, path)
+            match node.value.func:
+                case ast.Attribute(value=grid, attr="sync") if self.is_grid(grid):
+                    return self.wait(node.value, THIS_GRID)
         new = self.visit(node.value)
         return None if isinstance(new, ast.Constant | ast.Name) else ast.Expr(new)
+
+    def wait(self, node: ast.expr, path: Names) -> ast.stmt:
+        """A barrier, which has a number: negative if it is a warp's, large if it is the grid's."""
+        number = self.module.place(self.source.file, node)
+        if path == THIS_GRID:
+            number = ast.BinOp(number, ast.Add(), parse("_runtime.GRID"))
+        elif path not in (BARRIER, *BLOCK_VOTES):
+            number = ast.UnaryOp(ast.USub(), number)
+        return ast.Expr(ast.Yield(number))
+
+    def is_grid(self, node: ast.expr) -> bool:
+        """Whether an expression is cuda.cg.this_grid(), or a name for it."""
+        if isinstance(node, ast.Name):
+            return node.id in self.grids
+        found = self.source.resolve(node.func) if isinstance(node, ast.Call) else None
+        return found == (cuda, THIS_GRID)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        if self.is_grid(node.value) and isinstance(node.targets[0], ast.Name):
+            self.grids.add(node.targets[0].id)
+            return None
+        return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
@@ -197,6 +244,10 @@ class Rewriter(ast.NodeVisitor):
         """Rewrite a name, dotted or not, from around the function."""
         value, path = self.source.resolve(node) or (None, ())
         if value is cuda:
+            if path == ("warpsize",):
+                return ast.Constant(WARP)
+            if path == ("laneid",):
+                return parse("_warps.laneid(_thread)")
             if not path or path[0] not in COORDINATES:
                 self.refuse(node, f"{ast.unparse(node)} is not supported by the emulator")
             return parse(".".join(("_thread", *path)))
@@ -209,22 +260,40 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         array, index = self.visit(node.value), self.visit(node.slice)
-        if isinstance(array, ast.Name) and not is_static(node.slice):
-            index = self.checked(array, index, node)
+        if isinstance(array, ast.Name) and not any(isinstance(p, ast.Slice) for p in parts(index)):
+            if all(map(is_constant, parts(node.slice))):
+                array = self.checked(array, index, node, "holding")
+            else:
+                index = self.checked(array, index, node)
         return ast.Subscript(array, index, node.ctx)
 
-    def checked(self, array: ast.expr, index: ast.expr, node: ast.expr) -> ast.expr:
+    def checked(
+        self, array: ast.expr, index: ast.expr, node: ast.expr, how: str = "checked"
+    ) -> ast.expr:
+        """The index if it lies in the array; with how="holding" the array."""
         place = self.module.place(self.source.file, node)
-        return call("_runtime.checked", array, index, place, parse("_thread.record"))
+        array = ast.Name(array.id, ast.Load()) if isinstance(array, ast.Name) else array
+        return call(f"_runtime.{how}", array, index, place, parse("_thread.record"))
 
     # Calls
+
+    def access(self, access: Access, node: ast.Call) -> ast.expr:
+        """One or two accesses of 128 bits, whose places are checked as those of an index are."""
+        arguments = [self.visit(argument) for argument in node.args]
+        for array, index in access.spots:
+            place, record = self.module.place(self.source.file, node), parse("_thread.record")
+            inside = call("_wide.within", arguments[array], arguments[index], place, record)
+            arguments[index] = inside
+        return call(f"_wide.{access.function.__name__}", *arguments)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         value, path = self.source.resolve(node.func) or (None, ())
         if value is cuda:
             return self.cuda_call(path, node)
+        if isinstance(value, Access):
+            return self.access(value, node)
         if isinstance(value, DeviceFunction):
-            if calls(value.source, BARRIER, SHARED):
+            if calls(value.source, SHARED, *WAITING):
                 return self.written_out(value, node)
             return self.device_call(value, node)
         arguments = [self.visit(argument) for argument in node.args]
@@ -238,24 +307,69 @@ class Rewriter(ast.NodeVisitor):
                 self.refuse(node, "a grid has 1, 2 or 3 dimensions")
             return parse(f"_runtime.{GRIDS[path]}{ndim}(_thread)")
         if path in (SHARED, LOCAL):
-            shape, dtype = map(self.static, self.bind(("shape", "dtype"), node))
-            return self.new_array(path, shape, dtype, node)
+            more = ("alignment",) if len(node.args) + len(node.keywords) > 2 else ()
+            parameters = ("shape", "dtype", *more)
+            shape, dtype, *alignment = map(self.static, self.bind(parameters, node))
+            return self.new_array(path, shape, dtype, *alignment, node=node)
         if path in ATOMICS:
-            array, index, value = map(self.visit, self.bind(("array", "index", "value"), node))
-            index = self.checked(array, index, node)
-            return call(f"_runtime.{ATOMICS[path]}", array, index, value)
-        if path == BARRIER:
-            self.refuse(node, "cuda.syncthreads() is a statement of its own")
+            return self.atomic(path[1], node)
+        if path in (BARRIER, WARP_BARRIER):
+            self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
+        if path in WAITING:
+            return self.exchange(path, node)
         return self.outer(node.func)
 
-    def new_array(self, path: Names, shape: Any, dtype: Any, node: ast.Call) -> ast.expr:
+    def atomic(self, name: str, node: ast.Call) -> ast.expr:
+        takes = ["array", "index", "old", "value"]
+        if name == "compare_and_swap":  # cas at the first element
+            takes.remove("index")
+        elif name != "cas":
+            takes.remove("old")
+        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
+        array, index = given.pop("array"), given.pop("index", ast.Constant(0))
+        name = "cas" if name == "compare_and_swap" else name
+        return call(f"_atomics.{name}", array, self.checked(array, index, node), *given.values())
+
+    def exchange(self, path: Names, node: ast.Call) -> ast.expr:
+        """A shuffle or a vote: every thread gives a value, and takes what others gave."""
+        self.check_order(node)
+        of_warp, shuffles = path not in BLOCK_VOTES, path in SHUFFLES
+        takes = ["mask"] * of_warp + ["value"] + ["lane"] * shuffles
+        if node.keywords or len(node.args) != len(takes):
+            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(takes)})")
+        if of_warp:
+            self.all_lanes(node.args[0])
+        value, *lane = map(self.visit, node.args[1:] if of_warp else node.args)
+        given, taken = self.fresh("given"), self.fresh(path[0])
+        place = [self.module.place(self.source.file, node)] if lane else []
+        own = [given] if lane else []
+        self.ahead += [
+            assign(given, value if lane else call("bool", value)),
+            ast.Expr(call("_warps.give", parse("_thread"), given)),
+            self.wait(node, path),
+            assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place)),
+            self.wait(node, path),  # nobody may give again before everybody has taken
+        ]
+        return taken
+
+    def all_lanes(self, mask: ast.expr) -> None:
+        """Refuse a mask that leaves out lanes."""
+        value = mask.operand if isinstance(mask, ast.UnaryOp) else mask
+        known = -self.static(value) if value is not mask else self.static(value)
+        if not isinstance(known, int | np.integer) or int(known) & ALL_LANES != ALL_LANES:
+            self.refuse(mask, "a warp waits for all of its lanes on the emulator: mask 0xFFFFFFFF")
+
+    def new_array(
+        self, path: Names, shape: Any, dtype: Any, alignment: int = 8, *, node: ast.Call
+    ) -> ast.expr:
         """An array that the threads of a block share, or that one thread has."""
         shape = shape if isinstance(shape, tuple) else (shape,)
         if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
             self.refuse(node, f"a shape of positive constants is needed here, not {shape}")
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
         if path == SHARED:
-            return self.module.shared_array((self.source.function, node), shape, dtype)
+            shared = Shared(self.fresh("shared").id, shape, dtype, alignment)
+            return self.module.shared_array((self.source.function, node), shared)
         return parse(f"_runtime.wiped(_numpy.empty({shape}, {literal(dtype.type)}))")
 
     def bind(self, parameters: Sequence[str], node: ast.Call) -> list[ast.expr]:
@@ -327,25 +441,5 @@ class Rewriter(ast.NodeVisitor):
             return False
         value, path = self.source.resolve(node.func) or (None, ())
         if isinstance(value, DeviceFunction):
-            return not calls(value.source, BARRIER, SHARED)  # those go ahead, one after the other
+            return not calls(value.source, SHARED, *WAITING)  # those go ahead, one after the other
         return value is cuda and path in ATOMICS
-
-
-def is_static(index: ast.expr) -> bool:
-    """Whether numba should see an index as it is: constants, among them -1, and slices."""
-    parts = index.elts if isinstance(index, ast.Tuple) else [index]
-    if any(isinstance(part, ast.Slice | ast.UnaryOp) for part in parts):
-        return True
-    return all(isinstance(part, ast.Constant) for part in parts)
-
-
-def parse(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
-
-
-def call(function: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(parse(function), list(arguments), [])
-
-
-def assign(name: ast.Name, value: ast.expr) -> ast.stmt:
-    return ast.Assign([ast.Name(name.id, ast.Store())], value)

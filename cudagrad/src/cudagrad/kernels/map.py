@@ -1,4 +1,9 @@
-"""Element by element: maps of one to four operands, counting, filling, and keeping a band."""
+"""Element by element: maps of one to four operands, counting, filling, and keeping a band.
+
+A thread owns an element of the result, neighbouring threads neighbouring elements. Every operand of
+its size is read and the result written once: 4 bytes an element and array of float32. Memory limits
+it, unless the function takes tens of operations, as erf and pow do.
+"""
 
 from __future__ import annotations
 

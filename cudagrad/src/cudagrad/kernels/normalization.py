@@ -1,6 +1,11 @@
-"""Rows and channels brought to one scale: a block owns a row, or a channel.
+"""Rows and channels brought to one scale, and the sums over rows that are their scales' gradients.
 
-RMS norm is layer norm that keeps the mean.
+A block owns a row, or a channel; where sums over rows are wanted, TILE columns. A row is read once
+for its statistics and once more, from the first level cache, for the result; what is kept for the
+way back is two numbers for each row. With n elements in R rows, of float32: forward reads and
+writes 4 R n bytes each and does about 8 operations an element; back reads twice as much, and once
+more for the gradients of weight and bias. Memory limits all of it. RMS norm is layer norm that
+keeps the mean.
 """
 
 from __future__ import annotations
@@ -8,42 +13,79 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..device import BLOCK, cuda, factory, jit
+from ..device import BLOCK, TILE, cuda, factory, jit
 from .index import divide, first_own, next_own
-from .reduction import block_sum
+from .reduction import SQUARE, block_sum, block_sums
+
+
+@jit(device=True)
+def block_moments(count, mean, squares, counts, means, sums):
+    """Put mean and squared distances from it, of every thread's elements together, at place 0.
+
+    count, mean, squares: those of a thread's own; counts, means, sums: shared. Called as block_sum
+    is. Chan, Golub, LeVeque 1983, https://doi.org/10.1080/00031305.1983.10483115
+    """
+    t = cuda.threadIdx.x
+    counts[t] = count
+    means[t] = mean
+    sums[t] = squares
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half and counts[t + half] > 0:
+            both = counts[t] + counts[t + half]
+            share = counts[t + half] / both
+            gap = means[t + half] - means[t]
+            means[t] += gap * share
+            sums[t] += sums[t + half] + gap * gap * (counts[t] * share)
+            counts[t] = both
+        cuda.syncthreads()
+        half //= 2
 
 
 @factory
 def normalize(real: Any) -> Any:
-    """normal = (x - mean) · scale, scale = 1 / sqrt(mean square + eps), of rows x (rows, n).
+    """y = (x - mean) · scale · weight + bias, scale = 1 / sqrt(mean square + eps), of x (rows, n).
 
-    centre: whether the mean is taken off; without, it counts as 0.
+    centre: whether the mean is taken off; without, it counts as 0. weight, bias (n), or empty.
+    mean (rows) is counted from the row's first element: what all elements have in common would
+    leave the differences between them few digits.
     """
 
     @jit
-    def normalize_kernel(x, centre, eps, normal, scale):
-        shared = cuda.shared.array(BLOCK, real)
+    def normalize_kernel(x, weight, bias, centre, eps, y, mean, scale):
+        counts = cuda.shared.array(BLOCK, real)
+        means = cuda.shared.array(BLOCK, real)
+        sums = cuda.shared.array(BLOCK, real)
         row = cuda.blockIdx.x
         n = x.shape[1]
-        mean = real(0)
-        if centre:
-            total = real(0)
-            j = first_own()
-            while j < n:
-                total += x[row, j]
-                j = next_own(j)
-            mean = block_sum(total, shared) / real(n)
+        origin = x[row, 0] if centre else real(0)
+        seen = real(0)
+        middle = real(0)
         squares = real(0)
         j = first_own()
-        while j < n:
-            squares += (x[row, j] - mean) * (x[row, j] - mean)
+        while j < n:  # Welford 1962, https://doi.org/10.1080/00401706.1962.10490022
+            seen += real(1)
+            value = x[row, j] - origin
+            gap = value - middle
+            if centre:
+                middle += gap / seen
+            squares += gap * (value - middle)
             j = next_own(j)
-        stretch = real(1) / math.sqrt(block_sum(squares, shared) / real(n) + eps)
+        block_moments(seen, middle, squares, counts, means, sums)
+        middle = means[0]
+        stretch = real(1) / math.sqrt(sums[0] / real(n) + eps)
         j = first_own()
         while j < n:
-            normal[row, j] = (x[row, j] - mean) * stretch
+            value = (x[row, j] - origin - middle) * stretch
+            if weight.size > 0:
+                value *= weight[j]
+            if bias.size > 0:
+                value += bias[j]
+            y[row, j] = value
             j = next_own(j)
         if cuda.threadIdx.x == 0:
+            mean[row] = middle
             scale[row] = stretch
 
     return normalize_kernel
@@ -53,34 +95,82 @@ def normalize(real: Any) -> Any:
 def normalize_dx(real: Any) -> Any:
     """dx = scale · (dnormal - mean dnormal - normal · mean of dnormal · normal), by rows.
 
-    The first mean is 0 without centre.
+    normal = (x - mean) · scale, dnormal = dout · weight; the first mean is 0 without centre.
     """
 
     @jit
-    def normalize_dx_kernel(dnormal, normal, scale, centre, dx):
-        shared = cuda.shared.array(BLOCK, real)
+    def normalize_dx_kernel(dout, x, mean, scale, weight, centre, dx):
+        totals = cuda.shared.array(BLOCK, real)
+        products = cuda.shared.array(BLOCK, real)
         row = cuda.blockIdx.x
-        n = normal.shape[1]
-        shift = real(0)
-        if centre:
-            total = real(0)
-            j = first_own()
-            while j < n:
-                total += dnormal[row, j]
-                j = next_own(j)
-            shift = block_sum(total, shared) / real(n)
-        along = real(0)
+        n = x.shape[1]
+        origin = x[row, 0] if centre else real(0)
+        middle = mean[row]
+        stretch = scale[row]
+        total = real(0)
+        product = real(0)
         j = first_own()
         while j < n:
-            along += dnormal[row, j] * normal[row, j]
+            grad = dout[row, j]
+            if weight.size > 0:
+                grad *= weight[j]
+            total += grad
+            product += grad * ((x[row, j] - origin - middle) * stretch)
             j = next_own(j)
-        along = block_sum(along, shared) / real(n)
+        block_sums(total, product, totals, products)
+        shift = totals[0] / real(n) if centre else real(0)
+        along = products[0] / real(n)
         j = first_own()
         while j < n:
-            dx[row, j] = scale[row] * (dnormal[row, j] - shift - normal[row, j] * along)
+            grad = dout[row, j]
+            if weight.size > 0:
+                grad *= weight[j]
+            dx[row, j] = stretch * (grad - shift - (x[row, j] - origin - middle) * stretch * along)
             j = next_own(j)
 
     return normalize_dx_kernel
+
+
+@factory
+def row_sums(real: Any) -> Any:
+    """Σ dout · normal and Σ dout over the rows: the gradients of a weight and a bias."""
+
+    @jit
+    def row_sums_kernel(dout, x, mean, scale, centre, rows, dweight, dbias):
+        """dout, x (·, n) -> dweight, dbias (parts, n), each part the sums over `rows` rows.
+
+        A block of TILE x TILE threads owns TILE columns of a part.
+        """
+        products = cuda.shared.array(SQUARE, real)
+        totals = cuda.shared.array(SQUARE, real)
+        tx = cuda.threadIdx.x
+        ty = cuda.threadIdx.y
+        n = x.shape[1]
+        part, tile = divide(cuda.blockIdx.x, divide(n + TILE - 1, TILE)[0])
+        column = tile * TILE + tx
+        product = real(0)
+        total = real(0)
+        if column < n:
+            for row in range(part * rows + ty, min(x.shape[0], (part + 1) * rows), TILE):
+                origin = x[row, 0] if centre else real(0)
+                normal = (x[row, column] - origin - mean[row]) * scale[row]
+                product += dout[row, column] * normal
+                total += dout[row, column]
+        products[ty, tx] = product
+        totals[ty, tx] = total
+        cuda.syncthreads()
+        half = TILE // 2
+        while half > 0:
+            if ty < half:
+                products[ty, tx] += products[ty + half, tx]
+                totals[ty, tx] += totals[ty + half, tx]
+            cuda.syncthreads()
+            half //= 2
+        if ty == 0 and column < n:
+            dweight[part, column] = products[0, tx]
+            dbias[part, column] = totals[0, tx]
+
+    return row_sums_kernel
 
 
 @factory

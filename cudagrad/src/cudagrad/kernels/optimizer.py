@@ -1,4 +1,8 @@
-"""Steps of the optimizers, which write parameters and states in place; all arrays flat.
+"""Steps of the optimizers, which write parameters and states in place, and clipping by a norm.
+
+All arrays are flat, and a thread owns an element, whichever parameter that is of: one launch serves
+all parameters that lie side by side. Memory limits the steps: of N elements of float32 one of AdamW
+reads 16 N bytes and writes 12 N, and does about 15 operations an element.
 
 sign is -1 to go uphill, else 1; decay: what the gradient receives of the parameter. An array that
 the options leave out is never touched: any other may stand in for it.
@@ -7,9 +11,12 @@ the options leave out is never touched: any other may stand in for it.
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from ..device import cuda, jit
-from .functions import larger
+from ..device import BLOCK, cuda, factory, jit
+from .functions import larger, smaller
+from .index import first_own, next_own
+from .reduction import block_sum
 
 
 @jit(device=True)
@@ -86,3 +93,53 @@ def adam(
             v = larger(largest[i], v)
             largest[i] = v
         x[i] = x[i] * keep - rate * m / (math.sqrt(v) / root + eps)
+
+
+@factory
+def squares(real: Any) -> Any:
+    """sums[first + b] = Σ x² of the b-th `length` elements: a block owns them."""
+
+    @jit
+    def squares_kernel(x, length, first, sums):
+        shared = cuda.shared.array(BLOCK, real)
+        start = cuda.blockIdx.x * length
+        count = min(length, x.size - start)
+        total = real(0)
+        j = first_own()
+        while j < count:
+            total += x[start + j] * x[start + j]
+            j = next_own(j)
+        total = block_sum(total, shared)
+        if cuda.threadIdx.x == 0:
+            sums[first + cuda.blockIdx.x] = total
+
+    return squares_kernel
+
+
+@factory
+def shrink(real: Any) -> Any:
+    """x · max_norm / norm where that is smaller, in place; norm is the root of all sums together.
+
+    A block owns `length` elements, and adds up the sums anew: no block could wait for another.
+    """
+
+    @jit
+    def shrink_kernel(sums, max_norm, length, x, norm):
+        shared = cuda.shared.array(BLOCK, real)
+        total = real(0)
+        j = first_own()
+        while j < sums.size:
+            total += sums[j]
+            j = next_own(j)
+        size = math.sqrt(block_sum(total, shared))
+        factor = smaller(max_norm / (size + real(1e-6)), real(1))
+        start = cuda.blockIdx.x * length
+        count = min(length, x.size - start)
+        j = first_own()
+        while j < count:
+            x[start + j] *= factor
+            j = next_own(j)
+        if cuda.blockIdx.x == 0 and cuda.threadIdx.x == 0:
+            norm[0] = size
+
+    return shrink_kernel

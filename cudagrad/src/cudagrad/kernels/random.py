@@ -1,6 +1,7 @@
 """Random numbers from counters: element i of a draw is a function of (seed, draw, i) alone.
 
-So no executor, block size or order of threads can change a drawn number.
+So no executor, block size or order of threads can change a drawn number. A thread owns an element,
+reads nothing and writes it: 4 bytes of float32 for the 20 products of Philox, which limit it.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from ..device import cuda, factory, jit
 
 @jit(device=True)
 def philox(seed, draw, i):
-    """Two random 32-bit words: Philox4x32 with 10 rounds, of which two words are dropped.
+    """Four random 32-bit words: Philox4x32 with 10 rounds.
+
+    All arguments have 64 bits: seed is the key; i and draw are the counter, their lower halves
+    first.
 
     Salmon, Moraes, Dror, Shaw 2011, https://doi.org/10.1145/2063384.2063405
     """
     low = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
-    c0 = np.uint32(i)
-    c1 = np.uint32(draw)
-    c2 = np.uint32(0)
-    c3 = np.uint32(0)
+    c0 = np.uint32(np.uint64(i) & low)
+    c1 = np.uint32(np.uint64(draw) & low)
+    c2 = np.uint32(np.uint64(i) >> half)
+    c3 = np.uint32(np.uint64(draw) >> half)
     k0 = np.uint32(np.uint64(seed) & low)
     k1 = np.uint32(np.uint64(seed) >> half)
     for _ in range(10):
@@ -36,16 +40,25 @@ def philox(seed, draw, i):
         c3 = np.uint32(p0 & low)
         k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
         k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
-    return c0, c1
+    return c0, c1, c2, c3
+
+
+@jit(device=True)
+def survival(chance, rest, i):
+    """What dropout multiplies element i by: 0, or rest.
+
+    chance: seed, draw, and 2**32 times the probability of 0.
+    """
+    word, _, _, _ = philox(chance[0], chance[1], i)
+    return type(rest)(0) if np.uint64(word) < chance[2] else rest
 
 
 @jit
-def keep(seed, draw, threshold, scale, out):
-    """0 where the word is below threshold, else scale."""
+def keep(chance, rest, out):
+    """0 by chance, else rest; see survival."""
     i = cuda.grid(1)
     if i < out.size:
-        word, _ = philox(seed, draw, i)
-        out[i] = type(scale)(0) if np.int64(word) < threshold else scale
+        out[i] = survival(chance, rest, i)
 
 
 @factory
@@ -56,7 +69,7 @@ def uniform(real: Any) -> Any:
     def uniform_kernel(seed, draw, low, high, out):
         i = cuda.grid(1)
         if i < out.size:
-            word, _ = philox(seed, draw, i)
+            word, _, _, _ = philox(seed, draw, i)
             # 24 bits: float32 holds no more, and 32 could round up to 1.
             unit = real(np.int64(word) >> 8) * real(2.0**-24)
             out[i] = low + (high - low) * unit
@@ -72,7 +85,7 @@ def normal(real: Any) -> Any:
     def normal_kernel(seed, draw, mean, std, out):
         i = cuda.grid(1)
         if i < out.size:
-            first, second = philox(seed, draw, i)
+            first, second, _, _ = philox(seed, draw, i)
             unit = real((np.int64(first) >> 8) + 1) * real(2.0**-24)  # never 0: it has a log
             angle = real(2 * math.pi) * (real(np.int64(second) >> 8) * real(2.0**-24))
             out[i] = mean + std * (math.sqrt(real(-2) * math.log(unit)) * math.cos(angle))

@@ -1,4 +1,10 @@
-"""Many elements to one: trees over a block, folds of rows and columns, extremes with index."""
+"""Many elements to one: trees over a block, folds of rows and columns, extremes with index.
+
+A block owns a row, or a part of a long one, which a second launch puts together, or TILE columns;
+each thread folds every so many-th element of it, and a tree in shared memory what the threads have.
+Each element is read once, for one operation: memory limits it, and where rows are short the time
+that a launch and the barriers of a tree take.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +38,25 @@ def block_sum(value, shared):
     total = shared[0]
     cuda.syncthreads()  # nobody may write shared again before everybody has read it
     return total
+
+
+@jit(device=True)
+def block_sums(first, second, firsts, seconds):
+    """Put the sums of every thread's two values at place 0 of two shared arrays, in one tree.
+
+    Called as block_sum is; nobody may write the arrays again without a barrier.
+    """
+    t = cuda.threadIdx.x
+    firsts[t] = first
+    seconds[t] = second
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half:
+            firsts[t] += firsts[t + half]
+            seconds[t] += seconds[t + half]
+        cuda.syncthreads()
+        half //= 2
 
 
 @jit(device=True)

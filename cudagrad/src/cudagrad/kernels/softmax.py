@@ -1,4 +1,15 @@
-"""Softmax and its relatives: a block owns the n elements of x[o, :, i]."""
+"""Softmax and its relatives: a block owns the n elements of x[o, :, i].
+
+Each of its threads looks after every blockDim-th of them, and what they find is put together by a
+tree in shared memory. A row is read three times, for its maximum, for its sum of exponentials and
+for the result, but only once from outside if it fits into the first level cache, as one of some ten
+thousand elements does: of n elements of float32, 4 n bytes each are read and written, with two
+exponentials an element, and memory limits it. The gradient of softmax reads twice as much.
+
+Cross entropy stores no probabilities. Forward reads the logits and writes three numbers a row, from
+which its gradient works the probabilities out again as it reads the logits once more: 12 n bytes
+for both together.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import ops
+from .. import arrays, ops
 from ..arguments import sizes
 from ..engine import Tensor
 from .module import Module, Parameter
@@ -48,7 +48,8 @@ class _BatchNorm(Module):
         if self.training and not self.track_running_stats:
             mean = variance = None
         elif self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked = ops.add(self.num_batches_tracked, 1)
+            tracked = self.num_batches_tracked  # in place, as a graph needs it
+            arrays.assign(tracked.data, ops.add(tracked, 1).data)
             if momentum is None:
                 momentum = 1 / int(self.num_batches_tracked)
         of_batch = self.training or mean is None

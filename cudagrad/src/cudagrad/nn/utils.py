@@ -8,8 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from .. import ops
+from .. import arrays, ops
+from ..arrays import PART, Array
 from ..engine import Tensor
+from ..flat import joined
+from ..kernels import functions as f
+from ..kernels import optimizer as kernels
+
+MOST_PARTS = 1024  # of an array: every block that shrinks it adds up the sums of all
 
 
 def clip_grad_norm_(
@@ -27,26 +33,48 @@ def clip_grad_norm_(
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
     grads = _gradients(parameters)
-    norms = [_norm(grad, norm_type) for grad in grads if grad.numel()]
+    dtypes = {grad.dtype for grad in grads}
+    if norm_type == 2 and len(dtypes) == 1 and not error_if_nonfinite:
+        return Tensor(_shrunk(grads, max_norm))
+    norms = [_norm(Tensor(grad), norm_type) for grad in grads if grad.size]
     total = _norm(ops.stack(norms), norm_type) if norms else ops.zeros(())
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
     scale = ops.div(ops.full_like(total, max_norm), ops.add(total, 1e-6))
     scale = ops.clamp(scale, max=1.0)
     for grad in grads:
-        grad.data = ops.mul(grad, scale).data
+        arrays.apply(f.mul, grad, arrays.cast(scale.data, grad.dtype), into=grad)
     return total
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Bring every element of the gradients into [-clip_value, clip_value]."""
     for grad in _gradients(parameters):
-        grad.data = ops.clamp(grad, -clip_value, clip_value).data
+        arrays.apply(f.clamp, grad, -clip_value, clip_value, into=grad)
 
 
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Array]:
     every = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    return [parameter.grad for parameter in every if parameter.grad is not None]
+    return joined([(each.grad.data, each.home) for each in every if each.grad is not None])
+
+
+def _shrunk(grads: list[Array], max_norm: float) -> Array:
+    """Arrays of one dtype brought to a 2-norm of max_norm at most, and the norm that they had.
+
+    Two launches for each.
+    """
+    dtype = grads[0].dtype
+    real, norm = dtype.type, arrays.zeros((), dtype)
+    lengths = [max(PART, -(-grad.size // MOST_PARTS)) for grad in grads]
+    parts = [-(-grad.size // length) for grad, length in zip(grads, lengths, strict=True)]
+    sums = arrays.empty((sum(parts),), dtype)
+    for i, grad in enumerate(grads):
+        of_part = arrays.flat(grad), lengths[i], sum(parts[:i]), sums
+        arrays.launch_rows(kernels.squares(real), parts[i], min(grad.size, lengths[i]), *of_part)
+    for i, grad in enumerate(grads):
+        args = sums, real(max_norm), lengths[i], arrays.flat(grad), arrays.flat(norm)
+        arrays.launch_rows(kernels.shrink(real), parts[i], min(grad.size, lengths[i]), *args)
+    return norm
 
 
 def _norm(x: Tensor, p: float) -> Tensor:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from .. import arrays
+import numpy as np
+
+from .. import arrays, random
 from ..arguments import broadcast_shapes, floats, number, probability, tensors
-from ..arrays import BOOL, apply
-from ..engine import Operand, Output, op
+from ..arrays import BOOL, Shape, apply
+from ..engine import Operand, Output, op, sum_to_shape
+from ..kernels import attention as kernels
 from ..kernels import functions as f
-from ..kernels import softmax as kernels
+from ..kernels import softmax as softmaxes
 from .activation import by_row
 from .regularization import keep_mask
+
+NAME = "scaled_dot_product_attention"
+Keys = tuple[Any, int]  # of keys or values: the array, and how many queries a head of it serves
+NEVER = (np.uint64(0),) * 3  # a chance of nothing, in kernels.random.survival
 
 
 @op
@@ -36,7 +44,7 @@ def scaled_dot_product_attention(
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
-    name = "scaled_dot_product_attention"
+    name = NAME
     tensors(name, query, key, value)
     floats(name, query, key, value)
     if min(query.ndim, key.ndim, value.ndim) < 2:
@@ -45,10 +53,10 @@ def scaled_dot_product_attention(
         raise ValueError(
             f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit"
         )
-    if enable_gqa:
-        n_key, n_value = _queries_per_head(query, key), _queries_per_head(query, value)
-        key, value = _repeated(key, n_key), _repeated(value, n_value)
-    broadcast_shapes(name, *(a.shape[:-2] for a in (query, key, value)))
+    n_key = _queries_per_head(query, key) if enable_gqa else 1
+    n_value = _queries_per_head(query, value) if enable_gqa else 1
+    batches = _served(key.shape[:-2], n_key), _served(value.shape[:-2], n_value)
+    batch = broadcast_shapes(name, query.shape[:-2], *batches)
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
     probability(name, dropout_p)
@@ -56,38 +64,121 @@ def scaled_dot_product_attention(
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     number(name, "scale", scale)
 
-    scaled = apply(f.mul, query, scale)
-    scores = arrays.matmul(scaled, key, b_swapped=True)  # (..., L, S)
-    shape = scores.shape
     if attn_mask is not None:
         tensors(name, attn_mask)
+        shape = (*batch, query.shape[-2], key.shape[-2])
         if broadcast_shapes(name, shape, attn_mask.shape) != shape:
             raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {shape}")
-        if attn_mask.dtype == BOOL:
-            scores = apply(f.masked, scores, attn_mask)
-        else:
+        if attn_mask.dtype != BOOL:
             floats(name, query, attn_mask)
-            scores = apply(f.add, scores, attn_mask)
+    widest = max(query.shape[-1], value.shape[-1]) * query.dtype.itemsize
+    way = _fused if widest <= kernels.WIDEST else _composed
+    keys, values = (key, n_key), (value, n_value)
+    return way(query, keys, values, batch, attn_mask, dropout_p, bool(is_causal), scale)
 
+
+def _fused(
+    query: Any,
+    keys: Keys,
+    values: Keys,
+    batch: Shape,
+    mask: Any,
+    p: float,
+    causal: bool,
+    scale: float,
+) -> Output:
+    """By kernels that store no scores: memory grows with L + S."""
+    query_shape = query.shape[-2:]
+    real, out_shape = query.dtype.type, (*batch, query.shape[-2], values[0].shape[-1])
+    count, n_queries, n_keys = math.prod(batch), query.shape[-2], keys[0].shape[-2]
+    k, k_inner, as_key = _matrices(*keys, batch)
+    v, v_inner, as_value = _matrices(*values, batch)
+    if mask is None:
+        mask = arrays.constant(0, real)
+    elif mask.dtype == BOOL:
+        mask = apply(f.masked, arrays.constant(0, real), mask)
+    mask = arrays.reshape(mask, (1,) * (2 - mask.ndim) + mask.shape)
+    q, m = arrays.batched(query, batch), arrays.batched(mask, batch)
+    rows = *q, k, k_inner, v, v_inner, *m, real(scale)
+    chance = random.survival(p, real) if p else (NEVER, real(1))
+    made_for = real, max(8, 1 << (max(query.shape[-1], out_shape[-1]) - 1).bit_length())
+
+    def launch(kernel, matrices, n, *args):
+        if matrices and n:
+            threads = min(kernels.ROWS, 1 << (n - 1).bit_length())
+            grid = matrices * -(-n // threads)
+            kernel(*made_for)[grid, threads](*rows, causal, *chance, *args)
+
+    out = arrays.empty((count, n_queries, out_shape[-1]), real)
+    tops, shares = (arrays.empty((count, n_queries), real) for _ in range(2))
+    launch(kernels.attention, count, n_queries, out, tops, shares)
+
+    def deltas(dout):
+        deltas = arrays.empty(tops.shape, real)
+        arrays.launch(kernels.deltas(real), deltas.size, dout, out, deltas)
+        return deltas
+
+    def dquery(dout):
+        grad = arrays.empty((count, *query_shape), real)
+        dout = arrays.reshape(dout, out.shape)
+        launch(kernels.dquery, count, n_queries, tops, shares, out, dout, grad)
+        return arrays.reshape(grad, (*batch, *query_shape))
+
+    def dkey(dout):
+        grad, dout = arrays.empty(k.shape, real), arrays.reshape(dout, out.shape)
+        args = tops, shares, deltas(dout), dout, grad
+        launch(kernels.dkey, *k.shape[:2], *args)
+        return as_key(grad)
+
+    def dvalue(dout):
+        grad, dout = arrays.empty(v.shape, real), arrays.reshape(dout, out.shape)
+        launch(kernels.dvalue, *v.shape[:2], tops, shares, dout, grad)
+        return as_value(grad)
+
+    def dmask(dout):
+        grad = arrays.empty((count, n_queries, n_keys), real)
+        dout = arrays.reshape(dout, out.shape)
+        args = *rows, *chance, tops, shares, deltas(dout), dout, grad
+        arrays.launch(kernels.dscores(real), grad.size, *args)
+        return arrays.reshape(grad, (*batch, n_queries, n_keys))
+
+    return arrays.reshape(out, out_shape), (dquery, dkey, dvalue, dmask)
+
+
+def _composed(
+    query: Any,
+    keys: Keys,
+    values: Keys,
+    batch: Shape,
+    mask: Any,
+    p: float,
+    causal: bool,
+    scale: float,
+) -> Output:
+    """By matrix products and a softmax, which store all scores; arguments as _fused's."""
+    key, value = _repeated(*keys), _repeated(*values)
+    scaled = apply(f.mul, query, scale)
+    scores = arrays.matmul(scaled, key, b_swapped=True)  # (..., L, S)
+    if mask is not None:
+        scores = apply(f.masked if mask.dtype == BOOL else f.add, scores, mask)
+    shape = scores.shape
     last, rows = len(shape) - 1, (math.prod(shape[:-1]), shape[-1])
-    p = arrays.empty(shape, scores.dtype)
-    args = arrays.reshape(scores, rows), shape[-2], bool(is_causal), arrays.reshape(p, rows)
-    arrays.launch_rows(kernels.attention(p.dtype.type), *rows, *args)
-    keep = keep_mask(p, dropout_p) if dropout_p else None
-    weights = p if keep is None else apply(f.mul, p, keep)
+    weights = arrays.empty(shape, scores.dtype)
+    args = arrays.reshape(scores, rows), shape[-2], causal, arrays.reshape(weights, rows)
+    arrays.launch_rows(softmaxes.attention(scores.dtype.type), *rows, *args)
+    keep = keep_mask(weights, p) if p else None
+    kept = weights if keep is None else apply(f.mul, weights, keep)
 
     def pullback(dout):
-        dweights = arrays.matmul(dout, value, b_swapped=True)  # (..., L, S)
-        dp = dweights if keep is None else apply(f.mul, dweights, keep)
-        dscores = by_row(kernels.softmax_dx, last, p, dp)
+        dkept = arrays.matmul(dout, value, b_swapped=True)  # (..., L, S)
+        dweights = dkept if keep is None else apply(f.mul, dkept, keep)
+        dscores = by_row(softmaxes.softmax_dx, last, weights, dweights)
         dquery = apply(f.mul, arrays.matmul(dscores, key), scale)
         dkey = arrays.matmul(dscores, scaled, a_swapped=True)
-        dvalue = arrays.matmul(weights, dout, a_swapped=True)
-        if enable_gqa:
-            dkey, dvalue = _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value)
-        return dquery, dkey, dvalue, dscores
+        dvalue = arrays.matmul(kept, dout, a_swapped=True)
+        return dquery, _sum_of_queries(dkey, keys[1]), _sum_of_queries(dvalue, values[1]), dscores
 
-    return arrays.matmul(weights, value), pullback
+    return arrays.matmul(kept, value), pullback
 
 
 def _queries_per_head(query: Any, shared: Any) -> int:
@@ -95,14 +186,41 @@ def _queries_per_head(query: Any, shared: Any) -> int:
     some = min(query.ndim, shared.ndim) > 2 and query.shape[-3] and shared.shape[-3]
     if not some or query.shape[-3] % shared.shape[-3]:
         raise ValueError(
-            "scaled_dot_product_attention: enable_gqa needs query's heads to be a multiple of "
+            f"{NAME}: enable_gqa needs query's heads to be a multiple of "
             f"those of key and value, not {query.shape} and {shared.shape}"
         )
     return query.shape[-3] // shared.shape[-3]
 
 
+def _served(batch: Shape, n: int) -> Shape:
+    """The batch of the queries that keys or values serve, n a head."""
+    return batch if n == 1 else (*batch[:-1], batch[-1] * n)
+
+
+def _matrices(x: Any, n: int, batch: Shape) -> tuple[Any, int, Callable[[Any], Any]]:
+    """Keys or values as arrays.batched has them, and a function of their gradient to that of x.
+
+    A head of x stands still for the n queries that it serves.
+    """
+    shape, heads, full = x.shape, x, batch
+    if n > 1:
+        heads = arrays.reshape(x, (*shape[:-2], 1, *shape[-2:]))
+        full = (*batch[:-1], batch[-1] // n, n)
+    matrices, inner = arrays.batched(heads, full)
+    heads_shape = heads.shape
+    kept = heads_shape[:-2] if matrices.shape[0] == math.prod(heads_shape[:-2]) else full
+
+    def gradient(grad):
+        grad = arrays.reshape(grad, (*kept, *shape[-2:]))
+        return arrays.reshape(sum_to_shape(grad, heads_shape, NAME), shape)
+
+    return matrices, inner, gradient
+
+
 def _repeated(x: Any, n: int) -> Any:
     """(..., H, S, E) -> (..., H n, S, E): each head n times in a row."""
+    if n == 1:
+        return x
     *batch, heads, length, width = x.shape
     each = arrays.reshape(x, (*batch, heads, 1, length, width))
     copies = arrays.expand(each, (*batch, heads, n, length, width))
@@ -111,6 +229,8 @@ def _repeated(x: Any, n: int) -> Any:
 
 def _sum_of_queries(grad: Any, n: int) -> Any:
     """(..., H n, S, E) -> (..., H, S, E), the gradient of _repeated."""
+    if n == 1:
+        return grad
     *batch, heads, length, width = grad.shape
     copies = arrays.reshape(grad, (*batch, heads // n, n, length, width))
     return arrays.total(copies, (len(batch) + 1,))

@@ -134,9 +134,9 @@ def pow(x: Operand, exponent: Operand) -> Output:
     refuse_bool("pow", x)
     if is_floating(x.dtype):
         power = apply(f.pow, x, exponent)
-    elif arrays.any_of(apply(f.negative, exponent, dtype=BOOL)):
-        raise ValueError("pow: integers to a negative power")
     else:
+        flags = apply(f.negative, exponent, dtype=BOOL)
+        arrays.refuse(flags, lambda: ValueError("pow: integers to a negative power"))
         power = apply(f.int_pow, x, exponent)
     return power, (
         lambda dout: apply(f.pow_dx, x, exponent, dout),
@@ -354,9 +354,10 @@ def _rounded_quotient(x: Any, other: Any, rounding_mode: str) -> Output:
     of_floats, of_ints = QUOTIENTS[rounding_mode]
     if is_floating(x.dtype):
         quotient = apply(of_floats, x, other)
-    elif x.size and arrays.any_of(apply(f.false, other, dtype=BOOL)):
-        raise ZeroDivisionError("div: an integer is divided by 0")
     else:
+        if x.size:
+            flags = apply(f.false, other, dtype=BOOL)
+            arrays.refuse(flags, lambda: ZeroDivisionError("div: an integer is divided by 0"))
         quotient = apply(of_ints, x, other)
     return quotient, (_no_slope, _no_slope)
 

@@ -137,8 +137,8 @@ def binary_cross_entropy(
     """
     name = "binary_cross_entropy"
     _require_one_shape(name, x, target, reduction, weight)
-    if arrays.any_of(apply(f.not_both_shares, x, target, dtype=BOOL)):
-        raise ValueError(f"{name}: a probability lies in [0, 1]")
+    flags = apply(f.not_both_shares, x, target, dtype=BOOL)
+    arrays.refuse(flags, lambda: ValueError(f"{name}: a probability lies in [0, 1]"))
     value, part = _judged(apply(f.binary_cross_entropy, x, target), weight, reduction)
     return value, (
         lambda dout: apply(f.binary_cross_entropy_dx, x, target, part(dout)),

@@ -11,9 +11,12 @@ import numpy as np
 from .. import arrays
 from ..arguments import Shape, floats, integer, number, sizes
 from ..arrays import apply
+from ..device import TILE
 from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels import normalization as kernels
+
+PART = 32 * TILE  # rows that a block sums up before many are cut into parts
 
 
 @op
@@ -30,13 +33,15 @@ def layer_norm(
     """
     number("layer_norm", "eps", eps)
     n = _trailing("layer_norm", x, normalized_shape, weight, bias)
-    normal, normal_dx = _normalized(x, n, True, eps)
-
-    def dx(dout):
-        return normal_dx(_affine(dout, weight, None))
-
-    y = _affine(normal, weight, bias)
-    return y, (dx, None, lambda dout: apply(f.mul, dout, normal), lambda dout: dout)
+    y, pullback, sums = _normalized(x, n, True, eps, weight, bias)
+    if weight is None and bias is None:
+        return y, pullback
+    shape = x.shape[x.ndim - np.size(normalized_shape) :]
+    return y, lambda dout: (
+        pullback(dout),
+        None,
+        *(arrays.reshape(grad, shape) for grad in sums(dout)),
+    )
 
 
 @op
@@ -53,12 +58,11 @@ def rms_norm(
     n = _trailing("rms_norm", x, normalized_shape, weight)
     eps = np.finfo(x.dtype).eps if eps is None else eps
     number("rms_norm", "eps", eps)
-    normal, normal_dx = _normalized(x, n, False, eps)
-
-    def dx(dout):
-        return normal_dx(_affine(dout, weight, None))
-
-    return _affine(normal, weight, None), (dx, None, lambda dout: apply(f.mul, dout, normal))
+    y, pullback, sums = _normalized(x, n, False, eps, weight)
+    if weight is None:
+        return y, pullback
+    shape = weight.shape
+    return y, lambda dout: (pullback(dout), None, arrays.reshape(sums(dout)[0], shape))
 
 
 @op
@@ -81,7 +85,7 @@ def group_norm(
     n = shape[1] // groups * math.prod(shape[2:])
     if shape[0] * n == 1:
         raise ValueError(f"group_norm: shape {shape} has only one element in a group")
-    normal, normal_dx = _normalized(images, n, True, eps)
+    normal, normal_dx, _ = _normalized(images, n, True, eps)
     images_shape = images.shape
 
     def pullback(dout):
@@ -200,22 +204,40 @@ def _channel_sums(dout: Any, normal: Any) -> tuple[Any, Any]:
     return dweight, dbias
 
 
-def _normalized(x: Any, n: int, centre: bool, eps: float) -> tuple[Any, Callable[[Any], Any]]:
-    """x with every n elements brought to one scale, and the pullback of that."""
+def _normalized(
+    x: Any, n: int, centre: bool, eps: float, weight: Any = None, bias: Any = None
+) -> tuple[Any, Callable[[Any], Any], Callable[[Any], tuple[Any, Any]]]:
+    """Every n elements of x brought to one scale, · weight + bias, and two functions of dout.
+
+    The first is the pullback to x, the second that to weight and bias, both (n).
+    """
     shape, real = x.shape, x.dtype.type
-    rows = (x.size // n if n else 0, n)
-    normal, scale = arrays.empty(shape, x.dtype), arrays.empty(rows[:1], x.dtype)
-    args = arrays.reshape(x, rows), centre, real(eps), arrays.reshape(normal, rows), scale
-    arrays.launch_rows(kernels.normalize(real), *rows, *args)
+    count = x.size // n if n else 0
+    rows_shape = count, n
+    nothing = arrays.empty((0,), x.dtype)
+    weight, bias = (nothing if a is None else arrays.flat(a) for a in (weight, bias))
+    rows, y = arrays.reshape(x, rows_shape), arrays.empty(rows_shape, x.dtype)
+    mean, scale = (arrays.empty((count,), x.dtype) for _ in range(2))
+    args = rows, weight, bias, centre, real(eps), y, mean, scale
+    arrays.launch_rows(kernels.normalize(real), count, n, *args)
 
-    def pullback(dnormal):
-        dx = arrays.empty(shape, dnormal.dtype)
-        inputs = arrays.reshape(dnormal, rows), arrays.reshape(normal, rows), scale
-        args = *inputs, centre, arrays.reshape(dx, rows)
-        arrays.launch_rows(kernels.normalize_dx(real), *rows, *args)
-        return dx
+    def pullback(dout):
+        dx = arrays.empty(rows_shape, dout.dtype)
+        args = arrays.reshape(dout, rows_shape), rows, mean, scale, weight, centre, dx
+        arrays.launch_rows(kernels.normalize_dx(real), count, n, *args)
+        return arrays.reshape(dx, shape)
 
-    return normal, pullback
+    def sums(dout):
+        parts = max(1, -(-count // PART))
+        dweight, dbias = (arrays.empty((parts, n), dout.dtype) for _ in range(2))
+        args = arrays.reshape(dout, rows_shape), rows, mean, scale, centre, PART, dweight, dbias
+        if n:
+            kernels.row_sums(real)[parts * -(-n // TILE), (TILE, TILE)](*args)
+        if parts == 1:
+            return arrays.reshape(dweight, (n,)), arrays.reshape(dbias, (n,))
+        return arrays.total(dweight, (0,)), arrays.total(dbias, (0,))
+
+    return arrays.reshape(y, shape), pullback, sums
 
 
 def _trailing(name: str, x: Any, normalized_shape: Any, *parameters: Any) -> int:

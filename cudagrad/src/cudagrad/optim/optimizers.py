@@ -9,7 +9,9 @@ from typing import Any
 from .. import arrays, device
 from ..arrays import Array
 from ..engine import Tensor, tensor
+from ..flat import Whole, as_one, packed
 from ..kernels import optimizer as kernels
+from ..launches import live
 
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
 Group = dict[str, Any]  # "params", and the options they have in common
@@ -28,7 +30,11 @@ class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
+    Where update treats all elements alike, the parameters of a group that have a gradient are
+    packed into one array when they first step, and step in one launch from then on.
     """
+
+    elementwise = False  # whether update may be given many parameters as one
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -41,6 +47,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, State] = {}  # by the parameter's index over all groups
+        self._wholes: dict[int, Whole] = {}  # by the index of the first parameter
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
@@ -65,9 +72,13 @@ class Optimizer:
     def zero_grad(self) -> None:
         for parameter, _ in self._members():
             parameter.grad = None
+            if parameter.home is not None:
+                parameter.home.flat.forget_gradients()
 
+    @live
     def step(self) -> None:
         """Move every parameter that has a gradient."""
+        together: dict[Any, list[tuple[int, Tensor]]] = {}
         for index, (parameter, group) in enumerate(self._members()):
             if parameter.grad is not None:
                 data, grad = parameter.data, parameter.grad.data
@@ -76,7 +87,30 @@ class Optimizer:
                         f"step: a gradient of shape {grad.shape} and {grad.dtype} for a parameter "
                         f"of shape {data.shape} and {data.dtype}"
                     )
-                self.update(data, grad, self.state.setdefault(index, {}), group)
+                self.state.setdefault(index, {})
+                alone = None if self.elementwise and data.size else index
+                kin = id(group), data.dtype, alone
+                together.setdefault(kin, []).append((index, parameter))
+        groups = {id(group): group for group in self.param_groups}
+        for (group_id, *_), members in together.items():
+            self._move(members, groups[group_id])
+
+    def _move(self, members: list[tuple[int, Tensor]], group: Group) -> None:
+        """Move parameters of a group and a dtype, in one launch if they are, or can be, packed."""
+        indices, parameters = zip(*members, strict=True)
+        states = [self.state[index] for index in indices]
+        flat = packed(parameters) if len(members) > 1 else None
+        whole = flat and as_one(flat, states, self._wholes.get(indices[0]))
+        if not (flat and whole):
+            for parameter, state in zip(parameters, states, strict=True):
+                self.update(parameter.data, parameter.grad.data, state, group)
+            return
+        self._wholes[indices[0]] = whole
+        grads = [parameter.grad.data for parameter in parameters]
+        in_place = all(map(flat.holds, range(len(grads)), grads))
+        grad = flat.gradients if in_place else flat.packed(grads)
+        self.update(flat.data, grad, whole.state, group)
+        whole.hand_out(states)
 
     def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
         """Write data, and what the next step needs to know of it to state, in place."""
@@ -135,6 +169,8 @@ class SGD(Optimizer):
     nesterov: the gradient is that where the momentum leads. maximize: uphill.
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -166,6 +202,8 @@ class Adagrad(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -193,6 +231,8 @@ class RMSprop(Optimizer):
     Hinton 2012, https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf, in the
     order of https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
+
+    elementwise = True
 
     def __init__(
         self,
@@ -227,6 +267,8 @@ class Adam(Optimizer):
     https://arxiv.org/abs/1904.09237, in the order of
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
+
+    elementwise = True
 
     def __init__(
         self,

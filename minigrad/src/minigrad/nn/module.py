@@ -71,11 +71,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every parameter once, under its first name."""
-        return _once(
-            (prefix + name, parameter)
-            for prefix, module in self._tree()
-            for name, parameter in module._parameters.items()
-        )
+        return _once(self._own_and_below(""))
 
     def parameters(self) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters())
@@ -205,8 +201,20 @@ class Module:
     def _tree(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all below it, as often as they are held, and how names in each begin."""
         yield prefix, self
-        for name, module in self._modules.items():
-            yield from module._tree(f"{prefix}{name}.")
+        for name, module in vars(self).items():
+            if isinstance(module, Module):
+                yield from module._tree(f"{prefix}{name}.")
+
+    def _own_and_below(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter, as often as it is held, in the order of _tree."""
+        modules = []
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+            elif isinstance(value, Module):
+                modules.append((name, value))
+        for name, module in modules:
+            yield from module._own_and_below(f"{prefix}{name}.")
 
     def _state(self) -> dict[str, Tensor]:
         """The parameters and buffers, by every name: a tied one is there more than once."""

@@ -11,7 +11,12 @@ from .. import special
 from ..arguments import axis, fitting, floats, number, option, refuse_bool
 from ..dtypes import floating
 from ..engine import Operand, Output, op
-from .elementwise import masked
+from ..rows import BLOCK, blocks
+from .elementwise import at_least, at_most, chosen, masked
+
+SHORT = 1024  # rows up to which einsum adds faster than sum, which adds the longer ones by pairs
+
+SCALE, CUBIC = math.sqrt(2 / math.pi), 0.044715  # of gelu's tanh
 
 
 @op
@@ -23,16 +28,23 @@ def tanh(x: Operand) -> Output:
 
 @op
 def sigmoid(x: Operand) -> Output:
-    """1 / (1 + exp(-x)), by exponentials that cannot overflow."""
+    """1 / (1 + exp(-x))."""
     y = logistic(floating(x))
-    return y, lambda dout: dout * (y * (1 - y))
+
+    def pullback(dout):
+        slope = 1 - y
+        slope *= y
+        slope *= dout
+        return slope
+
+    return y, pullback
 
 
 @op
 def relu(x: Operand) -> Output:
     """x where it is positive, else 0; the slope at 0 is 0."""
     refuse_bool("relu", x)
-    return np.maximum(x, 0), lambda dout: masked(dout, ~(x <= 0))
+    return at_least(x, np.zeros((), x.dtype)), lambda dout: masked(dout, ~(x <= 0))
 
 
 @op
@@ -40,9 +52,12 @@ def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
     """x where it is positive, else negative_slope · x."""
     floats("leaky_relu", x)
     slope = fitting("leaky_relu", "negative_slope", negative_slope, x.dtype)
-    up = x > 0
-    y = masked(x, up) + masked(slope * x, ~up)
-    return y, lambda dout: masked(dout, up) + masked(slope * dout, ~up)
+    if 0 < slope <= 1:
+        y = np.maximum(x, slope * x)
+    else:
+        zero = np.zeros((), x.dtype)
+        y = slope * at_most(x, zero) + at_least(x, zero)
+    return y, lambda dout: dout * chosen(x > 0, 1, slope, x.dtype)
 
 
 @op
@@ -59,9 +74,18 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
     """
     floats("elu", x)
     number("elu", "alpha", alpha)
-    alpha = x.dtype.type(alpha)
-    y = np.where(x <= 0, alpha * np.expm1(x), x)
-    return y, lambda dout: dout * np.where(x <= 0, alpha * np.exp(x), 1)
+    zero, alpha = np.zeros((), x.dtype), x.dtype.type(alpha)
+    y = np.expm1(at_most(x, zero))
+    y *= alpha
+    y += at_least(x, zero)
+
+    def pullback(dout):
+        slope = np.exp(at_most(x, zero))
+        slope *= chosen(x <= 0, alpha, 1, x.dtype)
+        slope *= dout
+        return slope
+
+    return y, pullback
 
 
 @op
@@ -69,7 +93,16 @@ def silu(x: Operand) -> Output:
     """x sigmoid(x)."""
     floats("silu", x)
     s = logistic(x)
-    return x * s, lambda dout: dout * (s * (1 + x * (1 - s)))
+
+    def pullback(dout):
+        slope = 1 - s
+        slope *= x
+        slope += 1
+        slope *= s
+        slope *= dout
+        return slope
+
+    return x * s, pullback
 
 
 @op
@@ -81,22 +114,20 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
     option("gelu", "approximate", approximate, ("none", "tanh"))
     floats("gelu", x)
     if approximate == "none":
-        # By the complement of erf: 1 + erf would cancel where x is negative.
-        cdf = 0.5 * special.erfc(-x * math.sqrt(0.5))
+        share = special.normal(x)
 
         def pullback(dout):
-            return dout * (cdf + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
+            slope = np.exp(-0.5 * x * x)
+            slope *= x
+            slope *= 1 / math.sqrt(2 * math.pi)
+            slope += share
+            slope *= dout
+            return slope
 
-        return x * cdf, pullback
+        return x * share, pullback
 
-    scale, cubic = math.sqrt(2 / math.pi), 0.044715
-    t = np.tanh(scale * (x + cubic * x * x * x))
-
-    def pullback_tanh(dout):
-        slope = scale * (1 + 3 * cubic * x * x)
-        return dout * (0.5 * (1 + t) + 0.5 * x * ((1 - t) * (1 + t)) * slope)
-
-    return 0.5 * x * (1 + t), pullback_tanh
+    y, t = _gelu_tanh(x)
+    return y, lambda dout: _gelu_tanh_back(dout, x, t)
 
 
 @op
@@ -130,11 +161,14 @@ def softmax(x: Operand, dim: int) -> Output:
     """Exponentials of x along dim, scaled to sum to one. (..., n, ...) -> the same shape."""
     floats("softmax", x)
     along = axis("softmax", dim, x.ndim)
-    p = np.exp(_below_max(x, along))
+    p = _below_max(x, along)
+    np.exp(p, out=p)
     p /= _sum(p, along)
 
     def pullback(dout):
-        return p * (dout - _sum(dout * p, along))
+        dx = dout - _sum(dout, along, p)
+        dx *= p
+        return dx
 
     return p, pullback
 
@@ -144,18 +178,59 @@ def log_softmax(x: Operand, dim: int) -> Output:
     """Logarithm of softmax along dim, which never takes the log of a vanished exponential."""
     floats("log_softmax", x)
     along = axis("log_softmax", dim, x.ndim)
-    below = _below_max(x, along)
-    y = below - np.log(_sum(np.exp(below), along))
+    y = _below_max(x, along)
+    y -= np.log(_sum(np.exp(y), along))
 
     def pullback(dout):
-        return dout - np.exp(y) * _sum(dout, along)
+        dx = np.asarray(np.exp(y))
+        dx *= _sum(dout, along)
+        return np.subtract(dout, dx, out=dx)
 
     return y, pullback
 
 
 def logistic(x: Any) -> Any:
-    """What sigmoid returns."""
-    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+    """What sigmoid returns. An exponential that overflows is infinite, and 1 / inf the 0 it is."""
+    y = np.asarray(-x)  # of a 0-d array NumPy makes a number
+    np.exp(y, out=y)
+    y += 1
+    return np.divide(1, y, out=y)
+
+
+def _gelu_tanh(x: Any) -> tuple[Any, Any]:
+    """y = x (1 + t) / 2, and t = tanh(√(2/π) (x + CUBIC x³)), in place, a block at a time."""
+    numbers = x.reshape(-1)
+    y, t = np.empty_like(numbers), np.empty_like(numbers)
+    for block in blocks(numbers.size):
+        u, inner, out = numbers[block], t[block], y[block]
+        np.multiply(u, u, out=inner)
+        inner *= SCALE * CUBIC
+        inner += SCALE
+        inner *= u
+        np.tanh(inner, out=inner)
+        np.add(inner, 1, out=out)
+        out *= 0.5
+        out *= u
+    return y.reshape(x.shape), t.reshape(x.shape)
+
+
+def _gelu_tanh_back(dout: Any, x: Any, t: Any) -> Any:
+    """dout (1 + t) (1 + x (1 - t) SCALE (1 + 3 CUBIC x²)) / 2, a block at a time."""
+    douts, numbers, tanhs = dout.reshape(-1), x.reshape(-1), t.reshape(-1)
+    dx = np.empty_like(numbers)
+    spare = np.empty_like(numbers[:BLOCK])
+    for block in blocks(numbers.size):
+        u, v, slope = numbers[block], tanhs[block], dx[block]
+        factor = spare[: u.size]
+        np.multiply(u, u, out=slope)
+        slope *= 1.5 * SCALE * CUBIC
+        slope += 0.5 * SCALE
+        slope *= u
+        slope *= np.subtract(1, v, out=factor)
+        slope += 0.5
+        slope *= np.add(1, v, out=factor)
+        slope *= douts[block]
+    return dx.reshape(x.shape)
 
 
 def _hardtanh(name: str, x: Any, low: float, high: float) -> Output:
@@ -163,16 +238,20 @@ def _hardtanh(name: str, x: Any, low: float, high: float) -> Output:
     least, most = fitting(name, "min_val", low, x.dtype), fitting(name, "max_val", high, x.dtype)
     if low > high or (x.dtype.kind == "u" and low < 0):
         raise ValueError(f"{name}: no {x.dtype} from min_val {low} to max_val {high}")
-    outside = (x <= least) | (x >= most)
-    return np.minimum(np.maximum(x, least), most), lambda dout: masked(dout, ~outside)
+    return np.clip(x, least, most), lambda dout: masked(dout, ~((x <= least) | (x >= most)))
 
 
 def _below_max(x: Any, along: int) -> Any:
     """x less its maximum along a dim: no exponential of it can overflow."""
     if not x.ndim:
-        return x - x
+        return np.asarray(x - x)
     return x - x.max(axis=along, keepdims=True, initial=-np.inf)
 
 
-def _sum(x: Any, along: int) -> Any:
-    return x.sum(axis=along, keepdims=True) if x.ndim else x
+def _sum(x: Any, along: int, weights: Any = None) -> Any:
+    """The sum of x along a dim, each number times its weight, if there are weights."""
+    if 0 < x.ndim == along + 1 and x.shape[-1] <= SHORT:
+        terms = (x,) if weights is None else (x, weights)
+        return np.einsum(",".join(["...i"] * len(terms)) + "->...", *terms)[..., None]
+    terms = x if weights is None else x * weights
+    return terms.sum(axis=along, keepdims=True) if x.ndim else terms

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, broadcast_shapes, floats, probability, same
+from ..arguments import broadcast_shapes, floats, probability, same
 from ..engine import Operand, Output, op
+from ..rows import sum_of_rows
 from .regularization import keep_mask
+
+LOWEST = {np.dtype(kind): np.finfo(kind).min for kind in (np.float32, np.float64)}
+QUERIES = 32  # of self_attention at a time
 
 
 @op
@@ -51,38 +56,156 @@ def scaled_dot_product_attention(
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
 
-    scores = scale * (query @ key.swapaxes(-1, -2))  # (..., L, S)
+    hidden, added = None, None  # of the scores, whose columns are queries
+    batch = broadcast_shapes(name, *(a.shape[:-2] for a in (query, key)))
+    shape = (*batch, query.shape[-2], key.shape[-2])  # (..., L, S)
     if is_causal:
-        attn_mask = np.tril(np.ones(scores.shape[-2:], np.bool_))
-    if attn_mask is not None:
+        hidden = ~np.tri(*shape[-2:], dtype=np.bool_).T
+    elif attn_mask is not None:
         same(name, attn_mask)
-        if broadcast(name, scores, attn_mask) != scores.shape:
-            raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {scores.shape}")
+        if broadcast_shapes(name, shape, attn_mask.shape) != shape:
+            raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {shape}")
         if attn_mask.dtype == np.bool_:
-            scores = np.where(attn_mask, scores, scores.dtype.type(-np.inf))
+            hidden = _swap(np.broadcast_to(~attn_mask, shape))
         else:
             floats(name, query, attn_mask)
-            scores = scores + attn_mask
-
-    top = scores.max(axis=-1, keepdims=True, initial=-np.inf)
-    p = np.exp(scores - np.where(top == -np.inf, 0, top))  # a row of -inf becomes a row of 0
-    total = p.sum(axis=-1, keepdims=True)
-    p /= np.where(total == 0, 1, total)
-    keep = keep_mask(p, dropout_p) if dropout_p else None
-    weights = p if keep is None else p * keep
+            added = _swap(np.atleast_2d(attn_mask))
+    out, back = _attend(query, key, value, hidden, added, dropout_p, scale)
 
     def pullback(dout):
-        dweights = dout @ value.swapaxes(-1, -2)  # (..., L, S)
-        dp = dweights if keep is None else dweights * keep
-        dscores = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
-        dquery = scale * (dscores @ key)
-        dkey = scale * (dscores.swapaxes(-1, -2) @ query)
-        dvalue = weights.swapaxes(-1, -2) @ dout
+        dquery, dkey, dvalue, dscores = back(dout)
         if enable_gqa:
             dkey, dvalue = _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value)
+        return dquery, dkey, dvalue, _swap(dscores)
+
+    return out, pullback
+
+
+@op
+def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
+    """scaled_dot_product_attention, causal, of the n_head heads of queries, keys and values.
+
+    They lie side by side: (B, T, 3 C) -> (B, T, C). One node where a GPT would have ten.
+    """
+    B, T, C = x.shape[0], x.shape[1], x.shape[2] // 3
+    heads = B, T, 3, n_head, C // n_head
+    query, key, value = x.reshape(heads).transpose(2, 0, 3, 1, 4)  # (B, H, T, D)
+    y = np.empty((B, T, n_head, C // n_head), x.dtype)
+    out = y.swapaxes(1, 2)  # (B, H, T, D)
+    scale = 1 / math.sqrt(C // n_head)
+    # Some queries at a time, which look at no later key: nearly half of all pairs are left out.
+    parts = [
+        (slice(start, start + QUERIES), slice(start + QUERIES)) for start in range(0, T, QUERIES)
+    ]
+    pullbacks = []
+    for own, seen in parts:
+        q = query[:, :, own]
+        arrays = q, key[:, :, seen], value[:, :, seen], _later(q.shape[2]), None
+        pullbacks.append(_attend(*arrays, dropout_p, scale, out[:, :, own])[1])
+
+    def pullback(dout):
+        dx = np.empty(heads, x.dtype)
+        dquery, dkey, dvalue = dx.transpose(2, 0, 3, 1, 4)
+        dout = dout.reshape(y.shape).swapaxes(1, 2)
+        # The last queries first, which see all keys: what they give is written, the rest is added.
+        pullbacks[-1](dout[:, :, parts[-1][0]], dquery[:, :, parts[-1][0]], dkey, dvalue)
+        for (own, seen), back in zip(parts[:-1], pullbacks[:-1], strict=True):
+            _, dk, dv, _ = back(dout[:, :, own], dquery[:, :, own])
+            dkey[:, :, seen] += dk
+            dvalue[:, :, seen] += dv
+        return dx.reshape(x.shape)
+
+    return y.reshape(B, T, C), pullback
+
+
+@op
+def cached_attention(x: Operand, room: Operand, past: int, dropout_p: float = 0.0) -> Output:
+    """self_attention of tokens that come after past others; it has no gradient.
+
+    room (2, B, H, S, D) holds the keys and values of those, and takes in those of x (B, T, 3 C).
+    """
+    _, B, H, _, D = room.shape
+    T = x.shape[1]
+    heads = x.reshape(B, T, 3, H, D).transpose(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+    seen = room[:, :, :, : past + T]
+    seen[:, :, :, past:] = heads[1:]
+    hidden = _later(T) if T > 1 else None
+    y, _ = _attend(heads[0], seen[0], seen[1], hidden, None, dropout_p, 1 / math.sqrt(D))
+    return y.swapaxes(1, 2).reshape(B, T, H * D), None
+
+
+def _attend(
+    query: Any,
+    key: Any,
+    value: Any,
+    hidden: Any,
+    added: Any,
+    dropout_p: float,
+    scale: float,
+    out: Any = None,
+) -> Any:
+    """The attention, in out if it is given, and its pullback. hidden: (rows, L) of the last keys.
+
+    That takes dout, and arrays if the gradients of query, key and value are to be written to them;
+    it returns those, and the gradient of the scores.
+    """
+    # A query to each column, because sums and maxima go faster down columns than along rows.
+    scaled = query * query.dtype.type(scale)
+    scores = key @ _swap(scaled)  # (..., S, L)
+    if hidden is not None:
+        np.copyto(scores[..., -hidden.shape[-2] :, :], -np.inf, where=hidden)
+    if added is not None:
+        scores += added
+    p = _softmax_of_columns(scores)
+    keep = _swap(keep_mask(_swap(p), dropout_p)) if dropout_p else None
+    weights = p if keep is None else p * keep
+
+    def pullback(dout, dquery=None, dkey=None, dvalue=None):
+        dp = value @ _swap(dout)  # (..., S, L)
+        if keep is not None:
+            dp *= keep
+        dp -= sum_of_rows(dp * p)[..., None, :]
+        dscores = np.multiply(dp, p, out=dp)
+        dquery = np.matmul(_swap(dscores), key, out=dquery)
+        dquery *= query.dtype.type(scale)
+        dkey = np.matmul(dscores, scaled, out=dkey)
+        dvalue = np.matmul(weights, dout, out=dvalue)
         return dquery, dkey, dvalue, dscores
 
-    return weights @ value, pullback
+    return np.matmul(_swap(weights), value, out=out), pullback
+
+
+def _softmax_of_columns(scores: Any) -> Any:
+    """softmax over dim -2, in place; a column of nothing but -inf becomes one of 0."""
+    scores -= np.maximum(_max_of_columns(scores), LOWEST[scores.dtype])
+    p = np.exp(scores, out=scores)
+    p /= np.maximum(sum_of_rows(p), 1)[..., None, :]  # 1 of the largest, and more: or nothing
+    return p
+
+
+def _max_of_columns(x: Any) -> Any:
+    """(..., S, L) -> (..., 1, L), by halves, which NumPy compares faster than row by row."""
+    if x.shape[-1] == 1 or not x.size:
+        return x.max(axis=-2, keepdims=True, initial=-np.inf)
+    while (rows := x.shape[-2]) > 1:
+        half = rows // 2
+        top = np.maximum(x[..., :half, :], x[..., half : 2 * half, :])
+        if rows % 2:
+            np.maximum(top[..., :1, :], x[..., -1:, :], out=top[..., :1, :])
+        x = top
+    return x
+
+
+@functools.lru_cache(maxsize=64)
+def _later(length: int) -> Any:
+    """Which of so many keys come after each of as many queries: (S, L)."""
+    later = ~np.tri(length, dtype=np.bool_).T
+    later.flags.writeable = False
+    return later
+
+
+def _swap(matrix: Any) -> Any:
+    return matrix.swapaxes(-1, -2)
 
 
 def _queries_per_head(query: Any, shared: Any) -> int:

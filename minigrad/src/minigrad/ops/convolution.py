@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ import numpy as np
 from ..arguments import fitting, floats, option, refuse_bool, same, sizes
 from ..dtypes import is_floating
 from ..engine import Operand, Output, op
+from ..windows import Windows, positions
 from .elementwise import truncated
 from .indexing import collected
+from .linalg import times
 
 Lengths = int | Sequence[int]
 
@@ -87,7 +88,7 @@ def max_pool2d(
     lowest = -np.inf if is_floating(x.dtype) else np.iinfo(x.dtype).min
     padded = _padded(x, pairs, lowest)
     inside = _padded(np.ones((height, width), np.bool_), pairs, False)
-    parts = list(_parts(kernel, counts, strides, dilations))
+    parts = list(positions(kernel, counts, strides, dilations))
     largest = functools.reduce(np.maximum, [padded[..., *part] for _, part in parts])
 
     def places():
@@ -223,55 +224,49 @@ def _convolution(
     reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
     pairs = _both_sides(name, padding, strides, reach)
     images = (x if x.ndim == n + 2 else x[None]).swapaxes(0, 1)  # (C, N, H, W)
-    padded = _padded(images, pairs, 0)
-    inner = [slice(b, b + length) for (b, _), length in zip(pairs, images.shape[2:], strict=True)]
-    counts = [
-        (length - r - 1) // s + 1
-        for length, r, s in zip(padded.shape[2:], reach, strides, strict=True)
-    ]
-    if min(*counts, *kernel) < 1:
-        raise ValueError(f"{name}: {shapes} have no window, padded to {padded.shape[2:]}")
+    # Of windows that mean nothing the gradient is 0, and 0 · inf would be NaN.
+    in_line = max(strides) == 1 and bool(np.isfinite(weight).all())
+    windows = Windows(images.shape, kernel, pairs, strides, dilations, in_line)
+    if min(*windows.counts, *kernel) < 1:
+        raise ValueError(f"{name}: {shapes} have no window, padded to {tuple(windows.around)}")
 
-    columns: Any = np.empty((groups * n_in, *kernel, images.shape[1], *counts), x.dtype)
-    for position, part in _parts(kernel, counts, strides, dilations):
-        columns[:, *position] = padded[:, :, *part]
-    whole = columns.shape  # (C, Kh, Kw, N, H', W')
-    size = n_in * math.prod(kernel)
-    columns = columns.reshape(groups, size, images.shape[1] * math.prod(counts))
+    line = windows.line(x.dtype)
+    windows.within(line)[...] = images
+    pieces = windows.pieces(line)
+    columns: Any = np.empty((len(images), len(pieces), *pieces[0].shape[1:]), x.dtype)
+    for i, piece in enumerate(pieces):
+        columns[:, i] = piece
+    size = n_in * len(pieces)
+    columns = columns.reshape(groups, size, windows.total)
     rows = weight.reshape(groups, n_out // groups, size)
-    out = (rows @ columns).reshape(n_out, images.shape[1], *counts)
-    if bias is not None:
-        out += bias.reshape(-1, 1, *(1,) * n)
+    out = windows.cut((rows @ columns).reshape(n_out, windows.total))  # (O, N, H', W')
+    out = np.ascontiguousarray(out) if bias is None else out + bias.reshape(-1, 1, *(1,) * n)
 
     def product_of(dout):
         """The gradient of rows @ columns."""
         batch = dout if x.ndim == n + 2 else dout[None]
-        return batch.swapaxes(0, 1).reshape(groups, n_out // groups, columns.shape[2])
+        return windows.spread(batch.swapaxes(0, 1)).reshape(groups, n_out // groups, windows.total)
 
     def dx(dout):
-        dcolumns = (rows.swapaxes(1, 2) @ product_of(dout)).reshape(whole)
-        dpadded = np.zeros(padded.shape, x.dtype)
-        for position, part in _parts(kernel, counts, strides, dilations):
-            dpadded[:, :, *part] += dcolumns[:, *position]
-        return dpadded[:, :, *inner].swapaxes(0, 1)
+        dproduct, dline = product_of(dout), windows.line(x.dtype)
+        by_position = rows.reshape(groups, n_out // groups, n_in, -1).transpose(3, 0, 2, 1)
+        for piece, weights in zip(windows.pieces(dline), by_position, strict=True):
+            piece += times(weights, dproduct).reshape(piece.shape)
+        return windows.within(dline).swapaxes(0, 1)
 
     def dweight(dout):
-        return (product_of(dout) @ columns.swapaxes(1, 2)).reshape(weight.shape)
+        factors = product_of(dout), columns
+        grad = factors[0] @ factors[1].swapaxes(1, 2)
+        if in_line and not np.isfinite(grad).all():
+            left, right = (windows.cut(a).reshape(*a.shape[:2], -1) for a in factors)
+            grad = left @ right.swapaxes(1, 2)
+        return grad.reshape(weight.shape)
 
     def dbias(dout):
         return product_of(dout).sum(axis=2).reshape(n_out)
 
     out = out.swapaxes(0, 1)
     return out if x.ndim == n + 2 else out[0], (dx, dweight, dbias)
-
-
-def _parts(
-    kernel: Sequence[int], counts: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
-) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-    """Each position in a window, and the slices of what all windows have there."""
-    for position in itertools.product(*map(range, kernel)):
-        steps = zip(position, dilation, counts, stride, strict=True)
-        yield position, tuple(slice(i * d, i * d + (n - 1) * s + 1, s) for i, d, n, s in steps)
 
 
 def _padded(x: Any, pairs: Sequence[tuple[int, int]], value: Any) -> Any:
@@ -305,13 +300,16 @@ def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
 
 def _window_sums(x: Any, starts: Any, ends: Any, axis: int) -> Any:
     """The sum of what is from each start to its end along an axis, which is -1 or -2."""
-    shape = list(x.shape)
-    shape[axis] = len(starts)
-    sums = np.zeros(shape, x.dtype)
-    for i in range(np.max(ends - starts, initial=0)):
+    if len(starts) == 1:
+        whole = (..., slice(starts[0], ends[0]), *(slice(None),) * (-1 - axis))
+        return x[whole].sum(axis=axis, keepdims=True)
+    sums = None
+    for i in range(np.max(ends - starts, initial=1)):
         at = starts + i
-        inside = (at < ends).reshape(-1, *(1,) * (-1 - axis))
-        sums += np.where(inside, x.take(at, axis, mode="clip"), 0)
+        part = x.take(at, axis, mode="clip")
+        if (at >= ends).any():
+            part[..., at >= ends, *(slice(None),) * (-1 - axis)] = 0
+        sums = part if sums is None else np.add(sums, part, out=sums)
     return sums
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -14,6 +15,12 @@ from ..engine import Operand, Output, op
 
 
 def _pair(name: str, x: Any, other: Any) -> Any:
+    """Both as arrays of their common dtype; raises ValueError if they do not broadcast."""
+    if isinstance(x, np.ndarray):  # the usual cases, in short
+        if isinstance(other, np.ndarray) and x.shape == other.shape and x.dtype == other.dtype:
+            return x, other
+        if type(other) is float and is_floating(x.dtype):
+            return x, np.asarray(other, x.dtype)
     broadcast(name, x, other)
     return promote(x, other)
 
@@ -124,10 +131,11 @@ def pow(x: Operand, exponent: Operand) -> Output:
     refuse_bool("pow", x)
     if not is_floating(x.dtype) and np.any(exponent < 0):
         raise ValueError("pow: an integer to a negative power is no integer")
-    power = x**exponent
+    power = _power(x, exponent)
 
     def dx(dout):
-        return np.where(exponent == 0, 0, dout * (exponent * x ** (exponent - 1)))
+        slope = dout * (exponent * _power(x, exponent - 1))
+        return np.where(exponent == 0, 0, slope) if np.any(exponent == 0) else slope
 
     def dexponent(dout):
         return np.where((x == 0) & (exponent >= 0), 0, dout * (power * np.log(x)))
@@ -223,7 +231,7 @@ def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) ->
         return value, (dx, None, dmax)
     x, low, high = _bounded("clamp", x, min, max)
     refuse_bool("clamp", x)
-    return np.minimum(np.maximum(x, low), high), (
+    return np.clip(x, low, high), (
         lambda dout: masked(dout, (low <= x) & (x <= high)),
         lambda dout: masked(dout, (x < low) & (low < high)),
         lambda dout: masked(dout, (x > high) | (low > high)),
@@ -321,7 +329,26 @@ def masked(x: Any, mask: Any) -> Any:
     By its bits: np.where branches at every element, and a product would make NaN of infinities.
     """
     bits = f"i{x.itemsize}"
-    return (x.view(bits) & -mask.astype(bits)).view(x.dtype)
+    return (x.view(bits) & -mask.view(np.int8)).view(x.dtype)
+
+
+def at_least(x: Any, low: Any) -> Any:
+    """The larger of x and low, of one dtype; NaN wins. np.clip is faster beside a lone number."""
+    lone = is_floating(x.dtype) and not low.ndim
+    return np.clip(x, low, x.dtype.type(np.inf)) if lone else np.maximum(x, low)
+
+
+def at_most(x: Any, high: Any) -> Any:
+    """The smaller of x and high: see at_least."""
+    lone = is_floating(x.dtype) and not high.ndim
+    return np.clip(x, x.dtype.type(-np.inf), high) if lone else np.minimum(x, high)
+
+
+def chosen(mask: Any, x: Any, other: Any, dtype: Any) -> Any:
+    """The number x, in a floating dtype, where mask holds, else the number other."""
+    bits = f"i{dtype.itemsize}"
+    one, two = np.array([x, other], dtype).view(bits)
+    return ((-mask.view(np.int8) & (one ^ two)) ^ two).view(dtype)
 
 
 def signs(x: Any) -> Any:
@@ -333,6 +360,13 @@ def truncated(x: Any, other: Any) -> Any:
     """x / other of integers, rounded towards 0."""
     quotient = x // other
     return quotient + ((quotient < 0) & (quotient * other != x))
+
+
+def _power(x: Any, exponent: Any) -> Any:
+    """x to the power exponent; np.power takes its time over the powers that are products."""
+    if not exponent.ndim and exponent in (1, 2, 3):
+        return functools.reduce(np.multiply, [x] * int(exponent))
+    return x**exponent
 
 
 def _whole_quotient(x: Any, other: Any, mode: str) -> Output:
@@ -354,7 +388,7 @@ def _rounded(name: str, rounding: Any, x: Any) -> Output:
 
 def _clamp_min(name: str, x: Any, min: Any) -> Any:
     x, min = _bounded(name, x, min)
-    return np.maximum(x, min), (
+    return at_least(x, min), (
         lambda dout: masked(dout, x >= min),
         lambda dout: masked(dout, x < min),
     )
@@ -362,7 +396,7 @@ def _clamp_min(name: str, x: Any, min: Any) -> Any:
 
 def _clamp_max(name: str, x: Any, max: Any) -> Any:
     x, max = _bounded(name, x, max)
-    return np.minimum(x, max), (
+    return at_most(x, max), (
         lambda dout: masked(dout, x <= max),
         lambda dout: masked(dout, x > max),
     )

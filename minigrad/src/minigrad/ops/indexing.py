@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import axis, broadcast_shapes, fitting, indices, same
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output, Part, op
 
 
 @op
@@ -20,6 +20,8 @@ def getitem(x: Operand, index: Any) -> Output:
 
     Slices with a negative step are refused, as in torch.
     """
+    if isinstance(index, int) and not isinstance(index, bool) and x.ndim:  # the usual, in short
+        return x[index], lambda dout: Part(index, dout)
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
     items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
@@ -29,15 +31,11 @@ def getitem(x: Operand, index: Any) -> Output:
     taken = x[basic]
     _require_fitting_masks(taken.shape, arrays)
     if not any(isinstance(item, np.ndarray) for item in items):
-
-        def pullback(dout):
-            dx = np.zeros_like(x)
-            dx[basic] = dout
-            return dx
-
-        return taken, pullback
+        return taken, lambda dout: Part(basic, dout)
 
     def pullback_of_arrays(dout):
+        if len(items) == 1 and items[0].dtype != np.bool_ and items[0].ndim == 1:
+            return _summed_rows(dout, items[0] % len(x), len(x))
         return collected(dout, np.arange(x.size).reshape(x.shape)[basic][arrays], x.shape)
 
     return taken[arrays], pullback_of_arrays
@@ -54,8 +52,8 @@ def index_select(x: Operand, dim: int, index: Operand) -> Output:
     index = index.reshape(-1)
 
     def pullback(dout):
-        places = np.arange(x.size).reshape(rows.shape).take(index, along)
-        return collected(dout, places, x.shape)
+        sums = _summed_rows(np.moveaxis(np.atleast_1d(dout), along, 0), index, rows.shape[along])
+        return np.moveaxis(sums, 0, along).reshape(x.shape)
 
     taken = rows.take(index, along)
     return taken if x.ndim else taken.reshape(()), pullback
@@ -82,32 +80,38 @@ def scatter(
     """
     if (src is None) == (value is None):
         raise TypeError("scatter: expected either src or value")
-    at = _elements("scatter", x, axis("scatter", dim, x.ndim), index)
-    out = np.atleast_1d(x).copy()
+    places = _places("scatter", x, axis("scatter", dim, x.ndim), index)
+    out = np.array(x).reshape(-1)
     if isinstance(src, np.ndarray):
-        out[at] = _part("scatter", x, index, src)
+        out[places] = _part("scatter", x, index, src).ravel()
     else:
-        out[at] = fitting("scatter", "value", value if src is None else src, x.dtype)
+        out[places] = fitting("scatter", "value", value if src is None else src, x.dtype)
 
     def dx(dout):
-        rest = np.atleast_1d(dout).copy()
-        rest[at] = 0
-        return rest
+        rest = dout.flatten()
+        rest[places] = 0
+        return rest.reshape(x.shape)
 
-    return out.reshape(x.shape), (dx, None, None, lambda dout: _taken_back(dout, at, index, src))
+    return out.reshape(x.shape), (
+        dx,
+        None,
+        None,
+        lambda dout: _taken_back(dout, places, index, src),
+    )
 
 
 @op
 def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
     """x with src[i, j] added at each i, index[i, j] for dim 1, and so on: see scatter."""
-    at = _elements("scatter_add", x, axis("scatter_add", dim, x.ndim), index)
+    places = _places("scatter_add", x, axis("scatter_add", dim, x.ndim), index)
     part = _part("scatter_add", x, index, src)
-    added = collected(part, np.ravel_multi_index(at, np.atleast_1d(x).shape), x.shape)
-    return x + added, (
+    out = np.array(x).reshape(-1)
+    np.add.at(out, places, part.ravel())
+    return out.reshape(x.shape), (
         lambda dout: dout,
         None,
         None,
-        lambda dout: _taken_back(dout, at, index, src),
+        lambda dout: _taken_back(dout, places, index, src),
     )
 
 
@@ -143,8 +147,8 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     rows = np.atleast_1d(x)
     if not 0 <= k <= rows.shape[along]:
         raise ValueError(f"topk: {k} of {rows.shape[along]} elements")
-    first = range(k if x.ndim else 1)
-    return _ranked(x, _order(rows, along, descending=largest).take(first, along), along)
+    order = _first_in_order(np.moveaxis(rows, along, -1), k if x.ndim else 1, largest)
+    return _ranked(x, np.moveaxis(order, -1, along), along)
 
 
 @op
@@ -185,16 +189,10 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
 def collected(values: Any, places: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of that shape, to which every value is added at its place in the flattened array.
 
-    np.add.at would go one by one.
+    np.add.at is fast in one dim alone; np.bincount would go by way of float64.
     """
-    values, places, size = values.ravel(), places.ravel(), math.prod(shape)
-    if values.dtype.kind in "iu":  # exact, where bincount adds float64
-        order = np.argsort(places, kind="stable")
-        starts = np.flatnonzero(np.diff(places[order], prepend=-1))
-        sums = np.zeros(size, values.dtype)
-        sums[places[order[starts]]] = np.add.reduceat(values[order], starts)
-    else:
-        sums = np.bincount(places, values, size).astype(values.dtype)
+    sums = np.zeros(math.prod(shape), values.dtype)
+    np.add.at(sums, places.ravel(), values.ravel())
     return sums.reshape(shape)
 
 
@@ -250,27 +248,45 @@ def _require_indices(name: str, index: Any, size: int) -> None:
     indices(name, index, size, "index")
 
 
-def _elements(name: str, x: Any, along: int, index: Any) -> tuple[Any, ...]:
-    """What to index x by, or a vector of it if it is 0-d, for the elements that index names."""
+def _places(name: str, x: Any, along: int, index: Any) -> Any:
+    """Where in the flattened x, a vector of it if it is 0-d, the elements are that index names."""
     shape, wanted = np.atleast_1d(x).shape, np.atleast_1d(index)
     _require_indices(name, index, shape[along])
     if not index.size:  # of any shape, as in torch
-        return (index,) * len(shape)
+        return index.reshape(-1)
     fits = all(i == along or n <= shape[i] for i, n in enumerate(wanted.shape[: len(shape)]))
     if wanted.ndim != len(shape) or not fits:
         raise ValueError(f"{name}: index of shape {index.shape} for shape {x.shape}, dim {along}")
     at: list[Any] = list(np.indices(wanted.shape, sparse=True))
     at[along] = wanted
-    return tuple(at)
+    places = at[0]
+    for position, length in zip(at[1:], shape[1:], strict=True):
+        places = places * length + position
+    return places.reshape(-1)
 
 
 def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
-    at, rows = _elements(name, x, along, index), np.atleast_1d(x)
+    places = _places(name, x, along, index)
+    return x.reshape(-1).take(places).reshape(index.shape), (
+        lambda dout: collected(dout, places, x.shape)
+    )
 
-    def pullback(dout):
-        return collected(dout, np.ravel_multi_index(at, rows.shape), x.shape)
 
-    return rows[at].reshape(index.shape), pullback
+def _summed_rows(values: Any, places: Any, length: int) -> Any:
+    """Zeros of so many rows, to which the rows of values are added at their places.
+
+    First those that are the first at their place, all at once, then the second ones, and so on.
+    """
+    sums = np.zeros((length, *values.shape[1:]), values.dtype)
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    counts = np.diff(starts, append=places.size)
+    turns = np.arange(places.size) - np.repeat(starts, counts)
+    order = order[np.argsort(turns, kind="stable")]
+    for those in np.split(order, np.cumsum(np.bincount(turns))[:-1]):
+        sums[places[those]] += values[those]
+    return sums
 
 
 def _part(name: str, x: Any, index: Any, src: Any) -> Any:
@@ -284,11 +300,14 @@ def _part(name: str, x: Any, index: Any, src: Any) -> Any:
     return source[tuple(map(slice, wanted.shape))]
 
 
-def _taken_back(dout: Any, at: tuple[Any, ...], index: Any, src: Any) -> Any:
-    """The gradient of src, of which a part was put at those elements."""
+def _taken_back(dout: Any, places: Any, index: Any, src: Any) -> Any:
+    """The gradient of src, of which a part was put at those places."""
+    taken = dout.reshape(-1).take(places).reshape(index.shape)
+    if index.shape == src.shape:
+        return taken
     dsrc = np.zeros_like(src)
     if index.size:
-        dsrc[tuple(map(slice, index.shape))] = np.atleast_1d(dout)[at].reshape(index.shape)
+        dsrc[tuple(map(slice, index.shape))] = taken
     return dsrc
 
 
@@ -298,6 +317,23 @@ def _order(x: Any, along: int, descending: bool) -> Any:
         return np.argsort(x, axis=along, kind="stable")
     backwards = np.argsort(np.flip(x, along), axis=along, kind="stable")
     return x.shape[along] - 1 - np.flip(backwards, along)
+
+
+def _first_in_order(rows: Any, k: int, descending: bool) -> Any:
+    """The first k indices of _order along the last dim. (..., n) -> (..., k)
+
+    Only those are sorted that are no smaller than the kth, unless others equal it, or it is NaN.
+    """
+    n = rows.shape[-1]
+    if 0 < k < n:
+        kth = n - k if descending else k - 1
+        bound = np.partition(rows, kth)[..., kth, None]
+        among = rows >= bound if descending else rows <= bound
+        if (among.sum(axis=-1) == k).all():
+            indices = np.nonzero(among)[-1].reshape(*rows.shape[:-1], k)
+            order = _order(np.take_along_axis(rows, indices, -1), -1, descending)
+            return np.take_along_axis(indices, order, -1)
+    return _order(rows, -1, descending)[..., :k]
 
 
 def _ranked(x: Any, order: Any, along: int) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arguments import Shape, floats, number, sizes
 from ..engine import Operand, Output, op
+from ..rows import blocks, mean_in_rows, mean_product_in_rows, sum_of_rows
 
 
 @op
@@ -25,13 +26,46 @@ def layer_norm(
     """
     number("layer_norm", "eps", eps)
     along = _trailing("layer_norm", x, normalized_shape, weight, bias)
-    normal, dcentred, *_ = _standardized(x, along, eps)
+    shape = math.prod(x.shape[: along[0]]), math.prod(x.shape[along[0] :])
+    rows = x.reshape(shape)
+    scale = None if weight is None else weight.reshape(-1)
+    y, normal = np.empty_like(rows), np.empty_like(rows)
+    rstd = np.empty((shape[0], 1), x.dtype)
+    for block in blocks(*shape):
+        centred, out, inverse = normal[block], y[block], rstd[block]
+        np.subtract(rows[block], mean_in_rows(rows[block]), out=centred)
+        variance = mean_product_in_rows(centred, centred)
+        variance += eps
+        np.divide(1, np.sqrt(variance, out=variance), out=inverse)
+        centred *= inverse
+        if scale is None:
+            out[...] = centred
+        else:
+            np.multiply(centred, scale, out=out)
+        if bias is not None:
+            out += bias.reshape(-1)
 
     def dx(dout):
-        return dcentred(dout if weight is None else dout * weight)
+        douts, grad = dout.reshape(shape), np.empty_like(rows)
+        for block in blocks(*shape):
+            standard, out = normal[block], grad[block]
+            dn = douts[block] if scale is None else douts[block] * scale
+            np.multiply(standard, mean_product_in_rows(dn, standard), out=out)
+            out += mean_in_rows(dn)
+            np.subtract(dn, out, out=out)
+            out *= rstd[block]
+        return grad.reshape(x.shape)
 
-    y = _weighted(normal, weight, bias)
-    return y, (dx, None, lambda dout: dout * normal, lambda dout: dout)
+    def dweight(dout):
+        douts, grad = dout.reshape(shape), np.zeros(shape[1], x.dtype)
+        for block in blocks(*shape):
+            grad += sum_of_rows(douts[block] * normal[block])
+        return grad.reshape(x.shape[along[0] :])
+
+    def dbias(dout):
+        return sum_of_rows(dout.reshape(shape)).reshape(x.shape[along[0] :])
+
+    return y.reshape(x.shape), (dx, None, dweight, dbias)
 
 
 @op

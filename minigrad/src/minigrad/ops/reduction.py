@@ -42,10 +42,17 @@ def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
         raise TypeError("prod: keepdim needs a dim")
     along = axes("prod", None if dim is None else axis("prod", dim, x.ndim), x.ndim)
 
-    def pullback(dout):
-        return _kept(dout, x.shape, along) * _product_of_others(x, along)
+    if x.dtype.kind in "biu":
+        return x.prod(axis=along, keepdims=keepdim, dtype=np.int64), None
+    product = _product(x, along)
 
-    return x.prod(axis=along, keepdims=keepdim, dtype=_wide(x)), pullback
+    def pullback(dout):
+        size = np.abs(product)
+        safe = (size >= np.finfo(x.dtype).tiny) & (size < np.inf)  # so no element is 0
+        others = product / x if safe.all() else _product_of_others(x, along)
+        return _kept(dout, x.shape, along) * others
+
+    return product if keepdim else product.squeeze(along), pullback
 
 
 @op
@@ -180,6 +187,19 @@ def _wide(x: Any) -> Any:
 def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
     """dout with the reduced dims back in place, of length 1."""
     return dout.reshape([1 if i in along else n for i, n in enumerate(shape)])
+
+
+def _product(x: Any, along: tuple[int, ...]) -> Any:
+    """The product over the dims along, which are one or all and are kept.
+
+    Halves are multiplied while they are long: one after the other, each would wait for the last.
+    """
+    rows = np.moveaxis(x, along, -1) if len(along) == 1 else x.reshape(-1)
+    while (half := rows.shape[-1] // 2) > 8:
+        odd = rows[..., 2 * half :]
+        rows = rows[..., :half] * rows[..., half : 2 * half]
+        rows[..., : odd.shape[-1]] *= odd
+    return _kept(rows.prod(axis=-1), x.shape, along)
 
 
 def _product_of_others(x: Any, along: tuple[int, ...]) -> Any:

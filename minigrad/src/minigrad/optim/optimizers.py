@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..engine import Tensor, unwrap
+from ..rows import BLOCK, blocks
+from ._joined import Joined
 
 Array = np.ndarray[Any, Any]
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
 Group = dict[str, Any]  # "params", and the options they have in common
+LONG = 1 << 15  # numbers in a parameter that gains nothing by being joined with others
 NOT_NEGATIVE = (
     "lr",
     "momentum",
@@ -29,7 +32,11 @@ class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
+    elementwise: whether updated looks at each number alone: it is then given several parameters
+    that are in step as one vector.
     """
+
+    elementwise = False
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -42,6 +49,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, State] = {}  # by the parameter's index over all groups
+        self._joined: dict[int, dict[str, Joined]] = {}  # by first index of what moved together
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
@@ -70,14 +78,52 @@ class Optimizer:
     @np.errstate(all="ignore")
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        for index, (parameter, group) in enumerate(self._members()):
+        alike: dict[Any, list[int]] = {}
+        members = list(self._members())
+        for index, (parameter, group) in enumerate(members):
             if parameter.grad is not None:
                 data, grad = parameter.data, parameter.grad.data
-                if group.get("maximize"):
-                    grad = -grad
                 state = self.state.setdefault(index, {})
-                moved = self.updated(data, grad, state, group)
-                parameter.data = np.asarray(moved, data.dtype)
+                key: Any = index
+                if self.elementwise and data.size <= LONG:
+                    key = id(group), data.dtype, grad.dtype, state.get("step"), len(state)
+                alike.setdefault(key, []).append(index)
+        for indices in alike.values():
+            parameter, group = members[indices[0]]
+            if len(indices) > 1:
+                self._move_together(indices, members, group)
+            elif parameter.grad is not None:
+                state = self.state[indices[0]]
+                parameter.data = self._moved(parameter.data, parameter.grad.data, state, group)
+
+    def _moved(self, data: Array, grad: Array, state: State, group: Group) -> Array:
+        if group.get("maximize"):
+            grad = -grad
+        return np.asarray(self.updated(data, grad, state, group), data.dtype)
+
+    def _move_together(self, indices: list[int], members: list[Any], group: Group) -> None:
+        """Move parameters as one vector, of which they and their states become views."""
+        parameters = [members[index][0] for index in indices]
+        states, known = [self.state[index] for index in indices], self._joined.get(indices[0], {})
+        data = Joined.of([parameter.data for parameter in parameters], known.get("data"))
+        grad = Joined.of([parameter.grad.data for parameter in parameters])
+        state = dict(states[0])
+        for name in state.keys() - {"step"}:
+            state[name] = Joined.of([own[name] for own in states], known.get(name)).vector
+        moved = Joined(self._moved(data.vector, grad.vector, state, group), data.shapes)
+        for parameter, view in zip(parameters, moved.views, strict=True):
+            parameter.data = view
+
+        now = {"data": moved}
+        for name, value in state.items():
+            values = [value] * len(states)
+            if name != "step":
+                before = known.get(name, data)
+                now[name] = before if before.vector is value else Joined(value, data.shapes)
+                values = now[name].views
+            for own, each in zip(states, values, strict=True):
+                own[name] = each
+        self._joined[indices[0]] = now
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
         """What becomes of data; writes to state what the next step needs to know."""
@@ -111,6 +157,7 @@ class Optimizer:
         states = [state_dict["state"].get(index, {}) for index in indices]
         pairs = zip(self._members(), states, strict=True)
         self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
+        self._joined = {}
         self.param_groups = [
             {**self.defaults, **new, "params": own["params"]}
             for own, new in zip(self.param_groups, saved, strict=True)
@@ -135,6 +182,8 @@ class SGD(Optimizer):
 
     nesterov: the gradient is that where the momentum leads. maximize: uphill.
     """
+
+    elementwise = True
 
     def __init__(
         self,
@@ -171,6 +220,8 @@ class Adagrad(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -199,6 +250,8 @@ class RMSprop(Optimizer):
     Hinton 2012, https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf, in the
     order of https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
+
+    elementwise = True
 
     def __init__(
         self,
@@ -241,6 +294,8 @@ class Adam(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
 
+    elementwise = True
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -257,21 +312,38 @@ class Adam(Optimizer):
         super().__init__(params, options)
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
-        lr, (beta1, beta2) = group["lr"], group["betas"]
-        if group["decoupled_weight_decay"]:
-            data = data * (1 - lr * group["weight_decay"])
-        else:
+        lr, (beta1, beta2), decay = group["lr"], group["betas"], group["weight_decay"]
+        decoupled = group["decoupled_weight_decay"]
+        if not decoupled:
             grad = _decayed(grad, data, group)
         state["step"] = step = state.get("step", 0) + 1
-        mean, square = _known(state, "exp_avg", data), _known(state, "exp_avg_sq", data)
-        state["exp_avg"] = mean = mean + (1 - beta1) * (grad - mean)
-        state["exp_avg_sq"] = square = beta2 * square + (1 - beta2) * grad * grad
-        if group["amsgrad"]:
-            largest = _known(state, "max_exp_avg_sq", data)
-            state["max_exp_avg_sq"] = square = np.maximum(largest, square)
-        rate = lr / (1 - beta1**step)
-        size = np.sqrt(square) / math.sqrt(1 - beta2**step) + group["eps"]
-        return data - rate * mean / size
+        rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+        names = ["exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])]
+        for name in names:
+            state[name] = _known(state, name, data)
+        moved = np.empty(data.shape, data.dtype)
+        arrays = [a.reshape(-1) for a in (data, grad, moved, *(state[name] for name in names))]
+        spare = np.empty(min(data.size, BLOCK), data.dtype)
+        for block in blocks(data.size):
+            x, g, out, mean, square, *largest = (array[block] for array in arrays)
+            part = spare[: x.size]
+            np.subtract(g, mean, out=part)
+            part *= 1 - beta1
+            mean += part
+            np.multiply(1 - beta2, g, out=part)
+            part *= g
+            square *= beta2
+            square += part
+            if largest:
+                square = np.maximum(largest[0], square, out=largest[0])
+            size = np.sqrt(square, out=part)
+            size /= root
+            size += group["eps"]
+            np.multiply(x, 1 - lr * decay if decoupled else 1, out=out)
+            towards = np.divide(mean, size, out=part)
+            towards *= rate
+            out -= towards
+        return moved
 
 
 class AdamW(Adam):
@@ -307,7 +379,8 @@ def _decayed(grad: Array, data: Array, group: Group) -> Array:
 
 def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
     """An array of the state, of data's shape; before the first step it is the same everywhere."""
-    return state[name] if name in state else np.full_like(data, initial)
+    known = state[name] if name in state else np.full(data.shape, initial, data.dtype)
+    return np.asarray(known, order="C")  # so that a vector of it is a view
 
 
 def _require_valid(group: Group) -> None:

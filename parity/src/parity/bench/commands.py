@@ -1,81 +1,270 @@
-"""parity bench: how long training takes on an engine, beside its rivals."""
+"""parity bench: how long ops, training and generation take on engines, beside their rivals."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
-from ..usage import known, loaded, printed
+from ..usage import UNUSABLE, known, loaded, printed, several, stage
 
 if TYPE_CHECKING:
-    from .timing import Spread
+    from ..engines import Adapter
+    from .items import Item
+    from .rows import Row
+
+PAIRS = click.option("--pairs", type=click.IntRange(min=2), help="Rounds in which all take turns.")
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="As many for everyone.",
+)
+JSON = click.option("--json", "file", type=click.Path(path_type=Path), help="File to write all to.")
+SIZES = click.Choice(("small", "gpt", "large"))
 
 
-@click.group()
-def bench() -> None:
-    """Time training on an engine, beside rivals, after checking that they compute the same."""
+@click.group(invoke_without_command=True)
+@click.option(
+    "--compare",
+    nargs=2,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="BEFORE AFTER",
+    help="Say what is faster or slower in the second file of results than in the first.",
+)
+@click.option("--fail-on-regression", is_flag=True, help="With --compare: status 1 if one is.")
+@click.pass_context
+def bench(
+    context: click.Context, compare: tuple[Path, Path] | None, fail_on_regression: bool
+) -> int:
+    """Time engines beside rivals, in turns, after checking that they compute the same.
+
+    Figures are shares of the rival's time in the same round: the median, with the quartiles.
+    """
+    if context.invoked_subcommand is not None:
+        if compare:
+            raise click.UsageError("--compare reads two files: leave out the benchmark")
+        return 0
+    if compare is None:
+        if fail_on_regression:
+            raise click.UsageError("--fail-on-regression goes with --compare")
+        click.echo(context.get_help())
+        return 0
+    from . import rows
+    from .comparing import changes
+
+    try:
+        every = changes(*map(rows.read, compare))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    found = [change for change in every if change.beyond_noise]
+    table = Table("change", "before", "after", "engine / rival", "phase", "item")
+    for change in found:
+        before, after = change.before, change.after
+        table.add_row(
+            f"{change.factor:.2f}×",
+            _spread(before),
+            _spread(after),
+            f"{after.engine} / {after.against}",
+            after.phase,
+            after.item,
+        )
+    if found:
+        printed(table)
+    slower = sum(change.slower for change in found)
+    click.echo(
+        f"of {len(every)} measurements {slower} slower and {len(found) - slower} faster"
+        " beyond the noise"
+    )
+    return int(fail_on_regression and slower > 0)
 
 
 @bench.command()
-@click.option("--engine", "name", required=True, help="The engine to time.")
-@click.option("--item", "chosen", multiple=True, help="Only this work item, such as names.")
-@click.option("--pairs", type=click.IntRange(min=2), default=15, show_default=True)
-@click.option("--json", "file", type=click.Path(path_type=Path), help="File to write it all to.")
-def steps(name: str, chosen: tuple[str, ...], pairs: int, file: Path | None) -> None:
-    """Time a training step of a GPT (forward, backward, optimizer) as a share of its rival's.
+@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@several("--op", "Only these ops.")
+@click.option("--size", type=SIZES, multiple=True, default=("gpt",), show_default=True)
+@several("--against", "Rivals.  [default: torch]")
+@THREADS
+@PAIRS
+@JSON
+def ops(
+    engine: tuple[str, ...],
+    op: tuple[str, ...],
+    size: tuple[str, ...],
+    against: tuple[str, ...],
+    threads: int,
+    pairs: int | None,
+    file: Path | None,
+) -> None:
+    """Time every op: forward, and forward with backward; at several sizes, how times grow."""
+    rivals = against or ("torch",)
+    chosen = [each for each in loaded(engine) if each.name not in rivals]
+    loaded(rivals)
+    from .. import spec
+    from . import ops as work
+    from . import rows
 
-    The contestants take turns in one process; each figure is a median, with the quartiles.
-    """
+    known("op", op, list(spec.BY_NAME))
+    if not chosen:
+        raise click.UsageError("an engine beside itself tells nothing: name another --against")
+    plans = {each: work.planned(chosen, op, each) for each in dict.fromkeys(size)}
+    total = sum(len(works) for plan in plans.values() for _, _, works in plan)
+    found: list[Row] = []
+    with _refused(), stage(f"{total} workloads", total) as advance:
+        for each in plans:
+            found += work.measure(chosen, op, each, rivals, threads, pairs or work.PAIRS, advance)
+    _table(found, chosen, threads, 1e6, "µs")
+    for line in rows.summaries(found):
+        click.echo(line)
+    for curve in rows.curves(found):
+        click.echo(
+            f"{curve.op}, {curve.phase}: n ** {curve.exponent:.2f} on {curve.engine},"
+            f" n ** {curve.against_exponent:.2f} on {curve.against}"
+        )
+    _kept(file, found, chosen, rivals, threads)
+
+
+@bench.command()
+@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@several("--item", "Only these work items, such as names.")
+@THREADS
+@PAIRS
+@click.option("--profile", is_flag=True, help="Say what part of a step goes where.")
+@JSON
+def steps(
+    engine: tuple[str, ...],
+    item: tuple[str, ...],
+    threads: int,
+    pairs: int | None,
+    profile: bool,
+    file: Path | None,
+) -> None:
+    """Time a training step (forward, backward, optimizer), with the memory that training takes."""
+    chosen = loaded(engine)
     from . import steps as work
+    from .items import items
 
-    (engine,) = loaded([name])
-    every = {item.name: item for item in work.items(engine)}
-    known("item", chosen, list(every))
-    lines: list[work.Line] = []
-    for item in (every[each] for each in chosen or every):
-        for collector in (True, False):
-            click.echo(f"{item.name}, collector {_on(collector)}: {pairs} pairs", err=True)
-            try:
-                lines += work.run(item, engine, pairs, collector)
-            except ValueError as error:
-                raise click.ClickException(str(error)) from error
-    columns = ("ratio", "item", "contestant", "collector", "ms a step", "gradients apart")
-    table = Table(*columns, caption=f"ratios to the first of each item; {_machine()}")
-    for line in lines:
+    plan = _plan(chosen, items, item)
+    found: list[Row] = []
+    with _refused(), stage(f"{len(plan)} work items", len(plan)) as advance:
+        for each, one in plan:
+            rows: list[Row] = []
+            for collector in (True, False):
+                rows += work.run(one, each, pairs, collector, threads)
+            rows = work.with_memory(rows, one, each, threads)
+            found += work.with_shares(rows, one, each) if profile else rows
+            advance()
+    _table(found, chosen, threads, 1e3, "ms")
+    for row in found:
+        if row.shares and row.collector:
+            parts = ", ".join(f"{name} {share:.0%}" for name, share in row.shares.items())
+            click.echo(f"{row.engine}, {row.item}: {parts}")
+    _kept(file, found, chosen, ["torch"], threads)
+
+
+@bench.command()
+@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@several("--item", "Only these models, such as cpu.")
+@THREADS
+@PAIRS
+@JSON
+def generation(
+    engine: tuple[str, ...],
+    item: tuple[str, ...],
+    threads: int,
+    pairs: int | None,
+    file: Path | None,
+) -> None:
+    """Time what a GPT needs for a token, with its cache of keys and values."""
+    chosen = loaded(engine)
+    from . import generation as work
+
+    plan = _plan(chosen, work.items, item)
+    found: list[Row] = []
+    with _refused(), stage(f"{len(plan)} models", len(plan)) as advance:
+        for each, one in plan:
+            found += work.run(one, each, pairs or work.PAIRS, threads)
+            advance()
+    _table(found, chosen, threads, 1e3, "ms")
+    _kept(file, found, chosen, ["torch"], threads)
+
+
+def _plan(
+    chosen: Sequence[Adapter], items: Callable[[Adapter], Sequence[Item]], names: Sequence[str]
+) -> list[tuple[Adapter, Item]]:
+    """Each engine with each of its items, of these names if there are any."""
+    known("item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each))))
+    return [
+        (each, item) for each in chosen for item in items(each) if item.name in names or not names
+    ]
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What cannot be measured so is said in a sentence."""
+    try:
+        yield
+    except UNUSABLE as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _table(
+    found: Sequence[Row], chosen: Sequence[Adapter], threads: int, unit: float, symbol: str
+) -> None:
+    """Ratios first, the worst of each phase at the top."""
+    columns = (
+        *("ratio", "contestant / rival", "phase", "work", symbol, f"rival's {symbol}", "apart"),
+        *("peak MB", "rival's MB", "collector"),
+    )
+    table = Table(*columns, caption=_machine(chosen, threads))
+    for row in sorted(found, key=lambda row: (row.phase, row.against, -row.ratio)):
+        memory = (row.memory, row.against_memory)
         table.add_row(
-            _spread(line.ratio, 1.0, 4),
-            line.item,
-            line.contestant,
-            _on(line.collector),
-            _spread(line.seconds, 1e3, 2),
-            f"{line.apart:.1f} eps",
+            _spread(row),
+            f"{row.engine} / {row.against}",
+            row.phase,
+            row.item,
+            f"{row.seconds * unit:.2f}",
+            f"{row.against_seconds * unit:.2f}",
+            "" if row.apart is None else f"{row.apart:.1f} eps",
+            *("" if size is None else f"{size / 1e6:.2f}" for size in memory),
+            "on" if row.collector else "off",
         )
     printed(table)
-    if file is not None:
-        found: dict[str, Any] = {"machine": _machine(), "pairs": pairs}
-        found["lines"] = [dataclasses.asdict(line) for line in lines]
-        file.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def _on(collector: bool) -> str:
-    return "on" if collector else "off"
-
-
-def _spread(spread: Spread, unit: float, digits: int) -> str:
+def _spread(row: Row) -> str:
     """The median, and the quartiles in brackets."""
-    low, median, high = (
-        f"{number * unit:.{digits}f}" for number in (spread.low, spread.median, spread.high)
-    )
-    return f"{median} [{low}, {high}]"
+    digits = 2 if row.low >= 0.1 else 4
+    return f"{row.ratio:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
 
 
-def _machine() -> str:
-    from ..environment import cpu
+def _machine(chosen: Sequence[Adapter], threads: int) -> str:
+    """Where the figures come from; an emulator's are its own."""
+    from ..environment import cpu, executor
 
-    return f"Python {platform.python_version()} on {cpu()}"
+    runs = [f"{each.name} on {executor(each)}" for each in chosen if executor(each) != "CPU"]
+    many = f"{threads} thread{'s' * (threads > 1)}"
+    return "; ".join([f"Python {platform.python_version()} on {cpu()}, {many}", *runs])
+
+
+def _kept(
+    file: Path | None,
+    found: Sequence[Row],
+    chosen: Sequence[Adapter],
+    rivals: Sequence[str],
+    threads: int,
+) -> None:
+    if file is None:
+        return
+    from .. import engines
+    from . import rows
+
+    everyone = (*chosen, *map(engines.load, rivals))
+    rows.write(file, rows.document(found, everyone, threads))

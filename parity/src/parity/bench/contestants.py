@@ -1,24 +1,25 @@
-"""Who takes part in a benchmark: each trains the same GPT, from the same weights, on the same data.
+"""Who takes part in a benchmark: each trains the same model, from the same weights, on one data.
 
-A batch is (inputs, targets), ids of shape (B, T). Gradients are compared before anything is timed.
+A batch is (inputs, targets). Gradients are compared before anything is timed. Each keeps its loss
+until it has the next one, as a loop at the top of a script does: the graph of an engine that does
+not free it in backward() lives on meanwhile, and Python's collector looks at it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
+from .. import engines
 from ..engines import Adapter
+from ..tasks.training import converted, load_weights
+from .items import SCALARS, Array, Batch, Item, Weights
+from .rivals import recursion
 from .rivals.floor import Floor
 from .rivals.text import Model
-
-Array = np.ndarray[Any, Any]
-Batch = tuple[Array, Array]
-Weights = Mapping[str, Array]
-
-TIED = "transformer.wte.weight"  # the table that also reads the logits off
 
 
 class Contestant(Protocol):
@@ -32,38 +33,35 @@ class Contestant(Protocol):
     def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]: ...
 
 
-class Engine:
-    """An engine's own GPT and optimizer; clip: the largest norm of all gradients, 0 leaves them."""
+def started(engine: Adapter, item: Item) -> Any:
+    """The item's model on an engine, in its dtype and with its weights."""
+    model = item.model(engine.package)
+    converted(engine, model, item.dtype)
+    load_weights(engine, model, item.weights())
+    return model
 
-    def __init__(
-        self,
-        engine: Adapter,
-        config: Mapping[str, Any],
-        weights: Weights,
-        dtype: str,
-        optimizer: str,
-        lr: float,
-        clip: float = 0.0,
-    ) -> None:
-        self.name, self.engine, self.clip = engine.name, engine, clip
-        package = engine.package
-        self.clip_grad_norm = package.nn.utils.clip_grad_norm_
-        self.model = package.gpt.GPT(package.gpt.GPTConfig(**config))
-        if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
-            self.model.to(engine.tensor(np.zeros(1, dtype)).dtype)
-        self.model.load_state_dict({**weights, "lm_head.weight": weights[TIED]})
-        self.optimizer = getattr(package.optim, optimizer)(self.model.parameters(), lr=lr)
+
+class Engine:
+    """An engine's own model and optimizer."""
+
+    def __init__(self, engine: Adapter, item: Item) -> None:
+        self.name, self.engine, self.item = engine.name, engine, item
+        self.clip_grad_norm = engine.package.nn.utils.clip_grad_norm_
+        self.model = started(engine, item)
+        optimizer = getattr(engine.package.optim, item.optimizer)
+        self.optimizer = optimizer(self.model.parameters(), lr=item.lr)
 
     def _loss(self, batch: Batch) -> Any:
         self.optimizer.zero_grad()
-        _, loss = self.model(*map(self.engine.tensor, batch))
+        loss = self.item.loss(self.engine, self.model, *map(self.engine.tensor, batch))
         loss.backward()
+        self.loss = loss
         return loss
 
     def step(self, batch: Batch) -> float:
         loss = self._loss(batch)
-        if self.clip:
-            self.clip_grad_norm(list(self.model.parameters()), self.clip)
+        if self.item.clip:
+            self.clip_grad_norm(list(self.model.parameters()), self.item.clip)
         self.optimizer.step()
         return float(self.engine.numpy(loss))
 
@@ -113,6 +111,7 @@ class Text:
         (tokens,), (targets,) = (ids.tolist() for ids in batch)
         loss = self.model.loss(tokens, targets)
         loss.backward()
+        self.loss = loss
         return loss
 
 
@@ -132,3 +131,30 @@ class Lists:
         (tokens,), (targets,) = (ids.tolist() for ids in batch)
         loss, grads = self.floor.gradients(tokens, targets)
         return loss, {f"transformer.{name}": np.array(grad) for name, grad in grads.items()}
+
+
+def contestants(item: Item, engine: Adapter) -> dict[str, Callable[[], Contestant]]:
+    """By name how to make the rival, the engine, and whatever else is worth comparing."""
+    if item not in SCALARS:
+        torch = engines.load("torch")
+        return {each.name: partial(Engine, each, item) for each in (torch, engine)}
+    assert item.sizes is not None
+    first, heads, package = item.weights(), item.sizes["n_head"], engine.package
+
+    def leaf(number: float) -> Any:
+        return package.Value(number, requires_grad=True)
+
+    def adam(model: Any) -> Any:
+        return package.optim.Adam(list(model.weights.values()), lr=item.lr)
+
+    def recursive(model: Any) -> Any:
+        return recursion.Adam(model.leaves(), item.lr)
+
+    rival, sums = "microgpt's manner", f"{engine.name}, sums of products"
+    return {
+        rival: partial(Text, rival, first, heads, recursion.Value, recursive),
+        engine.name: partial(Engine, engine, item),
+        f"{engine.name}, collector_paused()": lambda: Paused(Engine(engine, item)),
+        sums: partial(Text, sums, first, heads, leaf, adam),
+        Lists.name: partial(Lists, first, heads, item.lr),
+    }

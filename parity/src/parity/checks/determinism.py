@@ -1,6 +1,6 @@
 """Does a case give the same bits in every process, whatever its hash seed and its threads?
 
-Run as a program, this module is such a process: it digests every case of one engine.
+Run as a program, this module is such a process: it digests every case of some engines.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from .. import engines
 from ..engines import Adapter
+from ..pool import THREADS
 from ..spec import OPS
 from ..spec.case import Case, Op
 from ..spec.skips import reason
@@ -26,9 +27,10 @@ from .calling import call, carry_back
 from .reference import floats
 
 PROCESSES = 20
-THREADS = (1, 2, 3, 4)  # of the processes, in turn
-POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+COUNTS = (1, 2, 3, 4)  # of threads in the processes, in turn
 NAMED = 5  # cases in a message
+
+Digests = dict[str, dict[str, str]]  # of every case in every dtype, by engine
 
 
 @dataclass
@@ -55,30 +57,36 @@ def determinism(
 
     ops: only these. advance is called after every process.
     """
-    chosen = f" --op {','.join(ops)}" if ops else ""
-    command = f"parity determinism --engine {engine}{chosen} --processes {processes}"
-    result = Determinism(engine, processes, reproduce=command)
-    seen: dict[str, list[str]] = defaultdict(list)
     started = time.perf_counter()
+    taken = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(lambda number: process([engine], ops, number), range(processes)):
+            taken.append(found)
+            advance()
+    return compared(engine, ops, taken, time.perf_counter() - started)
 
-    def run(number: int) -> dict[str, str]:
-        return _process(engine, ops, number)
 
-    try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for digests in pool.map(run, range(processes)):
-                for name, digest in digests.items():
-                    seen[name].append(digest)
-                advance()
-    except RuntimeError as error:
-        result.message = str(error)
-    else:
+def compared(
+    engine: str, ops: Sequence[str], taken: Sequence[Digests | str], seconds: float
+) -> Determinism:
+    """What the digests of several processes say of an engine; see process."""
+    chosen = f" --op {','.join(ops)}" if ops else ""
+    command = f"parity determinism --engine {engine}{chosen} --processes {len(taken)}"
+    result = Determinism(engine, len(taken), reproduce=command, seconds=seconds)
+    seen: dict[str, list[str]] = defaultdict(list)
+    for found in taken:
+        if isinstance(found, str):
+            result.message = result.message or found
+            continue
+        for name, digest in found[engine].items():
+            seen[name].append(digest)
+    result.cases = len(seen)
+    if not result.message:
         # What could not be computed in some of the processes differs as well.
         result.differing = [
-            name for name, bits in seen.items() if len(set(bits)) > 1 or len(bits) < processes
+            name for name, bits in seen.items() if len(set(bits)) > 1 or len(bits) < len(taken)
         ]
         result.message = _message(result.differing) if seen else "no case could be computed"
-    result.cases, result.seconds = len(seen), time.perf_counter() - started
     result.status = "failed" if result.message else "passed"
     return result
 
@@ -123,12 +131,12 @@ def _message(differing: list[str]) -> str:
     return f"other bits in other processes: {names}{rest}" if differing else ""
 
 
-def _process(engine: str, ops: Sequence[str], number: int) -> dict[str, str]:
-    """The digests of a process of its own."""
-    threads = THREADS[number % len(THREADS)]
-    varied = dict.fromkeys(POOLS, str(threads)) | {"PYTHONHASHSEED": str(number)}
+def process(names: Sequence[str], ops: Sequence[str], number: int) -> Digests | str:
+    """The digests of some engines in a process of its own, or why there are none."""
+    threads = COUNTS[number % len(COUNTS)]
+    varied = dict.fromkeys(THREADS, str(threads)) | {"PYTHONHASHSEED": str(number)}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__, engine, *ops],
+        [sys.executable, "-P", "-m", __name__, ",".join(names), *ops],
         env=os.environ | varied,
         capture_output=True,
         text=True,
@@ -137,11 +145,11 @@ def _process(engine: str, ops: Sequence[str], number: int) -> dict[str, str]:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         settings = " ".join(f"{name}={value}" for name, value in varied.items())
-        raise RuntimeError(f"a process did not end well: {last} ({settings})")
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+        return f"a process did not end well: {last} ({settings})"
+    found: Digests = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 if __name__ == "__main__":
-    name, *chosen = sys.argv[1:]
-    print(json.dumps(digests(engines.load(name), chosen)))
+    listed, *chosen = sys.argv[1:]
+    print(json.dumps({name: digests(engines.load(name), chosen) for name in listed.split(",")}))

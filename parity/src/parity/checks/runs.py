@@ -34,7 +34,8 @@ class RunResult:
 
     losses, torch_losses: one per step. loss_bands: step by step. gradients: of the first step, and
     weights: after the last, by parameter in the order of the model. seconds, torch_seconds: the
-    median step, both in dtype and taken in turn in one process. elapsed: all of it, torch included.
+    median step, both in dtype and taken in turn in one process. ratio, low, high: the median of
+    their ratios step by step, and its quartiles. elapsed: all of it, torch included.
     traceback: of an exception that the engine should not have raised.
     """
 
@@ -53,6 +54,9 @@ class RunResult:
     torch_text: str = ""
     seconds: float = 0.0
     torch_seconds: float = 0.0
+    ratio: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
     elapsed: float = 0.0
     traceback: str = ""
 
@@ -119,6 +123,9 @@ class Comparison:
         self.result.seconds = statistics.median(judged.seconds)
         same_dtype = reference if dtype == "float64" else rounding
         self.result.torch_seconds = statistics.median(same_dtype.seconds)
+        ratios = [a / b for a, b in zip(judged.seconds, same_dtype.seconds, strict=True)]
+        quartiles = statistics.quantiles(ratios * 2, n=4, method="inclusive")
+        self.result.low, self.result.ratio, self.result.high = quartiles
         self.stage = "after the last step"
         self._ending(_tied(state))
         if run.prompt:

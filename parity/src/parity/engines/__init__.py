@@ -11,10 +11,11 @@ import importlib.metadata
 
 from .adapter import Adapter
 
-__all__ = ["Adapter", "load", "names"]
+__all__ = ["RIVALS", "Adapter", "load", "names"]
 
 GROUP = "parity.engines"
 OURS = ("micrograd", "minigrad", "cudagrad", "torch")  # in order of rising difficulty
+RIVALS = ("torch", "autograd")  # that are judged and timed when they are asked for
 MEMBERS = ("name", "ops", "dtypes", "package", "tensor", "call", "numpy", "grad", "backward")
 
 

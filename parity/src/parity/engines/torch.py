@@ -22,6 +22,12 @@ def evaluate(op: Op, args: Any, kwargs: Any) -> Any:
     return value if isinstance(value, torch.Tensor) else tuple(value)
 
 
+def home(name: str) -> str:
+    """Which module of torch's has a function of this name: functional, torch, or none, empty."""
+    modules = {"functional": torch.nn.functional, "torch": torch}
+    return next((m for m, module in modules.items() if callable(getattr(module, name, 0))), "")
+
+
 def load_state(holder: Any, state: Any) -> None:
     """holder.load_state_dict(state); torch's own takes tensors in the place of arrays."""
     if isinstance(holder, torch.nn.Module | torch.optim.Optimizer):
@@ -35,6 +41,7 @@ class Torch:
     dtypes = ("float64", "float32")
     package = SimpleNamespace(
         __version__=torch.__version__,
+        ops=SimpleNamespace(**{name: op.torch for name, op in BY_NAME.items()}),
         nn=torch.nn,
         optim=torch.optim,
         gpt=torch_gpt,

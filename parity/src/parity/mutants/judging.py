@@ -5,11 +5,9 @@ import __future__
 
 import importlib
 import inspect
-import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,6 @@ ORDER = ("backward", "differences", "stochastic", "forward")  # the likeliest to
 PATIENCE = 10  # in seconds, and times what a check takes on the right code: then a mutant hangs
 
 Where = tuple[str, str]  # a file, and the qualified name of a function in it
-Spread = Callable[..., Iterator[Any]]  # map(), maybe by several processes
 
 
 @dataclass(frozen=True)
@@ -63,19 +60,6 @@ class Verdict:
     ops: tuple[str, ...]  # whose cases run the mutated function
     killer: str = ""
     how: str = ""
-
-
-@contextmanager
-def workers(jobs: int) -> Iterator[Spread]:
-    """So many processes; this one alone if it is one."""
-    if jobs == 1:
-        yield map
-        return
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
-    try:
-        yield pool.map
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def tried(engine: str, op: str) -> list[Tried]:

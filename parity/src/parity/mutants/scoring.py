@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..engines import Adapter
+from ..pool import Spread, workers
 from ..spec import BY_NAME
 from .equivalents import EQUIVALENTS, Equivalent
 from .gradients import path
-from .judging import Spread, Tried, Verdict, judge, reaching, tried, workers
+from .judging import Tried, Verdict, judge, reaching, tried
 from .mutate import Mutant, mutants
 
 ENOUGH = 0.98

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from .. import checks, corpus
-from ..checks.determinism import PROCESSES, Determinism, determinism
+from ..checks.determinism import Determinism, compared, determinism
 from ..checks.envelope import FLOOR, MULTIPLE, Band
 from ..checks.runs import RunResult, check_run
-from ..engines import Adapter, names
+from ..engines import RIVALS, Adapter, names
 from ..environment import environment, executor, version
+from ..pool import workers
 from ..spec import BUILT, FAMILIES, Op, skips
 from ..spec.run import Run
 from ..spec.runs import RUNS
+from . import work
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 QUICK_RUN, QUICK_STEPS = "gpt-tiny", 25
-QUICK_PROCESSES = 2
+# A process starts Python anew, imports torch and does all cases once: that is what takes long.
+PROCESSES, QUICK_PROCESSES = 4, 2
+HUNTS, QUICK_HUNTS = 4, 1  # times fuzz.hunting.BATCH graphs, of every engine
+SHARES = 8  # of the planted faults
 REASONS = ("why", "kink", "flat", "chance")  # what a case says of itself
 
 # stage(title, total) opens a stage of the work and gives what to call after each unit of it.
@@ -29,86 +36,147 @@ Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 Report = dict[str, Any]
 
 
-def collect(
-    engines: Sequence[Adapter],
-    stage: Stage,
-    ops: Sequence[str] = (),
-    steps: int | None = None,
-    quick: bool = False,
-) -> Report:
-    """Judge the engines and tell what came out.
-
-    ops: only these, no parts and no training runs; empty for all. steps: of every run, in place of
-    its own. quick: no finite differences, two processes, and only the start of one run.
+@dataclass(frozen=True)
+class Asked:
+    """What a report is to be of: ops: only these, no parts and no training runs; empty for all.
+    steps: of every run, in place of its own. quick: no finite differences, fewer processes and
+    graphs, only the start of one run, no planted faults. jobs: processes that share the work.
     """
-    runs = planned(ops, steps, quick)
-    results: list[checks.Result] = []
-    for engine in engines:
-        items = [
-            item
-            for item in checks.cases(engine, ops or None)
-            if not (quick and item.check == "differences")
-        ]
-        results += judge(engine, items, stage)
-    trainings = [
-        result for run in runs for e in engines for result in train(e, run, e.dtypes, stage)
-    ]
-    processes = QUICK_PROCESSES if quick else PROCESSES
-    repeats = [repeat(engine, ops, processes, stage) for engine in engines]
+
+    ops: tuple[str, ...] = ()
+    steps: int | None = None
+    quick: bool = False
+    jobs: int = 1
+
+
+def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Report:
+    """Judge the engines and tell what came out."""
+    started = time.perf_counter()
+    tasks = list(planned_work(engines, asked))
+    title = f"{len(tasks)} pieces of work for {asked.jobs} process{'es' * (asked.jobs > 1)}"
+    done: dict[str, list[Any]] = {kind: [] for kind, _ in tasks}
+    with workers(asked.jobs) as spread, stage(title, len(tasks)) as advance:
+        for (kind, _), found in zip(tasks, spread(_perform, [t for _, t in tasks]), strict=True):
+            done[kind].append(found)
+            advance()
+    judged = {each.name: each for each in done.get("judged", ())}
+    results = [result for each in judged.values() for result in each.results]
+    order = [run.name for run in RUNS]
+    trainings = sorted(done.get("trained", []), key=lambda result: order.index(result.run))
+    repeats = [repeated(engine, asked, done.get("digested", [])) for engine in engines]
     summaries = [summary(engine, results, trainings, repeats) for engine in engines]
+    caught = [each for some in done.get("planted", ()) for each in some]
+    hunts = done.get("hunted", [])
+    failed = any(entry["failed"] for entry in summaries)
+    failed |= any(hunt["status"] == "failed" for hunt in hunts)
+    failed |= not all(each.caught for each in caught)
     return plain(
         {
             "schema": SCHEMA_VERSION,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "selection": selection(engines, ops, steps, quick),
-            "passed": not any(entry["failed"] for entry in summaries),
+            "seconds": time.perf_counter() - started,
+            "jobs": asked.jobs,
+            "selection": selection(engines, asked),
+            "passed": not failed,
             "environment": environment() | {"corpus": corpus.describe()},
             "envelope": {"multiple": MULTIPLE, "floor": FLOOR},
             "engines": summaries,
             "ops": [
-                {
-                    "name": op.name,
-                    "family": family,
-                    "cases": [
-                        {
-                            "id": case.id,
-                            "call": repr(case),
-                            **{name: getattr(case, name, "") for name in REASONS},
-                        }
-                        for case in (*op.cases, *op.rejects)
-                    ],
-                }
+                described(op.name, judged.get(op.name))
+                | {"family": family, "cases": [described_case(op, case, judged) for case in cases]}
                 for family, members in families().items()
                 for op in members
-                if not ops or op.name in ops
+                if not asked.ops or op.name in asked.ops
+                for cases in [(*op.cases, *op.rejects)]
             ],
             "parts": [
-                {
-                    "name": part.name,
+                described(part.name, judged.get(part.name))
+                | {
                     "kind": part.kind,
                     "cases": [{"id": case.id, "call": repr(case)} for case in part.cases],
                 }
                 for part in BUILT.values()
-                if not ops
+                if not asked.ops
             ],
             "results": [asdict(result) for result in results],
-            "runs": [run.settings() for run in runs],
+            "runs": [run.settings() for run in planned(asked)],
             "trainings": [training(result) for result in trainings],
             "determinism": [asdict(result) for result in repeats],
+            "faults": [asdict(each) | {"caught": each.caught} for each in caught],
+            "fuzz": hunts,
+            "mutants": [],
+            "speed": None,
+            "changes": None,
         }
     )
 
 
-def selection(
-    engines: Sequence[Adapter], ops: Sequence[str], steps: int | None, quick: bool
-) -> Report:
-    """What was asked for, of all that there is; torch, the judge, need not be judged."""
+def planned_work(
+    engines: Sequence[Adapter], asked: Asked
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every piece of the work by its kind; what takes longest comes first."""
+    given: list[work.Engine] = [each.name if asked.jobs > 1 else each for each in engines]
+    for run in sorted(planned(asked), key=lambda run: -run.steps):
+        for engine, each in zip(engines, given, strict=True):
+            for dtype in engine.dtypes:
+                named = run.name if asked.jobs > 1 else run
+                yield "trained", partial(work.trained, each, named, run.steps, dtype)
+    comparable = [e.name for e in engines if not skips.reason(e.name, "determinism")]
+    for number in range(QUICK_PROCESSES if asked.quick else PROCESSES):
+        if comparable:
+            yield "digested", partial(work.digested, comparable, asked.ops, number)
+    for each in given:
+        seeds = QUICK_HUNTS if asked.quick else HUNTS
+        yield "hunted", partial(work.hunted, each, asked.ops, seeds)
+    if not asked.ops and not asked.quick and work.plantable():
+        for first in range(SHARES):
+            yield "planted", partial(work.planted, first, SHARES)
+    ops = [op.name for members in families().values() for op in members]
+    for name in (*ops, *(() if asked.ops else BUILT)):
+        if not asked.ops or name in asked.ops:
+            yield "judged", partial(work.judged, given, name, asked.quick)
+
+
+def _perform(task: Callable[[], Any]) -> Any:
+    return task()
+
+
+def described(name: str, judged: work.Judged | None) -> Report:
+    """An op or a part: what it computes, and how each engine does it."""
+    code = (
+        {engine: [asdict(p) for p in some] for engine, some in judged.code.items()}
+        if judged
+        else {}
+    )
+    return {"name": name, "formula": judged.formula if judged else "", "code": code}
+
+
+def described_case(op: Op, case: Any, judged: dict[str, work.Judged]) -> Report:
+    """A case, and what goes into it and comes out."""
+    samples = judged[op.name].samples[case.id] if op.name in judged else []
+    return {
+        "id": case.id,
+        "call": repr(case),
+        **{name: getattr(case, name, "") for name in REASONS},
+        "arrays": [asdict(value) for value in samples],
+    }
+
+
+def repeated(engine: Adapter, asked: Asked, taken: Sequence[Any]) -> Determinism:
+    """The bits of an engine, compared between the processes that digested them."""
+    if reason := skips.reason(engine.name, "determinism"):
+        return Determinism(engine.name, len(taken), status="skipped", message=reason)
+    return compared(engine.name, asked.ops, taken, 0.0)
+
+
+def selection(engines: Sequence[Adapter], asked: Asked) -> Report:
+    """What was asked for, of all that there is; rivals, and torch, need not be judged."""
     judged = [engine.name for engine in engines]
     return {
-        "left_out": [name for name in names() if name not in (*judged, "torch")],
-        "ops": list(ops),
-        "steps": steps,
-        "quick": quick,
+        "left_out": [name for name in names() if name not in (*judged, *RIVALS)],
+        "ops": list(asked.ops),
+        "steps": asked.steps,
+        "quick": asked.quick,
     }
 
 
@@ -117,14 +185,14 @@ def families() -> dict[str, tuple[Op, ...]]:
     return {family.__name__.rpartition(".")[2]: family.OPS for family in FAMILIES}
 
 
-def planned(ops: Sequence[str], steps: int | None, quick: bool) -> list[Run]:
+def planned(asked: Asked) -> list[Run]:
     """The runs of a report, each with its number of steps."""
-    if ops:
+    if asked.ops:
         return []
-    if quick:
+    if asked.quick:
         (quick_run,) = (run for run in RUNS if run.name == QUICK_RUN)
-        return [replace(quick_run, steps=steps or QUICK_STEPS)]
-    return [replace(run, steps=steps or run.steps) for run in RUNS]
+        return [replace(quick_run, steps=asked.steps or QUICK_STEPS)]
+    return [replace(run, steps=asked.steps or run.steps) for run in RUNS]
 
 
 def judge(engine: Adapter, items: Sequence[checks.Item], stage: Stage) -> list[checks.Result]:

@@ -8,6 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .matrix import by
+
 Report = dict[str, Any]
 
 # Far apart for the colour-blind; at least 3:1 to a white page as to a black one. Dashes and open
@@ -106,6 +108,42 @@ def gradients(trainings: list[Report], engines: list[str]) -> Report:
     figure.update_xaxes(title_text="error (eps)", **LOGARITHMIC)
     figure.update_yaxes(autorange="reversed")
     return finished(figure, height=180 + 19 * len(names))
+
+
+def ratios(lines: list[Report], engines: list[str], rival: str) -> Report:
+    """How many times as long as the rival each engine takes, with the quartiles."""
+    figure = go.Figure()
+    ordered = list(dict.fromkeys(line["op"] or line["item"] for line in lines))
+    present = [line for line in lines if line["engine"] in engines]
+    groups = by(present, "engine", "dtype")
+    for engine, dtype in sorted(
+        groups, key=lambda key: (engines.index(key[0]), key[1] != "float64")
+    ):
+        own = groups[engine, dtype]
+        name, colour, symbol = style({"engine": engine, "dtype": dtype}, engines)
+        figure.add_scatter(
+            x=[line["ratio"] for line in own],
+            y=[line["op"] or line["item"] for line in own],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [line["high"] - line["ratio"] for line in own],
+                "arrayminus": [line["ratio"] - line["low"] for line in own],
+                "thickness": 1.5,
+                "width": 0,
+            },
+            name=name,
+            mode="markers",
+            marker={
+                "color": colour,
+                "symbol": symbol + ("" if dtype == "float64" else "-open"),
+                "size": 8,
+            },
+        )
+    figure.add_vline(x=1, line={"color": TORCH, "width": 2})
+    figure.update_xaxes(title_text=f"times as long as {rival}", **LOGARITHMIC)
+    figure.update_yaxes(categoryorder="array", categoryarray=ordered, autorange="reversed")
+    return finished(figure, height=140 + 19 * len(ordered))
 
 
 LOGARITHMIC: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 1}

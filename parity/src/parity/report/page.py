@@ -1,45 +1,76 @@
-"""A report in files: index.html for people, report.json for machines, summary.md for comments."""
+"""A report in files: index.html for people, report.json and junit.xml for machines, summary.md for
+comments."""
 
 from __future__ import annotations
 
+import base64
+import functools
 import json
-import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
-from . import figures, trainings, verdict
+from .. import files
+from . import changes, figures, junit, matrix, mutation, speed, trainings, verdict, words
 
 Report = dict[str, Any]
 
 COMMENT = 60_000  # characters; GitHub refuses a comment of more than 65536
+CODE = HtmlFormatter(cssclass="code-text", nowrap=False)
+STYLES = {"light": "default", "dark": "github-dark"}
 
 
 def write(report: Report, directory: Path) -> list[Path]:
-    """Write the three files into a directory, which exists; each appears whole or not at all."""
+    """Write the four files into a directory, which exists; each appears whole or not at all."""
     texts = {
         "index.html": html(report),
-        "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
+        "report.json": json.dumps(report, separators=(",", ":"), allow_nan=False) + "\n",
         "summary.md": markdown(report),
+        "junit.xml": junit.xml(report),
     }
     for name, text in texts.items():
-        unfinished = directory / f".{name}.unfinished"
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, directory / name)
+        files.replace(directory / name, [text.encode("utf-8")])
     return [directory / name for name in texts]
 
 
 def html(report: Report) -> str:
     """The page: self-contained, everything that comes from the report escaped."""
-    runs = []
+    environment = templates()
+    op_rows, part_rows = matrix.ops(report), matrix.parts(report)
+    pace = speed.lines(report)
+    rendered = {
+        "report": report,
+        "runs": runs(report),
+        "op_rows": op_rows,
+        "part_rows": part_rows,
+        "families": list(dict.fromkeys(row["family"] for row in (*op_rows, *part_rows))),
+        "columns": list(matrix.COLUMNS),
+        "shades": matrix.SHADES,
+        "pace": pace,
+        "pace_figures": speed.drawn(report, pace),
+        "pages": {name: packed(text) for name, text in pages(report, environment, pace)},
+        "plotly": packed(get_plotlyjs()),
+        "script": environment.get_template("page.js").render(),
+    }
+    return environment.get_template("index.html.j2").render(rendered)
+
+
+def runs(report: Report) -> list[Report]:
+    """Every run with its trainings and figures."""
     engines = [engine["name"] for engine in report["engines"]]
+    found = []
     for run in trainings.matrix(report):
         own = [t for t in report["trainings"] if t["run"] == run["name"]]
         drawn = [t for t in own if t["loss"]["engine"]]
         measured = [t for t in drawn if t["gradients"]]
-        runs.append(
+        found.append(
             run
             | {
                 "trainings": own,
@@ -47,19 +78,46 @@ def html(report: Report) -> str:
                 "gradients": figures.gradients(measured, engines) if measured else None,
             }
         )
-    return (
-        templates()
-        .get_template("index.html.j2")
-        .render(
-            report=report, runs=runs, verdict=verdict, trainings=trainings, plotly=get_plotlyjs()
+    return found
+
+
+def pages(
+    report: Report, environment: jinja2.Environment, pace: list[Report]
+) -> list[tuple[str, str]]:
+    """The page of every op and part that was judged."""
+    template = environment.get_template("op.html.j2")
+    entries = {entry["name"]: entry for entry in (*report["ops"], *report["parts"])}
+    rows = [*matrix.ops(report), *matrix.parts(report)]
+    by_case = matrix.by(report["results"], "case")
+    by_op = matrix.by(pace, "op")
+    faults = matrix.by(report["faults"], "op")
+    found = []
+    for row, before, after in zip(rows, [None, *rows], [*rows[1:], None], strict=False):
+        whole = len(row["torch"]) > 1
+        row["heads"] = list(matrix.COLUMNS) if whole else ["all checks"]
+        text = template.render(
+            entry=entries[row["name"]],
+            row=row,
+            before=before and before["name"],
+            after=after and after["name"],
+            engines=report["engines"],
+            by_case=by_case,
+            pace=by_op[row["name"]],
+            faults=faults[row["name"]],
+            mutants=mutation.of_op(report, row["name"]),
         )
-    )
+        found.append((row["name"], text))
+    return found
+
+
+def packed(text: str) -> str:
+    """text as page.js unpacks it: the page holds far more than anyone looks at."""
+    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
 
 
 def markdown(report: Report) -> str:
     """The summary, cut to what fits a comment."""
-    template = templates().get_template("summary.md.j2")
-    text = template.render(report=report, verdict=verdict, trainings=trainings)
+    text = templates().get_template("summary.md.j2").render(report=report)
     if len(text) <= COMMENT:
         return text
     return text[:COMMENT].rpartition("\n")[0] + "\n\n(cut: the rest is in report.json)\n"
@@ -67,19 +125,50 @@ def markdown(report: Report) -> str:
 
 def templates() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("parity", "report"),
-        autoescape=lambda name: name == "index.html.j2",
+        loader=jinja2.PackageLoader("parity.report"),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.globals |= {
+        "verdict": verdict,
+        "speed": speed,
+        "trainings": trainings,
+        "words": words,
+        "changes": changes,
+        "anchor": words.anchor,
+        "amount": matrix.amount,
+        "checked": matrix.checked,
+        "code_styles": code_styles,
+    }
     environment.filters |= {
-        "eps": verdict.eps,
-        "milliseconds": verdict.milliseconds,
-        "shade": verdict.shade,
+        "eps": words.eps,
+        "loss": words.loss,
+        "milliseconds": words.milliseconds,
+        "duration": words.duration,
+        "times": words.times,
+        "percent": words.percent,
+        "case_anchor": words.case_anchor,
+        "highlight": highlighted,
         "inline": inline,
     }
     return environment
+
+
+@functools.cache  # what several ops call is shown with each of them
+def highlighted(text: str) -> Markup:
+    """Python code in HTML, escaped by the highlighter."""
+    return Markup(highlight(text, PythonLexer(), CODE))
+
+
+def code_styles() -> Markup:
+    """The colours of the code, in the light and in the dark."""
+    light, dark = (
+        HtmlFormatter(style=style, cssclass="code-text").get_style_defs(".code")
+        for style in STYLES.values()
+    )
+    return Markup(f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n")
 
 
 def inline(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..checks.runs import RunResult
-from .verdict import anchor, listed, loss, milliseconds, plural, relative
+from .matrix import error_cell
+from .words import anchor, listed, loss, milliseconds, plural, relative
 
 Report = dict[str, Any]
 
@@ -29,12 +30,6 @@ def failure(result: RunResult) -> str:
     """What failed, why, and the command that repeats it."""
     name = f"{result.engine} {result.run} {result.dtype}"
     return f"{name}: {result.message}\n  {result.reproduce}"
-
-
-def ratio(training: Report) -> str:
-    """How many times as long as torch a step took."""
-    times = training["seconds"] / training["torch_seconds"]
-    return f"{times:,.1f}" if times < 10 else f"{times:,.0f}"
 
 
 def described(run: Report) -> str:
@@ -81,6 +76,15 @@ def used(training: Report) -> float:
     return max(error / limit for error, limit in pairs)
 
 
+def departures(report: Report) -> list[str]:
+    """Where each training that failed first left torch's."""
+    return [
+        f"{t['engine']} · {t['run']} · {t['dtype']}: {t['message']}"
+        for t in report["trainings"]
+        if t["status"] == "failed"
+    ]
+
+
 def matrix(report: Report) -> list[Report]:
     """A row for every run: torch's float32 and each engine, by the deviation of the last loss."""
     return [run | {"cells": _cells(report, run["name"])} for run in report["runs"]]
@@ -88,9 +92,8 @@ def matrix(report: Report) -> list[Report]:
 
 def _cells(report: Report, run: str) -> list[Report]:
     own = [t for t in report["trainings"] if t["run"] == run]
-    measured = [t for t in own if t["status"] == "passed"]
-    errors = [t["loss"]["torch_error"][-1] for t in measured]
-    torch = {"kind": "measured", "error": max(errors)} if errors else {"kind": "none"}
+    errors = [t["loss"]["torch_error"][-1] for t in own if t["status"] == "passed"]
+    torch = error_cell(max(errors)) if errors else {"kind": "none", "text": "–"}
     return [
         torch,
         *(_cell([t for t in own if t["engine"] == e["name"]]) for e in report["engines"]),
@@ -102,12 +105,11 @@ def _cell(own: list[Report]) -> Report:
     passed = [t for t in own if t["status"] == "passed"]
     if failed:
         where = anchor(failed[0]["engine"], failed[0]["run"], failed[0]["dtype"])
-        return {"kind": "failed", "count": len(failed), "anchor": where}
+        return {"kind": "failed", "text": f"✗ {len(failed)}", "anchor": where}
     if not passed:
-        return {"kind": "skipped"}
+        return {"kind": "skipped", "text": "skip"}
     top = max(passed, key=lambda t: max(t["loss"]["error"]))
-    found = {"error": max(top["loss"]["error"]), "case": top["run"], "dtype": top["dtype"]}
-    return {"kind": "measured", **found}
+    return error_cell(max(top["loss"]["error"])) | {"title": f"{top['run']}, {top['dtype']}"}
 
 
 def census(report: Report) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 from ..checks import Result
 from ..checks.determinism import Determinism
-from ..checks.measure import EPS
+from .words import anchor, eps, listed, plural, relative
 
 Report = dict[str, Any]
 
-# The last shade is open; in eps, as every error.
-SHADES = (0.5, 1.0, 2.0, 4.0, 8.0)
 NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or the output is"
 # What an engine is held against, by the checks that do it.
 AGAINST = (
@@ -28,43 +25,8 @@ AGAINST = (
 )
 
 
-def eps(error: float | None) -> str:
-    """An error in two digits or so: 0.38, 3.1, 45, 2e6; None is one that was not finite."""
-    if error is None:
-        return "not finite"
-    if error == 0:
-        return "0"
-    if error < 0.005:
-        return "<0.01"
-    if error < 10:
-        return f"{error:.2f}" if error < 1 else f"{error:.1f}"
-    return f"{error:,.0f}" if error < 1e5 else f"{error:.0e}".replace("e+0", "e").replace("e+", "e")
-
-
-def relative(error: float, dtype: str) -> str:
-    """An error as a share of what was wanted: finite differences are not exact to some eps."""
-    return f"{error * EPS[dtype]:.0e}".replace("e-0", "e-") if error else "0"
-
-
-def loss(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.4f}"
-
-
 def executor(report: Report, name: str) -> str:
     return next(engine["executor"] for engine in report["engines"] if engine["name"] == name)
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1e3:.{0 if seconds >= 0.1 else 1 if seconds >= 0.01 else 2}f}"
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def listed(names: list[str]) -> str:
-    """a, b and c."""
-    return " and ".join(", ".join(names).rsplit(", ", 1))
 
 
 def headline(report: Report) -> str:
@@ -106,7 +68,30 @@ def basis(report: Report) -> str:
     """What the engines were held against in this report, in a sentence."""
     done = {result["check"] for result in report["results"] if result["status"] != "skipped"}
     done |= {"forward" for training in report["trainings"] if training["status"] != "skipped"}
-    return f"Held against {listed([what for what, on in AGAINST if done.intersection(on)])}."
+    held = listed([what for what, on in AGAINST if done.intersection(on)])
+    said = [f"Held against {held}"]
+    if report["determinism"]:
+        most = max(result["processes"] for result in report["determinism"])
+        said.append(f"compared bit by bit between {processes(most)}")
+    if report["fuzz"]:
+        graphs = sum(hunt["graphs"] for hunt in report["fuzz"])
+        said.append(f"tried on {plural(graphs, 'random graph')}")
+    if report["faults"]:
+        faults = plural(len(report["faults"]), "planted fault")
+        said.append(f"by a judge that was tried on {faults}")
+    return f"{'; '.join(said)}."
+
+
+def processes(count: int) -> str:
+    return f"{count} process{'' if count == 1 else 'es'}"
+
+
+def unplanted(report: Report) -> str:
+    """Why no faults were planted."""
+    asked = report["selection"]
+    if asked["quick"] or asked["ops"]:
+        return "a quick report, or one of a few ops, leaves them out"
+    return "they stand in minigrad, which is not installed"
 
 
 def counts(engine: Report) -> str:
@@ -144,29 +129,30 @@ def determinism_line(result: Determinism) -> str:
     return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
 
 
-def sentences(report: Report, engine: Report) -> list[str]:
-    """Whether to trust an engine, and why."""
+def sentence(report: Report, engine: Report) -> str:
+    """Whether to trust an engine, and why, in a sentence."""
     judged = {r["op"] for r in report["results"] if r["engine"] == engine["name"]}
     kinds = Counter({"op": len(judged)})
     for part in report["parts"]:
         if part["name"] in judged:
             kinds.update({"op": -1, part["kind"]: 1})
-    had = [plural(count, kind) for kind, count in kinds.items()]
+    had = [plural(count, kind) for kind, count in kinds.items() if count]
     done = engine["passed"] + engine["failed"]
     if engine["failed"]:
         places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
         names = list(dict.fromkeys(places))
         shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        said = [f"Failed {engine['failed']:,} of {plural(done, 'check')}, in {shown}."]
+        said = f"Failed {engine['failed']:,} of {plural(done, 'check')}, in {shown}"
     else:
-        said = [f"Passed all {plural(done, 'check')} of {listed(had)}."]
-    for check, worst in engine["worst"].items():
-        if worst:
-            said.append(
-                f"Worst {check} error {eps(worst['error'])} eps, in {worst['case']}; "
-                f"torch’s own float32 reaches {eps(worst['torch_error'])}."
-            )
-    return [*said, determinism_sentence(report, engine["name"])]
+        said = f"Passed all {plural(done, 'check')} of {listed(had)}"
+    errors = [
+        f"{eps(worst['error'])} eps {check} (torch’s own float32: {eps(worst['torch_error'])})"
+        for check, worst in engine["worst"].items()
+        if worst
+    ]
+    skipped = f"{engine['skipped']:,} skipped" if engine["skipped"] else "nothing skipped"
+    off = f"; at worst {listed(errors)}" if errors else ""
+    return f"{said}{off}; {skipped}."
 
 
 def determinism_sentence(report: Report, engine: str) -> str:
@@ -215,24 +201,53 @@ def failures(report: Report) -> list[Report]:
         for result in report["determinism"]
         if result["status"] == "failed"
     ]
-    return cases + runs + repeats
+    graphs = [
+        result
+        | {
+            "where": "random graphs",
+            "what": "random graphs",
+            "message": f"{result['message']}\n\n{result['program']}",
+            "reproduce": f"parity fuzz --engine {result['engine']}",
+            "anchor": anchor(result["engine"], "fuzz"),
+        }
+        for result in report["fuzz"]
+        if result["status"] == "failed"
+    ]
+    missed = [
+        {
+            "engine": "the judge",
+            "where": fault["op"],
+            "what": f"{fault['op']} that {fault['name']}",
+            "message": f"a planted fault was not seen by {listed(_blind(fault))}: {fault['story']}",
+            "reproduce": "pytest parity/tests/test_faults.py parity/tests/test_parts.py",
+            "anchor": anchor("fault", fault["op"], fault["name"]),
+        }
+        for fault in report["faults"]
+        if not fault["caught"]
+    ]
+    return cases + runs + repeats + graphs + missed
+
+
+def _blind(fault: Report) -> list[str]:
+    return [check for check in fault["wanted"] if check not in fault["rejected_by"]]
 
 
 def skips(report: Report) -> list[Report]:
     """What was skipped, with how often, by engine and reason."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    found: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for entry in (*report["results"], *report["trainings"], *report["determinism"]):
         if entry["status"] == "skipped":
             name = entry.get("case") or entry.get("run", "determinism")
-            found[entry["engine"], entry["message"]].append(name)
+            found[entry["engine"], entry["message"], "run" in entry].append(name)
     return [
         {
             "engine": engine,
             "reason": reason,
+            "run": run,
             "count": len(names),
             "names": list(dict.fromkeys(names)),
         }
-        for (engine, reason), names in found.items()
+        for (engine, reason, run), names in found.items()
     ]
 
 
@@ -286,117 +301,3 @@ def undifferenced_headline(report: Report) -> str:
     count = sum(row["count"] for row in undifferenced(report))
     total = sum("!" not in case["id"] for op in report["ops"] for case in op["cases"])
     return f"{count:,} of {plural(total, 'case')} take no finite differences."
-
-
-def matrix(report: Report) -> list[Report]:
-    """A row for every op: torch's float32 and each engine, forward and backward, at their worst."""
-    by_cell = defaultdict(list)
-    for result in report["results"]:
-        by_cell[result["op"], result["engine"]].append(result)
-    rows = []
-    for place, op in enumerate(report["ops"]):
-        per_engine = [by_cell[op["name"], engine["name"]] for engine in report["engines"]]
-        everything = [result for results in per_engine for result in results]
-        rows.append(
-            op
-            | {
-                "place": place,
-                "torch": [yardstick(everything, check) for check in ("forward", "backward")],
-                "cells": [
-                    cell(results, check)
-                    for results in per_engine
-                    for check in ("forward", "backward")
-                ],
-            }
-        )
-    return rows
-
-
-def parts(report: Report) -> list[Report]:
-    """A row for every layer, optimizer, scheduler and model: the worst of torch float32 and all."""
-    by_cell = defaultdict(list)
-    for result in report["results"]:
-        by_cell[result["op"], result["engine"]].append(result)
-    rows = []
-    for part in report["parts"]:
-        per_engine = [by_cell[part["name"], engine["name"]] for engine in report["engines"]]
-        own = [r["torch_error"] for rs in per_engine for r in rs if r["torch_error"] is not None]
-        torch = {"kind": "measured", "error": max(own)} if own else {"kind": "none"}
-        rows.append(part | {"cells": [torch, *(worst(results) for results in per_engine)]})
-    return rows
-
-
-def worst(results: list[Report], check: str = "") -> Report:
-    """The worst error, of the check if one is named, and the first failure, to link to."""
-    failed = [result for result in results if result["status"] == "failed"]
-    measured = [r for r in results if check in ("", r["check"]) and r["error"] is not None]
-    if failed:
-        first = failed[0]
-        where = anchor(first["engine"], first["case"], first["check"], first["dtype"])
-        return {"kind": "failed", "count": len(failed), "anchor": where}
-    if not measured:
-        passed = any(result["status"] == "passed" for result in results)
-        return {"kind": "exact" if passed else "skipped" if results else "none"}
-    top = max(measured, key=lambda result: result["error"])
-    return {"kind": "measured", "error": top["error"], "case": top["case"], "dtype": top["dtype"]}
-
-
-def yardstick(results: list[Report], check: str) -> Report:
-    errors = [
-        result["torch_error"]
-        for result in results
-        if result["check"] == check and result["torch_error"] is not None
-    ]
-    return {"kind": "measured", "error": max(errors)} if errors else {"kind": "none"}
-
-
-def cell(results: list[Report], check: str) -> Report:
-    """One op on one engine: its worst error, and its first failure of any kind.
-
-    What has no error to measure, such as a refusal, is shown with the forward check.
-    """
-    own = [r for r in results if (r["check"] == "backward") == (check == "backward")]
-    return worst(own, check)
-
-
-def by_case(report: Report) -> dict[str, list[Report]]:
-    """The results of every case."""
-    found: dict[str, list[Report]] = defaultdict(list)
-    for result in report["results"]:
-        found[result["case"]].append(result)
-    return found
-
-
-def checked(report: Report, results: list[Report]) -> list[Report]:
-    """A row for every check among the results of a case, with each engine's result (or None)."""
-    rows: dict[tuple[str, str], dict[str, Report]] = defaultdict(dict)
-    for result in results:
-        rows[result["check"], result["dtype"]][result["engine"]] = result
-    return [
-        {
-            "check": check,
-            "dtype": dtype,
-            "torch_error": next(iter(by_engine.values()))["torch_error"],
-            "results": [by_engine.get(engine["name"]) for engine in report["engines"]],
-        }
-        for (check, dtype), by_engine in rows.items()
-    ]
-
-
-def amount(result: Report) -> str:
-    """The error of a check as the page shows it, empty where there is none to measure."""
-    if result["error"] is None:
-        return ""
-    if result["check"] == "differences":
-        return relative(result["error"], result["dtype"])
-    return eps(result["error"])
-
-
-def shade(error: float) -> int:
-    """0 for an error that is hardly there, up to len(SHADES)."""
-    return sum(error > bound for bound in SHADES)
-
-
-def anchor(*parts: str) -> str:
-    """A stable id for a place in the page."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", " ".join(parts).replace("!", " reject ")).strip("-")

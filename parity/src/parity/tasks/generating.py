@@ -71,6 +71,7 @@ def reader(path: Path) -> Adapter:
             engine = engines.load(name)
         except ImportError:
             continue
-        if engine.package.serialization.SUFFIX == path.suffix:
+        serialization = getattr(engine.package, "serialization", None)  # a rival may have none
+        if serialization and serialization.SUFFIX == path.suffix:
             return engine
     raise ValueError(f"{path} is not a checkpoint that an engine here can read")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Protocol
 
 from .checkpoints import Checkpoints
@@ -33,6 +34,10 @@ def run(
     task = trainings[0].task
     settings = task.settings
     gc.freeze()  # else the collector walks all that was imported again and again, within the steps
+    kept = ExitStack()
+    for each in trainings:
+        if hasattr(each.engine.package, "keep_memory"):
+            kept.enter_context(each.engine.package.keep_memory())
     try:
         for number in range(min(each.step for each in trainings), settings.steps):
             step, first = number + 1, number * settings.accumulate
@@ -52,4 +57,5 @@ def run(
                             checkpoints[training.name].save(state)
             watcher.stepped(step, turn, len(turn) * sum(map(task.units, batches)))
     finally:
+        kept.close()
         gc.unfreeze()

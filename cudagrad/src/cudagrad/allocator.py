@@ -1,0 +1,256 @@
+"""A caching allocator: what is given back is kept, and handed out again without asking the driver.
+
+Sizes are rounded up to classes, four to each power of two, so that a block that comes back fits
+what is wanted next. Small classes are cut from segments of 2 MiB; a large block is a segment of its
+own. Nothing is split or merged later: what was one block stays one, and fragments stay in bounds.
+
+A block belongs to the stream on which it was allocated. Given back, it serves that stream at once,
+because what is launched there comes after what used it; another stream never gets it. If a second
+stream used it too (see `record`), it is held back until what that one had to do by then is done.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+SMALL = 1 << 20  # bytes: blocks up to here are cut from segments
+SEGMENT = 2 << 20
+SMALLEST = 512
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+class OutOfMemoryError(RuntimeError):
+    """The device has no room for an array, even after the cache was given back."""
+
+
+class Source(Protocol):
+    """Where memory comes from, in segments, and how streams tell how far they are."""
+
+    stream: int  # the current one
+
+    def reserve(self, size: int) -> Any:
+        """A segment of so many bytes, or MemoryError."""
+
+    def release(self, memory: Any) -> None: ...
+
+    def total_memory(self) -> int: ...
+
+    def record_event(self, stream: int) -> Any:
+        """An event that is over when all is done that the stream has to do by now."""
+
+    def event_is_over(self, event: Any) -> bool: ...
+
+
+@dataclass(eq=False, slots=True)
+class Segment:
+    """Memory of the source, which blocks of one class share."""
+
+    memory: Any
+    size: int
+    blocks: int
+    free: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """size bytes of a segment from offset on, of which an array asked for wanted."""
+
+    segment: Segment
+    offset: int
+    size: int
+    stream: int
+    pool: Pool
+    wanted: int = 0
+    users: set[int] = field(default_factory=set)  # other streams that have used it
+
+
+class Pool:
+    """The free blocks that one owner shares with nobody: a captured graph, or all the rest."""
+
+    def __init__(self) -> None:
+        self.free: dict[tuple[int, int], list[Block]] = {}
+        self.heir: Pool | None = None  # whose the blocks are once the owner is gone
+
+
+@dataclass
+class Statistics:
+    """Bytes and counts, now and, where the name says so, at their highest since the last reset."""
+
+    allocated: int = 0  # bytes of blocks that arrays hold
+    peak_allocated: int = 0
+    requested: int = 0  # the same, before rounding
+    reserved: int = 0  # bytes of the source, held by arrays or cached
+    peak_reserved: int = 0
+    live: int = 0  # blocks that arrays hold
+    hits: int = 0  # allocations served from the cache
+    misses: int = 0  # and by the source, or from a segment just got there
+
+
+class Lease:
+    """Held by every array that shares a block: with the last of them the block comes back."""
+
+    __slots__ = ("allocator", "block")
+
+    def __init__(self, allocator: Allocator, block: Block) -> None:
+        self.allocator = allocator
+        self.block = block
+
+    def __del__(self) -> None:
+        self.allocator.free(self.block)
+
+
+class Allocator:
+    """Blocks of a source's memory.
+
+    limit: bytes that it may reserve at most; None: as many as there are.
+    """
+
+    def __init__(self, source: Source, limit: int | None = None) -> None:
+        self.source = source
+        self.limit = limit
+        self.general = Pool()
+        self.pool = self.general  # from which blocks are taken now
+        self.statistics = Statistics()
+        self._busy: list[tuple[Block, list[Any]]] = []  # free, once these events are over
+        # An array may die, and its block come back, in the midst of an allocation.
+        self._lock = threading.RLock()
+
+    def allocate(self, wanted: int) -> Lease:
+        """A block for so many bytes, 1 at least; OutOfMemoryError if there is none."""
+        with self._lock:
+            if self._busy:
+                self._collect()
+            statistics, size = self.statistics, size_class(wanted)
+            key = self.source.stream, size
+            cached = self.pool.free.get(key)
+            if cached:
+                statistics.hits += 1
+            else:
+                new = self._reserve(*key, wanted)
+                cached = self.pool.free.setdefault(key, [])
+                cached += new
+                statistics.misses += 1
+            block = cached.pop()
+            block.segment.free -= 1
+            block.wanted = wanted
+            statistics.live += 1
+            statistics.requested += wanted
+            statistics.allocated += size
+            if statistics.allocated > statistics.peak_allocated:
+                statistics.peak_allocated = statistics.allocated
+        return Lease(self, block)
+
+    def free(self, block: Block) -> None:
+        """Take a block back; a Lease calls this."""
+        with self._lock:
+            statistics = self.statistics
+            statistics.live -= 1
+            statistics.requested -= block.wanted
+            statistics.allocated -= block.size
+            if block.users:
+                events = [self.source.record_event(stream) for stream in block.users]
+                block.users = set()
+                self._busy.append((block, events))
+            else:
+                self._keep(block)
+
+    def record(self, block: Block, stream: int) -> None:
+        """Say that a stream uses a block, which may be another's."""
+        if stream != block.stream:
+            block.users.add(stream)
+
+    def retire(self, pool: Pool) -> None:
+        """Let all others have the blocks of a pool whose owner is gone, now and as they come."""
+        with self._lock:
+            pool.heir = self.general
+            for key, blocks in pool.free.items():
+                self.general.free.setdefault(key, []).extend(blocks)
+            pool.free.clear()
+
+    def empty_cache(self) -> None:
+        """Give every segment that no array has a part of back to the source."""
+        with self._lock:
+            self._collect()
+            # A graph's pool stays as it is: its blocks are written again with every replay.
+            free = self.general.free
+            segments = {id(b.segment): b.segment for blocks in free.values() for b in blocks}
+            idle = {id(s): s for s in segments.values() if s.free == s.blocks}
+            for key, blocks in free.items():
+                free[key] = [block for block in blocks if id(block.segment) not in idle]
+            for segment in idle.values():
+                self.source.release(segment.memory)
+                self.statistics.reserved -= segment.size
+
+    def reset_peak(self) -> None:
+        """Let the peaks begin anew, from what there is now."""
+        statistics = self.statistics
+        statistics.peak_allocated = statistics.allocated
+        statistics.peak_reserved = statistics.reserved
+
+    def _keep(self, block: Block) -> None:
+        pool = block.pool
+        if pool.heir is not None:
+            pool = block.pool = pool.heir
+        block.segment.free += 1
+        pool.free.setdefault((block.stream, block.size), []).append(block)
+
+    def _collect(self) -> None:
+        """Keep the blocks whose other users are done."""
+        busy, self._busy = self._busy, []
+        for block, events in busy:
+            if all(map(self.source.event_is_over, events)):
+                self._keep(block)
+            else:
+                self._busy.append((block, events))
+
+    def _reserve(self, stream: int, size: int, wanted: int) -> list[Block]:
+        """New blocks of a size."""
+        length = SEGMENT if size <= SMALL else size
+        memory = self._segment(length)
+        if memory is None:
+            gc.collect()
+            self.empty_cache()
+            memory = self._segment(length)
+        if memory is None:
+            raise OutOfMemoryError(self._explain(wanted, length))
+        statistics = self.statistics
+        statistics.reserved += length
+        statistics.peak_reserved = max(statistics.peak_reserved, statistics.reserved)
+        count = length // size
+        segment = Segment(memory, length, count, count)
+        return [Block(segment, i * size, size, stream, self.pool) for i in reversed(range(count))]
+
+    def _segment(self, length: int) -> Any:
+        """Memory of the source, or None."""
+        if self.limit is not None and self.statistics.reserved + length > self.limit:
+            return None
+        try:
+            return self.source.reserve(length)
+        except MemoryError:
+            return None
+
+    def _explain(self, wanted: int, length: int) -> str:
+        statistics, limit = self.statistics, self.limit
+        total = self.source.total_memory()
+        room = f"{readable(total)} in all" if limit is None else f"a limit of {readable(limit)}"
+        return (
+            f"out of memory: {readable(wanted)} are wanted, and no {readable(length)} can be "
+            f"reserved, although the cache was given back: arrays hold "
+            f"{readable(statistics.allocated)} of {readable(statistics.reserved)} reserved, with "
+            f"{room}; use smaller batches, or delete what is not needed"
+        )
+
+
+def size_class(wanted: int) -> int:
+    """The size of the block for so many bytes: a quarter more at most, from 2 KiB on."""
+    step = max(SMALLEST, 1 << max((wanted - 1).bit_length() - 3, 0))
+    return -(-wanted // step) * step
+
+
+def readable(size: int) -> str:
+    """A number of bytes, as people read it: 1.50 MiB."""
+    power = max(min((size.bit_length() - 1) // 10, len(UNITS) - 1), 0)
+    return f"{size} bytes" if not power else f"{size / 1024**power:.2f} {UNITS[power]}"

@@ -1,0 +1,289 @@
+"""What runs a compiled kernel: loops over blocks and threads, one for each form (see forms).
+
+Each form has a function that is handed the kernel's own, `body`, and makes `run`. That is given
+what body takes, the shared arrays, dims: the sizes of the grid and of the block, then the place of
+every thread in its block, and the record. body is no argument of it, because numba does not cache
+code that is handed functions.
+"""
+# ruff: noqa: ANN201 -- numba infers the types; the coordinates have CUDA's names
+
+from __future__ import annotations
+
+import numpy as np
+from numba.core import cgutils, types
+from numba.core.imputils import call_iternext
+from numba.extending import intrinsic
+
+from .runtime import (
+    BARRIERS,
+    BLOCK,
+    FINISHED,
+    GRID,
+    ORDER,
+    STATE,
+    THREAD,
+    Dim3,
+    Thread,
+    address,
+    compiled,
+    inlined,
+    place,
+    rows,
+    wipe,
+)
+from .warps import WARP
+
+FORWARD, REVERSED, RANDOM = range(3)  # orders, as they stand in the record
+SIZES = 6  # that dims begins with
+APART = -(2**40)  # instead of a barrier
+
+# An order of n things: from one to the next is always the same step, around the end.
+
+
+@compiled
+def draw(record, n):
+    """A random number below n, by xorshift: Marsaglia 2003, https://doi.org/10.18637/jss.v008.i14"""
+    x = np.uint64(record[STATE])
+    x ^= x << np.uint64(13)
+    x ^= x >> np.uint64(7)
+    x ^= x << np.uint64(17)
+    record[STATE] = np.int64(x)
+    return np.int64((x >> np.uint64(11)) % np.uint64(n))
+
+
+@compiled
+def turns(record, n):
+    """Whose turn is the first of n, and how far it is to the next one's."""
+    if record[ORDER] == FORWARD:
+        return 0, 1
+    if record[ORDER] == REVERSED:
+        return n - 1, n - 1
+    step = 1 + draw(record, n)
+    while not are_coprime(step, n):
+        step = 1 + step % n
+    return draw(record, n), step % n
+
+
+@compiled
+def are_coprime(a, b):
+    while b:
+        a, b = b, a % b
+    return a == 1
+
+
+@compiled
+def following(i, step, n):
+    """Whose turn is the next of n."""
+    i += step
+    return i - n if i >= n else i
+
+
+@compiled
+def turn(thread, dims, record, rank):
+    """The thread of a rank in the same block as thread; it is noted that its turn has come."""
+    record[THREAD] = rank
+    at = SIZES + 3 * rank
+    threadIdx = Dim3(np.int32(dims[at]), np.int32(dims[at + 1]), np.int32(dims[at + 2]))
+    return Thread(threadIdx, thread.blockIdx, thread.blockDim, thread.gridDim, thread.record, rank)
+
+
+@compiled
+def grid_of(dims, record):
+    """How many blocks and threads there are, and a thread that knows that much."""
+    gridDim = Dim3(np.int32(dims[0]), np.int32(dims[1]), np.int32(dims[2]))
+    blockDim = Dim3(np.int32(dims[3]), np.int32(dims[4]), np.int32(dims[5]))
+    zero = Dim3(np.int32(0), np.int32(0), np.int32(0))
+    nobody = Thread(zero, zero, blockDim, gridDim, address(record), np.int64(0))
+    return dims[0] * dims[1] * dims[2], dims[3] * dims[4] * dims[5], nobody
+
+
+@compiled
+def block_of(nobody, record, i):
+    """The same in block i, which is noted."""
+    record[BLOCK] = i
+    blockIdx = place(i, nobody.gridDim)
+    return Thread(
+        nobody.threadIdx, blockIdx, nobody.blockDim, nobody.gridDim, nobody.record, nobody.rank
+    )
+
+
+def one_by_one(body):
+    """Run a kernel without barriers: every thread of every block, each to its end."""
+
+    @inlined
+    def run(args, shared, dims, record):
+        blocks, threads, nobody = grid_of(dims, record)
+        i, step = turns(record, blocks)
+        for _ in range(blocks):
+            block = block_of(nobody, record, i)
+            i = following(i, step, blocks)
+            wipe(shared)
+            rank, stride = turns(record, threads)
+            for _ in range(threads):
+                body(turn(block, dims, record, rank), *args)
+                rank = following(rank, stride, threads)
+        return True
+
+    return run
+
+
+def in_step(body):
+    """Run a kernel whose function does all that a block does."""
+
+    @inlined
+    def run(args, shared, dims, record):
+        blocks, threads, nobody = grid_of(dims, record)
+        i, step = turns(record, blocks)
+        for _ in range(blocks):
+            block = block_of(nobody, record, i)
+            i = following(i, step, blocks)
+            wipe(shared)
+            body(block, threads, dims, record, *args)
+        return True
+
+    return run
+
+
+# Threads that wait for each other are generators, kept as bare structs in one buffer of bytes.
+
+
+@intrinsic
+def state_size(typing_context, generator):
+    """The bytes that a suspended thread takes."""
+
+    def generate(context, builder, signature, args):
+        size = context.get_abi_sizeof(context.get_data_type(generator))
+        return context.get_constant(types.int64, size)
+
+    return types.int64(generator), generate
+
+
+def _state(context, builder, generator, buffer, args):
+    """A pointer to the args[1]-th thread in the buffer args[0]."""
+    array = context.make_array(buffer)(context, builder, args[0])
+    states = builder.bitcast(array.data, context.get_data_type(generator).as_pointer())
+    return builder.gep(states, [args[1]])
+
+
+@intrinsic
+def suspend(typing_context, buffer, i, generator):
+    """Put a thread that has not begun into the buffer."""
+
+    def generate(context, builder, signature, args):
+        state = _state(context, builder, generator, buffer, args)
+        builder.store(builder.load(args[2]), state)
+        return context.get_dummy_value()
+
+    return types.void(buffer, types.int64, generator), generate
+
+
+@intrinsic
+def resume(typing_context, buffer, i, generator):
+    """Run a thread of the buffer to its next barrier, whose number is returned, or FINISHED."""
+
+    def generate(context, builder, signature, args):
+        state = _state(context, builder, generator, buffer, args)
+        step = call_iternext(context, builder, generator, state)
+        finished = context.get_constant(types.int64, FINISHED)
+        barrier = cgutils.alloca_once_value(builder, finished)
+        with builder.if_then(step.is_valid()):
+            builder.store(step.yielded_value(), barrier)
+        return builder.load(barrier)
+
+    return types.int64(buffer, types.int64, generator), generate
+
+
+@inlined
+def advance(states, first, threads, thread, record):
+    """Run the threads of a block, of which the first one is given, to their next barrier.
+
+    Its number is returned, or APART, if they are at different ones; a negative one is for the
+    threads of a warp alone. A warp goes as far as it can before the next one does.
+    """
+    waiting = record[BARRIERS : BARRIERS + threads]
+    warps = (threads + WARP - 1) // WARP
+    warp, stride = turns(record, warps)
+    for _ in range(warps):
+        start, stop = warp * WARP, min(warp * WARP + WARP, threads)
+        warp = following(warp, stride, warps)
+        among_warp = True
+        while among_warp:
+            lane, hop = turns(record, stop - start)
+            for _ in range(start, stop):
+                rank = start + lane
+                record[THREAD] = rank
+                waiting[rank] = resume(states, first + rank, thread)
+                lane = following(lane, hop, stop - start)
+            least = waiting[start:stop].min()
+            among_warp = least < FINISHED
+            if among_warp and waiting[start:stop].max() != least:
+                return APART
+    return waiting[0] if waiting.min() == waiting.max() else APART
+
+
+def together(body):
+    """Run a kernel with barriers: the threads of a block go from one to the next together.
+
+    body is a generator, which yields the number of the barrier it has come to. run is False if the
+    threads of a block, or of a warp, are not all at the same one.
+    """
+
+    @inlined
+    def run(args, shared, dims, record):
+        blocks, threads, nobody = grid_of(dims, record)
+        thread = body(nobody, *args)  # for its size alone
+        states = np.empty(threads * state_size(thread), np.uint8)
+        i, step = turns(record, blocks)
+        for _ in range(blocks):
+            block = block_of(nobody, record, i)
+            i = following(i, step, blocks)
+            wipe(shared)
+            for rank in range(threads):
+                suspend(states, rank, body(turn(block, dims, record, rank), *args))
+            barrier = APART
+            while barrier != FINISHED:
+                barrier = advance(states, 0, threads, thread, record)
+                if barrier == APART:
+                    return False
+        return True
+
+    return run
+
+
+def whole_grid(body):
+    """Run a kernel whose blocks wait for each other, too; each has shared memory of its own.
+
+    run is False, and notes a block of -1, if the blocks are not all at the same barrier.
+    """
+
+    @inlined
+    def run(args, shared, dims, record):
+        blocks, threads, nobody = grid_of(dims, record)
+        wipe(shared)
+        thread = body(nobody, *args, *rows(shared, 0))  # for its size alone
+        states = np.empty(blocks * threads * state_size(thread), np.uint8)
+        for i in range(blocks):
+            block = block_of(nobody, record, i)
+            for rank in range(threads):
+                thread = body(turn(block, dims, record, rank), *args, *rows(shared, i))
+                suspend(states, i * threads + rank, thread)
+        reached = np.zeros(blocks, np.int64)
+        running = True
+        while running:
+            i, step = turns(record, blocks)
+            for _ in range(blocks):
+                record[BLOCK] = i
+                barrier = 1
+                while FINISHED < barrier < GRID:
+                    barrier = advance(states, i * threads, threads, thread, record)
+                if barrier == APART:
+                    return False
+                reached[i] = barrier
+                i = following(i, step, blocks)
+            if reached.min() != reached.max():
+                record[BLOCK] = -1
+                return False
+            running = reached[0] != FINISHED
+        return True
+
+    return run

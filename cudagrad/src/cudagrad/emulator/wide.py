@@ -1,0 +1,103 @@
+"""Accesses of 128 bits: four neighbours at once, compiled with the kernels that make them.
+
+A GPU stops a kernel whose access does not begin at a multiple of 16 bytes; so does the emulator.
+Each function is plain Python too, as its `py_func`, for who runs kernels without compiling them.
+"""
+# ruff: noqa: ANN201 -- numba infers the types
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numba.core import cgutils, types
+from numba.extending import intrinsic, overload
+
+from .errors import AlignmentError
+from .runtime import INDEX, PLACE, checked, compiled, note
+
+BYTES = 16
+MISPLACED = f"an access of 128 bits begins at a multiple of {BYTES} bytes"
+
+
+class Access(NamedTuple):
+    """A call that kernels make, and that the transform checks.
+
+    function: one of this module. spots: where in its arguments an array and its index stand.
+    """
+
+    function: Any
+    spots: tuple[tuple[int, int], ...]
+
+
+def behind(index: Any, k: int) -> Any:
+    """The index k further along the last dim."""
+    return (*index[:-1], index[-1] + k) if isinstance(index, tuple) else index + k
+
+
+@overload(behind)
+def _behind(index, k):
+    if isinstance(index, types.BaseTuple):
+        return lambda index, k: index[:-1] + (index[-1] + k,)  # noqa: RUF005 -- numba has no star
+    return lambda index, k: index + k
+
+
+@compiled
+def load4(array, index):
+    """Four neighbours along the last dim, the first of them at index."""
+    return (
+        array[index],
+        array[behind(index, 1)],
+        array[behind(index, 2)],
+        array[behind(index, 3)],
+    )
+
+
+@compiled
+def store4(array, index, first, second, third, fourth):
+    """Write four neighbours along the last dim, the first of them at index."""
+    array[index] = first
+    array[behind(index, 1)] = second
+    array[behind(index, 2)] = third
+    array[behind(index, 3)] = fourth
+
+
+@compiled
+def copy_async4(to, index, source, at):
+    """Copy four neighbours; here they are there at once."""
+    store4(to, index, *load4(source, at))
+
+
+@compiled
+def within(array, index, place, record):
+    """index, if it and the three places behind it may be reached by one access; else an error."""
+    first = checked(array, index, place, record)
+    checked(array, behind(first, 3), place, record)
+    return aligned(array, first, place, record)
+
+
+@intrinsic
+def aligned(typing_context, array, index, place, record):
+    """index, if its element lies at a multiple of 16 bytes; else AlignmentError."""
+
+    def generate(context, builder, signature, args):
+        is_tuple = isinstance(index, types.BaseTuple)
+        kinds = tuple(index) if is_tuple else (index,)
+        parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
+        made = context.make_array(array)(context, builder, args[0])
+        number = context.get_constant(types.int64, 0)
+        for kind, part, size in zip(
+            kinds, parts, cgutils.unpack_tuple(builder, made.shape), strict=True
+        ):
+            position = context.cast(builder, part, kind, types.int64)
+            number = builder.add(builder.mul(number, size), position)
+        address = builder.add(
+            builder.ptrtoint(made.data, number.type), builder.mul(number, made.itemsize)
+        )
+        off = builder.icmp_unsigned("!=", builder.urem(address, number.type(BYTES)), number.type(0))
+        with cgutils.if_unlikely(builder, off):
+            note(context, builder, args[3], PLACE, args[2])
+            note(context, builder, args[3], INDEX, number)
+            context.call_conv.return_user_exc(builder, AlignmentError, (MISPLACED,))
+        return args[1]
+
+    return index(array, index, types.int64, types.int64), generate

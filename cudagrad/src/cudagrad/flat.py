@@ -1,0 +1,155 @@
+"""Parameters side by side in one array, so that one launch serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from . import arrays, device
+from .arrays import Array, Shape
+
+ALIGNMENT = 256  # bytes, a multiple of which each part begins at: what a GPU's own memory does
+
+
+class Flat:
+    """Parts of one dtype in one array, and their gradients in another, which may be a new one.
+
+    Between them are zeros, which no norm feels. A gradient that was given out is never written
+    over by that of a later backward(): then all of them have a new array.
+    """
+
+    def __init__(self, members: Sequence[Array]) -> None:
+        self.dtype = members[0].dtype
+        self.places: list[tuple[int, Shape]] = []
+        step, self.size = ALIGNMENT // self.dtype.itemsize, 0
+        for member in members:
+            self.places.append((self.size, member.shape))
+            self.size += -(-member.size // step) * step
+        self.data = self.packed(members)
+        self.parts = self.split(self.data)
+        self.gradients: Array | None = None
+        self.gradient_parts: list[Array] = []
+        self._given: set[int] = set()
+
+    def packed(self, members: Sequence[Array]) -> Array:
+        """A new array of copies of arrays like the parts."""
+        whole = arrays.zeros((self.size,), self.dtype)
+        for member, part in zip(members, self.split(whole), strict=True):
+            arrays.copy(member, part)
+        return whole
+
+    def split(self, whole: Array) -> list[Array]:
+        """The parts of an array like data, not copies."""
+        return [device.part(whole, start, shape) for start, shape in self.places]
+
+    def holds(self, number: int, array: Array) -> bool:
+        """Whether an array is the gradient given out for a part, where it was given out last."""
+        return number in self._given and array is self.gradient_parts[number]
+
+    def gradient(self, number: int) -> Array:
+        """Where the gradient of a part may be written."""
+        if self.gradients is None or number in self._given:
+            self.gradients = arrays.zeros((self.size,), self.dtype)
+            self.gradient_parts = self.split(self.gradients)
+            self._given = set()
+        self._given.add(number)
+        return self.gradient_parts[number]
+
+    def forget_gradients(self) -> None:
+        """Give the next gradients a new array; this one's memory is free when nobody holds it."""
+        self.gradients, self.gradient_parts, self._given = None, [], set()
+
+
+class Home(NamedTuple):
+    """Where a parameter lies: which of the parts of an array it is."""
+
+    flat: Flat
+    number: int
+
+    def gradient(self, data: Array) -> Array | None:
+        """Where the gradient of a parameter may be written, if its data still lies here."""
+        return self.flat.gradient(self.number) if self.is_of(data) else None
+
+    def is_of(self, data: Array) -> bool:
+        return data is self.flat.parts[self.number]
+
+    def holds(self, array: Array) -> bool:
+        return self.flat.holds(self.number, array)
+
+
+def joined(gradients: Sequence[tuple[Array, Home | None]]) -> list[Array]:
+    """Gradients as few arrays: one for all the parts of an array, if they are all there."""
+    alone: list[Array] = []
+    together: dict[int, tuple[Flat, dict[int, Array]]] = {}
+    for array, home in gradients:
+        if home is not None and home.holds(array):
+            together.setdefault(id(home.flat), (home.flat, {}))[1][home.number] = array
+        else:
+            alone.append(array)
+    for flat, parts in together.values():
+        alone += [flat.gradients] if len(parts) == len(flat.parts) else parts.values()
+    return alone
+
+
+def packed(parameters: Sequence[Any]) -> Flat | None:
+    """The array that these tensors, of one dtype, are, or now become, the parts of.
+
+    None if some of them are parts of another array, which others step in.
+    """
+    homes = [parameter.home for parameter in parameters]
+    flat = homes[0].flat if homes[0] else None
+    if flat and homes == [Home(flat, i) for i in range(len(flat.parts))]:
+        for parameter, part in zip(parameters, flat.parts, strict=True):
+            if parameter.data is not part:
+                if (parameter.shape, parameter.dtype) != (part.shape, part.dtype):
+                    break  # these are no longer the parameters that were packed
+                parameter.data = arrays.copy(parameter.data, part)
+        else:
+            return flat
+    elif any(home and home.is_of(p.data) for home, p in zip(homes, parameters, strict=True)):
+        return None
+    flat = Flat([parameter.data for parameter in parameters])
+    for i, parameter in enumerate(parameters):
+        parameter.data, parameter.home = flat.parts[i], Home(flat, i)
+    return flat
+
+
+class Whole(NamedTuple):
+    """The states of an array's parts as one: how many steps, arrays, and those arrays' parts."""
+
+    flat: Flat
+    state: dict[str, Any]
+    parts: dict[str, list[Array]]
+
+    def is_of(self, states: Sequence[dict[str, Any]]) -> bool:
+        """Whether each state has the same steps, and the parts themselves, not others like them."""
+        return all(
+            state.keys() == self.state.keys()
+            and state.get("step") == self.state.get("step")
+            and all(state[name] is parts[i] for name, parts in self.parts.items())
+            for i, state in enumerate(states)
+        )
+
+    def hand_out(self, states: Sequence[dict[str, Any]]) -> None:
+        """Give each of the parts its state."""
+        for name, value in self.state.items():
+            if name != "step" and name not in self.parts:
+                self.parts[name] = self.flat.split(value)
+            for i, state in enumerate(states):
+                state[name] = value if name == "step" else self.parts[name][i]
+
+
+def as_one(flat: Flat, states: Sequence[dict[str, Any]], known: Whole | None) -> Whole | None:
+    """The states of all parts as one: known, if it is; None if some have made other steps."""
+    if known and known.flat is flat and known.is_of(states):
+        return known
+    first = states[0]
+    for state in states:
+        if state.keys() != first.keys() or state.get("step") != first.get("step"):
+            return None
+    whole = Whole(flat, {}, {})
+    for name, value in first.items():
+        each = [state[name] for state in states]
+        whole.state[name] = value if name == "step" else flat.packed(each)
+    whole.hand_out(states)
+    return whole

@@ -1,0 +1,46 @@
+"""Arrays of other packages as tensors, where they lie: changes are seen on both sides.
+
+On a GPU those of torch, CuPy and numba; on the emulator NumPy's, and torch's on the CPU. A tensor
+is given to them by its __dlpack__, and on a GPU its __cuda_array_interface__.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import device
+from .arrays import Array
+from .dtypes import as_dtype
+from .engine import Tensor, tensor
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor of the memory of an object that has __dlpack__; torch.from_dlpack.
+
+    Raises BufferError for an array that is not on this device, or not C-contiguous; TypeError for
+    a dtype that tensors do not have.
+    """
+    if not hasattr(ext_tensor, "__dlpack__") or not hasattr(ext_tensor, "__dlpack_device__"):
+        raise TypeError(f"from_dlpack: a {type(ext_tensor).__name__} has no __dlpack__")
+    return _checked(device.executor.from_dlpack(ext_tensor))
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """data as a tensor, copied only if need be; torch.as_tensor.
+
+    An array of this device in the right dtype is shared: on a GPU one with a
+    __cuda_array_interface__, on the emulator a NumPy array. A tensor is returned as it is.
+    """
+    if isinstance(data, Tensor) and dtype in (None, data.dtype):
+        return data
+    array = None if isinstance(data, Tensor) else device.executor.adopt(data)
+    if array is None or (dtype is not None and array.dtype != np.dtype(dtype)):
+        return tensor(data if array is None else Tensor(array), dtype)
+    return _checked(array)
+
+
+def _checked(array: Array) -> Tensor:
+    as_dtype(array.dtype)
+    return Tensor(array)

@@ -1,0 +1,125 @@
+"""The matmul ladder: one product, by seven kernels that each remove the limit of the one before.
+
+    product        what they share: arguments, operands, tiles
+    naive          a thread for an element
+    coalesced      the same, and a warp reads neighbours
+    tiled          tiles in shared memory
+    register_tiled several elements for each thread
+    vectorized     loads of 128 bits, two buffers
+    tensor_core    fragments of a warp, rounded to TF32 or bfloat16
+
+LADDER has them in this order, to be run side by side; `choose` picks one for a product. What the
+compiler makes of each is in docs/matmul.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import device
+from ...device import TILE, Array
+from ..functions import same
+from . import coalesced, naive, register_tiled, tensor_core, tiled, vectorized
+
+TENSOR_CORES = (8, 0)  # the compute capability from which on there are instructions of this form
+
+
+class Rung(NamedTuple):
+    """A kernel of the ladder, and what it asks for.
+
+    kernel: of a dtype and of what finishes an element. side: of a block's tile. threads: of a
+    block. dtypes: it takes. precision: how float32 is multiplied. capability: a GPU must have.
+    """
+
+    name: str
+    kernel: Callable[[Any, Any], Any]
+    side: int
+    threads: tuple[int, int]
+    dtypes: tuple[type, ...] = (np.float32, np.float64)
+    precision: str = "float32"
+    capability: tuple[int, int] = (0, 0)
+
+    def blocks(self, m: int, n: int) -> int:
+        """How many a matrix (m, n) takes."""
+        return -(-m // self.side) * -(-n // self.side)
+
+    def launch(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        *,
+        bias: Array = None,
+        a_inner: int = 1,
+        a_swapped: bool = False,
+        b_inner: int = 1,
+        b_swapped: bool = False,
+        finish: Any = same,
+    ) -> None:
+        """out = finish(a b + bias), for a (·, m, k), b (·, k, n), bias (n), out (batch, m, n).
+
+        A swapped operand is stored with its last two dims exchanged. a and b are repeated over the
+        batch as kernels.index.at says. finish: a device function of one number.
+        """
+        batch, m, n = out.shape
+        bias = device.empty((0,), out.dtype) if bias is None else bias
+        kernel = self.kernel(out.dtype.type, finish)
+        kernel[batch * self.blocks(m, n), self.threads](
+            a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out
+        )
+
+
+NAIVE = Rung(
+    "naive",
+    lambda real, finish: naive.matmul(real, naive.downwards, finish),
+    TILE,
+    (TILE, TILE),
+)
+COALESCED = Rung(
+    "coalesced",
+    lambda real, finish: naive.matmul(real, coalesced.sideways, finish),
+    TILE,
+    (TILE, TILE),
+)
+TILED = Rung("tiled", tiled.matmul, TILE, (TILE, TILE))
+REGISTER_TILED = Rung(
+    "register_tiled", register_tiled.matmul, register_tiled.SIDE, register_tiled.THREADS
+)
+VECTORIZED = Rung("vectorized", vectorized.matmul, vectorized.SIDE, (vectorized.THREADS, 1))
+TF32 = Rung(
+    "tf32",
+    lambda real, finish: tensor_core.matmul(tensor_core.tf32, finish),
+    tensor_core.SIDE,
+    (tensor_core.THREADS, 1),
+    (np.float32,),
+    "tf32",
+    TENSOR_CORES,
+)
+BFLOAT16 = Rung(
+    "bfloat16",
+    lambda real, finish: tensor_core.matmul(tensor_core.bfloat16, finish),
+    tensor_core.SIDE,
+    (tensor_core.THREADS, 1),
+    (np.float32,),
+    "bfloat16",
+    TENSOR_CORES,
+)
+LADDER = (NAIVE, COALESCED, TILED, REGISTER_TILED, VECTORIZED, TF32, BFLOAT16)
+
+
+def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
+    """The rung for products (batch, m, n) of a dtype; precision: how float32 may be multiplied.
+
+    Without tensor cores: the highest one that has a block for each of the GPU's processors, as
+    a block keeps one busy. Reckoned, not measured.
+    """
+    for rung in (TF32, BFLOAT16):
+        if rung.precision == precision and dtype in rung.dtypes and device.has(rung.capability):
+            return rung
+    for rung in (VECTORIZED, REGISTER_TILED):
+        if batch * rung.blocks(m, n) >= device.processors() and dtype in rung.dtypes:
+            return rung
+    return TILED

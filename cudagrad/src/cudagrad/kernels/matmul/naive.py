@@ -1,0 +1,45 @@
+"""Rung 1, naive: a thread computes one element of the product, and its neighbour the one below.
+
+Decomposition: a block of TILE x TILE threads for as many elements; no thread knows of another.
+Work for an element: k multiply-adds, which read 2 k numbers from global memory and write one.
+Limit: a warp's 32 threads stand in 32 rows. What they read of a lies 32 rows apart, and so does
+what they write: 32 transactions where one could do. Even with all of them the arithmetic waits,
+because every multiply-add needs two numbers from memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...device import TILE, cuda, factory, jit
+from ..index import at
+from .product import bias_of, element, tile_of_block
+
+
+@jit(device=True)
+def downwards():
+    """A thread's row and column in its block: threads that follow each other are in one column."""
+    return cuda.threadIdx.x, cuda.threadIdx.y
+
+
+@factory
+def matmul(real: Any, position: Any, finish: Any) -> Any:
+    """One element for each thread; position: where in the block a thread stands."""
+
+    @jit
+    def element_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
+        batch, m, n = out.shape
+        depth = a.shape[1] if a_swapped else a.shape[2]
+        z, first_row, first_column = tile_of_block(out, TILE)
+        down, along = position()
+        row = first_row + down
+        column = first_column + along
+        if row < m and column < n:
+            a_z = at(z, batch, a.shape[0], a_inner)
+            b_z = at(z, batch, b.shape[0], b_inner)
+            total = real(0)
+            for k in range(depth):
+                total += element(a, a_z, row, k, a_swapped) * element(b, b_z, k, column, b_swapped)
+            out[z, row, column] = finish(total + bias_of(bias, column, real(0)))
+
+    return element_kernel

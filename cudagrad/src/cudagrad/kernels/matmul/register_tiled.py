@@ -1,0 +1,89 @@
+"""Rung 4, register-tiled: a thread computes 4 x 4 elements, and uses what it reads four times.
+
+Decomposition: a block of 16 x 16 threads for a tile of SIDE x SIDE; along the depth in steps of
+STEP. A thread's rows, and its columns, are 16 apart, so that neighbours read neighbouring columns.
+Work for an element: k multiply-adds, 2 k / SIDE numbers from global memory, and k / 2 from shared
+memory: of 4 numbers of a and 4 of b come 16 products.
+Limit: instructions. Each load fetches one number, so that a third of what a warp issues are loads;
+and all wait at the barrier while the next tiles are on their way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...device import cuda, factory, jit
+from ..index import at
+from .product import bias_of, tile_of_block
+
+THREADS = (16, 16)
+SIDE = 64  # rows, and columns, of a block's tile of out
+OWN = 4  # of them, a thread's
+STEP = 8  # terms of the sums between two barriers
+PADDED = (STEP, SIDE + 1)
+
+
+@jit(device=True)
+def fill(tile, x, z, first, start, deep, zero):
+    """tile[k, i] = what row, or column, first + i of the product has for term start + k.
+
+    deep: whether the terms of one sum are neighbours in memory: in a as it is, in b swapped. What
+    lies outside the matrix is zero.
+    """
+    rows, columns = x.shape[1], x.shape[2]
+    thread = cuda.threadIdx.y * 16 + cuda.threadIdx.x
+    for part in range(SIDE * STEP // 256):
+        spot = part * 256 + thread
+        # Threads that follow each other read neighbours in memory.
+        i = spot // STEP if deep else spot % SIDE
+        k = spot % STEP if deep else spot // SIDE
+        row = first + i if deep else start + k
+        column = start + k if deep else first + i
+        value = zero
+        if row < rows and column < columns:
+            value = x[z, row, column]
+        tile[k, i] = value
+
+
+@factory
+def matmul(real: Any, finish: Any) -> Any:
+    """OWN x OWN elements for each thread, kept in registers while the tiles pass."""
+
+    @jit
+    def register_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
+        a_tile = cuda.shared.array(PADDED, real)
+        b_tile = cuda.shared.array(PADDED, real)
+        totals = cuda.local.array((OWN, OWN), real)
+        a_own = cuda.local.array(OWN, real)
+        tx = cuda.threadIdx.x
+        ty = cuda.threadIdx.y
+        batch, m, n = out.shape
+        depth = a.shape[1] if a_swapped else a.shape[2]
+        z, first_row, first_column = tile_of_block(out, SIDE)
+        a_z = at(z, batch, a.shape[0], a_inner)
+        b_z = at(z, batch, b.shape[0], b_inner)
+        for i in range(OWN):
+            for j in range(OWN):
+                totals[i, j] = real(0)
+        for start in range(0, depth, STEP):
+            fill(a_tile, a, a_z, first_row, start, not a_swapped, real(0))
+            fill(b_tile, b, b_z, first_column, start, b_swapped, real(0))
+            cuda.syncthreads()
+            for k in range(STEP):
+                for i in range(OWN):
+                    a_own[i] = a_tile[k, ty + 16 * i]
+                for j in range(OWN):
+                    b_value = b_tile[k, tx + 16 * j]
+                    for i in range(OWN):
+                        totals[i, j] += a_own[i] * b_value
+            cuda.syncthreads()
+        for j in range(OWN):
+            column = first_column + tx + 16 * j
+            if column < n:
+                extra = bias_of(bias, column, real(0))
+                for i in range(OWN):
+                    row = first_row + ty + 16 * i
+                    if row < m:
+                        out[z, row, column] = finish(totals[i, j] + extra)
+
+    return register_kernel

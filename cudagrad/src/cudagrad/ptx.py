@@ -1,0 +1,188 @@
+"""Single instructions of a GPU that numba.cuda has no name for: device.intrinsics on a GPU.
+
+Each has its twin of the same name in emulator.intrinsics, which says what it does. The text of an
+instruction is PTX, as https://docs.nvidia.com/cuda/parallel-thread-execution has it; of the
+constraints, r is a register of 32 bits, f one for float32, l one of 64 bits.
+"""
+# ruff: noqa: ANN201 -- numba infers the types
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.cuda import cgutils, types
+from numba.cuda.extending import intrinsic
+
+INT32, INT64, FLOAT, VOID = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.VoidType()
+ALIGNMENT = 16  # bytes
+
+
+def _address(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
+    """A pointer to an element of a C-contiguous array; kinds, args: the array, and its index."""
+    array, index = kinds
+    if not isinstance(array, types.Array) or array.layout != "C":
+        raise TypeError(f"an access of 128 bits needs a C-contiguous array, not {array}")
+    made = cgutils.create_struct_proxy(array)(context, builder, args[0])
+    is_tuple = isinstance(index, types.BaseTuple)
+    parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
+    sizes = cgutils.unpack_tuple(builder, made.shape, array.ndim)
+    place = ir.Constant(INT64, 0)
+    for kind, part, size in zip(index if is_tuple else [index], parts, sizes, strict=True):
+        along = context.cast(builder, part, kind, types.int64)
+        place = builder.add(builder.mul(place, size), along)
+    return builder.gep(made.data, [place])
+
+
+def _four(context: Any, array: Any) -> Any:
+    """The type of a pointer to four elements."""
+    return ir.VectorType(context.get_data_type(array.dtype), 4).as_pointer()
+
+
+@intrinsic
+def load4(typing_context, array, index):
+    """Four neighbours along the last dim, the first of them at index."""
+    result = types.UniTuple(array.dtype, 4)
+
+    def generate(context, builder, signature, args):
+        pointer = _address(context, builder, signature.args, args)
+        loaded = builder.load(builder.bitcast(pointer, _four(context, array)), align=ALIGNMENT)
+        parts = [builder.extract_element(loaded, ir.Constant(INT32, k)) for k in range(4)]
+        return context.make_tuple(builder, result, parts)
+
+    return result(array, index), generate
+
+
+@intrinsic
+def store4(typing_context, array, index, first, second, third, fourth):
+    """Write four neighbours along the last dim, the first of them at index."""
+
+    def generate(context, builder, signature, args):
+        pointer = _address(context, builder, signature.args[:2], args)
+        kind = _four(context, array)
+        four = ir.Constant(kind.pointee, ir.Undefined)
+        for k, (value, of) in enumerate(zip(args[2:], signature.args[2:], strict=True)):
+            part = context.cast(builder, value, of, array.dtype)
+            four = builder.insert_element(four, part, ir.Constant(INT32, k))
+        builder.store(four, builder.bitcast(pointer, kind), align=ALIGNMENT)
+        return context.get_dummy_value()
+
+    return types.void(array, index, first, second, third, fourth), generate
+
+
+COPY = """{
+.reg .u64 to, from;
+.reg .u32 place;
+cvta.to.shared.u64 to, $0;
+cvt.u32.u64 place, to;
+cvta.to.global.u64 from, $1;
+cp.async.cg.shared.global [place], [from], 16;
+}"""
+
+
+@intrinsic
+def copy_async4(typing_context, to, index, source, at):
+    """Begin to copy four neighbours of float32 from global to shared memory; capability 8.0."""
+    if types.float32 != to.dtype or types.float32 != source.dtype:
+        raise TypeError(f"what is copied is float32, not {source.dtype} to {to.dtype}")
+
+    def generate(context, builder, signature, args):
+        kinds = signature.args
+        places = [_address(context, builder, kinds[i : i + 2], args[i : i + 2]) for i in (0, 2)]
+        numbers = [builder.ptrtoint(place, INT64) for place in places]
+        _emit(builder, COPY, "l,l,~{memory}", VOID, numbers, acts=True)
+        return context.get_dummy_value()
+
+    return types.void(to, index, source, at), generate
+
+
+@intrinsic
+def commit_copies(typing_context):
+    """Close a group of copies: those that the thread began since the last one."""
+
+    def generate(context, builder, signature, args):
+        _emit(builder, "cp.async.commit_group;", "~{memory}", VOID, [], acts=True)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def wait_but_latest(typing_context):
+    """Wait until all groups of the thread's copies but the latest one have arrived."""
+
+    def generate(context, builder, signature, args):
+        _emit(builder, "cp.async.wait_group 1;", "~{memory}", VOID, [], acts=True)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def to_tf32(typing_context, x):
+    """x rounded to TF32's 10 bits behind the point, ties away from zero; capability 8.0."""
+
+    def generate(context, builder, signature, args):
+        x = context.cast(builder, args[0], signature.args[0], types.float32)
+        bits = _emit(builder, "cvt.rna.tf32.f32 $0, $1;", "=r,f", INT32, [x])
+        return builder.bitcast(bits, FLOAT)
+
+    return types.float32(x), generate
+
+
+@intrinsic
+def pack_bfloat16(typing_context, low, high):
+    """Two numbers rounded to bfloat16 in one uint32, the first in its lower half; capability 8.0"""
+
+    def generate(context, builder, signature, args):
+        numbers = zip(args, signature.args, strict=True)
+        both = [context.cast(builder, x, of, types.float32) for x, of in numbers]
+        return _emit(builder, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f", INT32, both)
+
+    return types.uint32(low, high), generate
+
+
+MULTIPLY = "mma.sync.aligned.{} {{$0,$1,$2,$3}}, {{$4,$5,$6,$7}}, {{$8,$9}}, {{$10,$11,$12,$13}};"
+REGISTERS = "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f"
+FOUR = types.UniTuple(types.float32, 4)
+
+
+def _multiply(name: str) -> Any:
+    """What generates a product of fragments, which a whole warp makes together."""
+
+    def generate(context, builder, signature, args):
+        fragments = [builder.bitcast(x, INT32) for x in args[:6]]
+        sums = [
+            context.cast(builder, x, of, types.float32)
+            for x, of in zip(args[6:], signature.args[6:], strict=True)
+        ]
+        four = ir.LiteralStructType([FLOAT] * 4)
+        text = MULTIPLY.format(name)
+        # Not for its memory, of which it has none, but so that it stays where its warp is whole.
+        done = _emit(builder, text, REGISTERS, four, [*fragments, *sums], acts=True)
+        parts = [builder.extract_value(done, k) for k in range(4)]
+        return context.make_tuple(builder, FOUR, parts)
+
+    return generate
+
+
+@intrinsic
+def mma_tf32(typing_context, a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
+    """a b + c of a warp: a (16, 8) and b (8, 8) of float32 as TF32; capability 8.0."""
+    signature = FOUR(*[types.float32] * 6, c0, c1, c2, c3)
+    return signature, _multiply("m16n8k8.row.col.f32.tf32.tf32.f32")
+
+
+@intrinsic
+def mma_bfloat16(typing_context, a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
+    """a b + c of a warp: a (16, 16) and b (16, 8) of pairs of bfloat16; capability 8.0."""
+    signature = FOUR(*[types.uint32] * 6, c0, c1, c2, c3)
+    return signature, _multiply("m16n8k16.row.col.f32.bf16.bf16.f32")
+
+
+def _emit(
+    builder: Any, text: str, registers: str, result: Any, args: list[Any], acts: bool = False
+) -> Any:
+    """Put an instruction there. acts: whether it does more than what its result is used for."""
+    kind = ir.FunctionType(result, [value.type for value in args])
+    return builder.call(ir.InlineAsm(kind, text, registers, side_effect=acts), args)

@@ -1,0 +1,138 @@
+"""Time the same kernels on what runs them without a GPU, and print a table.
+
+python -m cudagrad.timings [--simulator]
+
+The emulator runs them in its two forms, in turns. With --simulator, numba's own simulator runs them
+too, once; that takes minutes, and needs numba-cuda: pip install './cudagrad[compile]'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import device, emulator, engine, gpt, ops, optim
+from .emulator import DeviceArray
+
+SIZES = {"CUDAGRAD_BLOCK": "32", "CUDAGRAD_TILE": "16"}
+ROUNDS = 15
+FORMS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
+    "in step": contextlib.nullcontext,
+    "generators": emulator.generators,
+}
+SIMULATOR = "numba's simulator"
+
+
+def workloads() -> dict[str, Callable[[], object]]:
+    """What is timed, by name."""
+    rng = np.random.default_rng(0)
+    a, b, rows = (
+        engine.tensor(rng.random(shape, np.float32)) for shape in [(128, 128)] * 2 + [(64, 128)]
+    )
+    model = gpt.GPT(gpt.GPTConfig(vocab_size=16, block_size=8, n_layer=1, n_head=2, n_embd=8))
+    optimizer = optim.AdamW(model.parameters())
+    idx = rng.integers(0, 16, (1, 8))
+
+    def step() -> object:
+        optimizer.zero_grad()
+        _, loss = model(idx, idx)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return {
+        "matmul 128 × 128": lambda: ops.matmul(a, b).numpy(),
+        "softmax of 64 rows of 128": lambda: ops.softmax(rows, -1).numpy(),
+        "a GPT step (8 wide, 8 tokens)": step,
+    }
+
+
+def on_emulator() -> dict[str, dict[str, float]]:
+    """Milliseconds of processor time by workload and form: medians, the forms in turns."""
+    found: dict[str, dict[str, float]] = {}
+    for name, workload in workloads().items():
+        times: dict[str, list[float]] = {form: [] for form in FORMS}
+        for turn in range(ROUNDS + 1):
+            for form, inside in FORMS.items():
+                with inside():
+                    start = time.process_time()
+                    workload()
+                    if turn:  # the first one compiles
+                        times[form].append(1000 * (time.process_time() - start))
+        found[name] = {form: statistics.median(samples) for form, samples in times.items()}
+    return found
+
+
+def on_simulator() -> dict[str, dict[str, float]]:
+    """The same of numba's simulator, once, in seconds that pass: it mostly waits."""
+    kernel = importlib.import_module("numba.cuda.simulator.kernel").FakeCUDAKernel
+    wrapped = importlib.import_module("numba.cuda.simulator.cudadrv.devicearray").FakeCUDAArray
+    launch = kernel.__call__
+
+    def launch_with_ours(self: object, *args: object) -> Any:
+        return launch(self, *(wrapped(a.memory) if isinstance(a, DeviceArray) else a for a in args))
+
+    kernel.__call__ = launch_with_ours
+    device.EXECUTOR = "emulator"  # whose arrays the rest of the package then makes
+    found = {}
+    for name, workload in workloads().items():
+        start = time.perf_counter()
+        workload()
+        found[name] = {SIMULATOR: 1000 * (time.perf_counter() - start)}
+    return found
+
+
+def elsewhere(what: str, **environment: str) -> dict[str, dict[str, float]]:
+    """What another process with this environment finds."""
+    command = [sys.executable, "-m", __spec__.name, "--only", what]
+    changed = os.environ | SIZES | environment
+    done = subprocess.run(command, env=changed, stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("python -m cudagrad.timings", description=__doc__)
+    parser.add_argument("--simulator", action="store_true", help="numba's simulator, too")
+    parser.add_argument("--only", choices=("emulator", "simulator"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.only:
+        print(json.dumps(on_emulator() if options.only == "emulator" else on_simulator()))
+        return 0
+    why = device.numba_cuda("compile")[1] if options.simulator else ""
+    if why:
+        print(f"cudagrad.timings: {why}", file=sys.stderr)
+        return 2
+    found, columns = elsewhere("emulator", CUDAGRAD_DEVICE="emulator"), list(FORMS)
+    if options.simulator:
+        columns.append(SIMULATOR)
+        environment = {"CUDAGRAD_DEVICE": "compiler", "NUMBA_ENABLE_CUDASIM": "1"}
+        for name, times in elsewhere("simulator", **environment).items():
+            found[name] |= times
+    print("\n".join(table(found, columns)))
+    return 0
+
+
+def table(found: dict[str, dict[str, float]], columns: Sequence[str]) -> list[str]:
+    """Milliseconds, and how many times those of the first column, in Markdown."""
+    lines = [f"| ms | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    for name, times in found.items():
+        first = times[columns[0]]
+        cells = [f"{first:.2f}"]
+        cells += [f"{times[c]:,.1f} ({times[c] / first:,.0f}×)" for c in columns[1:]]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

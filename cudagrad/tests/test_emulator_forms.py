@@ -1,0 +1,375 @@
+"""Which form a kernel takes on the emulator, why, and that no form changes a bit."""
+# ruff: noqa: ANN201 -- kernels return nothing, and numba infers the types of device functions
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cudagrad import device
+from cudagrad.compile import table
+from cudagrad.emulator import BarrierError, DeviceArray, cuda, empty, generators, jit, order
+
+needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
+
+THREADS = 8
+WARPS = 2 * 32
+VECTORS = (("f", 1), ("f", 1))
+
+
+def form(kernel: Any, *kinds: Any) -> tuple[str, str]:
+    """A kernel's form, and why it is no faster one."""
+    found = kernel.form(kinds)
+    return found.name, found.why
+
+
+def results(kernel: Any, block: Any, *args: Any) -> set[bytes]:
+    """What a kernel makes of copies of its arguments, in every form and order."""
+    found = set()
+    for name in ("forward", "reversed", "random:1", "random:2"):
+        for way in (generators, contextlib.nullcontext):
+            with order(name), way():
+                given = [DeviceArray(a.copy()) if isinstance(a, np.ndarray) else a for a in args]
+                kernel[3, block](*given)
+            found.add(b"".join(a.memory.tobytes() for a in given if isinstance(a, DeviceArray)))
+    return found
+
+
+# cudagrad's own kernels
+
+
+# One half of an array is filled while the other is read; who looks at arrays whole sees no halves.
+TWO_BUFFERS = ("matmul.vectorized.", "matmul.tensor_core.")
+
+
+def kind(text: str) -> Any:
+    """What the emulator compiles a kernel for, of a type that numba writes."""
+    if match := re.fullmatch(r"UniTuple\((\w+), (\d+)\)", text):
+        return (kind(match[1]),) * int(match[2])
+    name, bracket, dims = text.partition("[")
+    dtype = np.dtype("bool" if name == "boolean" else name)
+    return (dtype.char, dims.count(",") + 1) if bracket else dtype.type
+
+
+@needs_emulator
+@pytest.mark.parametrize("name", sorted({launch.kernel for launch in table.launches()}))
+def test_cudagrads_kernels_take_a_fast_form(name: str) -> None:
+    kernel = table.find(name)
+    types = next(launch.arguments for launch in table.launches() if launch.kernel == name)
+    kinds = list(map(kind, re.findall(r"UniTuple\(.*?\)|\w+(?:\[[^]]*\])?", types)))
+    if name.startswith(TWO_BUFFERS):
+        found, why = form(kernel, *kinds)
+        assert found == "together"
+        assert why.startswith("no barrier keeps apart what uses")
+    elif kernel.translation.has_barriers:
+        assert form(kernel, *kinds) == ("in step", "")
+    else:
+        assert form(kernel) == ("one by one", "it has no barriers")
+
+
+# Kernels that are cut at their barriers
+
+
+@jit(device=True)
+def half(n):
+    return n // 2
+
+
+@jit
+def uniform_loops(x, out, sizes, flag):
+    """Loops, an if and a return that depend on arguments, block coordinates and each other."""
+    if cuda.blockIdx.x >= sizes[1]:
+        return
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    value = x[t]
+    for start in range(sizes[0]):
+        shared[t] = value
+        cuda.syncthreads()
+        value += shared[(t + start) % THREADS]
+        cuda.syncthreads()
+        if flag and start == half(sizes[0]):
+            break
+    step = cuda.blockDim.x
+    while step > 1:
+        step = half(step)
+        if step == 2:
+            continue
+        shared[t] = value
+        cuda.syncthreads()
+        value -= shared[t ^ step]
+        cuda.syncthreads()
+    if flag:
+        shared[t] = value * value
+        cuda.syncthreads()
+        value = shared[THREADS - 1 - t]
+    else:
+        value = -value
+    out[cuda.blockIdx.x * THREADS + t] = value
+
+
+@jit
+def carries_types(x, out):
+    """Numbers of several dtypes, and a local array, outlive a barrier."""
+    mine = cuda.local.array((2, 2), np.int16)
+    shared = cuda.shared.array(THREADS, np.float64)
+    t = cuda.threadIdx.x
+    narrow = np.int16(t) * np.int16(3)
+    small = np.uint8(t)
+    odd = t % 2 == 1
+    wide = x[t] * 0.1
+    mine[0, 1] = t
+    shared[t] = wide
+    cuda.syncthreads()
+    if odd:
+        mine[1, 0] = small + np.uint8(255)
+    other = shared[THREADS - 1 - t]
+    cuda.syncthreads()
+    total = wide + other + narrow + mine[0, 1]
+    if odd:
+        total += mine[1, 0]
+    out[t] = total
+
+
+@jit
+def returns_late(x, out):
+    """Threads may return where no barrier follows."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = x[t]
+    cuda.syncthreads()
+    if t >= 5:
+        return
+    if t == 2:
+        out[t] = 0
+        return
+    out[t] = shared[t + 1]
+
+
+@jit
+def counts_down(x, out, n):
+    """A uniform name is read by threads, changed, and read again between two barriers."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = x[t]
+    cuda.syncthreads()
+    n += 1
+    first = shared[n % THREADS]
+    n += 2
+    out[t] = first * n + shared[n % THREADS]
+
+
+NUMBERS = np.arange(THREADS, dtype=np.float32)
+OUT = np.zeros(3 * THREADS, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "args"),
+    [
+        (uniform_loops, (NUMBERS, OUT, (3, 2), True)),
+        (uniform_loops, (NUMBERS, OUT, (3, 2), False)),
+        (uniform_loops, (NUMBERS, OUT, (0, 3), False)),
+        (carries_types, (NUMBERS, OUT)),
+        (returns_late, (NUMBERS, OUT)),
+        (counts_down, (NUMBERS, OUT, 4)),
+    ],
+)
+def test_a_kernel_cut_at_its_barriers_does_what_it_did(kernel: Any, args: tuple[Any, ...]) -> None:
+    kinds = [
+        DeviceArray(a).kind
+        if isinstance(a, np.ndarray)
+        else tuple(map(type, a))
+        if isinstance(a, tuple)
+        else type(a)
+        for a in args
+    ]
+
+    assert form(kernel, *kinds) == ("in step", "")
+    assert len(results(kernel, THREADS, *args)) == 1
+
+
+# Kernels that are not cut
+
+
+@jit(device=True)
+def place():
+    return cuda.threadIdx.x
+
+
+@jit
+def under_if(x, out):
+    if cuda.threadIdx.x < x.size:
+        cuda.syncthreads()
+    out[0] = 1
+
+
+@jit
+def in_a_loop_of_threads(x, out):
+    for _ in range(place()):
+        cuda.syncthreads()
+    out[0] = 1
+
+
+@jit
+def after_a_return(x, out):
+    if cuda.grid(1) >= x.size:
+        return
+    cuda.syncthreads()
+    out[0] = 1
+
+
+@jit
+def bound_in_memory(x, out):
+    j = 0
+    while j < x[0]:
+        cuda.syncthreads()
+        j += 1
+    out[0] = j
+
+
+@jit
+def bound_of_a_thread(x, out):
+    n = 4
+    if cuda.threadIdx.x == 0:
+        n = 3
+    for _ in range(n):
+        cuda.syncthreads()
+    out[0] = n
+
+
+@jit
+def breaks_alone(x, out):
+    for j in range(4):
+        cuda.syncthreads()
+        if cuda.threadIdx.x == j:
+            break
+    out[0] = 1
+
+
+@jit
+def returns_from_a_loop(x, out):
+    for j in range(4):
+        cuda.syncthreads()
+        if j == x.size:
+            return
+    out[0] = 1
+
+
+@jit
+def no_barrier_in_the_loop(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    for j in range(x.size):
+        shared[cuda.threadIdx.x] = x[j]
+        cuda.syncthreads()
+        out[cuda.threadIdx.x] += shared[0]
+
+
+@jit
+def no_barrier_behind_the_loop(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = x[0]
+    for j in range(x.size):
+        cuda.syncthreads()
+        shared[t] = x[j]
+    out[t] = shared[0]
+
+
+@jit
+def only_warps_wait(x, out):
+    shared = cuda.shared.array(WARPS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = x[0]
+    cuda.syncwarp()
+    out[t] = shared[WARPS - 1 - t]
+
+
+@jit
+def two_dtypes(x, out):
+    value = cuda.threadIdx.x
+    cuda.syncthreads()
+    value = value + x[0]
+    cuda.syncthreads()
+    out[0] = value
+
+
+@jit
+def keeps_a_tuple(x, out):
+    pair = (cuda.threadIdx.x, 1)
+    cuda.syncthreads()
+    out[0] = pair[0]
+
+
+@jit
+def one_of_two_arrays(x, out):
+    either = x if out.size > 1 else out
+    cuda.syncthreads()
+    out[0] = either[0]
+
+
+@jit
+def changes_a_parameter(x, out, n):
+    if cuda.threadIdx.x == 0:
+        n = 0
+    cuda.syncthreads()
+    out[0] = n
+
+
+@pytest.mark.parametrize(
+    ("kernel", "why"),
+    [
+        (under_if, "threads may differ in `if _thread.threadIdx.x < x.size:`"),
+        (in_a_loop_of_threads, "threads may differ in `for _ in range("),
+        (after_a_return, "threads may differ in `if _runtime.grid1(_thread) >= x.size:`"),
+        (bound_in_memory, "threads may differ in `while j < "),
+        (bound_of_a_thread, "threads may differ in `for _ in range(n):`"),
+        (breaks_alone, "threads may differ in `if _thread.threadIdx.x == j:`"),
+        (returns_from_a_loop, "a return stands inside `for j in range(4):`"),
+        (no_barrier_in_the_loop, "no barrier keeps apart what uses _shared_1 before and in `for j"),
+        (no_barrier_behind_the_loop, "no barrier keeps apart what uses _shared_1 before and in"),
+        (only_warps_wait, "no barrier keeps apart what uses _shared_1 before and in `out["),
+        (two_dtypes, "value, which outlives a barrier, holds float64 or int32"),
+        (keeps_a_tuple, "pair, which outlives a barrier, is no number, but"),
+        (one_of_two_arrays, "either is an array by another name, or a part of one"),
+    ],
+)
+def test_a_kernel_is_not_cut_where_threads_may_differ(kernel: Any, why: str) -> None:
+    name, reason = form(kernel, *VECTORS)
+
+    assert name == "together"
+    assert reason.startswith(why)
+
+
+def test_a_parameter_that_threads_change_is_not_cut() -> None:
+    assert form(changes_a_parameter, *VECTORS, int) == (
+        "together",
+        "threads give the parameter n values of their own",
+    )
+
+
+@pytest.mark.parametrize(
+    "kernel", [under_if, in_a_loop_of_threads, after_a_return, bound_of_a_thread, breaks_alone]
+)
+def test_threads_that_differ_at_a_barrier_are_found(kernel: Any) -> None:
+    for name in ("forward", "reversed", "random:3"):
+        with pytest.raises(BarrierError, match="does not meet at a barrier"), order(name):
+            kernel[1, THREADS](DeviceArray(NUMBERS[:5].copy()), empty((THREADS,), np.float32))
+
+
+@pytest.mark.parametrize(
+    "kernel", [no_barrier_in_the_loop, no_barrier_behind_the_loop, only_warps_wait]
+)
+def test_a_barrier_that_is_missing_beside_others_shows(kernel: Any) -> None:
+    threads = WARPS if kernel is only_warps_wait else THREADS
+    found = set()
+    for name in ("forward", "reversed"):
+        out = DeviceArray(np.zeros(threads, np.float32))
+        with order(name):
+            kernel[1, threads](DeviceArray(NUMBERS.copy()), out)
+        found.add(out.memory.tobytes())
+
+    assert len(found) == 2

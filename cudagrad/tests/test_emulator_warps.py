@@ -1,0 +1,188 @@
+"""Shuffles and votes: what the threads of a warp, or of a block, tell each other."""
+# ruff: noqa: ANN201 -- kernels return nothing, and numba infers the types of device functions
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cudagrad.emulator import (
+    BarrierError,
+    DeviceArray,
+    KernelError,
+    cuda,
+    empty,
+    generators,
+    jit,
+    order,
+)
+from cudagrad.emulator.forms import form_of
+
+WARP = 32
+BLOCK = 4 * WARP
+FULL = 0xFFFFFFFF
+
+
+@pytest.fixture(params=["forward", "reversed", "random:1"], autouse=True)
+def _every_order(request: pytest.FixtureRequest) -> Iterator[None]:
+    with order(request.param):
+        yield
+
+
+@pytest.fixture(params=[contextlib.nullcontext, generators], autouse=True)
+def _both_forms(request: pytest.FixtureRequest) -> Iterator[None]:
+    with request.param():
+        yield
+
+
+@jit
+def shuffle(x, out):
+    i = cuda.grid(1)
+    out[0, i] = cuda.shfl_sync(FULL, x[i], 35)
+    out[1, i] = cuda.shfl_up_sync(-1, x[i], 2)
+    out[2, i] = cuda.shfl_down_sync(-1, x[i], 5)
+    out[3, i] = cuda.shfl_xor_sync(-1, x[i], 12)
+    out[4, i] = cuda.laneid + 100 * cuda.warpsize
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64])
+def test_shuffles_stay_inside_their_warp(dtype: type) -> None:
+    x = np.arange(2 * BLOCK, dtype=dtype)
+    out = empty((5, x.size), dtype)
+    shuffle[2, BLOCK](DeviceArray(x), out)
+
+    start, lane = x // WARP * WARP, x % WARP
+    assert (out.memory[0] == start + 3).all()
+    assert (out.memory[1] == start + np.where(lane < 2, lane, lane - 2)).all()
+    assert (out.memory[2] == start + np.where(lane > 26, lane, lane + 5)).all()
+    assert (out.memory[3] == start + (lane.astype(int) ^ 12)).all()
+    assert (out.memory[4] == lane + 3200).all()
+
+
+@jit
+def vote(x, out):
+    i = cuda.grid(1)
+    out[0, i] = cuda.ballot_sync(FULL, x[i])
+    out[1, i] = cuda.any_sync(FULL, x[i])
+    out[2, i] = cuda.all_sync(FULL, x[i])
+    out[3, i] = cuda.eq_sync(FULL, x[i])
+    out[4, i] = cuda.syncthreads_count(x[i])
+    out[5, i] = cuda.syncthreads_and(x[i])
+    out[6, i] = cuda.syncthreads_or(x[i])
+
+
+@pytest.mark.parametrize("block", [BLOCK, WARP, 20])
+@pytest.mark.parametrize("chance", [0.0, 0.02, 0.5, 1.0])
+def test_votes(block: int, chance: float) -> None:
+    x = np.random.default_rng(0).random(block) < chance
+    out = empty((7, block), np.int64)
+    vote[1, block](DeviceArray(x), out)
+
+    for start in range(0, block, WARP):
+        warp, rows = x[start : start + WARP], out.memory[:, start : start + WARP]
+        bits = np.uint32(sum(1 << int(lane) for lane in np.flatnonzero(warp))).astype(np.int32)
+        assert (rows[0] == bits).all()
+        assert (rows[1] == warp.any()).all()
+        assert (rows[2] == warp.all()).all()
+        assert (rows[3] == (warp.all() or not warp.any())).all()
+    assert (out.memory[4] == x.sum()).all()
+    assert (out.memory[5] == x.all()).all()
+    assert (out.memory[6] == x.any()).all()
+
+
+@jit(device=True)
+def warp_sum(value):
+    offset = WARP // 2
+    while offset > 0:
+        value += cuda.shfl_xor_sync(FULL, value, offset)
+        offset //= 2
+    return value
+
+
+@jit
+def every_warp_adds(x, out):
+    """Sums of rows in two stages, of which every warp does the second."""
+    partial = cuda.shared.array(WARP, np.float32)
+    total = warp_sum(x[cuda.blockIdx.x, cuda.threadIdx.x])
+    if cuda.laneid == 0:
+        partial[cuda.threadIdx.x // WARP] = total
+    cuda.syncthreads()
+    mine = np.float32(0)
+    if cuda.laneid < cuda.blockDim.x // WARP:
+        mine = partial[cuda.laneid]
+    total = warp_sum(mine)
+    if cuda.threadIdx.x == 0:
+        out[cuda.blockIdx.x] = total
+
+
+@jit
+def first_warp_adds(x, out):
+    """The same, but the other warps are done after the first stage."""
+    partial = cuda.shared.array(WARP, np.float32)
+    total = warp_sum(x[cuda.blockIdx.x, cuda.threadIdx.x])
+    if cuda.laneid == 0:
+        partial[cuda.threadIdx.x // WARP] = total
+    cuda.syncthreads()
+    if cuda.threadIdx.x < WARP:
+        mine = np.float32(0)
+        if cuda.laneid < cuda.blockDim.x // WARP:
+            mine = partial[cuda.laneid]
+        total = warp_sum(mine)
+        if cuda.threadIdx.x == 0:
+            out[cuda.blockIdx.x] = total
+
+
+@pytest.mark.parametrize("kernel", [every_warp_adds, first_warp_adds])
+def test_rows_are_added_by_shuffles(kernel: Any) -> None:
+    x = np.arange(3 * BLOCK, dtype=np.float32).reshape(3, BLOCK)
+    out = empty((3,), np.float32)
+    kernel[3, BLOCK](DeviceArray(x), out)
+
+    assert (out.memory == x.sum(1)).all()
+
+
+def test_a_step_that_only_one_warp_takes_is_not_cut() -> None:
+    kinds = (("f", 2), ("f", 1))
+
+    assert form_of(every_warp_adds.translation, kinds, True).name == "in step"
+    assert "`if _thread.threadIdx.x < 32:`" in form_of(first_warp_adds.translation, kinds, True).why
+
+
+@jit
+def waits_by_warps(x, out):
+    shared = cuda.shared.array(BLOCK, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = x[t]
+    cuda.syncwarp()
+    out[t] = shared[t ^ 1]
+
+
+def test_a_warp_may_wait_alone() -> None:
+    out = empty((BLOCK,), np.float32)
+    waits_by_warps[1, BLOCK](DeviceArray(np.arange(BLOCK, dtype=np.float32)), out)
+
+    assert (out.memory == np.arange(BLOCK) ^ 1).all()
+
+
+@jit
+def half_a_warp(x, out):
+    t = cuda.threadIdx.x
+    if t % 2 == 0:
+        out[t] = cuda.shfl_xor_sync(FULL, x[t], 2)
+
+
+def test_lanes_that_miss_a_shuffle() -> None:
+    x = empty((WARP,), np.float32)
+    with pytest.raises(BarrierError, match=r"16 threads.*cuda\.shfl_xor_sync.*16 threads.*end"):
+        half_a_warp[1, WARP](x, x)
+
+
+def test_a_lane_that_has_no_thread() -> None:
+    out = empty((8, 20), np.float32)
+    lane = r"cuda\.shfl_down_sync\(-1, x\[i\], 5\).*asks lane 2. of a warp of 20 threads; block"
+    with pytest.raises(KernelError, match=lane):
+        shuffle[1, 20](DeviceArray(np.zeros(20, np.float32)), out)

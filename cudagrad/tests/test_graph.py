@@ -1,0 +1,402 @@
+"""A captured step does what the step does, bit for bit; what it cannot repeat is an error."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import graph_steps
+import numpy as np
+import pytest
+
+import cudagrad
+from cudagrad import arrays, device, graph, launches, nn, ops, optim
+from cudagrad.graph import CaptureError, CUDAGraph, graphed
+from cudagrad.kernels import map as kernels
+
+Step = Callable[..., Any]
+X = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.5]], np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_over() -> Iterator[None]:
+    yield
+    assert launches.recorder is None
+    assert device.allocator.pool is device.allocator.general
+
+
+@pytest.mark.launches
+def test_a_gpt_trains_to_the_same_bits() -> None:
+    assert graph_steps.train(as_graph=True) == graph_steps.train(as_graph=False)
+
+
+@pytest.mark.skipif(device.EXECUTOR != "emulator", reason="compares with the emulator")
+def test_the_same_on_a_made_up_gpu() -> None:
+    """Through the executor for GPUs: parameters, kernels, nodes of a graph, their updates."""
+    code = """
+import made_up_gpu
+made_up_gpu.install()
+import graph_steps
+from cudagrad import device
+assert device.EXECUTOR == "gpu", device.describe()
+graphs = graph_steps.train(as_graph=True)
+assert graphs == graph_steps.train(as_graph=False)
+calls = made_up_gpu.DRIVER.calls
+print(calls.count("cuGraphLaunch"), calls.count("cuGraphExecKernelNodeSetParams") > 0)
+print(graphs["losses"])
+"""
+    paths = [str(Path(__file__).parent), *sys.path]
+    environment = {"CUDAGRAD_BLOCK": str(device.BLOCK), "CUDAGRAD_TILE": str(device.TILE)}
+    environment |= {"CUDAGRAD_DEVICE": "gpu", "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+
+    assert not done.returncode, done.stderr
+    replays, losses = done.stdout.splitlines()
+    assert replays == f"{graph_steps.STEPS - 1} True"
+    assert losses == str(graph_steps.train(as_graph=False)["losses"])
+
+
+def test_a_graph_captures_without_running() -> None:
+    x = cudagrad.tensor(X)
+    ops.exp(x)
+    captured = CUDAGraph()
+    with graph.graph(captured), device.counting() as counts:
+        y = ops.exp(ops.exp(x))
+    assert counts.launches == 0
+    captured.replay()
+    np.testing.assert_allclose(y.numpy(), np.exp(np.exp(X)), rtol=1e-6)
+
+    device.write(np.zeros_like(X), x.data)
+    captured.replay()
+    np.testing.assert_allclose(y.numpy(), np.full_like(X, np.e), rtol=1e-6)
+
+
+def test_replays_are_counted() -> None:
+    step = graphed(lambda x: ops.add(ops.exp(x), 1.0))
+    for _ in range(2):
+        step(X)
+    with device.counting() as counts:
+        step(cudagrad.tensor(X))
+
+    assert (counts.replays, counts.launches) == (1, 3)  # a copy of the input, exp and add
+    assert counts.bytes == (2 + 2 + 2) * X.nbytes + 4
+
+
+def test_memory_is_used_again_within_a_graph_and_by_nobody_else() -> None:
+    x = cudagrad.tensor(np.zeros((64, 64), np.float32))
+
+    def deep() -> cudagrad.Tensor:
+        y = x
+        for _ in range(20):
+            y = ops.exp(y)
+        return y
+
+    deep()
+    captured = CUDAGraph()
+    before = cudagrad.memory_allocated()
+    with graph.graph(captured):
+        y = deep()
+    places = {
+        device.executor.address(args[-1])
+        for launcher, args in captured.launched
+        if launcher.kernel.__module__.endswith("map")
+    }
+    assert len(places) == 2  # of 20 results, two are needed at any time
+    assert cudagrad.memory_allocated() == before + 64 * 64 * 4
+    others = [device.empty((64, 64), np.float32) for _ in range(10)]
+    assert not places & set(map(device.executor.address, others))
+
+    del captured
+    again = [device.empty((64, 64), np.float32) for _ in range(10)]
+    assert places & set(map(device.executor.address, again))  # that of y stays
+    assert device.executor.address(y.data) not in map(device.executor.address, again)
+
+
+def test_inputs_stay_what_they_were_captured_for() -> None:
+    step = graphed(ops.exp)
+    for _ in range(2):
+        step(X)
+
+    with pytest.raises(ValueError, match=r"captured for \(2, 3\) float32, not for \(3, 2\) float"):
+        step(X.T)
+    with pytest.raises(ValueError, match=r"not for \(2, 3\) float64"):
+        step(X.astype(np.float64))
+    with pytest.raises(TypeError, match="takes arrays and tensors, not float"):
+        step(1.0)
+    with pytest.raises(ValueError, match="no gradient reaches an argument"):
+        step(cudagrad.tensor(X, requires_grad=True))
+    with pytest.raises(ValueError, match="warmup must be at least 1"):
+        graphed(ops.exp, warmup=0)
+
+
+def test_results_are_overwritten() -> None:
+    step = graphed(ops.exp)
+    step(X)
+    first = step(X)
+    second = step(np.zeros_like(X))
+
+    assert first is second
+    assert (first.numpy() == 1).all()
+
+
+def test_batch_norm_goes_on_in_place() -> None:
+    eager, captured = (nn.BatchNorm1d(3) for _ in range(2))
+    step = graphed(captured)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        x = rng.normal(size=(5, 3)).astype(np.float32)
+        assert step(x).tolist() == eager(cudagrad.tensor(x)).tolist()
+    own, other = captured.state_dict(), eager.state_dict()
+
+    assert own["num_batches_tracked"] == 4
+    assert all((own[name] == other[name]).all() for name in other)
+
+
+def test_an_index_out_of_range_is_refused_after_the_replay() -> None:
+    table = cudagrad.tensor(np.arange(12.0).reshape(4, 3))
+    step = graphed(lambda ids: ops.embedding(ids, table))
+    for ids in ([0, 3], [1, 2], [3, 0]):
+        assert step(np.array(ids)).tolist() == table.numpy()[ids].tolist()
+
+    with pytest.raises(IndexError):
+        step(np.array([0, 4]))
+
+
+def test_what_an_op_refuses_is_refused_after_the_replay() -> None:
+    step = graphed(lambda x, y: ops.binary_cross_entropy(x, ops.mul(y, 1.0)))
+    good = np.full((2, 2), 0.5, np.float32)
+    for _ in range(3):
+        step(good, good)
+
+    with pytest.raises(ValueError, match="binary_cross_entropy: a probability lies in"):
+        step(good, good + 1)
+    step(good, good)
+
+
+def test_a_late_number_is_the_same_wherever_it_is_passed() -> None:
+    """As dropout's is that a backward pass draws again, in a tuple with other numbers."""
+
+    @device.jit
+    def put(x, numbers):
+        x[0] = numbers[0] + numbers[1]
+
+    turns = iter(range(1, 100))
+
+    def step() -> None:
+        number = device.late(lambda: next(turns))
+        for x in (first, second):
+            put[1, 1](x, (number, 10))
+
+    first, second = (device.empty((1,), np.int64) for _ in range(2))
+    step()
+    captured = CUDAGraph()
+    with graph.graph(captured):
+        step()
+    for expected in (12, 13, 14):
+        captured.replay()
+        assert [device.to_host(x)[0] for x in (first, second)] == [expected] * 2
+
+
+# What a graph cannot repeat
+
+
+def refused(step: Step, message: str, *inputs: Any) -> None:
+    captured = graphed(step)
+    captured(*(inputs or (X,)))
+    with pytest.raises(CaptureError, match=message):
+        captured(*(inputs or (X,)))
+    assert captured.graph is None
+
+
+def test_no_number_comes_to_the_host() -> None:
+    refused(lambda x: ops.mul(x, ops.sum(x).item()), "a copy from the device to the host within")
+
+
+def test_no_array_comes_from_the_host() -> None:
+    refused(lambda x: ops.add(x, cudagrad.tensor(X)), "a copy to the device within the step")
+
+
+def test_numbers_that_change_are_not_frozen_unseen() -> None:
+    new = iter([1.0, 2.0625, 3.0625])
+    refused(lambda x: ops.mul(x, next(new)), "a copy to the device within the step")
+    for number in (1.0, 2.0, 3.0):
+        ops.mul(cudagrad.tensor(X), number)  # from now on they are on the device
+    known = iter([1.0, 2.0, 3.0])
+    refused(lambda x: ops.mul(x, next(known)), "with one array, or number, and then another")
+
+    @device.jit
+    def scale(x, by):
+        i = device.cuda.grid(1)
+        if i < x.size:
+            x[i] *= by
+
+    factors = iter([1.0, 2.0, 3.0])
+
+    def scaled(x: cudagrad.Tensor) -> cudagrad.Tensor:
+        y = ops.mul(x, 1.0)
+        arrays.launch(scale, y.data.size, arrays.flat(y.data), np.float32(next(factors)))
+        return y
+
+    refused(scaled, r"scale was launched with 2\.0, and then with 3\.0: a graph would")
+
+
+def test_other_kernels_are_another_graph() -> None:
+    turns = iter([0, 0, 1])
+    refused(
+        lambda x: ops.sum(x) if next(turns) else ops.exp(x),
+        "launched other kernels the second time",
+    )
+
+
+def test_gradients_that_add_up_are_no_graph() -> None:
+    layer = nn.Linear(3, 2)
+
+    def step(x: cudagrad.Tensor) -> None:
+        ops.sum(layer(x)).backward()
+
+    refused(step, r"goes on from an array that it made the last time \(map2_kernel")
+
+
+def test_parameters_that_are_replaced_are_no_graph() -> None:
+    w = cudagrad.tensor(np.ones(3, np.float32), requires_grad=True)
+
+    def step(x: cudagrad.Tensor) -> None:
+        w.grad = None
+        ops.sum(ops.mul(x, w)).backward()
+        assert w.grad is not None
+        w.data = ops.sub(w.detach(), w.grad).data
+
+    refused(step, "goes on from an array that it made the last time")
+
+
+def test_a_step_returns_tensors() -> None:
+    step = graphed(lambda x: (ops.exp(x), 3))
+    step(X)
+    with pytest.raises(TypeError, match="a step returns tensors, not int"):
+        step(X)
+
+
+def test_an_optimizer_needs_its_state_first() -> None:
+    layer = nn.Linear(3, 2)
+    optimizer = optim.Adam(layer.parameters())
+    ops.sum(layer(cudagrad.tensor(X))).backward()
+
+    with (
+        pytest.raises(CaptureError, match="take the step once without a graph"),
+        graph.graph(CUDAGraph()),
+    ):
+        optimizer.step()
+
+
+def test_live_parts_launch_the_same_on_the_same_arrays() -> None:
+    first, second = (device.empty((3,), np.float32) for _ in range(2))
+    filled = [first, second]
+
+    @device.live
+    def part() -> None:
+        for x in filled:
+            arrays.launch(kernels.fill, 3, x, np.float32(1))
+
+    captured = CUDAGraph()
+    with graph.graph(captured):
+        part()
+    captured.replay()
+    filled.reverse()
+    with pytest.raises(CaptureError, match="fill is launched with another array"):
+        captured.replay()
+    filled.pop()
+    with pytest.raises(
+        CaptureError, match="launched fill, fill when it was captured, and now fill:"
+    ):
+        captured.replay()
+    filled[:] = [first, second]
+    captured.replay()
+
+
+def test_an_optimizer_without_gradients_is_seen() -> None:
+    layer = nn.Linear(3, 2)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+
+    @graphed
+    def step(x: cudagrad.Tensor) -> None:
+        optimizer.zero_grad()
+        ops.sum(layer(x)).backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step(X)
+    optimizer.zero_grad()
+    with pytest.raises(CaptureError, match="when it was captured, and now nothing"):
+        step(X)
+
+
+def test_a_live_part_may_only_launch() -> None:
+    out = device.empty((3,), np.float32)
+    act: list[Callable[[], Any]] = [lambda: None]
+
+    @device.live
+    def part() -> None:
+        arrays.launch(kernels.fill, 3, out, np.float32(1))
+        act[0]()
+
+    part()
+    captured = CUDAGraph()
+    with graph.graph(captured):
+        part()
+    captured.replay()
+    for action, message in (
+        (lambda: device.empty((3,), np.float32), "memory is allocated in a live part"),
+        (lambda: device.to_host(out), "a copy from the device in a live part"),
+        (lambda: arrays.refuse(out, ValueError), "memory is allocated"),
+    ):
+        act[0] = action
+        with pytest.raises(CaptureError, match=message):
+            captured.replay()
+    act[0] = lambda: None
+    captured.replay()
+    assert device.to_host(out).tolist() == [1, 1, 1]
+
+
+def test_graphs_do_not_nest() -> None:
+    outer, inner = CUDAGraph(), CUDAGraph()
+    with (
+        pytest.raises(CaptureError, match="within another"),
+        graph.graph(outer),
+        graph.graph(inner),
+    ):
+        pass
+    with graph.graph(inner):
+        pass
+    with pytest.raises(CaptureError, match="while one is captured"), graph.graph(outer):
+        inner.replay()
+
+
+def test_a_graph_must_be_captured() -> None:
+    with pytest.raises(RuntimeError, match="must be captured before"):
+        CUDAGraph().replay()
+
+
+def test_an_error_within_ends_the_capture() -> None:
+    captured = CUDAGraph()
+    with pytest.raises(ZeroDivisionError), graph.graph(captured):
+        ops.exp(cudagrad.tensor(X)) if False else 1 / 0
+    ops.exp(cudagrad.tensor(X))
+    with pytest.raises(RuntimeError, match="must be captured"):
+        captured.replay()
+
+
+def test_the_docs_example() -> None:
+    results = doctest.testmod(graph)
+
+    assert results.attempted
+    assert not results.failed

@@ -1,0 +1,46 @@
+"""The table of times: every workload runs, and each form is measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from cudagrad import device, timings
+
+needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
+
+
+def test_times_are_compared_with_those_of_the_first_column() -> None:
+    found = {"work": {"in step": 0.5, "generators": 2.0, "other": 1000.0}}
+
+    assert timings.table(found, ["in step", "generators", "other"]) == [
+        "| ms | in step | generators | other |",
+        "|---|---:|---:|---:|",
+        "| work | 0.50 | 2.0 (4×) | 1,000.0 (2,000×) |",
+    ]
+
+
+@needs_emulator
+def test_every_workload_is_timed_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timings, "ROUNDS", 1)
+    found = timings.on_emulator()
+
+    assert list(found) == list(timings.workloads())
+    assert all(time > 0 for times in found.values() for time in times.values())
+    assert all(list(times) == list(timings.FORMS) for times in found.values())
+
+
+def test_the_simulator_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "numba_cuda", lambda extra: (None, f"{extra} is missing"))
+
+    assert timings.main(["--simulator"]) == 2
+
+
+def test_wrong_input_is_refused() -> None:
+    command = [sys.executable, "-m", "cudagrad.timings", "--nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "unrecognized arguments: --nothing" in done.stderr

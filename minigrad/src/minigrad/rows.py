@@ -1,0 +1,48 @@
+"""Rows of numbers, many at a time, and their sums by BLAS: what NumPy alone is slow at.
+
+A large array is read again from far away at each pass over it, unless it is gone through in blocks.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+BLOCK = 1 << 16  # numbers at a time: few enough for the cache, so many that calls cost nothing
+
+
+def blocks(count: int, width: int = 1) -> Iterator[slice]:
+    """Slices of count rows, of about BLOCK numbers each where a row has width of them."""
+    step = max(1, BLOCK // max(1, width))
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
+def sum_of_rows(x: Array) -> Array:
+    """(rows, n) -> (n), or of each matrix (..., rows, n) -> (..., n)."""
+    return _ones(x.shape[-2], x.dtype) @ x
+
+
+def mean_in_rows(x: Array) -> Array:
+    """(rows, n) -> (rows, 1)"""
+    total = x @ _ones(x.shape[1], x.dtype)
+    total /= x.shape[1]  # not times its inverse: equal numbers have exactly their mean
+    return total[:, None]
+
+
+def mean_product_in_rows(x: Array, y: Array) -> Array:
+    """(rows, n), (rows, n) -> (rows, 1)"""
+    total = np.vecdot(x, y)
+    total /= x.shape[1]
+    return total[:, None]
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(count: int, dtype: np.dtype[Any]) -> Array:
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones

@@ -1,0 +1,128 @@
+"""parity new-op: an op's entry in the spec and its function in every engine, to be filled in."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from . import files
+from .usage import known
+
+ROOT = Path(__file__).resolve().parents[3]
+GENERATE = ROOT / ".ci" / "generate.py"
+LINE = 100
+IMPORTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "functional": ("torch.nn", ("functional",)),
+    "torch": ("torch", ()),
+}
+ENTRY = """\
+    Op(
+        "{name}",
+        {meaning},
+        Case(randn(2, 3)),
+    ),
+)
+"""
+# What a function looks like in each engine, and what its file has to import.
+FUNCTIONS = {
+    "micrograd": ("def {name}(x: Tensor) -> Tensor:", "..lists", ("Tensor",)),
+    "minigrad": ("@op\ndef {name}(x: Operand) -> Output:", "..engine", ("Operand", "Output", "op")),
+    "cudagrad": ("@op\ndef {name}(x: Operand) -> Output:", "..engine", ("Operand", "Output", "op")),
+}
+BODY = '''
+    """What {meaning} computes."""
+    raise NotImplementedError("{name} is not written yet")
+'''
+
+
+@click.command("new-op")
+@click.argument("name")
+@click.option("--family", required=True, help="Whose file it goes into, such as activation.")
+def new_op(name: str, family: str) -> None:
+    """Write an op of torch's into the spec and the engines, as functions that fail until filled in.
+
+    Only in a checkout of this project.
+    """
+    if not GENERATE.exists():
+        raise click.UsageError("parity is installed without its sources: write ops in a checkout")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise click.UsageError(f"{name!r} is no name for a function")
+    from .report.collect import families
+
+    every = families()
+    known("family", [family], list(every))
+    if name in [op.name for members in every.values() for op in members]:
+        raise click.UsageError(f"there is {name} already: parity check --op {name}")
+    from .engines.torch import home
+
+    module = home(name)
+    if not module:
+        raise click.UsageError(
+            f"torch has no function {name}: write by hand what it means, as CONTRIBUTING.md shows"
+        )
+    meaning, imported = f"{module}.{name}", IMPORTS[module]
+    spec = ROOT / "parity" / "src" / "parity" / "spec" / f"{family}.py"
+    text = importing(spec.read_text(encoding="utf-8"), *imported)
+    text = importing(text, ".case", ("Case", "Op", "randn"))
+    written = {spec: with_entry(text, ENTRY.format(name=name, meaning=meaning))}
+    for engine, (head, module, names) in FUNCTIONS.items():
+        path = ROOT / engine / "src" / engine / "ops" / f"{family}.py"
+        text = importing(path.read_text(encoding="utf-8"), module, names)
+        stub = (head + BODY).format(name=name, meaning=meaning)
+        written[path] = f"{text.rstrip()}\n\n\n{stub}"
+    for path, text in written.items():
+        files.replace(path, [text.encode("utf-8")])
+        line = text.rstrip().count("\n") + 1
+        click.echo(f"{path.relative_to(ROOT)}:{line}")
+    subprocess.run([sys.executable, str(GENERATE)], check=True)
+    click.echo(f"Now fill them in, and add cases. Until then this fails: parity check --op {name}")
+
+
+def importing(text: str, module: str, names: tuple[str, ...]) -> str:
+    """The source with these names imported from module, or the module itself if there are none."""
+    lines = text.splitlines()
+    imports = [n for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    for node in imports:
+        if isinstance(node, ast.Import) and not names:
+            if module in [alias.name for alias in node.names]:
+                return text
+        elif isinstance(node, ast.ImportFrom) and names:
+            own = {alias.name for alias in node.names}
+            if "." * node.level + (node.module or "") == module:
+                if not own.issuperset(names):
+                    wanted = sorted(own | set(names), key=lambda n: (not n[0].isupper(), n))
+                    lines[node.lineno - 1 : node.end_lineno] = [_import(module, wanted)]
+                return "\n".join(lines) + "\n"
+    # Beside what is imported from as near; the linter puts it in order.
+    near = [n for n in imports if _relative(n) == module.startswith(".")] or imports
+    lines.insert(near[-1].end_lineno or near[-1].lineno, _import(module, list(names)))
+    return "\n".join(lines) + "\n"
+
+
+def with_entry(text: str, entry: str) -> str:
+    """The source of a family with one more entry at the end of OPS."""
+    (ops,) = (
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OPS"
+    )
+    lines = text.splitlines(keepends=True)
+    assert ops.end_lineno is not None
+    return "".join([*lines[: ops.end_lineno - 1], entry, *lines[ops.end_lineno :]])
+
+
+def _relative(node: ast.Import | ast.ImportFrom) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.level > 0
+
+
+def _import(module: str, names: list[str]) -> str:
+    if not names:
+        return f"import {module}"
+    line = f"from {module} import {', '.join(names)}"
+    listed = "".join(f"    {name},\n" for name in names)
+    return line if len(line) <= LINE else f"from {module} import (\n{listed})"

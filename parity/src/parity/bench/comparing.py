@@ -1,0 +1,45 @@
+"""What got faster or slower between two files of results, beyond what noise explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .rows import Row
+
+LEAST = 0.1  # a smaller change is none, however narrow the quartiles
+
+
+@dataclass(frozen=True)
+class Change:
+    """One measurement before and after; factor: of the ratio to the rival, above 1 is slower."""
+
+    before: Row
+    after: Row
+
+    @property
+    def factor(self) -> float:
+        return self.after.ratio / self.before.ratio
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether the quartiles do not meet, and the medians are LEAST apart."""
+        apart = self.after.low > self.before.high or self.after.high < self.before.low
+        return apart and not 1 / (1 + LEAST) < self.factor < 1 + LEAST
+
+    @property
+    def slower(self) -> bool:
+        return self.beyond_noise and self.factor > 1
+
+
+def changes(before: Sequence[Row], after: Sequence[Row]) -> list[Change]:
+    """Whatever is in both, the worst change first.
+
+    Ratios are compared, not seconds: the rival stood on the same machine at the same time. Raises
+    ValueError if nothing is in both.
+    """
+    old = {row.key: row for row in before}
+    found = [Change(old[row.key], row) for row in after if row.key in old]
+    if not found:
+        raise ValueError("the two have no measurement in common")
+    return sorted(found, key=lambda change: -change.factor)

@@ -1,0 +1,75 @@
+"""Writing with a GPT, token by token with its cache of keys and values: on an engine, on torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import engines
+from ..engines import Adapter
+from .contestants import started
+from .items import ARRAYS, SCALARS, Array, Item
+from .rows import Row
+from .threads import pinned
+from .timing import Spread, interleaved, ratios
+
+PAIRS = 9
+
+
+def items(engine: Adapter) -> tuple[Item, ...]:
+    """The models that an engine is timed at."""
+    if len(engine.dtypes) == 1:
+        return SCALARS
+    return tuple(item for item in ARRAYS if item.name in ("cpu", "baby"))
+
+
+def run(item: Item, engine: Adapter, pairs: int, threads: int = 1) -> list[Row]:
+    """Time an engine at an item, a half of the context at a time from a quarter of it on.
+
+    Raises ValueError if it does not write what torch does.
+    """
+    assert item.sizes is not None
+    quarter = item.sizes["block_size"] // 4
+    prompt = np.random.default_rng(0).integers(item.sizes["vocab_size"], size=(1, quarter))
+    rival = engines.load("torch")
+    with pinned(threads):
+        writers = {each.name: _writer(each, item, prompt) for each in (rival, engine)}
+        texts = {name: write() for name, write in writers.items()}
+        if not np.array_equal(texts[rival.name], texts[engine.name]):
+            raise ValueError(f"{item.name}: {engine.name} and {rival.name} write other tokens")
+
+        def call(write: Callable[[], Array]) -> Callable[[int], object]:
+            return lambda number: write()
+
+        calls = {name: call(write) for name, write in writers.items()}
+        seconds = interleaved(calls, pairs, 1, collector=True)
+    share = ratios(seconds, rival.name)[engine.name]
+    tokens = 2 * quarter
+    own, its = (Spread.of(seconds[each.name]).median / tokens for each in (engine, rival))
+    return [
+        Row(
+            kind="generation",
+            item=item.name,
+            op="",
+            engine=engine.name,
+            against=rival.name,
+            phase="token",
+            size=item.name,
+            dtype=item.dtype,
+            ratio=share.median,
+            low=share.low,
+            high=share.high,
+            seconds=own,
+            against_seconds=its,
+            collector=True,
+            apart=0.0,
+        )
+    ]
+
+
+def _writer(engine: Adapter, item: Item, prompt: Array) -> Callable[[], Array]:
+    """What has the engine's model write on."""
+    model, ids = started(engine, item), engine.tensor(prompt)
+    tokens = 2 * prompt.shape[1]
+    return lambda: engine.numpy(model.generate(ids, tokens))

@@ -1,0 +1,167 @@
+"""The work items: what is trained, one step at a time, and on what.
+
+names: a GPT for scalars. tiny, cpu, baby: GPTs for arrays. digits, sales: the tasks' models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .. import models
+from ..engines import Adapter
+
+Array = np.ndarray[Any, Any]
+Batch = tuple[Array, Array]
+Weights = Mapping[str, Array]
+
+NAMES = (
+    *("emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia", "harper"),
+    *("evelyn", "abigail", "emily", "ella", "elizabeth", "camila", "luna", "sofia", "avery"),
+)
+BETWEEN = 26  # the token before and after a name; 0 to 25 are the letters
+
+
+@dataclass(frozen=True)
+class Item:
+    """A model and how it is trained.
+
+    model: made with an engine's package. loss: of engine, model, inputs and targets. batch: inputs
+    and targets by number. weights: where training begins, by the names of the model. block: steps
+    that are timed together. pairs: of those, beside the rival. sizes: of a GPT.
+    """
+
+    name: str
+    model: Callable[[Any], Any]
+    loss: Callable[[Adapter, Any, Any, Any], Any]
+    batch: Callable[[int], Batch]
+    weights: Callable[[], dict[str, Array]]
+    optimizer: str
+    lr: float
+    clip: float
+    dtype: str
+    block: int
+    pairs: int = 15
+    sizes: Mapping[str, Any] | None = None
+
+
+def of_gpt(
+    name: str,
+    sizes: Mapping[str, Any],
+    batch_size: int,
+    optimizer: str,
+    lr: float,
+    clip: float,
+    dtype: str,
+    block: int,
+    pairs: int = 15,
+) -> Item:
+    """A GPT; batch_size 0: a name at a time."""
+    return Item(
+        name,
+        partial(models.gpt, **sizes),
+        lambda engine, model, inputs, targets: model(inputs, targets)[1],
+        partial(_ids, sizes, batch_size),
+        partial(weights, sizes, dtype),
+        *(optimizer, lr, clip, dtype, block, pairs, sizes),
+    )
+
+
+def _ids(sizes: Mapping[str, Any], batch_size: int, number: int) -> Batch:
+    """Ids of shape (B, T), and those after them."""
+    if not batch_size:
+        letters = [ord(letter) - ord("a") for letter in NAMES[number % len(NAMES)]]
+        ids = np.array([[BETWEEN, *letters, BETWEEN]])
+        return ids[:, :-1], ids[:, 1:]
+    shape = batch_size, sizes["block_size"] + 1
+    ids = np.random.default_rng(number).integers(sizes["vocab_size"], size=shape)
+    return ids[:, :-1], ids[:, 1:]
+
+
+def weights(sizes: Mapping[str, Any], dtype: str) -> dict[str, Array]:
+    """First weights of a GPT by the names of the engines' gpt, the tied ones once."""
+    rng = np.random.default_rng(0)
+    n, bias = sizes["n_embd"], sizes.get("bias", True)
+    shapes: dict[str, tuple[int, ...]] = {"wte": (sizes["vocab_size"], n)}
+    shapes["wpe"] = (sizes["block_size"], n)
+    for layer in range(sizes["n_layer"]):
+        parts: dict[str, tuple[int, ...]] = {
+            "ln_1": (n,),
+            "attn.c_attn": (3 * n, n),
+            "attn.c_proj": (n, n),
+            "ln_2": (n,),
+            "mlp.c_fc": (4 * n, n),
+            "mlp.c_proj": (n, 4 * n),
+        }
+        shapes |= {f"h.{layer}.{name}": shape for name, shape in parts.items()}
+    shapes["ln_f"] = (n,)
+    drawn: dict[str, Array] = {}
+    for name, shape in shapes.items():
+        numbers = rng.normal(0.0, 0.08, shape) + (len(shape) == 1)
+        drawn[f"transformer.{name}.weight"] = numbers.astype(dtype)
+        if bias and name not in ("wte", "wpe"):
+            drawn[f"transformer.{name}.bias"] = np.zeros(shape[0], dtype)
+    return drawn
+
+
+def _images(number: int) -> Batch:
+    """Images of the size of MNIST's, and their digits."""
+    rng = np.random.default_rng(number)
+    return rng.random((64, 1, 28, 28), np.float32), rng.integers(10, size=64)
+
+
+def _sales(number: int) -> Batch:
+    """Ten features of 256 sales, and what each came to."""
+    rng = np.random.default_rng(number)
+    return rng.normal(size=(256, 10)).astype("float32"), rng.normal(size=(256, 1)).astype("float32")
+
+
+def _layers(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(0.0, 0.1, s).astype("float32") for name, s in shapes.items()}
+
+
+_CONVOLUTIONS = {
+    **{"0.weight": (8, 1, 3, 3), "0.bias": (8,), "3.weight": (16, 8, 3, 3), "3.bias": (16,)},
+    **{"7.weight": (64, 784), "7.bias": (64,), "9.weight": (10, 64), "9.bias": (10,)},
+}
+_HIDDEN = {"0.weight": (32, 10), "0.bias": (32,), "2.weight": (1, 32), "2.bias": (1,)}
+
+ONE_LAYER = {
+    **{"vocab_size": 27, "block_size": 16, "n_layer": 1, "n_head": 4, "n_embd": 16},
+    **{"bias": False, "norm": "rms_norm", "activation": "relu"},
+}
+TINY = {"vocab_size": 65, "block_size": 8, "n_layer": 4, "n_head": 4, "n_embd": 16}
+CPU = {"vocab_size": 65, "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128}
+BABY = {"vocab_size": 65, "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384}
+SCALARS = (of_gpt("names", ONE_LAYER, 0, "Adam", 1e-2, 0.0, "float64", block=5),)
+ARRAYS = (
+    of_gpt("tiny", TINY, 1, "AdamW", 1e-3, 1.0, "float32", block=10),
+    of_gpt("cpu", CPU, 12, "AdamW", 1e-3, 1.0, "float32", block=1),
+    of_gpt("baby", BABY, 8, "AdamW", 1e-3, 1.0, "float32", block=1, pairs=5),
+    Item(
+        "digits",
+        partial(models.digits, size=28),
+        lambda engine, model, x, y: engine.call("cross_entropy", model(x), y),
+        _images,
+        partial(_layers, _CONVOLUTIONS),
+        *("AdamW", 1e-3, 0.0, "float32", 1),
+    ),
+    Item(
+        "sales",
+        partial(models.sales, features=10),
+        lambda engine, model, x, y: engine.call("mse_loss", model(x), y),
+        _sales,
+        partial(_layers, _HIDDEN),
+        *("Adam", 3e-3, 0.0, "float32", 20),
+    ),
+)
+
+
+def items(engine: Adapter) -> tuple[Item, ...]:
+    """What an engine is timed at."""
+    return SCALARS if len(engine.dtypes) == 1 else ARRAYS

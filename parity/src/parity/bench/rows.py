@@ -1,0 +1,164 @@
+"""What every benchmark finds, in one form: rows, the file that holds them, and how it is read.
+
+schema.json documents the file. A row is one contestant beside one other, at one piece of work.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..engines import Adapter
+from ..environment import environment, executor
+from ..files import StrPath
+from .timing import Spread
+
+SCHEMA_VERSION = 1
+SCHEMA = Path(__file__).with_name("schema.json")
+FORWARD, BOTH = "forward", "forward + backward"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The times of a contestant as a share of another's, taken in turn, and what else was seen.
+
+    kind: the benchmark: ops, steps or generation. item: the work, as text. op: its name, "" of a
+    step. engine, against: the contestants. phase: forward, forward + backward, step or token.
+    ratio, low, high: the median of engine / against within a round, and its quartiles. seconds,
+    against_seconds: the medians of one call. collector: whether Python's cyclic collector was on.
+    apart: how far the results are from the other's, in eps of dtype; None where chance makes them.
+    memory: bytes at the peak of the work, on top of what there was before; None if unknown.
+    growth: bytes that every further step leaves behind. elements: numbers in the inputs, of an op.
+    shares: what part of engine's time goes where, by name.
+    """
+
+    kind: str
+    item: str
+    op: str
+    engine: str
+    against: str
+    phase: str
+    size: str
+    dtype: str
+    ratio: float
+    low: float
+    high: float
+    seconds: float
+    against_seconds: float
+    collector: bool
+    apart: float | None = None
+    memory: int | None = None
+    against_memory: int | None = None
+    growth: float | None = None
+    against_growth: float | None = None
+    elements: int | None = None
+    shares: Mapping[str, float] | None = None
+
+    @property
+    def spread(self) -> Spread:
+        return Spread(self.ratio, self.low, self.high)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What makes it the same measurement as another, taken before or elsewhere."""
+        names = ("kind", "item", "engine", "against", "phase", "size", "dtype", "collector")
+        return tuple(getattr(self, name) for name in names)
+
+
+def geometric_mean(rows: Iterable[Row]) -> float:
+    """Of their ratios."""
+    logarithms = [math.log(row.ratio) for row in rows]
+    return math.exp(sum(logarithms) / len(logarithms))
+
+
+def summaries(rows: Sequence[Row]) -> list[str]:
+    """A line for every engine, rival and phase: the geometric mean, and the largest ratio."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.engine, row.against, row.phase), []).append(row)
+    lines = []
+    for (engine, against, phase), members in groups.items():
+        worst = max(members, key=lambda row: row.ratio)
+        lines.append(
+            f"{engine} / {against}, {phase}: {geometric_mean(members):.2f} in the geometric mean"
+            f" of {len(members)}, {worst.ratio:.1f} at most ({worst.item})"
+        )
+    return lines
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Seconds of an op over the numbers in its inputs: about a multiple of numbers ** exponent.
+
+    seconds, against_seconds: of engine and its rival at each of elements, the smallest first.
+    """
+
+    op: str
+    engine: str
+    against: str
+    phase: str
+    elements: tuple[int, ...]
+    seconds: tuple[float, ...]
+    against_seconds: tuple[float, ...]
+    exponent: float
+    against_exponent: float
+
+
+def curves(rows: Sequence[Row]) -> list[Curve]:
+    """Those of the first workload of each op, where rows have it at two sizes or more."""
+    groups: dict[tuple[str, str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        if row.kind == "ops":
+            key = (row.op, row.engine, row.against, row.phase)
+            groups.setdefault(key, {}).setdefault(row.size, row)
+    found = []
+    for key, sizes in groups.items():
+        known = [row for row in sizes.values() if row.elements]
+        points = sorted((row.elements, row.seconds, row.against_seconds) for row in known)
+        if len({elements for elements, _, _ in points}) > 1:
+            elements, own, its = zip(*points, strict=True)
+            slopes = (_slope(elements, own), _slope(elements, its))
+            found.append(Curve(*key, elements, own, its, *slopes))
+    return found
+
+
+def _slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """Of the straight line through the logarithms, by least squares."""
+    fit = statistics.linear_regression([math.log(a) for a in x], [math.log(b) for b in y])
+    return fit.slope
+
+
+def document(rows: Sequence[Row], engines: Iterable[Adapter], threads: int) -> dict[str, Any]:
+    """Rows and where they come from, for JSON: what ran each engine among the rest."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "environment": environment(),
+        "threads": threads,
+        "executors": {engine.name: executor(engine) for engine in engines},
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def write(path: StrPath, found: Mapping[str, Any]) -> None:
+    """The file, whole or not at all."""
+    files.replace(path, [json.dumps(found, indent=1, ensure_ascii=False).encode()])
+
+
+def read(path: StrPath) -> list[Row]:
+    """The rows of a file; raises ValueError, with the file's name, if it holds none."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        if found["schema"] != SCHEMA_VERSION:
+            raise ValueError(f"its schema is {found['schema']}, this reads {SCHEMA_VERSION}")
+        known = {field.name for field in fields(Row)}
+        return [Row(**{k: v for k, v in row.items() if k in known}) for row in found["rows"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no results of parity bench: {error}") from error

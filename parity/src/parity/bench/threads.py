@@ -1,0 +1,24 @@
+"""As many threads for everyone: NumPy's BLAS, torch's OpenMP, and MKL where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import threadpoolctl
+
+
+@contextmanager
+def pinned(threads: int) -> Iterator[None]:
+    """Inside, every pool of threads that is loaded has so many; raises ValueError if one has not.
+
+    Load the engines before: a library that comes later is not held to it.
+    """
+    with threadpoolctl.threadpool_limits(threads):
+        for pool in threadpoolctl.threadpool_info():
+            if pool["num_threads"] != threads:
+                raise ValueError(
+                    f"{pool['internal_api']} has {pool['num_threads']} threads, not {threads}:"
+                    " set OMP_NUM_THREADS and OPENBLAS_NUM_THREADS to as many, or more"
+                )
+        yield

@@ -1,0 +1,140 @@
+"""What goes into a case and what comes out of it, engine by engine, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..engines import Adapter
+from ..spec.case import Array, Call, Case, Op, Reject
+from ..spec.skips import reason
+from .calling import Called, call, carry_back
+from .measure import EPS, distance
+from .reference import floats, reference, transform
+
+FEW = 6  # numbers of an array that are shown
+
+
+@dataclass(frozen=True)
+class Got:
+    """What an engine gave; head: its first numbers, or what it raised; empty if it is as wanted.
+
+    error: how far it is from what is wanted, in eps of its dtype; None if that cannot be said.
+    at: where it is farthest off, got and want: the numbers there, in full; empty if it is nowhere.
+    """
+
+    engine: str
+    head: str
+    error: float | None = None
+    at: str = ""
+    got: str = ""
+    want: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One array of a case. what: input 0, output 0, gradient of input 0; want: torch's first
+    numbers, and for an input simply its own."""
+
+    what: str
+    shape: tuple[int, ...]
+    dtype: str
+    want: str
+    got: list[Got] = field(default_factory=list)
+
+
+def sample(engines: Sequence[Adapter], op: Op, case: Call) -> list[Value]:
+    """The inputs of a case; its outputs and gradients, each engine's in its most precise dtype."""
+    inputs: list[Array] = []
+    transform(inputs.append, case.inputs())
+    values = [_value(f"input {i}", array) for i, array in enumerate(inputs)]
+    able = [engine for engine in engines if not reason(engine.name, case.id)]
+    if isinstance(case, Reject):
+        refused = [Got(engine.name, _refusal(engine, op, case)) for engine in able]
+        return [*values, Value("refusal", (), "", case.error.__name__, refused)]
+    if not isinstance(case, Case) or case.chance:
+        return values  # what is random has no numbers to be compared
+    answer = reference(op, case)
+    wanted = {f"output {i}": array for i, array in enumerate(answer.outputs)}
+    wanted |= {
+        f"gradient of floating input {i}": array
+        for i, array in enumerate(answer.gradients)
+        if array is not None
+    }
+    found = {engine: _arrays(engine, op, case) for engine in able}
+    for what, want in wanted.items():
+        value = _value(what, want)
+        for engine, arrays in found.items():
+            got = _got(engine, arrays.get(what), want)
+            value.got.append(replace(got, head="") if got.head == value.want else got)
+        values.append(value)
+    return values
+
+
+def _value(what: str, array: Array) -> Value:
+    return Value(what, array.shape, str(array.dtype), head(array))
+
+
+def head(array: Array) -> str:
+    """The first few numbers of an array."""
+    shown = [_short(number) for number in array.flat[:FEW].tolist()]
+    return " ".join(shown) + (" …" if array.size > FEW else "")
+
+
+def _short(number: Any) -> str:
+    return f"{number:.6g}" if isinstance(number, float) else str(number)
+
+
+def _arrays(engine: Adapter, op: Op, case: Case) -> dict[str, Array | str]:
+    """What an engine makes of a case, by name; what it raised in the place of the outputs."""
+    dtype, found = engine.dtypes[0], dict[str, Array | str]()
+    try:
+        called = call(engine, op, case, dtype, range(len(floats(case))))
+        found |= {f"output {i}": engine.numpy(each) for i, each in enumerate(called.outputs)}
+        if reference(op, case).gradients:
+            carry_back(engine, op, case, dtype, called)
+            found |= _gradients(engine, called)
+    except Exception as error:  # an engine may raise anything: that is what it gave
+        found.setdefault("output 0", _raised(error))
+    return found
+
+
+def _gradients(engine: Adapter, called: Called) -> dict[str, Array | str]:
+    gradients = {i: called.gradient(engine, i) for i in range(len(called.leaves))}
+    return {
+        f"gradient of floating input {i}": array
+        for i, array in gradients.items()
+        if array is not None
+    }
+
+
+def _got(engine: Adapter, array: Array | str | None, want: Array) -> Got:
+    if array is None or isinstance(array, str):
+        return Got(engine.name, array or "nothing")
+    if array.shape != want.shape and array.size:
+        return Got(engine.name, f"shape {array.shape}: {head(array)}")
+    if array.dtype.kind != "f" or not array.size:
+        return Got(engine.name, head(array))
+    error, at = distance(array.astype(np.float64), want, EPS[engine.dtypes[0]])
+    if not error or at is None:
+        return Got(engine.name, head(array), error if np.isfinite(error) else None)
+    place = f"[{', '.join(map(str, at))}]" if at else ""
+    numbers = repr(float(array[at])), repr(float(want[at]))
+    return Got(
+        engine.name, head(array), float(error) if np.isfinite(error) else None, place, *numbers
+    )
+
+
+def _refusal(engine: Adapter, op: Op, case: Reject) -> str:
+    try:
+        call(engine, op, case, engine.dtypes[0])
+    except Exception as error:  # of any kind: whether it is the right one, the check says
+        return _raised(error)
+    return "accepted"
+
+
+def _raised(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

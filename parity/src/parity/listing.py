@@ -1,0 +1,64 @@
+"""parity engines, parity ops: who is there, and who lacks what."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.table import Table
+
+from .usage import ENGINES, UNUSABLE, loaded, printed
+
+JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for machines.")
+
+
+@click.command()
+@JSON
+def engines(as_json: bool) -> None:
+    """List the engines: version, dtypes, what executes them, how many ops."""
+    from . import engines as registry
+    from .environment import executor, version
+
+    found: list[dict[str, Any]] = []
+    for name in registry.names():
+        try:
+            engine = registry.load(name)
+        except UNUSABLE as error:
+            found.append({"engine": name, "missing": str(error)})
+            continue
+        entry = {"version": version(engine), "dtypes": engine.dtypes, "executor": executor(engine)}
+        found.append({"engine": name, **entry, "ops": len(engine.ops)})
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    table = Table("engine", "version", "dtypes", "runs on", "ops")
+    for each in found:
+        if "missing" in each:
+            table.add_row(each["engine"], "", "", each["missing"], "")
+        else:
+            dtypes, count = ", ".join(each["dtypes"]), str(each["ops"])
+            table.add_row(each["engine"], each["version"], dtypes, each["executor"], count)
+    printed(table)
+
+
+@click.command()
+@ENGINES
+@JSON
+def ops(engine: tuple[str, ...], as_json: bool) -> None:
+    """List the ops, which engine has which, and what each lacks."""
+    chosen = loaded(engine)
+    from .report.collect import families
+
+    every = [(family, op.name) for family, members in families().items() for op in members]
+    lacking = {each.name: [op for _, op in every if op not in each.ops] for each in chosen}
+    if as_json:
+        named = [{"family": family, "op": op} for family, op in every]
+        click.echo(json.dumps({"ops": named, "lacking": lacking}, indent=1))
+        return
+    table = Table("family", "op", *lacking)
+    for family, op in every:
+        table.add_row(family, op, *("–" if op in lacks else "✓" for lacks in lacking.values()))
+    printed(table)
+    for name, lacks in lacking.items():
+        click.echo(f"{name} lacks {', '.join(lacks) or 'nothing'}")

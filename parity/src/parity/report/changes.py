@@ -1,0 +1,174 @@
+"""What got worse or better since an earlier report, beyond the noise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ..bench import comparing
+from ..bench.rows import Row
+from . import speed
+from .words import eps, listed, plural, times
+
+Report = dict[str, Any]
+
+# Errors are the same bits on the same machine; another BLAS or another torch rounds in another
+# order, which moves the worst error of a case by less than this.
+FACTOR, LEAST = 2.0, 1.0  # more than twice as large, and more than one eps more
+RANK = {"passed": 0, "skipped": 1, "failed": 2}
+
+
+def read(path: Path, schema: int) -> Report:
+    """An earlier report.json; raises ValueError, with its name, if it is none of this schema."""
+    try:
+        found: Report = json.loads(path.read_text(encoding="utf-8"))
+        if found["schema"] != schema:
+            raise ValueError(f"its schema is {found['schema']}, this compares {schema}")
+        [found[key] for key in ("results", "trainings", "speed", "created", "environment")]
+        return found
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no report to compare with: {error}") from error
+
+
+def since(report: Report, before: Report) -> Report:
+    """The changes of whatever is in both.
+
+    An error has changed if it has by more than FACTOR and LEAST; that of finite differences, which
+    is rounding noise, only where it passes no more. A speed has by the measure of parity.bench:
+    ratios to the rival, whose quartiles do not meet.
+    """
+    found = [*_checks(report, before), *_trainings(report, before)]
+    slower, faster, unlike = _speed(report, before)
+    old, new = (_names(each) for each in (before, report))
+    return {
+        "baseline": {
+            "created": before["created"],
+            "cpu": before["environment"]["cpu"],
+            "python": before["environment"]["python"],
+        },
+        "worse": [change for change in found if change["worse"]],
+        "better": [change for change in found if not change["worse"]],
+        "slower": slower,
+        "faster": faster,
+        "speed_not_compared": unlike,
+        "compared": len(old & new),
+        "added": len(new - old),
+        "gone": sorted(" ".join(name) for name in old - new),
+    }
+
+
+def regressed(changes: Report) -> bool:
+    return bool(changes["worse"] or changes["slower"])
+
+
+def sentence(changes: Report) -> str:
+    """What changed, in numbers."""
+    said = [
+        f"{len(changes['worse']):,} worse",
+        f"{len(changes['better']):,} better",
+        f"{len(changes['slower']):,} slower",
+        f"{len(changes['faster']):,} faster",
+    ]
+    rest = [
+        f"{changes['added']:,} new" if changes["added"] else "",
+        f"{len(changes['gone']):,} in the old report alone" if changes["gone"] else "",
+    ]
+    more = listed([part for part in rest if part])
+    return (
+        f"{listed(said)}, of {plural(changes['compared'], 'check')} in both reports"
+        f"{'; ' if more else ''}{more}."
+    )
+
+
+def _checks(report: Report, before: Report) -> Iterable[Report]:
+    old = {_name(result): result for result in before["results"]}
+    for result in report["results"]:
+        was = old.get(_name(result))
+        if was is None:
+            continue
+        measured = result["check"] != "differences"
+        what = f"{result['case']} {result['check']} {result['dtype']}"
+        change = _change(was, result, was["error"], result["error"], measured)
+        if change:
+            yield {"engine": result["engine"], "op": result["op"], "what": what, **change}
+
+
+def _trainings(report: Report, before: Report) -> Iterable[Report]:
+    old = {(t["engine"], t["run"], t["dtype"]): t for t in before["trainings"]}
+    for training in report["trainings"]:
+        was = old.get((training["engine"], training["run"], training["dtype"]))
+        if was is not None and (change := _change(was, training, None, None, measured=False)):
+            what = f"{training['run']} {training['dtype']}"
+            yield {"engine": training["engine"], "op": "", "what": what, **change}
+
+
+def _change(
+    was: Report, now: Report, before: float | None, after: float | None, measured: bool
+) -> Report | None:
+    """One check, if it has changed: a status first, else an error beyond the noise."""
+    ranks = RANK[was["status"]], RANK[now["status"]]
+    if ranks[0] != ranks[1]:
+        message = now["message"].strip().partition("\n")[0] or f"was: {was['message'].strip()}"
+        words = {"was": was["status"], "now": now["status"], "message": message}
+        return words | {"worse": ranks[1] > ranks[0]}
+    if not measured or now["status"] != "passed" or before is None or after is None:
+        return None
+    low, high = sorted((before, after))
+    if high - low <= LEAST or high <= FACTOR * low:
+        return None
+    return {
+        "was": f"{eps(before)} eps",
+        "now": f"{eps(after)} eps",
+        "message": "",
+        "worse": after > before,
+    }
+
+
+def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], str]:
+    """What is slower, what is faster, and why nothing was compared if nothing was."""
+    new, old = (_rows(each) for each in (report, before))
+    if not old or not new:
+        return [], [], "one of the two reports has no speed"
+    cpus = [each["environment"]["cpu"] for each in (before, report)]
+    if cpus[0] != cpus[1]:
+        return [], [], f"the baseline was made on another processor: {cpus[0]}"
+    try:
+        every = comparing.changes(old, new)
+    except ValueError as error:
+        return [], [], str(error)
+    found = [
+        {
+            "engine": change.after.engine,
+            "op": change.after.op,
+            "what": " ".join(
+                filter(None, (change.after.item, change.after.phase, change.after.dtype))
+            ),
+            "was": _spread(change.before),
+            "now": _spread(change.after),
+            "message": f"{times(change.factor)} times the share of {change.after.against}’s time",
+            "worse": change.slower,
+        }
+        for change in every
+        if change.beyond_noise
+    ]
+    return [c for c in found if c["worse"]], [c for c in found if not c["worse"]], ""
+
+
+def _rows(report: Report) -> list[Row]:
+    known = {field.name for field in fields(Row)}
+    return [Row(**{k: v for k, v in line.items() if k in known}) for line in speed.lines(report)]
+
+
+def _spread(row: Row) -> str:
+    return f"{times(row.ratio)} [{times(row.low)}, {times(row.high)}]"
+
+
+def _names(report: Report) -> set[tuple[str, ...]]:
+    return {_name(result) for result in report["results"]}
+
+
+def _name(result: Report) -> tuple[str, ...]:
+    return tuple(result[key] for key in ("engine", "case", "check", "dtype"))

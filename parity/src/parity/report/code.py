@@ -1,0 +1,110 @@
+"""How an engine does it: the source of an op or a part, and of what it calls."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import operator
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any
+
+from ..engines import Adapter
+from ..spec import BUILT
+
+SPACES = {
+    "layer": "nn",
+    "optimizer": "optim",
+    "scheduler": "optim.lr_scheduler",
+    "model": "gpt",
+}
+# Where an engine computes; what checks arguments and keeps books is not shown.
+COMPUTING = ("ops", "scalar", "kernels")
+MOST = 8  # functions beside the first
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A function or a class, where it stands, and its text."""
+
+    name: str
+    file: str
+    line: int
+    text: str
+
+
+def pieces(engine: Adapter, name: str) -> list[Piece]:
+    """The source of an op or a part in an engine, then of what it calls; empty if there is none."""
+    space = SPACES[BUILT[name].kind] if name in BUILT else "ops"
+    try:
+        found = operator.attrgetter(f"{space}.{name}")(engine.package)
+        first = found if inspect.isclass(found) else function(found)
+        if first is None:
+            return []
+        seen = {first: _piece(first)}
+        if not inspect.isclass(first):
+            for called in _called(first, engine):
+                if len(seen) <= MOST:
+                    seen.setdefault(called, _piece(called))
+    except (AttributeError, OSError, TypeError):  # it lacks the op, or keeps its source to itself
+        return []
+    return list(seen.values())
+
+
+def formula(engine: Adapter, name: str) -> str:
+    """What an op computes, as the engine's own documentation says."""
+    space = SPACES[BUILT[name].kind] if name in BUILT else "ops"
+    try:
+        found = operator.attrgetter(f"{space}.{name}")(engine.package)
+    except AttributeError:
+        return ""
+    return inspect.getdoc(found) or ""
+
+
+def function(value: Any) -> FunctionType | None:
+    """The function as it was written, whatever was wrapped around it: a cache, a compiler."""
+    for name in ("function", "py_func"):  # numba's, and that of cudagrad's emulator
+        value = getattr(value, name, value)
+    unwrapped = inspect.unwrap(value) if callable(value) else None
+    return unwrapped if isinstance(unwrapped, FunctionType) else None
+
+
+def _piece(value: Any) -> Piece:
+    lines, line = inspect.getsourcelines(value)
+    file = f"{value.__module__.replace('.', '/')}.py"
+    return Piece(value.__name__, file, line, textwrap.dedent("".join(lines)).rstrip())
+
+
+def _called(first: FunctionType, engine: Adapter) -> Iterator[FunctionType]:
+    """The engine's own functions that first names, and those that these name; nearest first."""
+    waiting, seen = [first], {first}
+    for depth in range(2):
+        found = []
+        for each in waiting:
+            for called in _named(each):
+                if called not in seen and _computes(called, engine):
+                    seen.add(called)
+                    found.append(called)
+        yield from found
+        waiting = found if depth == 0 else []
+
+
+def _named(caller: FunctionType) -> Iterator[FunctionType]:
+    """What the names in a function stand for, as far as they are functions."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(caller)))
+    for node in ast.walk(tree):
+        found: Any = None
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module = caller.__globals__.get(node.value.id)
+            found = getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
+        elif isinstance(node, ast.Name):
+            found = caller.__globals__.get(node.id)
+        if found is not None and (named := function(found)) is not None:
+            yield named
+
+
+def _computes(called: FunctionType, engine: Adapter) -> bool:
+    package, _, rest = called.__module__.partition(".")
+    return package == engine.package.__name__ and rest.split(".")[0] in COMPUTING

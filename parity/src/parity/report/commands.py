@@ -1,0 +1,69 @@
+"""parity report: judge engines, and write down what there is to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..usage import ENGINES, known, loaded, several, stage, writable
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to fill.")
+@ENGINES
+@several("--op", "Only these ops, no layers, optimizers or training runs.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
+@click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
+@click.option("--baseline", type=FILE, help="The report.json of an earlier report: what changed?")
+@click.option("--fail-on-regression", is_flag=True, help="With --baseline: status 1 if one is.")
+@click.option("--speed", type=FILE, help="What parity bench ops --json wrote.")
+@click.option("--mutants", type=FILE, help="What parity mutants --json wrote.")
+def report(
+    out: Path,
+    engine: tuple[str, ...],
+    op: tuple[str, ...],
+    steps: int | None,
+    quick: bool,
+    jobs: int | None,
+    baseline: Path | None,
+    fail_on_regression: bool,
+    speed: Path | None,
+    mutants: Path | None,
+) -> int:
+    """Judge engines, and write index.html, report.json, summary.md and junit.xml."""
+    if fail_on_regression and baseline is None:
+        raise click.UsageError("--fail-on-regression goes with --baseline")
+    writable(out)
+    chosen = loaded(engine)
+    from .. import spec
+    from . import changes, collect, mutation, page, verdict, work
+    from . import speed as pace
+
+    known("op", op, list(spec.BY_NAME))
+    if op and steps:
+        raise click.UsageError("--op leaves out the training runs: leave out --steps")
+    try:
+        before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
+        brought = {
+            "speed": speed and pace.read(speed),
+            "mutants": mutation.read(mutants) if mutants else [],
+        }
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    asked = collect.Asked(op, steps, quick, jobs or work.jobs())
+    found = collect.collect(chosen, stage, asked) | brought
+    if before:
+        found["changes"] = changes.since(found, before)
+    for path in page.write(found, out):
+        click.echo(path)
+    click.echo(verdict.headline(found))
+    if before:
+        click.echo(
+            f"Since {found['changes']['baseline']['created']}: {changes.sentence(found['changes'])}"
+        )
+    regressed = fail_on_regression and changes.regressed(found["changes"])
+    return int(regressed or not found["passed"])

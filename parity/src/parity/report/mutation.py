@@ -1,0 +1,39 @@
+"""What `parity mutants --json` found, by op."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+Report = dict[str, Any]
+
+
+def read(path: Path) -> list[Report]:
+    """The scores of a file; raises ValueError, with its name, if it holds none."""
+    try:
+        scores: list[Report] = json.loads(path.read_text(encoding="utf-8"))
+        for score in scores:
+            [score[key] for key in ("engine", "passed", "score", "mutants")]
+        return scores
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no results of parity mutants: {error}") from error
+
+
+def of_op(report: Report, name: str) -> list[Report]:
+    """How many of an op's mutants each engine's spec killed, and which it did not."""
+    found = []
+    for score in report["mutants"]:
+        own = [mutant for mutant in score["mutants"] if mutant["op"] == name]
+        left = [mutant for mutant in own if not mutant["killed_by"]]
+        if own:
+            found.append(
+                {
+                    "engine": score["engine"],
+                    "count": len(own),
+                    "killed": len(own) - len(left),
+                    "equivalent": sum(bool(mutant["equivalent"]) for mutant in left),
+                    "survivors": [mutant for mutant in left if not mutant["equivalent"]],
+                }
+            )
+    return found

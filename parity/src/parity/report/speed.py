@@ -1,0 +1,81 @@
+"""How long engines take, as shares of torch's time: of every op, and of every training step."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ..bench import rows
+from . import figures, matrix
+from .words import listed, times
+
+Report = dict[str, Any]
+
+STEP = "training step"
+
+
+def read(path: Path) -> Report:
+    """What parity bench wrote; raises ValueError, with the file's name, if it did not."""
+    rows.read(path)
+    found: Report = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def lines(report: Report) -> list[Report]:
+    """All measurements in one form: those of parity.bench, then those of the training runs."""
+    benched = report["speed"]["rows"] if report["speed"] else []
+    steps = [
+        {
+            "kind": STEP,
+            "item": training["run"],
+            "op": "",
+            "engine": training["engine"],
+            "against": "torch",
+            "phase": STEP,
+            "size": "",
+            "dtype": training["dtype"],
+            "ratio": training["ratio"],
+            "low": training["low"],
+            "high": training["high"],
+            "seconds": training["seconds"],
+            "against_seconds": training["torch_seconds"],
+            "collector": True,
+        }
+        for training in report["trainings"]
+        if training["ratio"]
+    ]
+    return [*benched, *steps]
+
+
+def summaries(report: Report, pace: list[Report]) -> list[str]:
+    """What each engine takes for ops and for steps, in the middle of all, in a sentence."""
+    said = []
+    for engine in report["engines"]:
+        own = [line for line in pace if line["engine"] == engine["name"]]
+        parts = []
+        for (kind, phase, against), some in matrix.by(own, "kind", "phase", "against").items():
+            mean = math.exp(sum(math.log(line["ratio"]) for line in some) / len(some))
+            what = "a training step" if kind == STEP else f"{phase} of {len(some)} {kind}"
+            parts.append(f"{times(mean)} times as long as {against} for {what}")
+        if parts:
+            said.append(f"{engine['name']} takes {listed(parts)}.")
+    return said
+
+
+def drawn(report: Report, pace: list[Report]) -> list[Report]:
+    """A figure for the steps, and one for each phase of the ops and each rival."""
+    engines = [engine["name"] for engine in report["engines"]]
+    found: list[Report] = []
+    for (kind, phase, against), some in matrix.by(pace, "kind", "phase", "against").items():
+        found.append(
+            {
+                "id": f"speed-{len(found)}",
+                "title": phase if kind == STEP else f"{kind}: {phase}",
+                "against": against,
+                "open": kind == STEP,
+                "figure": figures.ratios(some, engines, against),
+            }
+        )
+    return sorted(found, key=lambda each: not each["open"])

@@ -1,0 +1,106 @@
+"""The work of a report in pieces, each of which a process of its own may do.
+
+An engine is given by its name where another process is to find it, else as it is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import checks, engines, fuzz
+from ..checks import determinism
+from ..checks.runs import RunResult, check_run
+from ..checks.samples import Value, sample
+from ..engines import Adapter
+from ..environment import executor
+from ..spec import BUILT, BY_NAME, Op, skips
+from ..spec.run import Run
+from ..spec.runs import RUNS
+from .code import Piece, formula, pieces
+
+Engine = str | Adapter
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All that there is to say of an op or a part: what the checks found, by engine.
+
+    samples: of each case. code: by engine. formula: in the words of the first engine that has any.
+    """
+
+    name: str
+    results: list[checks.Result]
+    samples: dict[str, list[Value]]
+    code: dict[str, list[Piece]]
+    formula: str
+
+
+def adapter(engine: Engine) -> Adapter:
+    return engines.load(engine) if isinstance(engine, str) else engine
+
+
+def judged(some: Sequence[Engine], name: str, quick: bool) -> Judged:
+    """The checks of an op or a part on every engine; torch's answers serve all of them."""
+    loaded = [adapter(engine) for engine in some]
+    entry = BUILT[name] if name in BUILT else BY_NAME[name]
+    results = [
+        checks.run(engine, item.op, item.case, item.check, item.dtype)
+        for engine in loaded
+        for item in checks.cases(engine, [name])
+        if not (quick and item.check == "differences")
+    ]
+    calls = (*entry.cases, *entry.rejects) if isinstance(entry, Op) else ()
+    samples = {case.id: sample(loaded, entry, case) for case in calls if isinstance(entry, Op)}
+    code = {engine.name: pieces(engine, name) for engine in loaded}
+    words = next(filter(None, (formula(engine, name) for engine in loaded)), "")
+    return Judged(name, results, samples, code, words)
+
+
+def trained(engine: Engine, run: Run | str, steps: int, dtype: str) -> RunResult:
+    """A run on an engine in a dtype, or the reason why there is none."""
+    loaded = adapter(engine)
+    if isinstance(run, str):
+        run = next(each for each in RUNS if each.name == run)
+    if reason := skips.reason(loaded.name, run.name, executor(loaded)):
+        return RunResult(loaded.name, run.name, dtype, status="skipped", message=reason)
+    return check_run(loaded, replace(run, steps=steps), dtype)
+
+
+def digested(names: Sequence[str], ops: Sequence[str], number: int) -> Any:
+    """The bits of some engines in a process of its own."""
+    return determinism.process(names, ops, number)
+
+
+def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
+    """What fuzzing found, on the graphs of the first few seeds."""
+    loaded = adapter(engine)
+    drawn = [name for name in ops or BY_NAME if name in loaded.ops and name not in fuzz.UNDRAWN]
+    found = fuzz.hunt(loaded, drawn, range(seeds)) if drawn else fuzz.Hunt()
+    return {
+        "engine": loaded.name,
+        "graphs": found.graphs,
+        "ops": len(found.ops),
+        "status": "failed" if found.failure else "passed",
+        "message": found.failure.complaint if found.failure else "",
+        "program": found.failure.program() if found.failure else "",
+    }
+
+
+def planted(first: int, every: int) -> list[Any]:
+    """What became of the planted faults, from the first one on every so many-th."""
+    from .. import faults
+
+    return [faults.caught(fault) for fault in faults.everything()[first::every]]
+
+
+def plantable() -> bool:
+    return importlib.util.find_spec("minigrad") is not None
+
+
+def jobs() -> int:
+    """As many processes as there are cores for this one."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
