@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ def catalogue() -> dict[str, ModuleType]:
 
 def emulated(order: str) -> Callable[..., None]:
     def launch(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:
-        given = [DeviceArray(memory_of(argument)) for argument in arguments]
+        given = [DeviceArray(a) if isinstance(a, np.ndarray) else a for a in arguments]
         with emulator.order(order):
             emulator.jit(kernel)[grid, block](*given)
 
@@ -43,15 +44,15 @@ def checked(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:
     checker.check(kernel)[grid, block](*arguments)
 
 
-def memory_of(argument: Any) -> np.ndarray[Any, Any]:
-    """An argument's elements; one of checker.empty keeps them from others."""
-    memory: np.ndarray[Any, Any] = getattr(argument, "memory", argument)
-    return memory
+def memory_of(argument: Any) -> Any:
+    """An argument with its elements in sight, if it is an array."""
+    return argument.memory if isinstance(argument, DeviceArray) else argument
 
 
 EXECUTORS: dict[str, Callable[..., None]] = {
     "emulator": emulated("forward"),
     "emulator, reversed": emulated("reversed"),
+    "emulator, random": emulated("random:0"),
     "checker": checked,
 }
 
@@ -59,7 +60,7 @@ EXECUTORS: dict[str, Callable[..., None]] = {
 def outcome(bug: ModuleType, kernel: Any, executor: str) -> str:
     """The name of the error, "wrong number", or "" where all is right."""
     given = list(bug.arguments())
-    plain = [memory_of(argument).copy() for argument in given]
+    plain = [copy.copy(memory_of(argument)) for argument in given]
     want = bug.expected(*plain)
     try:
         EXECUTORS[executor](kernel, bug.GRID, bug.BLOCK, given)

@@ -1,23 +1,27 @@
 """Run under CUDAGRAD_DEVICE=checker: small cases of every op, and a GPT's training step.
 
-Prints the names of the kernels that ran, or fails with what the checker has found.
+python checked.py float32, or float64, prints the launches that ran, as cudagrad.compile's table has
+them, or fails with what the checker has found.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import sys
+from typing import Any
 
-from cudagrad import device, engine, gpt, launches, nn, ops, optim
-from cudagrad.compile import table
+import numpy as np
+from recording import recorded
+
+from cudagrad import device, engine, gpt, nn, ops, optim
+from cudagrad.compile.table import Launch
 from cudagrad.kernels.matmul import LADDER
-from cudagrad.ops import creation, indexing
 from parity import engines
 from parity.checks import run
 from parity.checks.items import applicable
 from parity.spec import OPS
 from parity.spec.case import Case
 
-CASES, SIZE = 2, 150  # of each op so many cases, of so many elements at most
+SIZE = 60  # elements that a case has at most
 
 
 def size(case: Case) -> int:
@@ -32,75 +36,92 @@ def _parts(value: object) -> list[object]:
     return [value] if isinstance(value, np.ndarray) else []
 
 
-def main() -> None:
+def main(name: str) -> None:
     assert device.EXECUTOR == "checker"
-    seen: set[str] = set()
+    seen: set[Launch] = set()
+    with recorded(seen):
+        failed = compare(name)
+        dtype = np.dtype(name)
+        more(dtype)
+        attend(dtype)
+        multiply(dtype)
+        train(dtype)
+    print(*sorted(map(str, seen)), sep="\n")
+    raise SystemExit(failed)
 
-    def watch(launcher: launches.Launcher, args: object) -> None:
-        if launcher.kernel.__module__.startswith("cudagrad.kernels"):
-            seen.add(table.name_of(launcher.kernel))
 
-    launches.watchers.append(watch)
-    adapter = engines.load("cudagrad")
-    failed = 0
+def compare(dtype: str) -> bool:
+    """Whether the checker, or torch, has something against a small case."""
+    adapter, failed = engines.load("cudagrad"), False
     for op in OPS:
-        sizes = {case: size(case) for case in op.cases if not case.chance}
-        small = sorted((c for c in sizes if 1 < sizes[c] <= SIZE), key=lambda c: -sizes[c])
-        for case in small[:CASES]:
-            for check in {"forward", "backward"} & applicable(op, case).keys():
-                result = run(adapter, op, case, check, "float32")
+        for case in op.cases:
+            if case.chance or not 1 < size(case) <= SIZE:
+                continue
+            checks = applicable(op, case).keys()
+            for check in {"backward"} & checks or {"forward"} & checks:  # the one runs the other
+                result = run(adapter, op, case, check, dtype)
                 if result.status == "failed":
                     print(result.case, check, result.message, result.traceback, flush=True)
-                    failed += 1
-    creation.arange(3)
-    indexing.sort(creation.arange(100))
-    attend()
-    multiply()
-    train()
-    print(*sorted(seen), sep="\n")
-    raise SystemExit(failed > 0)
+                    failed = True
+    return failed
 
 
-def attend() -> None:
-    """Attention whose mask has a gradient, and whose heads are wider than a thread's registers."""
+def more(dtype: np.dtype[Any]) -> None:
+    """What small cases of the spec leave out."""
+    ops.sort(ops.arange(100))
+    for descending in (False, True):
+        ops.sort(ops.arange(100, dtype=dtype), descending=descending)
+    ops.randn((3,), dtype=dtype)
+    x = engine.tensor(np.ones((2, 5), dtype), requires_grad=True)
+    ops.dropout(ops.add(x, engine.tensor(np.ones(5))), 0.5).sum().backward()
+
+
+def attend(dtype: np.dtype[Any]) -> None:
+    """Attention by heads of every width that has a kernel, and wider ones; by masks of each kind."""
     rng = np.random.default_rng(0)
-    for width in (3, 65):
+    for width in (3, 16, 32, 64, 65):
         q, k, v, mask = (
-            engine.tensor(rng.standard_normal(shape, np.float32), requires_grad=True)
+            engine.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True)
             for shape in ((1, 3, width), (1, 4, width), (1, 4, width), (3, 4))
         )
         ops.scaled_dot_product_attention(q, k, v, mask).sum().backward()
+        ops.scaled_dot_product_attention(q, k, v, np.tri(3, 4, dtype=bool)).sum().backward()
+        ops.scaled_dot_product_attention(q, k, v, is_causal=True).sum().backward()
 
 
-def multiply() -> None:
+def multiply(dtype: np.dtype[Any]) -> None:
     """A product that no tile divides, by every rung of the ladder."""
     rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal(shape, np.float32) for shape in ((1, 33, 17), (1, 17, 35)))
+    a, b = (rng.standard_normal(shape).astype(dtype) for shape in ((1, 33, 17), (1, 17, 35)))
     for rung in LADDER:
-        if np.float32 in rung.dtypes:
-            out = device.empty((1, 33, 35), np.float32)
+        if dtype.type in rung.dtypes:
+            out = device.empty((1, 33, 35), dtype)
             rung.launch(device.to_device(a), device.to_device(b), out)
             assert np.allclose(device.to_host(out), a @ b, atol=0.2)
 
 
-def train() -> None:
-    """One step of a small GPT."""
-    config = gpt.GPTConfig(7, 3, 1, 2, 4, dropout=0.1)
-    model = gpt.GPT(config)
+def train(dtype: np.dtype[Any]) -> None:
+    """A step of a small GPT, and one by each optimizer."""
+    model = gpt.GPT(gpt.GPTConfig(7, 3, 1, 2, 4, dropout=0.1))
+    idx = np.arange(6).reshape(2, 3)
+    _, loss = model(idx, idx)
+    assert loss is not None
+    loss.backward()
+    optim.AdamW(model.parameters()).step()
+    model.eval()
+    model.generate(idx[:1, :2], 2)
+    weight = nn.Parameter(engine.tensor(np.ones((2, 5), dtype)))
     for optimizer in (
-        optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
-        optim.Adagrad(model.parameters()),
-        optim.RMSprop(model.parameters(), momentum=0.9, centered=True),
-        optim.AdamW(model.parameters(), amsgrad=True),
+        optim.SGD([weight], lr=0.1, momentum=0.9),
+        optim.Adagrad([weight]),
+        optim.RMSprop([weight], momentum=0.9, centered=True),
+        optim.AdamW([weight], amsgrad=True),
     ):
-        idx = np.arange(6).reshape(2, 3)
-        _, loss = model(idx, idx)
-        assert loss is not None
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        ops.square(weight).sum().backward()
+        nn.utils.clip_grad_norm_([weight], 1.0)
         optimizer.step()
-        assert np.isfinite(loss.item())
+    assert np.isfinite(weight.detach().numpy()).all()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -10,6 +10,7 @@ GRID, BLOCK = 1, 4
 CAUGHT = {
     "emulator": "BarrierError",
     "emulator, reversed": "BarrierError",
+    "emulator, random": "BarrierError",
     "checker": "BarrierError",
 }
 

@@ -13,6 +13,7 @@ GRID, BLOCK = 2, 64
 CAUGHT = {
     "emulator": "BarrierError",
     "emulator, reversed": "BarrierError",
+    "emulator, random": "BarrierError",
     "checker": "BarrierError",
 }
 

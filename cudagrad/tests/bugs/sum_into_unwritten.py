@@ -11,6 +11,7 @@ GRID, BLOCK = 2, 64
 CAUGHT = {
     "emulator": "wrong number",
     "emulator, reversed": "wrong number",
+    "emulator, random": "wrong number",
     "checker": "UninitializedError",
 }
 

@@ -10,6 +10,7 @@ GRID, BLOCK = 1, (8, 8)
 CAUGHT = {
     "emulator": "wrong number",
     "emulator, reversed": "wrong number",
+    "emulator, random": "wrong number",
     "checker": "RaceError",
 }
 

@@ -1,9 +1,10 @@
 """Numbers as kernels have them: NumPy's scalars, with the types that numba gives to results.
 
-NumPy and numba differ where both operands have less than 64 bits: int32 + int32 is int32 to the
-one and int64 to the other. And Python's own numbers are int64 and float64 to numba, whatever they
-meet: so they are made NumPy's before a kernel sees them, and x * 0.5 is float64 for x of float32.
-Only a variable differs: it has the type of what it holds, not one type for the whole function.
+NumPy and numba differ: int32 + int32 is int32 to the one and int64 to the other. And Python's own
+numbers are int64 and float64 to numba, whatever they meet: so they are made NumPy's before a kernel
+sees them, and x * 0.5 is float64 for x of float32. What an operation makes of types numba itself
+is asked, once for each. Only a variable differs: it has the type of what it holds at the moment,
+not one type for the whole function.
 """
 
 from __future__ import annotations
@@ -11,17 +12,15 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numba.core.errors import TypingError
+from numba.core.registry import cpu_target
+from numba.np.numpy_support import as_dtype, from_dtype
 
-WIDE: dict[type, type[np.generic]] = {
-    **dict.fromkeys((bool, np.bool_, int, np.int8, np.int16, np.int32), np.int64),
-    **dict.fromkeys((np.uint8, np.uint16, np.uint32), np.uint64),
-    float: np.float64,
-}
-UNSIGNED = (np.uint8, np.uint16, np.uint32, np.uint64)
+PLAIN = (np.float32, np.float64, np.int64)  # two of the same type meet as they are
 
 
 def strong(value: Any) -> Any:
@@ -31,103 +30,104 @@ def strong(value: Any) -> Any:
     return np.float64(value) if type(value) is float else value
 
 
-def arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """An operator of two numbers that widens them first."""
-
-    def widened(a: Any, b: Any) -> Any:
-        wide = WIDE.get(type(a))
-        if wide is not None:
-            a = wide(a)
-        wide = WIDE.get(type(b))
-        if wide is not None:
-            b = wide(b)
-        return operation(a, b)
-
-    return widened
+def types_of(kinds: Sequence[type]) -> tuple[Any, ...]:
+    return tuple(from_dtype(np.dtype(kind)) for kind in kinds)
 
 
-def bitwise(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """An operator on bits: what is signed, or shifted, decides the type."""
-
-    def on_bits(a: Any, b: Any) -> Any:
-        if type(a) is type(b) is np.bool_:
-            return operation(a, b)
-        a, b = WIDE.get(type(a), type(a))(a), WIDE.get(type(b), type(b))(b)
-        if type(a) is not type(b):
-            kind = type(a) if operation in SHIFTS else np.int64
-            a, b = kind(a), kind(b)
-        return operation(a, b)
-
-    return on_bits
+@functools.cache
+def common(*kinds: type) -> Any:
+    """The type of a variable that holds one of these."""
+    return as_dtype(cpu_target.typing_context.unify_types(*types_of(kinds))).type
 
 
-SHIFTS = (operator.lshift, operator.rshift)
+@functools.cache
+def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
+    """What numba makes of arguments of these types: those that it converts them to, the result's.
+
+    Raises TypeError if it knows nothing to do with them.
+    """
+    cpu_target.typing_context.refresh()
+    try:
+        found = cpu_target.typing_context.resolve_function_type(function, types_of(kinds), {})
+    except TypingError:
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{function.__name__} is not for {names}") from None
+    return [as_dtype(kind).type for kind in found.args], as_dtype(found.return_type).type
+
+
+def as_numba(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable[..., Any]:
+    """compute, with the types that numba's function has."""
+
+    def computed(*values: Any) -> Any:
+        kinds, result = typed(function, *map(type, values))
+        return result(compute(*[kind(value) for kind, value in zip(kinds, values, strict=True)]))
+
+    return computed
+
+
+def binary(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator of two numbers."""
+    general = as_numba(operation, operation)
+
+    def operated(a: Any, b: Any) -> Any:
+        kind = type(a)
+        return operation(a, b) if kind is type(b) and kind in PLAIN else general(a, b)
+
+    return operated
+
+
+def bits(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator on bits: NumPy knows none of a signed number and one without a sign."""
+
+    def operated(a: Any, b: Any) -> Any:
+        _, result = typed(operation, type(a), type(b))
+        return operation(result(a), result(b))
+
+    return operated
+
+
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": arithmetic(operator.add),
-    "Sub": arithmetic(operator.sub),
-    "Mult": arithmetic(operator.mul),
-    "Div": arithmetic(operator.truediv),
-    "FloorDiv": arithmetic(operator.floordiv),
-    "Mod": arithmetic(operator.mod),
-    "Pow": arithmetic(operator.pow),
-    "LShift": bitwise(operator.lshift),
-    "RShift": bitwise(operator.rshift),
-    "BitAnd": bitwise(operator.and_),
-    "BitOr": bitwise(operator.or_),
-    "BitXor": bitwise(operator.xor),
+    "Add": binary(operator.add),
+    "Sub": binary(operator.sub),
+    "Mult": binary(operator.mul),
+    "Div": binary(operator.truediv),
+    "FloorDiv": binary(operator.floordiv),
+    "Mod": binary(operator.mod),
+    "Pow": binary(operator.pow),
+    "LShift": bits(operator.lshift),
+    "RShift": bits(operator.rshift),
+    "BitAnd": bits(operator.and_),
+    "BitOr": bits(operator.or_),
+    "BitXor": bits(operator.xor),
 }
+negative = as_numba(operator.neg, operator.neg)
+inverted = as_numba(operator.invert, operator.invert)
 
 
 def power(x: Any, n: int) -> Any:
-    """x to the power of a number in the source, in the type of x."""
-    x = WIDE.get(type(x), type(x))(x)
-    return type(x)(x ** (type(x)(n) if n >= 0 else np.float64(n)))
-
-
-def negative(x: Any) -> Any:
-    return -WIDE.get(type(x), type(x))(x)
-
-
-def magnitude(x: Any) -> Any:
-    wide: Any = WIDE.get(type(x), type(x))
-    return abs(wide(x))
-
-
-def inverted(x: Any) -> Any:
-    return ~WIDE.get(type(x), type(x))(x)
+    """x to the power of a number in the source, in the type of its square."""
+    _, kind = typed(operator.mul, type(x), type(x))
+    return kind(kind(x) ** (kind(n) if n >= 0 else np.float64(n)))
 
 
 # The functions of Python's and of math
 
 
-def common(*values: Any) -> Callable[[Any], Any]:
-    """The type that all values fit into."""
-    kinds = {type(value) for value in values}
-    return kinds.pop() if len(kinds) == 1 else np.result_type(*kinds).type
+def extreme(before: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """min or max, which of two equals, or of two with a NaN, takes the second."""
 
+    def found(*values: Any) -> Any:
+        values = values[0] if len(values) == 1 else values
+        best = values[0]
+        for value in values[1:]:
+            best = best if before(best, value) else value
+        return common(*map(type, values))(best)
 
-def least(*values: Any) -> Any:
-    values = values[0] if len(values) == 1 else values
-    found = values[0]
-    for value in values[1:]:
-        found = found if found < value else value
-    return common(*values)(found)
-
-
-def greatest(*values: Any) -> Any:
-    values = values[0] if len(values) == 1 else values
-    found = values[0]
-    for value in values[1:]:
-        found = found if found > value else value
-    return common(*values)(found)
+    return found
 
 
 def numbers(*bounds: Any) -> Iterator[np.int64]:
     return map(np.int64, range(*map(int, bounds)))
-
-
-def integer(x: Any = 0) -> Any:
-    return x if type(x) in UNSIGNED else np.int64(x)
 
 
 def length(x: Any) -> np.int64:
@@ -143,41 +143,35 @@ def numbered(values: Any, start: Any = 0) -> Iterator[tuple[np.int64, Any]]:
 
 
 BUILTINS: dict[Any, Any] = {
-    abs: magnitude,
+    abs: as_numba(abs, abs),
     bool: bool,
     enumerate: numbered,
     float: np.float64,
-    int: integer,
+    int: as_numba(int, np.trunc),
     len: length,
-    max: greatest,
-    min: least,
+    max: extreme(operator.gt),
+    min: extreme(operator.lt),
     pow: OPERATORS["Pow"],
     range: numbers,
     round: rounded,
     type: type,
     zip: zip,
 }
-WHOLE = {"floor", "ceil", "trunc"}  # whose results are integers
 
 
 @functools.cache
 def of_math(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of math, of float32 if all it gets is; as on a GPU, it raises nothing."""
-    name = function.__name__
-    of_numpy = getattr(np, name, None)
+    """A function of math; as on a GPU, it raises nothing."""
+    of_numpy = getattr(np, function.__name__, None)
+    if isinstance(of_numpy, np.ufunc):
+        return as_numba(function, of_numpy)
 
     def computed(*values: Any) -> Any:
-        single = all(type(value) is np.float32 for value in values)
-        real = np.float32 if single else np.float64
-        if isinstance(of_numpy, np.ufunc):
-            result = of_numpy(*map(real, values))
-            return np.int64(result) if name in WHOLE else result
         try:
-            result = function(*map(float, values))
+            return function(*values)
         except OverflowError:
-            result = math.inf
+            return math.inf
         except ValueError:
-            result = math.nan
-        return result if isinstance(result, bool | tuple) else real(result)
+            return math.nan
 
-    return computed
+    return as_numba(function, computed)

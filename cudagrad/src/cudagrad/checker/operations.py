@@ -259,10 +259,9 @@ def activemask(place: Place) -> np.int64:
 
 
 def fma(place: Place, a: Any, b: Any, c: Any) -> Any:
-    kind = numbers.common(a, b, c)
-    if kind is np.float32:
+    if {type(a), type(b), type(c)} == {np.float32}:
         return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
-    return kind(a * b + c)
+    return numbers.OPERATORS["Add"](numbers.OPERATORS["Mult"](a, b), c)
 
 
 def rsqrt(place: Place, x: Any) -> Any:

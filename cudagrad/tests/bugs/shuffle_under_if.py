@@ -1,0 +1,40 @@
+"""Half a warp asks its lanes for what they have, and the mask names the other half, too.
+
+The lanes of a mask must all come to the shuffle: those that never do are waited for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cudagrad.device import cuda
+
+GRID, BLOCK = 1, 32
+CAUGHT = {
+    "emulator": "UnsupportedError",
+    "emulator, reversed": "UnsupportedError",
+    "emulator, random": "UnsupportedError",
+    "checker": "WarpError",
+}
+
+
+def arguments():
+    x = np.arange(32, dtype=np.float32)
+    return x, np.zeros(16, np.float32)
+
+
+def expected(x, out):
+    return x[:16] + x[16:]
+
+
+def bug(x, out):
+    t = cuda.threadIdx.x
+    if t < 16:
+        out[t] = x[t] + cuda.shfl_down_sync(0xFFFFFFFF, x[t], 16)
+
+
+def fixed(x, out):
+    t = cuda.threadIdx.x
+    other = cuda.shfl_down_sync(0xFFFFFFFF, x[t], 16)
+    if t < 16:
+        out[t] = x[t] + other
