@@ -13,7 +13,7 @@ from ..emulator import DeviceArray
 from ..emulator import empty as poisoned
 from ..emulator.array import poison_byte
 from ..emulator.errors import BarrierError, KernelError
-from ..emulator.launch import MAX_BLOCK, MAX_GRID, MAX_SHARED, _sizes
+from ..emulator.launch import MAX_BLOCK, MAX_GRID, MAX_SHARED, sizes_of
 from ..emulator.source import DeviceFunction
 from .errors import WarpError
 from .functions import BARRIERS, GRID, SHUFFLES, Program, python_function
@@ -81,8 +81,8 @@ class Launcher:
         self, kernel: Kernel, grid: Any, block: Any, stream: Any = None, sharedmem: int = 0
     ) -> None:
         self.kernel, self.sharedmem = kernel, sharedmem
-        self.grid_dim = Dim3(*_sizes(kernel, "grid", grid, MAX_GRID))
-        self.block_dim = Dim3(*_sizes(kernel, "block", block, MAX_BLOCK))
+        self.grid_dim = Dim3(*sizes_of(kernel, "grid", grid, MAX_GRID))
+        self.block_dim = Dim3(*sizes_of(kernel, "block", block, MAX_BLOCK))
 
     def __call__(self, *args: Any) -> None:
         program = self.kernel.program
@@ -119,7 +119,8 @@ class Launcher:
             for number, index in enumerate(places(self.block_dim))
         ]
         if not waits:
-            for now.thread in threads:
+            for thread in threads:
+                now.thread = thread
                 run(*args)
             return
         running = {thread: run(*args) for thread in threads}

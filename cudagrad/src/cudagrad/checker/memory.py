@@ -96,8 +96,8 @@ def _set(memory: Array, value: bool) -> None:
 class Tracked:
     """An array, or a part of one, whose elements a kernel reads and writes.
 
-    cells: who reached for which address. written: which bytes of the owner have been written, or
-    None where all have.
+    cells: who reached for which address; None for an array of one thread alone. written: which
+    bytes of the owner have been written; None where all have.
     """
 
     def __init__(
@@ -122,8 +122,7 @@ class Tracked:
                 f"{now.thread} reads {self._named(index)} at {place(_where(2))}, "
                 "which nobody has written"
             )
-        if self.cells is not None:
-            self._meet(where, index, READS)
+        self._meet(where, index, READS)
         return self.array[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -134,8 +133,7 @@ class Tracked:
                 part[each] = value[each] if isinstance(value, Tracked) else value
             return
         where = self._address(index)
-        if self.cells is not None:
-            self._meet(where, index, WRITES)
+        self._meet(where, index, WRITES)
         if self.written is not None:
             self.written[self._byte(where)] = True
         self.array[index] = self._fitting(value)
@@ -148,8 +146,7 @@ class Tracked:
             raise UninitializedError(
                 f"{now.thread} changes {self._named(index)}, which nobody has written"
             )
-        if self.cells is not None:
-            self._meet(where, index, CHANGES, 4)
+        self._meet(where, index, CHANGES, 4)
         old = self.array[index]
         self.array[index] = self._fitting(change(old))
         return old
@@ -190,10 +187,11 @@ class Tracked:
 
     def _meet(self, address: int, index: tuple[int, ...], how: str, depth: int = 3) -> None:
         """Note an access, and raise RaceError if another is in no order with it."""
+        if self.cells is None:  # no other thread sees it
+            return
         thread, where = now.thread, _where(depth)
-        cell = self.cells.get(address) if self.cells is not None else None
+        cell = self.cells.get(address)
         if cell is None:
-            assert self.cells is not None
             cell = self.cells[address] = Cell()
         against = [cell.writes]
         if how != CHANGES:
