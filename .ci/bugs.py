@@ -21,7 +21,7 @@ INTRODUCTION = """\
 {count} kernels that are wrong in one way each, beside the same kernel mended, and what each way of
 running them without a GPU says: an error by its name, or that a number came out wrong, which only
 somebody who knows the right one sees. An empty cell is a wrong kernel that got past. All of them
-pass the mended kernels. {counts}.
+pass the mended kernels. Caught by the {counts}.
 
 So it is one thing to run a kernel, and another to check it: where threads run one after the other
 two of them cannot read the same count at once, and an order that happens to be right stays right.
@@ -56,11 +56,9 @@ def page() -> str:
         f"{' | '.join(caught[name].get(each, '') for each in executors)} |"
         for name, tree in trees.items()
     ]
-    counts = ", ".join(
-        f"the {each} catches {sum(each in found for found in caught.values())}"
-        for each in executors
+    counts = "; ".join(
+        f"{each}: {sum(each in found for found in caught.values())}" for each in executors
     )
-    counts = counts[0].upper() + counts[1:]
     lines = [INTRODUCTION.format(count=len(trees), counts=counts), head]
     return "\n".join([*lines, "|---" * (head.count("|") - 1) + "|", *rows]) + "\n"
 

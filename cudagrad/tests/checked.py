@@ -77,7 +77,7 @@ def more(dtype: np.dtype[Any]) -> None:
 
 
 def attend(dtype: np.dtype[Any]) -> None:
-    """Attention by heads of every width that has a kernel, and wider ones; by masks of each kind."""
+    """Attention by heads of every width that has a kernel, and wider; by masks of each kind."""
     rng = np.random.default_rng(0)
     for width in (3, 16, 32, 64, 65):
         q, k, v, mask = (

@@ -56,7 +56,9 @@ def test_a_race_is_told_with_both_places_and_both_threads() -> None:
         f"tile[t] at {HERE}:{write}, and thread (1, 0, 0) of block (0, 0, 0) reads it, "
         f"tile[t - 1] at {HERE}:{read}; nothing says which comes first" in said
     )
-    with pytest.raises(UninitializedError, match=r"thread \(0, 0, 0\).* reads tile\[1\], in shared memory, tile"):
+    with pytest.raises(
+        UninitializedError, match=r"thread \(0, 0, 0\).* reads tile\[1\], in shared memory, tile"
+    ):
         check(forced)[1, 4](x, out)
 
 
@@ -191,7 +193,9 @@ def test_lanes_that_do_not_meet_are_told() -> None:
     def unnamed(out):
         out[cuda.laneid] = cuda.shfl_sync(1, cuda.laneid, 0)
 
-    with pytest.raises(WarpError, match=r"16 threads, .* are at cuda\.shfl_down_sync.*16 threads, .*syncthreads"):
+    with pytest.raises(
+        WarpError, match=r"16 threads, .* are at cuda\.shfl_down_sync.*16 threads, .*syncthreads"
+    ):
         check(half)[1, 32](np.zeros(32, np.int64))
     with pytest.raises(WarpError, match="reads lane 16, which does not take part"):
         check(beyond)[1, 16](np.zeros(32, np.int64))
@@ -216,7 +220,9 @@ def test_a_barrier_that_some_do_not_reach_is_told_with_both_places() -> None:
         if cuda.threadIdx.x < 2:
             cuda.syncthreads()
 
-    with pytest.raises(BarrierError, match=r"2 threads, .* are at cuda\.syncthreads\(\) at .*; 2 .*the end"):
+    with pytest.raises(
+        BarrierError, match=r"2 threads, .* are at cuda\.syncthreads\(\) at .*; 2 .*the end"
+    ):
         check(uneven)[1, 4]()
 
 

@@ -70,7 +70,7 @@ def test_functions_of_math_raise_nothing() -> None:
         assert np.isnan(numbers.of_math(math.gamma)(np.float64(-1)))
 
 
-def mixed(x, i, out):
+def mixed(x, i, out) -> None:
     """Numbers whose type shows in their value."""
     t = cuda.threadIdx.x
     out[0] = 0.1 * x[t]  # float64

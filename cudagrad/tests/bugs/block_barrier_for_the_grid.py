@@ -1,4 +1,4 @@
-"""Each block leaves its sum, waits, and reads those of all blocks: but it waits for itself alone."""
+"""Each block leaves its sum, waits, and reads those of all: but it waits for itself alone."""
 
 from __future__ import annotations
 

@@ -80,7 +80,8 @@ def bits(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """An operator on bits: NumPy knows none of a signed number and one without a sign."""
 
     def operated(a: Any, b: Any) -> Any:
-        _, result = typed(operation, type(a), type(b))
+        kinds: tuple[Any, ...] = (type(a), type(b))
+        _, result = typed(operation, *kinds)
         return operation(result(a), result(b))
 
     return operated
@@ -106,7 +107,8 @@ inverted = as_numba(operator.invert, operator.invert)
 
 def power(x: Any, n: int) -> Any:
     """x to the power of a number in the source, in the type of its square."""
-    _, kind = typed(operator.mul, type(x), type(x))
+    of_x: Any = type(x)
+    _, kind = typed(operator.mul, of_x, of_x)
     return kind(kind(x) ** (kind(n) if n >= 0 else np.float64(n)))
 
 

@@ -123,7 +123,10 @@ class Launcher:
     __slots__ = ("dims", "kernel", "shared")
 
     def __init__(self, kernel: Kernel, grid: Any, block: Any) -> None:
-        sizes = _sizes(kernel, "grid", grid, MAX_GRID), _sizes(kernel, "block", block, MAX_BLOCK)
+        sizes = (
+            sizes_of(kernel, "grid", grid, MAX_GRID),
+            sizes_of(kernel, "block", block, MAX_BLOCK),
+        )
         if math.prod(sizes[1]) > runtime.MAX_THREADS:
             raise ValueError(f"{kernel}: a block of {block} has more than 1024 threads")
         self.kernel = kernel
@@ -203,7 +206,7 @@ def _placed(shape: tuple[int, ...], dtype: np.dtype[Any], alignment: int) -> np.
     return spare[start : start + size].view(dtype).reshape(shape)
 
 
-def _sizes(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:
+def sizes_of(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:
     """A grid or block as its sizes in x, y and z."""
     sizes = tuple(given) if isinstance(given, tuple | list) else (given,)
     sizes += (1,) * (3 - len(sizes))
