@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+# Optimizers import it with their first step, and it cannot be imported twice; pytester forgets
+# whatever a run in this process has imported.
+import torch._dynamo  # noqa: F401
+
 from parity import checks, engines
-from parity.cli import UNUSABLE
 from parity.spec import BUILT, BY_NAME
 from parity.spec.runs import RUNS
+from parity.usage import UNUSABLE
 
 pytest_plugins = ["pytester"]
 
