@@ -11,7 +11,8 @@ from __future__ import annotations
 import ast
 import sys
 
-from generate import ROOT
+from faults import story
+from generate import ROOT, kept
 
 SOURCES = ROOT / "cudagrad" / "tests" / "bugs"
 PAGE = ROOT / "cudagrad" / "docs" / "bugs.md"
@@ -52,7 +53,7 @@ def page() -> str:
     head = f"| bug | story | {' | '.join(executors)} |"
     rows = [
         f"| [{name.replace('_', ' ')}](../tests/bugs/{name}.py) | "
-        f"{' '.join((ast.get_docstring(tree) or '').split())} | "
+        f"{story(tree)} | "
         f"{' | '.join(caught[name].get(each, '') for each in executors)} |"
         for name, tree in trees.items()
     ]
@@ -68,16 +69,5 @@ def order(executor: str) -> tuple[bool, str]:
     return executor == "checker", executor
 
 
-def main(check: bool) -> int:
-    text = page()
-    stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text
-    if stale and not check:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(text, encoding="utf-8")
-    if stale:
-        print(f"{'stale, run tox -e generate:' if check else 'written:'} {PAGE.relative_to(ROOT)}")
-    return int(check and stale)
-
-
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    sys.exit(kept({PAGE: page()}, "--check" in sys.argv[1:]))

@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from generate import ROOT, families
+from generate import ROOT, families, kept
 
 SOURCES = ROOT / "parity" / "src" / "parity" / "faults"
 PARTS = SOURCES / "parts.py"
@@ -66,7 +66,7 @@ def rows_of_parts() -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
 
 
-def story(node: ast.FunctionDef | ast.ClassDef) -> str:
+def story(node: ast.FunctionDef | ast.ClassDef | ast.Module) -> str:
     return " ".join((ast.get_docstring(node) or "").split()).replace("|", "\\|")
 
 
@@ -89,15 +89,5 @@ def page() -> str:
     return "\n".join([INTRODUCTION.format(count=count), *(f"{part}\n" for part in parts)])
 
 
-def main(check: bool) -> int:
-    text = page()
-    stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text
-    if stale and not check:
-        PAGE.write_text(text, encoding="utf-8")
-    if stale:
-        print(f"{'stale, run tox -e generate:' if check else 'written:'} {PAGE.relative_to(ROOT)}")
-    return int(check and stale)
-
-
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    sys.exit(kept({PAGE: page()}, "--check" in sys.argv[1:]))

@@ -83,19 +83,23 @@ def rewritten(path: Path, generated: str) -> str:
     return "\n".join([*lines[: begin + 1], generated, *lines[end:]]) + "\n"
 
 
-def main(check: bool) -> int:
-    wanted = {ROOT / "README.md": f"\n{table()}\n"}
-    wanted |= {ops_folder(engine) / "__init__.py": exports(engine) for engine in ENGINES}
+def kept(wanted: dict[Path, str], check: bool) -> int:
+    """Write the files that are not as wanted, or, to check, say which; 1 if they are stale."""
     stale = []
-    for path, generated in wanted.items():
-        text = rewritten(path, generated)
-        if text != path.read_text(encoding="utf-8"):
+    for path, text in wanted.items():
+        if not path.exists() or text != path.read_text(encoding="utf-8"):
             stale.append(str(path.relative_to(ROOT)))
             if not check:
                 path.write_text(text, encoding="utf-8")
     if stale:
         print(f"{'stale, run tox -e generate:' if check else 'written:'} {', '.join(stale)}")
     return int(check and bool(stale))
+
+
+def main(check: bool) -> int:
+    generated = {ROOT / "README.md": f"\n{table()}\n"}
+    generated |= {ops_folder(engine) / "__init__.py": exports(engine) for engine in ENGINES}
+    return kept({path: rewritten(path, text) for path, text in generated.items()}, check)
 
 
 if __name__ == "__main__":
