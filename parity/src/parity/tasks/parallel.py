@@ -105,19 +105,12 @@ def share(batch: Sequence[Array], number: int, world: World) -> tuple[list[Array
 def sum_gradients(engine: Adapter, model: Any, world: World) -> None:
     """Give every parameter the sum of its gradients on all processes, by one sum of all numbers."""
     parameters = list(model.parameters())
-    shapes = [engine.numpy(each).shape for each in parameters]
-    grads = [engine.grad(each) for each in parameters]
-    flat = world.sum(
-        np.concatenate(
-            [
-                np.zeros(shape) if grad is None else grad
-                for shape, grad in zip(shapes, grads, strict=True)
-            ],
-            axis=None,
-            dtype=engine.numpy(parameters[0]).dtype,
-        )
-    )
+    own = [
+        np.zeros_like(engine.numpy(each)) if (grad := engine.grad(each)) is None else grad
+        for each in parameters
+    ]
+    ends = np.cumsum([grad.size for grad in own])
+    sums = np.split(world.sum(np.concatenate(own, axis=None)), ends[:-1])
     model.zero_grad()
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    for each, shape, part in zip(parameters, shapes, np.split(flat, ends[:-1]), strict=True):
-        engine.backward(each, part.reshape(shape))
+    for each, grad, total in zip(parameters, own, sums, strict=True):
+        engine.backward(each, total.reshape(grad.shape))
