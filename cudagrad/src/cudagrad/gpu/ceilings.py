@@ -56,7 +56,7 @@ class Ceilings:
         runs: dict[str, Callable[[], object]] = {}
         if precision == "float32":
             runs["cudagrad"] = lambda: ops.matmul(x, x)
-        for rung in getattr(products, "LADDER", ()):
+        for rung in products.LADDER:
             if rung.precision == precision and device.has(rung.capability):
                 runs[rung.name] = of_rung(rung, x.data, x.data)
         if self.torch is not None:

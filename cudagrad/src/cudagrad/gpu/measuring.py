@@ -114,7 +114,7 @@ def _rungs(case: Case, precision: str) -> Iterator[tuple[str, Run]]:
     rng = [np.random.default_rng(i) for i in range(2)]
     shape = (case.side, case.side)
     x, y = (device.to_device(r.standard_normal(shape, np.float32)) for r in rng)
-    for rung in getattr(products, "LADDER", ()):
+    for rung in products.LADDER:
         if rung.precision == precision and device.has(rung.capability):
             yield f"cudagrad, {rung.name}", _listed(of_rung(rung, x, y))
 
