@@ -67,24 +67,36 @@ def key_in(slot, across):
 
 @jit(device=True)
 def fetch_own(x, z, first, threads, columns, own):
-    """own[part] = OWN neighbours, a thread's share of a tile: rows of x[z] from first on, or 0."""
+    """own = a thread's share of a tile: OWN neighbours in rows of x[z] from first on, or 0.
+
+    Threads that follow each other read fours that do; each goes on as many rows further as the
+    block has read, or as many columns.
+    """
+    lanes = min(threads, columns // OWN)
+    parts = columns // OWN // lanes  # of a row
+    row = first + cuda.threadIdx.x // lanes
+    column = cuda.threadIdx.x % lanes * OWN
     for part in range(own.shape[0]):
-        spot = part * threads + cuda.threadIdx.x
-        place = spot // (columns // OWN), spot % (columns // OWN) * OWN
-        four = fetch(x, z, first + place[0], place[1], type(own[0, 0])(0))
+        place = row + part // parts * (threads // lanes), column + part % parts * lanes * OWN
+        four = fetch(x, z, place[0], place[1], type(own[0, 0])(0))
         own[part, 0], own[part, 1], own[part, 2], own[part, 3] = four
 
 
 @jit(device=True)
 def put_own(own, factor, threads, columns, across, tile):
     """Put what fetch_own has fetched, · factor, into a tile; across: of keys, else 0."""
+    lanes = min(threads, columns // OWN)
+    parts = columns // OWN // lanes
+    row = cuda.threadIdx.x // lanes
+    line = slot_of(row, across) if across > 0 else row
+    column = cuda.threadIdx.x % lanes * OWN
     for part in range(own.shape[0]):
-        spot = part * threads + cuda.threadIdx.x
-        row = spot // (columns // OWN)
-        line = slot_of(row, across) if across > 0 else row
+        further = part // parts * (threads // lanes)
+        if across > 0:  # both are powers of two: no carry goes from the one to the other
+            further = slot_of(further, across)
         intrinsics.store4(
             tile,
-            (line, spot % (columns // OWN) * OWN),
+            (line + further, column + part % parts * lanes * OWN),
             own[part, 0] * factor,
             own[part, 1] * factor,
             own[part, 2] * factor,
