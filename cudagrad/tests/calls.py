@@ -227,7 +227,9 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[int, ...], ...]] = {
 }
 
 
-def run(name: str, dtype: type) -> tuple[cudagrad.Tensor, list[cudagrad.Tensor]]:
+def run(
+    name: str, dtype: type, retain_graph: bool = False
+) -> tuple[cudagrad.Tensor, list[cudagrad.Tensor]]:
     """An op called, and gone backward through: its result and its arguments."""
     function, *shapes = CALLS[name]
     rng = np.random.default_rng(len(name))
@@ -238,8 +240,14 @@ def run(name: str, dtype: type) -> tuple[cudagrad.Tensor, list[cudagrad.Tensor]]
     ]
     out = function(*tensors)
     if out.requires_grad:
-        out.backward(rng.standard_normal(out.shape).astype(dtype))
+        backward(name, out, retain_graph)
     return out, tensors
+
+
+def backward(name: str, out: cudagrad.Tensor, retain_graph: bool) -> None:
+    """Go backward from an op's result, with the same gradient every time."""
+    dout = np.random.default_rng(len(name) + 1).standard_normal(out.shape)
+    out.backward(dout.astype(out.dtype), retain_graph)
 
 
 def arrays(name: str, dtype: type) -> Iterator[np.ndarray[Any, Any]]:

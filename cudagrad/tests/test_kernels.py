@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from calls import CALLS, DTYPES, arrays, run
+from calls import CALLS, DTYPES, arrays, backward, run
 
 import cudagrad
 from cudagrad import device, emulator, gpt, nn, ops, optim
@@ -252,3 +252,21 @@ def test_dropout_is_a_function_of_seed_and_position() -> None:
     assert part.ravel().tolist() == pytest.approx(whole[:300].tolist())
     assert set(whole.tolist()) == {0.0, np.float32(1 / 0.75)}
     assert 0.2 < (whole == 0).mean() < 0.3
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_leafs_gradient_is_an_array_of_its_own(name: str) -> None:
+    """Who spoils it spoils nothing that the graph keeps, nor another leaf's gradient."""
+    out, tensors = run(name, np.float64, retain_graph=True)
+    first = [None if x.grad is None else x.grad.numpy() for x in tensors]
+    for x, before in zip(tensors, first, strict=True):
+        if x.grad is not None and before is not None:
+            assert np.array_equal(x.grad.numpy(), before, equal_nan=True)
+            device.write(np.full(x.grad.shape, np.nan), x.grad.data)
+            x.grad = None
+    if out.requires_grad and tensors:
+        backward(name, out, retain_graph=False)
+    for x, before in zip(tensors, first, strict=True):
+        assert (x.grad is None) == (before is None)
+        if x.grad is not None and before is not None:
+            assert np.array_equal(x.grad.numpy(), before)

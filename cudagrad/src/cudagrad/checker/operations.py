@@ -14,7 +14,7 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from ..emulator import wide
+from ..emulator import intrinsics, wide
 from ..emulator.errors import AlignmentError, KernelError
 from ..emulator.launch import MAX_SHARED
 from . import numbers
@@ -73,7 +73,8 @@ def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) ->
         else:
             found = unwritten(name, "shared", sizes, dtype)
             block.storages.append(found.storage)
-            block.static_bytes += found.memory.nbytes
+            if place.file != intrinsics.__file__:  # what stands there for registers of a warp
+                block.static_bytes += found.memory.nbytes
             if block.static_bytes > MAX_SHARED:
                 raise KernelError(
                     f"{now.kernel}: {block.static_bytes} bytes of shared memory; a block has "

@@ -27,12 +27,12 @@ from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own
 from .product import bias_of, tile_of_block
 
-THREADS = 256
+THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
 STEP = 16  # terms of the sums between two barriers
 BUFFERS = (3, SIDE * STEP)
-DOWN, ALONG = 4, 4  # fragments of a warp, 64 x 32 of the tile
-A_OWN, A_PAIRS = (8, 4), (8, 2)
+OWN = 8  # rows, and columns, of which a thread has elements
+DOWN = OWN // 2  # fragments of a warp, below each other
 
 
 @jit(device=True)
@@ -65,8 +65,7 @@ def copy_fours(tiles, buffer, x, z, first, start, deep):
     place = np.uint32(thread * np.uint32(4))
     for part in range(SIDE * STEP // 4 // THREADS):
         there = np.uint32(row + np.uint32(part) * lines)
-        further = np.uint32(line + np.uint32(part) * lines)
-        moved = np.uint32(place ^ (np.uint32(0) if deep else shift(further)))
+        moved = np.uint32(place ^ (np.uint32(0) if deep else shift(4 * part)))
         moved = np.uint32(moved + np.uint32(part * THREADS * 4))
         known = there < rows and column < columns
         at_row, at_column = (there, column) if known else (np.uint32(0), np.uint32(0))
@@ -98,11 +97,11 @@ def copy_tile(tiles, buffer, x, z, first, start, deep):
 
 
 @jit(device=True)
-def take_four(four, tiles, buffer, first, half, owned, deep):
+def take_four(four, tiles, buffer, first, half, deep):
     """Four rows or columns of a thread: four[i, k], of its i-th and its k-th term.
 
     Its terms are the four from 4 · member on. Its rows, from first on, are 8 apart where lines are
-    along the depth, and else neighbours; half says which four of those that are owned.
+    along the depth, and else neighbours; half says which four of the OWN.
     """
     lane = np.uint32(cuda.threadIdx.x % 32)
     group, term = lane // np.uint32(4), np.uint32(lane % np.uint32(4) * np.uint32(4))
@@ -113,7 +112,7 @@ def take_four(four, tiles, buffer, first, half, owned, deep):
             first_term, second, third, fourth = intrinsics.load4(tiles, (buffer, place))
             four[i, 0], four[i, 1], four[i, 2], four[i, 3] = first_term, second, third, fourth
         else:
-            inside = np.uint32(np.uint32(first) + group * np.uint32(owned) + np.uint32(4 * half))
+            inside = np.uint32(np.uint32(first) + group * np.uint32(8) + np.uint32(4 * half))
             place = place_across(np.uint32(term + np.uint32(i)), inside)
             upper, second, third, lower = intrinsics.load4(tiles, (buffer, place))
             four[0, i], four[1, i], four[2, i], four[3, i] = upper, second, third, lower
@@ -137,9 +136,9 @@ def round_tf32(four, own, first):
 
 
 @jit(device=True)
-def multiply_tf32(a, b, totals):
-    """Add a's fragments times b's to the totals."""
-    for j in range(ALONG):
+def multiply_tf32(a, b, totals, half):
+    """Add a's fragments times four of b's to the totals."""
+    for j in range(4):
         for k in range(0, 4, 2):
             for i in range(DOWN):
                 done = intrinsics.mma_tf32(
@@ -149,27 +148,30 @@ def multiply_tf32(a, b, totals):
                     a[2 * i + 1, k + 1],
                     b[j, k],
                     b[j, k + 1],
-                    totals[i, j, 0],
-                    totals[i, j, 1],
-                    totals[i, j, 2],
-                    totals[i, j, 3],
+                    totals[i, 4 * half + j, 0],
+                    totals[i, 4 * half + j, 1],
+                    totals[i, 4 * half + j, 2],
+                    totals[i, 4 * half + j, 3],
                 )
-                keep(totals, i, j, done)
+                keep(totals, i, 4 * half + j, done)
 
 
 @jit(device=True)
 def tf32(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals):
     """Add the products of a step to a warp's fragments, from rows and columns of the tile on."""
     four = cuda.local.array((4, 4), np.float32)
-    a = cuda.local.array(A_OWN, np.float32)
+    a = cuda.local.array((OWN, 4), np.float32)
     b = cuda.local.array((4, 4), np.float32)
-    take_four(four, a_tiles, buffer, a_first, 0, 8, a_deep)
+    take_four(four, a_tiles, buffer, a_first, 0, a_deep)
     round_tf32(four, a, 0)
-    take_four(four, a_tiles, buffer, a_first, 1, 8, a_deep)
+    take_four(four, a_tiles, buffer, a_first, 1, a_deep)
     round_tf32(four, a, 4)
-    take_four(four, b_tiles, buffer, b_first, 0, 4, b_deep)
+    take_four(four, b_tiles, buffer, b_first, 0, b_deep)
     round_tf32(four, b, 0)
-    multiply_tf32(a, b, totals)
+    multiply_tf32(a, b, totals, 0)
+    take_four(four, b_tiles, buffer, b_first, 1, b_deep)
+    round_tf32(four, b, 0)
+    multiply_tf32(a, b, totals, 1)
 
 
 @jit(device=True)
@@ -181,9 +183,9 @@ def round_bfloat16(four, own, first):
 
 
 @jit(device=True)
-def multiply_bfloat16(a, b, totals):
+def multiply_bfloat16(a, b, totals, half):
     """As multiply_tf32, of pairs of numbers."""
-    for j in range(ALONG):
+    for j in range(4):
         for i in range(DOWN):
             done = intrinsics.mma_bfloat16(
                 a[2 * i, 0],
@@ -192,27 +194,30 @@ def multiply_bfloat16(a, b, totals):
                 a[2 * i + 1, 1],
                 b[j, 0],
                 b[j, 1],
-                totals[i, j, 0],
-                totals[i, j, 1],
-                totals[i, j, 2],
-                totals[i, j, 3],
+                totals[i, 4 * half + j, 0],
+                totals[i, 4 * half + j, 1],
+                totals[i, 4 * half + j, 2],
+                totals[i, 4 * half + j, 3],
             )
-            keep(totals, i, j, done)
+            keep(totals, i, 4 * half + j, done)
 
 
 @jit(device=True)
 def bfloat16(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals):
     """As tf32, with numbers rounded to bfloat16, of which a register holds two."""
     four = cuda.local.array((4, 4), np.float32)
-    a = cuda.local.array(A_PAIRS, np.uint32)
+    a = cuda.local.array((OWN, 2), np.uint32)
     b = cuda.local.array((4, 2), np.uint32)
-    take_four(four, a_tiles, buffer, a_first, 0, 8, a_deep)
+    take_four(four, a_tiles, buffer, a_first, 0, a_deep)
     round_bfloat16(four, a, 0)
-    take_four(four, a_tiles, buffer, a_first, 1, 8, a_deep)
+    take_four(four, a_tiles, buffer, a_first, 1, a_deep)
     round_bfloat16(four, a, 4)
-    take_four(four, b_tiles, buffer, b_first, 0, 4, b_deep)
+    take_four(four, b_tiles, buffer, b_first, 0, b_deep)
     round_bfloat16(four, b, 0)
-    multiply_bfloat16(a, b, totals)
+    multiply_bfloat16(a, b, totals, 0)
+    take_four(four, b_tiles, buffer, b_first, 1, b_deep)
+    round_bfloat16(four, b, 0)
+    multiply_bfloat16(a, b, totals, 1)
 
 
 @jit(device=True)
@@ -226,11 +231,11 @@ def gather(tiles, totals, i, b_first, b_deep):
     """Put a warp's i-th fragments, of 16 rows, where the warps that finish them find them."""
     warp = cuda.threadIdx.x // 32
     group = cuda.threadIdx.x % 32 // 4
-    for j in range(ALONG):
+    for j in range(OWN):
         for part in range(4):
             pair = cuda.threadIdx.x % 4 * 2 + part % 2
-            column = b_first + (8 * j + pair if b_deep else 4 * pair + j)
-            tiles[warp // 4, place_in_row(part // 2 * 8 + group, column)] = totals[i, j, part]
+            column = b_first + (8 * j + pair if b_deep else 8 * pair + j)
+            tiles[warp // 2, place_in_row(part // 2 * 8 + group, column)] = totals[i, j, part]
 
 
 @factory
@@ -258,14 +263,14 @@ def matmul(multiply: Any, finish: Any) -> Any:
                         )
             line = np.uint32(line + np.uint32(cuda.blockDim.x // 32))
 
-    @jit(launch_bounds=(THREADS, 2))
+    @jit
     def fragment_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
         a_tiles = cuda.shared.array(BUFFERS, np.float32, alignment=16)
         b_tiles = cuda.shared.array(BUFFERS, np.float32, alignment=16)
-        totals = cuda.local.array((DOWN, ALONG, 4), np.float32)
+        totals = cuda.local.array((DOWN, OWN, 4), np.float32)
         warp = cuda.threadIdx.x // 32
-        a_first = warp // 4 * 64
-        b_first = warp % 4 * 32
+        a_first = warp // 2 * 64
+        b_first = warp % 2 * 64
         batch = out.shape[0]
         depth = a.shape[1] if a_swapped else a.shape[2]
         a_deep = not a_swapped
@@ -273,7 +278,7 @@ def matmul(multiply: Any, finish: Any) -> Any:
         a_z = at(z, batch, a.shape[0], a_inner)
         b_z = at(z, batch, b.shape[0], b_inner)
         for i in range(DOWN):
-            for j in range(ALONG):
+            for j in range(OWN):
                 for part in range(4):
                     totals[i, j, part] = np.float32(0)
         for ahead in range(2):
