@@ -65,6 +65,11 @@ REQUIREMENTS = (
     Requirement("matmul.register_tiled.", "fused", 16, inf, "4 x 4 elements for each thread"),
     Requirement("matmul.vectorized.", "fused", 64, inf, "8 x 8 elements for each thread"),
     Requirement("matmul.vectorized.", "wide", 8, inf, "memory is read by 128 bits"),
+    Requirement("convolution.", "local", 0, 0, "the sums of a thread stay in registers"),
+    Requirement("convolution.implicit.", "fused", 64, inf, "8 x 8 elements for each thread"),
+    Requirement("convolution.implicit.", "wide", 6, inf, "tiles are read by 128 bits"),
+    Requirement("convolution.summed.", "fused", 64, inf, "8 x 8 elements for each thread"),
+    Requirement("convolution.summed.", "wide", 6, inf, "tiles are read by 128 bits"),
     Requirement("matmul.tensor_core.", "tensor", 16, inf, "4 x 4 fragments for each warp"),
     Requirement("matmul.tensor_core.", "wide", 8, inf, "copies are of 128 bits"),
 )

@@ -78,10 +78,28 @@ def put_own(tiles, buffer, four, deep):
 
 
 @jit(device=True)
-def take_own(own, tiles, buffer, k, first):
+def take_own(own, tiles, buffer, k, first, half):
     """Eight numbers of a tile's line: four from first on, and four half a tile further."""
     own[0], own[1], own[2], own[3] = intrinsics.load4(tiles, (buffer, k, first))
-    own[4], own[5], own[6], own[7] = intrinsics.load4(tiles, (buffer, k, first + HALF))
+    own[4], own[5], own[6], own[7] = intrinsics.load4(tiles, (buffer, k, first + half))
+
+
+@jit(device=True)
+def clear(totals):
+    for i in range(OWN):
+        for j in range(OWN):
+            totals[i, j] = type(totals[i, j])(0)
+
+
+@jit(device=True)
+def multiply(totals, a_own, b_own, a_tiles, b_tiles, buffer, ty, tx, half):
+    """Add the products of a step's tiles to a thread's sums; ty, tx: its first row and column."""
+    for k in range(STEP):
+        take_own(a_own, a_tiles, buffer, k, ty, half)
+        take_own(b_own, b_tiles, buffer, k, tx, half)
+        for i in range(OWN):
+            for j in range(OWN):
+                totals[i, j] += a_own[i] * b_own[j]
 
 
 @factory
@@ -103,9 +121,7 @@ def matmul(real: Any, finish: Any) -> Any:
         z, first_row, first_column = tile_of_block(out, SIDE)
         a_z = at(z, batch, a.shape[0], a_inner)
         b_z = at(z, batch, b.shape[0], b_inner)
-        for i in range(OWN):
-            for j in range(OWN):
-                totals[i, j] = real(0)
+        clear(totals)
         a_four = fetch_own(a, a_z, first_row, 0, a_deep, real(0))
         b_four = fetch_own(b, b_z, first_column, 0, b_swapped, real(0))
         put_own(a_tiles, 0, a_four, a_deep)
@@ -116,12 +132,7 @@ def matmul(real: Any, finish: Any) -> Any:
             if start < depth:  # these come while the others are multiplied
                 a_four = fetch_own(a, a_z, first_row, start, a_deep, real(0))
                 b_four = fetch_own(b, b_z, first_column, start, b_swapped, real(0))
-            for k in range(STEP):
-                take_own(a_own, a_tiles, buffer, k, ty)
-                take_own(b_own, b_tiles, buffer, k, tx)
-                for i in range(OWN):
-                    for j in range(OWN):
-                        totals[i, j] += a_own[i] * b_own[j]
+            multiply(totals, a_own, b_own, a_tiles, b_tiles, buffer, ty, tx, HALF)
             buffer = 1 - buffer
             if start < depth:
                 put_own(a_tiles, buffer, a_four, a_deep)
