@@ -33,8 +33,8 @@ import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
 from ..index import divide
-from ..matmul.product import bias_of
-from ..matmul.vectorized import OWN, STEP, clear, fetch, multiply
+from ..matmul.product import bias_of, fetch
+from ..matmul.vectorized import OWN, STEP, add_products, clear
 from ..window import image_place
 
 SIDE = 64  # rows, and columns, of a block's tile
@@ -84,6 +84,13 @@ def fetch_column(own, x, place, image, count):
 def put_column(tiles, buffer, own):
     for k in range(STEP):
         tiles[buffer, k, cuda.threadIdx.x] = own[k]
+
+
+@jit(device=True)
+def multiply(totals, a_own, b_own, a_tiles, b_tiles, buffer, row, column):
+    """Add the products of a step to a thread's sums; row, column: the first of its own."""
+    for k in range(STEP):
+        add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, row, column, HALF)
 
 
 @jit(device=True)
@@ -172,7 +179,7 @@ def gather(real: Any, reach: Any) -> Any:
                 fetch_column(x_next, x, place, image, depth - start if inside else 0)
                 place += STEP * image
             if step > 0:
-                multiply(totals, f_own, x_own, f_tiles, x_tiles, (step - 1) % 2, ty, tx, HALF)
+                multiply(totals, f_own, x_own, f_tiles, x_tiles, (step - 1) % 2, ty, tx)
             if step < taps * of_tap:
                 put_filters(f_tiles, step % 2, f_next)
                 put_column(x_tiles, step % 2, x_next)

@@ -17,9 +17,9 @@ from typing import Any
 
 from ...device import cuda, factory, intrinsics, jit
 from ..index import divide
-from ..matmul.vectorized import OWN, STEP, clear, multiply
+from ..matmul.vectorized import OWN, STEP, clear
 from ..window import element_of, image_place
-from .implicit import BUFFERS, HALF, THREADS, own_line, tile_of_block
+from .implicit import BUFFERS, HALF, THREADS, multiply, own_line, tile_of_block
 
 LINES = THREADS // STEP  # of x's tile, that threads fetch side by side
 
@@ -123,7 +123,7 @@ def dfilters(real: Any) -> Any:
                     dilation, start + own_term, stop,
                 )  # fmt: skip
             if step > 0:
-                multiply(totals, d_own, x_own, d_tiles, x_tiles, (step - 1) % 2, ty, tx, HALF)
+                multiply(totals, d_own, x_own, d_tiles, x_tiles, (step - 1) % 2, ty, tx)
             if step < steps:
                 put_dout(d_tiles, step % 2, d_next)
                 put_seen(x_tiles, step % 2, x_next)
