@@ -18,6 +18,7 @@ from cudagrad import device, engine, gpt, nn, ops, optim, windows
 from cudagrad.compile.table import Launch
 from cudagrad.kernels import attention, convolution
 from cudagrad.kernels.matmul import LADDER
+from cudagrad.kernels.row import LONGEST
 from parity import engines
 from parity.checks import run
 from parity.checks.items import applicable
@@ -78,6 +79,9 @@ def more(dtype: np.dtype[Any]) -> None:
     ops.randn((3,), dtype=dtype)
     x = engine.tensor(np.ones((2, 5), dtype), requires_grad=True)
     ops.dropout(ops.add(x, engine.tensor(np.ones(5))), 0.5).sum().backward()
+    row = engine.tensor(np.ones((1, LONGEST + 1), dtype), requires_grad=True)
+    ops.layer_norm(row, (LONGEST + 1,)).sum().backward()
+    ops.log_softmax(ops.softmax(row, -1), -1).sum().backward()
 
 
 def attend(dtype: np.dtype[Any]) -> None:
