@@ -9,14 +9,16 @@ from __future__ import annotations
 import itertools
 import sys
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from recording import recorded
 
-from cudagrad import device, engine, gpt, nn, ops, optim
+from cudagrad import device, engine, gpt, nn, ops, optim, windows
 from cudagrad.compile.table import Launch
-from cudagrad.kernels import attention
+from cudagrad.kernels import attention, convolution
 from cudagrad.kernels.matmul import LADDER
+from cudagrad.kernels.row import LONGEST
 from parity import engines
 from parity.checks import run
 from parity.checks.items import applicable
@@ -47,6 +49,7 @@ def main(name: str) -> None:
         more(dtype)
         attend(dtype)
         multiply(dtype)
+        convolve(dtype)
         train(dtype)
     print(*sorted(map(str, seen)), sep="\n")
     raise SystemExit(failed)
@@ -76,6 +79,9 @@ def more(dtype: np.dtype[Any]) -> None:
     ops.randn((3,), dtype=dtype)
     x = engine.tensor(np.ones((2, 5), dtype), requires_grad=True)
     ops.dropout(ops.add(x, engine.tensor(np.ones(5))), 0.5).sum().backward()
+    row = engine.tensor(np.ones((1, LONGEST + 1), dtype), requires_grad=True)
+    ops.layer_norm(row, (LONGEST + 1,)).sum().backward()
+    ops.log_softmax(ops.softmax(row, -1), -1).sum().backward()
 
 
 def attend(dtype: np.dtype[Any]) -> None:
@@ -104,6 +110,30 @@ def multiply(dtype: np.dtype[Any]) -> None:
             out = device.empty((1, 33, 35), dtype)
             rung.launch(device.to_device(a), device.to_device(b), out)
             assert np.allclose(device.to_host(out), a @ b, atol=0.2)
+
+
+def convolve(dtype: np.dtype[Any]) -> None:
+    """Windows that no tile divides, by tiles; and sums in parts."""
+    rng = np.random.default_rng(0)
+    geometry = (1, 2), (1, 0), (1, 2)
+    x_shape, weight_shape, shape = (2, 4, 3, 7), (6, 2, 2, 2), (2, 6, 4, 3)
+    x, weight, dout = (
+        device.to_device(rng.standard_normal(form).astype(dtype))
+        for form in (x_shape, weight_shape, shape)
+    )
+    with mock.patch.multiple(convolution, ENOUGH=1, PART=16):
+        made = []
+        for processors in (np.inf, 0):
+            with mock.patch.object(device, "processors", lambda least=processors: least):
+                made.append(
+                    (
+                        windows.convolved(x, weight, None, 2, geometry, shape),
+                        windows.convolved_dx(dout, weight, 2, geometry, x_shape),
+                        windows.convolved_dweight(x, dout, 2, geometry, weight_shape),
+                    )
+                )
+        for one, other in zip(*made, strict=True):
+            assert np.allclose(device.to_host(one), device.to_host(other), atol=1e-5)
 
 
 def train(dtype: np.dtype[Any]) -> None:

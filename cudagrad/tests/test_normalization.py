@@ -7,6 +7,7 @@ import pytest
 
 import cudagrad
 from cudagrad import ops
+from cudagrad.kernels.row import LONGEST
 from cudagrad.ops.normalization import PART
 
 COLUMNS = 71
@@ -43,3 +44,29 @@ def test_gradients_of_weight_and_bias_are_summed_over_many_rows(rows: int) -> No
 
     assert np.allclose(weight.grad.numpy(), (dout * normalized(x)).sum(0), rtol=1e-10)
     assert np.allclose(bias.grad.numpy(), dout.sum(0), rtol=1e-10)
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 3, 4, 31, 32, 33, LONGEST - 1, LONGEST, LONGEST + 1])
+def test_rows_of_every_length(n: int, dtype: type) -> None:
+    rng = np.random.default_rng(n)
+    x, dout = rng.standard_normal((2, 3, n)).astype(dtype)
+    weight, bias = rng.standard_normal((2, n)).astype(dtype)
+    wide, slope = x.astype(np.float64), dout.astype(np.float64) * weight
+    eps = 20 * np.finfo(dtype).eps
+    for centre in (True, False):
+        tensor = cudagrad.tensor(x, requires_grad=True)
+        if centre:
+            y = ops.layer_norm(tensor, (n,), cudagrad.tensor(weight), cudagrad.tensor(bias), 0.5)
+        else:
+            y = ops.rms_norm(tensor, (n,), cudagrad.tensor(weight), 0.5)
+        y.backward(dout)
+        centred = wide - wide.mean(1, keepdims=True) if centre else wide
+        scale = 1 / np.sqrt((centred**2).mean(1, keepdims=True) + 0.5)
+        normal = centred * scale
+        exact = normal * weight + (bias if centre else 0)
+        shift = slope.mean(1, keepdims=True) if centre else 0
+        dx = scale * (slope - shift - normal * (slope * normal).mean(1, keepdims=True))
+        assert np.abs(y.detach().numpy() - exact).max() <= eps * max(1, np.abs(exact).max())
+        assert np.abs(tensor.grad.numpy() - dx).max() <= eps * max(1, np.abs(dx).max())

@@ -45,7 +45,7 @@ LAYERS = {
         ("compile",),
         ("precision",),
         ("arrays", "random", "dtypes", "arguments"),
-        ("flat",),
+        ("flat", "windows"),
         ("engine", "function", "indexing"),
         ("streams", "capture", "graph", "interop"),
         ("ops",),

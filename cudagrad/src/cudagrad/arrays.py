@@ -21,6 +21,7 @@ from .kernels import functions as f
 from .kernels import gather, map, reduction, scan, softmax
 from .kernels import matmul as products
 from .kernels import sort as sorting
+from .kernels.row import HELD
 from .precision import FORMATS, get_float32_matmul_precision
 
 INT = np.dtype(np.int64)
@@ -40,6 +41,11 @@ def launch_rows(kernel: Any, rows: int, length: int, *args: Any) -> None:
     """Run a kernel with a block for each row, of a power of two of threads that fits its length."""
     if rows and length:
         kernel[rows, min(BLOCK, 1 << (length - 1).bit_length())](*args)
+
+
+def launch_held(kernel: Any, rows: int, length: int, *args: Any) -> None:
+    """The same of a kernel that holds rows (see kernels.row): a warp at least, if it has work."""
+    launch_rows(kernel, rows, max(min(length, 32), -(-length // HELD)), *args)
 
 
 # Making arrays
@@ -334,7 +340,8 @@ def _logsumexp_middle(x: Array) -> Array:
     if not n:
         return full((outer, inner), -math.inf, x.dtype)
     out = empty((outer, inner), x.dtype)
-    launch_rows(softmax.logsumexp(x.dtype.type), out.size, n, x, out)
+    args = flat(x), n, inner, flat(out)
+    launch_rows(softmax.logsumexp(x.dtype.type), out.size, n, *args)
     return out
 
 

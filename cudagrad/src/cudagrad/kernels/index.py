@@ -58,3 +58,9 @@ def first_own():
 def next_own(j):
     """The one after element j: the threads' elements alternate."""
     return np.uint32(j + np.uint32(cuda.blockDim.x))
+
+
+@jit(device=True)
+def further(place, count):
+    """place + count, in 32 bits for the same reason."""
+    return np.uint32(np.uint32(place) + np.uint32(count))

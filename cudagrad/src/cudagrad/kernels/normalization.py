@@ -1,11 +1,12 @@
 """Rows and channels brought to one scale, and the sums over rows that are their scales' gradients.
 
-A block owns a row, or a channel; where sums over rows are wanted, TILE columns. A row is read once
-for its statistics and once more, from the first level cache, for the result; what is kept for the
-way back is two numbers for each row. With n elements in R rows, of float32: forward reads and
-writes 4 R n bytes each and does about 8 operations an element; back reads twice as much, and once
-more for the gradients of weight and bias. Memory limits all of it. RMS norm is layer norm that
-keeps the mean.
+A block owns a row, or a channel; where sums over rows are wanted, TILE columns. A row of some
+thousand elements is held in the block's registers (see row): it is read once, by 128 bits if its
+length allows. A longer one is read once for its statistics and once more, from a cache, for the
+result. What is kept for the way back is two numbers for each row. With n elements in R rows, of
+float32: forward reads and writes 4 R n bytes each and does about 8 operations an element; back
+reads twice as much, and once more for the gradients of weight and bias. Memory limits all of it.
+RMS norm is layer norm that keeps the mean.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from ..device import BLOCK, TILE, cuda, factory, jit
 from .index import divide, first_own, next_own
 from .reduction import SQUARE, block_sum, block_sums
+from .row import HELD, column_of, hold, release
 
 
 @jit(device=True)
@@ -92,6 +94,50 @@ def normalize(real: Any) -> Any:
 
 
 @factory
+def normalize_held(real: Any) -> Any:
+    """As normalize, of rows that a block can hold; weight, bias (1, n), or empty."""
+
+    @jit
+    def normalize_held_kernel(x, weight, bias, centre, eps, y, mean, scale):
+        shared = cuda.shared.array(BLOCK, real)
+        own = cuda.local.array(HELD, real)
+        factor = cuda.local.array(HELD, real)
+        row = cuda.blockIdx.x
+        n = x.shape[1]
+        origin = x[row, 0] if centre else real(0)
+        hold(own, x, row, origin)
+        total = real(0)
+        for k in range(HELD):
+            own[k] -= origin
+            total += own[k]
+        total = block_sum(total, shared)
+        middle = total / real(n) if centre else real(0)
+        squares = real(0)
+        for k in range(HELD):
+            own[k] -= middle
+            if column_of(k, n) < n:
+                squares += own[k] * own[k]
+        squares = block_sum(squares, shared)
+        stretch = real(1) / math.sqrt(squares / real(n) + eps)
+        for k in range(HELD):
+            own[k] *= stretch
+        if weight.size > 0:
+            hold(factor, weight, 0, real(0))
+            for k in range(HELD):
+                own[k] *= factor[k]
+        if bias.size > 0:
+            hold(factor, bias, 0, real(0))
+            for k in range(HELD):
+                own[k] += factor[k]
+        release(own, y, row)
+        if cuda.threadIdx.x == 0:
+            mean[row] = middle
+            scale[row] = stretch
+
+    return normalize_held_kernel
+
+
+@factory
 def normalize_dx(real: Any) -> Any:
     """dx = scale · (dnormal - mean dnormal - normal · mean of dnormal · normal), by rows.
 
@@ -129,6 +175,44 @@ def normalize_dx(real: Any) -> Any:
             j = next_own(j)
 
     return normalize_dx_kernel
+
+
+@factory
+def normalize_dx_held(real: Any) -> Any:
+    """As normalize_dx, of rows that a block can hold; weight (1, n), or empty."""
+
+    @jit
+    def normalize_dx_held_kernel(dout, x, mean, scale, weight, centre, dx):
+        totals = cuda.shared.array(BLOCK, real)
+        products = cuda.shared.array(BLOCK, real)
+        normal = cuda.local.array(HELD, real)
+        grad = cuda.local.array(HELD, real)
+        factor = cuda.local.array(HELD, real)
+        row = cuda.blockIdx.x
+        n = x.shape[1]
+        origin = x[row, 0] if centre else real(0)
+        middle = mean[row]
+        stretch = scale[row]
+        hold(normal, x, row, origin)
+        hold(grad, dout, row, real(0))
+        if weight.size > 0:
+            hold(factor, weight, 0, real(0))
+            for k in range(HELD):
+                grad[k] *= factor[k]
+        total = real(0)
+        product = real(0)
+        for k in range(HELD):
+            normal[k] = (normal[k] - origin - middle) * stretch
+            total += grad[k]
+            product += grad[k] * normal[k]
+        block_sums(total, product, totals, products)
+        shift = totals[0] / real(n) if centre else real(0)
+        along = products[0] / real(n)
+        for k in range(HELD):
+            grad[k] = stretch * (grad[k] - shift - normal[k] * along)
+        release(grad, dx, row)
+
+    return normalize_dx_held_kernel
 
 
 @factory

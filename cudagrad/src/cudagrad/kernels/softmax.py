@@ -1,143 +1,284 @@
 """Softmax and its relatives: a block owns the n elements of x[o, :, i].
 
 Each of its threads looks after every blockDim-th of them, and what they find is put together by a
-tree in shared memory. A row is read three times, for its maximum, for its sum of exponentials and
-for the result, but only once from outside if it fits into the first level cache, as one of some ten
-thousand elements does: of n elements of float32, 4 n bytes each are read and written, with two
-exponentials an element, and memory limits it. The gradient of softmax reads twice as much.
+tree in shared memory. A row of some thousand elements that lie side by side is held in the block's
+registers (see row): it is read once and written once, by 128 bits if its length allows. Any other
+row is read twice, for its maximum and its sum of exponentials together, and for the result: a
+thread takes the largest element so far for the maximum, and shrinks its sum when a larger one
+comes. Of n elements of float32, 4 n bytes each are read and written, with two exponentials an
+element; memory limits it, if not the 4 n more bytes of a second reading. The gradient of softmax
+reads twice as much.
 
-Cross entropy stores no probabilities. Forward reads the logits and writes three numbers a row, from
-which its gradient works the probabilities out again as it reads the logits once more: 12 n bytes
-for both together.
+Cross entropy stores no probabilities. Forward reads the logits once, of any length, and writes two
+numbers a row, from which its gradient works the probabilities out again as it reads the logits once
+more: 12 n bytes for both together.
+
+Milakov, Gimelshein 2018, https://arxiv.org/abs/1805.02867
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from ..device import BLOCK, cuda, factory, jit
-from .index import divide, first_own, next_own
+from ..device import BLOCK, cuda, factory, intrinsics, jit
+from .functions import log, same
+from .index import divide, first_own, further, next_own
 from .reduction import block_max, block_sum
+from .row import HELD, column_of, hold, release
 
 
 @jit(device=True)
-def row_max(x, o, i, shared):
-    """The largest of x[o, :, i], to every thread."""
-    j = first_own()
-    top = type(x[o, 0, i])(-math.inf)
-    while j < x.shape[1]:
-        if x[o, j, i] > top:
-            top = x[o, j, i]
-        j = next_own(j)
-    return block_max(top, shared)
+def weigh(x, top):
+    """exp(x - top), and 1 for the largest element itself, which may be infinite."""
+    return type(x)(1) if x == top else math.exp(x - top)
 
 
 @jit(device=True)
-def row_exp_sum(x, o, i, top, shared):
-    """The sum of exp(x[o, :, i] - top), to every thread."""
-    j = first_own()
-    total = type(x[o, 0, i])(0)
-    while j < x.shape[1]:
-        total += math.exp(x[o, j, i] - top)
-        j = next_own(j)
-    return block_sum(total, shared)
+def meet(x, top, total):
+    """The largest of the elements so far and of x, and Σ exp(element - it); NaN stays in the sum.
+
+    Before the first element they are -inf and 0.
+    """
+    if x > top:
+        return x, total * math.exp(top - x) + type(x)(1)
+    return top, total + weigh(x, top)
+
+
+@jit(device=True)
+def meet4(x, top, total):
+    """As meet, of four elements, which wait for each other only once."""
+    larger = top
+    for k in range(4):
+        if x[k] > larger:
+            larger = x[k]
+    if larger > top:
+        total *= math.exp(top - larger)
+    return larger, total + (
+        (weigh(x[0], larger) + weigh(x[1], larger)) + (weigh(x[2], larger) + weigh(x[3], larger))
+    )
+
+
+@jit(device=True)
+def fours(first, stop, step):
+    """Where in a row that lies from first to stop groups of 16 bytes begin and end; none if apart.
+
+    Of float64 they are of 32 bytes. step: how far apart neighbours are.
+    """
+    if step != 1:
+        return stop, stop
+    begin = min(stop, first + (-first) % 4)
+    return begin, begin + (stop - begin) // 4 * 4
+
+
+@jit(device=True)
+def row_totals(x, first, stop, step, tops, totals):
+    """Put the largest element of a row and Σ exp(element - it) at place 0 of two shared arrays.
+
+    x: flat; the row's elements lie from first on, `step` apart, before stop. Without +inf among
+    them both numbers are finite, if none is NaN. Called as block_sum is; nobody may write the
+    arrays again without a barrier.
+    """
+    t = cuda.threadIdx.x
+    begin, end = fours(first, stop, step)
+    top = type(x[first])(-math.inf)
+    total = type(x[first])(0)
+    place = further(first, t * step)
+    while place < begin:
+        top, total = meet(x[place], top, total)
+        place = further(place, cuda.blockDim.x * step)
+    place = further(begin, 4 * t)
+    while place < end:
+        top, total = meet4(intrinsics.load4(x, place), top, total)
+        place = further(place, 4 * cuda.blockDim.x)
+    place = further(end, t)
+    while place < stop:
+        top, total = meet(x[place], top, total)
+        place = further(place, cuda.blockDim.x)
+    tops[t] = top
+    totals[t] = total
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half:
+            top = max(tops[t], tops[t + half])
+            totals[t] *= weigh(tops[t], top)
+            totals[t] += totals[t + half] * weigh(tops[t + half], top)
+            tops[t] = top
+        cuda.syncthreads()
+        half //= 2
 
 
 @factory
-def softmax(real: Any) -> Any:
-    """out = exp(x) / Σ exp(x) over the middle dim of x (outer, n, inner)."""
+def forward(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+    """out = finish(x, top, digest(Σ exp(x - top))) over the middle dim of (outer, n, inner)."""
 
     @jit
-    def softmax_kernel(x, out):
-        shared = cuda.shared.array(BLOCK, real)
-        o, i = divide(cuda.blockIdx.x, x.shape[2])
-        top = row_max(x, o, i, shared)
-        total = row_exp_sum(x, o, i, top, shared)
-        j = first_own()
-        while j < x.shape[1]:
-            out[o, j, i] = math.exp(x[o, j, i] - top) / total
-            j = next_own(j)
+    def forward_kernel(x, n, inner, out):
+        """x, out: flat."""
+        tops = cuda.shared.array(BLOCK, real)
+        totals = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, inner)
+        first = o * n * inner + i
+        stop = first + n * inner
+        row_totals(x, first, stop, inner, tops, totals)
+        top = tops[0]
+        total = digest(totals[0])
+        place = further(first, cuda.threadIdx.x * inner)
+        while place < stop:
+            out[place] = finish(x[place], top, total)
+            place = further(place, cuda.blockDim.x * inner)
 
-    return softmax_kernel
+    return forward_kernel
 
 
 @factory
-def softmax_dx(real: Any) -> Any:
-    """dx = p · (dout - Σ dout · p), all (outer, n, inner)."""
+def forward_held(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+    """The same of rows (rows, n) that a block can hold."""
 
     @jit
-    def softmax_dx_kernel(p, dout, dx):
+    def forward_held_kernel(x, out):
         shared = cuda.shared.array(BLOCK, real)
-        o, i = divide(cuda.blockIdx.x, p.shape[2])
+        own = cuda.local.array(HELD, real)
+        row = cuda.blockIdx.x
+        hold(own, x, row, real(-math.inf))
+        top = own[0]
+        for k in range(1, HELD):
+            if own[k] > top:
+                top = own[k]
+        top = block_max(top, shared)
         total = real(0)
-        j = first_own()
-        while j < p.shape[1]:
-            total += dout[o, j, i] * p[o, j, i]
-            j = next_own(j)
-        total = block_sum(total, shared)
-        j = first_own()
-        while j < p.shape[1]:
-            dx[o, j, i] = p[o, j, i] * (dout[o, j, i] - total)
-            j = next_own(j)
+        for k in range(HELD):
+            if column_of(k, x.shape[1]) < x.shape[1]:
+                total += weigh(own[k], top)
+        total = digest(block_sum(total, shared))
+        for k in range(HELD):
+            own[k] = finish(own[k], top, total)
+        release(own, out, row)
 
-    return softmax_dx_kernel
+    return forward_held_kernel
 
 
 @factory
-def log_softmax(real: Any) -> Any:
-    """out = x - log Σ exp(x) over the middle dim of x (outer, n, inner)."""
+def backward(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+    """dx = finish(y, dout, Σ term(y, dout)) over the middle dim of (outer, n, inner)."""
 
     @jit
-    def log_softmax_kernel(x, out):
+    def backward_kernel(y, dout, n, inner, dx):
+        """y, dout, dx: flat."""
         shared = cuda.shared.array(BLOCK, real)
-        o, i = divide(cuda.blockIdx.x, x.shape[2])
-        top = row_max(x, o, i, shared)
-        log_total = math.log(row_exp_sum(x, o, i, top, shared))
-        j = first_own()
-        while j < x.shape[1]:
-            out[o, j, i] = (x[o, j, i] - top) - log_total
-            j = next_own(j)
-
-    return log_softmax_kernel
-
-
-@factory
-def log_softmax_dx(real: Any) -> Any:
-    """dx = dout - exp(y) Σ dout, all (outer, n, inner)."""
-
-    @jit
-    def log_softmax_dx_kernel(y, dout, dx):
-        shared = cuda.shared.array(BLOCK, real)
-        o, i = divide(cuda.blockIdx.x, y.shape[2])
+        o, i = divide(cuda.blockIdx.x, inner)
+        first = o * n * inner + i
+        stop = first + n * inner
         total = real(0)
-        j = first_own()
-        while j < y.shape[1]:
-            total += dout[o, j, i]
-            j = next_own(j)
+        place = further(first, cuda.threadIdx.x * inner)
+        while place < stop:
+            total += term(y[place], dout[place])
+            place = further(place, cuda.blockDim.x * inner)
         total = block_sum(total, shared)
-        j = first_own()
-        while j < y.shape[1]:
-            dx[o, j, i] = dout[o, j, i] - math.exp(y[o, j, i]) * total
-            j = next_own(j)
+        place = further(first, cuda.threadIdx.x * inner)
+        while place < stop:
+            dx[place] = finish(y[place], dout[place], total)
+            place = further(place, cuda.blockDim.x * inner)
 
-    return log_softmax_dx_kernel
+    return backward_kernel
+
+
+@factory
+def backward_held(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+    """The same of rows (rows, n) that a block can hold."""
+
+    @jit
+    def backward_held_kernel(y, dout, dx):
+        shared = cuda.shared.array(BLOCK, real)
+        own = cuda.local.array(HELD, real)
+        own_dout = cuda.local.array(HELD, real)
+        row = cuda.blockIdx.x
+        hold(own, y, row, real(0))
+        hold(own_dout, dout, row, real(0))
+        total = real(0)
+        for k in range(HELD):
+            total += term(own[k], own_dout[k])
+        total = block_sum(total, shared)
+        for k in range(HELD):
+            own[k] = finish(own[k], own_dout[k], total)
+        release(own, dx, row)
+
+    return backward_held_kernel
+
+
+@jit(device=True)
+def share(x, top, total):
+    """An element of softmax. A row whose top is infinite has none: NaN."""
+    return math.exp(x - top) / (total + (top - top))
+
+
+@jit(device=True)
+def product(p, dout):
+    return p * dout
+
+
+@jit(device=True)
+def share_dx(p, dout, total):
+    return p * (dout - total)
+
+
+@jit(device=True)
+def log_share(x, top, log_total):
+    """An element of log softmax."""
+    return (x - top) - (log_total + (top - top))
+
+
+@jit(device=True)
+def slope(y, dout):
+    return dout
+
+
+@jit(device=True)
+def log_share_dx(y, dout, total):
+    return dout - math.exp(y) * total
+
+
+class ByRow(NamedTuple):
+    """A kernel of a dtype for rows that a block can hold, and one for any other."""
+
+    held: Callable[[Any], Any]
+    other: Callable[[Any], Any]
+
+
+# p = exp(x) / Σ exp(x), and dx = p · (dout - Σ dout · p)
+SOFTMAX = ByRow(
+    lambda real: forward_held(real, same, share), lambda real: forward(real, same, share)
+)
+SOFTMAX_DX = ByRow(
+    lambda real: backward_held(real, product, share_dx),
+    lambda real: backward(real, product, share_dx),
+)
+# y = x - log Σ exp(x), and dx = dout - exp(y) Σ dout
+LOG_SOFTMAX = ByRow(
+    lambda real: forward_held(real, log, log_share), lambda real: forward(real, log, log_share)
+)
+LOG_SOFTMAX_DX = ByRow(
+    lambda real: backward_held(real, slope, log_share_dx),
+    lambda real: backward(real, slope, log_share_dx),
+)
 
 
 @factory
 def logsumexp(real: Any) -> Any:
-    """out[o, i] = log Σ exp(x[o, :, i]), of x (outer, n, inner)."""
+    """out (outer · inner) = log Σ exp(x) over the middle dim of (outer, n, inner)."""
 
     @jit
-    def logsumexp_kernel(x, out):
-        shared = cuda.shared.array(BLOCK, real)
-        o, i = divide(cuda.blockIdx.x, x.shape[2])
-        top = row_max(x, o, i, shared)
-        if math.isinf(top):
-            top = real(0)
-        total = row_exp_sum(x, o, i, top, shared)
+    def logsumexp_kernel(x, n, inner, out):
+        """x: flat."""
+        tops = cuda.shared.array(BLOCK, real)
+        totals = cuda.shared.array(BLOCK, real)
+        o, i = divide(cuda.blockIdx.x, inner)
+        first = o * n * inner + i
+        row_totals(x, first, first + n * inner, inner, tops, totals)
         if cuda.threadIdx.x == 0:
-            out[o, i] = math.log(total) + top
+            out[cuda.blockIdx.x] = math.log(totals[0]) + tops[0]
 
     return logsumexp_kernel
 
@@ -184,45 +325,91 @@ def attention(real: Any) -> Any:
 
 @factory
 def cross_entropy(real: Any) -> Any:
-    """losses = -share · log softmax(x) at target, 0 where not counted.
+    """losses = -weight · log softmax(x) at target, 0 where not counted.
 
-    x (batch, classes, inner), the others (batch, inner). tops and log_totals are what the
+    x (batch, classes, inner), flat; the others (batch · inner). tops and log_totals are what the
     gradient needs of a row: its maximum and the log of its sum of exponentials below that.
     """
 
     @jit
-    def cross_entropy_kernel(x, target, counted, tops, log_totals, share, losses):
-        shared = cuda.shared.array(BLOCK, real)
-        o, i = divide(cuda.blockIdx.x, x.shape[2])
-        top = row_max(x, o, i, shared)
-        log_total = math.log(row_exp_sum(x, o, i, top, shared))
+    def cross_entropy_kernel(x, classes, inner, target, counted, tops, log_totals, weight, losses):
+        top_shared = cuda.shared.array(BLOCK, real)
+        total_shared = cuda.shared.array(BLOCK, real)
+        row = cuda.blockIdx.x
+        o, i = divide(row, inner)
+        first = o * classes * inner + i
+        row_totals(x, first, first + classes * inner, inner, top_shared, total_shared)
         if cuda.threadIdx.x == 0:
-            tops[o, i] = top
-            log_totals[o, i] = log_total
+            top = top_shared[0]
+            log_total = math.log(total_shared[0]) + (top - top)
+            tops[row] = top
+            log_totals[row] = log_total
             loss = real(0)
-            if counted[o, i]:
-                loss = share[o, i] * (log_total - (x[o, target[o, i], i] - top))
-            losses[o, i] = loss
+            if counted[row]:
+                loss = weight[row] * (log_total - (x[first + target[row] * inner] - top))
+            losses[row] = loss
 
     return cross_entropy_kernel
 
 
-@factory
-def cross_entropy_dx(real: Any) -> Any:
-    """dx = (softmax(x) - 1 at target) · scale (batch, inner), 0 where not counted."""
+@jit(device=True)
+def logit_slope(x, chosen, counted, top, log_total, scale):
+    """(softmax(x) - 1 at the target) · scale, 0 where the row is not counted."""
+    grad = type(x)(0)
+    if counted:
+        grad = math.exp((x - top) - log_total)
+        if chosen:
+            grad -= type(x)(1)
+        grad *= scale
+    return grad
 
-    @jit
-    def cross_entropy_dx_kernel(x, target, counted, tops, log_totals, scale, dx):
-        k = cuda.grid(1)
-        if k < dx.size:
-            line, i = divide(k, x.shape[2])
-            o, j = divide(line, x.shape[1])
-            grad = real(0)
-            if counted[o, i]:
-                grad = math.exp((x[o, j, i] - tops[o, i]) - log_totals[o, i])
-                if j == target[o, i]:
-                    grad -= real(1)
-                grad *= scale[o, i]
-            dx[o, j, i] = grad
 
-    return cross_entropy_dx_kernel
+@jit
+def cross_entropy_dx(x, classes, inner, target, counted, tops, log_totals, scale, dx):
+    """dx = (softmax(x) - 1 at target) · scale, 0 where not counted; arguments as cross_entropy's.
+
+    A thread owns an element.
+    """
+    place = cuda.grid(1)
+    if place < dx.size:
+        line, i = divide(place, inner)
+        o, j = divide(line, classes)
+        row = o * inner + i
+        dx[place] = logit_slope(
+            x[place], j == target[row], counted[row], tops[row], log_totals[row], scale[row]
+        )
+
+
+@jit
+def cross_entropy_dx_rows(x, classes, target, counted, tops, log_totals, scale, dx):
+    """The same where inner is 1: a block owns a row, of which it reads and writes 128 bits."""
+    row = cuda.blockIdx.x
+    t = cuda.threadIdx.x
+    first = row * classes
+    stop = first + classes
+    begin, end = fours(first, stop, 1)
+    chosen = first + target[row]
+    use = counted[row]
+    top = tops[row]
+    log_total = log_totals[row]
+    factor = scale[row]
+    place = further(first, t)
+    while place < begin:
+        dx[place] = logit_slope(x[place], place == chosen, use, top, log_total, factor)
+        place = further(place, cuda.blockDim.x)
+    place = further(begin, 4 * t)
+    while place < end:
+        four = intrinsics.load4(x, place)
+        intrinsics.store4(
+            dx,
+            place,
+            logit_slope(four[0], place == chosen, use, top, log_total, factor),
+            logit_slope(four[1], place + 1 == chosen, use, top, log_total, factor),
+            logit_slope(four[2], place + 2 == chosen, use, top, log_total, factor),
+            logit_slope(four[3], place + 3 == chosen, use, top, log_total, factor),
+        )
+        place = further(place, 4 * cuda.blockDim.x)
+    place = further(end, t)
+    while place < stop:
+        dx[place] = logit_slope(x[place], place == chosen, use, top, log_total, factor)
+        place = further(place, cuda.blockDim.x)

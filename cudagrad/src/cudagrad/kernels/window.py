@@ -1,4 +1,4 @@
-"""Windows that slide over images: what lies in each, its largest element, its mean, and back.
+"""Windows that slide over images: the largest element of each, its mean, and back.
 
 Forward, a thread owns an element of the result and looks through its window. Back, a thread owns
 an element of the image and looks through the windows that it lies in, in a fixed order: nothing is
@@ -23,6 +23,13 @@ def position(window, step, stride, padding, dilation):
 
 
 @jit(device=True)
+def element_of(window, step, stride, padding, dilation, count):
+    """Which of count positions a window's element `step` has, or -1 in the padding."""
+    reach = position(window, step, stride, padding, dilation)
+    return reach if 0 <= reach and reach < count else np.int64(-1)
+
+
+@jit(device=True)
 def window_of(position, step, stride, padding, dilation, count):
     """Which of count windows has its element `step` at a position, or -1."""
     reach = position + padding - step * dilation
@@ -38,52 +45,6 @@ def image_place(k, rows, columns):
     line, column = divide(k, columns)
     image, row = divide(line, rows)
     return image, row, column
-
-
-@factory
-def unfold(real: Any) -> Any:
-    """What lies in each window, and 0 where it sticks out: a convolution is then a product."""
-
-    @jit
-    def unfold_kernel(x, stride, padding, dilation, out):
-        """x (N, C, H, W) -> out (C, kernel height, kernel width, N, windows down, and across)."""
-        k = cuda.grid(1)
-        if k < out.size:
-            _, height, width, batch, down, across = out.shape
-            rest, i, j = image_place(k, down, across)
-            rest, n = divide(rest, batch)
-            c, a, b = image_place(rest, height, width)
-            row = position(i, a, stride[0], padding[0], dilation[0])
-            column = position(j, b, stride[1], padding[1], dilation[1])
-            inside = 0 <= row and row < x.shape[2] and 0 <= column and column < x.shape[3]
-            out[c, a, b, n, i, j] = x[n, c, row, column] if inside else real(0)
-
-    return unfold_kernel
-
-
-@factory
-def unfold_dx(real: Any) -> Any:
-    """The gradient of unfold: each element the sum of all that unfold has made of it."""
-
-    @jit
-    def unfold_dx_kernel(dout, stride, padding, dilation, dx):
-        """dout (C, height, width, N, down, across) -> dx (N, C, H, W)"""
-        k = cuda.grid(1)
-        if k < dx.size:
-            channels, height, width, _, down, across = dout.shape
-            rest, row, column = image_place(k, dx.shape[2], dx.shape[3])
-            n, c = divide(rest, channels)
-            total = real(0)
-            for a in range(height):
-                i = window_of(row, a, stride[0], padding[0], dilation[0], down)
-                if i >= 0:
-                    for b in range(width):
-                        j = window_of(column, b, stride[1], padding[1], dilation[1], across)
-                        if j >= 0:
-                            total += dout[c, a, b, n, i, j]
-            dx[n, c, row, column] = total
-
-    return unfold_dx_kernel
 
 
 @jit

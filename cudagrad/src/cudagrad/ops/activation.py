@@ -11,6 +11,7 @@ from ..dtypes import floating, promote
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
+from ..kernels.row import LONGEST
 
 
 @op
@@ -109,8 +110,8 @@ def softmax(x: Operand, dim: int) -> Output:
     """Exponentials of x along dim, scaled to sum to one. (..., n, ...) -> the same shape."""
     floats("softmax", x)
     along = axis("softmax", dim, x.ndim)
-    p = by_row(kernels.softmax, along, x)
-    return p, lambda dout: by_row(kernels.softmax_dx, along, p, dout)
+    p = by_row(kernels.SOFTMAX, along, x)
+    return p, lambda dout: by_row(kernels.SOFTMAX_DX, along, p, dout)
 
 
 @op
@@ -118,8 +119,8 @@ def log_softmax(x: Operand, dim: int) -> Output:
     """Logarithm of softmax along dim, which never takes the log of a vanished exponential."""
     floats("log_softmax", x)
     along = axis("log_softmax", dim, x.ndim)
-    y = by_row(kernels.log_softmax, along, x)
-    return y, lambda dout: by_row(kernels.log_softmax_dx, along, y, dout)
+    y = by_row(kernels.LOG_SOFTMAX, along, x)
+    return y, lambda dout: by_row(kernels.LOG_SOFTMAX_DX, along, y, dout)
 
 
 def _between(name: str, x: Any, low: float, high: float) -> Any:
@@ -131,10 +132,15 @@ def _between(name: str, x: Any, low: float, high: float) -> Any:
     return apply(f.clamp, x, low, high), lambda dout: apply(f.between_dx, x, low, high, dout)
 
 
-def by_row(kernel: Any, along: int, *operands: Any) -> Any:
+def by_row(kernel: kernels.ByRow, along: int, *operands: Any) -> Any:
     """The result of a kernel whose every block owns a row along a dim of equally shaped arrays."""
-    out = arrays.empty(operands[0].shape, operands[0].dtype)
-    rows = [arrays.around(array, along) for array in (*operands, out)]
-    outer, n, inner = rows[0].shape
-    arrays.launch_rows(kernel(out.dtype.type), outer * inner, n, *rows)
+    shape, real = operands[0].shape, operands[0].dtype.type
+    out = arrays.empty(shape, real)
+    outer, n, inner = arrays.around(out, along).shape
+    if inner == 1 and n <= LONGEST:
+        rows = [arrays.reshape(array, (outer, n)) for array in (*operands, out)]
+        arrays.launch_held(kernel.held(real), outer, n, *rows)
+    else:
+        *flat, result = map(arrays.flat, (*operands, out))
+        arrays.launch_rows(kernel.other(real), outer * inner, n, *flat, n, inner, result)
     return out

@@ -190,7 +190,7 @@ def _composed(
     def pullback(dout):
         dkept = arrays.matmul(dout, value, b_swapped=True)  # (..., L, S)
         dweights = dkept if keep is None else apply(f.mul, dkept, keep)
-        dscores = by_row(softmaxes.softmax_dx, last, weights, dweights)
+        dscores = by_row(softmaxes.SOFTMAX_DX, last, weights, dweights)
         dquery = apply(f.mul, arrays.matmul(dscores, key), scale)
         dkey = arrays.matmul(dscores, scaled, a_swapped=True)
         dvalue = arrays.matmul(kept, dout, a_swapped=True)

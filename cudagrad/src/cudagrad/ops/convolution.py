@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import arrays, device
+from .. import arrays, device, windows
 from ..arguments import (
     Shape,
     fitting,
@@ -20,7 +20,7 @@ from ..arguments import (
     sizes,
     tensors,
 )
-from ..arrays import INT, apply
+from ..arrays import INT
 from ..dtypes import is_floating
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
@@ -214,35 +214,23 @@ def _convolved(
     lengths, kernel = (*ones, *shape[-dims:]), (*ones, *weight.shape[2:])
     size, *geometry = _geometry(name, lengths, kernel, stride, padding, dilation, dims)
 
-    real, images = x.dtype.type, arrays.reshape(x, (batch, channels, *lengths))
-    windows = arrays.empty((channels, *kernel, batch, *size), x.dtype)
-    arrays.launch(kernels.unfold(real), windows.size, images, *geometry, windows)
-    n_kernel, n_windows = math.prod(kernel), math.prod(size)
-    columns = arrays.reshape(windows, (groups, n_in * n_kernel, batch * n_windows))
-    filters = arrays.reshape(weight, (groups, n_out // groups, n_in * n_kernel))
-    by_output = arrays.reshape(arrays.matmul(filters, columns), (n_out, batch, n_windows))
-    out = arrays.permute(by_output, (1, 0, 2))  # (N, O, H' · W')
-    out = out if bias is None else apply(f.add, out, arrays.reshape(bias, (n_out, 1)))
-    by_image, images_shape, windows_shape = out.shape, images.shape, windows.shape
-
-    def dproduct(dout):
-        """The gradient of the product of filters and columns."""
-        by_output = arrays.permute(arrays.reshape(dout, by_image), (1, 0, 2))
-        return arrays.reshape(by_output, (groups, n_out // groups, batch * n_windows))
+    images = arrays.reshape(x, (batch, channels, *lengths))
+    filters = arrays.reshape(weight, (n_out, n_in, *kernel))
+    images_shape, filters_shape, out_shape = images.shape, filters.shape, (batch, n_out, *size)
+    out = windows.convolved(images, filters, bias, groups, geometry, out_shape)
 
     def dx(dout):
-        dwindows = arrays.matmul(filters, dproduct(dout), a_swapped=True)
-        dimages = arrays.empty(images_shape, dout.dtype)
-        args = arrays.reshape(dwindows, windows_shape), *geometry, dimages
-        arrays.launch(kernels.unfold_dx(real), dimages.size, *args)
-        return arrays.reshape(dimages, shape)
+        dout = arrays.reshape(dout, out_shape)
+        grad = windows.convolved_dx(dout, filters, groups, geometry, images_shape)
+        return arrays.reshape(grad, shape)
 
     def dweight(dout):
-        dfilters = arrays.matmul(dproduct(dout), columns, b_swapped=True)
-        return arrays.reshape(dfilters, weight.shape)
+        dout = arrays.reshape(dout, out_shape)
+        grad = windows.convolved_dweight(images, dout, groups, geometry, filters_shape)
+        return arrays.reshape(grad, weight.shape)
 
     def dbias(dout):
-        return arrays.total(arrays.reshape(dout, by_image), (0, 2))
+        return arrays.total(arrays.reshape(dout, (batch, n_out, math.prod(size))), (0, 2))
 
     out = arrays.reshape(out, (*shape[: -dims - 1], n_out, *size[-dims:]))
     return out, (dx, dweight, dbias)

@@ -223,19 +223,25 @@ def _soft_cross_entropy(
 
 def _by_classes(logits: Any, classes: Any, counted: Any, share: Any) -> Any:
     """Cross-entropy of logits (N, C, inner) at their classes, and its pullback to the logits."""
-    places = (logits.shape[0], logits.shape[2])
-    classes, counted, share = (arrays.reshape(a, places) for a in (classes, counted, share))
-    tops, log_totals, losses = (arrays.empty(places, logits.dtype) for _ in range(3))
-    args = logits, classes, counted, tops, log_totals
-    kernel = kernels.cross_entropy(logits.dtype.type)
-    arrays.launch_rows(kernel, losses.size, logits.shape[1], *args, share, losses)
+    batch, n_classes, inner = logits.shape
+    count, shape, real = batch * inner, logits.shape, logits.dtype.type
+    classes, counted, share = map(arrays.flat, (classes, counted, share))
+    tops, log_totals, losses = (arrays.empty((count,), real) for _ in range(3))
+    logits, of_rows = arrays.flat(logits), (classes, counted, tops, log_totals)
+    forward_args = logits, n_classes, inner, *of_rows, share, losses
+    arrays.launch_rows(kernels.cross_entropy(real), count, n_classes, *forward_args)
 
     def dlogits(dlosses):
-        dlosses = arrays.reshape(dlosses, places if dlosses.ndim else ())
-        dx = arrays.empty(logits.shape, logits.dtype)
-        kernel = kernels.cross_entropy_dx(dx.dtype.type)
-        arrays.launch(kernel, dx.size, *args, apply(f.mul, share, dlosses), dx)
-        return dx
+        scale = apply(f.mul, share, arrays.flat(dlosses) if dlosses.ndim else dlosses)
+        dx = arrays.empty((logits.size,), real)
+        args = *of_rows, scale, dx
+        if inner == 1:
+            kernel = kernels.cross_entropy_dx_rows
+            arrays.launch_rows(kernel, count, n_classes, logits, n_classes, *args)
+        else:
+            kernel = kernels.cross_entropy_dx
+            arrays.launch(kernel, dx.size, logits, n_classes, inner, *args)
+        return arrays.reshape(dx, shape)
 
     return losses, dlogits
 
@@ -269,14 +275,14 @@ def _by_shares(logits: Any, target: Any, weight: Any, smoothing: float) -> Any:
     if weight is not None:
         weight = arrays.reshape(weight, (n_classes, 1))
         shares, own = apply(f.mul, shares, weight), apply(f.mul, weight, own)
-    logp = by_row(kernels.log_softmax, 1, logits)
+    logp = by_row(kernels.LOG_SOFTMAX, 1, logits)
 
     def lines(dlosses):
         return arrays.reshape(dlosses, (n_batch, 1, n_inner)) if dlosses.ndim else dlosses
 
     def dlogits(dlosses):
         dlogp = apply(f.minus_product, shares, lines(dlosses))
-        return by_row(kernels.log_softmax_dx, 1, logp, dlogp)
+        return by_row(kernels.LOG_SOFTMAX_DX, 1, logp, dlogp)
 
     def dtarget(dlosses):
         return apply(f.mul, apply(f.minus_product, logp, lines(dlosses)), own)

@@ -15,6 +15,7 @@ from ..device import TILE
 from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels import normalization as kernels
+from ..kernels.row import LONGEST
 
 PART = 32 * TILE  # rows that a block sums up before many are cut into parts
 
@@ -218,13 +219,17 @@ def _normalized(
     weight, bias = (nothing if a is None else arrays.flat(a) for a in (weight, bias))
     rows, y = arrays.reshape(x, rows_shape), arrays.empty(rows_shape, x.dtype)
     mean, scale = (arrays.empty((count,), x.dtype) for _ in range(2))
-    args = rows, weight, bias, centre, real(eps), y, mean, scale
-    arrays.launch_rows(kernels.normalize(real), count, n, *args)
+    launch, forward, backward = arrays.launch_rows, kernels.normalize, kernels.normalize_dx
+    if n <= LONGEST:
+        launch, forward = arrays.launch_held, kernels.normalize_held
+        backward = kernels.normalize_dx_held
+        weight, bias = (arrays.reshape(a, (min(a.size, 1), n)) for a in (weight, bias))
+    launch(forward(real), count, n, rows, weight, bias, centre, real(eps), y, mean, scale)
 
     def pullback(dout):
         dx = arrays.empty(rows_shape, dout.dtype)
         args = arrays.reshape(dout, rows_shape), rows, mean, scale, weight, centre, dx
-        arrays.launch_rows(kernels.normalize_dx(real), count, n, *args)
+        launch(backward(real), count, n, *args)
         return arrays.reshape(dx, shape)
 
     def sums(dout):

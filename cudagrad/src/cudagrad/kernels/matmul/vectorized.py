@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at
 from .product import bias_of, tile_of_block
@@ -57,27 +59,34 @@ def put_own(tiles, buffer, four, deep):
 
 
 @jit(device=True)
-def take_own(own, tiles, buffer, k, first):
+def take_own(own, tiles, buffer, k, first, half):
     """Eight numbers of a tile's line: four from first on, and four half a tile further."""
     own[0], own[1], own[2], own[3] = intrinsics.load4(tiles, (buffer, k, first))
-    own[4], own[5], own[6], own[7] = intrinsics.load4(tiles, (buffer, k, first + HALF))
+    own[4], own[5], own[6], own[7] = intrinsics.load4(tiles, (buffer, k, first + half))
 
 
 @jit(device=True)
-def add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, row, column):
+def add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, row, column, half):
     """Add the k-th terms of a step to a thread's sums."""
-    take_own(a_own, a_tiles, buffer, k, row)
-    take_own(b_own, b_tiles, buffer, k, column)
+    take_own(a_own, a_tiles, buffer, k, row, half)
+    take_own(b_own, b_tiles, buffer, k, column, half)
     for i in range(OWN):
         for j in range(OWN):
             totals[i, j] += a_own[i] * b_own[j]
+
+
+@jit(device=True)
+def clear(totals):
+    for i in range(OWN):
+        for j in range(OWN):
+            totals[i, j] = type(totals[i, j])(0)
 
 
 @factory
 def matmul(real: Any, finish: Any) -> Any:
     """OWN x OWN elements for each thread, out of buffers that are filled by turns."""
 
-    @jit(launch_bounds=(THREADS, 2))
+    @jit(launch_bounds=(THREADS, 2 if real == np.float32 else 1))
     def vectorized_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
         a_tiles = cuda.shared.array(BUFFERS, real, alignment=16)
         b_tiles = cuda.shared.array(BUFFERS, real, alignment=16)
@@ -92,9 +101,7 @@ def matmul(real: Any, finish: Any) -> Any:
         z, first_row, first_column = tile_of_block(out, SIDE)
         a_z = at(z, batch, a.shape[0], a_inner)
         b_z = at(z, batch, b.shape[0], b_inner)
-        for i in range(OWN):
-            for j in range(OWN):
-                totals[i, j] = real(0)
+        clear(totals)
         a_four = fetch_own(a, a_z, first_row, 0, a_deep, real(0))
         b_four = fetch_own(b, b_z, first_column, 0, b_swapped, real(0))
         put_own(a_tiles, 0, a_four, a_deep)
@@ -106,8 +113,8 @@ def matmul(real: Any, finish: Any) -> Any:
                 a_four = fetch_own(a, a_z, first_row, start, a_deep, real(0))
                 b_four = fetch_own(b, b_z, first_column, start, b_swapped, real(0))
             for k in range(0, STEP, 2):
-                add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, ty, tx)
-                add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k + 1, ty, tx)
+                add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, ty, tx, HALF)
+                add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k + 1, ty, tx, HALF)
             buffer = 1 - buffer
             if start < depth:
                 put_own(a_tiles, buffer, a_four, a_deep)

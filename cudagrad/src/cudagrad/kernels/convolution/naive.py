@@ -1,0 +1,105 @@
+"""Convolution as its formula says: a thread computes one element, and knows of no other.
+
+Decomposition: forward and for dx a thread for each element of the result; for dweight, whose sums
+are long and few, a block for each, whose threads go along rows of windows and put their sums
+together by a tree at the end.
+Work for an element of out (N, O, H', W'), with windows of Kh x Kw in C / groups channels: as many
+multiply-adds as a window has elements, each of which reads one number of x and one of weight. dx
+looks through the windows that see an element, dweight through all positions of all images.
+Limit: two loads for each multiply-add. They come from the first level cache, mostly, but load units
+do a quarter of what the arithmetic could. With few channels in a group nobody could share more:
+then memory is the limit, and this is as good as it gets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...device import BLOCK, cuda, factory, jit
+from ..index import divide, first_own, next_own
+from ..reduction import block_sum
+from ..window import element_of, image_place, window_of
+
+
+@factory
+def forward(real: Any) -> Any:
+    """out[n, o] = bias[o] + Σ over channels of the windows of x, weighted."""
+
+    @jit
+    def forward_kernel(x, weight, bias, groups, stride, padding, dilation, out):
+        """x (N, C, H, W), weight (O, C / groups, Kh, Kw), bias (O) or empty -> out (N, O, ·, ·)"""
+        place = cuda.grid(1)
+        if place < out.size:
+            n_out, depth, height, width = weight.shape
+            line, i, j = image_place(place, out.shape[2], out.shape[3])
+            n, o = divide(line, n_out)
+            first = divide(o, divide(n_out, groups)[0])[0] * depth  # of its group's channels
+            total = bias[o] if bias.size > 0 else real(0)
+            for a in range(height):
+                row = element_of(i, a, stride[0], padding[0], dilation[0], x.shape[2])
+                for b in range(width):
+                    column = element_of(j, b, stride[1], padding[1], dilation[1], x.shape[3])
+                    if row >= 0 and column >= 0:
+                        for c in range(depth):
+                            total += x[n, first + c, row, column] * weight[o, c, a, b]
+            out[n, o, i, j] = total
+
+    return forward_kernel
+
+
+@factory
+def dx(real: Any) -> Any:
+    """The gradient of x: each element the weighted sum over the windows that see it."""
+
+    @jit
+    def dx_kernel(dout, weight, groups, stride, padding, dilation, dx):
+        """dout (N, O, down, across), weight (O, C / groups, Kh, Kw) -> dx (N, C, H, W)"""
+        place = cuda.grid(1)
+        if place < dx.size:
+            n_out, depth, height, width = weight.shape
+            line, row, column = image_place(place, dx.shape[2], dx.shape[3])
+            n, channel = divide(line, dx.shape[1])
+            group, c = divide(channel, depth)
+            own = divide(n_out, groups)[0]
+            total = real(0)
+            for a in range(height):
+                i = window_of(row, a, stride[0], padding[0], dilation[0], dout.shape[2])
+                for b in range(width):
+                    j = window_of(column, b, stride[1], padding[1], dilation[1], dout.shape[3])
+                    if i >= 0 and j >= 0:
+                        for o in range(group * own, (group + 1) * own):
+                            total += dout[n, o, i, j] * weight[o, c, a, b]
+            dx[n, channel, row, column] = total
+
+    return dx_kernel
+
+
+@factory
+def dweight(real: Any) -> Any:
+    """The gradient of weight: Σ over images and windows of dout and what the window sees."""
+
+    @jit
+    def dweight_kernel(x, dout, groups, stride, padding, dilation, dweight):
+        """x (N, C, H, W), dout (N, O, down, across) -> dweight (O, C / groups, Kh, Kw)"""
+        shared = cuda.shared.array(BLOCK, real)
+        n_out, depth, height, width = dweight.shape
+        batch, _, down, across = dout.shape
+        line, a, b = image_place(cuda.blockIdx.x, height, width)
+        o, c = divide(line, depth)
+        channel = divide(o, divide(n_out, groups)[0])[0] * depth + c
+        total = real(0)
+        for n in range(batch):
+            for i in range(down):
+                row = element_of(i, a, stride[0], padding[0], dilation[0], x.shape[2])
+                if row >= 0:
+                    j = first_own()
+                    while j < across:
+                        column = element_of(j, b, stride[1], padding[1], dilation[1], x.shape[3])
+                        if column >= 0:
+                            total += dout[n, o, i, j] * x[n, channel, row, column]
+                        j = next_own(j)
+        total = block_sum(total, shared)
+        if cuda.threadIdx.x == 0:
+            dweight[o, c, a, b] = total
+
+    return dweight_kernel
