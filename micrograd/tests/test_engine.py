@@ -8,7 +8,7 @@ from typing import Never
 import pytest
 
 import micrograd
-from micrograd import Value, collector_paused, draw, nn, no_grad, ops, scalar
+from micrograd import Value, collector_paused, draw, nn, no_grad, ops, rowwise, scalar
 from micrograd.lists import unnest
 
 
@@ -279,13 +279,13 @@ def test_dot_products_made_together_are_swept_one_by_one() -> None:
 
 def test_dot_products_of_what_partly_requires_a_gradient() -> None:
     x = leaf()
-    [out] = scalar.dots([(x * 1, Value(2.0))], [(Value(3.0), x)])
+    [out] = rowwise.dots([(x * 1, Value(2.0))], [(Value(3.0), x)])
     out.backward()
 
     assert x.grad == 3.0 + 2.0
-    assert not scalar.dots([[Value(1.0)]], [[Value(2.0)]])[0].requires_grad
+    assert not rowwise.dots([[Value(1.0)]], [[Value(2.0)]])[0].requires_grad
     with no_grad():
-        assert not scalar.dots([[x]], [[x]])[0].requires_grad
+        assert not rowwise.dots([[x]], [[x]])[0].requires_grad
 
 
 def test_what_was_chosen_does_not_change_with_the_leaf() -> None:
@@ -300,7 +300,7 @@ def test_a_factor_that_was_freed_is_noticed() -> None:
     x = leaf()
     y = x * x
     y.backward()
-    [out] = scalar.dots([[y]], [[x]])
+    [out] = rowwise.dots([[y]], [[x]])
     with pytest.raises(RuntimeError, match="freed"):
         out.backward()
 
@@ -343,7 +343,7 @@ def test_draw() -> None:
 
 def test_a_fast_product_is_drawn_as_any_other() -> None:
     xs, ys = [leaf(2.0), Value(3.0), leaf(4.0)], [leaf(5.0), leaf(6.0), Value(7.0)]
-    [fast] = scalar.dots([xs], [ys])
+    [fast] = rowwise.dots([xs], [ys])
 
     assert draw(fast) == draw(scalar.dot(xs, ys))
     assert draw(fast).count("->") == 4

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from micrograd import Value, scalar
+from micrograd import Value, rowwise, scalar
 
 inf, nan = math.inf, math.nan
 
@@ -89,11 +89,26 @@ def gradients(function: Callable[..., Value], *numbers: float) -> tuple[float, l
             2.0 + math.log(2.0),
             (0.5, 0.5, -1.0),
         ),
-        (scalar.scaled_ratio, (6.0, 2.0, 5.0), 15.0, (2.5, -7.5, 3.0)),
-        (lambda x: scalar.exp_of(x, 2.0, 6.0), (3.0,), 1.0, (2.0,)),
+        (
+            lambda *xs: scalar.root_mean_square(xs[:2], 9.0),
+            (3.0, 3.0),
+            math.sqrt(18.0),
+            (0.5 / math.sqrt(2.0),) * 2,
+        ),
+        (
+            lambda x, y, z: rowwise.scaled_ratios([x], y, [z])[0],
+            (6.0, 2.0, 5.0),
+            15.0,
+            (2.5, -7.5, 3.0),
+        ),
+        (lambda x, y: rowwise.ratios([x], [y])[0], (2.0, 4.0), 0.5, (0.25, -0.125)),
+        (lambda x, y: rowwise.adds([x], [y])[0], (2.0, 5.0), 7.0, (1.0, 1.0)),
+        (lambda x: rowwise.relus([x])[0], (3.0,), 3.0, (1.0,)),
+        (lambda x: rowwise.relus([x])[0], (-3.0,), 0.0, (0.0,)),
+        (lambda x: rowwise.exps_of([x], 2.0, [6.0])[0], (3.0,), 1.0, (2.0,)),
         (lambda a, b, c: a + b * c, (2.0, 3.0, 4.0), 14.0, (1.0, 4.0, 3.0)),
         (
-            lambda a, b, c, d: scalar.dots([(a, b)], [(c, d)])[0],
+            lambda a, b, c, d: rowwise.dots([(a, b)], [(c, d)])[0],
             (2.0, 3.0, 4.0, 5.0),
             23.0,
             (4.0, 5.0, 2.0, 3.0),

@@ -17,9 +17,10 @@ import pytest
 # is named stands for all that is in it.
 LAYERS = {
     "micrograd": (
-        ("random", "floats"),
+        ("random", "floats", "groups"),
         ("engine",),
         ("scalar", "lists", "arguments", "drawing"),
+        ("rowwise", "operators"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),

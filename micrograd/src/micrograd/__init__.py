@@ -11,6 +11,7 @@ save and load keep what trained, and the state of the generator, in a file of JS
 """
 
 from . import gpt, nn, ops, optim
+from . import operators as operators  # which binds them
 from .drawing import draw
 from .engine import Value, collector_paused, no_grad, node
 from .lists import backward, grad, shape, tensor, tolist

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from .engine import Value
-from .lists import Flat, Shape, Tensor, as_values, is_bool, is_integer, kind, stretch, unnest
+from .lists import Flat, Shape, Tensor, as_values, is_bool, is_integer, kind, sorts, stretch, unnest
 
 Dims = int | Sequence[int] | None
 
@@ -107,7 +107,9 @@ def broadcast(op: str, *tensors: Flat) -> tuple[list[list[Any]], Shape]:
 
 def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
     """values(x), which must not be a plain number, nor an integer tensor."""
-    items, shape = unnest(x)
+    items, shape, types = sorts(x)
+    if types == {Value}:
+        return items, shape
     if isinstance(x, Real):
         raise TypeError(f"{op}: expected a tensor, not {type(x).__name__}")
     if items and is_integer(items):
@@ -117,9 +119,8 @@ def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
 
 def alike(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
     """Each tensor as by unnest, and True, if all are made of ints; else as by floating."""
-    flat: list[Flat] = [unnest(tensor) for tensor in tensors]
-    if all(shape and items and is_integer(items) and not is_bool(items) for items, shape in flat):
-        return flat, True
+    if all(_is_of_ints(tensor) for tensor in tensors):
+        return [unnest(tensor) for tensor in tensors], True
     return [floating(op, tensor) for tensor in tensors], False
 
 
@@ -195,3 +196,14 @@ def option(op: str, name: str, value: Any, known: tuple[str | None, ...]) -> Non
 
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_of_ints(x: Tensor) -> bool:
+    """Whether x is a nested list of ints, and of at least one."""
+    first = x
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    if type(first) is Value:
+        return False
+    items, shape = unnest(x)
+    return bool(shape and items and is_integer(items) and not is_bool(items))

@@ -1,6 +1,6 @@
 """The Value, and backward: how gradients flow from one number to the numbers it was made of.
 
-Knows the maths of no operation: what an operation computes, and its slopes, is in scalar.py.
+Knows the maths of no operation: what operations compute, and their slopes, is in scalar.py.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress, count, repeat
+from itertools import chain, compress, repeat
 from numbers import Real
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-_created = count().__next__  # creation order is a topological order: parents come first
+from .groups import Group, Terms, created
+
 _index = attrgetter("index")
 FREED = "an earlier backward() has freed this graph: keep it with retain_graph=True"
 recording = True  # whether operations remember what they are made of
@@ -48,7 +49,8 @@ class Value:
     data: the number, a float. grad: the gradient, of a leaf only; None until one arrives.
     parents: the Values it depends on and that require a gradient; () for a leaf; None once freed.
     slopes: d(data)/d(parent) for each parent, in the same order. Parents past the last slope
-    receive a gradient of exactly zero: where() did not take them, or floor() rounded them.
+    receive a gradient of exactly zero: where() did not take them, or floor() rounded them. What
+    stands in the place of both where many Values are made of the same ones is in groups.py.
     index: when it was made. Raises TypeError for data that is not a real number.
     """
 
@@ -56,24 +58,24 @@ class Value:
 
     data: float
     grad: Any  # float | None; in a sweep a float
-    parents: Any  # tuple[Value, ...] | None
-    slopes: Any  # tuple[float, ...] | None
+    parents: Any  # tuple[Value, ...] | Group | Terms | None
+    slopes: Any  # tuple[float, ...] | int | None
 
     def __init__(
         self,
         data: float,
         requires_grad: bool = False,
-        parents: tuple[Value, ...] = (),
-        slopes: tuple[float, ...] = (),
+        parents: tuple[Value, ...] | Group | Terms = (),
+        slopes: tuple[float, ...] | int = (),
     ) -> None:
         self.data = data if type(data) is float else as_float(data)
         self.grad = None
-        self.index = _created()
+        self.index = created()
         self.parents = parents
         self.requires_grad = requires_grad
         self.slopes = slopes
 
-    # The operators and the methods of these names are bound in scalar.py, in one list.
+    # The operators and the methods of these names are bound in operators.py, in one list.
     if TYPE_CHECKING:
 
         def __add__(self, other: Value | float) -> Value: ...
@@ -142,6 +144,8 @@ def edges(value: Value) -> list[tuple[Value, float]]:
     """The Values that a gradient of value goes to, each with its slope."""
     if value.parents is None:
         raise RuntimeError(FREED)
+    if isinstance(value.parents, (Group, Terms)):
+        return value.parents.edges(value.slopes)
     slopes = chain(value.slopes, repeat(0.0))
     return list(zip(value.parents, slopes, strict=False))
 
@@ -157,42 +161,77 @@ def outputs(items: Sequence[Any]) -> Sequence[Any]:
 
 def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool) -> None:
     """Carry gradients from the roots, which all require one, back to the leaves."""
-    nodes = _reached(roots)
+    nodes: list[Any] = []
+    leaves: list[Value] = []
+    try:
+        _find(roots, nodes, leaves)
+    except BaseException:
+        _forget([*nodes, *leaves])
+        raise
     nodes.sort(key=_index)
     for root, gradient in zip(roots, gradients, strict=True):
         root.grad += gradient
-    while nodes:
-        value = nodes.pop()
-        dout, value.grad = value.grad, None
-        for parent, slope in zip(value.parents, value.slopes):  # noqa: B905 (doubles the time)
-            parent.grad += slope * dout
-        if not retain_graph:
-            value.parents = value.slopes = None
+    try:
+        while nodes:
+            value = nodes[-1]
+            if isinstance(value, Group):
+                value.carry(value.members)
+                for member in value.members:
+                    member.grad = None
+                    if not retain_graph:
+                        member.parents = member.slopes = None
+                value.members = None
+            else:
+                dout, value.grad = value.grad, None
+                for parent, slope in zip(value.parents, value.slopes):  # noqa: B905 (twice as fast)
+                    parent.grad += slope * dout
+                if not retain_graph:
+                    value.parents = value.slopes = None
+            del nodes[-1]
+    finally:
+        _forget(nodes)  # what an interruption has left
 
 
-def _reached(roots: Sequence[Value]) -> list[Value]:
-    """The Values that gradients of the roots pass, without leaves; all start from zero."""
-    found: dict[Value, float | None] = {}  # with the gradient it had
-    nodes: list[Value] = []
+def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None:
+    """Append what gradients of the roots pass, and leaves that have none; all start from zero.
+
+    What has a gradient is a leaf that has gathered one before, or has been found.
+    """
     waiting: list[Sequence[Value]] = [roots]
     while waiting:
         for value in waiting.pop():
-            if value in found:
-                continue
-            found[value] = value.grad
-            if value.parents:
+            if value.grad is None:
+                parents = value.parents
+                if type(parents) is tuple:
+                    if parents:
+                        nodes.append(value)
+                        waiting.append(parents)
+                    else:
+                        leaves.append(value)
+                elif type(parents) is Terms:
+                    value.parents, value.slopes = parents.first(value.slopes)
+                    nodes.append(value)
+                    waiting.append(value.parents)
+                elif parents is None:
+                    raise RuntimeError(FREED)
+                else:  # a group
+                    if parents.members is None:
+                        nodes.append(parents)
+                        parents.members = []
+                        waiting.extend(parents.rows)
+                    parents.members.append(value)
                 value.grad = 0.0
-            elif value.parents is None:
-                for touched, before in found.items():
-                    touched.grad = before
-                raise RuntimeError(FREED)
-            else:  # a leaf
-                if value.grad is None:
-                    value.grad = 0.0
-                continue
-            nodes.append(value)
-            waiting.append(value.parents)
-    return nodes
+
+
+def _forget(nodes: Sequence[Any]) -> None:
+    """Take the gradients of a sweep from what it has not come to."""
+    for value in nodes:
+        if isinstance(value, Group):
+            for member in value.members or ():
+                member.grad = None
+            value.members = None
+        else:
+            value.grad = None
 
 
 def as_value(number: Value | float) -> Value:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Callable, Iterable, Sequence
-from operator import mul
+from operator import mul, truediv
 from typing import Any
 
 
@@ -35,6 +35,14 @@ def exp(x: float) -> float:
         return math.exp(x)
     except OverflowError:
         return math.inf
+
+
+def exps(xs: Sequence[float]) -> list[float]:
+    """exp of each."""
+    try:
+        return list(map(math.exp, xs))
+    except OverflowError:
+        return list(map(exp, xs))
 
 
 def log(x: float) -> float:
@@ -73,6 +81,14 @@ def divide(x: float, y: float) -> float:
         return x / y
     # The sign of a zero counts: 1 / -0.0 is -inf.
     return math.nan if x == 0.0 or x != x else math.copysign(math.inf, x) * math.copysign(1.0, y)
+
+
+def ratios(xs: Sequence[float], ys: Sequence[float]) -> list[float]:
+    """divide of each pair."""
+    try:
+        return list(map(truediv, xs, ys))
+    except ZeroDivisionError:
+        return list(map(divide, xs, ys))
 
 
 def floor_divide(x: float, y: float) -> float:

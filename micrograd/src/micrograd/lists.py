@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from math import prod
 from typing import Any
 
@@ -26,10 +26,17 @@ _NESTED = (list, tuple)
 
 def unnest(x: Tensor) -> tuple[list[Any], Shape]:
     """The items of x and its shape; raises ValueError where lists of one level differ in length."""
+    items, shape, _ = sorts(x)
+    return items, shape
+
+
+def sorts(x: Tensor) -> tuple[list[Any], Shape, set[type[Any]]]:
+    """unnest(x), and which types its items have."""
     items: list[Any] = [x]
     shape: list[int] = []
+    types = {type(x)}
     while items:
-        nested = {issubclass(of, _NESTED) for of in set(map(type, items))}
+        nested = {issubclass(of, _NESTED) for of in types}
         if len(nested) > 1:
             raise ValueError("some items of one level are lists, some are not")
         if not all(nested):
@@ -39,7 +46,8 @@ def unnest(x: Tensor) -> tuple[list[Any], Shape]:
             raise ValueError("the lists of one level differ in length")
         items = list(chain.from_iterable(items))
         shape.extend(lengths)
-    return items, tuple(shape)
+        types = set(map(type, items))
+    return items, tuple(shape), types
 
 
 def nest(items: Sequence[Any], shape: Shape) -> Tensor:
@@ -74,7 +82,10 @@ def operands(*tensors: Tensor) -> tuple[list[Flat], bool]:
 
     Beside an int, bools become ints.
     """
-    flat: list[Flat] = [unnest(tensor) for tensor in tensors]
+    found = [sorts(tensor) for tensor in tensors]
+    flat: list[Flat] = [(items, shape) for items, shape, _ in found]
+    if all(types == {Value} for _, _, types in found):
+        return flat, False
     exact = all(is_integer(items) for items, _ in flat)
     if not all(is_bool(items) for items, _ in flat):
         flat = [
@@ -153,6 +164,23 @@ def rows(items: Sequence[Any], shape: Shape, dims: Sequence[int]) -> list[list[A
     return [[items[start + offset] for offset in along] for start in others]
 
 
+def cut(items: Sequence[Any], lengths: Iterable[int]) -> list[list[Any]]:
+    """items as rows of these lengths."""
+    ends = list(accumulate(lengths, initial=0))
+    return [list(items[start:end]) for start, end in pairwise(ends)]
+
+
+def join(groups: Iterable[Iterable[Any]], shape: Shape, dims: Sequence[int]) -> Tensor:
+    """The tensor of which rows() would make these groups."""
+    items = list(chain.from_iterable(groups))
+    if not _length_of_last(shape, dims):
+        others, along = partition(shape, dims)
+        positions = [start + offset for start in others for offset in along]
+        placed = dict(zip(positions, items, strict=True))
+        items = [placed[position] for position in range(len(items))]
+    return nest(items, shape)
+
+
 def map_rows(
     function: Callable[[Sequence[Value]], Iterable[Value]],
     items: Sequence[Value],
@@ -160,15 +188,7 @@ def map_rows(
     dims: Sequence[int],
 ) -> Tensor:
     """The tensor in which each group along dims is replaced by function(group)."""
-    groups = map(function, rows(items, shape, dims))
-    if _length_of_last(shape, dims):
-        return nest(list(chain.from_iterable(groups)), shape)
-    others, along = partition(shape, dims)
-    result = list(items)
-    for start, group in zip(others, groups, strict=True):
-        for offset, item in zip(along, group, strict=True):
-            result[start + offset] = item
-    return nest(result, shape)
+    return join(map(function, rows(items, shape, dims)), shape, dims)
 
 
 def _length_of_last(shape: Shape, dims: Sequence[int]) -> int:

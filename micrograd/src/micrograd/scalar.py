@@ -1,4 +1,4 @@
-"""The primitives: each computes a number and its slopes; no derivative is written anywhere else.
+"""The primitives: each computes a number and its slopes; all other derivatives are those of these.
 
 Everything in ops/ is composed of these, so its gradients come from the chain rule alone.
 """
@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
-from itertools import accumulate, chain
-from numbers import Real
+from collections.abc import Sequence
+from itertools import accumulate
 from operator import attrgetter
 from operator import mul as product
-from typing import Any
 
-from . import engine, floats
-from .engine import Value, as_value, node
-
-Rows = Sequence[Sequence[Value]]
+from . import floats
+from .engine import Value, node
 
 _data = attrgetter("data")
-_requires_grad = attrgetter("requires_grad")
 _LARGEST = sys.float_info.max
 LEAST = 9.999999960041972e-13  # 1e-12 in float32, as torch has it for every dtype
 
@@ -47,13 +42,6 @@ def div(x: Value, y: Value) -> Value:
     ratio = floats.divide(x.data, y.data)
     slopes = floats.divide(1.0, y.data), floats.divide(-ratio, y.data)
     return node(ratio, (x, y), slopes)
-
-
-def scaled_ratio(x: Value, y: Value, scale: Value) -> Value:
-    """x / y · scale."""
-    ratio = floats.divide(x.data, y.data)
-    slope = floats.divide(scale.data, y.data)
-    return node(ratio * scale.data, (x, y, scale), (slope, -ratio * slope, ratio))
 
 
 def floor_divide(x: Value, y: Value) -> Value:
@@ -96,12 +84,6 @@ def pow(x: Value, y: Value) -> Value:
 def exp(x: Value) -> Value:
     result = floats.exp(x.data)
     return node(result, (x,), (result,))
-
-
-def exp_of(x: Value, scale: float, shift: float) -> Value:
-    """exp(scale · x - shift), scale and shift constant."""
-    result = floats.exp(scale * x.data - shift)
-    return node(result, (x,), (scale * result,))
 
 
 def expm1(x: Value) -> Value:
@@ -266,6 +248,15 @@ def _either(first: bool, x: Value, y: Value) -> Value:
 # n numbers make one node with n slopes: a sum or a dot product costs no more nodes than a product.
 
 
+def root_mean_square(xs: Sequence[Value], epsilon: float) -> Value:
+    """The root of the mean of squares and epsilon."""
+    numbers = [x.data for x in xs]
+    n = len(numbers)
+    root = floats.sqrt(floats.divide(floats.sumprod(numbers, numbers), n) + epsilon)
+    scale = floats.divide(1.0, root * n)
+    return node(root, xs, [number * scale for number in numbers])
+
+
 def total(xs: Sequence[Value]) -> Value:
     """The sum of any number of Values."""
     return node(sum(map(_data, xs), 0.0), tuple(xs), (1.0,) * len(xs))
@@ -275,22 +266,6 @@ def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
     """The sum of products x·y, of two rows of equal length."""
     a, b = tuple(map(_data, xs)), tuple(map(_data, ys))
     return node(floats.sumprod(a, b), (*xs, *ys), (*b, *a))
-
-
-def dots(xs: Rows, ys: Rows) -> list[Value]:
-    """The dot product of each row of xs with every row of ys, all of one length."""
-    a, b = ([tuple(map(_data, row)) for row in rows] for rows in (xs, ys))
-    if engine.recording and all(map(_requires_grad, chain(*xs, *ys))):  # nothing to leave out
-        return [
-            Value(number, True, (*x, *y), (*y_data, *x_data))
-            for x, x_data in zip(xs, a, strict=True)
-            for number, y, y_data in zip(floats.sumprods(x_data, b), ys, b, strict=True)
-        ]
-    return [
-        node(number, (*x, *y), (*y_data, *x_data))
-        for x, x_data in zip(xs, a, strict=True)
-        for number, y, y_data in zip(floats.sumprods(x_data, b), ys, b, strict=True)
-    ]
 
 
 def prod(xs: Sequence[Value]) -> Value:
@@ -314,9 +289,9 @@ def logsumexp(xs: Sequence[Value], less: Value | None = None) -> Value:
     numbers = list(map(_data, xs))
     # Finite, or an infinite number less itself would be nan.
     shift = max(-_LARGEST, min(max(numbers, default=0.0), _LARGEST))
-    exponentials = [floats.exp(number - shift) for number in numbers]
+    exponentials = floats.exps([number - shift for number in numbers])
     scale = sum(exponentials)
-    slopes = tuple([floats.divide(exponential, scale) for exponential in exponentials])
+    slopes = floats.ratios(exponentials, [scale] * len(exponentials))
     if less is None:
         return node(shift + floats.log(scale), tuple(xs), slopes)
     return node(shift - less.data + floats.log(scale), (*xs, less), (*slopes, -1.0))
@@ -353,52 +328,3 @@ def _shared(xs: Sequence[Value], best: float) -> Value:
     ties = [x for x, tie in zip(xs, equal, strict=True) if tie]
     others = [x for x, tie in zip(xs, equal, strict=True) if not tie]
     return node(best, (*ties, *others), (1.0 / len(ties),) * len(ties))
-
-
-def _operator(primitive: Callable[[Value, Value], Value]) -> Any:
-    """primitive as an operator's method, which takes plain numbers on the other side."""
-
-    def method(self: Value, other: Any) -> Value:
-        if type(other) is not Value:
-            if not isinstance(other, Value | Real):
-                return NotImplemented
-            other = as_value(other)  # type: ignore[arg-type]
-        return primitive(self, other)
-
-    return method
-
-
-def _reflected(primitive: Callable[[Value, Value], Value]) -> Any:
-    return _operator(lambda x, y: primitive(y, x))
-
-
-METHODS = {
-    "__add__": _operator(add),
-    "__radd__": _reflected(add),
-    "__sub__": _operator(sub),
-    "__rsub__": _reflected(sub),
-    "__mul__": _operator(mul),
-    "__rmul__": _reflected(mul),
-    "__truediv__": _operator(div),
-    "__rtruediv__": _reflected(div),
-    "__pow__": _operator(pow),
-    "__rpow__": _reflected(pow),
-    "__neg__": neg,
-    "__abs__": abs,
-    "abs": abs,
-    "reciprocal": reciprocal,
-    "exp": exp,
-    "expm1": expm1,
-    "log": log,
-    "log1p": log1p,
-    "sqrt": sqrt,
-    "rsqrt": rsqrt,
-    "sin": sin,
-    "cos": cos,
-    "erf": erf,
-    "tanh": tanh,
-    "sigmoid": sigmoid,
-    "relu": relu,
-}
-for _name, _method in METHODS.items():
-    setattr(Value, _name, _method)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
 
-from .. import scalar
+from .. import rowwise, scalar
 from ..arguments import cast, floating, no_bools, number, one_axis, option
 from ..engine import Value
 from ..floats import argmax, clamp
-from ..lists import Tensor, kind, map_rows, nest, unnest
+from ..lists import Tensor, cut, join, kind, map_rows, nest, rows, unnest
 from .elementwise import elementwise
 
 
@@ -91,7 +93,8 @@ def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
 def softmax(x: Tensor, dim: int) -> Tensor:
     """Exponentials of x along dim, scaled to sum to one."""
     items, shape = floating("softmax", x)
-    return map_rows(probabilities, items, shape, one_axis("softmax", dim, len(shape)))
+    dims = one_axis("softmax", dim, len(shape))
+    return join(probabilities(rows(items, shape, dims)), shape, dims)
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
@@ -100,12 +103,13 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
     return map_rows(log_probabilities, items, shape, one_axis("log_softmax", dim, len(shape)))
 
 
-def probabilities(row: Sequence[Value], scale: float = 1.0) -> list[Value]:
-    """softmax of one row, each number times scale."""
-    top = _top([scale * item.data for item in row])
-    exponentials = [scalar.exp_of(item, scale, top) for item in row]
-    total = scalar.total(exponentials)
-    return [scalar.div(item, total) for item in exponentials]
+def probabilities(groups: Sequence[Sequence[Value]], scale: float = 1.0) -> list[list[Value]]:
+    """softmax of each row, each number times scale."""
+    lengths = list(map(len, groups))
+    shifts = _repeated([_top([scale * item.data for item in row]) for row in groups], lengths)
+    exponentials = rowwise.exps_of(list(chain.from_iterable(groups)), scale, shifts)
+    totals = _repeated(list(map(scalar.total, cut(exponentials, lengths))), lengths)
+    return cut(rowwise.ratios(exponentials, totals), lengths)
 
 
 def log_probabilities(row: Sequence[Value]) -> list[Value]:
@@ -119,6 +123,11 @@ def log_probabilities(row: Sequence[Value]) -> list[Value]:
 def _top(row: Sequence[float]) -> float:
     """The largest number: less it, no exp overflows; softmax does not change with such a shift."""
     return row[argmax(row)] if row else 0.0
+
+
+def _repeated(items: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
+    """Each item as often as its row is long."""
+    return [item for item, n in zip(items, lengths, strict=True) for _ in range(n)]
 
 
 def _each(op: str, function: Callable[[Value], Value], x: Tensor) -> Tensor:

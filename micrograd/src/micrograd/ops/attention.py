@@ -58,11 +58,13 @@ def scaled_dot_product_attention(
             raise ValueError(f"{op}: attn_mask of shape {mask_shape} for scores of shape {own}")
         scores, scale = _masked(op, scores, attn_mask), 1.0
     items, shape = values(scores)
+    groups = rows(items, shape, [len(shape) - 1])
+    if is_causal:
+        groups = [row[: i % q[-2] + 1] for i, row in enumerate(groups)]
+    hidden = [Value(0.0)]
     weights: list[Value] = []
-    hidden = Value(0.0)
-    for i, row in enumerate(rows(items, shape, [len(shape) - 1])):
-        seen = row[: i % q[-2] + 1] if is_causal else row
-        weights += [*_weights(seen, scale), *[hidden] * (len(row) - len(seen))]
+    for row in _weights(groups, scale):
+        weights += row + hidden * (shape[-1] - len(row))
     return matmul(dropout(nest(weights, shape), dropout_p), value)
 
 
@@ -83,8 +85,12 @@ def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:
     return add(scores, attn_mask)
 
 
-def _weights(row: Sequence[Value], scale: float) -> list[Value]:
-    """softmax of one query's scores; zeros, instead of nan, if all keys are hidden from it."""
-    if all(item.data == -math.inf for item in row):
-        return [scalar.where(False, item, Value(0.0)) for item in row]
-    return probabilities(row, scale)
+def _weights(groups: Sequence[Sequence[Value]], scale: float) -> list[list[Value]]:
+    """softmax of each query's scores; zeros, instead of nan, if all keys are hidden from it."""
+    blind = [all(item.data == -math.inf for item in row) for row in groups]
+    seeing = [row for row, hidden in zip(groups, blind, strict=True) if not hidden]
+    found = iter(probabilities(seeing, scale))
+    return [
+        [scalar.where(False, item, Value(0.0)) for item in row] if hidden else next(found)
+        for row, hidden in zip(groups, blind, strict=True)
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from .. import lists, scalar
+from .. import lists, rowwise, scalar
 from ..arguments import bools, broadcast, cast, no_bools, option, whole
 from ..engine import Value
 from ..lists import Flat, Tensor, is_bool, kind, nest, operands, tolist, unnest, values
@@ -223,6 +223,8 @@ def elementwise(
     if exact and integers is None:
         flat, exact = [values(tensor) for tensor in tensors], False
     columns, shape = broadcast(op, *flat)
+    if not exact and function in rowwise.OF_ROWS:
+        return nest(rowwise.OF_ROWS[function](*columns), shape)
     compute: Callable[..., Any] = integers if exact and integers is not None else function
     results = list(map(compute, *columns))
     if exact and all(map(is_bool, columns)):

@@ -9,7 +9,7 @@ from itertools import cycle
 from string import ascii_letters
 from typing import Any
 
-from .. import lists, scalar
+from .. import lists, rowwise, scalar
 from ..arguments import alike, broadcast_shape, no_plain_floats
 from ..lists import Shape, Tensor, is_integer, nest, rows, spans, stretch, unnest, walk
 from .elementwise import choose, elementwise, mul, scaled
@@ -153,7 +153,7 @@ def _dots(xs: Sequence[Sequence[Any]], ys: Sequence[Sequence[Any]], integers: bo
     """The dot product of each row of xs with every row of ys."""
     if integers:
         return [integer_dot(x, y) for x in xs for y in ys]
-    return scalar.dots(xs, ys)
+    return rowwise.dots(xs, ys)
 
 
 def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:

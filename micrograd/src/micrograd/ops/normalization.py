@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 
-from .. import floats, scalar
+from .. import floats, rowwise, scalar
 from ..arguments import constants, floating, number, sizes, whole
 from ..engine import Value
 from ..lists import Shape, Tensor, map_rows, nest, rows
@@ -136,7 +136,7 @@ def _standard(row: Row, epsilon: float) -> tuple[Row, Value]:
 
 
 def _root_mean_square(row: Row, epsilon: float) -> Value:
-    return (scalar.dot(row, row) / len(row) + epsilon).sqrt()
+    return scalar.root_mean_square(row, epsilon)
 
 
 def _standardized(op: str, eps: float) -> Callable[[Row], Row]:
@@ -145,7 +145,7 @@ def _standardized(op: str, eps: float) -> Callable[[Row], Row]:
 
     def standardized(row: Row) -> Row:
         distances, deviation = _standard(row, epsilon)
-        return [scalar.div(distance, deviation) for distance in distances]
+        return rowwise.ratios(distances, [deviation] * len(distances))
 
     return standardized
 
@@ -170,10 +170,10 @@ def _by_row(
     def transformed(row: Row) -> Row:
         row, size = parts(row)
         if weights is None:
-            row = [scalar.div(item, size) for item in row]
+            row = rowwise.ratios(row, [size] * len(row))
         else:
-            row = [scalar.scaled_ratio(item, size, w) for item, w in zip(row, weights, strict=True)]
-        return row if biases is None else list(map(scalar.add, row, biases))
+            row = rowwise.scaled_ratios(row, size, weights)
+        return row if biases is None else rowwise.adds(row, biases)
 
     return map_rows(transformed, items, shape, range(first, len(shape)))
 

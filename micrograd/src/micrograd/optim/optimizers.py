@@ -65,16 +65,20 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self) -> None:
-        for value in _values(parameter for parameter, _ in self._members()):
-            value.grad = None
+        for parameter, _ in self._members():
+            for value in unnest(parameter)[0]:
+                value.grad = None
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         for index, (parameter, group) in enumerate(self._members()):
             values, _ = unnest(parameter)
-            if any(value.grad is not None for value in values):
+            grad = [value.grad for value in values]
+            missing = grad.count(None)
+            if missing < len(grad):
                 data = [value.data for value in values]
-                grad = [0.0 if value.grad is None else value.grad for value in values]
+                if missing:
+                    grad = [0.0 if g is None else g for g in grad]
                 if group.get("maximize"):
                     grad = [-g for g in grad]
                 state = self.state.setdefault(index, {})

@@ -34,6 +34,13 @@ EQUIVALENTS = (
         "return node(result, tuple(xs), tuple(map(product, after, before)))",
         "factors may be exchanged",
     ),
+    Equivalent(
+        "micrograd",
+        "scaled_ratios",
+        "shares = [-q * slope for q, slope in zip(quotients, slopes, strict=True)]",
+        "shares = [-q * slope for q, slope in zip(slopes, quotients, strict=True)]",
+        "factors may be exchanged",
+    ),
     *(
         Equivalent(
             "micrograd",

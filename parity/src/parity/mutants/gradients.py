@@ -50,9 +50,10 @@ class NegativeNumbers(ast.NodeTransformer):
 
 
 def modules(package: ModuleType) -> dict[str, ast.Module]:
-    """The source of an engine's families of ops, and of its scalar primitives if it has any."""
+    """The source of an engine's families of ops, and of its primitives if it has any."""
     name = getattr(package, "__name__", "")  # torch's adapter has a package of its own making
-    wanted = sorted(m for m in sys.modules if m.startswith(f"{name}.ops.") or m == f"{name}.scalar")
+    primitives = (f"{name}.scalar", f"{name}.rowwise")
+    wanted = sorted(m for m in sys.modules if m.startswith(f"{name}.ops.") or m in primitives)
     return {module: parse(path(module).read_text(encoding="utf-8")) for module in wanted}
 
 
@@ -99,6 +100,12 @@ def _enter_gradients(function: ast.FunctionDef, found: Gradients) -> None:
             found.cover(node.args[2:])
             for result in _slopes(node.args[2:], function):
                 found.enter(result)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "each":  # of rows
+            for column in node.args[1:]:
+                if isinstance(column, ast.Tuple):
+                    found.cover(column.elts[1:])
+                    for result in _slopes(column.elts[1:], function):
+                        found.enter(result)
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             for element in node.value.elts:
                 _enter_pullbacks(element, function, found)
