@@ -28,44 +28,42 @@ def layer_norm(
     along = _trailing("layer_norm", x, normalized_shape, weight, bias)
     shape = math.prod(x.shape[: along[0]]), math.prod(x.shape[along[0] :])
     rows = x.reshape(shape)
-    scale = None if weight is None else weight.reshape(-1)
-    y, normal = np.empty_like(rows), np.empty_like(rows)
-    rstd = np.empty((shape[0], 1), x.dtype)
+    scale = np.ones(shape[1], x.dtype) if weight is None else weight.reshape(-1)
+    y, mean, rstd = np.empty_like(rows), *np.empty((2, shape[0], 1), x.dtype)
     for block in blocks(*shape):
-        centred, out, inverse = normal[block], y[block], rstd[block]
-        np.subtract(rows[block], mean_in_rows(rows[block]), out=centred)
-        variance = mean_product_in_rows(centred, centred)
+        out, average, inverse = y[block], mean[block], rstd[block]
+        average[...] = mean_in_rows(rows[block])
+        np.subtract(rows[block], average, out=out)
+        variance = mean_product_in_rows(out, out)
         variance += eps
         np.divide(1, np.sqrt(variance, out=variance), out=inverse)
-        centred *= inverse
-        if scale is None:
-            out[...] = centred
-        else:
-            np.multiply(centred, scale, out=out)
+        out *= inverse
+        out *= scale
         if bias is not None:
             out += bias.reshape(-1)
 
-    def dx(dout):
-        douts, grad = dout.reshape(shape), np.empty_like(rows)
+    def pullback(dout):
+        douts, dx = dout.reshape(shape), np.empty_like(rows)
+        dweight, dbias = np.zeros((2, shape[1]), x.dtype)
         for block in blocks(*shape):
-            standard, out = normal[block], grad[block]
-            dn = douts[block] if scale is None else douts[block] * scale
-            np.multiply(standard, mean_product_in_rows(dn, standard), out=out)
-            out += mean_in_rows(dn)
-            np.subtract(dn, out, out=out)
-            out *= rstd[block]
-        return grad.reshape(x.shape)
+            part, inverse, out = douts[block], rstd[block], dx[block]
+            centred = rows[block] - mean[block]  # again: it is not worth its memory
+            product = part * centred
+            dweight += inverse[:, 0] @ product
+            dbias += sum_of_rows(part)
+            stretch = (product @ scale)[:, None]
+            stretch *= inverse
+            stretch *= inverse
+            stretch /= shape[1]
+            centred *= stretch
+            np.multiply(part, scale, out=out)
+            out -= centred
+            out -= (part @ scale / shape[1])[:, None]
+            out *= inverse
+        like = x.shape[along[0] :]
+        return dx.reshape(x.shape), None, dweight.reshape(like), dbias.reshape(like)
 
-    def dweight(dout):
-        douts, grad = dout.reshape(shape), np.zeros(shape[1], x.dtype)
-        for block in blocks(*shape):
-            grad += sum_of_rows(douts[block] * normal[block])
-        return grad.reshape(x.shape[along[0] :])
-
-    def dbias(dout):
-        return sum_of_rows(dout.reshape(shape)).reshape(x.shape[along[0] :])
-
-    return y.reshape(x.shape), (dx, None, dweight, dbias)
+    return y.reshape(x.shape), pullback
 
 
 @op
@@ -113,20 +111,45 @@ def group_norm(
     if x.size == num_groups:
         raise ValueError(f"group_norm: one number has no variance, in shape {x.shape}")
     n, channels, *rest = x.shape
-    groups = x.reshape(n, num_groups, channels // num_groups, *rest)
-    normal, dcentred, *_ = _standardized(groups, tuple(range(2, groups.ndim)), eps)
-    normal = normal.reshape(x.shape)
+    size = math.prod(rest)
+    groups = x.reshape(n, num_groups, channels // num_groups, size)
+    scale = np.ones((), x.dtype) if weight is None else weight.reshape(groups.shape[1:3])
+    y, count = np.empty_like(groups), size * groups.shape[2]
+    mean, rstd = np.empty((2, n, num_groups, 1), x.dtype)
+    for block in blocks(n, channels * size):
+        average, inverse = mean[block], rstd[block]
+        rows = groups[block].reshape(average.size, count)
+        average[...] = mean_in_rows(rows).reshape(average.shape)
+        centred = groups[block] - average[..., None]
+        rows = centred.reshape(rows.shape)
+        variance = mean_product_in_rows(rows, rows).reshape(average.shape)
+        np.divide(1, np.sqrt(variance + x.dtype.type(eps)), out=inverse)
+        np.multiply(centred, (inverse * scale)[..., None], out=y[block])
+        if bias is not None:
+            y[block] += bias.reshape(*groups.shape[1:3], 1)
 
-    def dx(dout):
-        dnormal = dout if weight is None else dout * weight
-        return dcentred(dnormal.reshape(groups.shape)).reshape(x.shape)
+    def pullback(dout):
+        douts, dx = dout.reshape(groups.shape), np.empty_like(groups)
+        dweight, dbias = np.zeros((2, *groups.shape[1:3]), x.dtype)
+        ones = np.ones(size, x.dtype)  # a product is faster than a sum
+        for block in blocks(n, channels * size):
+            part, grow = douts[block], rstd[block]
+            centred = groups[block] - mean[block, ..., None]  # again: it is not worth its memory
+            # The sums over a channel, of which those over a group are made.
+            total, product = np.vecdot(part, ones), grow * np.vecdot(part, centred)
+            shift, stretch = (
+                grow * (scale * sums).sum(axis=-1, keepdims=True) / count
+                for sums in (total, product)
+            )
+            np.multiply(part, (grow * scale)[..., None], out=dx[block])
+            centred *= (grow * stretch)[..., None]
+            centred += shift[..., None]
+            dx[block] -= centred
+            dweight += product.sum(axis=0)
+            dbias += total.sum(axis=0)
+        return dx.reshape(x.shape), None, dweight.reshape(-1), dbias.reshape(-1)
 
-    return _weighted(normal, weight, bias), (
-        dx,
-        None,
-        lambda dout: _sum_per_channel(dout * normal),
-        lambda dout: _sum_per_channel(dout),
-    )
+    return y.reshape(x.shape), pullback
 
 
 @op
