@@ -384,8 +384,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     order of the signature: None where an argument has none, trailing Nones left out, a lone
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape; a Part is one that
-    is 0 in most places. Each is in an array of its own, or else it is dout or a view of it. It closes over arrays, never over Tensors, so that no reference cycle
-    forms. Of a tuple of values only the first has a gradient.
+    is 0 in most places. It is dout, a view of it, or an array that the pullback does not keep. It
+    closes over arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values
+    only the first has a gradient.
     """
     name, names = function.__name__, tuple(inspect.signature(function).parameters)
     takes_x = names[0] == "x"

@@ -53,11 +53,18 @@ def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
     floats("leaky_relu", x)
     slope = fitting("leaky_relu", "negative_slope", negative_slope, x.dtype)
     if 0 < slope <= 1:
-        y = np.maximum(x, slope * x)
+        y = np.asarray(slope * x)
+        np.maximum(x, y, out=y)
     else:
         zero = np.zeros((), x.dtype)
         y = slope * at_most(x, zero) + at_least(x, zero)
-    return y, lambda dout: dout * chosen(x > 0, 1, slope, x.dtype)
+
+    def pullback(dout):
+        dx = chosen(x > 0, 1, slope, x.dtype)
+        dx *= dout
+        return dx
+
+    return y, pullback
 
 
 @op

@@ -263,7 +263,7 @@ def _convolution(
         return grad.reshape(weight.shape)
 
     def dbias(dout):
-        return product_of(dout).sum(axis=2).reshape(n_out)
+        return dout.sum(axis=tuple(range(-n, 0))).reshape(-1, n_out).sum(axis=0)
 
     out = out.swapaxes(0, 1)
     return out if x.ndim == n + 2 else out[0], (dx, dweight, dbias)
@@ -289,7 +289,11 @@ def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
     """The sums of windows, given by starts and ends in the last two dims, over divisor."""
     rows, columns = windows
     divisor = np.asarray(divisor, x.dtype)
-    sums = _window_sums(_window_sums(x, *rows, -2), *columns, -1)
+    if len(rows[0]) == len(columns[0]) == 1:  # in one pass
+        (top,), (bottom,), (left,), (right,) = *rows, *columns
+        sums = x[..., top:bottom, left:right].sum(axis=(-2, -1), keepdims=True)
+    else:
+        sums = _window_sums(_window_sums(x, *rows, -2), *columns, -1)
 
     def pullback(dout):
         shares = _window_sums(dout / divisor, *_windows_of(*columns, x.shape[-1]), -1)

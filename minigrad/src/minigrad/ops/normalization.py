@@ -113,41 +113,49 @@ def group_norm(
     n, channels, *rest = x.shape
     size = math.prod(rest)
     groups = x.reshape(n, num_groups, channels // num_groups, size)
-    scale = np.ones((), x.dtype) if weight is None else weight.reshape(groups.shape[1:3])
-    y, count = np.empty_like(groups), size * groups.shape[2]
-    mean, rstd = np.empty((2, n, num_groups, 1), x.dtype)
-    for block in blocks(n, channels * size):
-        average, inverse = mean[block], rstd[block]
-        rows = groups[block].reshape(average.size, count)
-        average[...] = mean_in_rows(rows).reshape(average.shape)
-        centred = groups[block] - average[..., None]
-        rows = centred.reshape(rows.shape)
-        variance = mean_product_in_rows(rows, rows).reshape(average.shape)
-        np.divide(1, np.sqrt(variance + x.dtype.type(eps)), out=inverse)
-        np.multiply(centred, (inverse * scale)[..., None], out=y[block])
+    scale = (np.ones(channels, x.dtype) if weight is None else weight).reshape(groups.shape[1:3])
+    y, count, parts = (
+        np.empty_like(groups),
+        size * groups.shape[2],
+        tuple(blocks(n, channels * size)),
+    )
+    # Of each sample's each group: (N, groups, 1).
+    mean = mean_in_rows(groups.reshape(n * num_groups, count)).reshape(n, num_groups, 1)
+    variance = np.empty_like(mean)
+    for block in parts:
+        centred = np.subtract(groups[block], mean[block, ..., None], out=y[block])
+        rows = centred.reshape(len(centred), num_groups, count)
+        np.vecdot(rows, rows, out=variance[block, :, 0])
+    variance /= count
+    rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
+    factor = (rstd * scale)[..., None]
+    for block in parts:
+        y[block] *= factor[block]
         if bias is not None:
             y[block] += bias.reshape(*groups.shape[1:3], 1)
 
     def pullback(dout):
-        douts, dx = dout.reshape(groups.shape), np.empty_like(groups)
-        dweight, dbias = np.zeros((2, *groups.shape[1:3]), x.dtype)
-        ones = np.ones(size, x.dtype)  # a product is faster than a sum
-        for block in blocks(n, channels * size):
-            part, grow = douts[block], rstd[block]
-            centred = groups[block] - mean[block, ..., None]  # again: it is not worth its memory
-            # The sums over a channel, of which those over a group are made.
-            total, product = np.vecdot(part, ones), grow * np.vecdot(part, centred)
-            shift, stretch = (
-                grow * (scale * sums).sum(axis=-1, keepdims=True) / count
-                for sums in (total, product)
-            )
-            np.multiply(part, (grow * scale)[..., None], out=dx[block])
-            centred *= (grow * stretch)[..., None]
-            centred += shift[..., None]
-            dx[block] -= centred
-            dweight += product.sum(axis=0)
-            dbias += total.sum(axis=0)
-        return dx.reshape(x.shape), None, dweight.reshape(-1), dbias.reshape(-1)
+        douts, dx, product = (
+            dout.reshape(groups.shape),
+            np.empty_like(groups),
+            np.empty_like(factor),
+        )
+        for block in parts:
+            centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
+            np.vecdot(douts[block], centred, out=product[block, ..., 0])
+        # The sums over a channel, of which those over a group are made: (N, groups, channels).
+        total, product = np.vecdot(douts, np.ones(size, x.dtype)), rstd * product[..., 0]
+        shift, stretch = (
+            rstd * (scale * sums).sum(axis=-1, keepdims=True) / count for sums in (total, product)
+        )
+        stretch *= rstd
+        for block in parts:
+            rest = dx[block]
+            rest *= stretch[block, ..., None]
+            rest += shift[block, ..., None]
+            np.subtract(douts[block] * factor[block], rest, out=rest)
+        dweight, dbias = (sums.sum(axis=0).reshape(channels) for sums in (product, total))
+        return dx.reshape(x.shape), None, dweight, dbias
 
     return y.reshape(x.shape), pullback
 
