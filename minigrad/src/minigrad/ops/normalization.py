@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import Shape, floats, number, sizes
 from ..engine import Operand, Output, op
-from ..rows import blocks, mean_in_rows, mean_product_in_rows, sum_of_rows
+from ..rows import blocks, mean_in_rows, sum_of_rows
 
 
 @op
@@ -34,9 +34,9 @@ def layer_norm(
         out, average, inverse = y[block], mean[block], rstd[block]
         average[...] = mean_in_rows(rows[block])
         np.subtract(rows[block], average, out=out)
-        variance = mean_product_in_rows(out, out)
-        variance += eps
-        np.divide(1, np.sqrt(variance, out=variance), out=inverse)
+        squares = np.vecdot(out, out)[:, None]
+        squares += shape[1] * eps
+        np.sqrt(np.divide(shape[1], squares, out=inverse), out=inverse)
         out *= inverse
         out *= scale
         if bias is not None:
@@ -117,7 +117,7 @@ def group_norm(
     y, count, parts = (
         np.empty_like(groups),
         size * groups.shape[2],
-        tuple(blocks(n, channels * size)),
+        blocks(n, channels * size),
     )
     # Of each sample's each group: (N, groups, 1).
     mean = mean_in_rows(groups.reshape(n * num_groups, count)).reshape(n, num_groups, 1)
