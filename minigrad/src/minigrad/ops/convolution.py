@@ -255,12 +255,12 @@ def _convolution(
         return windows.within(dline).swapaxes(0, 1)
 
     def dweight(dout):
-        factors = product_of(dout), columns
+        factors = columns, product_of(dout)  # in this order BLAS is faster
         grad = factors[0] @ factors[1].swapaxes(1, 2)
         if in_line and not np.isfinite(grad).all():
             left, right = (windows.cut(a).reshape(*a.shape[:2], -1) for a in factors)
             grad = left @ right.swapaxes(1, 2)
-        return grad.reshape(weight.shape)
+        return grad.swapaxes(1, 2).reshape(weight.shape)
 
     def dbias(dout):
         return dout.sum(axis=tuple(range(-n, 0))).reshape(-1, n_out).sum(axis=0)
