@@ -149,11 +149,13 @@ def group_norm(
             rstd * (scale * sums).sum(axis=-1, keepdims=True) / count for sums in (total, product)
         )
         stretch *= rstd
+        spare = np.empty_like(groups[parts[0]] if parts else groups)
         for block in parts:
             rest = dx[block]
             rest *= stretch[block, ..., None]
             rest += shift[block, ..., None]
-            np.subtract(douts[block] * factor[block], rest, out=rest)
+            part = np.multiply(douts[block], factor[block], out=spare[: len(rest)])
+            np.subtract(part, rest, out=rest)
         dweight, dbias = (sums.sum(axis=0).reshape(channels) for sums in (product, total))
         return dx.reshape(x.shape), None, dweight, dbias
 
