@@ -229,3 +229,22 @@ def test_what_is_not_the_same_again_is_refused() -> None:
             out.backward()
 
     assert x.grad is y.grad is None
+
+
+def test_a_gradient_that_backward_keeps_is_copied_to_its_leaf() -> None:
+    kept = minigrad.tensor([5.0, 5.0])
+
+    class Constant(minigrad.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1.0
+
+        @staticmethod
+        def backward(ctx, dout):
+            return kept
+
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    Constant.apply(x).sum().backward()
+    x.grad.data += 1.0
+
+    assert kept.tolist() == [5.0, 5.0]

@@ -37,7 +37,9 @@ def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_an_engine_of_arrays_beside_torch(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "steps", "--engine", "minigrad", "--item", "tiny", "--pairs", "2"]) == 0
-    assert "minigrad / torch" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for contestant in ("minigrad", "minigrad, keep_memory()", "plain NumPy, no graph"):
+        assert f"{contestant} / torch" in printed
 
 
 def test_a_work_item_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,8 +227,18 @@ def test_geometric_mean() -> None:
 def test_every_item_trains_alike(item: items.Item) -> None:
     if item.name == "baby":
         pytest.skip("seconds a step; it differs from cpu in its sizes alone")
-    others = contestants(item, engines.load("minigrad"))
-    assert steps.difference(item, others["torch"](), others["minigrad"]()) < steps.APART
+    rival, *others = (make() for make in contestants(item, engines.load("minigrad")).values())
+    for other in others:
+        assert steps.difference(item, rival, other) < steps.APART
+
+
+def test_numpy_by_hand_takes_the_same_steps() -> None:
+    (item,) = (item for item in items.ARRAYS if item.name == "tiny")
+    made = contestants(item, engines.load("minigrad"))
+    engine, plain = made["minigrad"](), made["plain NumPy, no graph"]()
+    losses = [(engine.step(batch), plain.step(batch)) for batch in map(item.batch, range(20))]
+
+    assert np.allclose(*zip(*losses, strict=True), rtol=1e-5)
 
 
 def test_a_profile_says_where_the_time_goes() -> None:

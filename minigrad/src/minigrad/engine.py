@@ -237,8 +237,8 @@ class Tensor:
         return returned if isinstance(returned, tuple) else (returned,)
 
     def accumulate(self, dout: Array) -> None:
-        """Add to .grad, in an array of its own: two leaves may have been given the same dout."""
-        self.grad = Tensor.of(dout.copy() if self.grad is None else self.grad.data + dout)
+        """Add dout, an array that nobody else holds, to .grad."""
+        self.grad = Tensor.of(dout if self.grad is None else self.grad.data + dout)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -260,16 +260,16 @@ def sweep(
 ) -> Iterator[tuple[Tensor, Array]]:
     """Every leaf that root's gradient reaches, with its gradient, where root's is seed.
 
-    A node made before since is taken for a leaf.
+    The gradient is an array that nobody else holds. A node made before since is taken for a leaf.
     """
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
-    sums: set[int] = set()  # of which these are sums: arrays made here, that nobody else holds
+    own: set[int] = set()  # of which these are in arrays that nobody else holds
     for node in tape(root, since):
         dout = pending.pop(node.index, None)
         if dout is None:
             continue
         if node.op is None or node.index < since:
-            yield node, dout
+            yield node, dout if node.index in own else dout.copy()
             continue
         for parent, grad in zip(node.parents, node.pull(dout), strict=False):
             if parent is None or grad is None:
@@ -277,25 +277,38 @@ def sweep(
             index, data = parent.index, parent.data
             known = pending.get(index)
             if isinstance(grad, Part):
-                if index not in sums:
+                if index not in own:
                     pending[index] = np.zeros_like(data) if known is None else np.array(known)
-                    sums.add(index)
+                    own.add(index)
                 pending[index][grad.where] += grad.dout
                 continue
             if grad.shape != data.shape or grad.dtype != data.dtype:
                 grad = fitted(grad, data, dout.dtype, node.op)
             if known is None:
                 pending[index] = grad
-            elif index in sums:
+                if made(grad, dout):
+                    own.add(index)
+            elif index in own:
                 known += grad
                 pending[index] = (
                     known  # of 0-d arrays NumPy makes numbers, which are never in place
                 )
-            else:  # a pullback may have returned dout itself: the sum goes into a new array
+            else:
                 pending[index] = known + grad
-                sums.add(index)
+                own.add(index)
         if not retain_graph:
             node.parents, node.pullback = (), None
+
+
+def made(grad: Array, dout: Array) -> bool:
+    """Whether a pullback has made grad, whole: it is neither dout nor a view of it.
+
+    As no pullback returns what it keeps, nor one array twice, nobody else holds such an array.
+    """
+    if grad is dout or not grad.flags.c_contiguous or not grad.flags.writeable:
+        return False
+    owner, source = grad.base, dout.base
+    return (grad if owner is None else owner) is not (dout if source is None else source)
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
@@ -371,8 +384,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     order of the signature: None where an argument has none, trailing Nones left out, a lone
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape; a Part is one that
-    is 0 in most places. It closes over arrays, never over Tensors, so that no reference cycle
-    forms. Of a tuple of values only the first has a gradient.
+    is 0 in most places. It is dout, a view of it, or an array that the pullback does not keep. It
+    closes over arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values
+    only the first has a gradient.
     """
     name, names = function.__name__, tuple(inspect.signature(function).parameters)
     takes_x = names[0] == "x"

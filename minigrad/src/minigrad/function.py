@@ -107,7 +107,14 @@ def _gradients(name: str, returned: Any, forms: Sequence[Form]) -> tuple[Any, ..
             raise ValueError(f"{what} has shape {grad.shape}, argument {i} {shape}")
         if grad.dtype != dtype:
             raise TypeError(f"{what} is {grad.dtype}, argument {i} {dtype}")
-    return tuple(None if grad is None else grad.data for grad in grads)
+    return tuple(None if grad is None else _kept_by_others(grad.data) for grad in grads)
+
+
+def _kept_by_others(array: Any) -> Any:
+    """A view that no sweep will write to, nor hand to a leaf: backward may have kept the array."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:

@@ -6,7 +6,6 @@ A large array is read again from far away at each pass over it, unless it is gon
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ Array = np.ndarray[Any, Any]
 BLOCK = 1 << 16  # numbers at a time: few enough for the cache, so many that calls cost nothing
 
 
-def blocks(count: int, width: int = 1) -> Iterator[slice]:
+def blocks(count: int, width: int = 1) -> list[slice]:
     """Slices of count rows, of about BLOCK numbers each where a row has width of them."""
     step = max(1, BLOCK // max(1, width))
-    return (slice(start, start + step) for start in range(0, count, step))
+    return [slice(start, start + step) for start in range(0, count, step)]
 
 
 def sum_of_rows(x: Array) -> Array:
@@ -31,13 +30,6 @@ def mean_in_rows(x: Array) -> Array:
     """(rows, n) -> (rows, 1)"""
     total = x @ _ones(x.shape[1], x.dtype)
     total /= x.shape[1]  # not times its inverse: equal numbers have exactly their mean
-    return total[:, None]
-
-
-def mean_product_in_rows(x: Array, y: Array) -> Array:
-    """(rows, n), (rows, n) -> (rows, 1)"""
-    total = np.vecdot(x, y)
-    total /= x.shape[1]
     return total[:, None]
 
 

@@ -53,11 +53,18 @@ def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
     floats("leaky_relu", x)
     slope = fitting("leaky_relu", "negative_slope", negative_slope, x.dtype)
     if 0 < slope <= 1:
-        y = np.maximum(x, slope * x)
+        y = np.asarray(slope * x)
+        np.maximum(x, y, out=y)
     else:
         zero = np.zeros((), x.dtype)
         y = slope * at_most(x, zero) + at_least(x, zero)
-    return y, lambda dout: dout * chosen(x > 0, 1, slope, x.dtype)
+
+    def pullback(dout):
+        dx = chosen(x > 0, 1, slope, x.dtype)
+        dx *= dout
+        return dx
+
+    return y, pullback
 
 
 @op
@@ -126,8 +133,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
 
         return x * share, pullback
 
-    y, t = _gelu_tanh(x)
-    return y, lambda dout: _gelu_tanh_back(dout, x, t)
+    return _gelu_tanh(x), lambda dout: _gelu_tanh_back(dout, x)
 
 
 @op
@@ -197,40 +203,50 @@ def logistic(x: Any) -> Any:
     return np.divide(1, y, out=y)
 
 
-def _gelu_tanh(x: Any) -> tuple[Any, Any]:
-    """y = x (1 + t) / 2, and t = tanh(√(2/π) (x + CUBIC x³)), in place, a block at a time."""
+def _gelu_tanh(x: Any) -> Any:
+    """x (1 + t) / 2, in place, a block at a time."""
     numbers = x.reshape(-1)
-    y, t = np.empty_like(numbers), np.empty_like(numbers)
+    y = np.empty_like(numbers)
     for block in blocks(numbers.size):
-        u, inner, out = numbers[block], t[block], y[block]
-        np.multiply(u, u, out=inner)
-        inner *= SCALE * CUBIC
-        inner += SCALE
-        inner *= u
-        np.tanh(inner, out=inner)
-        np.add(inner, 1, out=out)
+        u, out = numbers[block], y[block]
+        _inner_tanh(u, out)
+        out += 1
         out *= 0.5
         out *= u
-    return y.reshape(x.shape), t.reshape(x.shape)
+    return y.reshape(x.shape)
 
 
-def _gelu_tanh_back(dout: Any, x: Any, t: Any) -> Any:
-    """dout (1 + t) (1 + x (1 - t) SCALE (1 + 3 CUBIC x²)) / 2, a block at a time."""
-    douts, numbers, tanhs = dout.reshape(-1), x.reshape(-1), t.reshape(-1)
+def _gelu_tanh_back(dout: Any, x: Any) -> Any:
+    """dout (1 + t) (1 + x (1 - t) SCALE (1 + 3 CUBIC x²)) / 2, a block at a time.
+
+    t is computed again: kept until then, it would take as much memory as x.
+    """
+    douts, numbers = dout.reshape(-1), x.reshape(-1)
     dx = np.empty_like(numbers)
-    spare = np.empty_like(numbers[:BLOCK])
+    tanh, spare = np.empty_like(numbers[:BLOCK]), np.empty_like(numbers[:BLOCK])
     for block in blocks(numbers.size):
-        u, v, slope = numbers[block], tanhs[block], dx[block]
-        factor = spare[: u.size]
+        u, slope = numbers[block], dx[block]
+        t, factor = tanh[: u.size], spare[: u.size]
+        _inner_tanh(u, t)
         np.multiply(u, u, out=slope)
         slope *= 1.5 * SCALE * CUBIC
         slope += 0.5 * SCALE
         slope *= u
-        slope *= np.subtract(1, v, out=factor)
+        slope *= np.subtract(1, t, out=factor)
         slope += 0.5
-        slope *= np.add(1, v, out=factor)
+        t += 1
+        slope *= t
         slope *= douts[block]
     return dx.reshape(x.shape)
+
+
+def _inner_tanh(u: Any, out: Any) -> None:
+    """t = tanh(√(2/π) (u + CUBIC u³)), in out."""
+    np.multiply(u, u, out=out)
+    out *= SCALE * CUBIC
+    out += SCALE
+    out *= u
+    np.tanh(out, out=out)
 
 
 def _hardtanh(name: str, x: Any, low: float, high: float) -> Output:

@@ -255,15 +255,15 @@ def _convolution(
         return windows.within(dline).swapaxes(0, 1)
 
     def dweight(dout):
-        factors = product_of(dout), columns
+        factors = columns, product_of(dout)  # in this order BLAS is faster
         grad = factors[0] @ factors[1].swapaxes(1, 2)
         if in_line and not np.isfinite(grad).all():
             left, right = (windows.cut(a).reshape(*a.shape[:2], -1) for a in factors)
             grad = left @ right.swapaxes(1, 2)
-        return grad.reshape(weight.shape)
+        return grad.swapaxes(1, 2).reshape(weight.shape)
 
     def dbias(dout):
-        return product_of(dout).sum(axis=2).reshape(n_out)
+        return dout.sum(axis=tuple(range(-n, 0))).reshape(-1, n_out).sum(axis=0)
 
     out = out.swapaxes(0, 1)
     return out if x.ndim == n + 2 else out[0], (dx, dweight, dbias)
@@ -289,7 +289,11 @@ def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
     """The sums of windows, given by starts and ends in the last two dims, over divisor."""
     rows, columns = windows
     divisor = np.asarray(divisor, x.dtype)
-    sums = _window_sums(_window_sums(x, *rows, -2), *columns, -1)
+    if len(rows[0]) == len(columns[0]) == 1:  # in one pass
+        (top,), (bottom,), (left,), (right,) = *rows, *columns
+        sums = x[..., top:bottom, left:right].sum(axis=(-2, -1), keepdims=True)
+    else:
+        sums = _window_sums(_window_sums(x, *rows, -2), *columns, -1)
 
     def pullback(dout):
         shares = _window_sums(dout / divisor, *_windows_of(*columns, x.shape[-1]), -1)

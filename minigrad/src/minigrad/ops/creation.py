@@ -50,8 +50,10 @@ def arange(
         start, end, step = (fitting("arange", *bound, np.dtype(int)).item() for bound in bounds)
     if step == 0 or not math.isfinite(end - start) or (end - start) / step < 0:
         raise ValueError(f"arange: no way from {start} to {end} in steps of {step}")
-    numbers = start + step * np.arange(math.ceil((end - start) / step))
-    return Tensor(numbers.astype(dtype), requires_grad=requires_grad)
+    numbers = np.arange(math.ceil((end - start) / step))
+    numbers = numbers if step == 1 else numbers * step  # each pass takes as long as the first
+    numbers = numbers if start == 0 else numbers + start
+    return Tensor(numbers.astype(dtype, copy=False), requires_grad=requires_grad)
 
 
 def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:

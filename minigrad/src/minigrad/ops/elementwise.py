@@ -348,7 +348,9 @@ def chosen(mask: Any, x: Any, other: Any, dtype: Any) -> Any:
     """The number x, in a floating dtype, where mask holds, else the number other."""
     bits = f"i{dtype.itemsize}"
     one, two = np.array([x, other], dtype).view(bits)
-    return ((-mask.view(np.int8) & (one ^ two)) ^ two).view(dtype)
+    found = np.asarray(-mask.view(np.int8) & (one ^ two))
+    found ^= two
+    return found.view(dtype)
 
 
 def signs(x: Any) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..arguments import indices, same
 from ..engine import Operand, Output, op
+from .indexing import summed_rows
 
 
 @op
@@ -17,13 +16,6 @@ def embedding(x: Operand, weight: Operand) -> Output:
     indices("embedding", x, weight.shape[0], "id")
 
     def dweight(dout):
-        grad = np.zeros_like(weight)
-        if x.size:
-            # Equal ids side by side, then one sum for each: np.add.at would go one by one.
-            order = np.argsort(x, axis=None, kind="stable")
-            ids = x.reshape(-1)[order]
-            starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
-            grad[ids[starts]] = np.add.reduceat(dout.reshape(x.size, -1)[order], starts)
-        return grad
+        return summed_rows(dout.reshape(x.size, weight.shape[1]), x.reshape(-1), len(weight))
 
     return weight[x], (None, dweight)

@@ -5,6 +5,7 @@ What is taken several times receives the sum of the gradients.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -35,7 +36,7 @@ def getitem(x: Operand, index: Any) -> Output:
 
     def pullback_of_arrays(dout):
         if len(items) == 1 and items[0].dtype != np.bool_ and items[0].ndim == 1:
-            return _summed_rows(dout, items[0] % len(x), len(x))
+            return summed_rows(dout, items[0] % len(x), len(x))
         return collected(dout, np.arange(x.size).reshape(x.shape)[basic][arrays], x.shape)
 
     return taken[arrays], pullback_of_arrays
@@ -52,7 +53,7 @@ def index_select(x: Operand, dim: int, index: Operand) -> Output:
     index = index.reshape(-1)
 
     def pullback(dout):
-        sums = _summed_rows(np.moveaxis(np.atleast_1d(dout), along, 0), index, rows.shape[along])
+        sums = summed_rows(np.moveaxis(np.atleast_1d(dout), along, 0), index, rows.shape[along])
         return np.moveaxis(sums, 0, along).reshape(x.shape)
 
     taken = rows.take(index, along)
@@ -272,19 +273,24 @@ def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
     )
 
 
-def _summed_rows(values: Any, places: Any, length: int) -> Any:
+def summed_rows(values: Any, places: Any, length: int) -> Any:
     """Zeros of so many rows, to which the rows of values are added at their places.
 
-    First those that are the first at their place, all at once, then the second ones, and so on.
+    Those that are the first at their place, all at once, then the second ones, and so on.
     """
     sums = np.zeros((length, *values.shape[1:]), values.dtype)
+    if not places.size:
+        return sums
     order = np.argsort(places, kind="stable")
     ordered = places[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     counts = np.diff(starts, append=places.size)
     turns = np.arange(places.size) - np.repeat(starts, counts)
     order = order[np.argsort(turns, kind="stable")]
-    for those in np.split(order, np.cumsum(np.bincount(turns))[:-1]):
+    places, values = places[order], values[order]
+    ends = np.cumsum(np.bincount(turns)).tolist()
+    sums[places[: ends[0]]] = values[: ends[0]]
+    for those in itertools.starmap(slice, itertools.pairwise(ends)):
         sums[places[those]] += values[those]
     return sums
 

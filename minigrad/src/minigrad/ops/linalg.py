@@ -110,7 +110,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
         raise ValueError(f"linear: shapes {x.shape} and {weight.shape} do not multiply")
     if bias is not None and bias.shape != weight.shape[:-1]:
         raise ValueError(f"linear: bias of shape {bias.shape} for weight {weight.shape}")
-    matrix = np.atleast_2d(weight)
+    matrix = weight if weight.ndim == 2 else weight[None]
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     out = rows @ matrix.T
     if bias is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import Shape, floats, number, sizes
 from ..engine import Operand, Output, op
-from ..rows import blocks, mean_in_rows, mean_product_in_rows, sum_of_rows
+from ..rows import blocks, mean_in_rows, sum_of_rows
 
 
 @op
@@ -28,44 +28,42 @@ def layer_norm(
     along = _trailing("layer_norm", x, normalized_shape, weight, bias)
     shape = math.prod(x.shape[: along[0]]), math.prod(x.shape[along[0] :])
     rows = x.reshape(shape)
-    scale = None if weight is None else weight.reshape(-1)
-    y, normal = np.empty_like(rows), np.empty_like(rows)
-    rstd = np.empty((shape[0], 1), x.dtype)
+    scale = np.ones(shape[1], x.dtype) if weight is None else weight.reshape(-1)
+    y, mean, rstd = np.empty_like(rows), *np.empty((2, shape[0], 1), x.dtype)
     for block in blocks(*shape):
-        centred, out, inverse = normal[block], y[block], rstd[block]
-        np.subtract(rows[block], mean_in_rows(rows[block]), out=centred)
-        variance = mean_product_in_rows(centred, centred)
-        variance += eps
-        np.divide(1, np.sqrt(variance, out=variance), out=inverse)
-        centred *= inverse
-        if scale is None:
-            out[...] = centred
-        else:
-            np.multiply(centred, scale, out=out)
+        out, average, inverse = y[block], mean[block], rstd[block]
+        average[...] = mean_in_rows(rows[block])
+        np.subtract(rows[block], average, out=out)
+        squares = np.vecdot(out, out)[:, None]
+        squares += shape[1] * eps
+        np.sqrt(np.divide(shape[1], squares, out=inverse), out=inverse)
+        out *= inverse
+        out *= scale
         if bias is not None:
             out += bias.reshape(-1)
 
-    def dx(dout):
-        douts, grad = dout.reshape(shape), np.empty_like(rows)
+    def pullback(dout):
+        douts, dx = dout.reshape(shape), np.empty_like(rows)
+        dweight, dbias = np.zeros((2, shape[1]), x.dtype)
         for block in blocks(*shape):
-            standard, out = normal[block], grad[block]
-            dn = douts[block] if scale is None else douts[block] * scale
-            np.multiply(standard, mean_product_in_rows(dn, standard), out=out)
-            out += mean_in_rows(dn)
-            np.subtract(dn, out, out=out)
-            out *= rstd[block]
-        return grad.reshape(x.shape)
+            part, inverse, out = douts[block], rstd[block], dx[block]
+            centred = rows[block] - mean[block]  # again: it is not worth its memory
+            product = part * centred
+            dweight += inverse[:, 0] @ product
+            dbias += sum_of_rows(part)
+            stretch = (product @ scale)[:, None]
+            stretch *= inverse
+            stretch *= inverse
+            stretch /= shape[1]
+            centred *= stretch
+            np.multiply(part, scale, out=out)
+            out -= centred
+            out -= (part @ scale / shape[1])[:, None]
+            out *= inverse
+        like = x.shape[along[0] :]
+        return dx.reshape(x.shape), None, dweight.reshape(like), dbias.reshape(like)
 
-    def dweight(dout):
-        douts, grad = dout.reshape(shape), np.zeros(shape[1], x.dtype)
-        for block in blocks(*shape):
-            grad += sum_of_rows(douts[block] * normal[block])
-        return grad.reshape(x.shape[along[0] :])
-
-    def dbias(dout):
-        return sum_of_rows(dout.reshape(shape)).reshape(x.shape[along[0] :])
-
-    return y.reshape(x.shape), (dx, None, dweight, dbias)
+    return y.reshape(x.shape), pullback
 
 
 @op
@@ -113,20 +111,55 @@ def group_norm(
     if x.size == num_groups:
         raise ValueError(f"group_norm: one number has no variance, in shape {x.shape}")
     n, channels, *rest = x.shape
-    groups = x.reshape(n, num_groups, channels // num_groups, *rest)
-    normal, dcentred, *_ = _standardized(groups, tuple(range(2, groups.ndim)), eps)
-    normal = normal.reshape(x.shape)
-
-    def dx(dout):
-        dnormal = dout if weight is None else dout * weight
-        return dcentred(dnormal.reshape(groups.shape)).reshape(x.shape)
-
-    return _weighted(normal, weight, bias), (
-        dx,
-        None,
-        lambda dout: _sum_per_channel(dout * normal),
-        lambda dout: _sum_per_channel(dout),
+    size = math.prod(rest)
+    groups = x.reshape(n, num_groups, channels // num_groups, size)
+    scale = (np.ones(channels, x.dtype) if weight is None else weight).reshape(groups.shape[1:3])
+    y, count, parts = (
+        np.empty_like(groups),
+        size * groups.shape[2],
+        blocks(n, channels * size),
     )
+    # Of each sample's each group: (N, groups, 1).
+    mean = mean_in_rows(groups.reshape(n * num_groups, count)).reshape(n, num_groups, 1)
+    variance = np.empty_like(mean)
+    for block in parts:
+        centred = np.subtract(groups[block], mean[block, ..., None], out=y[block])
+        rows = centred.reshape(len(centred), num_groups, count)
+        np.vecdot(rows, rows, out=variance[block, :, 0])
+    variance /= count
+    rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
+    factor = (rstd * scale)[..., None]
+    for block in parts:
+        y[block] *= factor[block]
+        if bias is not None:
+            y[block] += bias.reshape(*groups.shape[1:3], 1)
+
+    def pullback(dout):
+        douts, dx, product = (
+            dout.reshape(groups.shape),
+            np.empty_like(groups),
+            np.empty_like(factor),
+        )
+        for block in parts:
+            centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
+            np.vecdot(douts[block], centred, out=product[block, ..., 0])
+        # The sums over a channel, of which those over a group are made: (N, groups, channels).
+        total, product = np.vecdot(douts, np.ones(size, x.dtype)), rstd * product[..., 0]
+        shift, stretch = (
+            rstd * (scale * sums).sum(axis=-1, keepdims=True) / count for sums in (total, product)
+        )
+        stretch *= rstd
+        spare = np.empty_like(groups[parts[0]] if parts else groups)
+        for block in parts:
+            rest = dx[block]
+            rest *= stretch[block, ..., None]
+            rest += shift[block, ..., None]
+            part = np.multiply(douts[block], factor[block], out=spare[: len(rest)])
+            np.subtract(part, rest, out=rest)
+        dweight, dbias = (sums.sum(axis=0).reshape(channels) for sums in (product, total))
+        return dx.reshape(x.shape), None, dweight, dbias
+
+    return y.reshape(x.shape), pullback
 
 
 @op

@@ -171,12 +171,16 @@ def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 @op
 def cumsum(x: Operand, dim: int) -> Output:
     """For each element the sum of all up to it along dim; integers and booleans sum to int64."""
-    along = axes("cumsum", axis("cumsum", dim, x.ndim), x.ndim)  # of a 0-d tensor, none
+    along = axis("cumsum", dim, x.ndim)
+    if not x.ndim:  # there is nothing to add
+        return np.array(x, _wide(x)), lambda dout: dout
 
-    def sums(x):
-        return np.cumsum(x, *along, dtype=_wide(x)).reshape(x.shape)
+    def pullback(dout):
+        dx = np.empty(x.shape, x.dtype)
+        np.cumsum(np.flip(dout, along), along, out=np.flip(dx, along))
+        return dx
 
-    return sums(x), lambda dout: np.flip(sums(np.flip(dout, along)), along)
+    return np.cumsum(x, along, dtype=_wide(x)), pullback
 
 
 def _wide(x: Any) -> Any:

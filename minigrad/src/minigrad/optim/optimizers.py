@@ -106,11 +106,11 @@ class Optimizer:
         parameters = [members[index][0] for index in indices]
         states, known = [self.state[index] for index in indices], self._joined.get(indices[0], {})
         data = Joined.of([parameter.data for parameter in parameters], known.get("data"))
-        grad = Joined.of([parameter.grad.data for parameter in parameters])
+        grad = np.concatenate([parameter.grad.data.reshape(-1) for parameter in parameters])
         state = dict(states[0])
         for name in state.keys() - {"step"}:
             state[name] = Joined.of([own[name] for own in states], known.get(name)).vector
-        moved = Joined(self._moved(data.vector, grad.vector, state, group), data.shapes)
+        moved = Joined(self._moved(data.vector, grad, state, group), data.shapes)
         for parameter, view in zip(parameters, moved.views, strict=True):
             parameter.data = view
 

@@ -148,6 +148,7 @@ def steps(
     """Time a training step (forward, backward, optimizer), with the memory that training takes."""
     chosen = loaded(engine)
     from . import steps as work
+    from .contestants import keeps_memory
     from .items import items
 
     plan = _plan(chosen, items, item)
@@ -157,6 +158,8 @@ def steps(
             rows: list[Row] = []
             for collector in (True, False):
                 rows += work.run(one, each, pairs, collector, threads)
+            if keeps_memory(each):
+                rows += work.run(one, each, pairs, collector=True, threads=threads, kept=True)
             rows = work.with_memory(rows, one, each, threads)
             found += work.with_shares(rows, one, each) if profile else rows
             advance()

@@ -18,6 +18,7 @@ from ..engines import Adapter
 from ..tasks.training import converted, load_weights
 from .items import SCALARS, Array, Batch, Item, Weights
 from .rivals import recursion
+from .rivals.arrays import Arrays
 from .rivals.floor import Floor
 from .rivals.text import Model
 
@@ -133,11 +134,38 @@ class Lists:
         return loss, {f"transformer.{name}": np.array(grad) for name, grad in grads.items()}
 
 
+def keeps_memory(engine: Adapter) -> bool:
+    """Whether an engine of NumPy arrays offers to keep their memory between steps."""
+    return hasattr(engine.package, "keep_memory")
+
+
+class Plain:
+    """No graph: forward and backward written by hand in NumPy."""
+
+    name = "plain NumPy, no graph"
+
+    def __init__(self, item: Item) -> None:
+        assert item.sizes is not None
+        layers, heads = item.sizes["n_layer"], item.sizes["n_head"]
+        self.arrays = Arrays(item.weights(), layers, heads, item.lr, item.clip)
+
+    def step(self, batch: Batch) -> float:
+        return self.arrays.step(*batch)
+
+    def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]:
+        loss = self.arrays.gradients(*batch)
+        return loss, {f"transformer.{name}": grad.copy() for name, grad in self.arrays.g.items()}
+
+
 def contestants(item: Item, engine: Adapter) -> dict[str, Callable[[], Contestant]]:
     """By name how to make the rival, the engine, and whatever else is worth comparing."""
     if item not in SCALARS:
         torch = engines.load("torch")
-        return {each.name: partial(Engine, each, item) for each in (torch, engine)}
+        others: dict[str, Callable[[], Contestant]]
+        others = {each.name: partial(Engine, each, item) for each in (torch, engine)}
+        if item.sizes is not None and keeps_memory(engine):
+            others[Plain.name] = partial(Plain, item)
+        return others
     assert item.sizes is not None
     first, heads, package = item.weights(), item.sizes["n_head"], engine.package
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..checks.measure import EPS
 from ..engines import Adapter
 from . import memory, profile
-from .contestants import Contestant, contestants
+from .contestants import Contestant, Plain, contestants
 from .items import NAMES, Item
 from .rivals import recursion
 from .rows import Row
@@ -26,15 +26,29 @@ BATCHES = len(NAMES)
 APART = 2.0**14  # in eps: how far equal gradients may be from each other, for they sum in any order
 
 
+KEPT = "{}, keep_memory()"  # the name of an engine's rows from a process that keeps its memory
+
+
 def run(
-    item: Item, engine: Adapter, pairs: int | None, collector: bool, threads: int = 1
+    item: Item,
+    engine: Adapter,
+    pairs: int | None,
+    collector: bool,
+    threads: int = 1,
+    kept: bool = False,
 ) -> list[Row]:
     """Time an engine at an item; raises ValueError if not all compute the same gradients.
 
     pairs: None for as many as the item has. collector: Python's own, in the steps of everyone.
+    kept: inside the engine's keep_memory(), as its training loop would be, with its rival.
     """
-    with _deep(), pinned(threads):
-        others = {name: make() for name, make in contestants(item, engine).items()}
+    memory_kept = engine.package.keep_memory() if kept else nullcontext()
+    with _deep(), pinned(threads), memory_kept:
+        others = {
+            name: make()
+            for name, make in contestants(item, engine).items()
+            if not kept or name != Plain.name  # it gives none back
+        }
         rival, *rest = others
         apart = {name: difference(item, others[rival], others[name]) for name in rest}
         for name, eps in apart.items():
@@ -51,7 +65,7 @@ def run(
             kind="steps",
             item=item.name,
             op="",
-            engine=name,
+            engine=KEPT.format(name) if kept else name,
             against=rival,
             phase="step",
             size=item.name,
@@ -69,7 +83,10 @@ def run(
 
 
 def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int = 1) -> list[Row]:
-    """The rows of an item, with what each contestant's training takes in a process of its own."""
+    """The rows of an item, with what each contestant's training takes in a process of its own.
+
+    But for those from inside keep_memory(), whose peak is up to what else the process has done.
+    """
     names = contestants(item, engine)
     used = {name: memory.measured(engine.name, item.name, name, threads) for name in names}
     return [
@@ -80,6 +97,8 @@ def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int = 1) 
             against_memory=used[row.against].peak,
             against_growth=used[row.against].growth,
         )
+        if row.engine in used
+        else row
         for row in rows
     ]
 
