@@ -41,6 +41,8 @@ SKIPS = (
     ),
     Skip("torch", "*!*", "torch's errors are of its own kinds, mostly RuntimeError"),
     Skip("autograd", "*!*", "its errors are NumPy's"),
+    Skip("jax", "*!*", "its errors are of its own kinds and words"),
+    Skip("tinygrad", "*!*", "its errors are of its own kinds and words"),
     Skip("torch", "determinism", "torch's threads share its sums, and each has a part of its own"),
 )
 
