@@ -313,7 +313,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "full": lambda size, fill_value, *, dtype=None: np.full(
         size, fill_value, dtype or _default(fill_value)
     ),
-    "arange": lambda start, end=None, step=1, *, dtype=None: np.arange(
+    "arange": lambda start=0, end=None, step=1, *, dtype=None: np.arange(
         start, end, step, dtype=dtype or _default(start, end, step)
     ),
     **{name: _like(getattr(np, name)) for name in LIKE},

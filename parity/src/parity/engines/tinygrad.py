@@ -110,7 +110,7 @@ def _like(function: Any) -> Callable[..., Any]:
     return lambda x, *, dtype=None: function(x, dtype=TYPES[dtype])
 
 
-def _arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None) -> Any:
+def _arange(start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None) -> Any:
     return Lazy.arange(start, end, step, dtype=TYPES[dtype])
 
 
@@ -126,7 +126,11 @@ def _varied(name: str) -> Callable[..., Any]:
 
 
 def _divided(x: Any, other: Any, *, rounding_mode: Any = None) -> Any:
-    return x / other if rounding_mode is None else x.div(other, rounding_mode=rounding_mode)
+    if rounding_mode is None:
+        return x / other
+    if not isinstance(x, Lazy):
+        return other.div(x, reverse=True, rounding_mode=rounding_mode)
+    return x.div(other, rounding_mode=rounding_mode)
 
 
 def _layer_norm(
