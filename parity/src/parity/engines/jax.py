@@ -24,23 +24,26 @@ from ..environment import installed
 from .adapter import Array, exported, implemented, threads
 
 THREADS = threads()
+HANDING = "jax_cpu_enable_async_dispatch"  # work to a thread for which the caller then waits
 
 
 @contextmanager
-def _pool(size: int) -> Iterator[None]:
-    """Inside, JAX starts with so many threads: it reads the variable when it is first used."""
-    before = os.environ.get("NPROC")
+def _alone(size: int) -> Iterator[None]:
+    """JAX starts inside with so many threads, one of them the caller's: both are read only once."""
+    before, handing = os.environ.get("NPROC"), jax.config.read(HANDING)
     os.environ["NPROC"] = str(size)
+    jax.config.update(HANDING, False)
     try:
         yield
     finally:
+        jax.config.update(HANDING, handing)
         if before is None:
             del os.environ["NPROC"]
         else:
             os.environ["NPROC"] = before
 
 
-with _pool(THREADS):
+with _alone(THREADS):
     jax.devices()
 
 # In a context, not in jax.config: float64 here must not change what others in the process get.
