@@ -197,7 +197,11 @@ def test_jax_keeps_what_others_have_set() -> None:
 
 # What the README says of rivals: op, case, check, dtype, and between which eps the error is.
 DEVIATIONS = [
-    ("tinygrad", "tanh[5]", "forward", "float32", 1e4, 1e6),
+    ("jax", "abs[6]", "backward", "float64", 1e15, 1e16),
+    ("jax", "clamp[12]", "backward", "float64", 1e15, 1e16),
+    ("tinygrad", "tanh[5]", "forward", "float32", 1e5, 2e5),
+    ("tinygrad", "erf[0]", "forward", "float64", 1e8, 1e9),
+    ("tinygrad", "gelu[0]", "forward", "float64", 1e8, 1e9),
 ]
 
 
