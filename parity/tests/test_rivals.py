@@ -14,6 +14,7 @@ from parity import checks, engines, spec
 from parity.bench import ops as bench
 from parity.bench.rows import BOTH, FORWARD
 from parity.bench.threads import pinned
+from parity.checks.determinism import digests
 from parity.engines import Adapter
 
 NAMES = tuple(name for name in engines.RIVALS if name != "torch")
@@ -216,6 +217,14 @@ def test_a_deviation_is_told(
     assert result.status == "failed"
     assert result.error is not None
     assert low < result.error < high
+
+
+@each_rival
+def test_a_rival_gives_the_same_bits(rival: Adapter, name: str) -> None:
+    found = digests(rival, ["softmax"])
+
+    assert len(found) > 20
+    assert found == digests(rival, ["softmax"])
 
 
 @each_rival

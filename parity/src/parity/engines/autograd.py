@@ -135,7 +135,10 @@ class Autograd:
     ops = tuple(FUNCTIONS)
     dtypes = ("float64", "float32")
     package = SimpleNamespace(
-        __name__=package, __version__=installed(package), ops=SimpleNamespace(**FUNCTIONS)
+        __name__=package,
+        __version__=installed(package),
+        ops=SimpleNamespace(**FUNCTIONS),
+        manual_seed=np.random.seed,
     )
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:

@@ -396,6 +396,7 @@ class Jax:
         __name__=jax.__name__,
         __version__=installed(jax.__name__),
         ops=SimpleNamespace(**{name: _recorded(each) for name, each in FUNCTIONS.items()}),
+        manual_seed=lambda seed: None,  # JAX draws from keys alone, and nothing here does
     )
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:

@@ -294,6 +294,7 @@ class Tinygrad:
         __name__=tinygrad.__name__,
         __version__=installed(tinygrad.__name__),
         ops=SimpleNamespace(**{name: _recorded(each) for name, each in FUNCTIONS.items()}),
+        manual_seed=Lazy.manual_seed,
     )
 
     def __init__(self) -> None:
