@@ -6,6 +6,7 @@ them, or fails with what the checker has found.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ from recording import recorded
 
 from cudagrad import device, engine, gpt, nn, ops, optim
 from cudagrad.compile.table import Launch
+from cudagrad.kernels import attention
 from cudagrad.kernels.matmul import LADDER
 from parity import engines
 from parity.checks import run
@@ -77,9 +79,13 @@ def more(dtype: np.dtype[Any]) -> None:
 
 
 def attend(dtype: np.dtype[Any]) -> None:
-    """Attention by heads of every width that has a kernel, and wider; by masks of each kind."""
+    """Attention by heads of every width that has a kernel, and wider; by masks of each kind.
+
+    In tiles of either size: larger ones are for many matrices.
+    """
     rng = np.random.default_rng(0)
-    for width in (3, 16, 32, 64, 65):
+    for width, processors in itertools.product((3, 16, 32, 64, 65, 129), (1, 1000)):
+        attention.forward.processors = lambda processors=processors: processors
         q, k, v, mask = (
             engine.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True)
             for shape in ((1, 3, width), (1, 4, width), (1, 4, width), (3, 4))

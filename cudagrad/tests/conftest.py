@@ -58,7 +58,8 @@ class Watch:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """A process of xdist has ended: this one collects what was launched there."""
-        self.seen.update(Launch(*launch) for launch in node.workeroutput.get("launches", ()))
+        output = getattr(node, "workeroutput", {})  # none of a process that has crashed
+        self.seen.update(Launch(*launch) for launch in output.get("launches", ()))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workeroutput"):

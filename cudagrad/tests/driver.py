@@ -90,7 +90,7 @@ class Driver:
     def done(self, *args: Any) -> Any:
         return (0,)
 
-    cuStreamDestroy = cuStreamSynchronize = cuCtxSynchronize = cuStreamWaitEvent = done  # noqa: N815
+    cuStreamSynchronize = cuCtxSynchronize = cuStreamWaitEvent = done  # noqa: N815
     cuEventRecord = cuEventDestroy = cuEventSynchronize = cuFuncSetAttribute = done  # noqa: N815
     cuGraphExecDestroy = cuGraphDestroy = done  # noqa: N815
 

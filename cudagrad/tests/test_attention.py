@@ -11,7 +11,7 @@ import cudagrad
 from cudagrad import device, ops
 from cudagrad.kernels import attention as kernels
 
-LONG = 2 * kernels.ROWS + 3  # several blocks, and more tiles
+LONG = 2 * kernels.forward.tiles(np.float64, 8, 2).queries + 3  # several blocks, and more tiles
 RNG = np.random.default_rng(0)
 SOME = RNG.random((3, 1, LONG)) < 0.7
 SOME[1] = False  # these queries see nothing
@@ -87,9 +87,13 @@ def test_it_is_what_products_and_a_softmax_make(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.launches
-@pytest.mark.parametrize("width", [16, 32, 64, 65])
+@pytest.mark.parametrize("width", [16, 32, 64, 65, 129])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rows_as_wide_as_those_of_models(width: int, dtype: type) -> None:
+@pytest.mark.parametrize("processors", [1, 1000])
+def test_rows_as_wide_as_those_of_models(
+    width: int, dtype: type, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels.forward, "processors", lambda: processors)
     rows = (1, 7, width), (1, 5, width), (1, 5, width)
     mask = {"attn_mask": np.linspace(-1, 1, 35).reshape(7, 5)}
     for one, exact in zip(run(mask, *rows, dtype=dtype), run(mask, *rows), strict=True):

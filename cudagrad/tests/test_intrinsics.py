@@ -26,7 +26,7 @@ def copy_four(x, i, out):
 def through_shared(x, out):
     tile = cuda.shared.array((2, 8), np.float32, alignment=16)
     i = cuda.threadIdx.x * 4
-    intrinsics.copy_async4(tile, (1, i), x, i)
+    intrinsics.copy_async4(tile, (1, i), x, i, i < x.size)
     intrinsics.commit_copies()
     intrinsics.commit_copies()
     intrinsics.wait_but_latest()

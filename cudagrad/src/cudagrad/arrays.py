@@ -27,6 +27,7 @@ INT = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
 MAPS = {1: map.map1, 2: map.map2, 3: map.map3, 4: map.map4}
 PART = 32 * BLOCK  # elements that a block combines before a long row is cut into parts
+SHORTEST = 256  # lines of a part, where many are cut into parts that are worked on side by side
 
 
 def launch(kernel: Any, count: int, *args: Any) -> None:
@@ -167,13 +168,43 @@ def strides(shape: Shape) -> Shape:
 def copy_from(x: Array, offset: int, shape: Shape, steps: Shape) -> Array:
     """A new array of shape from the elements of x that lie at offset, steps apart."""
     out = empty(shape, x.dtype)
-    launch(copies.copy_from, out.size, flat(x), _layout(offset, shape, steps), flat(out))
+    _copy(copies.copy_from, copies.copy_fours_from, x, out, offset, shape, steps)
     return out
 
 
 def copy_into(x: Array, out: Array, offset: int, steps: Shape) -> None:
     """Write x over the elements of out that lie at offset, steps apart."""
-    launch(copies.copy_into, x.size, flat(x), _layout(offset, x.shape, steps), flat(out))
+    _copy(copies.copy_into, copies.copy_fours_into, x, out, offset, x.shape, steps)
+
+
+def _copy(
+    one: Any, four: Any, x: Array, out: Array, offset: int, shape: Shape, steps: Shape
+) -> None:
+    """Run a kernel of copies, by fours if all begin where a load of four can."""
+    shape, steps = _merged(shape, steps)
+    by_fours = (
+        x.dtype.itemsize in (4, 8)
+        and steps[-1:] == (1,)
+        and not any(n % 4 for n in (offset, shape[-1], *steps[:-1]))
+    )
+    if by_fours:
+        offset, shape = offset // 4, (*shape[:-1], shape[-1] // 4)
+        steps = (*(step // 4 for step in steps[:-1]), 1)
+    kernel = four if by_fours else one
+    launch(kernel, math.prod(shape), flat(x), _layout(offset, shape, steps), flat(out))
+
+
+def _merged(shape: Shape, steps: Shape) -> tuple[Shape, Shape]:
+    """The same place in as few dims as it takes: each costs its elements a division."""
+    dims: list[tuple[int, int]] = []
+    for n, step in zip(shape, steps, strict=True):
+        if n == 1:
+            continue
+        if dims and dims[-1][1] == n * step:
+            dims[-1] = dims[-1][0] * n, step
+        else:
+            dims.append((n, step))
+    return tuple(n for n, _ in dims), tuple(step for _, step in dims)
 
 
 def assign(out: Array, x: Array) -> None:
@@ -262,11 +293,15 @@ def _fold_middle(x: Array, combine: Callable[..., Any], start: Any) -> Array:
     if not n:
         return full((outer, inner), start, x.dtype)
     if inner != 1:
-        out = empty((outer, inner), x.dtype)
+        across = outer * -(-inner // TILE)  # blocks
+        parts = _parts(n, across)
+        out = empty((outer * parts, inner), x.dtype)
         if out.size:
-            blocks = outer * -(-inner // TILE)
             kernel = reduction.fold_columns(x.dtype.type, combine)
-            kernel[blocks, (TILE, TILE)](x, start, out)
+            lines = reshape(x, (outer * parts, n // parts, inner))
+            kernel[across * parts, (TILE, TILE)](lines, start, out)
+        if parts > 1:
+            return _fold_middle(reshape(out, (outer, parts, inner)), combine, start)
         return out
     out = reshape(x, (outer, n))
     kernel = reduction.fold_rows(x.dtype.type, combine)
@@ -276,6 +311,16 @@ def _fold_middle(x: Array, combine: Callable[..., Any], start: Any) -> Array:
         launch_rows(kernel, out.size, min(n, PART), rows, start, PART, out)
         if n <= PART:
             return out
+
+
+def _parts(n: int, blocks: float) -> int:
+    """Into how many equal parts to cut n lines, so that blocks times as many fill the GPU."""
+    parts = 1
+    while n % (2 * parts) == 0 and n // (2 * parts) >= SHORTEST:
+        if parts * blocks >= 2 * device.processors():
+            break
+        parts *= 2
+    return parts
 
 
 def logsumexp(x: Array, axes: Sequence[int]) -> Array:
@@ -360,13 +405,14 @@ def matmul(
 
     A swapped operand has its last two dims exchanged: (…, k, m), (…, n, k).
     """
+    if a_swapped and not b_swapped and bias is None and a.ndim == b.ndim == 2:
+        return _product_of_lines(a, b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     m, n = a.shape[-1 if a_swapped else -2], b.shape[-2 if b_swapped else -1]
     out = empty((*batch, m, n), a.dtype)
     if out.size:
         count = math.prod(batch)
-        precision = FORMATS[get_float32_matmul_precision()]
-        rung = products.choose(out.dtype, count, m, n, precision)
+        rung = products.choose(out.dtype, count, m, n, _precision())
         a, a_inner = batched(a, batch)
         b, b_inner = batched(b, batch)
         rung.launch(
@@ -380,6 +426,27 @@ def matmul(
             b_swapped=b_swapped,
         )
     return out
+
+
+def _product_of_lines(a: Array, b: Array) -> Array:
+    """aᵀ b for (k, m) and (k, n), as weights' gradients are: k is long, and m n may be small.
+
+    Then there are too few tiles for all processors; so the lines are multiplied in parts, of which
+    each is a product of its own, and those are added up.
+    """
+    (k, m), n = a.shape, b.shape[1]
+    rung = products.choose(a.dtype, _parts(k, 0), m, n, _precision())
+    parts = _parts(k, rung.blocks(m, n))
+    out = empty((parts, m, n), a.dtype)
+    if out.size:
+        lines = (reshape(x, (parts, k // parts, x.shape[1])) for x in (a, b))
+        rung.launch(*lines, out, a_swapped=True)
+    return total(out, (0,)) if parts > 1 else reshape(out, (m, n))
+
+
+def _precision() -> str:
+    """How float32 is multiplied now."""
+    return FORMATS[get_float32_matmul_precision()]
 
 
 def batched(x: Array, batch: Shape) -> tuple[Array, int]:
@@ -402,8 +469,10 @@ def take(x: Array, ids: Array) -> Array:
 
 def add_at(x: Array, ids: Array, n: int) -> Array:
     """The gradient of take: x (outer, ids, inner) -> (outer, n, inner), equal ids added up."""
-    out = zeros((x.shape[0], n, x.shape[2]), x.dtype)
-    launch(gather.add_at, x.shape[0] * x.shape[2], x, ids, out)
+    out = empty((x.shape[0], n, x.shape[2]), x.dtype)
+    if out.size:
+        blocks = x.shape[0] * n * -(-x.shape[2] // BLOCK)
+        gather.add_at(x.dtype.type)[blocks, BLOCK](x, ids, out)
     return out
 
 

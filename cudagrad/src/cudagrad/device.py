@@ -160,17 +160,21 @@ def processors() -> float:
     return _cuda.get_current_device().MULTIPROCESSOR_COUNT if EXECUTOR == "gpu" else math.inf
 
 
-def jit(function: Any = None, *, device: bool = False) -> Any:
+def jit(
+    function: Any = None, *, device: bool = False, launch_bounds: tuple[int, int] | None = None
+) -> Any:
     """`@jit` makes a kernel, `@jit(device=True)` a function that kernels may call.
 
     Either is compiled when a kernel first meets arguments of a kind. A kernel is launched as
     `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of numbers; a grid
-    without blocks is an error.
+    without blocks is an error. launch_bounds: the threads of its largest block, and how many such
+    blocks must find room on one of a GPU's processors, for which the compiler saves registers.
     """
     if function is None:
-        return functools.partial(jit, device=device)
+        return functools.partial(jit, device=device, launch_bounds=launch_bounds)
     maker = checker if EXECUTOR == "checker" else _cuda or emulator
-    made = maker.jit(function, device=device)
+    options = {"launch_bounds": launch_bounds} if _cuda and launch_bounds else {}
+    made = maker.jit(function, device=device, **options)
     return made if device or executor is None else launches.Kernel(made, executor.launcher)
 
 
@@ -205,8 +209,15 @@ def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[byt
     dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     signature = f"void({arguments})"
+    bounds = kernel.targetoptions.get("launch_bounds")
     codes, _ = _cuda.compile_all(
-        kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ltoir"
+        kernel.py_func,
+        signature,
+        device=False,
+        abi="numba",
+        cc=capability,
+        output="ltoir",
+        launch_bounds=bounds,
     )
     return [bytes(code) for code in codes]
 

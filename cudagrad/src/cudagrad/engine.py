@@ -242,8 +242,8 @@ class Tensor:
         if seed.shape != self.shape:
             raise ValueError(f"backward: gradient of shape {seed.shape} for {self.shape}")
 
-        for leaf, dout in sweep(self, seed, retain_graph):
-            leaf.accumulate(dout)
+        for leaf, dout, is_new in sweep(self, seed, retain_graph):
+            leaf.accumulate(dout, is_new)
 
     def pull(self, dout: Array) -> Sequence[Array | None]:
         """The gradients of the parents, in order, by this node's pullback."""
@@ -262,10 +262,12 @@ class Tensor:
             )
         return grads
 
-    def accumulate(self, dout: Array) -> None:
-        """Add to .grad, in an array of its own: two leaves may have been given the same dout."""
+    def accumulate(self, dout: Array, is_new: bool) -> None:
+        """Add to .grad, in an array of its own: dout itself, if it is new and nobody else's."""
         known, home = self.grad, self.home
-        if known is None:
+        if known is None and home is None and is_new:
+            self.grad = Tensor(dout)
+        elif known is None:
             self.grad = Tensor(arrays.copy(dout, home.gradient(self.data) if home else None))
         else:
             into = known.data if home and home.holds(known.data) else None
@@ -293,28 +295,41 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 def sweep(
     root: Tensor, seed: Array, retain_graph: bool, since: int = 0
-) -> Iterator[tuple[Tensor, Array]]:
+) -> Iterator[tuple[Tensor, Array, bool]]:
     """Every leaf that root's gradient reaches, with its gradient, where root's is seed.
 
-    A node made before since is taken for a leaf.
+    And whether that array was made for it, so that nobody else has it. A node made before since is
+    taken for a leaf.
     """
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
+    new: set[int] = set()  # those of them that were made for their node
     for node in tape(root, since):
         dout = pending.pop(node.index, None)
         if dout is None:
             continue
         if node.op is None or node.index < since:
-            yield node, dout
+            yield node, dout, node.index in new
             continue
-        for parent, grad in zip(node.parents, node.pull(dout), strict=False):
+        grads = node.pull(dout)
+        for parent, grad in zip(node.parents, grads, strict=False):
             if parent is None or grad is None:
                 continue
-            grad = arrays.cast(sum_to_shape(grad, parent.shape, node.op), parent.dtype)
-            # A pullback may return dout itself, so a sum goes into a new array.
+            # What a pullback returns is made anew, or is dout, or a view of it, and may be one
+            # array for two parents. So a sum goes into a new array.
             known = pending.get(parent.index)
+            if known is not None or (parent.op is None and _is_alone(grad, dout, grads)):
+                new.add(parent.index)
+            grad = arrays.cast(sum_to_shape(grad, parent.shape, node.op), parent.dtype)
             pending[parent.index] = grad if known is None else arrays.apply(f.add, known, grad)
         if not retain_graph:
             node.parents, node.pullback = (), None
+
+
+def _is_alone(grad: Array, dout: Array, grads: Sequence[Array | None]) -> bool:
+    """Whether a gradient has memory of its own, and not that of dout or of another of grads."""
+    lease = device.executor.lease(grad)
+    others = (device.executor.lease(other) for other in (dout, *grads) if other is not None)
+    return lease is not None and sum(other is lease for other in others) == 1
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:

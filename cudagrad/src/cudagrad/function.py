@@ -139,7 +139,7 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
         same = indices == [node.index for node in _older(again, again_since)]
         if again.shape != dout.shape or not same:
             raise RuntimeError("checkpoint: computed again, the function did something else")
-        grads = {node.index: grad for node, grad in sweep(again, dout, False, again_since)}
+        grads = {node.index: grad for node, grad, _ in sweep(again, dout, False, again_since)}
         return tuple(grads.get(index) for index in indices)
 
     def remembered(*_arrays):

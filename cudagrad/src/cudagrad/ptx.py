@@ -18,8 +18,11 @@ INT32, INT64, FLOAT, VOID = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.V
 ALIGNMENT = 16  # bytes
 
 
-def _address(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
-    """A pointer to an element of a C-contiguous array; kinds, args: the array, and its index."""
+def _address(context: Any, builder: Any, kinds: Any, args: Any, bits: Any = INT64) -> Any:
+    """A pointer to an element of a C-contiguous array; kinds, args: the array, and its index.
+
+    bits: how many its place is reckoned in.
+    """
     array, index = kinds
     if not isinstance(array, types.Array) or array.layout != "C":
         raise TypeError(f"an access of 128 bits needs a C-contiguous array, not {array}")
@@ -27,11 +30,12 @@ def _address(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
     is_tuple = isinstance(index, types.BaseTuple)
     parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
     sizes = cgutils.unpack_tuple(builder, made.shape, array.ndim)
-    place = ir.Constant(INT64, 0)
+    place = ir.Constant(bits, 0)
     for kind, part, size in zip(index if is_tuple else [index], parts, sizes, strict=True):
-        along = context.cast(builder, part, kind, types.int64)
+        along = context.cast(builder, part, kind, types.int64 if bits is INT64 else types.uint32)
+        size = size if bits is INT64 else builder.trunc(size, bits)
         place = builder.add(builder.mul(place, size), along)
-    return builder.gep(made.data, [place])
+    return builder.gep(made.data, [builder.zext(place, INT64) if bits is INT32 else place])
 
 
 def _four(context: Any, array: Any) -> Any:
@@ -76,24 +80,33 @@ COPY = """{
 cvta.to.shared.u64 to, $0;
 cvt.u32.u64 place, to;
 cvta.to.global.u64 from, $1;
-cp.async.cg.shared.global [place], [from], 16;
+cp.async.cg.shared.global [place], [from], 16, $2;
 }"""
 
 
 @intrinsic
-def copy_async4(typing_context, to, index, source, at):
-    """Begin to copy four neighbours of float32 from global to shared memory; capability 8.0."""
+def copy_async4(typing_context, to, index, source, at, inside):
+    """Begin to copy four neighbours of float32 from global to shared memory; capability 8.0.
+
+    Unless inside, they are zeros; `at` must then be a place that could be read.
+    """
     if types.float32 != to.dtype or types.float32 != source.dtype:
         raise TypeError(f"what is copied is float32, not {source.dtype} to {to.dtype}")
 
     def generate(context, builder, signature, args):
         kinds = signature.args
-        places = [_address(context, builder, kinds[i : i + 2], args[i : i + 2]) for i in (0, 2)]
+        # No array is too long for 32 bits (see arrays.empty), and a product of 64 takes several
+        # instructions, as many as the copy is worth.
+        places = [
+            _address(context, builder, kinds[i : i + 2], args[i : i + 2], INT32) for i in (0, 2)
+        ]
         numbers = [builder.ptrtoint(place, INT64) for place in places]
-        _emit(builder, COPY, "l,l,~{memory}", VOID, numbers, acts=True)
+        read = context.cast(builder, args[4], kinds[4], types.boolean)
+        size = builder.select(read, ir.Constant(INT32, ALIGNMENT), ir.Constant(INT32, 0))
+        _emit(builder, COPY, "l,l,r,~{memory}", VOID, [*numbers, size], acts=True)
         return context.get_dummy_value()
 
-    return types.void(to, index, source, at), generate
+    return types.void(to, index, source, at, inside), generate
 
 
 @intrinsic

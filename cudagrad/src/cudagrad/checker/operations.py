@@ -110,8 +110,9 @@ def store4(place: Place, array: Array, index: Any, *values: Any) -> None:
         store(value, array, at, place)
 
 
-def copy_async4(place: Place, to: Array, index: Any, source: Array, at: Any) -> None:
-    store4(place, to, index, *load4(place, source, at))
+def copy_async4(place: Place, to: Array, index: Any, source: Array, at: Any, inside: bool) -> None:
+    zeros = (source.memory.dtype.type(0),) * 4
+    store4(place, to, index, *(load4(place, source, at) if inside else zeros))
 
 
 def load_as(place: Place, array: Any, index: Any) -> Any:

@@ -80,7 +80,11 @@ class Kernel:
     def shared(self, blocks: int) -> list[np.ndarray[Any, Any]]:
         """The memory that blocks share, used by one block after the other if they may."""
         shared, of_grid = self.translation.shared, self.translation.of_grid
-        size = sum(math.prod(array.shape) * array.dtype.itemsize for array in shared)
+        size = sum(
+            math.prod(array.shape) * array.dtype.itemsize
+            for array in shared
+            if not array.is_registers
+        )
         if size > MAX_SHARED:
             raise KernelError(f"{self}: {size} bytes of shared memory; a block has {MAX_SHARED}")
         each = (blocks,) if of_grid else ()

@@ -27,12 +27,16 @@ class Place(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """An array that the threads of a block share."""
+    """An array that the threads of a block share.
+
+    is_registers: it is none on a GPU, but what an instruction of a warp takes and gives.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     alignment: int
+    is_registers: bool
 
 
 class Module:

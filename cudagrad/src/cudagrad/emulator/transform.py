@@ -39,6 +39,8 @@ from .trees import assign, call, is_constant, parse, parts
 from .warps import WARP
 from .wide import Access
 
+INTRINSICS = f"{__package__}.intrinsics"
+
 UNDERSTOOD = (
     *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.While, ast.For),
     *(ast.Return, ast.Pass, ast.Break, ast.Continue),
@@ -368,7 +370,8 @@ class Rewriter(ast.NodeVisitor):
             self.refuse(node, f"a shape of positive constants is needed here, not {shape}")
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
         if path == SHARED:
-            shared = Shared(self.fresh("shared").id, shape, dtype, alignment)
+            is_registers = self.source.function.__module__ == INTRINSICS
+            shared = Shared(self.fresh("shared").id, shape, dtype, alignment, is_registers)
             return self.module.shared_array((self.source.function, node), shared)
         return parse(f"_runtime.wiped(_numpy.empty({shape}, {literal(dtype.type)}))")
 

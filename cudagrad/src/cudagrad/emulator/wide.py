@@ -62,9 +62,12 @@ def store4(array, index, first, second, third, fourth):
 
 
 @compiled
-def copy_async4(to, index, source, at):
-    """Copy four neighbours; here they are there at once."""
-    store4(to, index, *load4(source, at))
+def copy_async4(to, index, source, at, inside):
+    """Copy four neighbours, or four zeros unless inside; here they are there at once."""
+    if inside:
+        store4(to, index, *load4(source, at))
+    else:
+        store4(to, index, 0, 0, 0, 0)
 
 
 @compiled

@@ -72,6 +72,7 @@ class Nvidia:
         numba_cuda.current_context()
         self.driver = driver
         self.stream = DEFAULT_STREAM
+        self.idle_streams: list[int] = []
 
     def call(self, name: str, *args: Any) -> Any:
         """What a function of the driver returns; raises MemoryError, or RuntimeError that says why.
@@ -204,13 +205,14 @@ class Nvidia:
     # Streams and events
 
     def create_stream(self) -> int:
+        if self.idle_streams:
+            return self.idle_streams.pop()
         flag = self.driver.CUstream_flags.CU_STREAM_NON_BLOCKING
         return int(self.call("cuStreamCreate", flag))
 
     def destroy_stream(self, stream: int) -> None:
-        # A later stream may be given its handle, and with it the blocks that are its own.
-        self.synchronize(stream)
-        self.call("cuStreamDestroy", stream)
+        # It stays, for the next who wants one: events and memory that know it may outlive it.
+        self.idle_streams.append(stream)
 
     def synchronize(self, stream: int | None = None) -> None:
         """Wait for a stream; None: for all of them."""

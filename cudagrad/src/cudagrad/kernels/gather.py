@@ -25,19 +25,37 @@ def take(x, ids, out):
         out[o, r, i] = x[o, ids[r], i]
 
 
-@jit
-def add_at(x, ids, out):
-    """out[o, ids[r], i] += x[o, r, i]; out must come in zeroed.
+@factory
+def add_at(real: Any) -> Any:
+    """The gradient of take: what has equal ids is added up."""
 
-    A thread owns a column (o, i) and walks its rows in order, so that equal ids add up in the same
-    order every time; atomic additions would be faster for few columns, and differ from run to run.
-    """
-    k = cuda.grid(1)
-    outer, rows, inner = x.shape
-    if k < outer * inner:
-        o, i = divide(k, inner)
-        for r in range(rows):
-            out[o, ids[r], i] += x[o, r, i]
+    @jit
+    def add_at_kernel(x, ids, out):
+        """out[o, id, i] = Σ x[o, r, i] over the rows r whose ids[r] is id.
+
+        A block owns a line (o, id) of out, or BLOCK columns of it, and looks for its id among all,
+        BLOCK at a time. It meets its rows in order, so that equal ids add up in the same order
+        every time; atomic additions would differ from run to run.
+        """
+        near = cuda.shared.array(BLOCK, np.int64)
+        t = cuda.threadIdx.x
+        _, rows, inner = x.shape
+        line, tile = divide(cuda.blockIdx.x, divide(inner + BLOCK - 1, BLOCK)[0])
+        o, own = divide(line, out.shape[1])
+        i = tile * BLOCK + t
+        total = real(0)
+        for start in range(0, rows, BLOCK):
+            mine = np.int64(ids[start + t]) if start + t < rows else np.int64(-1)
+            near[t] = mine
+            if cuda.syncthreads_or(1 if mine == own else 0):
+                for k in range(min(BLOCK, rows - start)):
+                    if near[k] == own and i < inner:
+                        total += x[o, start + k, i]
+            cuda.syncthreads()
+        if i < inner:
+            out[o, own, i] = total
+
+    return add_at_kernel
 
 
 @jit
@@ -56,7 +74,7 @@ def scatter(combine: Callable[..., Any]) -> Any:
     def scatter_kernel(x, index, layout, step, out):
         """x and index (outer, n, inner); out is flat, and layout places its lines (outer, inner).
 
-        As in add_at, a thread owns a line and walks the indices in order: the last one stays.
+        A thread owns a line and walks the indices in order: the last one stays.
         """
         line = cuda.grid(1)
         outer, n, inner = index.shape

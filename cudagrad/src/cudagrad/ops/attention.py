@@ -20,6 +20,7 @@ from .regularization import keep_mask
 
 NAME = "scaled_dot_product_attention"
 Keys = tuple[Any, int]  # of keys or values: the array, and how many queries a head of it serves
+Matrices = tuple[Any, int, Callable[[Any], Any]]  # see _matrices
 NEVER = (np.uint64(0),) * 3  # a chance of nothing, in kernels.random.survival
 
 
@@ -91,8 +92,7 @@ def _fused(
     query_shape = query.shape[-2:]
     real, out_shape = query.dtype.type, (*batch, query.shape[-2], values[0].shape[-1])
     count, n_queries, n_keys = math.prod(batch), query.shape[-2], keys[0].shape[-2]
-    k, k_inner, as_key = _matrices(*keys, batch)
-    v, v_inner, as_value = _matrices(*values, batch)
+    (k, k_inner, as_key), (v, v_inner, as_value) = _alike(keys, values, batch)
     if mask is None:
         mask = arrays.constant(0, real)
     elif mask.dtype == BOOL:
@@ -102,47 +102,65 @@ def _fused(
     rows = *q, k, k_inner, v, v_inner, *m, real(scale)
     chance = random.survival(p, real) if p else (NEVER, real(1))
     made_for = real, max(8, 1 << (max(query.shape[-1], out_shape[-1]) - 1).bit_length())
+    tiles = kernels.forward.fitting(*made_for, count, n_queries)
+    back = kernels.backward.tiles(*made_for)
 
-    def launch(kernel, matrices, n, *args):
+    def launch(kernel, threads, matrices, n, length, *args):
+        """A block for each `length` of n rows, or less, of every matrix."""
         if matrices and n:
-            threads = min(kernels.ROWS, 1 << (n - 1).bit_length())
-            grid = matrices * -(-n // threads)
-            kernel(*made_for)[grid, threads](*rows, causal, *chance, *args)
+            kernel[matrices * -(-n // length), threads](*rows, causal, *chance, *args)
 
     out = arrays.empty((count, n_queries, out_shape[-1]), real)
     tops, shares = (arrays.empty((count, n_queries), real) for _ in range(2))
-    launch(kernels.attention, count, n_queries, out, tops, shares)
+    attention = kernels.attention(*made_for, tiles.rows)
+    launch(attention, tiles.threads, count, n_queries, tiles.queries, out, tops, shares)
 
-    def deltas(dout):
+    @_remembered
+    def given(dout):
+        """What every gradient starts from."""
+        dout = arrays.reshape(dout, out.shape)
         deltas = arrays.empty(tops.shape, real)
-        arrays.launch(kernels.deltas(real), deltas.size, dout, out, deltas)
-        return deltas
+        arrays.launch(kernels.deltas(real), deltas.size * kernels.backward.LANES, dout, out, deltas)
+        return tops, shares, deltas, dout
 
     def dquery(dout):
         grad = arrays.empty((count, *query_shape), real)
-        dout = arrays.reshape(dout, out.shape)
-        launch(kernels.dquery, count, n_queries, tops, shares, out, dout, grad)
+        kernel, args = kernels.dquery(*made_for), (*given(dout), grad)
+        launch(kernel, back.threads, count, n_queries, back.queries, *args)
         return arrays.reshape(grad, (*batch, *query_shape))
 
+    @_remembered
+    def dkey_dvalue(dout):
+        grads = arrays.empty(k.shape, real), arrays.empty(v.shape, real)
+        kernel, args = kernels.dkey_dvalue(*made_for), (*given(dout), *grads)
+        launch(kernel, back.threads, *k.shape[:2], back.keys, *args)
+        return grads
+
     def dkey(dout):
-        grad, dout = arrays.empty(k.shape, real), arrays.reshape(dout, out.shape)
-        args = tops, shares, deltas(dout), dout, grad
-        launch(kernels.dkey, *k.shape[:2], *args)
-        return as_key(grad)
+        return as_key(dkey_dvalue(dout)[0])
 
     def dvalue(dout):
-        grad, dout = arrays.empty(v.shape, real), arrays.reshape(dout, out.shape)
-        launch(kernels.dvalue, *v.shape[:2], tops, shares, dout, grad)
-        return as_value(grad)
+        return as_value(dkey_dvalue(dout)[1])
 
     def dmask(dout):
         grad = arrays.empty((count, n_queries, n_keys), real)
-        dout = arrays.reshape(dout, out.shape)
-        args = *rows, *chance, tops, shares, deltas(dout), dout, grad
+        args = *rows, *chance, *given(dout), grad
         arrays.launch(kernels.dscores(real), grad.size, *args)
         return arrays.reshape(grad, (*batch, n_queries, n_keys))
 
     return arrays.reshape(out, out_shape), (dquery, dkey, dvalue, dmask)
+
+
+def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function, which works out anew only what it is not asked for again and again."""
+    last: list[Any] = [None, None]
+
+    def remembering(argument: Any) -> Any:
+        if last[0] is not argument:
+            last[:] = argument, function(argument)
+        return last[1]
+
+    return remembering
 
 
 def _composed(
@@ -197,17 +215,27 @@ def _served(batch: Shape, n: int) -> Shape:
     return batch if n == 1 else (*batch[:-1], batch[-1] * n)
 
 
-def _matrices(x: Any, n: int, batch: Shape) -> tuple[Any, int, Callable[[Any], Any]]:
+def _alike(keys: Keys, values: Keys, batch: Shape) -> tuple[Matrices, Matrices]:
+    """Keys and values by _matrices, so that both are repeated in the same way over the batch."""
+    key, value = _matrices(*keys, batch), _matrices(*values, batch)
+    if (key[0].shape[0], key[1]) != (value[0].shape[0], value[1]):
+        return _matrices(*keys, batch, copied=True), _matrices(*values, batch, copied=True)
+    return key, value
+
+
+def _matrices(x: Any, n: int, batch: Shape, copied: bool = False) -> Matrices:
     """Keys or values as arrays.batched has them, and a function of their gradient to that of x.
 
-    A head of x stands still for the n queries that it serves.
+    A head of x stands still for the n queries that it serves; copied: it is repeated for them.
     """
     shape, heads, full = x.shape, x, batch
     if n > 1:
         heads = arrays.reshape(x, (*shape[:-2], 1, *shape[-2:]))
         full = (*batch[:-1], batch[-1] // n, n)
-    matrices, inner = arrays.batched(heads, full)
     heads_shape = heads.shape
+    if copied:
+        heads = arrays.expand(heads, (*full, *shape[-2:]))
+    matrices, inner = arrays.batched(heads, full)
     kept = heads_shape[:-2] if matrices.shape[0] == math.prod(heads_shape[:-2]) else full
 
     def gradient(grad):

@@ -32,6 +32,8 @@ class Rung(NamedTuple):
 
     kernel: of a dtype and of what finishes an element. side: of a block's tile. threads: of a
     block. dtypes: it takes. precision: how float32 is multiplied. capability: a GPU must have.
+    by_fours: whether it reads rows of its operands by fours, so that their length must be one of
+    them; the rung below does others.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Rung(NamedTuple):
     dtypes: tuple[type, ...] = (np.float32, np.float64)
     precision: str = "float32"
     capability: tuple[int, int] = (0, 0)
+    by_fours: bool = False
 
     def blocks(self, m: int, n: int) -> int:
         """How many a matrix (m, n) takes."""
@@ -66,8 +69,9 @@ class Rung(NamedTuple):
         """
         batch, m, n = out.shape
         bias = device.empty((0,), out.dtype) if bias is None else bias
-        kernel = self.kernel(out.dtype.type, finish)
-        kernel[batch * self.blocks(m, n), self.threads](
+        rung = REGISTER_TILED if self.by_fours and (a.shape[2] % 4 or b.shape[2] % 4) else self
+        kernel = rung.kernel(out.dtype.type, finish)
+        kernel[batch * rung.blocks(m, n), rung.threads](
             a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out
         )
 
@@ -88,7 +92,13 @@ TILED = Rung("tiled", tiled.matmul, TILE, (TILE, TILE))
 REGISTER_TILED = Rung(
     "register_tiled", register_tiled.matmul, register_tiled.SIDE, register_tiled.THREADS
 )
-VECTORIZED = Rung("vectorized", vectorized.matmul, vectorized.SIDE, (vectorized.THREADS, 1))
+VECTORIZED = Rung(
+    "vectorized",
+    vectorized.matmul,
+    vectorized.SIDE,
+    (vectorized.THREADS, 1),
+    by_fours=True,
+)
 TF32 = Rung(
     "tf32",
     lambda real, finish: tensor_core.matmul(tensor_core.tf32, finish),

@@ -1,14 +1,20 @@
 """Rung 6, tensor cores: a warp multiplies 16 x 8 fragments by one instruction.
 
-Decomposition: a block of 8 warps for a tile of SIDE x SIDE; a warp has 64 x 32 of it, in 4 x 4
-fragments, spread over its threads' registers as the PTX ISA says for mma.m16n8k8 and m16n8k16.
-Along the depth in steps of STEP, by turns in one of two buffers: the copies into one are on their
-way, through no register, while the other is multiplied.
+Decomposition: a block of 4 warps for a tile of SIDE x SIDE; a warp has a quarter of it, 64 x 64, in
+4 x 8 fragments, spread over its threads' registers as the PTX ISA says for mma.m16n8k8 and
+m16n8k16. Along the depth in steps of STEP, by turns in one of three buffers: while one is
+multiplied, the copies into the next two are on their way, through no register, and one barrier a
+step is enough.
 Work for an element: k multiply-adds, of which an instruction does 1024 (TF32) or 2048 (bfloat16);
-2 k / SIDE numbers from global memory. Products are of numbers rounded to 10 (TF32) or 7 (bfloat16)
-bits behind the point; they are exact, and summed in float32.
-Limit: shared memory, from which every number is read 2 or 4 times, one by one, and rounded on the
-way; and mma itself, which on Hopper does not reach what the newer wgmma does.
+2 k / SIDE numbers from global memory, and k / 32 from shared memory, four with each load. Products
+are of numbers rounded to 10 (TF32) or 7 (bfloat16) bits behind the point; they are exact, and
+summed in float32.
+Limit: mma itself, which on Hopper does not reach what the newer wgmma does, and the rounding, by
+two instructions for a number of TF32 and one for two of bfloat16.
+
+An instruction fixes which thread has which row, column and term of a fragment, but not which rows,
+columns and terms of the operands those are. So a thread is given what lies side by side: four terms
+of a line where lines are along the depth, and four rows or columns of a line where they are across.
 """
 
 from __future__ import annotations
@@ -18,124 +24,99 @@ from typing import Any
 import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
-from ..index import at
+from ..index import at, first_own, next_own
 from .product import bias_of, tile_of_block
-from .vectorized import fetch
 
 THREADS = 256
 SIDE = 128  # rows, and columns, of a block's tile of out
 STEP = 16  # terms of the sums between two barriers
-# How far apart neighbours in a line are, and lines: they lie as in the operand, lines of terms or
-# lines across. Either way a warp that reads a fragment meets 32 banks.
-DEEP_LINE, WIDE_LINE = STEP + 4, SIDE + 8
-BUFFERS = (2, SIDE * DEEP_LINE)
-DOWN, ALONG = 4, 4  # fragments of a warp
+BUFFERS = (3, SIDE * STEP)
+DOWN, ALONG = 4, 4  # fragments of a warp, 64 x 32 of the tile
+A_OWN, A_PAIRS = (8, 4), (8, 2)
+
+
+@jit(device=True)
+def shift(line):
+    """By what the numbers of a tile's line across are out of order, in its own fours.
+
+    Because the threads of a warp read the fours of lines that are 4 apart, and would else meet in
+    the same banks.
+    """
+    group = np.uint32(line) // np.uint32(4)
+    return np.uint32((group % np.uint32(2) + group // np.uint32(2) * np.uint32(4)) * np.uint32(4))
+
+
+@jit(device=True)
+def place_across(line, inside):
+    """Where in a tile of lines across a number stands."""
+    return np.uint32(np.uint32(line) * np.uint32(SIDE) + (np.uint32(inside) ^ shift(line)))
+
+
+@jit(device=True)
+def copy_fours(tiles, buffer, x, z, first, start, deep):
+    """Begin to copy what rows, or columns, from first on have from term start on; 0 outside."""
+    rows, columns = np.uint32(x.shape[1]), np.uint32(x.shape[2])
+    thread = np.uint32(cuda.threadIdx.x)
+    fours = np.uint32(STEP // 4) if deep else np.uint32(SIDE // 4)  # of a line
+    lines = np.uint32(THREADS // (STEP // 4)) if deep else np.uint32(THREADS // (SIDE // 4))
+    line, inside = thread // fours, np.uint32(thread % fours * np.uint32(4))
+    row = np.uint32(np.uint32(first if deep else start) + line)
+    column = np.uint32(np.uint32(start if deep else first) + inside)
+    place = np.uint32(thread * np.uint32(4))
+    for part in range(SIDE * STEP // 4 // THREADS):
+        there = np.uint32(row + np.uint32(part) * lines)
+        further = np.uint32(line + np.uint32(part) * lines)
+        moved = np.uint32(place ^ (np.uint32(0) if deep else shift(further)))
+        moved = np.uint32(moved + np.uint32(part * THREADS * 4))
+        known = there < rows and column < columns
+        at_row, at_column = (there, column) if known else (np.uint32(0), np.uint32(0))
+        intrinsics.copy_async4(tiles, (buffer, moved), x, (z, at_row, at_column), known)
+
+
+@jit(device=True)
+def copy_singly(tiles, buffer, x, z, first, start, deep):
+    """As copy_fours, where rows are of a length that lets some begin elsewhere than at 16 bytes."""
+    rows, columns = x.shape[1], x.shape[2]
+    spot = first_own()
+    while spot < SIDE * STEP:
+        line = spot // STEP if deep else spot // SIDE
+        inside = spot % STEP if deep else spot % SIDE
+        place = spot if deep else place_across(line, inside)
+        row = line + (first if deep else start)
+        column = inside + (start if deep else first)
+        known = row < rows and column < columns
+        tiles[buffer, place] = x[z, row, column] if known else np.float32(0)
+        spot = next_own(spot)
 
 
 @jit(device=True)
 def copy_tile(tiles, buffer, x, z, first, start, deep):
-    """Begin to copy what rows, or columns, from first on have from term start on; 0 outside."""
-    rows, columns = x.shape[1], x.shape[2]
-    for part in range(SIDE * STEP // 4 // THREADS):
-        spot = part * THREADS + cuda.threadIdx.x
+    if x.shape[2] % 4 == 0:
+        copy_fours(tiles, buffer, x, z, first, start, deep)
+    else:
+        copy_singly(tiles, buffer, x, z, first, start, deep)
+
+
+@jit(device=True)
+def take_four(four, tiles, buffer, first, half, owned, deep):
+    """Four rows or columns of a thread: four[i, k], of its i-th and its k-th term.
+
+    Its terms are the four from 4 · member on. Its rows, from first on, are 8 apart where lines are
+    along the depth, and else neighbours; half says which four of those that are owned.
+    """
+    lane = np.uint32(cuda.threadIdx.x % 32)
+    group, term = lane // np.uint32(4), np.uint32(lane % np.uint32(4) * np.uint32(4))
+    for i in range(4):
         if deep:
-            line = spot // (STEP // 4)
-            inside = spot % (STEP // 4) * 4
-            place = line * DEEP_LINE + inside
-            row = first + line
-            column = start + inside
+            line = np.uint32(np.uint32(first) + group + np.uint32(8 * (4 * half + i)))
+            place = np.uint32(line * np.uint32(STEP) + term)
+            first_term, second, third, fourth = intrinsics.load4(tiles, (buffer, place))
+            four[i, 0], four[i, 1], four[i, 2], four[i, 3] = first_term, second, third, fourth
         else:
-            line = spot // (SIDE // 4)
-            inside = spot % (SIDE // 4) * 4
-            place = line * WIDE_LINE + inside
-            row = start + line
-            column = first + inside
-        if row < rows and column < columns and columns % 4 == 0:
-            intrinsics.copy_async4(tiles, (buffer, place), x, (z, row, column))
-        else:
-            four = fetch(x, z, row, column, np.float32(0))
-            intrinsics.store4(tiles, (buffer, place), four[0], four[1], four[2], four[3])
-
-
-@jit(device=True)
-def spot(first, i, across, k, along):
-    """Where in a tile a number stands, i lines and k terms from a thread's first one.
-
-    In 32 bits, because the compiler keeps many of these in registers.
-    """
-    return np.uint32(np.uint32(first) + np.uint32(i) * across + np.uint32(k) * along)
-
-
-@jit(device=True)
-def tf32(a, b, buffer, a_row, a_across, a_along, b_column, b_across, b_along, totals):
-    """Add the products of a step to a warp's fragments.
-
-    a, b: tiles, in which a number of the next row of a, or column of b, is `across` further, and
-    that of the next term `along`. a_row, b_column: the thread's first of them.
-    """
-    member = cuda.threadIdx.x % 4
-    a_first = a_row * a_across + member * a_along
-    b_first = b_column * b_across + member * b_along
-    fragments = cuda.local.array((DOWN, 4), np.float32)
-    for k in range(0, STEP, 8):
-        for i in range(DOWN):
-            for part in range(4):  # the second row is 8 below, the second term 4 further
-                place = spot(a_first, 16 * i + part % 2 * 8, a_across, k + part // 2 * 4, a_along)
-                fragments[i, part] = intrinsics.to_tf32(a[buffer, place])
-        for j in range(ALONG):
-            b0 = intrinsics.to_tf32(b[buffer, spot(b_first, 8 * j, b_across, k, b_along)])
-            b1 = intrinsics.to_tf32(b[buffer, spot(b_first, 8 * j, b_across, k + 4, b_along)])
-            for i in range(DOWN):
-                done = intrinsics.mma_tf32(
-                    fragments[i, 0],
-                    fragments[i, 1],
-                    fragments[i, 2],
-                    fragments[i, 3],
-                    b0,
-                    b1,
-                    totals[i, j, 0],
-                    totals[i, j, 1],
-                    totals[i, j, 2],
-                    totals[i, j, 3],
-                )
-                keep(totals, i, j, done)
-
-
-@jit(device=True)
-def bfloat16(a, b, buffer, a_row, a_across, a_along, b_column, b_across, b_along, totals):
-    """As tf32, with numbers rounded to bfloat16, of which a register holds two."""
-    member = cuda.threadIdx.x % 4
-    a_first = a_row * a_across + 2 * member * a_along
-    b_first = b_column * b_across + 2 * member * b_along
-    fragments = cuda.local.array((DOWN, 4), np.uint32)
-    for i in range(DOWN):
-        for part in range(4):  # the second row is 8 below, the second pair of terms 8 further
-            place = spot(a_first, 16 * i + part % 2 * 8, a_across, part // 2 * 8, a_along)
-            fragments[i, part] = pair(a, buffer, place, a_along)
-    for j in range(ALONG):
-        b0 = pair(b, buffer, spot(b_first, 8 * j, b_across, 0, b_along), b_along)
-        b1 = pair(b, buffer, spot(b_first, 8 * j, b_across, 8, b_along), b_along)
-        for i in range(DOWN):
-            done = intrinsics.mma_bfloat16(
-                fragments[i, 0],
-                fragments[i, 1],
-                fragments[i, 2],
-                fragments[i, 3],
-                b0,
-                b1,
-                totals[i, j, 0],
-                totals[i, j, 1],
-                totals[i, j, 2],
-                totals[i, j, 3],
-            )
-            keep(totals, i, j, done)
-
-
-@jit(device=True)
-def pair(tiles, buffer, place, along):
-    """Two neighbours along the depth as bfloat16."""
-    other = np.uint32(place + along)
-    return intrinsics.pack_bfloat16(tiles[buffer, place], tiles[buffer, other])
+            inside = np.uint32(np.uint32(first) + group * np.uint32(owned) + np.uint32(4 * half))
+            place = place_across(np.uint32(term + np.uint32(i)), inside)
+            upper, second, third, lower = intrinsics.load4(tiles, (buffer, place))
+            four[0, i], four[1, i], four[2, i], four[3, i] = upper, second, third, lower
 
 
 @jit(device=True)
@@ -147,40 +128,147 @@ def keep(totals, i, j, fragment):
     totals[i, j, 3] = fragment[3]
 
 
+@jit(device=True)
+def round_tf32(four, own, first):
+    """Put four rows into those from first on, rounded."""
+    for i in range(4):
+        for k in range(4):
+            own[first + i, k] = intrinsics.to_tf32(four[i, k])
+
+
+@jit(device=True)
+def multiply_tf32(a, b, totals):
+    """Add a's fragments times b's to the totals."""
+    for j in range(ALONG):
+        for k in range(0, 4, 2):
+            for i in range(DOWN):
+                done = intrinsics.mma_tf32(
+                    a[2 * i, k],
+                    a[2 * i + 1, k],
+                    a[2 * i, k + 1],
+                    a[2 * i + 1, k + 1],
+                    b[j, k],
+                    b[j, k + 1],
+                    totals[i, j, 0],
+                    totals[i, j, 1],
+                    totals[i, j, 2],
+                    totals[i, j, 3],
+                )
+                keep(totals, i, j, done)
+
+
+@jit(device=True)
+def tf32(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals):
+    """Add the products of a step to a warp's fragments, from rows and columns of the tile on."""
+    four = cuda.local.array((4, 4), np.float32)
+    a = cuda.local.array(A_OWN, np.float32)
+    b = cuda.local.array((4, 4), np.float32)
+    take_four(four, a_tiles, buffer, a_first, 0, 8, a_deep)
+    round_tf32(four, a, 0)
+    take_four(four, a_tiles, buffer, a_first, 1, 8, a_deep)
+    round_tf32(four, a, 4)
+    take_four(four, b_tiles, buffer, b_first, 0, 4, b_deep)
+    round_tf32(four, b, 0)
+    multiply_tf32(a, b, totals)
+
+
+@jit(device=True)
+def round_bfloat16(four, own, first):
+    """As round_tf32, two numbers into one."""
+    for i in range(4):
+        own[first + i, 0] = intrinsics.pack_bfloat16(four[i, 0], four[i, 1])
+        own[first + i, 1] = intrinsics.pack_bfloat16(four[i, 2], four[i, 3])
+
+
+@jit(device=True)
+def multiply_bfloat16(a, b, totals):
+    """As multiply_tf32, of pairs of numbers."""
+    for j in range(ALONG):
+        for i in range(DOWN):
+            done = intrinsics.mma_bfloat16(
+                a[2 * i, 0],
+                a[2 * i + 1, 0],
+                a[2 * i, 1],
+                a[2 * i + 1, 1],
+                b[j, 0],
+                b[j, 1],
+                totals[i, j, 0],
+                totals[i, j, 1],
+                totals[i, j, 2],
+                totals[i, j, 3],
+            )
+            keep(totals, i, j, done)
+
+
+@jit(device=True)
+def bfloat16(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals):
+    """As tf32, with numbers rounded to bfloat16, of which a register holds two."""
+    four = cuda.local.array((4, 4), np.float32)
+    a = cuda.local.array(A_PAIRS, np.uint32)
+    b = cuda.local.array((4, 2), np.uint32)
+    take_four(four, a_tiles, buffer, a_first, 0, 8, a_deep)
+    round_bfloat16(four, a, 0)
+    take_four(four, a_tiles, buffer, a_first, 1, 8, a_deep)
+    round_bfloat16(four, a, 4)
+    take_four(four, b_tiles, buffer, b_first, 0, 4, b_deep)
+    round_bfloat16(four, b, 0)
+    multiply_bfloat16(a, b, totals)
+
+
+@jit(device=True)
+def place_in_row(row, column):
+    """Where in SIDE x 16 numbers one stands; rows are shifted, lest threads meet in a bank."""
+    return row * SIDE + (column ^ (row % 8 * 4))
+
+
+@jit(device=True)
+def gather(tiles, totals, i, b_first, b_deep):
+    """Put a warp's i-th fragments, of 16 rows, where the warps that finish them find them."""
+    warp = cuda.threadIdx.x // 32
+    group = cuda.threadIdx.x % 32 // 4
+    for j in range(ALONG):
+        for part in range(4):
+            pair = cuda.threadIdx.x % 4 * 2 + part % 2
+            column = b_first + (8 * j + pair if b_deep else 4 * pair + j)
+            tiles[warp // 4, place_in_row(part // 2 * 8 + group, column)] = totals[i, j, part]
+
+
 @factory
 def matmul(multiply: Any, finish: Any) -> Any:
     """Fragments for each warp; multiply: tf32 or bfloat16."""
 
     @jit(device=True)
-    def write(out, bias, z, row, first, totals, j):
-        """Finish and write what a thread has of the fragments below each other."""
-        for right in range(2):
-            column = first + 8 * j + right
-            if column < out.shape[2]:
-                extra = bias_of(bias, column, np.float32(0))
-                for i in range(DOWN):
-                    for down in range(2):
-                        place = row + 16 * i + 8 * down
-                        if place < out.shape[1]:
-                            total = totals[i, j, 2 * down + right] + extra
-                            out[z, place, column] = finish(total)
+    def write(out, bias, z, first_row, first_column, a_deep, tiles, i):
+        """Finish and write the rows of the i-th fragments of all warps."""
+        lane = cuda.threadIdx.x % 32
+        column = first_column + lane * 4
+        line = np.uint32(cuda.threadIdx.x // 32)
+        while line < 32:
+            inside = line % 16
+            own = inside % 8 + 8 * (2 * i + inside // 8)
+            if not a_deep:
+                own = inside % 8 * 8 + 2 * i + inside // 8
+            row = first_row + line // 16 * 64 + own
+            if row < out.shape[1] and column < out.shape[2]:
+                total = intrinsics.load4(tiles, (line // 16, place_in_row(inside, lane * 4)))
+                for k in range(4):
+                    if column + k < out.shape[2]:
+                        out[z, row, column + k] = finish(
+                            total[k] + bias_of(bias, column + k, np.float32(0))
+                        )
+            line = np.uint32(line + np.uint32(cuda.blockDim.x // 32))
 
-    @jit
+    @jit(launch_bounds=(THREADS, 2))
     def fragment_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
         a_tiles = cuda.shared.array(BUFFERS, np.float32, alignment=16)
         b_tiles = cuda.shared.array(BUFFERS, np.float32, alignment=16)
         totals = cuda.local.array((DOWN, ALONG, 4), np.float32)
         warp = cuda.threadIdx.x // 32
-        group = cuda.threadIdx.x % 32 // 4
-        a_row = warp // 4 * (16 * DOWN) + group
-        b_column = warp % 4 * (8 * ALONG) + group
+        a_first = warp // 4 * 64
+        b_first = warp % 4 * 32
         batch = out.shape[0]
         depth = a.shape[1] if a_swapped else a.shape[2]
         a_deep = not a_swapped
-        a_across = np.uint32(DEEP_LINE if a_deep else 1)
-        a_along = np.uint32(1 if a_deep else WIDE_LINE)
-        b_across = np.uint32(DEEP_LINE if b_swapped else 1)
-        b_along = np.uint32(1 if b_swapped else WIDE_LINE)
         z, first_row, first_column = tile_of_block(out, SIDE)
         a_z = at(z, batch, a.shape[0], a_inner)
         b_z = at(z, batch, b.shape[0], b_inner)
@@ -188,37 +276,38 @@ def matmul(multiply: Any, finish: Any) -> Any:
             for j in range(ALONG):
                 for part in range(4):
                     totals[i, j, part] = np.float32(0)
-        copy_tile(a_tiles, 0, a, a_z, first_row, 0, a_deep)
-        copy_tile(b_tiles, 0, b, b_z, first_column, 0, b_swapped)
-        intrinsics.commit_copies()
-        buffer = 0
-        for start in range(STEP, depth + STEP, STEP):
-            if start < depth:
-                copy_tile(a_tiles, 1 - buffer, a, a_z, first_row, start, a_deep)
-                copy_tile(b_tiles, 1 - buffer, b, b_z, first_column, start, b_swapped)
+        for ahead in range(2):
+            if ahead * STEP < depth:
+                copy_tile(a_tiles, ahead, a, a_z, first_row, ahead * STEP, a_deep)
+                copy_tile(b_tiles, ahead, b, b_z, first_column, ahead * STEP, b_swapped)
             intrinsics.commit_copies()
+        buffer = 0
+        for start in range(0, depth, STEP):
             intrinsics.wait_but_latest()  # the tiles of this step are there, not the next ones
             cuda.syncthreads()
-            multiply(
-                a_tiles,
-                b_tiles,
-                buffer,
-                a_row,
-                a_across,
-                a_along,
-                b_column,
-                b_across,
-                b_along,
-                totals,
-            )
-            cuda.syncthreads()
-            buffer = 1 - buffer
-        row = first_row + a_row
-        column = first_column + b_column - group + cuda.threadIdx.x % 4 * 2
-        # No loop: one so long is not unrolled, and registers cannot be counted through.
-        write(out, bias, z, row, column, totals, 0)
-        write(out, bias, z, row, column, totals, 1)
-        write(out, bias, z, row, column, totals, 2)
-        write(out, bias, z, row, column, totals, 3)
+            free = buffer - 1 if buffer > 0 else 2  # which all have multiplied the step before
+            if start + 2 * STEP < depth:
+                copy_tile(a_tiles, free, a, a_z, first_row, start + 2 * STEP, a_deep)
+                copy_tile(b_tiles, free, b, b_z, first_column, start + 2 * STEP, b_swapped)
+            intrinsics.commit_copies()
+            multiply(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_swapped, totals)
+            buffer = buffer + 1 if buffer < 2 else 0
+        # No loop: the sums are in registers, which cannot be counted through.
+        cuda.syncthreads()
+        gather(a_tiles, totals, 0, b_first, b_swapped)
+        cuda.syncthreads()
+        write(out, bias, z, first_row, first_column, a_deep, a_tiles, 0)
+        cuda.syncthreads()
+        gather(a_tiles, totals, 1, b_first, b_swapped)
+        cuda.syncthreads()
+        write(out, bias, z, first_row, first_column, a_deep, a_tiles, 1)
+        cuda.syncthreads()
+        gather(a_tiles, totals, 2, b_first, b_swapped)
+        cuda.syncthreads()
+        write(out, bias, z, first_row, first_column, a_deep, a_tiles, 2)
+        cuda.syncthreads()
+        gather(a_tiles, totals, 3, b_first, b_swapped)
+        cuda.syncthreads()
+        write(out, bias, z, first_row, first_column, a_deep, a_tiles, 3)
 
     return fragment_kernel

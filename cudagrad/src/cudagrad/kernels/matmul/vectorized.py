@@ -26,39 +26,18 @@ OWN = 8  # rows, and columns, of a thread
 
 
 @jit(device=True)
-def fetch(x, z, row, column, zero):
-    """Four neighbours in a row of a matrix as it is stored, zeros where they are outside.
-
-    By one load, unless the rows are of a length that lets some begin elsewhere than at 16 bytes.
-    """
-    rows, columns = x.shape[1], x.shape[2]
-    first, second, third, fourth = zero, zero, zero, zero
-    if row < rows:
-        if columns % 4 == 0:
-            if column < columns:
-                first, second, third, fourth = intrinsics.load4(x, (z, row, column))
-        else:
-            if column < columns:
-                first = x[z, row, column]
-            if column + 1 < columns:
-                second = x[z, row, column + 1]
-            if column + 2 < columns:
-                third = x[z, row, column + 2]
-            if column + 3 < columns:
-                fourth = x[z, row, column + 3]
-    return first, second, third, fourth
-
-
-@jit(device=True)
 def fetch_own(x, z, first, start, deep, zero):
     """The thread's four of the numbers that rows, or columns, from first on have from start on.
 
-    deep: whether the four are terms of one sum, else they are those of four sums.
+    Zeros where they are outside. deep: whether the four are terms of one sum, else they are those
+    of four sums.
     """
     thread = cuda.threadIdx.x
-    if deep:
-        return fetch(x, z, first + thread // 2, start + thread % 2 * 4, zero)
-    return fetch(x, z, start + thread // 32, first + thread % 32 * 4, zero)
+    row = first + thread // 2 if deep else start + thread // 32
+    column = start + thread % 2 * 4 if deep else first + thread % 32 * 4
+    if row < x.shape[1] and column < x.shape[2]:
+        return intrinsics.load4(x, (z, row, column))
+    return zero, zero, zero, zero
 
 
 @jit(device=True)
@@ -84,11 +63,21 @@ def take_own(own, tiles, buffer, k, first):
     own[4], own[5], own[6], own[7] = intrinsics.load4(tiles, (buffer, k, first + HALF))
 
 
+@jit(device=True)
+def add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, row, column):
+    """Add the k-th terms of a step to a thread's sums."""
+    take_own(a_own, a_tiles, buffer, k, row)
+    take_own(b_own, b_tiles, buffer, k, column)
+    for i in range(OWN):
+        for j in range(OWN):
+            totals[i, j] += a_own[i] * b_own[j]
+
+
 @factory
 def matmul(real: Any, finish: Any) -> Any:
     """OWN x OWN elements for each thread, out of buffers that are filled by turns."""
 
-    @jit
+    @jit(launch_bounds=(THREADS, 2))
     def vectorized_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
         a_tiles = cuda.shared.array(BUFFERS, real, alignment=16)
         b_tiles = cuda.shared.array(BUFFERS, real, alignment=16)
@@ -116,12 +105,9 @@ def matmul(real: Any, finish: Any) -> Any:
             if start < depth:  # these come while the others are multiplied
                 a_four = fetch_own(a, a_z, first_row, start, a_deep, real(0))
                 b_four = fetch_own(b, b_z, first_column, start, b_swapped, real(0))
-            for k in range(STEP):
-                take_own(a_own, a_tiles, buffer, k, ty)
-                take_own(b_own, b_tiles, buffer, k, tx)
-                for i in range(OWN):
-                    for j in range(OWN):
-                        totals[i, j] += a_own[i] * b_own[j]
+            for k in range(0, STEP, 2):
+                add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, ty, tx)
+                add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k + 1, ty, tx)
             buffer = 1 - buffer
             if start < depth:
                 put_own(a_tiles, buffer, a_four, a_deep)

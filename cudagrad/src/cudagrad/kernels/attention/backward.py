@@ -1,0 +1,297 @@
+"""The way back: the gradients of query, key, value and mask, from scores worked out anew.
+
+With p the weight of a score and dp the gradient of it, dout · value, a score's gradient is
+p (dp - Σ p dp); the sum over the keys is dout · out, a number for each query that is worked out
+first. A block owns a tile of keys, and passes over the queries, or a tile of queries, and passes
+over the keys, so that each gradient is summed up in one place and nothing is added atomically.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...device import cuda, factory, jit
+from ..index import at, divide
+from ..random import survival
+from .tiles import (
+    OWN,
+    PAD,
+    SMALL,
+    Tiles,
+    add_column_by_column,
+    add_row_by_column,
+    clear,
+    fetch_own,
+    is_long,
+    judge,
+    key_in,
+    line_sum,
+    put,
+    put_own,
+    row_by_row,
+    survivals,
+)
+
+LANES = 2 if SMALL else 8  # that add up a row of deltas
+
+
+def tiles(real: Any, width: int) -> Tiles:
+    """For rows of `width` elements at most."""
+    if SMALL:
+        return Tiles(2, 2, 4)
+    return Tiles(4, 16, 1) if is_long(real, width) else Tiles(8, 8, 4)
+
+
+@jit(device=True)
+def repeated(z, repeat, matrices, inner):
+    """The index in the batch of a repeat of matrix z, each of which stands still for `inner`."""
+    outer, within = divide(repeat, inner)
+    return (outer * matrices + z) * inner + within
+
+
+@factory
+def deltas(real: Any) -> Any:
+    """deltas (batch, L) = Σ dout · out, both (batch, L, Ev); LANES threads have a row."""
+    steps = LANES.bit_length() - 1
+
+    @jit
+    def deltas_kernel(dout, out, deltas):
+        k = cuda.grid(1) // LANES
+        z, i = divide(k, deltas.shape[1])
+        total = real(0)
+        if k < deltas.size:
+            d = cuda.threadIdx.x % LANES
+            while d < out.shape[2]:
+                total += dout[z, i, d] * out[z, i, d]
+                d += LANES
+        total = line_sum(total, steps)
+        if k < deltas.size and cuda.threadIdx.x % LANES == 0:
+            deltas[z, i] = total
+
+    return deltas_kernel
+
+
+@factory
+def dscores(real: Any) -> Any:
+    """dscores (batch, L, S): p · (dout value - delta), where p are the weights of the values.
+
+    It is the gradient of a mask that is added, and as large as the scores: only who asks for that
+    gradient has it. A thread owns a score.
+    """
+
+    @jit
+    def dscores_kernel(
+        query, q_inner, key, k_inner, value, v_inner, mask, m_inner, scale, chance, rest,
+        tops, shares, deltas, dout, dscores,
+    ):  # fmt: skip
+        place = cuda.grid(1)
+        if place < dscores.size:
+            batch, n_queries, n_keys = dscores.shape
+            line, j = divide(place, n_keys)
+            z, i = divide(line, n_queries)
+            q_z = at(z, batch, query.shape[0], q_inner)
+            k_z = at(z, batch, key.shape[0], k_inner)
+            v_z = at(z, batch, value.shape[0], v_inner)
+            m_z = at(z, batch, mask.shape[0], m_inner)
+            score = real(0)
+            for d in range(query.shape[2]):
+                score += query[q_z, i, d] * scale * key[k_z, j, d]
+            score += mask[m_z, min(i, mask.shape[1] - 1), min(j, mask.shape[2] - 1)]
+            dp = real(0)
+            for d in range(value.shape[2]):
+                dp += dout[z, i, d] * value[v_z, j, d]
+            if chance[2] > 0:
+                dp *= survival(chance, rest, place)
+            p = math.exp(score - tops[z, i]) * shares[z, i]
+            dscores[z, i, j] = p * (dp - deltas[z, i])
+
+    return dscores_kernel
+
+
+@jit(device=True)
+def own_number(x, z, i):
+    """x[z, i], or 0 behind the last query."""
+    return x[z, i] if i < x.shape[1] else type(x[z, 0])(0)
+
+
+@factory
+def dquery(real: Any, width: int) -> Any:
+    """dquery (batch, L, E) = Σ over the keys of dscores · key · scale; see dscores.
+
+    A block owns a tile of queries.
+    """
+    across, down, rows = made = tiles(real, width)
+    threads, queries, keys = made.threads, made.queries, made.keys
+    columns = max(width, keys, OWN * down)  # of a tile: OWN at least for all that share a row
+    query_shape, key_shape = (queries, columns + PAD), (keys, columns + PAD)
+    slope_shape, score_shape = (queries, keys + PAD), (rows, OWN)
+    total_shape = rows, columns // across
+    query_share = queries * columns // OWN // threads, OWN
+    key_share = keys * columns // OWN // threads, OWN
+
+    @jit
+    def dquery_kernel(
+        query, q_inner, key, k_inner, value, v_inner, mask, m_inner, scale, causal, chance, rest,
+        tops, shares, deltas, dout, dquery,
+    ):  # fmt: skip
+        query_tile = cuda.shared.array(query_shape, real, alignment=16)
+        dout_tile = cuda.shared.array(query_shape, real, alignment=16)
+        key_tile = cuda.shared.array(key_shape, real, alignment=16)
+        value_tile = cuda.shared.array(key_shape, real, alignment=16)
+        slopes = cuda.shared.array(slope_shape, real, alignment=16)
+        own_queries = cuda.local.array(query_share, real)
+        own_keys = cuda.local.array(key_share, real)
+        scores = cuda.local.array(score_shape, real)
+        dweights = cuda.local.array(score_shape, real)
+        totals = cuda.local.array(total_shape, real)
+        kept = cuda.local.array(OWN, real)
+        x = cuda.threadIdx.x % across
+        y = cuda.threadIdx.x // across
+        batch, n_queries, _ = dout.shape
+        n_keys = key.shape[1]
+        tile, z = divide(cuda.blockIdx.x, batch)  # those that see the most first
+        first = (divide(n_queries + queries - 1, queries)[0] - 1 - tile) * queries
+        q_z = at(z, batch, query.shape[0], q_inner)
+        k_z = at(z, batch, key.shape[0], k_inner)
+        v_z = at(z, batch, value.shape[0], v_inner)
+        m_z = at(z, batch, mask.shape[0], m_inner)
+        fetch_own(query, q_z, first, threads, columns, own_queries)
+        put_own(own_queries, scale, threads, columns, 0, query_tile)
+        fetch_own(dout, z, first, threads, columns, own_queries)
+        put_own(own_queries, real(1), threads, columns, 0, dout_tile)
+        clear(totals)
+        stop = min(n_keys, first + queries) if causal else n_keys
+        start = np.int64(0)
+        while start < stop:
+            fetch_own(key, k_z, start, threads, columns, own_keys)
+            put_own(own_keys, real(1), threads, columns, across, key_tile)
+            fetch_own(value, v_z, start, threads, columns, own_keys)
+            put_own(own_keys, real(1), threads, columns, across, value_tile)
+            cuda.syncthreads()
+            row_by_row(query_tile, y, down, key_tile, x, across, width, scores)
+            judge(
+                scores, mask, m_z, first + y, down, start + OWN * x, n_queries, n_keys, causal
+            )  # fmt: skip
+            row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)
+            for r in range(rows):
+                i = first + y + down * r
+                survivals(chance, rest, (z * n_queries + i) * n_keys + start + OWN * x, kept)
+                top, share = own_number(tops, z, i), own_number(shares, z, i)
+                delta = own_number(deltas, z, i)
+                for c in range(OWN):
+                    weight = math.exp(scores[r, c] - top) * share
+                    slope = weight * (dweights[r, c] * kept[c] - delta)
+                    slopes[y + down * r, x + across * c] = slope
+            cuda.syncthreads()
+            add_row_by_column(slopes, y, down, key_tile, x, across, keys, scores, totals)
+            cuda.syncthreads()
+            start += keys
+        for r in range(rows):
+            for c in range(0, totals.shape[1], OWN):
+                put(
+                    dquery, z, first + y + down * r, OWN * x + across * c,
+                    totals[r, c] * scale, totals[r, c + 1] * scale,
+                    totals[r, c + 2] * scale, totals[r, c + 3] * scale,
+                )  # fmt: skip
+
+    return dquery_kernel
+
+
+@factory
+def dkey_dvalue(real: Any, width: int) -> Any:
+    """dkey (·, S, E) and dvalue (·, S, Ev), which take the same weights.
+
+    dkey = Σ over the queries of dscores · query · scale, dvalue = Σ of p, after dropout, · dout. A
+    block owns a tile of keys, and meets the queries of all the matrices of the batch that its
+    matrix was repeated for. key and value are repeated alike.
+    """
+    across, down, rows = made = tiles(real, width)
+    threads, queries, keys = made.threads, made.queries, made.keys
+    columns = max(width, keys, OWN * down)  # of a tile: OWN at least for all that share a row
+    query_shape, key_shape = (queries, columns + PAD), (keys, columns + PAD)
+    weight_shape, score_shape = (queries, keys + PAD), (rows, OWN)
+    total_shape = OWN, columns // down
+    query_share = queries * columns // OWN // threads, OWN
+    key_share = keys * columns // OWN // threads, OWN
+
+    @jit
+    def dkey_dvalue_kernel(
+        query, q_inner, key, k_inner, value, v_inner, mask, m_inner, scale, causal, chance, rest,
+        tops, shares, deltas, dout, dkey, dvalue,
+    ):  # fmt: skip
+        query_tile = cuda.shared.array(query_shape, real, alignment=16)
+        dout_tile = cuda.shared.array(query_shape, real, alignment=16)
+        key_tile = cuda.shared.array(key_shape, real, alignment=16)
+        value_tile = cuda.shared.array(key_shape, real, alignment=16)
+        weights = cuda.shared.array(weight_shape, real, alignment=16)
+        slopes = cuda.shared.array(weight_shape, real, alignment=16)
+        own_queries = cuda.local.array(query_share, real)
+        own_keys = cuda.local.array(key_share, real)
+        scores = cuda.local.array(score_shape, real)
+        dweights = cuda.local.array(score_shape, real)
+        dkeys = cuda.local.array(total_shape, real)
+        dvalues = cuda.local.array(total_shape, real)
+        kept = cuda.local.array(OWN, real)
+        x = cuda.threadIdx.x % across
+        y = cuda.threadIdx.x // across
+        # What a thread has of the gradients: the columns of u, in the slots of OWN keys from v on.
+        u = cuda.threadIdx.x % down
+        v = cuda.threadIdx.x // down
+        batch, n_queries, _ = dout.shape
+        matrices, n_keys, _ = key.shape
+        tile, k_z = divide(cuda.blockIdx.x, matrices)  # those that are seen the most first
+        first = tile * keys
+        fetch_own(key, k_z, first, threads, columns, own_keys)
+        put_own(own_keys, real(1), threads, columns, across, key_tile)
+        fetch_own(value, k_z, first, threads, columns, own_keys)
+        put_own(own_keys, real(1), threads, columns, across, value_tile)
+        clear(dkeys)
+        clear(dvalues)
+        for repeat in range(divide(batch, matrices)[0]):
+            z = repeated(k_z, repeat, matrices, k_inner)
+            q_z = at(z, batch, query.shape[0], q_inner)
+            m_z = at(z, batch, mask.shape[0], m_inner)
+            start = first if causal else np.int64(0)
+            while start < n_queries:
+                fetch_own(query, q_z, start, threads, columns, own_queries)
+                put_own(own_queries, scale, threads, columns, 0, query_tile)
+                fetch_own(dout, z, start, threads, columns, own_queries)
+                put_own(own_queries, real(1), threads, columns, 0, dout_tile)
+                cuda.syncthreads()
+                row_by_row(query_tile, y, down, key_tile, x, across, width, scores)
+                judge(
+                    scores, mask, m_z, start + y, down, first + OWN * x, n_queries, n_keys, causal
+                )  # fmt: skip
+                row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)
+                for r in range(rows):
+                    i = start + y + down * r
+                    survivals(chance, rest, (z * n_queries + i) * n_keys + first + OWN * x, kept)
+                    top, share = own_number(tops, z, i), own_number(shares, z, i)
+                    delta = own_number(deltas, z, i)
+                    for c in range(OWN):
+                        weight = math.exp(scores[r, c] - top) * share
+                        place = y + down * r, x + across * c
+                        weights[place] = weight * kept[c]
+                        slopes[place] = weight * (dweights[r, c] * kept[c] - delta)
+                cuda.syncthreads()
+                add_column_by_column(weights, v, dout_tile, u, down, queries, dvalues)
+                add_column_by_column(slopes, v, query_tile, u, down, queries, dkeys)
+                cuda.syncthreads()
+                start += queries
+        for m in range(OWN):
+            j = first + key_in(OWN * v + m, across)
+            for c in range(0, dkeys.shape[1], OWN):
+                column = OWN * u + down * c
+                put(
+                    dkey, k_z, j, column,
+                    dkeys[m, c], dkeys[m, c + 1], dkeys[m, c + 2], dkeys[m, c + 3],
+                )  # fmt: skip
+                put(
+                    dvalue, k_z, j, column,
+                    dvalues[m, c], dvalues[m, c + 1], dvalues[m, c + 2], dvalues[m, c + 3],
+                )  # fmt: skip
+
+    return dkey_dvalue_kernel

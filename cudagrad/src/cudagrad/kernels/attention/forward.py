@@ -1,0 +1,156 @@
+"""The way there: what every query takes of the values.
+
+A block owns a tile of queries, and passes over the tiles of keys and values: scores by a product
+of tiles, the weights of them into shared memory, and by another product the values that they
+weigh. A softmax needs the largest score before it can begin; as that is not known yet, a query
+takes the largest so far, and shrinks what it has summed up whenever a larger one comes. While one
+product is made, the tile that the next one needs is on its way, in registers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...device import cuda, factory, jit, processors
+from ..index import at, divide
+from .tiles import (
+    OWN,
+    PAD,
+    SMALL,
+    Tiles,
+    add_row_by_column,
+    clear,
+    fetch_own,
+    is_long,
+    judge,
+    line_max,
+    line_sum,
+    put,
+    put_own,
+    row_by_row,
+    survivals,
+)
+
+
+def tiles(real: Any, width: int, rows: int) -> Tiles:
+    """For rows of `width` elements at most; rows: queries of a thread, 2 or 4."""
+    if SMALL:
+        return Tiles(2, 4, rows)
+    return Tiles(4 if is_long(real, width) else 8, 16, rows)
+
+
+def fitting(real: Any, width: int, matrices: int, n_queries: int) -> Tiles:
+    """The largest tiles of which there is one for each processor; if need be, the smallest."""
+    large, small = tiles(real, width, 4), tiles(real, width, 2)
+    many = matrices * -(-n_queries // large.queries) >= processors()
+    return large if many and not is_long(real, width) else small
+
+
+@factory
+def attention(real: Any, width: int, rows: int) -> Any:
+    """out = softmax(query keyᵀ · scale + mask) value; a query that sees nothing gets 0.
+
+    width: elements that a row of query, key and value has at most. rows: see tiles.
+    """
+    across, down, _ = made = tiles(real, width, rows)
+    threads, queries, keys = made.threads, made.queries, made.keys
+    columns = max(width, keys)  # of a tile: OWN at least for each thread of a line
+    query_shape, key_shape = (queries, columns + PAD), (keys, columns + PAD)
+    weight_shape, score_shape = (queries, keys + PAD), (rows, OWN)
+    mean_shape = rows, columns // across
+    query_share = queries * columns // OWN // threads, OWN
+    key_share = keys * columns // OWN // threads, OWN
+    steps = across.bit_length() - 1
+    least = real(np.finfo(real).min)  # not -inf: -inf - -inf would be NaN
+
+    @jit
+    def attention_kernel(
+        query, q_inner, key, k_inner, value, v_inner, mask, m_inner, scale, causal, chance, rest,
+        out, tops, shares,
+    ):  # fmt: skip
+        """query, key, value, mask (·, rows, columns), repeated over the batch as `at` says.
+
+        causal: a query sees no key that comes after it. chance, rest: of dropout, see survival.
+        out (batch, L, Ev); tops, shares (batch, L): the largest score of each query, and 1 over the
+        sum of the exponentials of all, each less the largest.
+        """
+        query_tile = cuda.shared.array(query_shape, real, alignment=16)
+        key_tile = cuda.shared.array(key_shape, real, alignment=16)
+        value_tile = cuda.shared.array(key_shape, real, alignment=16)
+        weights = cuda.shared.array(weight_shape, real, alignment=16)
+        own_queries = cuda.local.array(query_share, real)
+        coming = cuda.local.array(key_share, real)
+        scores = cuda.local.array(score_shape, real)
+        means = cuda.local.array(mean_shape, real)
+        highest = cuda.local.array(rows, real)
+        totals = cuda.local.array(rows, real)
+        kept = cuda.local.array(OWN, real)
+        x = cuda.threadIdx.x % across
+        y = cuda.threadIdx.x // across
+        batch, n_queries, _ = out.shape
+        n_keys = key.shape[1]
+        # The last queries see the most: their blocks begin first, so that none is left at the end.
+        tile, z = divide(cuda.blockIdx.x, batch)
+        first = (divide(n_queries + queries - 1, queries)[0] - 1 - tile) * queries
+        k_z = at(z, batch, key.shape[0], k_inner)
+        v_z = at(z, batch, value.shape[0], v_inner)
+        m_z = at(z, batch, mask.shape[0], m_inner)
+        q_z = at(z, batch, query.shape[0], q_inner)
+        fetch_own(query, q_z, first, threads, columns, own_queries)
+        put_own(own_queries, scale, threads, columns, 0, query_tile)
+        fetch_own(key, k_z, 0, threads, columns, coming)
+        put_own(coming, real(1), threads, columns, across, key_tile)
+        clear(means)
+        for r in range(rows):
+            highest[r] = least
+            totals[r] = real(0)
+        stop = min(n_keys, first + queries) if causal else n_keys
+        start = np.int64(0)
+        while start < stop:
+            cuda.syncthreads()
+            fetch_own(value, v_z, start, threads, columns, coming)
+            row_by_row(query_tile, y, down, key_tile, x, across, width, scores)
+            judge(
+                scores, mask, m_z, first + y, down, start + OWN * x, n_queries, n_keys, causal
+            )  # fmt: skip
+            for r in range(rows):
+                top = highest[r]
+                for c in range(OWN):
+                    if scores[r, c] > top:
+                        top = scores[r, c]
+                top = line_max(top, steps)
+                shrink = math.exp(highest[r] - top)
+                highest[r] = top
+                totals[r] *= shrink
+                for d in range(means.shape[1]):
+                    means[r, d] *= shrink
+            for r in range(rows):
+                i = first + y + down * r
+                survivals(chance, rest, (z * n_queries + i) * n_keys + start + OWN * x, kept)
+                for c in range(OWN):
+                    weight = math.exp(scores[r, c] - highest[r])
+                    totals[r] += weight
+                    weights[y + down * r, x + across * c] = weight * kept[c]
+            put_own(coming, real(1), threads, columns, across, value_tile)
+            cuda.syncthreads()
+            start += keys
+            fetch_own(key, k_z, start, threads, columns, coming)
+            add_row_by_column(weights, y, down, value_tile, x, across, keys, scores, means)
+            put_own(coming, real(1), threads, columns, across, key_tile)
+        for r in range(rows):
+            i = first + y + down * r
+            total = line_sum(totals[r], steps)
+            share = real(0) if total == real(0) else real(1) / total
+            for c in range(0, means.shape[1], OWN):
+                put(
+                    out, z, i, OWN * x + across * c, means[r, c] * share, means[r, c + 1] * share,
+                    means[r, c + 2] * share, means[r, c + 3] * share,
+                )  # fmt: skip
+            if x == 0 and i < n_queries:
+                tops[z, i] = highest[r]
+                shares[z, i] = share
+
+    return attention_kernel

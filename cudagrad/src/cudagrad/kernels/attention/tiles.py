@@ -1,0 +1,243 @@
+"""What the kernels of attention share: tiles in shared memory, products of them in registers.
+
+A block has a tile of queries and one of keys, and the scores of each of the ones with each of the
+others. Its threads stand in `down` lines of `across`, which are neighbours in a warp. A thread has
+OWN scores in each of `rows` rows: queries y, y + down, ... with OWN keys that follow each other,
+from OWN x on, where it is thread x of line y.
+
+A tile's rows lie PAD elements apart, so that rows which follow each other begin in other banks.
+OWN keys that follow each other lie `across` rows apart: the threads of a line, each with a key of
+its own, then read rows that do. Where a tile keeps a key is its slot; tiles of values, and columns
+of scores in shared memory, are in the order of slots, too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...device import BLOCK, cuda, intrinsics, jit
+from ..matmul.vectorized import fetch
+from ..random import survival
+
+OWN = 4  # keys, and columns, that a thread has side by side: those of a load of 128 bits
+PAD = 4
+WARP = 0xFFFFFFFF  # all lanes
+SMALL = BLOCK < 128  # the emulator's blocks, which have to be
+
+
+class Tiles(NamedTuple):
+    """How a block is made up: threads in a line, lines, and the queries of a thread."""
+
+    across: int
+    down: int
+    rows: int
+
+    @property
+    def threads(self) -> int:
+        return self.across * self.down
+
+    @property
+    def queries(self) -> int:
+        return self.rows * self.down
+
+    @property
+    def keys(self) -> int:
+        return OWN * self.across
+
+
+def is_long(real: Any, width: int) -> bool:
+    """Whether shared memory holds few rows of so many elements."""
+    return width * np.dtype(real).itemsize > 256 or real == np.float64
+
+
+@jit(device=True)
+def slot_of(key, across):
+    """Where a tile keeps a key."""
+    return key % OWN * across + key // OWN
+
+
+@jit(device=True)
+def key_in(slot, across):
+    """Which key a slot is for."""
+    return slot % across * OWN + slot // across
+
+
+@jit(device=True)
+def fetch_own(x, z, first, threads, columns, own):
+    """own = a thread's share of a tile: OWN neighbours in rows of x[z] from first on, or 0.
+
+    Threads that follow each other read fours that do; each goes on as many rows further as the
+    block has read, or as many columns.
+    """
+    lanes = min(threads, columns // OWN)
+    parts = columns // OWN // lanes  # of a row
+    row = first + cuda.threadIdx.x // lanes
+    column = cuda.threadIdx.x % lanes * OWN
+    for part in range(own.shape[0]):
+        place = row + part // parts * (threads // lanes), column + part % parts * lanes * OWN
+        four = fetch(x, z, place[0], place[1], type(own[0, 0])(0))
+        own[part, 0], own[part, 1], own[part, 2], own[part, 3] = four
+
+
+@jit(device=True)
+def put_own(own, factor, threads, columns, across, tile):
+    """Put what fetch_own has fetched, · factor, into a tile; across: of keys, else 0."""
+    lanes = min(threads, columns // OWN)
+    parts = columns // OWN // lanes
+    row = cuda.threadIdx.x // lanes
+    line = slot_of(row, across) if across > 0 else row
+    column = cuda.threadIdx.x % lanes * OWN
+    for part in range(own.shape[0]):
+        further = part // parts * (threads // lanes)
+        if across > 0:  # both are powers of two: no carry goes from the one to the other
+            further = slot_of(further, across)
+        intrinsics.store4(
+            tile,
+            (line + further, column + part % parts * lanes * OWN),
+            own[part, 0] * factor,
+            own[part, 1] * factor,
+            own[part, 2] * factor,
+            own[part, 3] * factor,
+        )
+
+
+@jit(device=True)
+def put(x, z, row, column, first, second, third, fourth):
+    """x[z, row, column] and its neighbours = four numbers, where x has elements."""
+    rows, columns = x.shape[1], x.shape[2]
+    if row < rows:
+        if columns % 4 == 0:
+            if column < columns:
+                intrinsics.store4(x, (z, row, column), first, second, third, fourth)
+        else:
+            if column < columns:
+                x[z, row, column] = first
+            if column + 1 < columns:
+                x[z, row, column + 1] = second
+            if column + 2 < columns:
+                x[z, row, column + 2] = third
+            if column + 3 < columns:
+                x[z, row, column + 3] = fourth
+
+
+@jit(device=True)
+def clear(numbers):
+    for i in range(numbers.shape[0]):
+        for j in range(numbers.shape[1]):
+            numbers[i, j] = type(numbers[0, 0])(0)
+
+
+@jit(device=True)
+def add_products(total, one, other):
+    """total + the product of two rows of OWN numbers."""
+    total += one[0] * other[0]
+    total += one[1] * other[1]
+    total += one[2] * other[2]
+    total += one[3] * other[3]
+    return total
+
+
+@jit(device=True)
+def add_scaled(totals, i, column, factor, four):
+    """totals[i, column] and its neighbours += factor · four numbers."""
+    totals[i, column] += factor * four[0]
+    totals[i, column + 1] += factor * four[1]
+    totals[i, column + 2] += factor * four[2]
+    totals[i, column + 3] += factor * four[3]
+
+
+@jit(device=True)
+def row_by_row(a, y, down, b, x, across, width, out):
+    """out[r, c] = row y + down r of a · row x + across c of b; of either `width` elements."""
+    clear(out)
+    for d in range(0, width, OWN):
+        b0 = intrinsics.load4(b, (x, d))
+        b1 = intrinsics.load4(b, (x + across, d))
+        b2 = intrinsics.load4(b, (x + 2 * across, d))
+        b3 = intrinsics.load4(b, (x + 3 * across, d))
+        for r in range(out.shape[0]):
+            a_own = intrinsics.load4(a, (y + down * r, d))
+            out[r, 0] = add_products(out[r, 0], a_own, b0)
+            out[r, 1] = add_products(out[r, 1], a_own, b1)
+            out[r, 2] = add_products(out[r, 2], a_own, b2)
+            out[r, 3] = add_products(out[r, 3], a_own, b3)
+
+
+@jit(device=True)
+def add_row_by_column(a, y, down, b, x, across, depth, own, totals):
+    """totals[r] += row y + down r of a, `depth` long, · the thread's columns of b.
+
+    These are OWN side by side, from OWN x on, and OWN more after all those of the line. own: room
+    for OWN numbers in as many rows.
+    """
+    for k in range(0, depth, OWN):
+        for r in range(own.shape[0]):
+            place = y + down * r, k
+            own[r, 0], own[r, 1], own[r, 2], own[r, 3] = intrinsics.load4(a, place)
+        for step in range(OWN):
+            for c in range(0, totals.shape[1], OWN):
+                b_own = intrinsics.load4(b, (k + step, OWN * x + across * c))
+                for r in range(own.shape[0]):
+                    add_scaled(totals, r, c, own[r, step], b_own)
+
+
+@jit(device=True)
+def add_column_by_column(a, y, b, x, across, depth, totals):
+    """totals[m] += column OWN y + m of a, `depth` long, · the thread's columns of b, as above."""
+    for k in range(depth):
+        a_own = intrinsics.load4(a, (k, OWN * y))
+        for c in range(0, totals.shape[1], OWN):
+            b_own = intrinsics.load4(b, (k, OWN * x + across * c))
+            add_scaled(totals, 0, c, a_own[0], b_own)
+            add_scaled(totals, 1, c, a_own[1], b_own)
+            add_scaled(totals, 2, c, a_own[2], b_own)
+            add_scaled(totals, 3, c, a_own[3], b_own)
+
+
+@jit(device=True)
+def line_max(value, steps):
+    """The largest of the values of 2 ** steps threads that are neighbours, to each of them."""
+    for bit in range(steps):
+        other = cuda.shfl_xor_sync(WARP, value, 1 << bit)
+        if other > value:
+            value = other
+    return value
+
+
+@jit(device=True)
+def line_sum(value, steps):
+    """The sum of the values of 2 ** steps threads that are neighbours, to each of them."""
+    for bit in range(steps):
+        value += cuda.shfl_xor_sync(WARP, value, 1 << bit)
+    return value
+
+
+@jit(device=True)
+def judge(scores, mask, m_z, first_query, down, first_key, n_queries, n_keys, causal):
+    """Add the mask (·, L or 1, S or 1) to a thread's scores; -inf for what no query sees.
+
+    scores[r, c]: of query first_query + down r and key first_key + c.
+    """
+    hidden = type(scores[0, 0])(-math.inf)
+    alike = mask.size == 1
+    for r in range(scores.shape[0]):
+        i = first_query + down * r
+        seen = (min(n_keys, i + 1) if causal else n_keys) if i < n_queries else 0
+        for c in range(OWN):
+            j = first_key + c
+            if j >= seen:
+                scores[r, c] = hidden
+            elif alike:
+                scores[r, c] += mask[0, 0, 0]
+            else:
+                scores[r, c] += mask[m_z, min(i, mask.shape[1] - 1), min(j, mask.shape[2] - 1)]
+
+
+@jit(device=True)
+def survivals(chance, rest, place, kept):
+    """kept = what dropout multiplies OWN elements by, from place on; see random.survival."""
+    for c in range(OWN):
+        kept[c] = survival(chance, rest, place + c) if chance[2] > 0 else rest
