@@ -219,6 +219,15 @@ def test_a_deviation_is_told(
     assert low < result.error < high
 
 
+def test_what_is_no_number_in_jax_is_told() -> None:
+    rival, op = installed("jax"), spec.BY_NAME["std"]
+    (equal,) = (case for case in op.cases if case.why == "the slope at 0 is 0")
+    result = checks.run(rival, op, equal, "backward", "float64")
+
+    assert result.status == "failed"
+    assert "is nan, should be 0.0" in result.message
+
+
 @each_rival
 def test_a_rival_gives_the_same_bits(rival: Adapter, name: str) -> None:
     found = digests(rival, ["softmax"])
