@@ -51,26 +51,28 @@ precise = functools.partial(jax.enable_x64, True)
 
 
 class Step:
-    """An op that was done: its floating inputs and outputs, and the pullback between them.
+    """An op that was done: its floating inputs, and the pullback to them.
 
-    depth: more than that of any step before it.
+    like: for each floating output what zeros in its place are. depth: more than that of any step
+    before it. A step does not hold its outputs, which hold it: all goes at once.
     """
 
     def __init__(self, inputs: list[Tensor], pullback: Any) -> None:
-        self.inputs, self.pullback, self.outputs = inputs, pullback, list[Tensor]()
+        self.inputs, self.pullback, self.like = inputs, pullback, list[tuple[Any, Any]]()
         self.depth: int = 1 + max((each.step.depth for each in inputs if each.step), default=0)
 
 
 class Tensor:
     """An array, the gradient that has come back to it, and the step that made it."""
 
-    __slots__ = ("array", "grad", "needed", "step")
+    __slots__ = ("array", "grad", "needed", "place", "step")
 
     def __init__(self, array: Any, needed: bool = False, step: Step | None = None) -> None:
         self.array, self.needed, self.step = array, needed, step
         self.grad: Any = None
         if step is not None and needed:
-            step.outputs.append(self)
+            self.place = len(step.like)
+            step.like.append((array.shape, array.dtype))
 
     def backward(self, gradient: Tensor) -> None:
         with precise():
@@ -166,19 +168,21 @@ def _run(compiled: Any, plain: Any, arrays: Sequence[Any]) -> Any:
 
 def _carry_back(tensor: Tensor, dout: Any) -> list[Any]:
     """Carry dout from tensor to the leaves, whose gradients it returns."""
-    waiting: dict[Step, dict[Tensor, Any]] = {}
+    waiting: dict[Step, dict[int, Any]] = {}
     reached: dict[Tensor, Any] = {}
 
     def receive(tensor: Tensor, dout: Any) -> None:
-        if tensor.needed:
-            of = reached if tensor.step is None else waiting.setdefault(tensor.step, {})
-            of[tensor] = of[tensor] + dout if tensor in of else dout
+        if tensor.needed and tensor.step is None:
+            reached[tensor] = reached[tensor] + dout if tensor in reached else dout
+        elif tensor.needed:
+            of, at = waiting.setdefault(tensor.step, {}), tensor.place
+            of[at] = of[at] + dout if at in of else dout
 
     receive(tensor, dout)
     while waiting:
         step = max(waiting, key=lambda step: step.depth)  # to which nothing more can come
         douts = waiting.pop(step)
-        every = [douts[o] if o in douts else np.zeros_like(o.array) for o in step.outputs]
+        every = [douts[i] if i in douts else np.zeros(*each) for i, each in enumerate(step.like)]
         for leaf, dx in zip(step.inputs, _pulled(step.pullback, every), strict=True):
             receive(leaf, dx)
     for leaf, dx in reached.items():
@@ -266,7 +270,9 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """JAX has the heads behind the tokens, and one argument for booleans, another for numbers."""
+    """JAX has the heads behind the tokens, arguments of their own for booleans and for numbers, and
+    lets a key serve several heads unasked.
+    """
     several = [np.swapaxes(x, -3, -2) for x in (query, key, value)]  # (..., T, H, D)
     kind = "bias" if attn_mask is not None and _floating(attn_mask) else "mask"
     masks = {kind: attn_mask}
