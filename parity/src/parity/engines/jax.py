@@ -172,9 +172,11 @@ def _carry_back(tensor: Tensor, dout: Any) -> list[Any]:
     reached: dict[Tensor, Any] = {}
 
     def receive(tensor: Tensor, dout: Any) -> None:
-        if tensor.needed and tensor.step is None:
+        if not tensor.needed:
+            return
+        if tensor.step is None:
             reached[tensor] = reached[tensor] + dout if tensor in reached else dout
-        elif tensor.needed:
+        else:
             of, at = waiting.setdefault(tensor.step, {}), tensor.place
             of[at] = of[at] + dout if at in of else dout
 
