@@ -97,6 +97,8 @@ OUTSIDE = {
         "minigrad": ["engines.minigrad", "faults"],
         "cudagrad": ["engines.cudagrad"],
         "autograd": ["engines.autograd"],
+        "jax": ["engines.jax"],
+        "tinygrad": ["engines.tinygrad"],
         "sklearn": ["tasks.moons", "tasks.digits"],
         "hypothesis": ["fuzz"],
         "click": [

@@ -139,7 +139,7 @@ def measure(
     rows = []
     for members, dtype, works in planned(engines, ops, size):
         everyone = tuple({each.name: each for each in (*rivals, *members)}.values())
-        with pinned(threads):
+        with pinned(threads, everyone):
             ceilings = Ceilings(everyone, threads)
             for work in works:
                 have = [each for each in everyone if work.op.name in each.ops]

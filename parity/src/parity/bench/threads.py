@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import threadpoolctl
 
+from ..engines import Adapter
+
 
 @contextmanager
-def pinned(threads: int) -> Iterator[None]:
+def pinned(threads: int, engines: Sequence[Adapter] = ()) -> Iterator[None]:
     """Inside, every pool of threads that is loaded has so many; raises ValueError if one has not.
 
-    Load the engines before: a library that comes later is not held to it.
+    Load the engines before: a library that comes later is not held to it. Of these engines some may
+    have threads of their own, which were given to them when they started, and say how many.
     """
+    for engine in engines:
+        own = getattr(engine, "threads", threads)
+        if own != threads:
+            raise ValueError(
+                f"{engine.name} has started with {own} threads, not {threads}:"
+                f" set OMP_NUM_THREADS to {threads}"
+            )
     with threadpoolctl.threadpool_limits(threads):
         for pool in threadpoolctl.threadpool_info():
             if pool["num_threads"] != threads:

@@ -15,7 +15,12 @@ __all__ = ["RIVALS", "Adapter", "load", "names"]
 
 GROUP = "parity.engines"
 OURS = ("micrograd", "minigrad", "cudagrad", "torch")  # in order of rising difficulty
-RIVALS = ("torch", "autograd")  # that are judged and timed when they are asked for
+RIVALS = (
+    "torch",
+    "autograd",
+    "jax",
+    "tinygrad",
+)  # that are judged and timed when they are asked for
 MEMBERS = ("name", "ops", "dtypes", "package", "tensor", "call", "numpy", "grad", "backward")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -85,3 +86,8 @@ def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: A
 def exported(array: Array) -> Array:
     """A copy of an engine's array as numpy() and grad() hand it out."""
     return np.array(array, np.int64 if array.dtype.kind in "iu" else None)
+
+
+def threads() -> int:
+    """How many threads an engine may start of its own: OMP_NUM_THREADS, or else one."""
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))

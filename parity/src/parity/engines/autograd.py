@@ -15,6 +15,7 @@ from autograd import __name__ as package
 from autograd import numpy as np
 from autograd.core import VJPNode, backward_pass
 from autograd.numpy.numpy_boxes import ArrayBox
+from autograd.scipy import special
 from autograd.tracer import box_types, getval, isbox
 
 from ..environment import installed
@@ -83,7 +84,9 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return y if bias is None else y + bias
 
 
-def _gelu(x: Any, *, approximate: str) -> Any:
+def _gelu(x: Any, *, approximate: str = "none") -> Any:
+    if approximate == "none":
+        return 0.5 * x * (1 + special.erf(x / math.sqrt(2)))
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
@@ -100,6 +103,7 @@ def _layer_norm(
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _of_two(getattr(np, function)) for name, function in PAIRS.items()},
     **{name: _of_one(getattr(np, name)) for name in NUMBERS},
+    "erf": lambda x: special.erf(x),
     "neg": lambda x: -x,
     "reciprocal": lambda x: 1 / x,
     "where": lambda condition, x, other: np.where(condition, x, other),
@@ -131,7 +135,10 @@ class Autograd:
     ops = tuple(FUNCTIONS)
     dtypes = ("float64", "float32")
     package = SimpleNamespace(
-        __name__=package, __version__=installed(package), ops=SimpleNamespace(**FUNCTIONS)
+        __name__=package,
+        __version__=installed(package),
+        ops=SimpleNamespace(**FUNCTIONS),
+        manual_seed=np.random.seed,
     )
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
@@ -145,7 +152,8 @@ class Autograd:
         return exported(getval(tensor))
 
     def grad(self, tensor: Any) -> Array | None:
-        return tensor.grad if isinstance(tensor, Leaf) else None
+        kept = tensor.grad if isinstance(tensor, Leaf) else None
+        return None if kept is None else exported(kept)
 
     def backward(self, tensor: Any, gradient: Array) -> None:
         if isbox(tensor):
