@@ -446,8 +446,8 @@ def _product_of_lines(a: Array, b: Array) -> Array:
     parts = _parts(k, rung.blocks(m, n))
     out = empty((parts, m, n), a.dtype)
     if out.size:
-        lines = (reshape(x, (parts, k // parts, x.shape[1])) for x in (a, b))
-        rung.launch(*lines, out, a_swapped=True)
+        a, b = (reshape(x, (parts, k // parts, x.shape[1])) for x in (a, b))
+        rung.launch(a, b, out, a_swapped=True)
     return total(out, (0,)) if parts > 1 else reshape(out, (m, n))
 
 

@@ -74,6 +74,7 @@ class Case:
     as_graph: bool = False
     tolerance: float = 1e-3  # of the largest number, between contestants; a guard, not a test
     side: int = 0  # of the matrices, where a ladder of kernels multiplies them too
+    is_attention: bool = False  # torch has several ways for it, of which one stores all scores
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,19 @@ FLOAT = 4  # bytes
 def cases(scale: Scale) -> Iterator[Case]:
     """Every case, at the sizes of a scale; what a gradient moves and does is with its forward."""
 
+    def attention(ops: Any, query: Any, key: Any, value: Any) -> Any:
+        return ops.scaled_dot_product_attention(query, key, value, is_causal=True)
+
     def both(
         name: str, size: str, call: Call, *shapes: Sequence[int], times: float, **cost: float
     ) -> Iterator[Case]:
         """A forward alone, and with its backward, which together cost so many times as much."""
         moved, flops = cost.get("bytes", 0.0), cost.get("flops", 0.0)
-        yield Case(name, size, _forward(call, *shapes), moved, flops)
-        build = _backward(call, *shapes)
-        yield Case(f"{name}, and backward", size, build, times * moved, times * flops)
+        is_attention = call is attention
+        build = _forward(call, *shapes)
+        yield Case(name, size, build, moved, flops, is_attention=is_attention)
+        build, name = _backward(call, *shapes), f"{name}, and backward"
+        yield Case(name, size, build, times * moved, times * flops, is_attention=is_attention)
 
     n, moved = scale.elements, float(FLOAT * scale.elements)
     yield Case("add", f"{n}", _forward(lambda ops, x, y: ops.add(x, y), (n,), (n,)), 3 * moved)
@@ -163,9 +169,6 @@ def cases(scale: Scale) -> Iterator[Case]:
     for n in scale.products:
         build = _forward(lambda ops, x, y: ops.matmul(x, y), (n, n), (n, n))
         yield Case("matmul", f"{n}", build, 0, 2.0 * n**3, ALL, tolerance=2e-2, side=n)
-
-    def attention(ops: Any, query: Any, key: Any, value: Any) -> Any:
-        return ops.scaled_dot_product_attention(query, key, value, is_causal=True)
 
     for length in scale.contexts:
         shapes = ((1, HEADS, length, WIDTH),) * 3

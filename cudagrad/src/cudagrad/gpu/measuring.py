@@ -16,6 +16,7 @@ from .ceilings import Ceilings, of_rung
 from .contestant import Cudagrad
 from .timing import medians
 
+MATH = "torch, storing all scores"
 MARGIN = 1.1  # of a ceiling: more than this above it is no measurement but a mistake
 
 
@@ -60,6 +61,9 @@ def _measured(
         if case.as_graph and "cudagrad" in runs:
             runs["cudagrad, graph"] = case.build(Cudagrad(), as_graph=True)
             readers["cudagrad, graph"] = Cudagrad()
+        if case.is_attention and torch is not None:
+            runs[MATH] = torch.by_math(case.build(torch))
+            readers[MATH] = torch
         if case.side:
             rungs = dict(_rungs(case, precision))
             runs |= rungs
@@ -142,4 +146,5 @@ def _wrong(case: Case, runs: dict[str, Run], readers: dict[str, Any]) -> dict[st
 
 
 def _executor(contestant: str) -> str:
-    return device.EXECUTOR if contestant != "torch" or device.EXECUTOR == "gpu" else "CPU"
+    is_torch = contestant in ("torch", MATH)
+    return "CPU" if is_torch and device.EXECUTOR != "gpu" else device.EXECUTOR

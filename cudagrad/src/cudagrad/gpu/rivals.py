@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..device import EXECUTOR
 from .cases import Arrays, GPTSizes, Run, tokens, weights
@@ -36,6 +37,15 @@ class Torch:
     def numpy(self, tensor: torch.Tensor) -> np.ndarray[Any, Any]:
         found: np.ndarray[Any, Any] = tensor.detach().float().cpu().numpy()
         return found
+
+    def by_math(self, run: Run) -> Run:
+        """run, where attention is made of products and a softmax: torch's "math" backend."""
+
+        def by_math() -> Arrays:
+            with sdpa_kernel(SDPBackend.MATH):
+                return run()
+
+        return by_math
 
     def adamw(self, parameters: Sequence[torch.Tensor]) -> Any:
         return torch.optim.AdamW(parameters, fused=self.device == "cuda")
