@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...device import BLOCK, cuda, intrinsics, jit
-from ..matmul.vectorized import fetch
 from ..random import survival
 
 OWN = 4  # keys, and columns, that a thread has side by side: those of a load of 128 bits
@@ -63,6 +62,30 @@ def slot_of(key, across):
 def key_in(slot, across):
     """Which key a slot is for."""
     return slot % across * OWN + slot // across
+
+
+@jit(device=True)
+def fetch(x, z, row, column, zero):
+    """x[z, row, column] and its three neighbours, zeros where x has no elements.
+
+    By one load, unless the rows are of a length that lets some begin elsewhere than at 16 bytes.
+    """
+    rows, columns = x.shape[1], x.shape[2]
+    first, second, third, fourth = zero, zero, zero, zero
+    if row < rows:
+        if columns % 4 == 0:
+            if column < columns:
+                first, second, third, fourth = intrinsics.load4(x, (z, row, column))
+        else:
+            if column < columns:
+                first = x[z, row, column]
+            if column + 1 < columns:
+                second = x[z, row, column + 1]
+            if column + 2 < columns:
+                third = x[z, row, column + 2]
+            if column + 3 < columns:
+                fourth = x[z, row, column + 3]
+    return first, second, third, fourth
 
 
 @jit(device=True)
