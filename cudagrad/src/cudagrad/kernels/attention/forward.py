@@ -43,9 +43,13 @@ def tiles(real: Any, width: int, rows: int) -> Tiles:
 
 
 def fitting(real: Any, width: int, matrices: int, n_queries: int) -> Tiles:
-    """The largest tiles of which there is one for each processor; if need be, the smallest."""
+    """The tiles for so many queries: the larger ones, unless half of the processors had none.
+
+    A larger tile is worth that: it meets each key for more queries, see the package. An H100, of
+    132 processors, takes 0.128 ms with 128 blocks of them, and 0.169 with 256 of half the size.
+    """
     large, small = tiles(real, width, 4), tiles(real, width, 2)
-    many = matrices * -(-n_queries // large.queries) >= processors()
+    many = 2 * matrices * -(-n_queries // large.queries) >= processors()
     return large if many and not is_long(real, width) else small
 
 
