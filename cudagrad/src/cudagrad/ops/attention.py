@@ -21,7 +21,7 @@ from .regularization import keep_mask
 NAME = "scaled_dot_product_attention"
 Keys = tuple[Any, int]  # of keys or values: the array, and how many queries a head of it serves
 Matrices = tuple[Any, int, Callable[[Any], Any]]  # see _matrices
-NEVER = (np.uint64(0),) * 3  # a chance of nothing, in kernels.random.survival
+NEVER = (np.uint64(0),) * 3  # a chance of nothing, in kernels.random.survivals
 
 
 @op

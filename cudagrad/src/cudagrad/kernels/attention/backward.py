@@ -15,7 +15,7 @@ import numpy as np
 
 from ...device import cuda, factory, jit
 from ..index import at, divide
-from ..random import survival
+from ..random import survivals
 from .tiles import (
     OWN,
     PAD,
@@ -32,7 +32,6 @@ from .tiles import (
     put,
     put_own,
     row_by_row,
-    survivals,
 )
 
 LANES = 2 if SMALL else 8  # that add up a row of deltas
@@ -103,8 +102,7 @@ def dscores(real: Any) -> Any:
             dp = real(0)
             for d in range(value.shape[2]):
                 dp += dout[z, i, d] * value[v_z, j, d]
-            if chance[2] > 0:
-                dp *= survival(chance, rest, place)
+            dp *= survivals(chance, rest, place)[0]
             p = math.exp(score - tops[z, i]) * shares[z, i]
             dscores[z, i, j] = p * (dp - deltas[z, i])
 
@@ -178,7 +176,8 @@ def dquery(real: Any, width: int) -> Any:
             row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)
             for r in range(rows):
                 i = first + y + down * r
-                survivals(chance, rest, (z * n_queries + i) * n_keys + start + OWN * x, kept)
+                first_score = (z * n_queries + i) * n_keys + start + OWN * x
+                kept[0], kept[1], kept[2], kept[3] = survivals(chance, rest, first_score)
                 top, share = own_number(tops, z, i), own_number(shares, z, i)
                 delta = own_number(deltas, z, i)
                 for c in range(OWN):
@@ -268,7 +267,8 @@ def dkey_dvalue(real: Any, width: int) -> Any:
                 row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)
                 for r in range(rows):
                     i = start + y + down * r
-                    survivals(chance, rest, (z * n_queries + i) * n_keys + first + OWN * x, kept)
+                    first_score = (z * n_queries + i) * n_keys + first + OWN * x
+                    kept[0], kept[1], kept[2], kept[3] = survivals(chance, rest, first_score)
                     top, share = own_number(tops, z, i), own_number(shares, z, i)
                     delta = own_number(deltas, z, i)
                     for c in range(OWN):
