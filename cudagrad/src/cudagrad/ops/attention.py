@@ -120,7 +120,7 @@ def _fused(
         """What every gradient starts from."""
         dout = arrays.reshape(dout, out.shape)
         deltas = arrays.empty(tops.shape, real)
-        arrays.launch(kernels.deltas(real), deltas.size * kernels.backward.LANES, dout, out, deltas)
+        arrays.launch(kernels.deltas(real), deltas.size, dout, out, deltas)
         return tops, shares, deltas, dout
 
     def dquery(dout):

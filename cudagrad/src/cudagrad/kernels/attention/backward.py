@@ -22,19 +22,18 @@ from .tiles import (
     SMALL,
     Tiles,
     add_column_by_column,
+    add_products,
     add_row_by_column,
     clear,
+    fetch,
     fetch_own,
     is_long,
     judge,
     key_in,
-    line_sum,
     put,
     put_own,
     row_by_row,
 )
-
-LANES = 2 if SMALL else 8  # that add up a row of deltas
 
 
 def tiles(real: Any, width: int) -> Tiles:
@@ -53,21 +52,21 @@ def repeated(z, repeat, matrices, inner):
 
 @factory
 def deltas(real: Any) -> Any:
-    """deltas (batch, L) = Σ dout · out, both (batch, L, Ev); LANES threads have a row."""
-    steps = LANES.bit_length() - 1
+    """deltas (batch, L) = Σ dout · out, both (batch, L, Ev); a thread has a row.
+
+    It adds up in the order of the products that this is taken from, so that a query which sees one
+    key alone, whose weight nothing changes, has gradients of 0, and not of what rounding leaves.
+    """
 
     @jit
     def deltas_kernel(dout, out, deltas):
-        k = cuda.grid(1) // LANES
-        z, i = divide(k, deltas.shape[1])
-        total = real(0)
+        k = cuda.grid(1)
         if k < deltas.size:
-            d = cuda.threadIdx.x % LANES
-            while d < out.shape[2]:
-                total += dout[z, i, d] * out[z, i, d]
-                d += LANES
-        total = line_sum(total, steps)
-        if k < deltas.size and cuda.threadIdx.x % LANES == 0:
+            z, i = divide(k, deltas.shape[1])
+            total = real(0)
+            for d in range(0, out.shape[2], OWN):
+                one, other = fetch(dout, z, i, d, real(0)), fetch(out, z, i, d, real(0))
+                total = add_products(total, one, other)
             deltas[z, i] = total
 
     return deltas_kernel
