@@ -101,6 +101,20 @@ def test_rows_as_wide_as_those_of_models(
         assert np.allclose(one, exact, rtol=1e-5, atol=1e-5)
 
 
+def test_larger_tiles_are_for_half_of_the_processors_at_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forward = kernels.forward
+    monkeypatch.setattr(forward, "processors", lambda: 8)
+    large, small = (forward.tiles(np.float32, 64, rows) for rows in (4, 2))
+    enough = 3 * large.queries + 1  # for four blocks
+    assert forward.fitting(np.float32, 64, 1, enough) == large
+    assert forward.fitting(np.float32, 64, 1, enough - 1) == small
+    assert forward.fitting(np.float32, 64, 2, large.queries + 1) == large
+    assert forward.fitting(np.float32, 128, 1, enough).rows == small.rows
+    assert forward.fitting(np.float64, 64, 1, enough).rows == small.rows
+
+
 def allocated(length: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """The bytes of all arrays that a causal attention makes, there and back."""
     sizes = []

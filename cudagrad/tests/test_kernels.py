@@ -235,12 +235,12 @@ def test_dropped_are_the_words_below_the_probability(p: float) -> None:
     cudagrad.manual_seed(2**40 + 3)
     kept = ops.dropout(cudagrad.tensor(np.ones(50, np.float32)), p).numpy()
     words = []
-    for i in range(50):
+    for i in range(13):
         out = empty((4,), np.int64)
         four_words[1, 1](np.uint64(2**40 + 3), np.uint64(1), np.uint64(i), out)
-        words.append(device.to_host(out)[0])
+        words += device.to_host(out).tolist()
 
-    assert ((kept == 0) == (np.array(words) < round(p * 2**32))).all()
+    assert ((kept == 0) == (np.array(words[:50]) < round(p * 2**32))).all()
 
 
 def test_dropout_is_a_function_of_seed_and_position() -> None:

@@ -48,12 +48,12 @@ def set_rng_state(state: Mapping[str, int]) -> None:
 def keep(shape: Shape, p: float, dtype: Any) -> Array:
     """0 with probability p, else 1 / (1 - p)."""
     out = arrays.empty(shape, dtype)
-    arrays.launch(kernels.keep, out.size, *survival(p, dtype), arrays.flat(out))
+    arrays.launch(kernels.keep, -(-out.size // 4), *survival(p, dtype), arrays.flat(out))
     return out
 
 
 def survival(p: float, dtype: Any) -> tuple[tuple[np.uint64, ...], Any]:
-    """What kernels.survival needs for one draw of factors, 0 with probability p."""
+    """What kernels.survivals needs for one draw of factors, 0 with probability p."""
     rest = np.dtype(dtype).type(1 / (1 - p) if p < 1 else 0)
     return (*_draw(), np.uint64(round(p * 2**32))), rest
 

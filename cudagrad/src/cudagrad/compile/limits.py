@@ -80,6 +80,14 @@ REQUIREMENTS = (
     Requirement("convolution.summed.", "wide", 6, inf, "tiles are read by 128 bits"),
     Requirement("matmul.tensor_core.", "tensor", 16, inf, "4 x 4 fragments for each warp"),
     Requirement("matmul.tensor_core.", "wide", 8, inf, "copies are of 128 bits"),
+    Requirement("attention.forward.", "local", 0, 0, "scores and sums of a thread in registers"),
+    Requirement("attention.forward.", "fused", 64, inf, "tiles are multiplied in registers"),
+    Requirement("attention.forward.", "wide", 16, inf, "tiles are read by 128 bits"),
+    Requirement("attention.backward.dquery", "local", 0, 0, "as forward"),
+    Requirement("attention.backward.dquery", "fused", 64, inf, "as forward"),
+    Requirement("attention.backward.dquery", "wide", 16, inf, "as forward"),
+    Requirement("attention.backward.dkey_dvalue", "fused", 64, inf, "as forward"),
+    Requirement("attention.backward.dkey_dvalue", "wide", 16, inf, "as forward"),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..device import cuda, jit
+from ..device import cuda, intrinsics, jit
 
 
 @jit(device=True)
@@ -64,3 +64,27 @@ def next_own(j):
 def further(place, count):
     """place + count, in 32 bits for the same reason."""
     return np.uint32(np.uint32(place) + np.uint32(count))
+
+
+@jit(device=True)
+def fetch(x, z, row, column, zero):
+    """Four neighbours in a row of x[z], zeros where they are outside.
+
+    By one load, unless the rows are of a length that lets some begin elsewhere than at 16 bytes.
+    """
+    rows, columns = x.shape[1], x.shape[2]
+    first, second, third, fourth = zero, zero, zero, zero
+    if row < rows:
+        if columns % 4 == 0:
+            if column < columns:
+                first, second, third, fourth = intrinsics.load4(x, (z, row, column))
+        else:
+            if column < columns:
+                first = x[z, row, column]
+            if column + 1 < columns:
+                second = x[z, row, column + 1]
+            if column + 2 < columns:
+                third = x[z, row, column + 2]
+            if column + 3 < columns:
+                fourth = x[z, row, column + 3]
+    return first, second, third, fourth

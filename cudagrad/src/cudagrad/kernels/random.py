@@ -1,7 +1,8 @@
 """Random numbers from counters: element i of a draw is a function of (seed, draw, i) alone.
 
 So no executor, block size or order of threads can change a drawn number. A thread owns an element,
-reads nothing and writes it: 4 bytes of float32 for the 20 products of Philox, which limit it.
+or four of dropout's, reads nothing and writes it: 4 bytes of float32, or 16, for the 20 products of
+Philox, which limit it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import cuda, factory, jit
+from ..device import cuda, factory, intrinsics, jit
 
 
 @jit(device=True)
@@ -44,21 +45,52 @@ def philox(seed, draw, i):
 
 
 @jit(device=True)
-def survival(chance, rest, i):
-    """What dropout multiplies element i by: 0, or rest.
-
-    chance: seed, draw, and 2**32 times the probability of 0.
-    """
-    word, _, _, _ = philox(chance[0], chance[1], i)
+def factor(word, chance, rest):
+    """What dropout multiplies an element by, which a word decides: 0, or rest."""
     return type(rest)(0) if np.uint64(word) < chance[2] else rest
+
+
+@jit(device=True)
+def survivals(chance, rest, i):
+    """What dropout multiplies elements i to i + 3 by.
+
+    chance: seed, draw, and 2**32 times the probability of 0. Element i is decided by word i % 4 of
+    counter i // 4, so that four that follow each other take one or two of philox.
+    """
+    if chance[2] == 0:
+        return rest, rest, rest, rest
+    first, second, third, fourth = philox(chance[0], chance[1], i >> 2)
+    skipped = i & 3
+    if skipped > 0:
+        more = philox(chance[0], chance[1], (i >> 2) + 1)
+        if skipped == 1:
+            first, second, third, fourth = second, third, fourth, more[0]
+        elif skipped == 2:
+            first, second, third, fourth = third, fourth, more[0], more[1]
+        else:
+            first, second, third, fourth = fourth, more[0], more[1], more[2]
+    return (
+        factor(first, chance, rest),
+        factor(second, chance, rest),
+        factor(third, chance, rest),
+        factor(fourth, chance, rest),
+    )
 
 
 @jit
 def keep(chance, rest, out):
-    """0 by chance, else rest; see survival."""
-    i = cuda.grid(1)
-    if i < out.size:
-        out[i] = survival(chance, rest, i)
+    """0 by chance, else rest; see survivals. A thread owns four neighbours."""
+    i = cuda.grid(1) * 4
+    first, second, third, fourth = survivals(chance, rest, i)
+    if i + 3 < out.size:
+        intrinsics.store4(out, i, first, second, third, fourth)
+    else:
+        if i < out.size:
+            out[i] = first
+        if i + 1 < out.size:
+            out[i + 1] = second
+        if i + 2 < out.size:
+            out[i + 2] = third
 
 
 @factory

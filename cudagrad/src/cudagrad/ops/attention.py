@@ -21,7 +21,7 @@ from .regularization import keep_mask
 NAME = "scaled_dot_product_attention"
 Keys = tuple[Any, int]  # of keys or values: the array, and how many queries a head of it serves
 Matrices = tuple[Any, int, Callable[[Any], Any]]  # see _matrices
-NEVER = (np.uint64(0),) * 3  # a chance of nothing, in kernels.random.survival
+NEVER = (np.uint64(0),) * 3  # a chance of nothing, in kernels.random.survivals
 
 
 @op
@@ -120,7 +120,7 @@ def _fused(
         """What every gradient starts from."""
         dout = arrays.reshape(dout, out.shape)
         deltas = arrays.empty(tops.shape, real)
-        arrays.launch(kernels.deltas(real), deltas.size * kernels.backward.LANES, dout, out, deltas)
+        arrays.launch(kernels.deltas(real), deltas.size, dout, out, deltas)
         return tops, shares, deltas, dout
 
     def dquery(dout):

@@ -14,28 +14,25 @@ from typing import Any
 import numpy as np
 
 from ...device import cuda, factory, jit
-from ..index import at, divide
-from ..random import survival
+from ..index import at, divide, fetch
+from ..random import survivals
 from .tiles import (
     OWN,
     PAD,
     SMALL,
     Tiles,
     add_column_by_column,
+    add_products,
     add_row_by_column,
     clear,
     fetch_own,
     is_long,
     judge,
     key_in,
-    line_sum,
     put,
     put_own,
     row_by_row,
-    survivals,
 )
-
-LANES = 2 if SMALL else 8  # that add up a row of deltas
 
 
 def tiles(real: Any, width: int) -> Tiles:
@@ -54,21 +51,21 @@ def repeated(z, repeat, matrices, inner):
 
 @factory
 def deltas(real: Any) -> Any:
-    """deltas (batch, L) = Σ dout · out, both (batch, L, Ev); LANES threads have a row."""
-    steps = LANES.bit_length() - 1
+    """deltas (batch, L) = Σ dout · out, both (batch, L, Ev); a thread has a row.
+
+    It adds up in the order of the products that this is taken from, so that a query which sees one
+    key alone, whose weight nothing changes, has gradients of 0, and not of what rounding leaves.
+    """
 
     @jit
     def deltas_kernel(dout, out, deltas):
-        k = cuda.grid(1) // LANES
-        z, i = divide(k, deltas.shape[1])
-        total = real(0)
+        k = cuda.grid(1)
         if k < deltas.size:
-            d = cuda.threadIdx.x % LANES
-            while d < out.shape[2]:
-                total += dout[z, i, d] * out[z, i, d]
-                d += LANES
-        total = line_sum(total, steps)
-        if k < deltas.size and cuda.threadIdx.x % LANES == 0:
+            z, i = divide(k, deltas.shape[1])
+            total = real(0)
+            for d in range(0, out.shape[2], OWN):
+                one, other = fetch(dout, z, i, d, real(0)), fetch(out, z, i, d, real(0))
+                total = add_products(total, one, other)
             deltas[z, i] = total
 
     return deltas_kernel
@@ -103,8 +100,7 @@ def dscores(real: Any) -> Any:
             dp = real(0)
             for d in range(value.shape[2]):
                 dp += dout[z, i, d] * value[v_z, j, d]
-            if chance[2] > 0:
-                dp *= survival(chance, rest, place)
+            dp *= survivals(chance, rest, place)[0]
             p = math.exp(score - tops[z, i]) * shares[z, i]
             dscores[z, i, j] = p * (dp - deltas[z, i])
 
@@ -178,7 +174,8 @@ def dquery(real: Any, width: int) -> Any:
             row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)
             for r in range(rows):
                 i = first + y + down * r
-                survivals(chance, rest, (z * n_queries + i) * n_keys + start + OWN * x, kept)
+                first_score = (z * n_queries + i) * n_keys + start + OWN * x
+                kept[0], kept[1], kept[2], kept[3] = survivals(chance, rest, first_score)
                 top, share = own_number(tops, z, i), own_number(shares, z, i)
                 delta = own_number(deltas, z, i)
                 for c in range(OWN):
@@ -268,7 +265,8 @@ def dkey_dvalue(real: Any, width: int) -> Any:
                 row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)
                 for r in range(rows):
                     i = start + y + down * r
-                    survivals(chance, rest, (z * n_queries + i) * n_keys + first + OWN * x, kept)
+                    first_score = (z * n_queries + i) * n_keys + first + OWN * x
+                    kept[0], kept[1], kept[2], kept[3] = survivals(chance, rest, first_score)
                     top, share = own_number(tops, z, i), own_number(shares, z, i)
                     delta = own_number(deltas, z, i)
                     for c in range(OWN):

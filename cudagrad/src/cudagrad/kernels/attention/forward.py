@@ -16,6 +16,7 @@ import numpy as np
 
 from ...device import cuda, factory, jit, processors
 from ..index import at, divide
+from ..random import survivals
 from .tiles import (
     OWN,
     PAD,
@@ -31,7 +32,6 @@ from .tiles import (
     put,
     put_own,
     row_by_row,
-    survivals,
 )
 
 
@@ -43,9 +43,13 @@ def tiles(real: Any, width: int, rows: int) -> Tiles:
 
 
 def fitting(real: Any, width: int, matrices: int, n_queries: int) -> Tiles:
-    """The largest tiles of which there is one for each processor; if need be, the smallest."""
+    """The tiles for so many queries: the larger ones, unless half of the processors had none.
+
+    A larger tile is worth that: it meets each key for more queries, see the package. An H100, of
+    132 processors, takes 0.128 ms with 128 blocks of them, and 0.169 with 256 of half the size.
+    """
     large, small = tiles(real, width, 4), tiles(real, width, 2)
-    many = matrices * -(-n_queries // large.queries) >= processors()
+    many = 2 * matrices * -(-n_queries // large.queries) >= processors()
     return large if many and not is_long(real, width) else small
 
 
@@ -73,7 +77,7 @@ def attention(real: Any, width: int, rows: int) -> Any:
     ):  # fmt: skip
         """query, key, value, mask (·, rows, columns), repeated over the batch as `at` says.
 
-        causal: a query sees no key that comes after it. chance, rest: of dropout, see survival.
+        causal: a query sees no key that comes after it. chance, rest: of dropout, see survivals.
         out (batch, L, Ev); tops, shares (batch, L): the largest score of each query, and 1 over the
         sum of the exponentials of all, each less the largest.
         """
@@ -129,7 +133,8 @@ def attention(real: Any, width: int, rows: int) -> Any:
                     means[r, d] *= shrink
             for r in range(rows):
                 i = first + y + down * r
-                survivals(chance, rest, (z * n_queries + i) * n_keys + start + OWN * x, kept)
+                first_score = (z * n_queries + i) * n_keys + start + OWN * x
+                kept[0], kept[1], kept[2], kept[3] = survivals(chance, rest, first_score)
                 for c in range(OWN):
                     weight = math.exp(scores[r, c] - highest[r])
                     totals[r] += weight

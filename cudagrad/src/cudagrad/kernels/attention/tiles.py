@@ -19,8 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...device import BLOCK, cuda, intrinsics, jit
-from ..matmul.product import fetch
-from ..random import survival
 
 OWN = 4  # keys, and columns, that a thread has side by side: those of a load of 128 bits
 PAD = 4
@@ -234,10 +232,3 @@ def judge(scores, mask, m_z, first_query, down, first_key, n_queries, n_keys, ca
                 scores[r, c] += mask[0, 0, 0]
             else:
                 scores[r, c] += mask[m_z, min(i, mask.shape[1] - 1), min(j, mask.shape[2] - 1)]
-
-
-@jit(device=True)
-def survivals(chance, rest, place, kept):
-    """kept = what dropout multiplies OWN elements by, from place on; see random.survival."""
-    for c in range(OWN):
-        kept[c] = survival(chance, rest, place + c) if chance[2] > 0 else rest

@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
-from ..index import divide
-from ..matmul.product import bias_of, fetch
+from ..index import divide, fetch
+from ..matmul.product import bias_of
 from ..matmul.vectorized import OWN, STEP, add_products, clear
 from ..window import image_place
 
