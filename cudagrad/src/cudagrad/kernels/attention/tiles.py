@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...device import BLOCK, cuda, intrinsics, jit
+from ..index import fetch
 
 OWN = 4  # keys, and columns, that a thread has side by side: those of a load of 128 bits
 PAD = 4
