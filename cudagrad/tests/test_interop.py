@@ -71,6 +71,10 @@ def test_what_cannot_be_shared_is_copied_or_refused() -> None:
         x = cudagrad.as_tensor(awkward)
         assert x.tolist() == awkward.tolist()
         assert not np.shares_memory(np.from_dlpack(x), data)
+    late = np.zeros(9, np.float32)[1:]  # begins in the midst of 16 bytes
+    assert not np.shares_memory(np.from_dlpack(cudagrad.as_tensor(late)), late)
+    with pytest.raises(BufferError, match="does not begin at a multiple of 16 bytes"):
+        cudagrad.from_dlpack(late)
     narrow = cudagrad.as_tensor(data, np.float32)
     assert narrow.dtype == np.float32
     assert cudagrad.as_tensor(narrow) is narrow

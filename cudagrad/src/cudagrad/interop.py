@@ -19,12 +19,15 @@ from .engine import Tensor, tensor
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor of the memory of an object that has __dlpack__; torch.from_dlpack.
 
-    Raises BufferError for an array that is not on this device, or not C-contiguous; TypeError for
-    a dtype that tensors do not have.
+    Raises BufferError for an array that is not on this device, not C-contiguous, or does not begin
+    at a multiple of 16 bytes; TypeError for a dtype that tensors do not have.
     """
     if not hasattr(ext_tensor, "__dlpack__") or not hasattr(ext_tensor, "__dlpack_device__"):
         raise TypeError(f"from_dlpack: a {type(ext_tensor).__name__} has no __dlpack__")
-    return _checked(device.executor.from_dlpack(ext_tensor))
+    array = device.executor.from_dlpack(ext_tensor)
+    if not _reaches_fours(array):
+        raise BufferError("the array does not begin at a multiple of 16 bytes: copy it first")
+    return _checked(array)
 
 
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
@@ -36,9 +39,16 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     if isinstance(data, Tensor) and dtype in (None, data.dtype):
         return data
     array = None if isinstance(data, Tensor) else device.executor.adopt(data)
-    if array is None or (dtype is not None and array.dtype != np.dtype(dtype)):
-        return tensor(data if array is None else Tensor(array), dtype)
+    if array is None:
+        return tensor(data, dtype)
+    if not _reaches_fours(array) or (dtype is not None and array.dtype != np.dtype(dtype)):
+        return tensor(Tensor(array), dtype)
     return _checked(array)
+
+
+def _reaches_fours(array: Array) -> bool:
+    """Whether kernels can load four neighbours of it at once, as they do of any array."""
+    return not array.size or device.executor.address(array) % 16 == 0
 
 
 def _checked(array: Array) -> Tensor:
