@@ -51,9 +51,13 @@ class Engine:
         optimizer = getattr(engine.package.optim, item.optimizer)
         self.optimizer = optimizer(self.model.parameters(), lr=item.lr)
 
+    def graph(self, batch: Batch) -> Any:
+        """The loss, with all that backward() needs."""
+        return self.item.loss(self.engine, self.model, *map(self.engine.tensor, batch))
+
     def _loss(self, batch: Batch) -> Any:
         self.optimizer.zero_grad()
-        loss = self.item.loss(self.engine, self.model, *map(self.engine.tensor, batch))
+        loss = self.graph(batch)
         loss.backward()
         self.loss = loss
         return loss
