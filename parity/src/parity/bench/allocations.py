@@ -1,6 +1,6 @@
-"""How often NumPy allocates memory for arrays: its handler of memory, in whose place another counts.
+"""How often NumPy allocates memory for arrays: another handler of memory, which counts.
 
-https://numpy.org/neps/nep-0049.html; NumPy offers it in C alone, so its table of functions is asked.
+https://numpy.org/neps/nep-0049.html; it is offered in C alone: NumPy's table of functions is asked.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numpy._core import _multiarray_umath
+from numpy._core import multiarray
 
 SET_HANDLER, GET_HANDLER = 304, 305  # in NumPy's table of functions, which only ever grows
 NAME = b"mem_handler"  # of the capsules that hold a handler
@@ -71,7 +71,7 @@ def counting() -> Iterator[Counter]:
 
 def _function(place: int, *types: Any) -> Any:
     """One of NumPy's table."""
-    table = _address(_multiarray_umath._ARRAY_API, None)
+    table = _address(vars(multiarray)["_ARRAY_API"], None)
     return ctypes.PYFUNCTYPE(*types)(ctypes.c_void_p.from_address(table + 8 * place).value or 0)
 
 
@@ -79,9 +79,7 @@ def _of_python(name: str, *types: Any) -> Any:
     return ctypes.PYFUNCTYPE(*types)((name, ctypes.pythonapi))
 
 
-_address = _of_python(
-    "PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p
-)
+_address = _of_python("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
 _capsule = _of_python(
     "PyCapsule_New", ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p
 )

@@ -10,9 +10,11 @@ from typing import Any
 
 from .. import engines as registry
 from ..engines import Adapter
-from . import ops, rows, scaling, steps
+from ..environment import executor
+from . import rows, scaling, steps
 from .ceilings import Ceilings
 from .items import Item, items
+from .ops import compared, planned
 from .rivals import arrays
 from .rows import Row
 from .threads import pinned
@@ -22,6 +24,7 @@ from .workloads import Workload
 SECONDS = 40.0  # after which nothing more is begun
 PAIRS, TURN = 3, 5e-4
 STEPS, STEP_PAIRS = ("names", "tiny", "cpu", "digits", "sales"), 5
+SLOW = ("cpu",)  # what takes an emulator seconds
 THREADS = 1
 Task = Callable[[], list[Row]]
 
@@ -30,19 +33,24 @@ def measured(
     engines: Sequence[Adapter],
     only: Sequence[str],
     stage: Callable[[str, int], Any],
+    ops: bool = True,
     seconds: float = SECONDS,
 ) -> dict[str, Any] | None:
     """The document of what is measured of engines beside torch, as of parity bench; None of none.
 
-    only: these ops, and no steps; empty for all. stage: as the report's. What there was no time for
-    is counted in left_out.
+    only: these ops, and no steps; empty for all. ops: whether to time any. stage: as the report's.
+    What there was no time for in so many seconds is counted in left_out.
     """
     rival = registry.load("torch")
     members = [engine for engine in engines if engine.name != rival.name]
     if not members:
         return None
     ceilings = Ceilings((rival, *members), THREADS)
-    tasks = list(planned(members, rival, only, ceilings))
+    tasks = [
+        *(of_models(members, ceilings) if not only else ()),
+        *(of_ops(members, rival, only, ceilings) if ops else ()),
+        *(scaling.planned(members, rival, ceilings) if not only else ()),
+    ]
     found: list[Row] = []
     began, left = time.perf_counter(), 0
     title = f"{len(tasks)} measurements"
@@ -56,20 +64,22 @@ def measured(
     return rows.document(found, (rival, *members), THREADS, ceilings) | {"left_out": left}
 
 
-def planned(
+def of_models(members: Sequence[Adapter], ceilings: Ceilings) -> Iterator[Task]:
+    """The steps of each engine."""
+    for engine in members:
+        for item in items(engine):
+            emulated = not executor(engine).startswith(("CPU", "gpu"))
+            if item.name in STEPS and not (emulated and item.name in SLOW):
+                yield partial(_step, replace(item, block=1), engine, ceilings)
+
+
+def of_ops(
     members: Sequence[Adapter], rival: Adapter, only: Sequence[str], ceilings: Ceilings
 ) -> Iterator[Task]:
-    """Steps, then each op, then growth."""
-    if not only:
-        for engine in members:
-            for item in items(engine):
-                if item.name in STEPS:
-                    yield partial(_step, replace(item, block=1), engine, ceilings)
-    for some, dtype, works in ops.planned(members, only, "brief"):
+    """Each op, or only these."""
+    for some, dtype, works in planned(members, only, "brief"):
         for work in _first(works):
-            yield partial(ops.compared, work, some, [rival], dtype, ceilings, PAIRS, TURN, True)
-    if not only:
-        yield from scaling.planned(members, rival, ceilings)
+            yield partial(compared, work, some, [rival], dtype, ceilings, PAIRS, TURN, True)
 
 
 def _first(works: Sequence[Workload]) -> Iterator[Workload]:

@@ -6,6 +6,7 @@ Measured in the run whose figures they judge. Whatever is faster than that has n
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,6 +19,7 @@ from ..environment import executor
 ROUNDS = 15  # the fastest counts
 AGAIN = 5  # measurements, before a figure that seems impossible is taken to be so
 MARGIN = 1.5  # what is faster than a ceiling by more than the noise of its measurement
+LEAST = 1 << 16  # bytes of a copy that tells a bandwidth
 SIDE = 384  # of the square matrices
 
 
@@ -45,6 +47,10 @@ class Ceilings:
 
         return self._highest(("copy", size), measured, again)
 
+    def bandwidth(self, size: int) -> float:
+        """Bytes a second of a copy of about size, and of LEAST at least: less is mostly a call."""
+        return self.bytes_a_second(max(LEAST, 1 << round(math.log2(size))))
+
     def flops_a_second(self, dtype: str, again: bool = False) -> float:
         """Of the fastest product of matrices among NumPy's and the engines'."""
 
@@ -62,7 +68,8 @@ class Ceilings:
         """All that was measured: bytes a second by the size of a copy, flops a second by dtype."""
         named = {"copy": dict[str, float](), "product": dict[str, float]()}
         for (kind, what), speed in sorted(self.best.items(), key=str):
-            named[kind][str(what)] = speed
+            if not isinstance(what, int) or what >= LEAST:
+                named[kind][str(what)] = speed
         return named
 
     def _highest(

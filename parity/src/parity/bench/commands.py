@@ -107,8 +107,7 @@ def ops(
     rivals = against or ("torch",)
     chosen = [each for each in loaded(engine) if each.name not in rivals]
     loaded(rivals)
-    from .. import spec
-    from .. import engines
+    from .. import engines, spec
     from . import ops as work
     from . import rows
     from .ceilings import Ceilings

@@ -6,6 +6,7 @@ is one of what is needed, not of what an engine happens to do.
 
 from __future__ import annotations
 
+import functools
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -42,10 +43,10 @@ class Cost:
     bound: str | None = None
 
 
-def counted(engine: Adapter, graph: Callable[[], Any], call: Callable[[], object]) -> Cost:
+def counted(engine: Any, graph: Callable[[], Any], call: Callable[[], object]) -> Cost:
     """What a call allocates and launches, and the nodes of the graph that another one records."""
     cost = Cost(nodes=nodes(graph()))
-    memory = getattr(engine.package, "memory", None)
+    memory: Any = getattr(engine.package, "memory", None)
     if hasattr(memory, "memory_stats"):  # an allocator of its own, in torch.cuda's words
         before = memory.memory_stats()
         memory.reset_peak_memory_stats()
@@ -64,7 +65,7 @@ def counted(engine: Adapter, graph: Callable[[], Any], call: Callable[[], object
         return cost
     with counting() as counter:
         peak = _traced(call)
-    return replace(cost, allocations=counter.count or None, memory=peak)
+    return replace(cost, allocations=counter.count if _in_numpy(engine) else None, memory=peak)
 
 
 def against_roofline(cost: Cost, engine: Adapter, dtype: str, seconds: float, c: Ceilings) -> Cost:
@@ -72,7 +73,7 @@ def against_roofline(cost: Cost, engine: Adapter, dtype: str, seconds: float, c:
     if executor(engine) != CPU or not (cost.moved or cost.flops):
         return cost
     needed = {
-        "moved": cost.moved / c.bytes_a_second(cost.moved) if cost.moved else 0.0,
+        "moved": cost.moved / c.bandwidth(cost.moved) if cost.moved else 0.0,
         "flops": cost.flops / c.flops_a_second(dtype) if cost.flops else 0.0,
     }
     bound = max(needed, key=lambda name: needed[name])
@@ -111,10 +112,24 @@ def _flat(value: Any) -> Iterator[Any]:
         yield value
 
 
-def traceable(engine: Adapter) -> bool:
+@functools.cache
+def traceable(engine: Any) -> bool:
     """Whether tracemalloc sees an engine's memory: not where its own code allocates it."""
+    return _traced(_negated(engine)) >= 1 << 14
+
+
+@functools.cache
+def _in_numpy(engine: Any) -> bool:
+    """Whether it is NumPy that an engine's numbers lie in."""
+    call = _negated(engine)
+    with counting() as counter:
+        call()
+    return counter.count > 0
+
+
+def _negated(engine: Adapter) -> Callable[[], object]:
     tensor = engine.tensor(np.zeros(1 << 12, engine.dtypes[-1]))
-    return _traced(lambda: engine.call("neg", tensor)) >= 1 << 14
+    return lambda: engine.call("neg", tensor)
 
 
 def _traced(call: Callable[[], object]) -> int:

@@ -25,6 +25,7 @@ from .timing import Spread
 SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("schema.json")
 FORWARD, BOTH = "forward", "forward + backward"
+UNKNOWN = Cost()
 LARGEST = 4  # sizes, that an exponent is fitted to
 
 
@@ -32,14 +33,15 @@ LARGEST = 4  # sizes, that an exponent is fitted to
 class Row:
     """The times of a contestant as a share of another's, taken in turn, and what else was seen.
 
-    kind: the benchmark: ops, steps, generation or scaling. item: the work, as text. op: its name, "" of a
-    step. engine, against: the contestants. phase: forward, forward + backward, step or token.
-    ratio, low, high: the median of engine / against within a round, and its quartiles. seconds,
-    against_seconds: the medians of one call. collector: whether Python's cyclic collector was on.
-    apart: how far the results are from the other's, in eps of dtype; None where chance makes them.
-    growth: bytes that every further step leaves behind. rounds: in which all took turns.
-    elements: numbers in the inputs of an op, in the parameters of a model that grows. shares: what
-    part of engine's time goes where, by name. cost, against_cost: what else the work takes.
+    kind: the benchmark: ops, steps, generation or scaling. item: the work, as text. op: its name,
+    "" of a step. engine, against: the contestants. phase: forward, forward + backward, step or
+    token. ratio, low, high: the median of engine / against within a round, and its quartiles.
+    seconds, against_seconds: the medians of one call. collector: whether Python's cyclic collector
+    was on. apart: how far the results are from the other's, in eps of dtype; None where chance
+    makes them. growth: bytes that every further step leaves behind. rounds: in which all took
+    turns. elements: numbers in the inputs of an op, in the parameters of a model that grows.
+    shares: what part of engine's time goes where, by name. cost, against_cost: what else the work
+    takes.
     """
 
     kind: str
@@ -62,15 +64,16 @@ class Row:
     rounds: int | None = None
     elements: int | None = None
     shares: Mapping[str, float] | None = None
-    cost: Cost = Cost()
-    against_cost: Cost = Cost()
+    cost: Cost = UNKNOWN
+    against_cost: Cost = UNKNOWN
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> Self:
         """The row of a line of a file, whatever else the line says."""
-        known = {key: line[key] for key in cls.__dataclass_fields__ if key in line}
-        costs = {key: Cost(**known[key]) for key in ("cost", "against_cost") if key in known}
-        return cls(**(known | costs))
+        known: dict[str, Any] = {key: line[key] for key in cls.__dataclass_fields__ if key in line}
+        for key in ("cost", "against_cost"):
+            known[key] = Cost(**line.get(key, {}))
+        return cls(**known)
 
     @property
     def spread(self) -> Spread:
@@ -108,8 +111,9 @@ def summaries(rows: Sequence[Row]) -> list[str]:
 class Curve:
     """Seconds of an op over the numbers in its inputs: about a multiple of numbers ** exponent.
 
-    Or of a model's step, over those in its parameters; op is then the model. seconds, against_seconds: of engine and its rival at each of elements, the smallest first. The
-    exponents are fitted to the LARGEST of them: what a call costs at all bends the others.
+    Or of a model's step, over those in its parameters; op is then the model. seconds,
+    against_seconds: of engine and its rival at each of elements, the smallest first. The exponents
+    are fitted to the LARGEST of them: what a call costs at all bends the others.
     """
 
     kind: str
@@ -127,19 +131,19 @@ class Curve:
 
 def curves(rows: Sequence[Row]) -> list[Curve]:
     """Those of the first workload of each op, where rows have it at two sizes or more."""
-    groups: dict[tuple[str, ...], dict[str, Row]] = {}
+    groups: dict[tuple[str, str, str, str, str, str], dict[str, Row]] = {}
     for row in rows:
         if row.elements:
             key = (row.kind, row.op or row.item, row.engine, row.against, row.phase, row.dtype)
             groups.setdefault(key, {}).setdefault(row.size, row)
     found = []
     for key, sizes in groups.items():
-        points = sorted((row.elements or 0, row.seconds, row.against_seconds) for row in sizes.values())
+        of = sizes.values()
+        points = sorted((row.elements or 0, row.seconds, row.against_seconds) for row in of)
         if len({elements for elements, _, _ in points}) > 1:
             elements, own, its = zip(*points, strict=True)
-            kind, op, engine, against, phase, dtype = key
             slopes = (_slope(elements, own), _slope(elements, its))
-            found.append(Curve(kind, op, engine, against, phase, dtype, elements, own, its, *slopes))
+            found.append(Curve(*key, elements, own, its, *slopes))
     return found
 
 

@@ -97,8 +97,9 @@ def with_costs(
         for make in contestants(item, engine).values():
             trained, batch = make(), item.batch(0)
             if isinstance(trained, Engine):
-                trained.step(batch)  # the first makes the optimizer's state
-                cost = counted(trained.engine, partial(trained.graph, batch), lambda: trained.step(batch))
+                step = partial(trained.step, batch)
+                step()  # the first makes the optimizer's state
+                cost = counted(trained.engine, partial(trained.graph, batch), step)
                 cost = replace(cost, moved=item.moved, flops=item.flops)
                 found[trained.name] = trained.engine, cost
 

@@ -1,7 +1,7 @@
 """What each op of the spec is timed on: cases as the spec's, as large as those of a GPT.
 
 SIZES: small shows what a call costs at all, gpt a model of width 128 to 512, large a bigger one;
-brief is an eighth of gpt, for a table that shall not take long.
+brief lies between small and gpt, for a table that shall not take long.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Size:
 
 SIZES = {
     "small": Size(4, 8, 4, 1, 2, 4, 4, 7, 2, 2, 6),
-    "brief": Size(192, 256, 64, 4, 4, 48, 16, 65, 16, 8, 10),
+    "brief": Size(96, 192, 48, 2, 4, 48, 12, 65, 8, 8, 8),
     "gpt": Size(768, 512, 128, 12, 4, 64, 32, 65, 64, 8, 14),
     "large": Size(2048, 1536, 384, 8, 6, 256, 64, 50257, 64, 32, 28),
 }
@@ -51,8 +51,8 @@ READING = (
 # Ops without a gradient, or with one of zeros, besides those that create and compare.
 FLAT = ("sign", "floor", "ceil", "round", "any", "all", "argmax", "argmin", "argsort", "one_hot")
 
-# Forward and backward, in forwards. A product of matrices has a gradient of two such products; those
-# of vectors have gradients that are scaled vectors, or products that are dearer than themselves.
+# Forward and backward, in forwards. A product of matrices has two such products as gradients; one
+# of vectors has scaled vectors, or products that are dearer than itself.
 BACKWARD = {"dot": 2, "mv": 2.5, "outer": 5}
 
 
