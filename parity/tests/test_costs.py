@@ -192,3 +192,15 @@ def test_time_is_bounded() -> None:
     assert found is not None
     assert (found["rows"], found["left_out"]) == ([], 2)
     assert brief.measured([engines.load("torch")], (), quiet) is None
+
+
+def test_an_engine_that_is_wrong_is_not_timed_and_stops_nothing(with_op: Any) -> None:
+    wrong = with_op(exp=lambda x: x.exp() * 1.01)
+    wrong.package = object()  # no functions of its own: its call is timed
+
+    found = brief.measured([wrong], ("exp", "log"), quiet)
+
+    assert found is not None
+    (why,) = found["refused"]
+    assert "other and torch differ by" in why
+    assert {row["op"] for row in found["rows"]} == {"log"}

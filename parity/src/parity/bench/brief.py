@@ -39,7 +39,8 @@ def measured(
     """The document of what is measured of engines beside torch, as of parity bench; None of none.
 
     only: these ops, and no steps; empty for all. ops: whether to time any. stage: as the report's.
-    What there was no time for in so many seconds is counted in left_out.
+    What there was no time for in so many seconds is counted in left_out; what an engine does not do
+    right is not timed, and refused says why.
     """
     rival = registry.load("torch")
     members = [engine for engine in engines if engine.name != rival.name]
@@ -52,6 +53,7 @@ def measured(
         *(scaling.planned(members, rival, ceilings) if not only else ()),
     ]
     found: list[Row] = []
+    refused: list[str] = []
     began, left = time.process_time(), 0
     title = f"{len(tasks)} measurements"
     with pinned(THREADS), frozen(), stage(title, len(tasks)) as advance:
@@ -59,9 +61,13 @@ def measured(
             if time.process_time() - began > seconds:
                 left += 1
             else:
-                found += task()
+                try:
+                    found += task()
+                except Exception as error:  # of an engine that is wrong, which the checks tell
+                    refused.append(f"{type(error).__name__}: {error}")
             advance()
-    return rows.document(found, (rival, *members), THREADS, ceilings) | {"left_out": left}
+    made = rows.document(found, (rival, *members), THREADS, ceilings)
+    return made | {"left_out": left, "refused": refused}
 
 
 def of_models(members: Sequence[Adapter], ceilings: Ceilings) -> Iterator[Task]:

@@ -9,7 +9,7 @@ from ..bench import rows
 from ..bench.rows import FORWARD, Curve, Row
 from ..bench.scaling import KIND as GROWING
 from . import figures
-from .words import duration, listed, part, quantity, times
+from .words import duration, listed, part, plural, quantity, times
 
 Report = dict[str, Any]
 
@@ -92,14 +92,16 @@ def sentences(report: Report) -> list[str]:
     for engine, where in speed["executors"].items():
         if where.startswith("emulator"):
             said.append(
-                f"{engine} ran on its emulator: nodes, allocations, launches and bytes are what a"
-                " GPU would be asked for, its times are none of a GPU’s, and a share of this"
-                " processor’s roofline would say nothing of its kernels: it is left out."
+                f"{engine} ran on its emulator: launches and bytes are those of the kernels it"
+                " chooses there, its times are none of a GPU’s, and a share of this processor’s"
+                " roofline would say nothing of its kernels: it is left out."
             )
         elif where != "CPU":
             said.append(f"{engine} ran on {where}: the roofline of the processor is not its own.")
     if speed.get("left_out"):
         said.append(f"{speed['left_out']} measurements were left out, for lack of time.")
+    if refused := speed.get("refused"):
+        said.append(f"{plural(len(refused), 'measurement')} refused, the first as {refused[0]}.")
     return said
 
 
