@@ -183,7 +183,7 @@ def test_every_engine_grows_in_the_same_plot(monkeypatch: pytest.MonkeyPatch) ->
     assert {(curve.op, curve.engine) for curve in found} == {
         (op, each.name) for op in ("exp", "GPT") for each in members
     }
-    assert all(curve.elements == (16, 32) for curve in found if curve.op == "exp")
+    assert all(curve.elements == (64, 128) for curve in found if curve.op == "exp")
 
 
 def test_time_is_bounded() -> None:

@@ -20,9 +20,9 @@ from .rows import Row
 from .workloads import Workload
 
 KIND = "scaling"
-NUMBERS, FEW = tuple(2**k for k in range(4, 18)), 6  # in an input; how many of these for scalars
-SIDES, FEW_SIDES = tuple(2**k for k in range(1, 9)), 4
-WIDTHS, FEW_WIDTHS = (4, 8, 16, 32, 64, 128), 3
+NUMBERS, FEW = tuple(2**k for k in range(6, 18)), 5  # in an input; how many of these for scalars
+SIDES, FEW_SIDES = tuple(2**k for k in range(2, 8)), 4
+WIDTHS, FEW_WIDTHS = (8, 16, 32, 64, 128), 3
 PAIRS, TURN = 3, 5e-4
 
 
@@ -55,7 +55,7 @@ def planned(
     engines: Sequence[Adapter], rival: Adapter, ceilings: Ceilings
 ) -> Iterator[Callable[[], list[Row]]]:
     """Every size of every op and of the GPT, as what measures it."""
-    for members, dtype in groups(engines):
+    for members, dtype in reversed(groups(engines)):  # what is soon done comes first
         scalars = dtype == "float64"
         for name, (sizes, few) in OPS.items():
             for n in sizes[: few if scalars else None]:
