@@ -30,7 +30,7 @@ def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert 0.0 < ratio["plain lists, no graph"] < ratio["micrograd"]
     assert {row.against for row in found} == {"microgpt's manner"}
-    assert all(row.memory and row.memory > 1 << 17 for row in found)
+    assert all(row.cost.memory and row.cost.memory > 1 << 17 for row in found)
     assert all(row.growth < 1 << 16 for row in found if row.engine == "micrograd")
     assert "micrograd, sums of products" in capsys.readouterr().out
 
@@ -167,9 +167,9 @@ def test_an_impossible_figure_is_refused() -> None:
 def test_memory_is_known_where_python_allocates_it() -> None:
     (found, *_) = ops.measure([engines.load("minigrad")], ["exp"], pairs=2)
 
-    assert found.memory is not None
-    assert found.memory >= 768 * 512 * 4
-    assert found.against_memory is None
+    assert found.cost.memory is not None
+    assert found.cost.memory >= 768 * 512 * 4
+    assert found.against_cost.memory is None
 
 
 def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from browsing import CONTRAST, SWITCHES, chromium, watched
 from reports import small
 
 from parity import engines
+from parity.bench import costs, rows
 from parity.report import changes, page
 
 if TYPE_CHECKING:
@@ -48,9 +49,29 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     found["trainings"][0]["text"] = HOSTILE
     found["passed"] = False
     found["changes"] = changes.since(found, before)
+    found["speed"] = timed()
     folder = tmp_path_factory.mktemp("report")
     page.write(found, folder)
     return (folder / "index.html").as_uri()
+
+
+def timed() -> dict[str, Any]:
+    """Three ops of different costs on minigrad beside torch, and how one of them grows."""
+    made = [
+        rows.Row(
+            *(kind, f"{op}({n})", op, "minigrad", "torch", rows.BOTH, str(n), "float32"),
+            *(ratio, 0.9 * ratio, 1.1 * ratio, ratio * n * 1e-6, n * 1e-6, False),
+            elements=n,
+            cost=costs.Cost(nodes=nodes, moved=moved, share=0.5, bound="moved"),
+        )
+        for kind, op, n, ratio, nodes, moved in (
+            ("ops", "exp", 4, 1.5, 1, None),
+            ("ops", "matmul", 4, 0.5, 12, 90_000),
+            ("ops", "argmax", 4, 3.0, 9, 2_000),
+            *(("scaling", "exp", n, 1.5, 1, None) for n in (4, 8, 16)),
+        )
+    ]
+    return rows.document(made, [engines.load("minigrad")], 1)
 
 
 @pytest.fixture(params=[390, 820, 1280], ids=lambda width: f"{width}px")
@@ -64,7 +85,7 @@ def opened(browser: Browser, address: str) -> Iterator[Page]:
     yield from watched(browser, address, {"width": 1280, "height": 900})
 
 
-def rows(page: Page) -> list[str]:
+def listed(page: Page) -> list[str]:
     """The ops and parts that are shown."""
     return page.locator("[data-name]:visible").evaluate_all("all => all.map(e => e.dataset.name)")
 
@@ -82,15 +103,15 @@ def test_it_is_there_at_once(opened: Page) -> None:
 
 
 def test_it_filters_by_text_family_and_state(opened: Page) -> None:
-    assert rows(opened) == ["exp", "argmax", "matmul", "Tanh", "SGD", "StepLR"]
+    assert listed(opened) == ["exp", "argmax", "matmul", "Tanh", "SGD", "StepLR"]
     opened.get_by_label("Find").fill("MAT")
-    assert rows(opened) == ["matmul"]
+    assert listed(opened) == ["matmul"]
     opened.get_by_label("Find").fill("")
     opened.get_by_label("Family").select_option("reduction")
-    assert rows(opened) == ["argmax"]
+    assert listed(opened) == ["argmax"]
     opened.get_by_label("Family").select_option("")
     opened.get_by_label("Show").select_option("failed")
-    assert rows(opened) == ["matmul"]
+    assert listed(opened) == ["matmul"]
     assert opened.get_by_role("status").text_content() == "1 of 6 rows"
 
 
@@ -244,6 +265,32 @@ def test_a_keyboard_reaches_everything(opened: Page) -> None:
         )
         assert visible, "what has the focus is not marked"
     assert {"Ops", "Runs", "text", "exp", "matmul"} <= reached
+
+
+def test_the_ledger_is_sorted_by_a_head(opened: Page) -> None:
+    opened.locator("#speed summary", has_text="sorted by a click").click()
+    table = opened.get_by_role("region", name="Costs of ops")
+
+    def column(name: str, number: int) -> list[str]:
+        table.get_by_role("button", name=name).click()
+        own = table.locator("tbody tr", has_text="minigrad")
+        return own.evaluate_all(f"all => all.map(row => row.cells[{number}].textContent)")
+
+    assert column("nodes", 5) == ["1", "9", "12"]
+    assert column("nodes", 5) == ["12", "9", "1"]
+    assert column("moves at least", 9) == ["2 kB", "90 kB", "–"]
+    assert column("moves at least", 9) == ["90 kB", "2 kB", "–"], "what is unknown stays last"
+    assert column("work", 1) == ["argmax(4)", "exp(4)", "matmul(4)"]
+    head = table.locator("th", has_text="work")
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert table.locator("th[aria-sort]").count() == 1
+
+
+def test_growth_is_drawn(opened: Page) -> None:
+    opened.locator("#growth").scroll_into_view_if_needed()
+    opened.locator("#growth-exp-details .main-svg").first.wait_for()
+
+    assert opened.locator("#growth-exp-details .trace").count() == 2
 
 
 def test_changes_name_what_got_worse(opened: Page) -> None:

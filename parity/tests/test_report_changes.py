@@ -215,3 +215,23 @@ def test_a_fault_and_a_slowdown_are_found_by_the_command(
     found = json.loads((tmp_path / "d" / "report.json").read_text())
     assert {change["op"] for change in found["changes"]["worse"]} == {"log"}
     assert found["passed"], "within the tolerance, and yet worse than it was"
+
+
+def test_a_slowdown_is_found_by_what_a_report_measures_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is handed in: the same op, ten times in a row."""
+    monkeypatch.setattr(collect, "PROCESSES", collect.QUICK_PROCESSES)
+    monkeypatch.setattr(collect, "HUNTS", 0)
+    command = "report --engine minigrad --op exp --jobs 1"
+    assert main(shlex.split(f"{command} --out {tmp_path}/a")) == 0
+
+    functions = engines.load("minigrad").package.ops
+    right = functions.exp
+    monkeypatch.setattr(functions, "exp", lambda x: [right(x) for _ in range(10)][-1])
+    then = f"--out {tmp_path}/b --baseline {tmp_path}/a/report.json --fail-on-regression"
+    assert main(shlex.split(f"{command} {then}")) == 1
+
+    found = json.loads((tmp_path / "b" / "report.json").read_text())
+    assert found["passed"]
+    assert {change["op"] for change in found["changes"]["slower"]} == {"exp"}

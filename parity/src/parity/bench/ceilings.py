@@ -6,17 +6,20 @@ Measured in the run whose figures they judge. Whatever is faster than that has n
 from __future__ import annotations
 
 import functools
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from ..engines import Adapter
+from ..environment import executor
 
 ROUNDS = 15  # the fastest counts
 AGAIN = 5  # measurements, before a figure that seems impossible is taken to be so
 MARGIN = 1.5  # what is faster than a ceiling by more than the noise of its measurement
+LEAST = 1 << 16  # bytes of a copy that tells a bandwidth
 SIDE = 384  # of the square matrices
 
 
@@ -27,8 +30,10 @@ class ImpossibleError(ValueError):
 class Ceilings:
     """Bytes a second and multiplications with additions a second, as measured when first asked."""
 
-    def __init__(self, engines: tuple[Adapter, ...], threads: int) -> None:
-        self.engines, self.threads = engines, threads
+    def __init__(self, engines: Iterable[Adapter], threads: int) -> None:
+        arrays = [each for each in engines if len(each.dtypes) > 1]
+        self.engines = [each for each in arrays if not executor(each).startswith("gpu")]
+        self.threads = threads
         self.best: dict[tuple[str, int | str], float] = {}  # of all measurements
 
     def bytes_a_second(self, size: int, again: bool = False) -> float:
@@ -36,11 +41,15 @@ class Ceilings:
 
         def measured() -> float:
             source = np.ones(size, np.int8)
-            times = max(1, (1 << 21) // size)
+            times = max(1, min(ROUNDS**2, (1 << 21) // size))
             copy = functools.partial(np.copyto, np.empty_like(source), source)
             return self.threads * 2 * size * times / _fastest(copy, times)
 
         return self._highest(("copy", size), measured, again)
+
+    def bandwidth(self, size: int) -> float:
+        """Bytes a second of a copy of about size, and of LEAST at least: less is mostly a call."""
+        return self.bytes_a_second(max(LEAST, 1 << round(math.log2(size))))
 
     def flops_a_second(self, dtype: str, again: bool = False) -> float:
         """Of the fastest product of matrices among NumPy's and the engines'."""
@@ -54,6 +63,14 @@ class Ceilings:
             return 2 * SIDE**3 / min(_fastest(product, 1) for product in products)
 
         return self._highest(("product", dtype), measured, again)
+
+    def found(self) -> dict[str, dict[str, float]]:
+        """All that was measured: bytes a second by the size of a copy, flops a second by dtype."""
+        named = {"copy": dict[str, float](), "product": dict[str, float]()}
+        for (kind, what), speed in sorted(self.best.items(), key=str):
+            if not isinstance(what, int) or what >= LEAST:
+                named[kind][str(what)] = speed
+        return named
 
     def _highest(
         self, what: tuple[str, int | str], measured: Callable[[], float], again: bool

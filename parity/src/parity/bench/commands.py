@@ -15,6 +15,7 @@ from ..usage import UNUSABLE, known, loaded, printed, several, stage
 
 if TYPE_CHECKING:
     from ..engines import Adapter
+    from .ceilings import Ceilings
     from .items import Item
     from .rows import Row
 
@@ -27,7 +28,7 @@ THREADS = click.option(
     help="As many for everyone.",
 )
 JSON = click.option("--json", "file", type=click.Path(path_type=Path), help="File to write all to.")
-SIZES = click.Choice(("small", "gpt", "large"))
+SIZES = click.Choice(("small", "brief", "gpt", "large"))
 
 
 @click.group(invoke_without_command=True)
@@ -106,19 +107,22 @@ def ops(
     rivals = against or ("torch",)
     chosen = [each for each in loaded(engine) if each.name not in rivals]
     loaded(rivals)
-    from .. import spec
+    from .. import engines, spec
     from . import ops as work
     from . import rows
+    from .ceilings import Ceilings
 
     known("op", op, list(spec.BY_NAME))
     if not chosen:
         raise click.UsageError("an engine beside itself tells nothing: name another --against")
     plans = {each: work.planned(chosen, op, each) for each in dict.fromkeys(size)}
     total = sum(len(works) for plan in plans.values() for _, _, works in plan)
+    ceilings = Ceilings((*map(engines.load, rivals), *chosen), threads)
+    effort = threads, pairs or work.PAIRS
     found: list[Row] = []
     with _refused(), stage(f"{total} workloads", total) as advance:
         for each in plans:
-            found += work.measure(chosen, op, each, rivals, threads, pairs or work.PAIRS, advance)
+            found += work.measure(chosen, op, each, rivals, *effort, advance, ceilings)
     _table(found, chosen, threads, 1e6, "µs")
     for line in rows.summaries(found):
         click.echo(line)
@@ -127,7 +131,7 @@ def ops(
             f"{curve.op}, {curve.phase}: n ** {curve.exponent:.2f} on {curve.engine},"
             f" n ** {curve.against_exponent:.2f} on {curve.against}"
         )
-    _kept(file, found, chosen, rivals, threads)
+    _kept(file, found, chosen, rivals, threads, ceilings)
 
 
 @bench.command()
@@ -148,10 +152,12 @@ def steps(
     """Time a training step (forward, backward, optimizer), with the memory that training takes."""
     chosen = loaded(engine)
     from . import steps as work
+    from .ceilings import Ceilings
     from .contestants import keeps_memory
     from .items import items
 
     plan = _plan(chosen, items, item)
+    ceilings = Ceilings(chosen, threads)
     found: list[Row] = []
     with _refused(), stage(f"{len(plan)} work items", len(plan)) as advance:
         for each, one in plan:
@@ -160,6 +166,7 @@ def steps(
                 rows += work.run(one, each, pairs, collector, threads)
             if keeps_memory(each):
                 rows += work.run(one, each, pairs, collector=True, threads=threads, kept=True)
+            rows = work.with_costs(rows, one, each, ceilings, threads)
             rows = work.with_memory(rows, one, each, threads)
             found += work.with_shares(rows, one, each) if profile else rows
             advance()
@@ -168,7 +175,7 @@ def steps(
         if row.shares and row.collector:
             parts = ", ".join(f"{name} {share:.0%}" for name, share in row.shares.items())
             click.echo(f"{row.engine}, {row.item}: {parts}")
-    _kept(file, found, chosen, ["torch"], threads)
+    _kept(file, found, chosen, ["torch"], threads, ceilings)
 
 
 @bench.command()
@@ -227,7 +234,7 @@ def _table(
     )
     table = Table(*columns, caption=_machine(chosen, threads))
     for row in sorted(found, key=lambda row: (row.phase, row.against, -row.ratio)):
-        memory = (row.memory, row.against_memory)
+        memory = (row.cost.memory, row.against_cost.memory)
         table.add_row(
             _spread(row),
             f"{row.engine} / {row.against}",
@@ -263,6 +270,7 @@ def _kept(
     chosen: Sequence[Adapter],
     rivals: Sequence[str],
     threads: int,
+    ceilings: Ceilings | None = None,
 ) -> None:
     if file is None:
         return
@@ -270,4 +278,4 @@ def _kept(
     from . import rows
 
     everyone = (*chosen, *map(engines.load, rivals))
-    rows.write(file, rows.document(found, everyone, threads))
+    rows.write(file, rows.document(found, everyone, threads, ceilings))

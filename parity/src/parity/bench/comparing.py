@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from .rows import Row
 
 LEAST = 0.1  # a smaller change is none, however narrow the quartiles
+# The quartiles of fewer rounds than ENOUGH are hardly known: of these only a large change is one.
+ENOUGH, LEAST_OF_FEW = 9, 0.5
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,9 @@ class Change:
     def beyond_noise(self) -> bool:
         """Whether the quartiles do not meet, and the medians are LEAST apart."""
         apart = self.after.low > self.before.high or self.after.high < self.before.low
-        return apart and not 1 / (1 + LEAST) < self.factor < 1 + LEAST
+        few = any((each.rounds or ENOUGH) < ENOUGH for each in (self.before, self.after))
+        least = LEAST_OF_FEW if few else LEAST
+        return apart and not 1 / (1 + least) < self.factor < 1 + least
 
     @property
     def slower(self) -> bool:

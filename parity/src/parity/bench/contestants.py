@@ -18,8 +18,8 @@ from ..engines import Adapter
 from ..tasks.training import converted, load_weights
 from .items import SCALARS, Array, Batch, Item, Weights
 from .rivals import recursion
-from .rivals.arrays import Arrays
 from .rivals.floor import Floor
+from .rivals.gpt import Arrays
 from .rivals.text import Model
 
 
@@ -52,9 +52,13 @@ class Engine:
         optimizer = getattr(engine.package.optim, item.optimizer)
         self.optimizer = optimizer(self.model.parameters(), lr=item.lr)
 
+    def graph(self, batch: Batch) -> Any:
+        """The loss, with all that backward() needs."""
+        return self.item.loss(self.engine, self.model, *map(self.engine.tensor, batch))
+
     def _loss(self, batch: Batch) -> Any:
         self.optimizer.zero_grad()
-        loss = self.item.loss(self.engine, self.model, *map(self.engine.tensor, batch))
+        loss = self.graph(batch)
         loss.backward()
         self.loss = loss
         return loss

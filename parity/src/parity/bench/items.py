@@ -33,6 +33,7 @@ class Item:
     model: made with an engine's package. loss: of engine, model, inputs and targets. batch: inputs
     and targets by number. weights: where training begins, by the names of the model. block: steps
     that are timed together. pairs: of those, beside the rival. sizes: of a GPT.
+    flops: multiplications and additions of a step's products, where a formula gives them.
     """
 
     name: str
@@ -47,6 +48,16 @@ class Item:
     block: int
     pairs: int = 15
     sizes: Mapping[str, Any] | None = None
+    flops: int | None = None
+
+    @property
+    def parameters(self) -> int:
+        return sum(array.size for array in self.weights().values())
+
+    @property
+    def moved(self) -> int:
+        """Bytes at least: each weight, its gradient and both its moments, read and written once."""
+        return 8 * self.parameters * np.dtype(self.dtype).itemsize
 
 
 def of_gpt(
@@ -68,7 +79,17 @@ def of_gpt(
         partial(_ids, sizes, batch_size),
         partial(weights, sizes, dtype),
         *(optimizer, lr, clip, dtype, block, pairs, sizes),
+        flops=gpt_flops(sizes, batch_size) if batch_size else None,
     )
+
+
+def gpt_flops(sizes: Mapping[str, Any], batch_size: int) -> int:
+    """Of a GPT's training step: three forwards, whose products are those of weights and tokens, and
+    those of attention, each token's with itself and those before it."""
+    n, tokens, layers = sizes["n_embd"], sizes["block_size"], sizes["n_layer"]
+    weights = batch_size * tokens * (12 * layers * n**2 + sizes["vocab_size"] * n)
+    attention = 2 * batch_size * layers * n * tokens * (tokens + 1) // 2
+    return 3 * 2 * (weights + attention)
 
 
 def _ids(sizes: Mapping[str, Any], batch_size: int, number: int) -> Batch:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,21 @@ from .. import engines as registry
 from ..checks.measure import EPS
 from ..checks.reference import cotangent, transform, variable
 from ..engines import Adapter
+from ..environment import executor
 from .ceilings import Ceilings
+from .costs import Cost, against_roofline, counted
+from .rivals import arrays
 from .rows import BOTH, FORWARD, Row
 from .threads import pinned
-from .timing import Spread, interleaved, ratios
-from .workloads import Workload, workloads
+from .timing import Spread, frozen, interleaved, ratios
+from .workloads import READING, Workload, workloads
 
 APART = 2.0**13  # in eps: how far equal results may be from each other, for they sum in any order
 PAIRS = 9
 TURN = 2e-3  # seconds of one contestant's turn, if that is more than a call
+
+# Families whose ops read all of their inputs, or none, and write all of their outputs.
+MOVING = (*READING, "convolution", "regularization", "creation")
 
 Array = np.ndarray[Any, Any]
 
@@ -34,7 +40,7 @@ class Subject:
     """
 
     def __init__(self, engine: Adapter, work: Workload, inputs: Any, dtype: str) -> None:
-        self.engine, self.work, self.dtype = engine, work, dtype
+        self.engine, self.work, self.dtype, self.name = engine, work, dtype, engine.name
         self.leaves: list[Any] = []
 
         def tensor(array: Array) -> Any:
@@ -45,6 +51,8 @@ class Subject:
                 self.leaves.append(made)
             return made
 
+        self.inputs: list[Array] = []
+        transform(self.inputs.append, inputs)
         self.args, self.kwargs = transform(tensor, inputs)
         self.function, self.add = self._function(work.op.name), self._function("add")
         outputs = self.forward()
@@ -60,7 +68,6 @@ class Subject:
             self.both()
         grads = [engine.grad(leaf) for leaf in self.leaves]
         self.grads = [np.zeros(0) if grad is None else grad for grad in grads]
-        self.traceable = traceable(engine)
 
     def _function(self, name: str) -> Callable[..., Any]:
         """The engine's own, where it shows them: an adapter's call looks the name up every time."""
@@ -91,9 +98,55 @@ class Subject:
             node.grad = None
         self.carry(self._joined(self.forward()))
 
-    def peak(self, call: Callable[[], object]) -> int | None:
-        """Bytes that a call takes at its peak, where Python's allocator knows of them."""
-        return _traced(call) if self.traceable else None
+    def cost(self, phase: str) -> Cost:
+        """What a phase takes, but for its share of the roofline: that depends on its time."""
+        own = counted(self.engine, self.forward, self.both if phase == BOTH else self.forward)
+        return replace(own, moved=self._moved(phase), flops=self.work.operations(phase == BOTH))
+
+    def _moved(self, phase: str) -> int | None:
+        """Bytes of the inputs and outputs; of the gradients, too, that come in and go out."""
+        if self.work.family not in MOVING:
+            return None
+        read = [] if self.work.family == "creation" else self.inputs
+        size = _bytes(read, self.dtype) + _bytes(self.outputs, self.dtype)
+        if phase == BOTH:
+            coming = [self.outputs[i] for i in self.floating]
+            size += _bytes(coming, self.dtype) + _bytes(self.grads, self.dtype)
+        return size
+
+
+class ByHand:
+    """An op that is written for NumPy alone, in the place of an engine's."""
+
+    name = "NumPy by hand"
+
+    def __init__(self, work: Workload, inputs: Any, dtype: str) -> None:
+        self.work, self.dtype = work, dtype
+
+        def held(array: Array) -> Array:
+            return array.astype(dtype) if array.dtype.kind == "f" else array
+
+        self.args, self.kwargs = transform(held, inputs)
+        self.function = arrays.FUNCTIONS[work.op.name]
+        output, backward = self.function(*self.args, **self.kwargs)
+        self.dout = cotangent(work.case, 0, output.shape).astype(dtype)
+        self.outputs, self.grads = [output], list(backward(self.dout))
+
+    def forward(self) -> Array:
+        return self.function(*self.args, **self.kwargs)[0]
+
+    def both(self) -> None:
+        self.function(*self.args, **self.kwargs)[1](self.dout)
+
+    def cost(self, phase: str) -> Cost:
+        return Cost()
+
+
+def _bytes(some: Sequence[Array], dtype: str) -> int:
+    """Of arrays, if those of floating numbers are of dtype."""
+    return sum(
+        a.size * (np.dtype(dtype).itemsize if a.dtype.kind == "f" else a.itemsize) for a in some
+    )
 
 
 def numbers(leaf: Any) -> Iterator[Any]:
@@ -105,21 +158,6 @@ def numbers(leaf: Any) -> Iterator[Any]:
         yield leaf
 
 
-def traceable(engine: Adapter) -> bool:
-    """Whether tracemalloc sees an engine's memory: not where its own code allocates it."""
-    tensor = engine.tensor(np.zeros(1 << 12, engine.dtypes[-1]))
-    return _traced(lambda: engine.call("neg", tensor)) >= 1 << 14
-
-
-def _traced(call: Callable[[], object]) -> int:
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 def measure(
     engines: Sequence[Adapter],
     ops: Sequence[str] = (),
@@ -128,22 +166,24 @@ def measure(
     threads: int = 1,
     pairs: int = PAIRS,
     advance: Callable[[], object] = lambda: None,
+    ceilings: Ceilings | None = None,
 ) -> list[Row]:
     """Rows of every op that the engines have, in the order of the spec, each beside each other.
 
     ops: only these. size: small, gpt or large; an engine of scalars is always timed at small.
-    against: engines by name. advance: called after each of the workloads, of which planned() knows
-    the number. Raises ValueError if two results differ, ImpossibleError if a figure cannot be.
+    against: engines by name; an engine of arrays stands beside NumPy by hand, too, where there is
+    such an op. advance: called after each of the workloads, of which planned() knows the number.
+    ceilings: of the machine, if they have been asked for before. Raises ValueError if two results
+    differ, ImpossibleError if a figure cannot be.
     """
     rivals = [registry.load(name) for name in against]
+    ceilings = ceilings or Ceilings((*rivals, *engines), threads)
     rows = []
     for members, dtype, works in planned(engines, ops, size):
         everyone = tuple({each.name: each for each in (*rivals, *members)}.values())
-        with pinned(threads, everyone):
-            ceilings = Ceilings(everyone, threads)
+        with pinned(threads, everyone), frozen():
             for work in works:
-                have = [each for each in everyone if work.op.name in each.ops]
-                rows += _compared(work, have, members, rivals, dtype, pairs, ceilings)
+                rows += compared(work, members, rivals, dtype, ceilings, pairs)
                 advance()
     return rows
 
@@ -152,46 +192,72 @@ def planned(
     engines: Sequence[Adapter], ops: Sequence[str], size: str
 ) -> list[tuple[list[Adapter], str, list[Workload]]]:
     """Engines of arrays in float32, those of scalars in float64 and small; and their workloads."""
+    return [
+        (members, dtype, workloads(size if dtype == "float32" else "small", tuple(ops)))
+        for members, dtype in groups(engines)
+    ]
+
+
+def groups(engines: Sequence[Adapter]) -> list[tuple[list[Adapter], str]]:
+    """Engines of arrays with the dtype that they are timed in, and those of scalars."""
     scalars = [engine for engine in engines if len(engine.dtypes) == 1]
     arrays = [engine for engine in engines if engine not in scalars]
-    groups = ((arrays, "float32", size), (scalars, "float64", "small"))
-    return [(members, dtype, workloads(of, tuple(ops))) for members, dtype, of in groups if members]
+    return [(each, dtype) for each, dtype in ((arrays, "float32"), (scalars, "float64")) if each]
 
 
-def _compared(
+def compared(
     work: Workload,
-    everyone: Sequence[Adapter],
     members: Sequence[Adapter],
     rivals: Sequence[Adapter],
     dtype: str,
-    pairs: int,
     ceilings: Ceilings,
+    pairs: int = PAIRS,
+    turn: float = TURN,
+    last: bool = False,
 ) -> list[Row]:
-    """The rows of one workload."""
-    subjects = {each.name: Subject(each, work, work.case.inputs(), dtype) for each in everyone}
+    """The rows of one workload: each of members beside each of rivals, if both have the op.
+
+    turn: seconds of one contestant's, if that is more than a call. last: not forward alone, of an
+    op that has a gradient.
+    """
+    inputs = work.case.inputs()
+    everyone = {each.name: each for each in (*rivals, *members) if work.op.name in each.ops}
+    subjects: dict[str, Subject | ByHand] = {
+        name: Subject(each, work, inputs, dtype) for name, each in everyone.items()
+    }
+    others = [rival.name for rival in rivals]
+    if dtype == "float32" and arrays.written(work.op.name, inputs[1]):
+        subjects[ByHand.name] = ByHand(work, inputs, dtype)
+        others.append(ByHand.name)
     beside = [
-        (subjects[member.name], subjects[rival.name])
-        for rival in rivals
+        (member.name, other)
+        for other in others
         for member in members
-        if member is not rival and {member.name, rival.name} <= subjects.keys()
+        if member.name != other and {member.name, other} <= subjects.keys()
     ]
-    apart = {(a.engine.name, b.engine.name): difference(a, b) for a, b in beside}
+    apart = {pair: difference(*(subjects[name] for name in pair)) for pair in beside}
     calls = {FORWARD: {name: subject.forward for name, subject in subjects.items()}}
     if work.differentiable:
+        calls = {} if last else calls
         calls[BOTH] = {name: subject.both for name, subject in subjects.items()}
-    arrays: list[Array] = []
-    transform(arrays.append, work.case.inputs())
-    elements = sum(array.size for array in arrays)
-    moved = sum(a.size * (4 if a.dtype.kind == "f" else a.itemsize) for a in arrays)
+    given: list[Array] = []
+    transform(given.append, inputs)
     rows = []
     for phase, functions in calls.items() if beside else ():
-        seconds = timed(functions, pairs)
-        for name, taken in seconds.items():
-            what = f"{work.item}: {phase} of {name}"
-            read = moved if work.reading else 0
-            ceilings.judge(what, dtype, Spread.of(taken).median, read, work.flops)
-        for own, rival in beside:
-            name, other = own.engine.name, rival.engine.name
+        seconds = timed(functions, pairs, turn)
+        spreads = {name: Spread.of(taken) for name, taken in seconds.items()}
+        costs = {name: subject.cost(phase) for name, subject in subjects.items()}
+        for name, engine in everyone.items():
+            if executor(engine).startswith("gpu"):
+                continue  # the ceilings are not its own
+            what, read = f"{work.item}: {phase} of {name}", _bytes(given, dtype)
+            ceilings.judge(
+                what, dtype, spreads[name].median, read if work.reading else 0, work.least
+            )
+            costs[name] = against_roofline(
+                costs[name], engine, dtype, spreads[name].median, ceilings
+            )
+        for name, other in beside:
             share = ratios(seconds, other)[name]
             rows.append(
                 Row(
@@ -206,44 +272,47 @@ def _compared(
                     ratio=share.median,
                     low=share.low,
                     high=share.high,
-                    seconds=Spread.of(seconds[name]).median,
-                    against_seconds=Spread.of(seconds[other]).median,
+                    seconds=spreads[name].median,
+                    against_seconds=spreads[other].median,
                     collector=False,
                     apart=apart[name, other],
-                    memory=own.peak(functions[name]),
-                    against_memory=rival.peak(functions[other]),
-                    elements=elements,
+                    rounds=pairs,
+                    elements=sum(array.size for array in given),
+                    cost=costs[name],
+                    against_cost=costs[other],
                 )
             )
     return rows
 
 
-def timed(functions: dict[str, Callable[[], object]], pairs: int) -> dict[str, list[float]]:
+def timed(
+    functions: Mapping[str, Callable[[], object]], pairs: int, turn: float = TURN
+) -> dict[str, list[float]]:
     """Seconds a call, by name, in rounds: everyone calls as often as fits into a turn."""
     times = {}
     for name, function in functions.items():
         started = time.perf_counter()
         function()
-        times[name] = max(1, round(TURN / (time.perf_counter() - started)))
+        times[name] = max(1, round(turn / (time.perf_counter() - started)))
 
     def repeated(function: Callable[[], object], count: int) -> Callable[[int], None]:
-        def turn(number: int) -> None:
+        def taken(number: int) -> None:
             for _ in range(count):
                 function()
 
-        return turn
+        return taken
 
     turns = {name: repeated(functions[name], count) for name, count in times.items()}
     seconds = interleaved(turns, pairs, 1, collector=False)
     return {name: [turn / times[name] for turn in taken] for name, taken in seconds.items()}
 
 
-def difference(own: Subject, rival: Subject) -> float | None:
+def difference(own: Subject | ByHand, rival: Subject | ByHand) -> float | None:
     """How far outputs and gradients are apart, in eps; None where chance makes them.
 
     Raises ValueError if they are not the same but for rounding.
     """
-    what = f"{own.work.item}: {own.engine.name} and {rival.engine.name}"
+    what = f"{own.work.item}: {own.name} and {rival.name}"
     ours, theirs = own.outputs + own.grads, rival.outputs + rival.grads
     if [array.shape for array in ours] != [array.shape for array in theirs]:
         raise ValueError(f"{what} differ in shape: not one op")

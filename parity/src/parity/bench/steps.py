@@ -9,13 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from ..checks.measure import EPS
 from ..engines import Adapter
 from . import memory, profile
-from .contestants import Contestant, Plain, contestants
+from .ceilings import Ceilings
+from .contestants import Contestant, Engine, Plain, contestants
+from .costs import Cost, against_roofline, counted
 from .items import NAMES, Item
 from .rivals import recursion
 from .rows import Row
@@ -77,6 +80,7 @@ def run(
             against_seconds=Spread.of(seconds[rival]).median,
             collector=collector,
             apart=apart[name],
+            rounds=pairs or item.pairs,
         )
         for name in rest
     ]
@@ -92,15 +96,46 @@ def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int = 1) 
     return [
         replace(
             row,
-            memory=used[row.engine].peak,
+            cost=replace(row.cost, memory=used[row.engine].peak),
             growth=used[row.engine].growth,
-            against_memory=used[row.against].peak,
+            against_cost=replace(row.against_cost, memory=used[row.against].peak),
             against_growth=used[row.against].growth,
         )
         if row.engine in used
         else row
         for row in rows
     ]
+
+
+def with_costs(
+    rows: list[Row], item: Item, engine: Adapter, ceilings: Ceilings, threads: int = 1
+) -> list[Row]:
+    """The rows of an item, with what a step of each engine takes besides its time."""
+    found: dict[str, tuple[Adapter, Cost]] = {}
+    with pinned(threads):
+        for make in contestants(item, engine).values():
+            trained, batch = make(), item.batch(0)
+            if isinstance(trained, Engine):
+                step = partial(trained.step, batch)
+                step()  # the first makes the optimizer's state
+                cost = counted(trained.engine, partial(trained.graph, batch), step)
+                cost = replace(cost, moved=item.moved, flops=item.flops)
+                found[trained.name] = trained.engine, cost
+
+        def shared(name: str, seconds: float) -> Cost:
+            if name not in found:
+                return Cost()
+            own, cost = found[name]
+            return against_roofline(cost, own, item.dtype, seconds, ceilings)
+
+        return [
+            replace(
+                row,
+                cost=shared(row.engine, row.seconds),
+                against_cost=shared(row.against, row.against_seconds),
+            )
+            for row in rows
+        ]
 
 
 def with_shares(rows: list[Row], item: Item, engine: Adapter) -> list[Row]:

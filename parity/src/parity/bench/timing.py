@@ -47,7 +47,7 @@ def interleaved(
     interrupted is done again, some times.
     """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    with _frozen():
+    with frozen():
         for number in range(pairs + 1):
             for name, step in steps.items():
                 gc.enable()
@@ -90,13 +90,18 @@ def ratios(seconds: Mapping[str, Sequence[float]], rival: str) -> dict[str, Spre
 
 
 @contextmanager
-def _frozen() -> Iterator[None]:
-    """All objects that there are set aside, and the collector afterwards as it was before."""
-    enabled = gc.isenabled()
+def frozen() -> Iterator[None]:
+    """All objects that there are set aside, and the collector afterwards as it was before.
+
+    To look for garbage among all of them takes long: around many measurements they are looked at
+    once, and inside only what is new.
+    """
+    enabled, outermost = gc.isenabled(), gc.get_freeze_count() == 0
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if outermost:
+            gc.unfreeze()
         (gc.enable if enabled else gc.disable)()

@@ -1,6 +1,7 @@
 """What each op of the spec is timed on: cases as the spec's, as large as those of a GPT.
 
-SIZES: small shows what a call costs at all, gpt a model of width 128 to 512, large a bigger one.
+SIZES: small shows what a call costs at all, gpt a model of width 128 to 512, large a bigger one;
+brief lies between small and gpt, for a table that shall not take long.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Size:
 
 SIZES = {
     "small": Size(4, 8, 4, 1, 2, 4, 4, 7, 2, 2, 6),
+    "brief": Size(96, 192, 48, 2, 4, 48, 12, 65, 8, 8, 8),
     "gpt": Size(768, 512, 128, 12, 4, 64, 32, 65, 64, 8, 14),
     "large": Size(2048, 1536, 384, 8, 6, 256, 64, 50257, 64, 32, 28),
 }
@@ -49,10 +51,14 @@ READING = (
 # Ops without a gradient, or with one of zeros, besides those that create and compare.
 FLAT = ("sign", "floor", "ceil", "round", "any", "all", "argmax", "argmin", "argsort", "one_hot")
 
+# Forward and backward, in forwards. A product of matrices has two such products as gradients; one
+# of vectors has scaled vectors, or products that are dearer than itself.
+BACKWARD = {"dot": 2, "mv": 2.5, "outer": 5}
+
 
 @dataclass(frozen=True)
 class Workload:
-    """An op on a case. flops: of its forward products. reading: whether it reads all its inputs."""
+    """An op on a case. flops: multiplications and additions of its forward products, as defined."""
 
     op: spec.Op
     case: Case
@@ -60,11 +66,23 @@ class Workload:
     flops: int = 0
 
     @property
+    def family(self) -> str:
+        (own,) = (family for family in spec.FAMILIES if self.op in family.OPS)
+        return own.__name__.rpartition(".")[2]
+
+    @property
     def reading(self) -> bool:
-        return any(
-            self.op in family.OPS and family.__name__.rpartition(".")[2] in READING
-            for family in spec.FAMILIES
-        )
+        """Whether it reads all its inputs."""
+        return self.family in READING
+
+    @property
+    def least(self) -> int:
+        """Of flops, those that nobody can do without: convolutions have ways with fewer."""
+        return 0 if self.family == "convolution" else self.flops
+
+    def operations(self, backward: bool) -> int | None:
+        """flops, with those of the gradients if backward; None of what is no product."""
+        return round(self.flops * (BACKWARD.get(self.op.name, 3) if backward else 1)) or None
 
     @property
     def differentiable(self) -> bool:
@@ -259,18 +277,16 @@ def _of_products(s: Size) -> Iterator[tuple[str, Case, int]]:
 
     c, side = s.channels, s.side
     window = 2 * 9 * s.images
-    yield (
-        "conv1d",
-        Case(randn(s.batch, s.inner, s.tokens), randn(s.inner, s.inner, 3), padding=1),
-        0,
-    )
+    series = Case(randn(s.batch, s.inner, s.tokens), randn(s.inner, s.inner, 3), padding=1)
+    yield "conv1d", series, 2 * 3 * s.batch * s.inner**2 * s.tokens
     images = randn(s.images, c, side, side)
     single, first = randn(s.images, 1, 2 * side, 2 * side), randn(c, 1, 3, 3)
     flops = window * c * (2 * side) ** 2
     yield "conv2d", Case(single, first, randn(c), padding=1), flops
     convolved = Case(images, randn(2 * c, c, 3, 3), randn(2 * c), padding=1)
-    yield "conv2d", convolved, 0  # there are ways with fewer multiplications
-    yield "conv2d", Case(images, randn(c, 1, 3, 3), randn(c), padding=1, groups=c), 0
+    yield "conv2d", convolved, window * 2 * c * c * side**2
+    by_channel = Case(images, randn(c, 1, 3, 3), randn(c), padding=1, groups=c)
+    yield "conv2d", by_channel, window * c * side**2
 
 
 def _of_layers(s: Size) -> Iterator[tuple[str, Case]]:

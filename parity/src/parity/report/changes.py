@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +157,7 @@ def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], 
 
 
 def _rows(report: Report) -> list[Row]:
-    known = {field.name for field in fields(Row)}
-    return [Row(**{k: v for k, v in line.items() if k in known}) for line in speed.lines(report)]
+    return [Row.of(line) for line in speed.lines(report)]
 
 
 def _spread(row: Row) -> str:

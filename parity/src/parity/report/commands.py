@@ -16,11 +16,15 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @ENGINES
 @several("--op", "Only these ops, no layers, optimizers or training runs.")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
-@click.option("--quick", is_flag=True, help="No finite differences, and only one short run.")
+@click.option("--quick", is_flag=True, help="No finite differences, only one short run, no speed.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
 @click.option("--baseline", type=FILE, help="The report.json of an earlier report: what changed?")
 @click.option("--fail-on-regression", is_flag=True, help="With --baseline: status 1 if one is.")
-@click.option("--speed", type=FILE, help="What parity bench ops --json wrote.")
+@click.option(
+    "--speed",
+    type=FILE,
+    help="What parity bench ops --json wrote, for all that a report only times in brief.",
+)
 @click.option("--mutants", type=FILE, help="What parity mutants --json wrote.")
 def report(
     out: Path,
@@ -40,6 +44,7 @@ def report(
     writable(out)
     chosen = loaded(engine)
     from .. import spec
+    from ..bench import brief
     from . import changes, collect, mutation, page, verdict, work
     from . import speed as pace
 
@@ -48,14 +53,14 @@ def report(
         raise click.UsageError("--op leaves out the training runs: leave out --steps")
     try:
         before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
-        brought = {
-            "speed": speed and pace.read(speed),
-            "mutants": mutation.read(mutants) if mutants else [],
-        }
+        handed = pace.read(speed) if speed else None
+        scores = mutation.read(mutants) if mutants else []
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     asked = collect.Asked(op, steps, quick, jobs or work.jobs())
-    found = collect.collect(chosen, stage, asked) | brought
+    found = collect.collect(chosen, stage, asked) | {"mutants": scores, "speed": handed}
+    if not quick:
+        found["speed"] = pace.joined(handed, brief.measured(chosen, op, stage, ops=not handed))
     if before:
         found["changes"] = changes.since(found, before)
     for path in page.write(found, out):

@@ -146,6 +146,30 @@ def ratios(lines: list[Report], engines: list[str], rival: str) -> Report:
     return finished(figure, height=140 + 19 * len(ordered))
 
 
+def growth(lines: list[Report], engines: list[str]) -> Report:
+    """Seconds over size, both on logarithmic axes; others than the engines are grey."""
+    figure = go.Figure()
+    for line in lines:
+        known = line["engine"] in engines
+        name, colour, symbol = (
+            style(line, engines)
+            if known
+            else (f"{line['engine']} {line['dtype']}", TORCH, "circle")
+        )
+        exact = line["dtype"] == "float64"
+        figure.add_scatter(
+            x=line["elements"],
+            y=line["seconds"],
+            name=f"{name}: n^{line['exponent']:.2f}",
+            mode="lines+markers",
+            line={"color": colour, "width": 2 if known else 4, "dash": "solid" if exact else "dot"},
+            marker={"symbol": symbol + ("" if exact else "-open"), "size": 7},
+        )
+    figure.update_xaxes(title_text="size n", **LOGARITHMIC)
+    figure.update_yaxes(title_text="seconds", **LOGARITHMIC)
+    return finished(figure, height=420)
+
+
 LOGARITHMIC: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 1}
 
 

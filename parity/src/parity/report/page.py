@@ -18,7 +18,19 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from .. import files
-from . import changes, figures, junit, matrix, mutation, speed, trainings, verdict, words
+from ..bench.rows import LARGEST
+from . import (
+    changes,
+    figures,
+    junit,
+    ledger,
+    matrix,
+    mutation,
+    speed,
+    trainings,
+    verdict,
+    words,
+)
 
 Report = dict[str, Any]
 
@@ -55,6 +67,8 @@ def html(report: Report) -> str:
         "shades": matrix.SHADES,
         "pace": pace,
         "pace_figures": speed.drawn(report, pace),
+        "growth": ledger.growth(report),
+        "largest": LARGEST,
         "pages": {name: packed(text) for name, text in pages(report, environment, pace)},
         "plotly": packed(get_plotlyjs()),
         "script": environment.get_template("page.js").render(),
@@ -90,6 +104,7 @@ def pages(
     rows = [*matrix.ops(report), *matrix.parts(report)]
     by_case = matrix.by(report["results"], "case")
     by_op = matrix.by(pace, "op")
+    costs = matrix.by(ledger.entries(report, "ops"), "op")
     faults = matrix.by(report["faults"], "op")
     found = []
     for row, before, after in zip(rows, [None, *rows], [*rows[1:], None], strict=False):
@@ -102,7 +117,8 @@ def pages(
             after=after and after["name"],
             engines=report["engines"],
             by_case=by_case,
-            pace=by_op[row["name"]],
+            pace=[line for line in by_op[row["name"]] if line["kind"] == "ops"],
+            costs=costs[row["name"]],
             faults=faults[row["name"]],
             mutants=mutation.of_op(report, row["name"]),
         )
@@ -132,6 +148,7 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals |= {
+        "ledger": ledger,
         "verdict": verdict,
         "speed": speed,
         "trainings": trainings,

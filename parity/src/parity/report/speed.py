@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..bench import rows
+from ..bench.scaling import KIND as GROWING
 from . import figures, matrix
-from .words import listed, times
+from .words import listed, plural, times
 
 Report = dict[str, Any]
 
 STEP = "training step"
+TITLES = {STEP: "training steps of the runs", "steps": "training steps, by themselves"}
 
 
 def read(path: Path) -> Report:
@@ -21,6 +23,20 @@ def read(path: Path) -> Report:
     rows.read(path)
     found: Report = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def joined(brought: Report | None, measured: Report | None) -> Report | None:
+    """What was handed in, and what this report measured besides."""
+    if brought is None or measured is None:
+        return brought or measured
+    ceilings = {
+        kind: measured["ceilings"][kind] | brought["ceilings"][kind] for kind in ("copy", "product")
+    }
+    return brought | {
+        "rows": [*brought["rows"], *measured["rows"]],
+        "executors": measured["executors"] | brought["executors"],
+        "ceilings": ceilings,
+    }
 
 
 def lines(report: Report) -> list[Report]:
@@ -57,7 +73,11 @@ def summaries(report: Report, pace: list[Report]) -> list[str]:
         parts = []
         for (kind, phase, against), some in matrix.by(own, "kind", "phase", "against").items():
             mean = math.exp(sum(math.log(line["ratio"]) for line in some) / len(some))
-            what = "a training step" if kind == STEP else f"{phase} of {len(some)} {kind}"
+            if kind == GROWING:
+                continue
+            models = f"a step of {plural(len(some), 'model')}"
+            named = {STEP: "a training step of the runs", "steps": models}
+            what = named.get(kind, f"{phase} of {len(some)} {kind}")
             parts.append(f"{times(mean)} times as long as {against} for {what}")
         if parts:
             said.append(f"{engine['name']} takes {listed(parts)}.")
@@ -68,13 +88,14 @@ def drawn(report: Report, pace: list[Report]) -> list[Report]:
     """A figure for the steps, and one for each phase of the ops and each rival."""
     engines = [engine["name"] for engine in report["engines"]]
     found: list[Report] = []
-    for (kind, phase, against), some in matrix.by(pace, "kind", "phase", "against").items():
+    shown = [line for line in pace if line["kind"] != GROWING]
+    for (kind, phase, against), some in matrix.by(shown, "kind", "phase", "against").items():
         found.append(
             {
                 "id": f"speed-{len(found)}",
-                "title": phase if kind == STEP else f"{kind}: {phase}",
+                "title": TITLES.get(kind, f"{kind}: {phase}"),
                 "against": against,
-                "open": kind == STEP,
+                "open": kind in TITLES,
                 "figure": figures.ratios(some, engines, against),
             }
         )

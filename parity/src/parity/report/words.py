@@ -57,6 +57,11 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
+def part(share: float) -> str:
+    """A share of what may be exceeded: 0.004 %, 3.1 %, 56 %, 120 %."""
+    return f"{share * 100:.0f} %" if share >= 0.095 else f"{share * 100:.2g} %"
+
+
 def percent(share: float) -> str:
     """A share, which is only called all of it if it is."""
     return "100 %" if share == 1 else f"{min(share, 0.9999) * 100:.2f} %"
@@ -69,3 +74,11 @@ def duration(seconds: float) -> str:
             count = seconds / size
             return f"{count:.2g} {unit}" if count < 100 else f"{count:.0f} {unit}"
     return f"{seconds * 1e9:.0f} ns"
+
+
+def quantity(count: float, unit: str) -> str:
+    """12 B, 3.4 kB, 560 M: in powers of a thousand."""
+    power = min(len(f"{count:.0f}") - 1, 12) // 3
+    scaled = count / 1000**power
+    digits = f"{scaled:.0f}" if scaled >= 10 or scaled == int(scaled) else f"{scaled:.1f}"
+    return f"{digits} {('', 'k', 'M', 'G', 'T')[power]}{unit}".strip()

@@ -86,6 +86,25 @@ filters.addEventListener("input", filter);
 filters.addEventListener("submit", (event) => event.preventDefault());
 filter();
 
+// A table is sorted by the column whose head is clicked, and the other way by the next click.
+for (const table of document.querySelectorAll("[data-sorted]")) {
+  table.tHead.addEventListener("click", (event) => {
+    const head = event.target.closest("button")?.parentElement;
+    if (!head) return;
+    const down = head.getAttribute("aria-sort") === "ascending";
+    for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const value = (row) => row.cells[head.cellIndex].dataset.value ?? row.cells[head.cellIndex].textContent;
+    const unknown = (row) => value(row) === "–";
+    const rows = [...table.tBodies[0].rows];
+    const order = (a, b) => value(a).localeCompare(value(b), "en", { numeric: false });
+    const sized = (a, b) => Number(value(a)) - Number(value(b));
+    const compare = rows.every((row) => unknown(row) || !Number.isNaN(Number(value(row)))) ? sized : order;
+    rows.sort((a, b) => unknown(a) - unknown(b) || (down ? compare(b, a) : compare(a, b)));
+    table.tBodies[0].append(...rows);
+  });
+}
+
 // The figures: drawn when they come into sight, in the colours of the page, light or dark.
 let library;
 function drawingLibrary() {

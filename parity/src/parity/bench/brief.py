@@ -1,0 +1,102 @@
+"""A little of every benchmark, within a minute: what a report holds if nothing is handed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from .. import engines as registry
+from ..engines import Adapter
+from ..environment import executor
+from . import rows, scaling, steps
+from .ceilings import Ceilings
+from .items import Item, items
+from .ops import compared, planned
+from .rivals import arrays
+from .rows import Row
+from .threads import pinned
+from .timing import frozen
+from .workloads import Workload
+
+SECONDS = 60.0  # of the processor's time, after which nothing more is begun
+PAIRS, TURN = 3, 5e-4
+STEPS, STEP_PAIRS = ("names", "tiny", "cpu", "digits", "sales"), 5
+SLOW = ("cpu",)  # what takes an emulator seconds
+THREADS = 1
+Task = Callable[[], list[Row]]
+
+
+def measured(
+    engines: Sequence[Adapter],
+    only: Sequence[str],
+    stage: Callable[[str, int], Any],
+    ops: bool = True,
+    seconds: float = SECONDS,
+) -> dict[str, Any] | None:
+    """The document of what is measured of engines beside torch, as of parity bench; None of none.
+
+    only: these ops, and no steps; empty for all. ops: whether to time any. stage: as the report's.
+    What there was no time for in so many seconds is counted in left_out; what an engine does not do
+    right is not timed, and refused says why.
+    """
+    rival = registry.load("torch")
+    members = [engine for engine in engines if engine.name != rival.name]
+    if not members:
+        return None
+    ceilings = Ceilings((rival, *members), THREADS)
+    tasks = [
+        *(of_models(members, ceilings) if not only else ()),
+        *(of_ops(members, rival, only, ceilings) if ops else ()),
+        *(scaling.planned(members, rival, ceilings) if not only else ()),
+    ]
+    found: list[Row] = []
+    refused: list[str] = []
+    began, left = time.process_time(), 0
+    title = f"{len(tasks)} measurements"
+    with pinned(THREADS), frozen(), stage(title, len(tasks)) as advance:
+        for task in tasks:
+            if time.process_time() - began > seconds:
+                left += 1
+            else:
+                try:
+                    found += task()
+                except Exception as error:  # of an engine that is wrong, which the checks tell
+                    refused.append(f"{type(error).__name__}: {error}")
+            advance()
+    made = rows.document(found, (rival, *members), THREADS, ceilings)
+    return made | {"left_out": left, "refused": refused}
+
+
+def of_models(members: Sequence[Adapter], ceilings: Ceilings) -> Iterator[Task]:
+    """The steps of each engine."""
+    for engine in members:
+        for item in items(engine):
+            emulated = not executor(engine).startswith(("CPU", "gpu"))
+            if item.name in STEPS and not (emulated and item.name in SLOW):
+                yield partial(_step, replace(item, block=1), engine, ceilings)
+
+
+def of_ops(
+    members: Sequence[Adapter], rival: Adapter, only: Sequence[str], ceilings: Ceilings
+) -> Iterator[Task]:
+    """Each op, or only these."""
+    for some, dtype, works in planned(members, only, "brief"):
+        for work in _first(works):
+            yield partial(compared, work, some, [rival], dtype, ceilings, PAIRS, TURN, True)
+
+
+def _first(works: Sequence[Workload]) -> Iterator[Workload]:
+    """The first of each op, and those that are written for NumPy by hand, too."""
+    seen = set()
+    for work in works:
+        if work.op.name not in seen or arrays.written(work.op.name, work.case.inputs()[1]):
+            yield work
+        seen.add(work.op.name)
+
+
+def _step(item: Item, engine: Adapter, ceilings: Ceilings) -> list[Row]:
+    found = steps.run(item, engine, STEP_PAIRS, collector=True)
+    return steps.with_costs(found, item, engine, ceilings)

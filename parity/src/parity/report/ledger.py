@@ -1,0 +1,146 @@
+"""What ops and training steps cost besides time, contestant by contestant, and how time grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..bench import rows
+from ..bench.rows import FORWARD, Curve, Row
+from ..bench.scaling import KIND as GROWING
+from . import figures
+from .words import duration, listed, part, plural, quantity, times
+
+Report = dict[str, Any]
+
+HEADS = {
+    "seconds": "takes",
+    "ratio": "torch’s",
+    "nodes": "nodes",
+    "allocations": "allocations",
+    "launches": "launches",
+    "given": "kernels given",
+    "moved": "moves at least",
+    "flops": "operations",
+    "memory": "peak memory",
+    "share": "of roofline",
+}
+WRITTEN = {
+    "seconds": duration,
+    "ratio": times,
+    **dict.fromkeys(("nodes", "allocations", "launches"), "{:,}".format),
+    **dict.fromkeys(("given", "moved", "memory"), lambda size: quantity(size, "B")),
+    "flops": lambda count: quantity(count, ""),
+    "share": part,
+}
+
+
+def entries(report: Report, kind: str) -> list[Report]:
+    """A row for every contestant at every work of a kind: ops with their backward, if they have."""
+    lines = [Row.of(line) for line in _measured(report) if line["kind"] == kind]
+    whole = {(line.item, line.dtype) for line in lines if line.phase != FORWARD}
+    found: dict[Any, Report] = {}
+    for line in lines:
+        if line.phase == FORWARD and (line.item, line.dtype) in whole:
+            continue
+        ratio = line.ratio if line.against == "torch" else None
+        sides = (
+            (line.engine, line.cost, line.seconds, ratio),
+            (line.against, line.against_cost, line.against_seconds, None),
+        )
+        for name, cost, seconds, beside in sides:
+            own = {"engine": name, "item": line.item, "op": line.op, "dtype": line.dtype}
+            key = tuple(own.values())
+            values = vars(cost) | {"seconds": seconds, "ratio": beside}
+            if key in found:
+                found[key]["values"]["ratio"] = found[key]["values"]["ratio"] or beside
+            else:
+                found[key] = own | {"values": values, "executor": executor(report, name)}
+    return sorted(found.values(), key=lambda entry: entry["item"])
+
+
+def _measured(report: Report) -> list[Report]:
+    measured: list[Report] = report["speed"]["rows"] if report["speed"] else []
+    return measured
+
+
+def written(name: str, value: Any) -> str:
+    """A figure of the ledger for people; a dash where nobody can tell, or nothing is defined."""
+    return "–" if value is None else str(WRITTEN[name](value))
+
+
+def executor(report: Report, name: str) -> str:
+    """What ran a contestant: GPU, emulator or CPU, in a word."""
+    said = report["speed"]["executors"].get(name, "CPU")
+    return str(said).partition(":")[0]
+
+
+def sentences(report: Report) -> list[str]:
+    """What the shares are shares of, and who has none."""
+    speed = report["speed"]
+    said = []
+    copies, products = speed["ceilings"]["copy"], speed["ceilings"]["product"]
+    if copies and products:
+        low, high = min(copies.values()), max(copies.values())
+        rates = [f"{quantity(rate, '')} operations a second in {d}" for d, rate in products.items()]
+        said.append(
+            f"The roofline of this machine, measured in the same run with {speed['threads']} thread"
+            f"{'s' * (speed['threads'] > 1)}: copies read and write {quantity(low, 'B')} to"
+            f" {quantity(high, 'B')} a second, by size; the fastest product of matrices does"
+            f" {listed(rates)}."
+        )
+    for engine, where in speed["executors"].items():
+        if where.startswith("emulator"):
+            said.append(
+                f"{engine} ran on its emulator: launches and bytes are those of the kernels it"
+                " chooses there, its times are none of a GPU’s, and a share of this processor’s"
+                " roofline would say nothing of its kernels: it is left out."
+            )
+        elif where != "CPU":
+            said.append(f"{engine} ran on {where}: the roofline of the processor is not its own.")
+    if speed.get("left_out"):
+        said.append(f"{speed['left_out']} measurements were left out, for lack of time.")
+    if refused := speed.get("refused"):
+        said.append(f"{plural(len(refused), 'measurement')} refused, the first as {refused[0]}.")
+    return said
+
+
+def curves(report: Report) -> list[Curve]:
+    return rows.curves([Row.of(line) for line in _measured(report) if line["kind"] == GROWING])
+
+
+def growth(report: Report) -> list[Report]:
+    """For every op that was timed at many sizes, and the GPT, a figure and the exponents."""
+    engines = [engine["name"] for engine in report["engines"]]
+    found: dict[str, list[Curve]] = {}
+    for curve in curves(report):
+        found.setdefault(curve.op, []).append(curve)
+    return [
+        {
+            "name": name,
+            "id": f"growth-{name}",
+            "figure": figures.growth(lines(own), engines),
+            "lines": lines(own),
+            "of": "parameters" if own[0].phase == "step" else "numbers in the inputs",
+        }
+        for name, own in found.items()
+    ]
+
+
+def lines(own: Iterable[Curve]) -> list[Report]:
+    """Each contestant's curve, the rival's once in each dtype."""
+    found: dict[tuple[str, str], Report] = {}
+    for curve in own:
+        for name, seconds, exponent in (
+            (curve.engine, curve.seconds, curve.exponent),
+            (curve.against, curve.against_seconds, curve.against_exponent),
+        ):
+            line = {
+                "engine": name,
+                "dtype": curve.dtype,
+                "elements": list(curve.elements),
+                "seconds": list(seconds),
+                "exponent": exponent,
+            }
+            found.setdefault((name, curve.dtype), line)
+    return list(found.values())
