@@ -29,7 +29,7 @@ def written(report: dict[str, Any]) -> str:
         lines += [f"torch ran on {report['torch']}.", ""]
     else:
         lines += ["torch is not there, so nothing is compared with it.", ""]
-    rows = [(name, str(value)) for name, value in found.items() if name != "packages"]
+    rows = [(name, _plain(value)) for name, value in found.items() if name != "packages"]
     rows += list(found["packages"].items())
     lines += [*_table(("environment", ""), rows), "", "## Checks", ""]
     checks = [
@@ -51,6 +51,10 @@ def written(report: dict[str, Any]) -> str:
     if ceilings:
         lines += ["", "## Ceilings", "", *_table(("what", "reached"), _reached(ceilings))]
     return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(value.values()) if isinstance(value, dict) else str(value)
 
 
 def _row(figure: dict[str, Any]) -> tuple[str, ...]:
