@@ -102,14 +102,15 @@ def attend(dtype: np.dtype[Any]) -> None:
 
 
 def multiply(dtype: np.dtype[Any]) -> None:
-    """A product that no tile divides, by every rung of the ladder."""
+    """Products that no tile divides, of rows by fours and others, by every rung of the ladder."""
     rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal(shape).astype(dtype) for shape in ((1, 33, 17), (1, 17, 35)))
-    for rung in LADDER:
-        if dtype.type in rung.dtypes:
-            out = device.empty((1, 33, 35), dtype)
-            rung.launch(device.to_device(a), device.to_device(b), out)
-            assert np.allclose(device.to_host(out), a @ b, atol=0.2)
+    for m, k, n in ((33, 17, 35), (33, 20, 36)):
+        a, b = (rng.standard_normal(shape).astype(dtype) for shape in ((1, m, k), (1, k, n)))
+        for rung in LADDER:
+            if dtype.type in rung.dtypes:
+                out = device.empty((1, m, n), dtype)
+                rung.launch(device.to_device(a), device.to_device(b), out)
+                assert np.allclose(device.to_host(out), a @ b, atol=0.2)
 
 
 def convolve(dtype: np.dtype[Any]) -> None:
