@@ -76,6 +76,10 @@ def more(dtype: np.dtype[Any]) -> None:
     ops.sort(ops.arange(100))
     for descending in (False, True):
         ops.sort(ops.arange(100, dtype=dtype), descending=descending)
+    for kind in (dtype, np.dtype(np.int64)):
+        ops.permute(engine.tensor(np.ones((3, 2, 4), kind)), (1, 0, 2))
+    fours = engine.tensor(np.ones((2, 8), dtype), requires_grad=True)
+    fours[:, 4:].sum().backward()
     ops.randn((3,), dtype=dtype)
     x = engine.tensor(np.ones((2, 5), dtype), requires_grad=True)
     ops.dropout(ops.add(x, engine.tensor(np.ones(5))), 0.5).sum().backward()

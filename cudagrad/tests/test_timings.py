@@ -13,12 +13,16 @@ needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs
 
 
 def test_times_are_compared_with_those_of_the_first_column() -> None:
-    found = {"work": {"in step": 0.5, "generators": 2.0, "other": 1000.0}}
+    found = {
+        "work": {"in step": 0.5, "generators": 2.0, "other": 1000.0},
+        "more": {"in step": 0.5, "generators": 1.0},
+    }
 
     assert timings.table(found, ["in step", "generators", "other"]) == [
         "| ms | in step | generators | other |",
         "|---|---:|---:|---:|",
         "| work | 0.50 | 2.0 (4×) | 1,000.0 (2,000×) |",
+        "| more | 0.50 | 1.0 (2×) | – |",
     ]
 
 
