@@ -80,6 +80,24 @@ def half(n):
 
 
 @jit
+def one_name_for_two_loops(x, out):
+    """A loop of each thread's own, and one around a barrier, count with the same name."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    total = np.float32(0)
+    for i in range(3):
+        total += x[t] * np.float32(i)
+    for i in range(2):
+        shared[t] = total
+        cuda.syncthreads()
+        total += shared[(t + 1) % THREADS] * np.float32(i)
+        cuda.syncthreads()
+    for i in range(2):
+        total += np.float32(i)
+    out[t] = total
+
+
+@jit
 def uniform_loops(x, out, sizes, flag):
     """Loops, an if and a return that depend on arguments, block coordinates and each other."""
     if cuda.blockIdx.x >= sizes[1]:
@@ -170,6 +188,7 @@ OUT = np.zeros(3 * THREADS, np.float32)
 @pytest.mark.parametrize(
     ("kernel", "args"),
     [
+        (one_name_for_two_loops, (NUMBERS, OUT)),
         (uniform_loops, (NUMBERS, OUT, (3, 2), True)),
         (uniform_loops, (NUMBERS, OUT, (3, 2), False)),
         (uniform_loops, (NUMBERS, OUT, (0, 3), False)),

@@ -93,7 +93,7 @@ def on_simulator() -> dict[str, dict[str, float]]:
         setattr(device.intrinsics, name, getattr(wide, name).py_func)
     device.EXECUTOR, device.executor = "emulator", Emulated()  # whose arrays are then made
     device.allocator = Allocator(device.executor)
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     for name, workload in workloads().items():
         start = time.perf_counter()
         try:

@@ -105,10 +105,17 @@ class Split:
             if isinstance(part, Stretch):
                 done += self._loop(part)
             elif isinstance(part, Branch):
-                done.append(with_blocks(part.node, self.body(part.body), self.body(part.orelse)))
+                inside = [*self._counted(part.node), *self.body(part.body)]
+                done.append(with_blocks(part.node, inside, self.body(part.orelse)))
             elif not is_barrier(part):
                 done.append(part)
         return done
+
+    def _counted(self, node: ast.stmt) -> list[ast.stmt]:
+        """Let every thread have what a loop counts with, if it has a slot of that name."""
+        names = stored(node.target) if isinstance(node, ast.For) else set()
+        carried = self.carried - set(self.local_arrays)
+        return _lines([f"{slot(name)}[:] = {name}" for name in names & carried])
 
     def _loop(self, stretch: Stretch) -> list[ast.stmt]:
         """The turns of all threads: what is carried is loaded, and stored if it has changed."""
