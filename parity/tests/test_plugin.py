@@ -197,7 +197,7 @@ def test_an_unexpected_exception_comes_with_its_traceback(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--engine", "tinygrad"], "ERROR: no engine 'tinygrad'; there are micrograd, minigrad,*"),
+        (["--engine", "tinier"], "ERROR: no engine 'tinier'; there are micrograd, minigrad,*"),
         (["--engine", "minigrad", "--op", "conv9d"], "ERROR: no op 'conv9d'; near it: conv*"),
         (["--engine", "minigrad", "--layer", "Lin"], "ERROR: no layer 'Lin'; near it: Linear*"),
         (

@@ -101,8 +101,16 @@ def _named(caller: FunctionType) -> Iterator[FunctionType]:
             found = getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
         elif isinstance(node, ast.Name):
             found = caller.__globals__.get(node.id)
-        if found is not None and (named := function(found)) is not None:
-            yield named
+        # A tuple is of kernels to choose among, each behind a lambda.
+        parts = found if isinstance(found, tuple) else ()
+        candidates = [found, *(each for part in parts for each in _within(part))]
+        yield from (named for each in candidates if (named := function(each)) is not None)
+
+
+def _within(part: Any) -> Iterator[Any]:
+    """What the names in a lambda stand for."""
+    if isinstance(part, FunctionType):
+        yield from (part.__globals__.get(name) for name in part.__code__.co_names)
 
 
 def _computes(called: FunctionType, engine: Adapter) -> bool:
