@@ -229,3 +229,26 @@ def test_what_is_not_the_same_again_is_refused() -> None:
             out.backward()
 
     assert x.grad is y.grad is None
+
+
+def test_a_gradient_that_backward_keeps_stays_its_own() -> None:
+    """Who spoils the leaf's gradient does not spoil what the Function has saved."""
+
+    class Weighed(cudagrad.Function):
+        @staticmethod
+        def forward(ctx: Any, x: cudagrad.Tensor, weight: cudagrad.Tensor) -> cudagrad.Tensor:
+            ctx.save_for_backward(weight)
+            return (x * weight).sum()
+
+        @staticmethod
+        def backward(ctx: Any, dout: cudagrad.Tensor) -> Any:
+            (weight,) = ctx.saved_tensors
+            return weight, None
+
+    x = cudagrad.tensor([1.0, 2.0], requires_grad=True)
+    weight = cudagrad.tensor([3.0, 4.0])
+    Weighed.apply(x, weight).backward()
+    assert x.grad is not None
+    cudagrad.device.write(np.zeros(2, np.float32), x.grad.data)
+
+    assert weight.tolist() == [3.0, 4.0]

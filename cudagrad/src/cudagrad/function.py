@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import arrays
 from .engine import Tensor, moment, no_grad, op, set_grad_enabled, sweep, tape
 from .random import get_rng_state, set_rng_state
 
@@ -88,7 +89,7 @@ class Function:
 
 
 def _gradients(name: str, returned: Any, forms: Sequence[Form]) -> tuple[Any, ...]:
-    """The arrays of what backward returned, one for each argument."""
+    """Copies of what backward returned, which may keep it, one for each argument."""
     grads = returned if isinstance(returned, tuple) else (returned,)
     if len(grads) != len(forms):
         raise ValueError(
@@ -107,7 +108,7 @@ def _gradients(name: str, returned: Any, forms: Sequence[Form]) -> tuple[Any, ..
             raise ValueError(f"{what} has shape {grad.shape}, argument {i} {shape}")
         if grad.dtype != dtype:
             raise TypeError(f"{what} is {grad.dtype}, argument {i} {dtype}")
-    return tuple(None if grad is None else grad.data for grad in grads)
+    return tuple(None if grad is None else arrays.copy(grad.data) for grad in grads)
 
 
 def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
