@@ -146,9 +146,11 @@ def attention(real: Any, width: int, rows: int) -> Any:
             add_row_by_column(weights, y, down, value_tile, x, across, keys, scores, means)
             put_own(coming, real(1), threads, columns, across, key_tile)
         for r in range(rows):
-            i = first + y + down * r
             total = line_sum(totals[r], steps)
-            share = real(0) if total == real(0) else real(1) / total
+            totals[r] = real(0) if total == real(0) else real(1) / total
+        for r in range(rows):
+            i = first + y + down * r
+            share = totals[r]
             for c in range(0, means.shape[1], OWN):
                 put(
                     out, z, i, OWN * x + across * c, means[r, c] * share, means[r, c + 1] * share,
