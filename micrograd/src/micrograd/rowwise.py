@@ -188,14 +188,14 @@ def ratios(xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:
     return each(numbers, (xs, inverses), (ys, slopes))
 
 
-def scaled_ratios(xs: Sequence[Value], y: Value, scales: Sequence[Value]) -> list[Value]:
-    """Each x / y · its scale."""
-    factors, divisors = [scale.data for scale in scales], [y.data] * len(xs)
+def scaled_ratios(xs: Sequence[Value], ys: Sequence[Value], scales: Sequence[Value]) -> list[Value]:
+    """Each x / its y · its scale."""
+    factors, divisors = [scale.data for scale in scales], [y.data for y in ys]
     quotients = floats.ratios([x.data for x in xs], divisors)
     slopes = floats.ratios(factors, divisors)
     shares = [-q * slope for q, slope in zip(quotients, slopes, strict=True)]
     numbers = list(map(mul, quotients, factors))
-    return each(numbers, (xs, slopes), ([y] * len(xs), shares), (scales, quotients))
+    return each(numbers, (xs, slopes), (ys, shares), (scales, quotients))
 
 
 # What does for rows what a primitive does for numbers.
