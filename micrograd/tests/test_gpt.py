@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import micrograd
-from micrograd import gpt
+from micrograd import gpt, ops
 from micrograd.lists import unnest
+from micrograd.ops.attention import self_attention
 from micrograd.sampling import Sampler
 
 SIZES = gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=2, n_head=2, n_embd=4)
@@ -57,6 +59,30 @@ def test_gpt_does_not_look_ahead() -> None:
 
     assert one[0][:2] == other[0][:2]
     assert one[0][2] != other[0][2]
+
+
+@pytest.mark.parametrize("dropout_p", [0.0, 0.3])
+def test_attention_of_heads_where_they_lie_is_attention_to_each(dropout_p: float) -> None:
+    B, T, H, D = 2, 5, 3, 4
+    drawn = random.Random(0)
+    numbers = [[[drawn.gauss() for _ in range(3 * H * D)] for _ in range(T)] for _ in range(B)]
+    dout = [[[drawn.gauss() for _ in range(H * D)] for _ in range(T)] for _ in range(B)]
+    found = []
+    for whole in (True, False):
+        micrograd.manual_seed(1)
+        x = micrograd.tensor(numbers, requires_grad=True)
+        if whole:
+            y = self_attention(x, H, dropout_p)
+        else:
+            heads = ops.permute(ops.view(x, (B, T, 3, H, D)), (2, 0, 3, 1, 4))  # (3, B, H, T, D)
+            y = ops.scaled_dot_product_attention(*heads, None, dropout_p, is_causal=True)
+            y = ops.reshape(ops.transpose(y, 1, 2), (B, T, H * D))
+        micrograd.backward(y, dout)
+        found.append((micrograd.tolist(y), unnest(micrograd.grad(x))[0]))
+    (y, grad), (other, other_grad) = found
+
+    assert y == other
+    assert grad == pytest.approx(other_grad, rel=1e-13)
 
 
 def test_gpt_generates() -> None:

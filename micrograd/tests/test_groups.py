@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import math
+import random
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 import micrograd
-from micrograd import Value, no_grad, ops, rowwise, scalar
+from micrograd import Value, floats, no_grad, ops, rowwise, scalar
 from micrograd.engine import edges
+from micrograd.floats import WRITTEN_OUT
 from micrograd.groups import LONGEST
 
 inf, nan = math.inf, math.nan
@@ -80,6 +82,22 @@ def test_a_product_of_matrices_is_what_dot_products_would_be(wanted) -> None:
     ) == one_at_a_time(
         lambda xs, ys: [scalar.dot([x], [y]) for x, y in zip(xs, ys, strict=True)], pairs, wanted
     )
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, WRITTEN_OUT - 1, WRITTEN_OUT, WRITTEN_OUT + 1])
+def test_sums_of_products_are_the_same_in_every_way(n) -> None:
+    """To the bit, however long the rows are."""
+    drawn = random.Random(n)
+    odd = [0.0, -0.0, 1e308, -1e308, inf, nan]
+    xs, ys = ([[drawn.gauss() for _ in range(n)] for _ in range(4)] for _ in range(2))
+    for rows in (xs, ys):
+        rows[0] = drawn.choices([0.0, -0.0], k=n)
+        rows[1] = drawn.choices(odd, k=n)
+
+    assert list(map(repr, floats.sumprods(xs, ys))) == [
+        repr(floats.sumprod(x, y)) for x in xs for y in ys
+    ]
+    assert floats.sumprods(xs, []) == []
 
 
 def test_a_group_is_drawn_as_its_numbers_would_be() -> None:

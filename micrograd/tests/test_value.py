@@ -96,7 +96,7 @@ def gradients(function: Callable[..., Value], *numbers: float) -> tuple[float, l
             (0.5 / math.sqrt(2.0),) * 2,
         ),
         (
-            lambda x, y, z: rowwise.scaled_ratios([x], y, [z])[0],
+            lambda x, y, z: rowwise.scaled_ratios([x], [y], [z])[0],
             (6.0, 2.0, 5.0),
             15.0,
             (2.5, -7.5, 3.0),

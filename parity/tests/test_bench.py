@@ -26,11 +26,13 @@ def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     file = tmp_path / "steps.json"
     assert main(f"bench steps --engine micrograd --pairs 2 --json {file}".split()) == 0
     found = [row for row in rows.read(file) if row.collector]
-    ratio = {row.engine: row.ratio for row in found}
+    manner, lists = "microgpt's manner", "plain lists, no graph"
+    ratio = {(row.engine, row.against): row.ratio for row in found}
 
-    assert 0.0 < ratio["plain lists, no graph"] < ratio["micrograd"]
-    assert {row.against for row in found} == {"microgpt's manner"}
-    assert all(row.cost.memory and row.cost.memory > 1 << 17 for row in found)
+    assert 0.0 < ratio[lists, manner] < ratio["micrograd", manner] < 1.0
+    assert 1.0 < ratio["micrograd", lists] < ratio["micrograd, sums of products", lists]
+    assert {row.against for row in found} == {manner, lists}
+    assert all(row.cost.memory and row.cost.memory > 1 << 16 for row in found)
     assert all(row.growth < 1 << 16 for row in found if row.engine == "micrograd")
     assert "micrograd, sums of products" in capsys.readouterr().out
 

@@ -6,25 +6,47 @@ IEEE 754; the edge values of power are those of C's pow, which torch has too.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from operator import mul, truediv
-from typing import Any
+from typing import Any, cast
+
+WRITTEN_OUT = 64  # numbers of a row at most: with more there is little to gain
 
 
 def _sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
     return sum(map(mul, xs, ys), 0.0)
 
 
-def _sumprods(xs: Sequence[float], rows: Iterable[Sequence[float]]) -> list[float]:
-    return [sum(map(mul, xs, row), 0.0) for row in rows]
+def _sumprods(xs: Iterable[Sequence[float]], ys: Sequence[Sequence[float]]) -> list[float]:
+    n = len(ys[0]) if ys else 0
+    if 0 < n <= WRITTEN_OUT:
+        return _written_out(n)(xs, ys)
+    return [sum(map(mul, x, y), 0.0) for x in xs for y in ys]
 
 
-def _sumprods_in_c(xs: Sequence[float], rows: Iterable[Sequence[float]]) -> list[float]:
-    return [_in_c(xs, row) for row in rows]
+@functools.cache
+def _written_out(n: int) -> Callable[..., list[float]]:
+    """_sumprods of rows of n numbers, with every product written down; of two, say,
+
+        lambda xs, ys: [0.0 + x0 * y0 + x1 * y1 for x0, x1, in xs for y0, y1, in ys]
+
+    which is the same to the last bit, and takes Python a third to three quarters of the time that a
+    sum over a map does.
+    """
+    x, y = ([f"{row}{i}" for i in range(n)] for row in "xy")
+    total = " + ".join(["0.0", *map(" * ".join, zip(x, y, strict=True))])
+    text = f"lambda xs, ys: [{total} for {', '.join(x)}, in xs for {', '.join(y)}, in ys]"
+    return cast("Callable[..., list[float]]", eval(text))
 
 
-# The sum of the products of two rows, and of one row and each of several: math has it since 3.12.
+def _sumprods_in_c(xs: Iterable[Sequence[float]], ys: Sequence[Sequence[float]]) -> list[float]:
+    return [_in_c(x, y) for x in xs for y in ys]
+
+
+# The sum of the products of two rows, and those of each row of xs with every row of ys, in one
+# list: math has it since 3.12.
 _in_c: Any = getattr(math, "sumprod", None)
 sumprod: Callable[[Sequence[float], Sequence[float]], float] = _in_c or _sumprod
 sumprods = _sumprods_in_c if _in_c else _sumprods

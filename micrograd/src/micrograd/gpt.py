@@ -16,6 +16,7 @@ from . import nn, ops, pretrained
 from .arguments import ids, in_range, number, option, whole
 from .engine import Value, no_grad
 from .lists import Tensor, shape, tolist, unnest
+from .ops.attention import self_attention
 from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
@@ -101,19 +102,26 @@ class Attention(nn.Module):
         self.resid_dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
-        B, T, C = shape(x)
+        qkv = self.c_attn(x)  # (B, T, 3 C)
+        dropout_p = self.dropout if self.training else 0.0
+        if cache is None:
+            y = self_attention(qkv, self.n_head, dropout_p)
+        else:
+            y = self._continued(qkv, dropout_p, cache)
+        return self.resid_dropout(self.c_proj(y))
+
+    def _continued(self, qkv: Tensor, dropout_p: float, cache: KVCache) -> Tensor:
+        """self_attention of tokens that come after those of a cache: (B, T, 3 C) -> (B, T, C)."""
+        B, T, width = shape(qkv)
+        C, past = width // 3, cache.length
         q, k, v = (
             ops.transpose(ops.view(part, (B, T, self.n_head, C // self.n_head)), 1, 2)
-            for part in ops.split(self.c_attn(x), C, dim=2)
+            for part in ops.split(qkv, C, dim=2)
         )  # (B, H, T, D)
-        past = 0 if cache is None else cache.length
-        if cache is not None:
-            k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
+        k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
         mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if past and T > 1 else None
-        dropout_p = self.dropout if self.training else 0.0
         y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=not past)
-        y = ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
-        return self.resid_dropout(self.c_proj(y))
+        return ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
 
 
 class MLP(nn.Module):

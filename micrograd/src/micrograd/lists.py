@@ -34,7 +34,7 @@ def sorts(x: Tensor) -> tuple[list[Any], Shape, set[type[Any]]]:
     """unnest(x), and which types its items have."""
     items: list[Any] = [x]
     shape: list[int] = []
-    types = {type(x)}
+    types = _types(items)
     while items:
         nested = {issubclass(of, _NESTED) for of in types}
         if len(nested) > 1:
@@ -46,8 +46,15 @@ def sorts(x: Tensor) -> tuple[list[Any], Shape, set[type[Any]]]:
             raise ValueError("the lists of one level differ in length")
         items = list(chain.from_iterable(items))
         shape.extend(lengths)
-        types = set(map(type, items))
+        types = _types(items)
     return items, tuple(shape), types
+
+
+def _types(items: list[Any]) -> set[type[Any]]:
+    """The types of items: nearly always there is but one, and to count it is quicker than a set."""
+    types = list(map(type, items))
+    first = types[:1]
+    return set(first if first * len(types) == types else types)
 
 
 def nest(items: Sequence[Any], shape: Shape) -> Tensor:

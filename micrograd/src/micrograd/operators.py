@@ -55,8 +55,8 @@ def _plus(x: Value, y: Any) -> Any:
         if type(factors) is tuple and len(factors) == 2 == len(slopes):
             parents, place = terms.parents, x.slopes
             if len(parents) == place < LONGEST:  # x is the latest of these sums
-                parents += factors
-                terms.slopes += slopes
+                parents.extend(factors)
+                terms.slopes.extend(slopes)
                 value = _new(Value)
                 value.data, value.grad, value.index = x.data + y.data, None, created()
                 value.parents, value.requires_grad, value.slopes = terms, True, place + 2

@@ -6,7 +6,7 @@ The numbers, and the gradients that come of them, are the same. Every number is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import mul
 from typing import Any
 
@@ -88,7 +88,7 @@ def _without_flat(parents: Sequence[Value], slopes: Sequence[float | None]) -> C
 def dots(xs: Rows, ys: Rows) -> list[Value]:
     """The dot product of each row of xs with every row of ys, all of one length."""
     a, b = ([[x.data for x in row] for row in rows] for rows in (xs, ys))
-    results = [number for row in a for number in floats.sumprods(row, b)]
+    results = floats.sumprods(a, b)
     if engine.recording:
         (x_takers, x_whole), (y_takers, y_whole) = _takers(xs), _takers(ys)
         if x_whole or y_whole:  # all of the results require a gradient
@@ -155,10 +155,9 @@ def _give(
 ) -> None:
     """Add to the gradients of each row of parents a row of douts times slopes, a matrix."""
     if parents:
-        columns = list(zip(*slopes, strict=True))
-        for row, dout in zip(parents, douts, strict=True):
-            for parent, gradient in zip(row, floats.sumprods(dout, columns), strict=True):
-                parent.grad += gradient
+        gradients = floats.sumprods(douts, list(zip(*slopes, strict=True)))
+        for parent, gradient in zip(chain.from_iterable(parents), gradients, strict=True):
+            parent.grad += gradient
 
 
 def adds(xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:
@@ -188,14 +187,14 @@ def ratios(xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:
     return each(numbers, (xs, inverses), (ys, slopes))
 
 
-def scaled_ratios(xs: Sequence[Value], y: Value, scales: Sequence[Value]) -> list[Value]:
-    """Each x / y · its scale."""
-    factors, divisors = [scale.data for scale in scales], [y.data] * len(xs)
+def scaled_ratios(xs: Sequence[Value], ys: Sequence[Value], scales: Sequence[Value]) -> list[Value]:
+    """Each x / its y · its scale."""
+    factors, divisors = [scale.data for scale in scales], [y.data for y in ys]
     quotients = floats.ratios([x.data for x in xs], divisors)
     slopes = floats.ratios(factors, divisors)
     shares = [-q * slope for q, slope in zip(quotients, slopes, strict=True)]
     numbers = list(map(mul, quotients, factors))
-    return each(numbers, (xs, slopes), ([y] * len(xs), shares), (scales, quotients))
+    return each(numbers, (xs, slopes), (ys, shares), (scales, quotients))
 
 
 # What does for rows what a primitive does for numbers.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
-from .. import lists, scalar
+from .. import lists, rowwise, scalar
 from ..arguments import broadcast_shape, floating, probability
 from ..engine import Value
-from ..lists import Tensor, is_bool, nest, rows, unnest, values
+from ..lists import Tensor, cut, is_bool, nest, rows, unnest, values
 from .activation import probabilities
 from .elementwise import add, masked_fill, mul
 from .indexing import getitem
@@ -59,13 +60,39 @@ def scaled_dot_product_attention(
         scores, scale = _masked(op, scores, attn_mask), 1.0
     items, shape = values(scores)
     groups = rows(items, shape, [len(shape) - 1])
-    if is_causal:
-        groups = [row[: i % q[-2] + 1] for i, row in enumerate(groups)]
-    hidden = [Value(0.0)]
-    weights: list[Value] = []
-    for row in _weights(groups, scale):
-        weights += row + hidden * (shape[-1] - len(row))
-    return matmul(dropout(nest(weights, shape), dropout_p), value)
+    weights = _causal_weights(groups, scale, q[-2]) if is_causal else _weights(groups, scale)
+    weights = nest(list(chain.from_iterable(weights)), shape)
+    return matmul(dropout(weights, dropout_p), value)
+
+
+def self_attention(x: Tensor, n_head: int, dropout_p: float = 0.0) -> Tensor:
+    """scaled_dot_product_attention, causal, of the n_head heads of queries, keys and values.
+
+    They lie side by side: (B, T, 3 C) -> (B, T, C), and are cut out where they lie.
+    """
+    items, (B, T, width) = floating("self_attention", x)
+    D = width // (3 * n_head)
+    parts = [cut(row, [D] * (3 * n_head)) for row in rows(items, (B * T, width), [1])]
+    # By batch and head, as everywhere: of all tokens the queries, the keys or the values. (T, D)
+    q, k, v = (
+        [
+            [part[i + head] for part in parts[start : start + T]]
+            for start in range(0, B * T, T)
+            for head in range(n_head)
+        ]
+        for i in (0, n_head, 2 * n_head)
+    )
+    scores = [score for pair in zip(q, k, strict=True) for score in rowwise.dots(*pair)]
+    weights = _causal_weights(rows(scores, (B * n_head * T, T), [1]), 1.0 / math.sqrt(D), T)
+    if dropout_p:
+        weights = dropout(weights, dropout_p)
+    mixed = [
+        rowwise.dots(weights[i * T : i * T + T], list(zip(*values, strict=True)))
+        for i, values in enumerate(v)
+    ]  # (B H, T D)
+    heads = [mixed[i : i + n_head] for i in range(0, len(mixed), n_head)]
+    tokens = [head[i * D : i * D + D] for own in heads for i in range(T) for head in own]
+    return nest(list(chain.from_iterable(tokens)), (B, T, n_head * D))
 
 
 def _repeated(op: str, query: Tensor, x: Tensor) -> Tensor:
@@ -83,6 +110,16 @@ def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:
         return masked_fill(scores, nest([not item for item in items], shape), -math.inf)
     floating(op, attn_mask)
     return add(scores, attn_mask)
+
+
+def _causal_weights(
+    groups: Sequence[Sequence[Value]], scale: float, count: int
+) -> list[list[Value]]:
+    """_weights of count queries in a row, of which the i-th sees the keys up to i; else zeros."""
+    seen = [row[: i % count + 1] for i, row in enumerate(groups)]
+    hidden = [Value(0.0)]
+    found = zip(groups, _weights(seen, scale), strict=True)
+    return [weights + hidden * (len(row) - len(weights)) for row, weights in found]
 
 
 def _weights(groups: Sequence[Sequence[Value]], scale: float) -> list[list[Value]]:

@@ -167,15 +167,16 @@ def _by_row(
     weights = _affine(op, "weight", weight, normalized_shape)
     biases = _affine(op, "bias", bias, normalized_shape)
 
-    def transformed(row: Row) -> Row:
-        row, size = parts(row)
-        if weights is None:
-            row = rowwise.ratios(row, [size] * len(row))
-        else:
-            row = rowwise.scaled_ratios(row, size, weights)
-        return row if biases is None else rowwise.adds(row, biases)
-
-    return map_rows(transformed, items, shape, range(first, len(shape)))
+    taken = list(map(parts, rows(items, shape, range(first, len(shape)))))
+    result = [item for row, _ in taken for item in row]
+    divisors = [size for row, size in taken for _ in row]
+    if weights is None:
+        result = rowwise.ratios(result, divisors)
+    else:
+        result = rowwise.scaled_ratios(result, divisors, weights * len(taken))
+    if biases is not None:
+        result = rowwise.adds(result, biases * len(taken))
+    return nest(result, shape)
 
 
 def _by_channel(
@@ -189,7 +190,7 @@ def _by_channel(
     return x if biases is None else add(x, _column(biases, shape))
 
 
-def _affine(op: str, name: str, parameter: Tensor | None, shape: Shape) -> Row | None:
+def _affine(op: str, name: str, parameter: Tensor | None, shape: Shape) -> list[Value] | None:
     if parameter is None:
         return None
     items, own = floating(f"{op}: {name}", parameter)

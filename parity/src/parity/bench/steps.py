@@ -17,7 +17,7 @@ from ..checks.measure import EPS
 from ..engines import Adapter
 from . import memory, profile
 from .ceilings import Ceilings
-from .contestants import Contestant, Engine, Plain, contestants
+from .contestants import Contestant, Engine, Lists, Plain, contestants
 from .costs import Cost, against_roofline, counted
 from .items import NAMES, Item
 from .rivals import recursion
@@ -42,6 +42,8 @@ def run(
 ) -> list[Row]:
     """Time an engine at an item; raises ValueError if not all compute the same gradients.
 
+    Each row is one beside the rival, or, of scalars, beside plain lists as well: these need no
+    memory to speak of, so that their ratio is much the same whatever else the machine is at.
     pairs: None for as many as the item has. collector: Python's own, in the steps of everyone.
     kept: inside the engine's keep_memory(), as its training loop would be, with its rival.
     """
@@ -60,29 +62,37 @@ def run(
                     f"{item.name}: {name} and {rival} differ by {eps:.3g} eps: not one step of one"
                     " model"
                 )
+        beside = [(rival, name, apart[name]) for name in rest]
+        if Lists.name in rest:
+            floor = others[Lists.name]
+            beside += [
+                (Lists.name, name, difference(item, floor, others[name]))
+                for name in rest
+                if name != Lists.name
+            ]
         steps = {name: _step(item, each) for name, each in others.items()}
         seconds = interleaved(steps, pairs or item.pairs, item.block, collector)
-    shares = ratios(seconds, rival)
+    shares = {against: ratios(seconds, against) for against, _, _ in beside}
     return [
         Row(
             kind="steps",
             item=item.name,
             op="",
             engine=KEPT.format(name) if kept else name,
-            against=rival,
+            against=against,
             phase="step",
             size=item.name,
             dtype=item.dtype,
-            ratio=shares[name].median,
-            low=shares[name].low,
-            high=shares[name].high,
+            ratio=shares[against][name].median,
+            low=shares[against][name].low,
+            high=shares[against][name].high,
             seconds=Spread.of(seconds[name]).median,
-            against_seconds=Spread.of(seconds[rival]).median,
+            against_seconds=Spread.of(seconds[against]).median,
             collector=collector,
-            apart=apart[name],
+            apart=eps,
             rounds=pairs or item.pairs,
         )
-        for name in rest
+        for against, name, eps in beside
     ]
 
 
