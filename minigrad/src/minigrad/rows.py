@@ -5,7 +5,9 @@ A large array is read again from far away at each pass over it, unless it is gon
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 BLOCK = 1 << 16  # numbers at a time: few enough for the cache, so many that calls cost nothing
+LONG = 512  # numbers in a row from which on a loop of its own costs less than a copy
 
 
 def blocks(count: int, width: int = 1) -> list[slice]:
@@ -21,14 +24,35 @@ def blocks(count: int, width: int = 1) -> list[slice]:
     return [slice(start, start + step) for start in range(0, count, step)]
 
 
+def rows_apart(width: int) -> contextlib.AbstractContextManager[object]:
+    """Inside, NumPy takes rows of width numbers one at a time where they meet what is broadcast.
+
+    It would copy that into a buffer, many times over, to go through several rows in one loop: this
+    takes longer than as many loops, unless they are short. Not for arrays of different dtypes.
+    """
+    return _small_buffer() if width >= LONG else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _small_buffer() -> Iterator[None]:
+    with np.errstate():  # which also restores the buffer
+        np.setbufsize(LONG // 2)
+        yield
+
+
 def sum_of_rows(x: Array) -> Array:
     """(rows, n) -> (n), or of each matrix (..., rows, n) -> (..., n)."""
     return _ones(x.shape[-2], x.dtype) @ x
 
 
+def sum_in_rows(x: Array) -> Array:
+    """(rows, n) -> (rows)"""
+    return x @ _ones(x.shape[1], x.dtype)
+
+
 def mean_in_rows(x: Array) -> Array:
     """(rows, n) -> (rows, 1)"""
-    total = x @ _ones(x.shape[1], x.dtype)
+    total = sum_in_rows(x)
     total /= x.shape[1]  # not times its inverse: equal numbers have exactly their mean
     return total[:, None]
 

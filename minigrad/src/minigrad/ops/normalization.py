@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import Shape, floats, number, sizes
 from ..engine import Operand, Output, op
-from ..rows import blocks, mean_in_rows, sum_of_rows
+from ..rows import blocks, mean_in_rows, rows_apart, sum_in_rows, sum_of_rows
 
 
 @op
@@ -114,48 +114,46 @@ def group_norm(
     size = math.prod(rest)
     groups = x.reshape(n, num_groups, channels // num_groups, size)
     scale = (np.ones(channels, x.dtype) if weight is None else weight).reshape(groups.shape[1:3])
-    y, count, parts = (
-        np.empty_like(groups),
-        size * groups.shape[2],
-        blocks(n, channels * size),
-    )
+    y, count, parts = np.empty_like(groups), size * groups.shape[2], blocks(n, channels * size)
     # Of each sample's each group: (N, groups, 1).
     mean = mean_in_rows(groups.reshape(n * num_groups, count)).reshape(n, num_groups, 1)
-    variance = np.empty_like(mean)
-    for block in parts:
-        centred = np.subtract(groups[block], mean[block, ..., None], out=y[block])
-        rows = centred.reshape(len(centred), num_groups, count)
-        np.vecdot(rows, rows, out=variance[block, :, 0])
-    variance /= count
-    rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
-    factor = (rstd * scale)[..., None]
-    for block in parts:
-        y[block] *= factor[block]
-        if bias is not None:
-            y[block] += bias.reshape(*groups.shape[1:3], 1)
+    rstd = np.empty_like(mean)
+    with rows_apart(size):
+        for block in parts:
+            centred = np.subtract(groups[block], mean[block, ..., None], out=y[block])
+            rows = centred.reshape(len(centred), num_groups, count)
+            np.vecdot(rows, rows, out=rstd[block, :, 0])
+        rstd /= count
+        rstd += eps
+        np.divide(1, np.sqrt(rstd, out=rstd), out=rstd)
+        factor = (rstd * scale)[..., None]
+        for block in parts:
+            out = y[block]
+            out *= factor[block]
+            if bias is not None:
+                out += bias.reshape(*groups.shape[1:3], 1)
 
     def pullback(dout):
-        douts, dx, product = (
-            dout.reshape(groups.shape),
-            np.empty_like(groups),
-            np.empty_like(factor),
-        )
-        for block in parts:
-            centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
-            np.vecdot(douts[block], centred, out=product[block, ..., 0])
-        # The sums over a channel, of which those over a group are made: (N, groups, channels).
-        total, product = np.vecdot(douts, np.ones(size, x.dtype)), rstd * product[..., 0]
-        shift, stretch = (
-            rstd * (scale * sums).sum(axis=-1, keepdims=True) / count for sums in (total, product)
-        )
-        stretch *= rstd
+        douts, dx, product = dout.reshape(groups.shape), *map(np.empty_like, (groups, factor))
         spare = np.empty_like(groups[parts[0]] if parts else groups)
-        for block in parts:
-            rest = dx[block]
-            rest *= stretch[block, ..., None]
-            rest += shift[block, ..., None]
-            part = np.multiply(douts[block], factor[block], out=spare[: len(rest)])
-            np.subtract(part, rest, out=rest)
+        with rows_apart(size):
+            for block in parts:
+                centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
+                np.vecdot(douts[block], centred, out=product[block, ..., 0])
+            # The sums over a channel, of which those over a group are made: (N, groups, channels).
+            total = sum_in_rows(dout.reshape(n * channels, size)).reshape(factor.shape[:3])
+            product = rstd * product[..., 0]
+            shift, stretch = (
+                rstd * (scale * sums).sum(axis=-1, keepdims=True) / count
+                for sums in (total, product)
+            )
+            stretch *= rstd
+            for block in parts:
+                rest = dx[block]
+                rest *= stretch[block, ..., None]
+                rest += shift[block, ..., None]
+                part = np.multiply(douts[block], factor[block], out=spare[: len(rest)])
+                np.subtract(part, rest, out=rest)
         dweight, dbias = (sums.sum(axis=0).reshape(channels) for sums in (product, total))
         return dx.reshape(x.shape), None, dweight, dbias
 
