@@ -1,6 +1,6 @@
 """Rows of numbers, many at a time, and their sums by BLAS: what NumPy alone is slow at.
 
-A large array is read again from far away at each pass over it, unless it is gone through in blocks.
+By dot, where it can do what @ does: it is called in half the time. A large array is read again from far away at each pass over it, unless it is gone through in blocks.
 """
 
 from __future__ import annotations
@@ -42,19 +42,20 @@ def _small_buffer() -> Iterator[None]:
 
 def sum_of_rows(x: Array) -> Array:
     """(rows, n) -> (n), or of each matrix (..., rows, n) -> (..., n)."""
-    return _ones(x.shape[-2], x.dtype) @ x
+    ones = _ones(x.shape[-2], x.dtype)
+    return ones.dot(x) if x.ndim == 2 else ones @ x
 
 
-def sum_in_rows(x: Array) -> Array:
-    """(rows, n) -> (rows)"""
-    return x @ _ones(x.shape[1], x.dtype)
+def sum_in_rows(x: Array, out: Array | None = None) -> Array:
+    """(rows, n) -> (rows), in out if it is given."""
+    return x.dot(_ones(x.shape[1], x.dtype), out)
 
 
-def mean_in_rows(x: Array) -> Array:
-    """(rows, n) -> (rows, 1)"""
-    total = sum_in_rows(x)
-    total /= x.shape[1]  # not times its inverse: equal numbers have exactly their mean
-    return total[:, None]
+def mean_in_rows(x: Array, out: Array | None = None) -> Array:
+    """(rows, n) -> (rows), in out if it is given."""
+    mean = sum_in_rows(x, out)
+    mean /= x.shape[1]  # not times its inverse: equal numbers have exactly their mean
+    return mean
 
 
 @functools.lru_cache(maxsize=64)

@@ -26,41 +26,44 @@ def layer_norm(
     """
     number("layer_norm", "eps", eps)
     along = _trailing("layer_norm", x, normalized_shape, weight, bias)
-    shape = math.prod(x.shape[: along[0]]), math.prod(x.shape[along[0] :])
-    rows = x.reshape(shape)
-    scale = np.ones(shape[1], x.dtype) if weight is None else weight.reshape(-1)
-    y, mean, rstd = np.empty_like(rows), *np.empty((2, shape[0], 1), x.dtype)
-    for block in blocks(*shape):
-        out, average, inverse = y[block], mean[block], rstd[block]
-        average[...] = mean_in_rows(rows[block])
-        np.subtract(rows[block], average, out=out)
-        squares = np.vecdot(out, out)[:, None]
-        squares += shape[1] * eps
-        np.sqrt(np.divide(shape[1], squares, out=inverse), out=inverse)
-        out *= inverse
+    n, like = math.prod(x.shape[along[0] :]), x.shape[along[0] :]
+    rows = x.reshape(math.prod(x.shape[: along[0]]), n)
+    scale = np.ones(n, x.dtype) if weight is None else weight.reshape(n)
+    shift = None if bias is None else bias.reshape(n)
+    y, (mean, rstd) = np.empty_like(rows), np.empty((2, len(rows)), x.dtype)
+    for block in blocks(*rows.shape):
+        out, inverse = y[block], rstd[block]
+        average = mean_in_rows(rows[block], mean[block])
+        np.subtract(rows[block], average[:, None], out=out)
+        np.vecdot(out, out, out=inverse)
+        inverse /= n
+        inverse += eps
+        np.divide(1, np.sqrt(inverse, out=inverse), out=inverse)
+        out *= inverse[:, None]
         out *= scale
-        if bias is not None:
-            out += bias.reshape(-1)
+        if shift is not None:
+            out += shift
 
     def pullback(dout):
-        douts, dx = dout.reshape(shape), np.empty_like(rows)
-        dweight, dbias = np.zeros((2, shape[1]), x.dtype)
-        for block in blocks(*shape):
+        douts, dx = dout.reshape(rows.shape), np.empty_like(rows)
+        dweight, dbias = np.zeros((2, n), x.dtype)
+        for block in blocks(*rows.shape):
             part, inverse, out = douts[block], rstd[block], dx[block]
-            centred = rows[block] - mean[block]  # again: it is not worth its memory
+            centred = rows[block] - mean[block, None]  # again: it is not worth its memory
             product = part * centred
-            dweight += inverse[:, 0] @ product
+            dweight += inverse.dot(product)
             dbias += sum_of_rows(part)
-            stretch = (product @ scale)[:, None]
+            stretch = product.dot(scale)
             stretch *= inverse
             stretch *= inverse
-            stretch /= shape[1]
-            centred *= stretch
+            stretch /= n
+            centred *= stretch[:, None]
             np.multiply(part, scale, out=out)
             out -= centred
-            out -= (part @ scale / shape[1])[:, None]
-            out *= inverse
-        like = x.shape[along[0] :]
+            total = part.dot(scale)
+            total /= n
+            out -= total[:, None]
+            out *= inverse[:, None]
         return dx.reshape(x.shape), None, dweight.reshape(like), dbias.reshape(like)
 
     return y.reshape(x.shape), pullback
