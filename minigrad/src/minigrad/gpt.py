@@ -16,7 +16,7 @@ import numpy as np
 
 from . import nn, ops, pretrained
 from .arguments import indices, number, option, whole
-from .engine import Tensor, no_grad, tensor
+from .engine import Tensor, no_grad, silent, tensor
 from .function import checkpoint
 from .ops.attention import cached_attention, self_attention
 from .random import generator
@@ -220,6 +220,7 @@ class GPT(nn.Module):
             elif name.endswith("bias"):
                 parameter.data = np.zeros_like(parameter.data)
 
+    @silent()
     def forward(
         self, idx: Any, targets: Any = None, cache: KVCache | None = None
     ) -> tuple[Tensor, Tensor | None]:
