@@ -18,10 +18,11 @@ BLOCK = 1 << 16  # numbers at a time: few enough for the cache, so many that cal
 LONG = 512  # numbers in a row from which on a loop of its own costs less than a copy
 
 
-def blocks(count: int, width: int = 1) -> list[slice]:
+@functools.lru_cache(maxsize=64)
+def blocks(count: int, width: int = 1) -> tuple[slice, ...]:
     """Slices of count rows, of about BLOCK numbers each where a row has width of them."""
     step = max(1, BLOCK // max(1, width))
-    return [slice(start, start + step) for start in range(0, count, step)]
+    return tuple(slice(start, start + step) for start in range(0, count, step))
 
 
 def rows_apart(width: int) -> contextlib.AbstractContextManager[object]:

@@ -15,6 +15,7 @@ from .regularization import keep_mask
 
 LOWEST = {np.dtype(kind): np.finfo(kind).min for kind in (np.float32, np.float64)}
 QUERIES = 32  # of self_attention at a time
+FEW = 2048  # scores whose maxima are not worth more than one call
 
 
 @op
@@ -185,7 +186,7 @@ def _softmax_of_columns(scores: Any) -> Any:
 
 def _max_of_columns(x: Any) -> Any:
     """(..., S, L) -> (..., 1, L), by halves, which NumPy compares faster than row by row."""
-    if x.shape[-1] == 1 or not x.size:
+    if x.shape[-1] == 1 or x.size < FEW:
         return x.max(axis=-2, keepdims=True, initial=-np.inf)
     while (rows := x.shape[-2]) > 1:
         half = rows // 2
