@@ -16,6 +16,7 @@ from ..engine import Operand, Output, Part, op
 
 FEW = 1 << 14  # numbers up to which np.add.at is faster than to sort their places
 
+
 @op
 def getitem(x: Operand, index: Any) -> Output:
     """x[index]: ints, slices, None, Ellipsis, lists, integer tensors, boolean masks, mixtures.

@@ -30,7 +30,7 @@ def layer_norm(
     rows = x.reshape(math.prod(x.shape[: along[0]]), n)
     scale = np.ones(n, x.dtype) if weight is None else weight.reshape(n)
     shift = None if bias is None else bias.reshape(n)
-    y, (mean, rstd) = np.empty_like(rows), np.empty((2, len(rows)), x.dtype)
+    y, mean, rstd = np.empty_like(rows), *(np.empty(len(rows), x.dtype) for _ in range(2))
     for block in blocks(*rows.shape):
         out, inverse = y[block], rstd[block]
         average = mean_in_rows(rows[block], mean[block])
@@ -38,7 +38,7 @@ def layer_norm(
         np.vecdot(out, out, out=inverse)
         inverse /= n
         inverse += eps
-        np.divide(1, np.sqrt(inverse, out=inverse), out=inverse)
+        np.reciprocal(np.sqrt(inverse, out=inverse), out=inverse)
         out *= inverse[:, None]
         out *= scale
         if shift is not None:
