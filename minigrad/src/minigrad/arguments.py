@@ -73,7 +73,7 @@ def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     longest = max(shapes, key=len, default=())
-    if all([longest[len(longest) - len(shape) :] == shape for shape in shapes]):
+    if all(longest[len(longest) - len(shape) :] == shape for shape in shapes):
         return longest  # the usual: NumPy takes its time
     try:
         return np.broadcast_shapes(*shapes)

@@ -408,7 +408,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float) if {"other", "exponent"} & set(names) else ()
     tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
-    silently: Callable[..., Output] = np.errstate(all="ignore")(function)
+    silently = np.errstate(all="ignore")(function)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -416,7 +416,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             first = args[0] if args else kwargs.get("x")
             if not isinstance(first, tensors_and):
                 raise TypeError(f"{name}: expected a tensor, not {type(first).__name__}")
-        computed = function if _silenced.get() else silently
+        computed: Callable[..., Output] = function if _silenced.get() else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
         if kwargs:
             named = {key: _operand(arg) for key, arg in kwargs.items()}

@@ -1,6 +1,7 @@
 """Rows of numbers, many at a time, and their sums by BLAS: what NumPy alone is slow at.
 
-By dot, where it can do what @ does: it is called in half the time. A large array is read again from far away at each pass over it, unless it is gone through in blocks.
+Products by dot, where it does what @ does: it is called in half the time. A large array is read
+again from far away at each pass over it, unless it is gone through in blocks.
 """
 
 from __future__ import annotations
