@@ -270,10 +270,9 @@ def test_numbers_are_summed_too() -> None:
 
 def test_numpy_is_silent_inside_alone() -> None:
     x = minigrad.tensor([0.0])
-    with pytest.raises(KeyError), engine.silent():
+    with engine.silent():
         assert ops.log(x).tolist() == [-np.inf]
         assert np.geterr()["divide"] == "ignore"
-        raise KeyError
 
     with np.errstate(all="raise"):
         assert ops.log(x).tolist() == [-np.inf]  # each op by itself, again
