@@ -266,3 +266,15 @@ def test_numbers_are_summed_too() -> None:
     (x * 3.0 + x * 4.0 + x * 5.0 + x[...]).backward()
 
     assert x.grad.tolist() == 13.0
+
+
+def test_numpy_is_silent_inside_alone() -> None:
+    x = minigrad.tensor([0.0])
+    with engine.silent():
+        assert ops.log(x).tolist() == [-np.inf]
+        assert np.geterr()["divide"] == "ignore"
+
+    with np.errstate(all="raise"):
+        assert ops.log(x).tolist() == [-np.inf]  # each op by itself, again
+        with pytest.raises(FloatingPointError):
+            np.log(np.zeros(1))

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import ops
+from minigrad import engine, ops
+from minigrad.ops.indexing import FEW
+from minigrad.rows import LONG
 
 
 def test_comparisons_ask_every_element() -> None:
@@ -147,3 +149,42 @@ def test_einsum_computes_only_the_gradients_that_are_needed() -> None:
     grads = out.pull(np.ones(2))
 
     assert [grad is None for grad in grads] == [True, False, True]
+
+
+def test_long_rows_are_normalized_like_short_ones_and_leave_the_buffer_of_numpy_alone() -> None:
+    rng, before = np.random.default_rng(0), np.getbufsize()
+    x = minigrad.tensor(3 + rng.normal(size=(2, 4, LONG + 1)), requires_grad=True)
+    weight, bias = (minigrad.tensor(rng.normal(size=4), requires_grad=True) for _ in range(2))
+    dout = rng.normal(size=x.shape)
+
+    with engine.silent():  # else each op restores the buffer on its way out
+        y = ops.group_norm(x, 2, weight, bias)
+        assert np.getbufsize() == before
+    y.backward(dout)
+    grads = [leaf.grad.numpy() for leaf in (x, weight, bias)]
+
+    groups = ops.reshape(x.detach(), (2, 2, -1)).requires_grad_()
+    normal = ops.layer_norm(groups, groups.shape[2:])  # another op, with rows that no other meets
+    normal = ops.reshape(normal, x.shape)
+    want = ops.add(ops.mul(normal, weight.reshape(4, 1)), bias.reshape(4, 1))
+    weight.grad = bias.grad = None
+    want.backward(dout)
+    assert np.allclose(y.detach().numpy(), want.detach().numpy(), rtol=0, atol=1e-12)
+    for got, leaf in zip(grads, (groups, weight, bias), strict=True):
+        assert np.allclose(got.reshape(leaf.shape), leaf.grad.numpy(), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+@pytest.mark.parametrize("count", [40, 4000])
+def test_few_rows_are_summed_like_many(count: int, dtype: str) -> None:
+    rng, width = np.random.default_rng(0), 20
+    assert (count * width > FEW) == (count == 4000)
+    table = minigrad.tensor(np.zeros((200, width)), requires_grad=True)
+    ids, dout = rng.integers(200, size=count).astype(dtype), rng.normal(size=(count, width))
+
+    ops.embedding(ids, table).backward(dout)
+
+    want = np.zeros((200, width))
+    for place, row in zip(ids, dout, strict=True):
+        want[place] += row
+    assert (table.grad.numpy() == want).all()

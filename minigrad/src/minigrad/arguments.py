@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from .dtypes import is_floating
 Array = np.ndarray[Any, Any]
 Shape = int | Sequence[int]
 Dims = int | Sequence[int] | None
+NUMBERS = (int, float, np.generic)
 
 
 def axis(op: str, dim: int, ndim: int) -> int:
@@ -43,11 +45,11 @@ def named_axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
 
 def sizes(op: str, shape: Shape) -> tuple[int, ...]:
     """shape as a tuple of ints."""
-    if isinstance(shape, int | np.integer):
+    if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     try:
-        return tuple(int(n.__index__()) for n in shape)
-    except (AttributeError, TypeError) as error:
+        return tuple(map(int, map(operator.index, shape)))
+    except TypeError as error:
         raise TypeError(f"{op}: a shape is a tuple of ints, not {shape!r}") from error
 
 
@@ -70,9 +72,9 @@ def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
 
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-    sized = [shape for shape in shapes if shape]  # a number goes with any
-    if sized.count(sized[0] if sized else ()) == len(sized):
-        return sized[0] if sized else ()
+    longest = max(shapes, key=len, default=())
+    if all(longest[len(longest) - len(shape) :] == shape for shape in shapes):
+        return longest  # the usual: NumPy takes its time
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -100,7 +102,7 @@ def whole(op: str, name: str, value: Any, least: int) -> int:
 
 
 def number(op: str, name: str, value: Any) -> None:
-    if not isinstance(value, int | float | np.generic):
+    if not isinstance(value, NUMBERS):
         raise TypeError(f"{op}: {name} must be a number, not {value!r}")
 
 
@@ -135,8 +137,10 @@ def floats(op: str, *arrays: Array | None) -> None:
     """All floating and of one dtype: ops that torch does not promote for."""
     same(op, *arrays)
     for array in arrays:
-        if array is not None and not is_floating(array.dtype):
-            raise TypeError(f"{op}: expected a floating tensor, not {array.dtype}")
+        if array is not None:
+            if not is_floating(array.dtype):
+                raise TypeError(f"{op}: expected a floating tensor, not {array.dtype}")
+            return  # the others are of its dtype
 
 
 def same(op: str, *arrays: Any) -> None:

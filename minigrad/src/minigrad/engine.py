@@ -6,6 +6,7 @@ Knows nothing of any particular op: what one computes, and how its gradient come
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import inspect
 import itertools
@@ -43,6 +44,20 @@ def no_grad() -> Iterator[None]:
     """Inside, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
     with set_grad_enabled(False):
         yield
+
+
+_silenced = contextvars.ContextVar("silenced", default=False)  # as NumPy's errstate is per context
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Inside, NumPy warns of nothing, as in every op: for many of them, which then need not ask."""
+    token = _silenced.set(True)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        _silenced.reset(token)
 
 
 class Tensor:
@@ -201,7 +216,7 @@ class Tensor:
         note = f", op={self.op}" if self.op else leaf
         return f"tensor({np.array2string(self.data, separator=', ')}, dtype={self.dtype}{note})"
 
-    @np.errstate(all="ignore")
+    @silent()
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
 
@@ -393,7 +408,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float) if {"other", "exponent"} & set(names) else ()
     tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
-    computed: Callable[..., Output] = np.errstate(all="ignore")(function)
+    silently = np.errstate(all="ignore")(function)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -401,6 +416,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             first = args[0] if args else kwargs.get("x")
             if not isinstance(first, tensors_and):
                 raise TypeError(f"{name}: expected a tensor, not {type(first).__name__}")
+        computed: Callable[..., Output] = function if _silenced.get() else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
         if kwargs:
             named = {key: _operand(arg) for key, arg in kwargs.items()}

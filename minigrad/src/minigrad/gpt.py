@@ -16,7 +16,7 @@ import numpy as np
 
 from . import nn, ops, pretrained
 from .arguments import indices, number, option, whole
-from .engine import Tensor, no_grad, tensor
+from .engine import Tensor, no_grad, silent, tensor
 from .function import checkpoint
 from .ops.attention import cached_attention, self_attention
 from .random import generator
@@ -79,16 +79,19 @@ class KVCache:
 
     def __init__(self) -> None:
         self.length = 0
+        # Of each layer one of these. In a room, (2, B, H, room, D), length of the places are taken.
         self._seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        self._room: dict[nn.Module, Tensor] = {}  # (2, B, H, room, D), of which _seen is a part
+        self._room: dict[nn.Module, Tensor] = {}
 
     def extend(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append a layer's k and v, (B, H, T, D), and return all it has: (B, H, S, D)."""
+        if layer in self._room:
+            old = self._room.pop(layer).data[:, :, :, : self.length]
+            self._seen[layer] = Tensor(old[0]), Tensor(old[1])
         if layer in self._seen:
             old_k, old_v = self._seen[layer]
             k, v = ops.cat([old_k, k], 2), ops.cat([old_v, v], 2)
         self._seen[layer] = k, v
-        self._room.pop(layer, None)
         return k, v
 
     def room(self, layer: nn.Module, shape: tuple[int, int, int, int], dtype: Any) -> Tensor:
@@ -98,14 +101,15 @@ class KVCache:
         """
         B, H, T, D = shape
         end, room = self.length + T, self._room.get(layer)
-        if room is None or room.shape[3] < end:
-            room = Tensor(np.empty((2, B, H, 2 * end, D), dtype))
-            if layer in self._seen:
-                room.data[:, :, :, : self.length] = [seen.data for seen in self._seen[layer]]
-            self._room[layer] = room
-        if room.shape[1] != B:
+        if layer in self._seen:
+            room = Tensor(np.stack([seen.data for seen in self._seen.pop(layer)]))
+        if room is not None and room.shape[1] != B:
             raise ValueError(f"KVCache: {B} rows of tokens after {room.shape[1]}")
-        self._seen[layer] = Tensor(room.data[0, :, :, :end]), Tensor(room.data[1, :, :, :end])
+        if room is None or room.shape[3] < end:
+            before, room = room, Tensor(np.empty((2, B, H, 2 * end, D), dtype))
+            if before is not None:
+                room.data[:, :, :, : self.length] = before.data[:, :, :, : self.length]
+        self._room[layer] = room
         return room
 
 
@@ -220,6 +224,7 @@ class GPT(nn.Module):
             elif name.endswith("bias"):
                 parameter.data = np.zeros_like(parameter.data)
 
+    @silent()
     def forward(
         self, idx: Any, targets: Any = None, cache: KVCache | None = None
     ) -> tuple[Tensor, Tensor | None]:
@@ -289,7 +294,7 @@ class GPT(nn.Module):
             logits, _ = self(tokens[:, -self.config.block_size :])
         else:
             logits, _ = self(tokens[:, cache.length :], cache=cache)
-        return ops.getitem(logits, (slice(None), -1)).numpy()
+        return logits.numpy()[:, -1]
 
     @contextlib.contextmanager
     def _evaluating(self) -> Iterator[None]:

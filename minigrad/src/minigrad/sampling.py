@@ -53,7 +53,7 @@ class Sampler:
 
     def __call__(self, logits: Array) -> Array:
         """A token for each row: (B, V) -> (B,)."""
-        if not np.isfinite(logits.max(axis=-1)).all():
+        if not all(map(math.isfinite, logits.max(axis=-1).tolist())):
             raise ValueError("generate: the model's logits are not finite")
         if not self.do_sample:
             return logits.argmax(axis=-1)

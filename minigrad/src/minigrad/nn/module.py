@@ -71,7 +71,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every parameter once, under its first name."""
-        return _once(self._own_and_below(""))
+        return _once(self._own_and_below("", []))
 
     def parameters(self) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters())
@@ -205,16 +205,19 @@ class Module:
             if isinstance(module, Module):
                 yield from module._tree(f"{prefix}{name}.")
 
-    def _own_and_below(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
-        """Every parameter, as often as it is held, in the order of _tree."""
+    def _own_and_below(
+        self, prefix: str, found: list[tuple[str, Parameter]]
+    ) -> list[tuple[str, Parameter]]:
+        """found, to which every parameter is added, as often as it is held, in _tree's order."""
         modules = []
         for name, value in vars(self).items():
             if isinstance(value, Parameter):
-                yield prefix + name, value
+                found.append((prefix + name, value))
             elif isinstance(value, Module):
                 modules.append((name, value))
         for name, module in modules:
-            yield from module._own_and_below(f"{prefix}{name}.")
+            module._own_and_below(f"{prefix}{name}.", found)
+        return found
 
     def _state(self) -> dict[str, Tensor]:
         """The parameters and buffers, by every name: a tied one is there more than once."""

@@ -37,7 +37,7 @@ def clip_grad_norm_(
     total = np.asarray(_norm([grad.data for grad in grads if grad.numel()], norm_type))
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
-    scale = np.minimum(max_norm / (total + 1e-6), 1).item()
+    scale = np.asarray(np.minimum(max_norm / (total + 1e-6), 1))
     if scale != 1:
         for grad in grads:
             grad.data *= scale

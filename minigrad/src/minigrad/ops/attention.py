@@ -15,6 +15,7 @@ from .regularization import keep_mask
 
 LOWEST = {np.dtype(kind): np.finfo(kind).min for kind in (np.float32, np.float64)}
 QUERIES = 32  # of self_attention at a time
+FEW = 2048  # scores whose maxima are not worth more than one call
 
 
 @op
@@ -177,23 +178,24 @@ def _attend(
 
 def _softmax_of_columns(scores: Any) -> Any:
     """softmax over dim -2, in place; a column of nothing but -inf becomes one of 0."""
-    scores -= np.maximum(_max_of_columns(scores), LOWEST[scores.dtype])
+    scores -= _max_of_columns(scores)
     p = np.exp(scores, out=scores)
     p /= np.maximum(sum_of_rows(p), 1)[..., None, :]  # 1 of the largest, and more: or nothing
     return p
 
 
 def _max_of_columns(x: Any) -> Any:
-    """(..., S, L) -> (..., 1, L), by halves, which NumPy compares faster than row by row."""
-    if x.shape[-1] == 1 or not x.size:
-        return x.max(axis=-2, keepdims=True, initial=-np.inf)
+    """(..., S, L) -> (..., 1, L), finite if all are -inf; by halves, faster than row by row."""
+    lowest = LOWEST[x.dtype]
+    if x.shape[-1] == 1 or x.size < FEW:
+        return x.max(axis=-2, keepdims=True, initial=lowest)
     while (rows := x.shape[-2]) > 1:
         half = rows // 2
         top = np.maximum(x[..., :half, :], x[..., half : 2 * half, :])
         if rows % 2:
             np.maximum(top[..., :1, :], x[..., -1:, :], out=top[..., :1, :])
         x = top
-    return x
+    return np.maximum(x, lowest)
 
 
 @functools.lru_cache(maxsize=64)

@@ -18,4 +18,4 @@ def embedding(x: Operand, weight: Operand) -> Output:
     def dweight(dout):
         return summed_rows(dout.reshape(x.size, weight.shape[1]), x.reshape(-1), len(weight))
 
-    return weight[x], (None, dweight)
+    return weight.take(x, axis=0), (None, dweight)

@@ -14,6 +14,8 @@ import numpy as np
 from ..arguments import axis, broadcast_shapes, fitting, indices, same
 from ..engine import Operand, Output, Part, op
 
+FEW = 1 << 14  # numbers up to which np.add.at is faster than to sort their places
+
 
 @op
 def getitem(x: Operand, index: Any) -> Output:
@@ -276,10 +278,14 @@ def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
 def summed_rows(values: Any, places: Any, length: int) -> Any:
     """Zeros of so many rows, to which the rows of values are added at their places.
 
-    Those that are the first at their place, all at once, then the second ones, and so on.
+    Those that are the first at their place, all at once, then the second ones, and so on; or, of
+    few numbers, one after the other.
     """
     sums = np.zeros((length, *values.shape[1:]), values.dtype)
-    if not places.size:
+    if values.size <= FEW:
+        width = math.prod(values.shape[1:])
+        numbers = places[:, None] * np.intp(width) + np.arange(width)
+        np.add.at(sums.reshape(-1), numbers.reshape(-1), values.reshape(-1))
         return sums
     order = np.argsort(places, kind="stable")
     ordered = places[order]

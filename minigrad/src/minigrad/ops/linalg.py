@@ -112,13 +112,13 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
         raise ValueError(f"linear: bias of shape {bias.shape} for weight {weight.shape}")
     matrix = weight if weight.ndim == 2 else weight[None]
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    out = rows @ matrix.T
+    out = rows.dot(matrix.T)
     if bias is not None:
         out += bias
     shape = out.shape  # (rows, n_out)
     return out.reshape((*x.shape[:-1], *weight.shape[:-1])), (
-        lambda dout: (dout.reshape(shape) @ matrix).reshape(x.shape),
-        lambda dout: dout.reshape(shape).T @ rows,
+        lambda dout: dout.reshape(shape).dot(matrix).reshape(x.shape),
+        lambda dout: dout.reshape(shape).T.dot(rows),
         lambda dout: sum_of_rows(dout.reshape(shape)),
     )
 

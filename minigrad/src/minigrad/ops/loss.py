@@ -66,8 +66,9 @@ def cross_entropy(
         return _reduced(losses, reduction, divisor), (dx, dtarget)
 
     counted, at = _targets(name, x, target, ignore_index)
-    hard = (1 - label_smoothing) * weights[at[1]]  # what the target class itself counts
-    divisor = _divisor((weights[at[1]] * counted).sum(), reduction, x.dtype)
+    of_target = weights[at[1]]
+    hard = (1 - label_smoothing) * of_target  # what the target class itself counts
+    divisor = _divisor((of_target * counted).sum(), reduction, x.dtype)
     losses = np.where(counted, -hard * logp[at], 0).reshape(target.shape)
     value = _reduced(losses, reduction, divisor)
     if label_smoothing:  # divided apart, as in torch: of no weight at all the mean is NaN
@@ -254,14 +255,14 @@ def _reduced(losses: Any, reduction: str, divisor: Any) -> Any:
 
 def _rows(x: Any) -> Any:
     """(N, C, d1, …) -> (N d1 …, C), and (C) -> (1, C)"""
-    last = np.moveaxis(x, _class_dim(x.shape), -1)
+    last = x if x.ndim < 3 else np.moveaxis(x, 1, -1)
     return last.reshape(math.prod(last.shape[:-1]), last.shape[-1])
 
 
 def _unrows(rows: Any, shape: tuple[int, ...]) -> Any:
     """The rows of an array of that shape, back in their places."""
-    last = (*_without_classes(shape), rows.shape[1])
-    return np.moveaxis(rows.reshape(last), -1, _class_dim(shape))
+    last = rows.reshape(*_without_classes(shape), rows.shape[1])
+    return last if len(shape) < 3 else np.moveaxis(last, -1, 1)
 
 
 def _class_dim(shape: tuple[int, ...]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import Shape, floats, number, sizes
 from ..engine import Operand, Output, op
-from ..rows import blocks, mean_in_rows, sum_of_rows
+from ..rows import blocks, mean_in_rows, rows_apart, sum_in_rows, sum_of_rows
 
 
 @op
@@ -26,41 +26,44 @@ def layer_norm(
     """
     number("layer_norm", "eps", eps)
     along = _trailing("layer_norm", x, normalized_shape, weight, bias)
-    shape = math.prod(x.shape[: along[0]]), math.prod(x.shape[along[0] :])
-    rows = x.reshape(shape)
-    scale = np.ones(shape[1], x.dtype) if weight is None else weight.reshape(-1)
-    y, mean, rstd = np.empty_like(rows), *np.empty((2, shape[0], 1), x.dtype)
-    for block in blocks(*shape):
-        out, average, inverse = y[block], mean[block], rstd[block]
-        average[...] = mean_in_rows(rows[block])
-        np.subtract(rows[block], average, out=out)
-        squares = np.vecdot(out, out)[:, None]
-        squares += shape[1] * eps
-        np.sqrt(np.divide(shape[1], squares, out=inverse), out=inverse)
-        out *= inverse
+    n, like = math.prod(x.shape[along[0] :]), x.shape[along[0] :]
+    rows = x.reshape(math.prod(x.shape[: along[0]]), n)
+    scale = np.ones(n, x.dtype) if weight is None else weight.reshape(n)
+    shift = None if bias is None else bias.reshape(n)
+    y, mean, rstd = np.empty_like(rows), *(np.empty(len(rows), x.dtype) for _ in range(2))
+    for block in blocks(*rows.shape):
+        out, inverse = y[block], rstd[block]
+        average = mean_in_rows(rows[block], mean[block])
+        np.subtract(rows[block], average[:, None], out=out)
+        np.vecdot(out, out, out=inverse)
+        inverse /= n
+        inverse += eps
+        np.reciprocal(np.sqrt(inverse, out=inverse), out=inverse)
+        out *= inverse[:, None]
         out *= scale
-        if bias is not None:
-            out += bias.reshape(-1)
+        if shift is not None:
+            out += shift
 
     def pullback(dout):
-        douts, dx = dout.reshape(shape), np.empty_like(rows)
-        dweight, dbias = np.zeros((2, shape[1]), x.dtype)
-        for block in blocks(*shape):
+        douts, dx = dout.reshape(rows.shape), np.empty_like(rows)
+        dweight, dbias = np.zeros((2, n), x.dtype)
+        for block in blocks(*rows.shape):
             part, inverse, out = douts[block], rstd[block], dx[block]
-            centred = rows[block] - mean[block]  # again: it is not worth its memory
+            centred = rows[block] - mean[block, None]  # again: it is not worth its memory
             product = part * centred
-            dweight += inverse[:, 0] @ product
+            dweight += inverse.dot(product)
             dbias += sum_of_rows(part)
-            stretch = (product @ scale)[:, None]
+            stretch = product.dot(scale)
             stretch *= inverse
             stretch *= inverse
-            stretch /= shape[1]
-            centred *= stretch
+            stretch /= n
+            centred *= stretch[:, None]
             np.multiply(part, scale, out=out)
             out -= centred
-            out -= (part @ scale / shape[1])[:, None]
-            out *= inverse
-        like = x.shape[along[0] :]
+            total = part.dot(scale)
+            total /= n
+            out -= total[:, None]
+            out *= inverse[:, None]
         return dx.reshape(x.shape), None, dweight.reshape(like), dbias.reshape(like)
 
     return y.reshape(x.shape), pullback
@@ -114,48 +117,46 @@ def group_norm(
     size = math.prod(rest)
     groups = x.reshape(n, num_groups, channels // num_groups, size)
     scale = (np.ones(channels, x.dtype) if weight is None else weight).reshape(groups.shape[1:3])
-    y, count, parts = (
-        np.empty_like(groups),
-        size * groups.shape[2],
-        blocks(n, channels * size),
-    )
+    y, count, parts = np.empty_like(groups), size * groups.shape[2], blocks(n, channels * size)
     # Of each sample's each group: (N, groups, 1).
     mean = mean_in_rows(groups.reshape(n * num_groups, count)).reshape(n, num_groups, 1)
-    variance = np.empty_like(mean)
-    for block in parts:
-        centred = np.subtract(groups[block], mean[block, ..., None], out=y[block])
-        rows = centred.reshape(len(centred), num_groups, count)
-        np.vecdot(rows, rows, out=variance[block, :, 0])
-    variance /= count
-    rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
-    factor = (rstd * scale)[..., None]
-    for block in parts:
-        y[block] *= factor[block]
-        if bias is not None:
-            y[block] += bias.reshape(*groups.shape[1:3], 1)
+    rstd = np.empty_like(mean)
+    with rows_apart(size):
+        for block in parts:
+            centred = np.subtract(groups[block], mean[block, ..., None], out=y[block])
+            rows = centred.reshape(len(centred), num_groups, count)
+            np.vecdot(rows, rows, out=rstd[block, :, 0])
+        rstd /= count
+        rstd += eps
+        np.divide(1, np.sqrt(rstd, out=rstd), out=rstd)
+        factor = (rstd * scale)[..., None]
+        for block in parts:
+            out = y[block]
+            out *= factor[block]
+            if bias is not None:
+                out += bias.reshape(*groups.shape[1:3], 1)
 
     def pullback(dout):
-        douts, dx, product = (
-            dout.reshape(groups.shape),
-            np.empty_like(groups),
-            np.empty_like(factor),
-        )
-        for block in parts:
-            centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
-            np.vecdot(douts[block], centred, out=product[block, ..., 0])
-        # The sums over a channel, of which those over a group are made: (N, groups, channels).
-        total, product = np.vecdot(douts, np.ones(size, x.dtype)), rstd * product[..., 0]
-        shift, stretch = (
-            rstd * (scale * sums).sum(axis=-1, keepdims=True) / count for sums in (total, product)
-        )
-        stretch *= rstd
+        douts, dx, product = dout.reshape(groups.shape), *map(np.empty_like, (groups, factor))
         spare = np.empty_like(groups[parts[0]] if parts else groups)
-        for block in parts:
-            rest = dx[block]
-            rest *= stretch[block, ..., None]
-            rest += shift[block, ..., None]
-            part = np.multiply(douts[block], factor[block], out=spare[: len(rest)])
-            np.subtract(part, rest, out=rest)
+        with rows_apart(size):
+            for block in parts:
+                centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
+                np.vecdot(douts[block], centred, out=product[block, ..., 0])
+            # The sums over a channel, of which those over a group are made: (N, groups, channels).
+            total = sum_in_rows(dout.reshape(n * channels, size)).reshape(factor.shape[:3])
+            product = rstd * product[..., 0]
+            shift, stretch = (
+                rstd * (scale * sums).sum(axis=-1, keepdims=True) / count
+                for sums in (total, product)
+            )
+            stretch *= rstd
+            for block in parts:
+                rest = dx[block]
+                rest *= stretch[block, ..., None]
+                rest += shift[block, ..., None]
+                part = np.multiply(douts[block], factor[block], out=spare[: len(rest)])
+                np.subtract(part, rest, out=rest)
         dweight, dbias = (sums.sum(axis=0).reshape(channels) for sums in (product, total))
         return dx.reshape(x.shape), None, dweight, dbias
 
