@@ -49,6 +49,7 @@ def memory_of(argument: Any) -> Any:
     return argument.memory if isinstance(argument, DeviceArray) else argument
 
 
+COMPILER, SIMULATOR = "compiler", "numba's simulator"  # see elsewhere.py
 EXECUTORS: dict[str, Callable[..., None]] = {
     "emulator": emulated("forward"),
     "emulator, reversed": emulated("reversed"),
@@ -61,12 +62,16 @@ def outcome(bug: ModuleType, kernel: Any, executor: str) -> str:
     """The name of the error, "wrong number", or "" where all is right."""
     given = list(bug.arguments())
     plain = [copy.copy(memory_of(argument)) for argument in given]
-    want = bug.expected(*plain)
     try:
         EXECUTORS[executor](kernel, bug.GRID, bug.BLOCK, given)
     except (emulator.KernelError, IndexError) as error:
         return type(error).__name__
-    result = memory_of(given[-1])
+    return judged(bug, plain, memory_of(given[-1]))
+
+
+def judged(bug: ModuleType, plain: list[Any], result: Any) -> str:
+    """What a result is worth; plain: the arguments that there were."""
+    want = bug.expected(*plain)
     if want is None:  # in any order
         return "" if sorted(result.tolist()) == sorted(plain[0].tolist()) else "wrong number"
     return "" if np.array_equal(result, want) else "wrong number"

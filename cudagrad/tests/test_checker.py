@@ -17,7 +17,7 @@ from numba import cuda as numba_cuda
 import cudagrad
 from cudagrad.checker import RaceError, UninitializedError, WarpError, check, jit
 from cudagrad.compile import table
-from cudagrad.device import cuda
+from cudagrad.device import cuda, intrinsics
 from cudagrad.emulator import BarrierError, KernelError
 
 pytest_plugins = ["cudagrad.checker.plugin"]
@@ -315,6 +315,45 @@ def test_too_much_shared_memory_is_refused() -> None:
 
     with pytest.raises(KernelError, match="50000 bytes of shared memory; a block has 49152"):
         check(large)[1, 1]()
+
+
+def test_a_copy_on_its_way_is_told_by_its_call() -> None:
+    def read_at_once(x, out):
+        tile = cuda.shared.array(4, np.float32, alignment=16)
+        intrinsics.copy_async4(tile, 0, x, 0, True)
+        out[0] = tile[1]
+
+    def overwritten(x, out):
+        tile = cuda.shared.array(4, np.float32, alignment=16)
+        intrinsics.copy_async4(tile, 0, x, 0, True)
+        tile[2] = np.float32(0)
+
+    x, out = np.arange(4, dtype=np.float32), np.zeros(1, np.float32)
+    call = r"intrinsics.copy_async4\(tile, 0, x, 0, True\) at "
+    unwaited = rf"reads tile\[1\], .*; the copy to it has not been waited for, {call}"
+    with pytest.raises(UninitializedError, match=unwaited):
+        check(read_at_once)[1, 1](x, out)
+    with pytest.raises(RaceError, match=rf"tile\[2\], .* a copy is on its way there, {call}"):
+        check(overwritten)[1, 1](x, out)
+
+
+def test_a_group_of_copies_is_its_threads_own() -> None:
+    """One that has waited knows of its own; of those of others after a barrier, if they waited."""
+
+    def handed_on(x, out):
+        tile = cuda.shared.array(8, np.float32, alignment=16)
+        t = cuda.threadIdx.x
+        intrinsics.copy_async4(tile, 4 * t, x, 4 * t, t == 0)
+        intrinsics.commit_copies()
+        intrinsics.commit_copies()
+        intrinsics.wait_but_latest()
+        own = tile[4 * t + 3]
+        cuda.syncthreads()
+        out[t] = own + tile[4 - 4 * t + 3]
+
+    x, out = np.arange(8, dtype=np.float32), np.zeros(2, np.float32)
+    check(handed_on)[1, 2](x, out)
+    assert out.tolist() == [3, 3]
 
 
 def test_what_is_no_kernel_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _ctypes
+import ctypes
 import json
 import multiprocessing
 import os
@@ -11,18 +13,23 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
 from parity import engines
+from parity.bench.parallel import TURNS
 from parity.cli import main
+from parity.engines import Adapter
+from parity.tasks import gradients
 from parity.tasks.names import Names
-from parity.tasks.parallel import share
+from parity.tasks.parallel import ALONE, cuda_aware, share
 from parity.tasks.settings import Settings
 from parity.tasks.task import Array, Task
 from parity.tasks.text import Text
@@ -49,16 +56,23 @@ class Pair:
 
     size = 2
 
-    def __init__(self, rank: int, other: Connection) -> None:
-        self.rank, self.other = rank, other
+    def __init__(self, rank: int, other: Connection, takes_gpu: bool = False) -> None:
+        self.rank, self.other, self.takes_gpu = rank, other, takes_gpu
+        self.sums_of_tensors = 0
 
-    def sum(self, array: Array) -> Array:
-        mine, theirs = array.copy(), self._exchanged(array)
-        return mine + theirs if self.rank == 0 else theirs + mine
+    def sum(self, array: Any) -> None:
+        memory = array
+        if not isinstance(array, np.ndarray):  # a tensor of the emulator, whose memory is shared
+            memory, self.sums_of_tensors = np.from_dlpack(array), self.sums_of_tensors + 1
+        mine, theirs = memory.copy(), self._exchanged(memory)
+        memory[...] = mine + theirs if self.rank == 0 else theirs + mine
 
     def gather(self, value: Any) -> list[Any]:
         theirs = self._exchanged(value)
         return [value, theirs] if self.rank == 0 else [theirs, value]
+
+    def meet(self) -> None:
+        self._exchanged(None)
 
     def abort(self, status: int) -> NoReturn:
         raise SystemExit(status)
@@ -82,34 +96,48 @@ def outcome(engine: str, task: str, world: Any) -> dict[str, Any]:
         "losses": training.history.losses,
         "weights": {name: np.asarray(value) for name, value in weights.items()},
         "random states": len(training.state_dict()["random"]),
+        "way": training.door.way,
+        "sums on the GPU": getattr(world, "sums_of_tensors", 0),
     }
 
 
-def second(engine: str, task: str, other: Connection) -> None:
-    other.send(outcome(engine, task, Pair(1, other)))
+def second(engine: str, task: str, other: Connection, on_gpu: bool) -> None:
+    gradients.lies_on_gpu = lambda engine: on_gpu
+    other.send(outcome(engine, task, Pair(1, other, on_gpu)))
 
 
-def pair(engine: str, task: str) -> list[dict[str, Any]]:
+def pair(engine: str, task: str, on_gpu: bool = False) -> list[dict[str, Any]]:
     ours, theirs = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=second, args=(engine, task, theirs), daemon=True)
+    process = context.Process(target=second, args=(engine, task, theirs, on_gpu), daemon=True)
     process.start()
-    first = outcome(engine, task, Pair(0, ours))
+    first = outcome(engine, task, Pair(0, ours, on_gpu))
     found = [first, ours.recv()]
     process.join()
     return found
 
 
+WAYS = [
+    *((engine, False) for engine in ("micrograd", "minigrad", "cudagrad", "torch")),
+    ("cudagrad", True),
+]
+
+
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("engine", ["micrograd", "minigrad", "cudagrad", "torch"])
-def test_two_processes_train_as_one(engine: str, task: str) -> None:
+@pytest.mark.parametrize(("engine", "on_gpu"), WAYS)
+def test_two_processes_train_as_one(
+    engine: str, on_gpu: bool, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: Task = TASKS[task]()
     alone = Training(engines.load(engine), made)
     count = made.settings.accumulate
     for step in range(made.settings.steps):
         alone.advance([made.batch(step * count + i) for i in range(count)])
 
-    first, other = pair(engine, task)
+    monkeypatch.setattr(gradients, "lies_on_gpu", lambda engine: on_gpu)
+    first, other = pair(engine, task, on_gpu)
+    assert first["way"] == other["way"] == ("MPI, on the GPUs" if on_gpu else "MPI")
+    assert first["sums on the GPU"] == other["sums on the GPU"] == on_gpu * made.settings.steps
     assert first["losses"] == other["losses"]
     assert first["losses"] == pytest.approx(alone.history.losses, rel=1e-12)
     assert first["random states"] == 2
@@ -133,23 +161,113 @@ def test_every_row_is_somebodys() -> None:
 class Rank:
     """One of so many processes, of which there is no other."""
 
-    def __init__(self, rank: int, size: int) -> None:
-        self.rank, self.size = rank, size
+    def __init__(self, rank: int, size: int, takes_gpu: bool = False) -> None:
+        self.rank, self.size, self.takes_gpu = rank, size, takes_gpu
 
-    def sum(self, array: Array) -> Array:
-        return array
+    def sum(self, array: Any) -> None: ...
 
     def gather(self, value: Any) -> list[Any]:
         return [value] * self.size
+
+    def meet(self) -> None: ...
 
     def abort(self, status: int) -> NoReturn:
         raise SystemExit(status)
 
 
+class Nccl(ModuleType):
+    """What of nccl4py is used, for GPUs that hold NumPy arrays; all processes have the same."""
+
+    SUM = "sum"
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refuses: str = "") -> None:
+        super().__init__("nccl.core")
+        self.refuses, self.Communicator = refuses, self
+        package = ModuleType("nccl")
+        package.__spec__ = ModuleSpec("nccl", None)
+        monkeypatch.setitem(sys.modules, "nccl", package)
+        monkeypatch.setitem(sys.modules, "nccl.core", self)
+
+    def get_unique_id(self) -> str:
+        return "known to all"
+
+    def init(self, size: int, rank: int, known_to_all: str) -> Nccl:
+        if self.refuses:
+            raise RuntimeError(self.refuses)
+        assert known_to_all == "known to all"
+        self.size = size
+        return self
+
+    def allreduce(self, source: Array, to: Array, op: str) -> None:
+        assert op == self.SUM
+        to[...] = source * self.size
+
+
+@pytest.fixture
+def a_gpu(monkeypatch: pytest.MonkeyPatch) -> Adapter:
+    """An engine whose gradients lie on one."""
+    monkeypatch.setattr(gradients, "lies_on_gpu", lambda engine: True)
+    monkeypatch.setitem(sys.modules, "nccl", None)
+    return engines.load("cudagrad")
+
+
+def test_nccl_is_the_first_choice_for_a_gpu(
+    a_gpu: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Nccl(monkeypatch)
+    door = gradients.door(a_gpu, Rank(0, 3, takes_gpu=True))
+    numbers = np.arange(3.0)
+    door.sum(numbers)
+
+    assert (door.way, door.on_gpu) == ("NCCL, on the GPUs", True)
+    assert numbers.tolist() == [0, 3, 6]
+
+
+def test_without_nccl_an_mpi_that_takes_a_gpus_memory_is_next(a_gpu: Adapter) -> None:
+    door = gradients.door(a_gpu, Rank(0, 2, takes_gpu=True))
+
+    assert (door.way, door.on_gpu) == ("MPI, on the GPUs", True)
+
+
+def test_else_gradients_go_through_the_host_and_it_is_said_why(a_gpu: Adapter) -> None:
+    door = gradients.door(a_gpu, Rank(0, 2))
+
+    assert not door.on_gpu
+    assert door.way == (
+        "MPI, through the host: there is no nccl4py, and this MPI does not take a GPU's memory"
+    )
+
+
+def test_all_processes_choose_what_all_of_them_have(
+    a_gpu: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mixed(Rank):
+        def gather(self, value: Any) -> list[Any]:
+            return [value, False]
+
+    Nccl(monkeypatch)
+
+    assert not gradients.door(a_gpu, Mixed(0, 2, takes_gpu=True)).on_gpu
+
+
+def test_a_single_process_asks_nobody(a_gpu: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    Nccl(monkeypatch, refuses="it was not to be asked")
+
+    assert not gradients.door(a_gpu, ALONE).on_gpu
+
+
+def test_where_nccl_refuses_one_sentence_says_what_to_do(
+    a_gpu: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Nccl(monkeypatch, refuses="Duplicate GPU detected")
+    with pytest.raises(OSError, match=r"join 2 processes \(Duplicate GPU detected\): give"):
+        gradients.door(a_gpu, Rank(0, 2))
+
+
 def test_what_is_not_finite_in_another_process_stops_this_one() -> None:
     class Elsewhere(Rank):
-        def sum(self, array: Array) -> Array:
-            return array + np.nan
+        def sum(self, array: Any) -> None:
+            array += np.nan
 
     task = Xor(Settings(steps=2, batch_size=4, optimizer="SGD", lr=0.3))
     training = Training(engines.load("minigrad"), task, world=Elsewhere(0, 2))
@@ -203,10 +321,25 @@ def test_mpi_trains_as_one_process_does(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ms per step") == 1
+    assert "minigrad: 2 processes, summed by MPI\n" in done.stderr
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert one.keys() == two.keys()
     for name, found in one.items():
         assert found == pytest.approx(two[name], rel=1e-12)
+
+
+@mpi
+def test_an_mpi_is_asked_whether_it_takes_a_gpus_memory() -> None:
+    """That of the package index, which knows of no GPU, has the answer, and it is no."""
+    from mpi4py import MPI
+
+    assert hasattr(ctypes.CDLL(MPI.__file__), "MPIX_Query_cuda_support")
+    assert not cuda_aware(MPI.__file__)
+
+
+def test_an_mpi_that_cannot_say_so_takes_no_gpus_memory(tmp_path: Path) -> None:
+    assert not cuda_aware(str(tmp_path / "none"))
+    assert not cuda_aware(_ctypes.__file__)
 
 
 @mpi
@@ -237,3 +370,21 @@ def test_mpi_ends_all_processes_where_one_cannot_go_on(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "No such file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@mpi
+def test_weak_scaling_is_of_one_process_beside_several() -> None:
+    done = run(2, "bench", "parallel", "--preset", "tiny", "--pairs", 2)
+
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("│") for line in done.stdout.splitlines() if "minigrad" in line]
+    assert [row[2].strip() for row in rows] == list(TURNS)
+    assert rows[0][4].strip() == "1.00 [1.00, 1.00]"
+    assert all(float(row[3]) > 0 for row in rows)
+
+
+def test_weak_scaling_takes_several_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "parallel"]) == 2
+    assert "it takes several processes: mpiexec -n 2 parity bench parallel" in (
+        capsys.readouterr().err
+    )

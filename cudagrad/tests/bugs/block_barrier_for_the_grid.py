@@ -13,6 +13,7 @@ CAUGHT = {
     "emulator, random": "wrong number",
     "checker": "RaceError",
 }
+UNABLE = {"numba's simulator": "no barrier of the grid"}
 
 
 def arguments():

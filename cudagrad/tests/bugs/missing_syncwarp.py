@@ -16,6 +16,7 @@ CAUGHT = {
     "emulator, random": "wrong number",
     "checker": "UninitializedError",
 }
+UNABLE = {"numba's simulator": "no syncwarp"}
 
 
 def arguments():

@@ -15,6 +15,7 @@ CAUGHT = {
     "emulator, reversed": "IndexError",
     "emulator, random": "IndexError",
     "checker": "IndexError",
+    "numba's simulator": "wrong number",
 }
 
 

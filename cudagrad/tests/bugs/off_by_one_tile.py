@@ -13,6 +13,7 @@ CAUGHT = {
     "emulator, reversed": "wrong number",
     "emulator, random": "wrong number",
     "checker": "wrong number",
+    "numba's simulator": "wrong number",
 }
 
 

@@ -12,6 +12,7 @@ CAUGHT = {
     "emulator, reversed": "IndexError",
     "emulator, random": "IndexError",
     "checker": "IndexError",
+    "numba's simulator": "IndexError",
 }
 
 

@@ -11,6 +11,7 @@ CAUGHT = {
     "emulator": "wrong number",
     "emulator, random": "wrong number",
     "checker": "RaceError",
+    "numba's simulator": "wrong number",
 }
 
 

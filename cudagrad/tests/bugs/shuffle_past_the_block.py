@@ -13,6 +13,7 @@ CAUGHT = {
     "emulator, random": "KernelError",
     "checker": "WarpError",
 }
+UNABLE = {"numba's simulator": "no shuffles"}
 
 
 def arguments():

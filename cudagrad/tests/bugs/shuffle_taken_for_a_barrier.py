@@ -11,9 +11,8 @@ import numpy as np
 from cudagrad.device import cuda
 
 GRID, BLOCK = 1, 32
-CAUGHT = {
-    "checker": "RaceError",
-}
+CAUGHT = {"checker": "RaceError"}
+UNABLE = {"numba's simulator": "no shuffles"}
 
 
 def arguments():

@@ -16,6 +16,7 @@ CAUGHT = {
     "emulator, random": "UnsupportedError",
     "checker": "WarpError",
 }
+UNABLE = {"numba's simulator": "no shuffles"}
 
 
 def arguments():

@@ -16,6 +16,7 @@ CAUGHT = {
     "emulator, reversed": "wrong number",
     "emulator, random": "wrong number",
     "checker": "wrong number",
+    "compiler": "float64",
 }
 
 

@@ -13,6 +13,7 @@ CAUGHT = {
     "emulator, reversed": "wrong number",
     "emulator, random": "wrong number",
     "checker": "UninitializedError",
+    "numba's simulator": "wrong number",
 }
 
 

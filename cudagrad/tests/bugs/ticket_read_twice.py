@@ -10,9 +10,7 @@ import numpy as np
 from cudagrad.device import cuda
 
 GRID, BLOCK = 2, 64
-CAUGHT = {
-    "checker": "RaceError",
-}
+CAUGHT = {"checker": "RaceError"}
 
 
 def arguments():

@@ -12,6 +12,7 @@ CAUGHT = {
     "emulator, reversed": "wrong number",
     "emulator, random": "wrong number",
     "checker": "wrong number",
+    "numba's simulator": "wrong number",
 }
 
 

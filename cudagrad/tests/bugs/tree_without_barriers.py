@@ -14,6 +14,7 @@ CAUGHT = {
     "emulator": "wrong number",
     "emulator, random": "wrong number",
     "checker": "RaceError",
+    "numba's simulator": "wrong number",
 }
 
 

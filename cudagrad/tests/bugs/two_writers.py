@@ -12,6 +12,7 @@ CAUGHT = {
     "emulator, reversed": "wrong number",
     "emulator, random": "wrong number",
     "checker": "RaceError",
+    "numba's simulator": "wrong number",
 }
 
 

@@ -52,12 +52,13 @@ class Cell:
 class Storage:
     """Memory that arrays are views of; elements go by their offsets in bytes."""
 
-    __slots__ = ("cells", "kind", "written")
+    __slots__ = ("cells", "coming", "kind", "written")
 
     def __init__(self, kind: str, written: bytearray | None = None) -> None:
         self.kind = kind  # global, shared or local
         self.written = written  # which bytes have been; None: all
         self.cells: dict[int, Cell] = {}
+        self.coming: dict[int, Place] = {}  # to which elements a copy is on its way, by its call
 
 
 # Which bytes of memory have been written, by the number of the array that owns it: of what `forget`
@@ -224,6 +225,12 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
 def touch(array: Array, offset: int, place: Place) -> None:
     """Note that the thread at hand writes an element."""
     storage = array.storage
+    if offset in storage.coming:
+        raise RaceError(
+            f"{now.kernel}: race for {where(array, offset)}, in {storage.kind} memory: "
+            f"a copy is on its way there, {storage.coming[offset]}, and {now.thread} writes it, "
+            f"{place}; nothing says which comes first"
+        )
     if storage.written is not None:
         size = array.memory.itemsize
         storage.written[offset : offset + size] = WRITTEN[size]
@@ -243,6 +250,27 @@ def touch(array: Array, offset: int, place: Place) -> None:
     cell.write = access
     cell.reads.clear()
     cell.atomics.clear()
+
+
+def send(value: Any, array: Array, index: Any, place: Place) -> tuple[Array, int]:
+    """Begin to copy a value to an element of shared memory; arrive() is to be told which it was.
+
+    Until then nobody may read it, or write there: who knows when it comes?
+    """
+    offset = array.find(index, place)
+    assert offset is not None
+    touch(array, offset, place)
+    array.memory[index] = value
+    storage, size = array.storage, array.memory.itemsize
+    assert storage.written is not None
+    storage.written[offset : offset + size] = bytes(size)
+    storage.coming[offset] = place
+    return array, offset
+
+
+def arrive(array: Array, offset: int) -> None:
+    """A copy is there, for the thread that has waited for it: as if this wrote it just now."""
+    touch(array, offset, array.storage.coming.pop(offset))
 
 
 def several(value: Any, array: Array, index: Any, place: Place) -> None:
@@ -307,9 +335,11 @@ def race(array: Array, offset: int, second: Access, first: Access) -> NoReturn:
 
 
 def not_written(array: Array, offset: int, place: Place) -> NoReturn:
+    copy = array.storage.coming.get(offset)
+    why = f"the copy to it has not been waited for, {copy}" if copy else "nobody has written it"
     raise UninitializedError(
         f"{now.kernel}: {now.thread} reads {where(array, offset)}, in {array.storage.kind} memory, "
-        f"{place}; nobody has written it"
+        f"{place}; {why}"
     )
 
 

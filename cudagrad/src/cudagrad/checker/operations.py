@@ -6,6 +6,7 @@ which the kernel yields.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from ..emulator.errors import AlignmentError, KernelError
 from ..emulator.launch import MAX_SHARED
 from . import numbers
 from .errors import WarpError
-from .memory import Array, Storage, address, changing, load, store, unwritten
+from .memory import Array, Storage, address, arrive, changing, load, send, store, unwritten
 from .places import Place
 from .threads import WARP, Request, now
 
@@ -113,7 +114,20 @@ def store4(place: Place, array: Array, index: Any, *values: Any) -> None:
 
 def copy_async4(place: Place, to: Array, index: Any, source: Array, at: Any, inside: bool) -> None:
     zeros = (source.memory.dtype.type(0),) * 4
-    store4(place, to, index, *(load4(place, source, at) if inside else zeros))
+    values = load4(place, source, at) if inside else zeros
+    for value, each in zip(values, _four(place, to, index), strict=True):
+        now.thread.copies[-1].append(send(value, to, each, place))
+
+
+def commit_copies(place: Place) -> None:
+    now.thread.copies.append([])
+
+
+def wait_but_latest(place: Place) -> None:
+    copies = now.thread.copies
+    for copy in itertools.chain(*copies[:-2]):  # the last one has not been closed
+        arrive(*copy)
+    del copies[:-2]
 
 
 def load_as(place: Place, array: Any, index: Any) -> Any:
@@ -304,7 +318,13 @@ def nothing(place: Place, *args: Any) -> None:
     """What only takes time."""
 
 
-ACCESSES = {wide.load4: load4, wide.store4: store4, wide.copy_async4: copy_async4}
+ACCESSES: dict[Any, Callable[..., Any]] = {
+    wide.load4: load4,
+    wide.store4: store4,
+    wide.copy_async4: copy_async4,
+    intrinsics.commit_copies.function: commit_copies,
+    intrinsics.wait_but_latest.function: wait_but_latest,
+}
 FUNCTIONS: dict[Names, Callable[..., Any]] = {
     ("grid",): grid,
     ("gridsize",): gridsize,

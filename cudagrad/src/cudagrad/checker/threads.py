@@ -56,8 +56,8 @@ class Thread:
     """A thread, and what it knows of the others' past."""
 
     __slots__ = (
-        *("block", "blockDim", "blockIdx", "fenced", "gridDim", "known", "number", "request"),
-        *("step", "threadIdx", "work"),
+        *("block", "blockDim", "blockIdx", "copies", "fenced", "gridDim", "known", "number"),
+        *("request", "step", "threadIdx", "work"),
     )
 
     def __init__(self, block: Block, number: int, index: Dim3, sizes: tuple[Dim3, Dim3]) -> None:
@@ -70,6 +70,7 @@ class Thread:
         # What was done before for certain: a thread's steps, and a block's epochs, below a bound.
         self.known: dict[Any, int] | None = None
         self.fenced = False
+        self.copies: list[list[Any]] = [[]]  # on their way: groups, of which the last is open
         self.work: Any = None
         self.request: Request | None = None
 

@@ -286,7 +286,7 @@ class Translator(ast.NodeTransformer):
             return ast.Yield(ast.Call(self.keep(operations.sync_grid), [self.place(node)], []))
         if value is cuda:
             return self.cuda_call(path, node)
-        if isinstance(value, Access):
+        if isinstance(value, Access | DeviceFunction) and value.function in operations.ACCESSES:
             function = operations.ACCESSES[value.function]
             given, _ = self.arguments(node)
             return ast.Call(self.keep(function), [self.place(node), *given], [])

@@ -120,8 +120,16 @@ def compiled(launch: Launch, capability: Capability) -> Machine | None:
     """
     if capability < needs(launch.kernel):
         return None
+    return made_of(find(launch.kernel), launch, capability)
+
+
+def made_of(kernel: Any, launch: Launch, capability: Capability) -> Machine:
+    """The same of any kernel that numba's cuda.jit has made; launch: its name, and its arguments.
+
+    Raises CompileError where numba or NVIDIA's compiler refuses.
+    """
     try:
-        parts = device.lto_ir(find(launch.kernel), launch.arguments, capability)
+        parts = device.lto_ir(kernel, launch.arguments, capability)
     except Exception as error:  # of many kinds, by numba and its compiler
         raise CompileError(f"{launch} does not compile for {capability}: {error}") from None
     cubin, log = link(parts, capability)

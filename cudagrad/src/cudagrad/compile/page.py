@@ -60,12 +60,12 @@ def digest() -> str:
     """That of all that the figures follow from: kernels, table and limits, comments left out."""
     folder = Path(kernels.__file__).parent
     sources = [*sorted(folder.rglob("*.py")), Path(limits.__file__)]
-    texts = [_code(path.read_text(encoding="utf-8")) for path in sources]
+    texts = [code(path.read_text(encoding="utf-8")) for path in sources]
     texts.append(table.FILE.read_text(encoding="utf-8"))
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """A module without comments and docstrings."""
     tree = ast.parse(text)
     for node in ast.walk(tree):

@@ -34,7 +34,8 @@ def commit_copies():
 def wait_but_latest():
     """Wait until all groups of the thread's copies but the latest one have arrived.
 
-    Here no copy is ever on its way, so that a kernel which waits too little shows nothing.
+    Here no copy is ever on its way, so that a kernel which waits too little shows nothing: it is
+    the checker that minds.
     """
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
+from ..tasks.presets import PRESETS
 from ..usage import UNUSABLE, known, loaded, printed, several, stage
+from .timing import Spread
 
 if TYPE_CHECKING:
     from ..engines import Adapter
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from .items import Item
     from .rows import Row
 
-PAIRS = click.option("--pairs", type=click.IntRange(min=2), help="Rounds in which all take turns.")
+ROUNDS = "Rounds in which all take turns."
+PAIRS = click.option("--pairs", type=click.IntRange(min=2), help=ROUNDS)
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -205,6 +208,43 @@ def generation(
     _kept(file, found, chosen, ["torch"], threads)
 
 
+@bench.command()
+@several("--engine", "Only these engines.  [default: minigrad]")
+@click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    default="cpu",
+    show_default=True,
+    help="Model of the task text, and the batch of each process.",
+)
+@click.option("--pairs", type=click.IntRange(min=2), default=30, show_default=True, help=ROUNDS)
+def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
+    """Time a training in processes that mpiexec started, beside one process with its share of it.
+
+    mpiexec -n 2 parity bench parallel
+    """
+    chosen = loaded(engine or ("minigrad",))
+    from ..tasks.parallel import joined
+    from . import parallel as work
+    from .threads import pinned
+
+    with _refused():
+        world = joined()
+    if world.size == 1:
+        raise click.UsageError("it takes several processes: mpiexec -n 2 parity bench parallel")
+    table = Table(
+        *("engine", "the same work for each process", "ms a step", "times those of one process"),
+        caption=_machine(chosen, 1),
+    )
+    with _refused(), pinned(1, chosen):
+        for each in chosen:
+            for turn, spread, share in work.compared(work.measured(each, preset, world, pairs)):
+                cells = (f"{spread.median * 1e3:.1f}", _quartiles(share, 2))
+                table.add_row(each.name, turn, *cells)
+    if world.rank == 0:
+        printed(table)
+
+
 def _plan(
     chosen: Sequence[Adapter], items: Callable[[Adapter], Sequence[Item]], names: Sequence[str]
 ) -> list[tuple[Adapter, Item]]:
@@ -250,9 +290,13 @@ def _table(
 
 
 def _spread(row: Row) -> str:
+    """The ratio of a row."""
+    return _quartiles(Spread(row.ratio, row.low, row.high), 2 if row.low >= 0.1 else 4)
+
+
+def _quartiles(spread: Spread, digits: int) -> str:
     """The median, and the quartiles in brackets."""
-    digits = 2 if row.low >= 0.1 else 4
-    return f"{row.ratio:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
+    return f"{spread.median:.{digits}f} [{spread.low:.{digits}f}, {spread.high:.{digits}f}]"
 
 
 def _machine(chosen: Sequence[Adapter], threads: int) -> str:

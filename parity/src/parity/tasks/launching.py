@@ -73,6 +73,10 @@ def trained(
         ]
         if plan.resume:
             go_on(trainings, checkpoints)
+    if world.rank == 0 and world.size > 1:
+        for training in trainings:
+            way = training.door.way
+            click.echo(f"{training.name}: {world.size} processes, summed by {way}", err=True)
     first = min(each.step for each in trainings)
     try:
         with (

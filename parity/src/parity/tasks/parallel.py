@@ -7,31 +7,38 @@ processes begin with the same weights and take the same steps, so the weights ne
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
-import numpy as np
-
-from ..engines import Adapter
 from .task import Array
 
 LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMIX_RANK")  # what mpiexec tells its processes
+MOMENT = 5e-4  # seconds
 
 
 class World(Protocol):
-    """The processes of a training. rank: which of them this is, counted from 0. size: how many."""
+    """The processes of a training. rank: which of them this is, counted from 0. size: how many.
+
+    takes_gpu: whether sum() takes arrays in a GPU's memory.
+    """
 
     rank: int
     size: int
+    takes_gpu: bool
 
-    def sum(self, array: Array) -> Array:
-        """The sum of the arrays of all processes, the same bits in each."""
+    def sum(self, array: Any) -> None:
+        """Make of an array the sum of those of all processes, the same bits in each."""
         ...
 
     def gather(self, value: Any) -> list[Any]:
         """What each process has, by rank."""
+        ...
+
+    def meet(self) -> None:
+        """Sleep until all processes have come: none takes a core from one that still works."""
         ...
 
     def abort(self, status: int) -> NoReturn:
@@ -42,13 +49,16 @@ class World(Protocol):
 class Alone:
     """One process."""
 
-    rank, size = 0, 1
+    rank, size, takes_gpu = 0, 1, False
 
-    def sum(self, array: Array) -> Array:
-        return array
+    def sum(self, array: Any) -> None:
+        """What one process has is the sum already."""
 
     def gather(self, value: Any) -> list[Any]:
         return [value]
+
+    def meet(self) -> None:
+        """There is nobody to wait for."""
 
     def abort(self, status: int) -> NoReturn:
         raise SystemExit(status)
@@ -62,22 +72,36 @@ class Mpi:
 
         self._mpi, self._all = MPI, MPI.COMM_WORLD
         self.rank, self.size = self._all.Get_rank(), self._all.Get_size()
+        self.takes_gpu = cuda_aware(MPI.__file__)
 
-    def sum(self, array: Array) -> Array:
-        # Summed on one process and sent to all: Allreduce may add in another order on each.
-        total = np.empty_like(array)
-        self._all.Reduce(array, total, self._mpi.SUM)
-        self._all.Bcast(total)
-        return total
+    def sum(self, array: Any) -> None:
+        # The MPI standard has identical results in all processes: section "All-Reduce".
+        self._all.Allreduce(self._mpi.IN_PLACE, array, self._mpi.SUM)
 
     def gather(self, value: Any) -> list[Any]:
         found: list[Any] = self._all.allgather(value)
         return found
 
+    def meet(self) -> None:
+        met = self._all.Ibarrier()
+        while not met.Test():
+            time.sleep(MOMENT)
+
     def abort(self, status: int) -> NoReturn:
         time.sleep(1)  # mpiexec has to have passed on what was said: then it drops everything
         self._all.Abort(status)
         raise SystemExit(status)
+
+
+def cuda_aware(library: str) -> bool:
+    """Whether an MPI says that it takes a GPU's memory, as Open MPI and MPICH can.
+
+    library: a file that is linked to it.
+    """
+    try:
+        return int(ctypes.CDLL(library).MPIX_Query_cuda_support()) == 1
+    except (AttributeError, OSError):
+        return False
 
 
 ALONE = Alone()
@@ -100,17 +124,3 @@ def share(batch: Sequence[Array], number: int, world: World) -> tuple[list[Array
     turn = (world.rank + number) % world.size
     start, stop = (rows * part // world.size for part in (turn, turn + 1))
     return [array[start:stop] for array in batch], (stop - start) / rows
-
-
-def sum_gradients(engine: Adapter, model: Any, world: World) -> None:
-    """Give every parameter the sum of its gradients on all processes, by one sum of all numbers."""
-    parameters = list(model.parameters())
-    own = [
-        np.zeros_like(engine.numpy(each)) if (grad := engine.grad(each)) is None else grad
-        for each in parameters
-    ]
-    ends = np.cumsum([grad.size for grad in own])
-    sums = np.split(world.sum(np.concatenate(own, axis=None)), ends[:-1])
-    model.zero_grad()
-    for each, grad, total in zip(parameters, own, sums, strict=True):
-        engine.backward(each, total.reshape(grad.shape))

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
-from .parallel import ALONE, World, share, sum_gradients
+from .gradients import door, sum_gradients
+from .parallel import ALONE, World, share
 from .settings import Settings
 from .task import Array, Task
 
@@ -54,7 +55,7 @@ class Training:
         name: str | None = None,
         world: World = ALONE,
     ) -> None:
-        self.world = world
+        self.world, self.door = world, door(engine, world)
         self.engine, self.task, self.step, self.history = engine, task, 0, History()
         self.settings, self.name = settings or task.settings, name or engine.name
         package, settings = engine.package, self.settings
@@ -94,11 +95,12 @@ class Training:
             losses.append(value.item() * part)
         finite = all(map(math.isfinite, losses))
         found = np.array([math.fsum(losses) if finite else math.nan])
-        mean = self.world.sum(found).item() / len(batches)
+        self.world.sum(found)
+        mean = found.item() / len(batches)
         if not math.isfinite(mean):
             raise DivergedError(f"{self.name}: the loss of step {self.step + 1} is not finite")
         if self.world.size > 1:
-            sum_gradients(engine, self.model, self.world)
+            sum_gradients(engine, self.model, self.door)
         if clip:
             engine.package.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()

@@ -1,0 +1,47 @@
+"""Every thread waits for its own copies, but after the barrier that was to show them to all.
+
+A thread that waits knows that its own have arrived, and nothing of those of the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cudagrad.device import cuda, intrinsics
+
+GRID, BLOCK = 1, 8
+CAUGHT = {"checker": "UninitializedError"}
+UNABLE = {"numba's simulator": "no alignment"}
+
+
+def arguments():
+    x = np.arange(32, dtype=np.float32)
+    return x, np.zeros_like(x)
+
+
+def expected(x, out):
+    return x[::-1]
+
+
+def bug(x, out):
+    tile = cuda.shared.array(32, np.float32, alignment=16)
+    first = 4 * cuda.threadIdx.x
+    intrinsics.copy_async4(tile, first, x, first, True)
+    intrinsics.commit_copies()
+    intrinsics.commit_copies()
+    cuda.syncthreads()
+    intrinsics.wait_but_latest()
+    for k in range(4):
+        out[first + k] = tile[31 - first - k]
+
+
+def fixed(x, out):
+    tile = cuda.shared.array(32, np.float32, alignment=16)
+    first = 4 * cuda.threadIdx.x
+    intrinsics.copy_async4(tile, first, x, first, True)
+    intrinsics.commit_copies()
+    intrinsics.commit_copies()
+    intrinsics.wait_but_latest()
+    cuda.syncthreads()
+    for k in range(4):
+        out[first + k] = tile[31 - first - k]

@@ -1,0 +1,46 @@
+"""Elements are copied to shared memory while the threads go on, and nobody waits for the copies.
+
+The barrier is for the threads: it does not know of what is still on its way. Where a copy happens
+at once, as on an emulator, nothing is wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cudagrad.device import cuda, intrinsics
+
+GRID, BLOCK = 1, 8
+CAUGHT = {"checker": "UninitializedError"}
+UNABLE = {"numba's simulator": "no alignment"}
+
+
+def arguments():
+    x = np.arange(32, dtype=np.float32)
+    return x, np.zeros_like(x)
+
+
+def expected(x, out):
+    return x[::-1]
+
+
+def bug(x, out):
+    tile = cuda.shared.array(32, np.float32, alignment=16)
+    first = 4 * cuda.threadIdx.x
+    intrinsics.copy_async4(tile, first, x, first, True)
+    intrinsics.commit_copies()
+    cuda.syncthreads()
+    for k in range(4):
+        out[first + k] = tile[31 - first - k]
+
+
+def fixed(x, out):
+    tile = cuda.shared.array(32, np.float32, alignment=16)
+    first = 4 * cuda.threadIdx.x
+    intrinsics.copy_async4(tile, first, x, first, True)
+    intrinsics.commit_copies()
+    intrinsics.commit_copies()  # a group of none, which need not be waited for
+    intrinsics.wait_but_latest()
+    cuda.syncthreads()
+    for k in range(4):
+        out[first + k] = tile[31 - first - k]

@@ -1,0 +1,65 @@
+"""Weak scaling: the same work for each process, in one and in several of them.
+
+Turns are taken step by step: one process alone, while the others sleep; all of them, each for
+itself, which tells what they take from each other by being there; and all of them in one training.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+from ..engines import Adapter
+from ..tasks.parallel import World
+from ..tasks.presets import PRESETS
+from ..tasks.text import Text, text_of
+from ..tasks.tokenizers import Characters
+from ..tasks.training import Training
+from .timing import Spread, frozen, ratios
+
+ALONE, BESIDE, TOGETHER = "one process", "several, each for itself", "several, one training"
+TURNS = (ALONE, BESIDE, TOGETHER)
+
+
+def measured(engine: Adapter, preset: str, world: World, rounds: int) -> dict[str, list[float]]:
+    """Seconds for a step of each of TURNS, in every round; the same numbers in each process.
+
+    preset: of the task text, whose batch is that of one process. The first round is not counted.
+    """
+    own = Training(engine, _task(preset, 1))
+    common = Training(engine, _task(preset, world.size), world=world)
+    package: Any = engine.package
+    seconds: dict[str, list[float]] = {turn: [] for turn in TURNS}
+    with getattr(package, "keep_memory", nullcontext)(), frozen():
+        for number in range(rounds + 1):
+            for turn in TURNS:
+                training = common if turn == TOGETHER else own
+                batch = training.task.batch(number)
+                taken = 0.0
+                world.meet()
+                if turn != ALONE or world.rank == 0:
+                    started = time.perf_counter()
+                    training.advance([batch])
+                    taken = time.perf_counter() - started
+                world.meet()
+                slowest = max(world.gather(taken))
+                if number:
+                    seconds[turn].append(slowest)
+    return seconds
+
+
+def _task(preset: str, processes: int) -> Text:
+    """That of so many times the batch of the preset."""
+    chosen, text = PRESETS[preset], text_of("python")
+    rows = chosen.settings.batch_size * processes
+    settings = replace(chosen.settings, batch_size=rows)
+    return Text(settings, chosen.sizes, text, Characters.of(text))
+
+
+def compared(seconds: dict[str, list[float]]) -> Sequence[tuple[str, Spread, Spread]]:
+    """Of each turn: seconds for a step, and their share of those of one process alone."""
+    shares = ratios(seconds, ALONE)
+    return [(turn, Spread.of(seconds[turn]), shares[turn]) for turn in TURNS]

@@ -1,0 +1,103 @@
+"""Every gradient becomes the sum of those of all processes, by one sum of all numbers.
+
+Gradients on a GPU are summed there if something can: NCCL, where its package nccl4py is installed,
+or an MPI that takes a GPU's memory. Else they go through the host, as all others do.
+
+The sum waits for the end of backward. Parts of it that begin earlier, by MPI's Iallreduce, are no
+faster where processes have a core each: parity's README has the measurement.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engines import Adapter
+from .parallel import World
+
+
+class Door(NamedTuple):
+    """What sums an array of every process, in place.
+
+    way: in words. on_gpu: whether it takes arrays of a GPU, or else NumPy's.
+    """
+
+    way: str
+    sum: Callable[[Any], None]
+    on_gpu: bool
+
+
+def door(engine: Adapter, world: World) -> Door:
+    """The best one for where an engine's gradients lie; the same in all processes, which all ask.
+
+    Raises OSError where NCCL is installed and refuses.
+    """
+    if world.size == 1 or not lies_on_gpu(engine):
+        return Door("MPI", world.sum, False)
+    if all(world.gather(find_spec("nccl") is not None)):
+        return Door("NCCL, on the GPUs", by_nccl(world), True)
+    if all(world.gather(world.takes_gpu)):
+        return Door("MPI, on the GPUs", world.sum, True)
+    way = "MPI, through the host: there is no nccl4py, and this MPI does not take a GPU's memory"
+    return Door(way, world.sum, False)
+
+
+def lies_on_gpu(engine: Adapter) -> bool:
+    device = getattr(engine.package, "device", None)
+    return getattr(device, "EXECUTOR", None) == "gpu"
+
+
+def by_nccl(world: World) -> Callable[[Any], None]:
+    """What sums arrays of GPUs by NCCL, on the stream that kernels are launched on by default."""
+    nccl: Any = importlib.import_module("nccl.core")
+    known_to_all = world.gather(nccl.get_unique_id() if world.rank == 0 else None)[0]
+    try:
+        joined = nccl.Communicator.init(world.size, world.rank, known_to_all)
+    except Exception as error:  # of classes that are its own
+        raise OSError(
+            f"NCCL does not join {world.size} processes ({error}): give each a GPU of its own, "
+            "by CUDA_VISIBLE_DEVICES, or uninstall nccl4py"
+        ) from error
+    return lambda array: joined.allreduce(array, array, nccl.SUM)
+
+
+def sum_gradients(engine: Adapter, model: Any, door: Door) -> None:
+    """Give every parameter the sum of its gradients in all processes."""
+    parameters = list(model.parameters())
+    summed = on_gpu if door.on_gpu else on_host
+    sums = summed(engine, parameters, door.sum)
+    model.zero_grad()
+    for each, total in zip(parameters, sums, strict=True):
+        engine.backward(each, total)
+
+
+def on_host(
+    engine: Adapter, parameters: Sequence[Any], sum_in_place: Callable[[Any], None]
+) -> list[Any]:
+    """The sum of each gradient, as a NumPy array."""
+    own = [
+        np.zeros_like(engine.numpy(each)) if (grad := engine.grad(each)) is None else grad
+        for each in parameters
+    ]
+    flat = np.concatenate(own, axis=None)
+    sum_in_place(flat)
+    parts = np.split(flat, np.cumsum([grad.size for grad in own])[:-1])
+    return [part.reshape(grad.shape) for part, grad in zip(parts, own, strict=True)]
+
+
+def on_gpu(
+    engine: Adapter, parameters: Sequence[Any], sum_in_place: Callable[[Any], None]
+) -> list[Any]:
+    """The sum of each gradient, as a tensor; flat, they are one with a __cuda_array_interface__."""
+    ops = engine.package.ops
+    own = [ops.zeros_like(each.detach()) if each.grad is None else each.grad for each in parameters]
+    flat = ops.cat([ops.reshape(grad, (-1,)) for grad in own])
+    engine.package.synchronize()  # MPI does not wait for kernels
+    sum_in_place(flat)
+    parts = ops.split(flat, [math.prod(grad.shape) for grad in own])
+    return [ops.reshape(part, grad.shape) for part, grad in zip(parts, own, strict=True)]
