@@ -357,8 +357,11 @@ def moment() -> int:
 
 
 def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
-    """Undo broadcasting: the sum of grad over the axes that were stretched from shape."""
-    if grad.shape == shape:
+    """Undo broadcasting: the sum of grad over the axes that were stretched from shape.
+
+    While a function is fused that waits: what its one kernel makes is summed up in the end.
+    """
+    if grad.shape == shape or arrays.tracer is not None:
         return grad
     extra = grad.ndim - len(shape)
     stretched = [extra + i for i, n in enumerate(shape) if n == 1]
