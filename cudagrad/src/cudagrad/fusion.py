@@ -25,7 +25,7 @@ from .expressions import Expression, Fusion, RefusedError, Trace
 
 PLANS = 1024  # of one function: for operands of other shapes and dtypes, and for other numbers
 OP_CODE, PULL_CODE = op(lambda: (None, None)).__code__, Tensor.pull.__code__
-CONSTANTS = {str, type(None), np.dtype, ModuleType, FunctionType, BuiltinFunctionType}
+CONSTANTS = {str, type(None), np.dtype, type, ModuleType, FunctionType, BuiltinFunctionType}
 
 
 def fuse(function: Callable[..., Tensor]) -> Fused:
@@ -40,7 +40,7 @@ def fuse(function: Callable[..., Tensor]) -> Fused:
     What the function does is noted once for operands of the same shapes and dtypes, and for the
     same other arguments and numbers that it reads; for others it is noted again, but not compiled
     again. If it reads anything but tensors, numbers and strings, as a method does of self, it is
-    noted in every call, which takes longer. A module's attributes are taken for constants.
+    noted in every call, which takes longer. What modules and classes hold is taken for constant.
 
     >>> import cudagrad
     >>> from cudagrad import ops
@@ -51,7 +51,8 @@ def fuse(function: Callable[..., Tensor]) -> Fused:
     >>> swiglu(x, gate).sum().backward()
     >>> gate.grad.tolist()
     [2.0, -1.0]
-    >>> print(swiglu.source(x, gate)[:111])
+    >>> for line in swiglu.source(x, gate).splitlines()[:5]:
+    ...     print(line)
     @jit(device=True)
     def element(x, gate):
         t0 = np.float32(silu(gate))
