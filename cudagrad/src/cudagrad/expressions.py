@@ -32,6 +32,7 @@ class Expression:
     """
 
     __slots__ = ("dtype", "function", "ndim", "number", "operands", "shape", "size")
+    memory = keep = None  # which executors ask for the lease of an array: there is none
 
     def __init__(
         self,

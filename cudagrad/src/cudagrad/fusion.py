@@ -191,7 +191,8 @@ def traced(function: Any, values: Sequence[Any], words: Sequence[str]) -> Plan:
     try:
         with trace.tracing(), set_grad_enabled(True):
             for k in places:
-                stand_ins[k] = _stand_in(trace, values[k])
+                data = trace.operand(values[k].shape, values[k].dtype)
+                stand_ins[k] = Tensor(data, values[k].requires_grad)
             own, since = [stand_ins[k] for k in places], moment()
             out = function(*stand_ins[:count], **dict(zip(words, stand_ins[count:], strict=True)))
             if not isinstance(out, Tensor) or not isinstance(out.data, Expression):
@@ -202,20 +203,13 @@ def traced(function: Any, values: Sequence[Any], words: Sequence[str]) -> Plan:
     except RefusedError as refused:
         raise TypeError(f"{name}: {_why(refused.__traceback__)}") from None
     ours = {tensor.index for tensor in own}
-    found = [node for node, _, _ in reached if node.index not in ours]
+    found = [node for node, _, _ in reached if node.index < since and node.index not in ours]
     grad_of = {node.index: grad for node, grad, _ in reached}
     grads = [grad_of.get(tensor.index) for tensor in (*own, *found)]
     code = function.__code__
     by_place = (*code.co_varnames[: code.co_argcount], *["x"] * count)[:count]
     names = [(*by_place, *words)[k] for k in places]
     return Plan(name, names, trace, out.data, dout, grads, found)
-
-
-def _stand_in(trace: Trace, tensor: Tensor) -> Tensor:
-    """What a function is given in a tensor's place while it is traced."""
-    made = Tensor(trace.operand(tensor.shape, tensor.dtype), tensor.requires_grad)
-    made.op = "operand"  # no leaf, whose gradient would be asked for its memory
-    return made
 
 
 def _why(trail: TracebackType | None) -> str:
