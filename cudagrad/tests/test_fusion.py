@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import gc
 import math
 import os
@@ -496,6 +497,11 @@ def test_it_is_its_function_to_whoever_asks() -> None:
     assert highway.__doc__ == highway.function.__doc__
     with pytest.raises(TypeError, match="expected a function, not int"):
         fuse(3)  # type: ignore[arg-type]
+
+
+def test_the_example_runs() -> None:
+    assert doctest.testmod(fusion).attempted > 0
+    assert doctest.testmod(fusion).failed == 0
 
 
 def test_the_constant_of_no_operand() -> None:
