@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -223,15 +224,22 @@ def test_integers_wrap_around_as_they_are_stored(dtype: str) -> None:
 
     @fuse
     def function(x: Any, y: Any) -> Any:
-        return (x + y) * x
+        return (x + y) * x / 2
 
     @fuse
     def question(x: Any, y: Any) -> Any:
-        return ops.logical_or(x > y, ops.logical_not(y))
+        return ops.logical_or(x > y, ops.logical_not(x + y))
 
     assert_same_bits(function, x, y)
     assert_same_bits(question, x, y)
     assert_same_bits(fuse(lambda x, y: ops.exp(x) + y), x, y)
+
+
+def test_an_operand_may_be_converted_to_several_dtypes() -> None:
+    x, large = cudagrad.tensor(np.array([3], np.int8)), cudagrad.tensor(np.array([2**24]))
+
+    assert fuse(lambda x, y: x * 0.5 + (x + y - y))(x, large).tolist() == [4.5]
+    assert fuse(lambda x, y: (x * 0.5) * (x + y))(x, large).dtype == np.float32
 
 
 @needs_emulator
@@ -454,6 +462,14 @@ def test_tensors_from_elsewhere_have_gradients_too(monkeypatch: pytest.MonkeyPat
         assert out.tolist() == (x * weight * others[0]).tolist()
         assert weight.grad.tolist() == (x * others[0]).tolist()
         assert others[0].grad.tolist() == (x * weight).tolist()
+
+
+def test_a_tensor_of_a_module_is_looked_up_in_every_call() -> None:
+    module = ModuleType("weights")
+    function = fuse(lambda x: x * module.weight)
+    for number in (2.0, 3.0):
+        module.weight = cudagrad.tensor([number])  # type: ignore[attr-defined]
+        assert function(cudagrad.tensor([1.0])).tolist() == [number]
 
 
 def test_one_may_call_another() -> None:
