@@ -191,14 +191,14 @@ def traced(function: Any, values: Sequence[Any], words: Sequence[str]) -> Plan:
     try:
         with trace.tracing(), set_grad_enabled(True):
             for k in places:
-                data = trace.operand(values[k].shape, values[k].dtype)
+                data = trace.operand(values[k].shape, values[k].data.dtype)
                 stand_ins[k] = Tensor(data, values[k].requires_grad)
             own, since = [stand_ins[k] for k in places], moment()
             out = function(*stand_ins[:count], **dict(zip(words, stand_ins[count:], strict=True)))
             if not isinstance(out, Tensor) or not isinstance(out.data, Expression):
                 kind = type(out).__name__
                 raise TypeError(f"{name}: a fused function computes one tensor, not a {kind}")
-            dout = trace.operand(out.shape, out.dtype)
+            dout = trace.operand(out.shape, out.data.dtype)
             reached = list(sweep(out, dout, False, since)) if out.requires_grad else []
     except RefusedError as refused:
         raise TypeError(f"{name}: {_why(refused.__traceback__)}") from None
