@@ -428,6 +428,20 @@ def test_a_number_that_the_function_reads_may_change(monkeypatch: pytest.MonkeyP
     assert from_around(x).tolist() == [4.0, 5.0]
 
 
+def test_a_default_may_change() -> None:
+    def scaled(x: Any, factors: list[float] = [2.0], *, shift: float = 0.0) -> Any:  # noqa: B006
+        return x * factors[0] + shift
+
+    function, x = fuse(scaled), cudagrad.tensor([1.0])
+    assert function(x).tolist() == [2.0]
+    scaled.__defaults__[0][0] = 3.0
+    assert function(x).tolist() == [3.0]
+    scaled.__defaults__, scaled.__kwdefaults__ = ((4.0,),), {"shift": 1.0}
+    assert function(x).tolist() == [5.0]
+    scaled.__kwdefaults__ = {"shift": 2.0}
+    assert function(x).tolist() == [6.0]
+
+
 def test_a_method_reads_its_object_in_every_call() -> None:
     class Scale:
         def __init__(self) -> None:
@@ -567,6 +581,18 @@ def test_a_gradient_that_is_not_element_by_element() -> None:
     assert function(cudagrad.tensor([1.0, 2.0])).tolist() == [2.0, 4.0]
     with pytest.raises(TypeError, match="the gradient of halved does not work element by element"):
         function(leaf(2))
+
+
+def test_there_is_no_backward_within() -> None:
+    def function(x: Any) -> Any:
+        y = x * 2
+        y.backward()
+        return y
+
+    x = leaf(1)
+    with pytest.raises(RuntimeError, match="inside of a fused function"):
+        fuse(function)(x)
+    assert x.grad is None
 
 
 def test_errors_of_ops_are_their_own() -> None:

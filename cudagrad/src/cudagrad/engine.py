@@ -228,6 +228,8 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
+        if arrays.tracer is not None:
+            raise RuntimeError("backward() inside of a fused function, which computes one tensor")
         if gradient is None:
             if self.data.size != 1:
                 raise RuntimeError(

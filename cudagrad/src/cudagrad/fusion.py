@@ -257,7 +257,7 @@ def _known(value: Any) -> Any:
 
 
 def _reads(function: Any) -> list[Callable[[], Any]]:
-    """What reads the variables around a function, and around those of its own that it calls."""
+    """What reads the variables around a function and its defaults, and those of what it calls."""
     found: list[Callable[[], Any]] = []
     functions = [function]
     for each in functions:  # which grows
@@ -265,6 +265,7 @@ def _reads(function: Any) -> list[Callable[[], Any]]:
         cells = each.__closure__ or ()
         reads = [functools.partial(each.__globals__.get, name) for name in sorted(names)]
         reads += [functools.partial(getattr, cell, "cell_contents", None) for cell in cells]
+        reads.append(functools.partial(_defaults, each))
         found += reads
         for value in (read() for read in reads):
             called = value.function if isinstance(value, Fused) else value
@@ -272,6 +273,10 @@ def _reads(function: Any) -> list[Callable[[], Any]]:
             if ours and called not in functions:
                 functions.append(called)
     return found
+
+
+def _defaults(function: Any) -> tuple[Any, ...]:
+    return (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
 
 
 def _names(code: CodeType) -> set[str]:
