@@ -368,6 +368,14 @@ def test_wrong_input_and_missing_tools_are_told(
     assert len(done.stderr.splitlines()) == 1
 
 
+def said_in_compiler(code: str) -> list[str]:
+    """What a program prints whose kernels are numba-cuda's."""
+    environment = os.environ | {"CUDAGRAD_DEVICE": "compiler"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
 PLANTED = """
 import numpy as np
 from cudagrad import device
@@ -417,14 +425,8 @@ for numbers in ((7, 5), (8, 0), (9, 0), (10, 0), (12, 0)):
 
 @needs_numba_cuda
 def test_planted_faults_are_seen_on_every_gpu() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PLANTED],
-        env=os.environ | {"CUDAGRAD_DEVICE": "compiler"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rows = [[int(number) for number in line.split()] for line in done.stdout.splitlines()]
+    lines = said_in_compiler(PLANTED)
+    rows = [[int(number) for number in line.split()] for line in lines]
 
     assert len(rows) == 5 * 5
     for i in range(0, len(rows), 5):
@@ -468,15 +470,9 @@ for numbers in ((7, 5), (8, 0), (9, 0), (10, 0), (12, 0)):
 
 @needs_numba_cuda
 def test_a_fused_chain_reads_by_128_bits_and_spills_nothing() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FUSED],
-        env=os.environ | {"CUDAGRAD_DEVICE": "compiler"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    lines = said_in_compiler(FUSED)
 
-    assert done.stdout.splitlines() == ["0 0 0 0 0 0", "2 0 0 0 0 0"] * 5
+    assert lines == ["0 0 0 0 0 0", "2 0 0 0 0 0"] * 5
 
 
 @needs_numba_cuda
