@@ -368,6 +368,14 @@ def test_wrong_input_and_missing_tools_are_told(
     assert len(done.stderr.splitlines()) == 1
 
 
+def said_in_compiler(code: str) -> list[str]:
+    """What a program prints whose kernels are numba-cuda's."""
+    environment = os.environ | {"CUDAGRAD_DEVICE": "compiler"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
 PLANTED = """
 import numpy as np
 from cudagrad import device
@@ -417,14 +425,8 @@ for numbers in ((7, 5), (8, 0), (9, 0), (10, 0), (12, 0)):
 
 @needs_numba_cuda
 def test_planted_faults_are_seen_on_every_gpu() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PLANTED],
-        env=os.environ | {"CUDAGRAD_DEVICE": "compiler"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rows = [[int(number) for number in line.split()] for line in done.stdout.splitlines()]
+    lines = said_in_compiler(PLANTED)
+    rows = [[int(number) for number in line.split()] for line in lines]
 
     assert len(rows) == 5 * 5
     for i in range(0, len(rows), 5):
@@ -434,6 +436,43 @@ def test_planted_faults_are_seen_on_every_gpu() -> None:
         assert divides == [0, 1, 0, 0, 0]
         assert shares == [0, 0, 400, 0, 0]
         assert strided == [0, 0, 0, 0, 2]
+
+
+FUSED = """
+import numpy as np
+from cudagrad.compile import machine
+from cudagrad.compile.table import Launch
+from cudagrad.kernels import functions as f, fused
+from cudagrad.kernels.fused import Chain, Step
+
+single, flag = np.dtype(np.float32), np.dtype(bool)
+names = "x", "row", "one", "mask"
+steps = (  # of the values 0 to 3, which are those, and 4, which is a number
+    Step(f.gelu, (0,), single),
+    Step(f.mul, (5, 1), single),
+    Step(f.div, (2, 4), single),
+    Step(f.choose, (3, 6, 7), single),
+    Step(f.less, (8, 1), flag),
+)
+chain = Chain("chain", names, 1, steps, (("out", 8), ("smaller", 9)))
+ways = "together", "together", "once", "apart", "together", "apart"
+arrays = ["float32[::1], int64"] * 3 + ["boolean[::1], int64"]
+arguments = ", ".join([*arrays, "float32", "float32[::1]", "boolean[::1]"])
+machine.find = lambda name: fused.kernel(chain, ways if name == "fours" else ())
+for numbers in ((7, 5), (8, 0), (9, 0), (10, 0), (12, 0)):
+    capability = machine.Capability(*numbers)
+    names = "one", "fours"
+    machines = [machine.compiled(Launch(name, arguments), capability) for name in names]
+    for found in machine.figures(machines, capability):
+        print(found.wide, found.spills, found.local, found.generic, found.float64, found.divisions)
+"""
+
+
+@needs_numba_cuda
+def test_a_fused_chain_reads_by_128_bits_and_spills_nothing() -> None:
+    lines = said_in_compiler(FUSED)
+
+    assert lines == ["0 0 0 0 0 0", "2 0 0 0 0 0"] * 5
 
 
 @needs_numba_cuda

@@ -16,6 +16,7 @@ from . import device, gpt, graph, nn, ops, optim
 from .checker import check
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
+from .fusion import fuse
 from .interop import as_tensor, from_dlpack
 from .memory import (
     OutOfMemoryError,
@@ -48,6 +49,7 @@ __all__ = [
     "device",
     "empty_cache",
     "from_dlpack",
+    "fuse",
     "get_float32_matmul_precision",
     "get_rng_state",
     "gpt",

@@ -24,6 +24,8 @@ from .kernels import sort as sorting
 from .kernels.row import HELD
 from .precision import FORMATS, get_float32_matmul_precision
 
+tracer: Any = None  # while a function is fused: notes what would be launched (see expressions)
+
 INT = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
 MAPS = {1: map.map1, 2: map.map2, 3: map.map3, 4: map.map4}
@@ -58,6 +60,8 @@ def empty(shape: Shape, dtype: Any) -> Array:
 
 
 def full(shape: Shape, value: Any, dtype: Any) -> Array:
+    if tracer is not None:
+        return tracer.full(shape, np.dtype(dtype).type(value))
     out = empty(shape, dtype)
     launch(map.fill, out.size, flat(out), out.dtype.type(value))
     return out
@@ -88,7 +92,8 @@ def constant(value: Any, dtype: Any) -> Array:
         except OverflowError:
             raise ValueError(f"{value} does not fit into {dtype}") from None
     with np.errstate(over="ignore"):  # and a floating number becomes inf
-        return _constant(dtype.type(value).tobytes(), dtype)
+        number = dtype.type(value)
+    return _constant(number.tobytes(), dtype) if tracer is None else tracer.full((), number)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -115,16 +120,24 @@ def apply(
         for operand in operands
     ]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    out = empty(shape, first.dtype if dtype is None else dtype) if into is None else into
+    dtype = first.dtype if dtype is None else dtype
+    if tracer is not None:
+        return tracer.apply(function, arrays, shape, np.dtype(dtype))
+    out = empty(shape, dtype) if into is None else into
     args: list[Any] = []
     for array in arrays:
-        inner = _inner(array.shape, shape)
-        args += (flat(expand(array, shape)), 1) if inner is None else (flat(array), inner)
+        args += repeated(array, shape)
     launch(MAPS[len(arrays)](function), out.size, *args, flat(out))
     return out
 
 
-def _inner(shape: Shape, full: Shape) -> int | None:
+def repeated(x: Array, shape: Shape) -> tuple[Array, int]:
+    """x flat, and how long each element stands still in shape; expanded if that does not do."""
+    inner = 1 if x.shape == shape else stillness(x.shape, shape)
+    return (flat(expand(x, shape)), 1) if inner is None else (flat(x), inner)
+
+
+def stillness(shape: Shape, full: Shape) -> int | None:
     """How long each element stands still when shape broadcasts to full (see kernels.index.at).
 
     None when dims are stretched between dims that are not: the array must then be expanded.
@@ -458,7 +471,7 @@ def _precision() -> str:
 
 def batched(x: Array, batch: Shape) -> tuple[Array, int]:
     """x as (·, rows, columns), and how long each matrix stands still in the batch."""
-    inner = _inner(x.shape[:-2], batch)
+    inner = stillness(x.shape[:-2], batch)
     if inner is None:
         x, inner = expand(x, (*batch, *x.shape[-2:])), 1
     return reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:])), inner

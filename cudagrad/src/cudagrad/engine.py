@@ -228,6 +228,8 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
+        if arrays.tracer is not None:
+            raise RuntimeError("backward() inside of a fused function, which computes one tensor")
         if gradient is None:
             if self.data.size != 1:
                 raise RuntimeError(
@@ -357,8 +359,11 @@ def moment() -> int:
 
 
 def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
-    """Undo broadcasting: the sum of grad over the axes that were stretched from shape."""
-    if grad.shape == shape:
+    """Undo broadcasting: the sum of grad over the axes that were stretched from shape.
+
+    While a function is fused that waits: what its one kernel makes is summed up in the end.
+    """
+    if grad.shape == shape or arrays.tracer is not None:
         return grad
     extra = grad.ndim - len(shape)
     stretched = [extra + i for i, n in enumerate(shape) if n == 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ class Contestant(Protocol):
     def tensor(self, data: np.ndarray[Any, Any], requires_grad: bool = False) -> Any: ...
 
     def numpy(self, tensor: Any) -> np.ndarray[Any, Any]: ...
+
+    def fused(self, call: Call) -> Call:
+        """call on the contestant's functions, of operands alone; as one kernel if that can be."""
 
     def adamw(self, parameters: Sequence[Any]) -> Any: ...
 
@@ -136,21 +140,30 @@ def cases(scale: Scale) -> Iterator[Case]:
     def attention(ops: Any, query: Any, key: Any, value: Any) -> Any:
         return ops.scaled_dot_product_attention(query, key, value, is_causal=True)
 
+    def highway(ops: Any, gate: Any, x: Any, y: Any) -> Any:
+        """What a gate, as a GRU's, lets through of two: torch's eager mode runs five kernels."""
+        share = ops.sigmoid(gate)
+        return share * x + (1 - share) * y
+
     def both(
         name: str, size: str, call: Call, *shapes: Sequence[int], times: float, **cost: float
     ) -> Iterator[Case]:
         """A forward alone, and with its backward, which together cost so many times as much."""
         moved, flops = cost.get("bytes", 0.0), cost.get("flops", 0.0)
-        is_attention = call is attention
-        build = _forward(call, *shapes)
+        is_attention, is_chain = call is attention, call is highway
+        build = _forward(call, *shapes, is_chain=is_chain)
         yield Case(name, size, build, moved, flops, is_attention=is_attention)
-        build, name = _backward(call, *shapes), f"{name}, and backward"
+        build, name = _backward(call, *shapes, is_chain=is_chain), f"{name}, and backward"
         yield Case(name, size, build, times * moved, times * flops, is_attention=is_attention)
 
     n, moved = scale.elements, float(FLOAT * scale.elements)
     yield Case("add", f"{n}", _forward(lambda ops, x, y: ops.add(x, y), (n,), (n,)), 3 * moved)
     # Backward reads what forward read or wrote, and dout, and writes dx: 3, after its 2.
     yield from both("gelu", f"{n}", lambda ops, x: ops.gelu(x), (n,), bytes=2 * moved, times=2.5)
+
+    # Backward reads the operands and dout, and writes three gradients: 7, after its 4.
+    cost = {"bytes": 4 * moved, "times": 2.75}
+    yield from both("fused chain", f"{n}", highway, (n,), (n,), (n,), **cost)
 
     rows, columns = shape = scale.rows
     size, cost = f"{rows} x {columns}", {"bytes": 2.0 * FLOAT * rows * columns, "times": 2.5}
@@ -197,28 +210,34 @@ def _numbers(index: int, shape: Sequence[int]) -> np.ndarray[Any, Any]:
     return np.random.default_rng(index).standard_normal(shape, np.float32)
 
 
-def _forward(call: Call, *shapes: Sequence[int]) -> Build:
+def _function(contestant: Contestant, call: Call, is_chain: bool) -> Call:
+    return contestant.fused(call) if is_chain else functools.partial(call, contestant.ops)
+
+
+def _forward(call: Call, *shapes: Sequence[int], is_chain: bool = False) -> Build:
     """A run of call, on functions and tensors of these shapes."""
 
     def build(contestant: Contestant) -> Run:
         operands = [contestant.tensor(_numbers(i, shape)) for i, shape in enumerate(shapes)]
-        return lambda: [call(contestant.ops, *operands)]
+        function = _function(contestant, call, is_chain)
+        return lambda: [function(*operands)]
 
     return build
 
 
-def _backward(call: Call, *shapes: Sequence[int]) -> Build:
+def _backward(call: Call, *shapes: Sequence[int], is_chain: bool = False) -> Build:
     """The same, and its gradients."""
 
     def build(contestant: Contestant) -> Run:
         operands = [contestant.tensor(_numbers(i, shape), True) for i, shape in enumerate(shapes)]
-        form = call(contestant.ops, *operands).shape
+        function = _function(contestant, call, is_chain)
+        form = function(*operands).shape
         dout = contestant.tensor(_numbers(len(shapes), tuple(form)))
 
         def run() -> Arrays:
             for x in operands:
                 x.grad = None
-            call(contestant.ops, *operands).backward(dout)
+            function(*operands).backward(dout)
             return [x.grad for x in operands]
 
         return run

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import device, engine, gpt, ops, optim
+from ..fusion import fuse
 from ..graph import graphed
 from ..kernels.matmul import TENSOR_CORES
 from ..precision import FORMATS, get_float32_matmul_precision, set_float32_matmul_precision
-from .cases import GPTSizes, Run, tokens, weights
+from .cases import Call, GPTSizes, Run, tokens, weights
 
 
 class Cudagrad:
@@ -26,6 +27,9 @@ class Cudagrad:
 
     def numpy(self, tensor: engine.Tensor) -> np.ndarray[Any, Any]:
         return tensor.detach().numpy()
+
+    def fused(self, call: Call) -> Call:
+        return fuse(lambda *operands: call(ops, *operands))
 
     def adamw(self, parameters: Sequence[engine.Tensor]) -> optim.AdamW:
         return optim.AdamW(parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..device import EXECUTOR
-from .cases import Arrays, GPTSizes, Run, tokens, weights
+from .cases import Arrays, Call, GPTSizes, Run, tokens, weights
 
 
 class _Functions:
@@ -37,6 +38,9 @@ class Torch:
     def numpy(self, tensor: torch.Tensor) -> np.ndarray[Any, Any]:
         found: np.ndarray[Any, Any] = tensor.detach().float().cpu().numpy()
         return found
+
+    def fused(self, call: Call) -> Call:
+        return functools.partial(call, self.ops)
 
     def by_math(self, run: Run) -> Run:
         """run, where attention is made of products and a softmax: torch's "math" backend."""
