@@ -8,6 +8,7 @@ constraints, r is a register of 32 bits, f one for float32, l one of 64 bits.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from llvmlite import ir
@@ -153,6 +154,33 @@ def pack_bfloat16(typing_context, low, high):
         return _emit(builder, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f", INT32, both)
 
     return types.uint32(low, high), generate
+
+
+@intrinsic
+def from_bfloat16(typing_context, bits):
+    """The float32 of which a uint16 is the upper half."""
+
+    def generate(context, builder, signature, args):
+        upper = builder.shl(builder.zext(args[0], INT32), ir.Constant(INT32, 16))
+        return builder.bitcast(upper, FLOAT)
+
+    return types.float32(types.uint16), generate
+
+
+@intrinsic
+def to_bfloat16(typing_context, x):
+    """The upper half of a float32 rounded to it, ties to even; for GPUs of any capability."""
+
+    def generate(context, builder, signature, args):
+        number, of_bits = args[0], functools.partial(ir.Constant, INT32)
+        bits = builder.bitcast(number, INT32)
+        odd = builder.and_(builder.lshr(bits, of_bits(16)), of_bits(1))
+        whole = builder.add(bits, builder.add(odd, of_bits(0x7FFF)))
+        is_nan = builder.fcmp_unordered("uno", number, number)
+        upper = builder.select(is_nan, of_bits(0x7FFF), builder.lshr(whole, of_bits(16)))
+        return builder.trunc(upper, ir.IntType(16))
+
+    return types.uint16(types.float32), generate
 
 
 MULTIPLY = "mma.sync.aligned.{} {{$0,$1,$2,$3}}, {{$4,$5,$6,$7}}, {{$8,$9}}, {{$10,$11,$12,$13}};"

@@ -70,15 +70,27 @@ def _name_of_part(part: Any) -> str:
 
 def find(name: str) -> Any:
     """The kernel of a name, or LookupError."""
-    head, _, parts = name.removesuffix(")").partition("(")
+    head, made, rest = name.partition("(")
     found = _attribute(head)
-    return found(*map(_part, parts.split(", "))) if parts else found
+    return found(*map(_part, _split(rest.removesuffix(")")))) if made else found
 
 
 def _part(name: str) -> Any:
     if name.isdecimal():
         return int(name)
-    return _attribute(name) if "." in name else getattr(np, name)
+    return find(name) if "." in name else getattr(np, name)
+
+
+def _split(parts: str) -> list[str]:
+    """At the commas that are within no brackets."""
+    found, depth = [""], 0
+    for char in parts:
+        depth += (char == "(") - (char == ")")
+        if char == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += char
+    return [part.strip() for part in found]
 
 
 def _attribute(name: str) -> Any:

@@ -56,19 +56,27 @@ def _cut(x):
 
 
 @DeviceFunction
-def _to_bfloat16(x):
-    """The bits of x rounded to bfloat16, ties to even."""
+def from_bfloat16(bits):
+    """The float32 of which a uint16 is the upper half."""
+    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+
+
+@DeviceFunction
+def to_bfloat16(x):
+    """The upper half of a float32 rounded to it, ties to even."""
     if x != x:
-        return np.uint32(0x7FFF)
+        return np.uint16(0x7FFF)
     bits = np.float32(x).view(np.uint32)
     half = np.uint32(0x7FFF + ((bits >> np.uint32(16)) & np.uint32(1)))
-    return np.uint32(np.uint32(bits + half) >> np.uint32(16))
+    return np.uint16(np.uint32(bits + half) >> np.uint32(16))
 
 
 @DeviceFunction
 def pack_bfloat16(low, high):
     """Two numbers rounded to bfloat16 in one uint32, the first in its lower half."""
-    return np.uint32(_to_bfloat16(low) | np.uint32(_to_bfloat16(high) << np.uint32(16)))
+    return np.uint32(
+        np.uint32(to_bfloat16(low)) | np.uint32(np.uint32(to_bfloat16(high)) << np.uint32(16))
+    )
 
 
 @DeviceFunction
