@@ -460,18 +460,18 @@ def matmul(
     A swapped operand has its last two dims exchanged: (…, k, m), (…, n, k). dtype: of the result,
     if it is not that of the operands: of bfloat16 float32.
     """
-    if a.dtype == BFLOAT16:
-        dtype = BFLOAT16 if dtype is None else dtype
+    dtype = a.dtype if dtype is None else dtype
+    if a.dtype == BFLOAT16 and not device.has(products.TENSOR_CORES):
         a, b, bias = (x if x is None else cast(x, FLOAT32) for x in (a, b, bias))
         return cast(matmul(a, b, a_swapped, b_swapped, bias), dtype)
     if a_swapped and not b_swapped and bias is None and a.ndim == b.ndim == 2:
-        return _product_of_lines(a, b)
+        return cast(_product_of_lines(a, b), dtype)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     m, n = a.shape[-1 if a_swapped else -2], b.shape[-2 if b_swapped else -1]
-    out = empty((*batch, m, n), a.dtype)
+    out = empty((*batch, m, n), dtype)
     if out.size:
         count = math.prod(batch)
-        rung = products.choose(out.dtype, count, m, n, _precision())
+        rung = products.choose(a.dtype, count, m, n, _precision())
         a, a_inner = batched(a, batch)
         b, b_inner = batched(b, batch)
         rung.launch(
@@ -496,7 +496,7 @@ def _product_of_lines(a: Array, b: Array) -> Array:
     (k, m), n = a.shape, b.shape[1]
     rung = products.choose(a.dtype, _parts(k, 0), m, n, _precision())
     parts = _parts(k, rung.blocks(m, n))
-    out = empty((parts, m, n), a.dtype)
+    out = empty((parts, m, n), a.dtype if parts == 1 else reckoned(a.dtype))
     if out.size:
         a, b = (reshape(x, (parts, k // parts, x.shape[1])) for x in (a, b))
         rung.launch(a, b, out, a_swapped=True)

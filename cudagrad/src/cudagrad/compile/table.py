@@ -19,7 +19,9 @@ from ..kernels.matmul import TENSOR_CORES
 from ..signatures import type_of
 
 FILE = Path(__file__).with_name("launches.txt")
-NEEDS = {"matmul.tensor_core.": TENSOR_CORES}  # the compute capability, by how a name begins
+NEEDS = dict.fromkeys(
+    ("matmul.tensor_core.", "matmul.stored."), TENSOR_CORES
+)  # the compute capability, by how a name begins
 
 
 class Launch(NamedTuple):
