@@ -25,7 +25,7 @@ store4 = wide.Access(wide.store4, ((0, 1),))
 copy_async4 = wide.Access(wide.copy_async4, ((0, 1), (2, 3)))
 copy_async8 = wide.Access(wide.copy_async8, ((0, 1), (2, 3)), 8)
 store2 = wide.Access(wide.store2, ((0, 1),), 2)
-_load8 = wide.Access(wide.load8, ((0, 1),), 8)
+_load8: Any = wide.Access(wide.load8, ((0, 1),), 8)
 
 
 @DeviceFunction
@@ -109,10 +109,10 @@ def load_matrices(tiles, index):
         rows[warp, lane, k] = named[k]
     cuda.syncthreads()
     row, column = lane // 4, lane % 4 * 2
-    first = _pair(rows[warp, row, column], rows[warp, row, column + 1])
-    second = _pair(rows[warp, row + 8, column], rows[warp, row + 8, column + 1])
-    third = _pair(rows[warp, row + 16, column], rows[warp, row + 16, column + 1])
-    fourth = _pair(rows[warp, row + 24, column], rows[warp, row + 24, column + 1])
+    first = np.uint32(_pair(rows[warp, row, column], rows[warp, row, column + 1]))
+    second = np.uint32(_pair(rows[warp, row + 8, column], rows[warp, row + 8, column + 1]))
+    third = np.uint32(_pair(rows[warp, row + 16, column], rows[warp, row + 16, column + 1]))
+    fourth = np.uint32(_pair(rows[warp, row + 24, column], rows[warp, row + 24, column + 1]))
     cuda.syncthreads()
     return first, second, third, fourth
 
@@ -129,10 +129,10 @@ def load_transposed(tiles, index):
         rows[warp, lane, k] = named[k]
     cuda.syncthreads()
     row, column = lane % 4 * 2, lane // 4
-    first = _pair(rows[warp, row, column], rows[warp, row + 1, column])
-    second = _pair(rows[warp, row + 8, column], rows[warp, row + 9, column])
-    third = _pair(rows[warp, row + 16, column], rows[warp, row + 17, column])
-    fourth = _pair(rows[warp, row + 24, column], rows[warp, row + 25, column])
+    first = np.uint32(_pair(rows[warp, row, column], rows[warp, row + 1, column]))
+    second = np.uint32(_pair(rows[warp, row + 8, column], rows[warp, row + 9, column]))
+    third = np.uint32(_pair(rows[warp, row + 16, column], rows[warp, row + 17, column]))
+    fourth = np.uint32(_pair(rows[warp, row + 24, column], rows[warp, row + 25, column]))
     cuda.syncthreads()
     return first, second, third, fourth
 

@@ -288,7 +288,7 @@ class Rewriter(ast.NodeVisitor):
                 "_wide.within",
                 arguments[array],
                 arguments[index],
-                ast.Constant(access.count),
+                ast.Constant(access.reach),
                 place,
                 record,
             )

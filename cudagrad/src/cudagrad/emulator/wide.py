@@ -22,13 +22,13 @@ MISPLACED = f"an access of 128 bits begins at a multiple of {BYTES} bytes"
 class Access(NamedTuple):
     """A call that kernels make, and that the transform checks.
 
-    function: one of this module. spots: where in its arguments an array and its index stand. count:
-    of the neighbours that are accessed.
+    function: one of this module. spots: where in its arguments an array and its index stand. reach:
+    how many neighbours are accessed.
     """
 
     function: Any
     spots: tuple[tuple[int, int], ...]
-    count: int = 4
+    reach: int = 4
 
 
 def behind(index: Any, k: int) -> Any:

@@ -3,9 +3,9 @@
 Decomposition: as rung 6, a block of 4 warps for a tile of SIDE x SIDE, a warp for a quarter of it
 in 4 x 8 fragments. Along the depth in steps of STEP, three buffers by turns.
 Work for an element: k multiply-adds, of which an instruction does 2048; 2 k / SIDE numbers from
-global memory, eight with each copy, and k / 32 from shared memory, in a quarter of rung 6's bytes
-for each instruction: ldmatrix gives a warp four matrices of 8 x 8 numbers, two of which fill a
-register, where mma.m16n8k16 wants them; and transposed ones where lines are across.
+global memory, eight with each copy, and k / 32 from shared memory, in half of rung 6's bytes:
+ldmatrix gives a warp four matrices of 8 x 8 numbers, in the registers where mma.m16n8k16 wants
+them; and transposed ones where lines are across.
 Limit: mma itself. Reckoned, not measured.
 
 A tile's lines are cut into pieces of eight numbers, 16 bytes, which is what is copied, and what a
