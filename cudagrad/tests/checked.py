@@ -14,11 +14,12 @@ from unittest import mock
 import numpy as np
 from recording import recorded
 
-from cudagrad import device, engine, gpt, nn, ops, optim, windows
+from cudagrad import arrays, bfloat16, device, engine, gpt, nn, ops, optim, windows
 from cudagrad.compile.table import Launch
 from cudagrad.kernels import attention, convolution
-from cudagrad.kernels.matmul import LADDER
+from cudagrad.kernels.matmul import LADDER, STORED
 from cudagrad.kernels.row import LONGEST
+from cudagrad.storage import BFLOAT16, rounded, widened
 from parity import engines
 from parity.checks import run
 from parity.checks.items import applicable
@@ -49,6 +50,7 @@ def main(name: str) -> None:
         more(dtype)
         attend(dtype)
         multiply(dtype)
+        multiply_stored()
         convolve(dtype)
         train(dtype)
     print(*sorted(map(str, seen)), sep="\n")
@@ -115,6 +117,26 @@ def multiply(dtype: np.dtype[Any]) -> None:
                 out = device.empty((1, m, n), dtype)
                 rung.launch(device.to_device(a), device.to_device(b), out)
                 assert np.allclose(device.to_host(out), a @ b, atol=0.2)
+
+
+def multiply_stored() -> None:
+    """Products of bfloat16 in every layout, written as it and as float32; and a map of it."""
+    rng = np.random.default_rng(0)
+    for m, k, n in ((33, 17, 35), (40, 40, 40)):
+        numbers = (rng.standard_normal(shape) for shape in ((1, m, k), (1, k, n)))
+        a, b = (widened(rounded(x)) for x in numbers)
+        for a_swapped, b_swapped, dtype in itertools.product(
+            (False, True), (False, True), (BFLOAT16, np.dtype(np.float32))
+        ):
+            out = device.empty((1, m, n), dtype)
+            stored = (
+                device.to_device(rounded(x.swapaxes(1, 2) if swapped else x))
+                for x, swapped in ((a, a_swapped), (b, b_swapped))
+            )
+            STORED.launch(*stored, out, a_swapped=a_swapped, b_swapped=b_swapped)
+            assert np.allclose(arrays.to_host(out), a @ b, atol=0.1)
+    x = ops.full((2, 3), 0.5, dtype=bfloat16, requires_grad=True)
+    (ops.gelu(x, "tanh") + x).sum().backward()
 
 
 def convolve(dtype: np.dtype[Any]) -> None:

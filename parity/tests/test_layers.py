@@ -37,7 +37,8 @@ LAYERS = {
         ("__init__",),
     ),
     "cudagrad": (
-        ("emulator", "allocator", "signatures", "dlpack", "ptx"),
+        ("emulator", "allocator", "signatures", "storage", "ptx"),
+        ("dlpack",),
         ("checker",),
         ("launches", "executors"),
         ("device",),
@@ -48,7 +49,7 @@ LAYERS = {
         ("arrays", "expressions", "random", "dtypes", "arguments"),
         ("flat", "windows"),
         ("engine", "function", "fusion", "indexing"),
-        ("streams", "capture", "graph", "interop"),
+        ("streams", "capture", "graph", "interop", "autocast"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),

@@ -13,6 +13,7 @@ save and load keep what trained, and the state of the generator, in a file of sa
 """
 
 from . import device, gpt, graph, nn, ops, optim
+from .autocast import autocast
 from .checker import check
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
@@ -33,6 +34,7 @@ from .memory import (
 from .precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
+from .storage import bfloat16
 from .streams import Event, Stream, current_stream, default_stream, stream, synchronize
 
 __all__ = [
@@ -42,6 +44,8 @@ __all__ = [
     "Stream",
     "Tensor",
     "as_tensor",
+    "autocast",
+    "bfloat16",
     "check",
     "checkpoint",
     "current_stream",

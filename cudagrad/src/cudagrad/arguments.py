@@ -10,7 +10,8 @@ import numpy as np
 
 from . import arrays
 from .arrays import Array
-from .dtypes import is_floating
+from .dtypes import is_floating, of_tensor
+from .storage import BFLOAT16, LARGEST
 
 Shape = int | Sequence[int]
 Dims = int | Sequence[int] | None
@@ -109,7 +110,7 @@ def factor(op: str, name: str, value: Any, dtype: Any) -> None:
     else:
         fits = is_floating(dtype) or isinstance(value, int)
     if not fits:
-        raise TypeError(f"{op}: {name} must be a number for {dtype}, not {value!r}")
+        raise TypeError(f"{op}: {name} must be a number for {of_tensor(dtype)}, not {value!r}")
 
 
 def fitting(op: str, value: Any, dtype: Any) -> None:
@@ -118,10 +119,13 @@ def fitting(op: str, value: Any, dtype: Any) -> None:
     if dtype == arrays.BOOL:
         return
     real, limits = (float, np.finfo) if is_floating(dtype) else (int, np.iinfo)
-    fits = real(limits(dtype).min) <= value <= real(limits(dtype).max)
+    if dtype == BFLOAT16:
+        fits = -LARGEST <= value <= LARGEST
+    else:
+        fits = real(limits(dtype).min) <= value <= real(limits(dtype).max)
     endless = not abs(value) < math.inf  # NaN is, too
     if not fits and not (real is float and endless):
-        raise ValueError(f"{op}: {value} does not fit into {dtype}")
+        raise ValueError(f"{op}: {value} does not fit into {of_tensor(dtype)}")
 
 
 def probability(op: str, p: float) -> None:
@@ -142,7 +146,7 @@ def floats(op: str, *operands: Array | None) -> None:
     same(op, *operands)
     for operand in operands:
         if operand is not None and not is_floating(operand.dtype):
-            raise TypeError(f"{op}: expected a floating tensor, not {operand.dtype}")
+            raise TypeError(f"{op}: expected a floating tensor, not {of_tensor(operand.dtype)}")
 
 
 def same(op: str, *operands: Any) -> None:
@@ -150,7 +154,7 @@ def same(op: str, *operands: Any) -> None:
     given = [operand for operand in operands if operand is not None]
     tensors(op, *given)
     if len({operand.dtype for operand in given}) > 1:
-        dtypes = " and ".join(str(operand.dtype) for operand in given)
+        dtypes = " and ".join(str(of_tensor(operand.dtype)) for operand in given)
         raise TypeError(f"{op}: dtypes differ: {dtypes}")
 
 
@@ -164,8 +168,8 @@ def tensors(op: str, *operands: Any) -> None:
 def integers(op: str, ids: Array, what: str) -> Array:
     """ids, a tensor of integers, as int64."""
     tensors(op, ids)
-    if ids.dtype.kind not in "iu":
-        raise TypeError(f"{op}: {what} must be integers, not {ids.dtype}")
+    if ids.dtype.kind not in "iu" or is_floating(ids.dtype):
+        raise TypeError(f"{op}: {what} must be integers, not {of_tensor(ids.dtype)}")
     return arrays.cast(ids, arrays.INT)
 
 

@@ -18,17 +18,20 @@ from . import device, launches
 from .device import BLOCK, TILE, Array, Shape
 from .kernels import copy as copies
 from .kernels import functions as f
-from .kernels import gather, map, reduction, scan, softmax
+from .kernels import gather, map, reduction, scan, softmax, storage
 from .kernels import matmul as products
 from .kernels import sort as sorting
 from .kernels.row import HELD
 from .precision import FORMATS, get_float32_matmul_precision
+from .storage import BFLOAT16, rounded, widened
 
 tracer: Any = None  # while a function is fused: notes what would be launched (see expressions)
 
 INT = np.dtype(np.int64)
+FLOAT32 = np.dtype(np.float32)
 BOOL = np.dtype(np.bool_)
 MAPS = {1: map.map1, 2: map.map2, 3: map.map3, 4: map.map4}
+STORED = {1: storage.stored1, 2: storage.stored2, 3: storage.stored3, 4: storage.stored4}
 PART = 32 * BLOCK  # elements that a block combines before a long row is cut into parts
 SHORTEST = 256  # lines of a part, where many are cut into parts that are worked on side by side
 
@@ -60,10 +63,12 @@ def empty(shape: Shape, dtype: Any) -> Array:
 
 
 def full(shape: Shape, value: Any, dtype: Any) -> Array:
+    dtype = np.dtype(dtype)
+    number = rounded(value)[()] if dtype == BFLOAT16 else dtype.type(value)
     if tracer is not None:
-        return tracer.full(shape, np.dtype(dtype).type(value))
+        return tracer.full(shape, number)
     out = empty(shape, dtype)
-    launch(map.fill, out.size, flat(out), out.dtype.type(value))
+    launch(map.fill, out.size, flat(out), number)
     return out
 
 
@@ -73,6 +78,8 @@ def zeros(shape: Shape, dtype: Any) -> Array:
 
 def arange(start: Any, step: Any, count: int, dtype: Any) -> Array:
     """start, start + step, …: count numbers; integers that do not fit wrap around."""
+    if dtype == BFLOAT16:
+        return cast(arange(start, step, count, FLOAT32), dtype)
     out = empty((count,), dtype)
     launch(map.arange, count, *np.array((start, step)).astype(dtype), out)
     return out
@@ -84,8 +91,11 @@ def _constant(number: bytes, dtype: np.dtype[Any]) -> Array:
 
 
 def constant(value: Any, dtype: Any) -> Array:
-    """A 0-d array that holds a number; the same one every time, by the number's very bits."""
-    dtype = np.dtype(dtype)
+    """A 0-d array that holds a number; the same one every time, by the number's very bits.
+
+    For operations with bfloat16 it is of float32, in which they are done.
+    """
+    dtype = reckoned(np.dtype(dtype))
     if isinstance(value, int):  # an integer that does not fit wraps around, as in torch
         try:
             value = np.asarray(value).astype(dtype)
@@ -111,8 +121,8 @@ def apply(
 ) -> Array:
     """function of every element of the operands, broadcast; numbers take the arrays' dtype.
 
-    dtype: of the result; without one, that of the first array. into: where to write the result,
-    which may be an operand, of the result's shape.
+    dtype: of the result; without one, that of the first array, or bfloat16 if one is of that.
+    into: where to write the result, which may be an operand, of the result's shape.
     """
     first = next(operand for operand in operands if hasattr(operand, "dtype"))
     arrays = [
@@ -120,9 +130,18 @@ def apply(
         for operand in operands
     ]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    dtype = first.dtype if dtype is None else dtype
+    small = [array.dtype == BFLOAT16 for array in arrays]
+    if into is not None:
+        dtype = into.dtype
+    elif dtype is None:
+        dtype = BFLOAT16 if any(small) else first.dtype
+    dtype = np.dtype(dtype)
+    if any(small) or dtype == BFLOAT16:
+        loads = (storage.widen if each else f.same for each in small)
+        store = storage.narrow if dtype == BFLOAT16 else f.same
+        function = STORED[len(arrays)](function, *loads, store)
     if tracer is not None:
-        return tracer.apply(function, arrays, shape, np.dtype(dtype))
+        return tracer.apply(function, arrays, shape, dtype)
     out = empty(shape, dtype) if into is None else into
     args: list[Any] = []
     for array in arrays:
@@ -275,11 +294,30 @@ def around(x: Array, along: int) -> Array:
 # Reducing
 
 
+def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """In what operations on a dtype are done."""
+    return FLOAT32 if dtype == BFLOAT16 else dtype
+
+
+def in_float32(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Let a function of an array take bfloat16, too: it reckons in float32, and is rounded."""
+
+    @functools.wraps(function)
+    def wrapper(x: Array, *args: Any, **kwargs: Any) -> Array:
+        if x.dtype != BFLOAT16:
+            return function(x, *args, **kwargs)
+        return cast(function(cast(x, FLOAT32), *args, **kwargs), BFLOAT16)
+
+    return wrapper
+
+
+@in_float32
 def total(x: Array, axes: Sequence[int], keepdims: bool = False, dtype: Any = None) -> Array:
     """The sum over axes (ascending), in dtype."""
     return fold(x if dtype is None else cast(x, dtype), axes, f.add, 0, keepdims)
 
 
+@in_float32
 def fold(
     x: Array, axes: Sequence[int], combine: Callable[..., Any], start: Any, keepdims: bool = False
 ) -> Array:
@@ -412,27 +450,43 @@ def sort(x: Array, along: int, descending: bool) -> tuple[Array, Array]:
 
 def item(x: Array) -> Any:
     """The one element, as a Python number."""
-    return device.to_host(x).item()
+    return to_host(x).item()
+
+
+def to_host(x: Array) -> np.ndarray[Any, Any]:
+    """A copy as a NumPy array, which for bfloat16 is of float32."""
+    host = device.to_host(x)
+    return widened(host) if x.dtype == BFLOAT16 else host
 
 
 # Products
 
 
 def matmul(
-    a: Array, b: Array, a_swapped: bool = False, b_swapped: bool = False, bias: Array = None
+    a: Array,
+    b: Array,
+    a_swapped: bool = False,
+    b_swapped: bool = False,
+    bias: Array = None,
+    dtype: Any = None,
 ) -> Array:
     """a b + bias for (batch…, m, k) and (batch…, k, n), the batches broadcast, bias (n).
 
-    A swapped operand has its last two dims exchanged: (…, k, m), (…, n, k).
+    A swapped operand has its last two dims exchanged: (…, k, m), (…, n, k). dtype: of the result,
+    if it is not that of the operands: of bfloat16 float32.
     """
+    dtype = a.dtype if dtype is None else dtype
+    if a.dtype == BFLOAT16 and not device.has(products.TENSOR_CORES):
+        a, b, bias = (x if x is None else cast(x, FLOAT32) for x in (a, b, bias))
+        return cast(matmul(a, b, a_swapped, b_swapped, bias), dtype)
     if a_swapped and not b_swapped and bias is None and a.ndim == b.ndim == 2:
-        return _product_of_lines(a, b)
+        return cast(_product_of_lines(a, b), dtype)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     m, n = a.shape[-1 if a_swapped else -2], b.shape[-2 if b_swapped else -1]
-    out = empty((*batch, m, n), a.dtype)
+    out = empty((*batch, m, n), dtype)
     if out.size:
         count = math.prod(batch)
-        rung = products.choose(out.dtype, count, m, n, _precision())
+        rung = products.choose(a.dtype, count, m, n, _precision())
         a, a_inner = batched(a, batch)
         b, b_inner = batched(b, batch)
         rung.launch(
@@ -457,7 +511,7 @@ def _product_of_lines(a: Array, b: Array) -> Array:
     (k, m), n = a.shape, b.shape[1]
     rung = products.choose(a.dtype, _parts(k, 0), m, n, _precision())
     parts = _parts(k, rung.blocks(m, n))
-    out = empty((parts, m, n), a.dtype)
+    out = empty((parts, m, n), a.dtype if parts == 1 else reckoned(a.dtype))
     if out.size:
         a, b = (reshape(x, (parts, k // parts, x.shape[1])) for x in (a, b))
         rung.launch(a, b, out, a_swapped=True)
@@ -487,6 +541,7 @@ def take(x: Array, ids: Array) -> Array:
     return out
 
 
+@in_float32
 def add_at(x: Array, ids: Array, n: int) -> Array:
     """The gradient of take: x (outer, ids, inner) -> (outer, n, inner), equal ids added up."""
     out = empty((x.shape[0], n, x.shape[2]), x.dtype)

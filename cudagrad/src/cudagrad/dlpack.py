@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .storage import BFLOAT16
+
 CPU, CUDA = 1, 2  # DLDeviceType
 NAME, USED = b"dltensor", b"used_dltensor"
 KINDS = {"i": 0, "u": 1, "f": 2, "b": 6}  # DLDataTypeCode
+BFLOAT = 4  # the one of bfloat16
 
 
 class _Tensor(ctypes.Structure):
@@ -89,7 +92,8 @@ def capsule(
     ndim, number = len(shape), next(_numbers)
     strides = [math.prod(shape[i + 1 :]) for i in range(ndim)]
     lengths, steps = (ctypes.c_int64 * ndim)(*shape), (ctypes.c_int64 * ndim)(*strides)
-    kind, bits = KINDS[dtype.kind], 8 * dtype.itemsize
+    kind = BFLOAT if dtype == BFLOAT16 else KINDS[dtype.kind]
+    bits = 8 * dtype.itemsize
     made = _Tensor(pointer, *device, ndim, kind, bits, 1, lengths, steps, 0, number)
     made.deleter = ctypes.cast(_delete, ctypes.c_void_p).value
     _handed_out[number] = (made, lengths, steps, keep)

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import arrays, device
-from .arrays import Array
+from .arrays import FLOAT32, Array
+from .storage import BFLOAT16, bfloat16, rounded
 
 DTYPES = tuple(
     np.dtype(name)
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 )
-DEFAULT = np.dtype("float32")  # what Python floats become, as torch.get_default_dtype()
+DEFAULT = FLOAT32  # what Python floats become, as torch.get_default_dtype()
 
 
-def is_floating(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind == "f"
+def is_floating(dtype: Any) -> bool:
+    return dtype.kind == "f" or dtype == BFLOAT16
 
 
-def as_dtype(dtype: Any, default: np.dtype[Any] = DEFAULT) -> np.dtype[Any]:
-    """dtype, or the default one for None; raises TypeError for any that is not of DTYPES."""
-    known = default if dtype is None else np.dtype(dtype)
+def as_dtype(dtype: Any, default: Any = DEFAULT) -> np.dtype[Any]:
+    """That of arrays for one of tensors: of DTYPES, or bfloat16, or None for the default one.
+
+    Raises TypeError for any other.
+    """
+    if dtype is None:
+        return np.dtype(default)
+    if dtype is bfloat16 or (isinstance(dtype, str) and dtype == bfloat16.name):
+        return BFLOAT16
+    known = np.dtype(dtype)
     if known not in DTYPES:
-        raise TypeError(f"no dtype {known}; there are {', '.join(map(str, DTYPES))}")
+        raise TypeError(f"no dtype {known}; there are {', '.join(map(str, DTYPES))}, {bfloat16}")
     return known
 
 
+def of_tensor(dtype: np.dtype[Any]) -> Any:
+    """What a tensor says of its array's dtype."""
+    return bfloat16 if dtype == BFLOAT16 else dtype
+
+
 def to_device(data: Any, dtype: Any = None) -> Array:
-    """data, anything numpy.asarray takes, copied to the device as an array of one of DTYPES.
+    """data, anything numpy.asarray takes, copied to the device as an array of as_dtype(dtype).
 
     Raises TypeError for any other dtype.
     """
+    if dtype is not None and as_dtype(dtype) == BFLOAT16:
+        return device.to_device(rounded(np.asarray(data)))
     array = np.asarray(data, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
@@ -90,12 +106,13 @@ def floating(x: Any) -> Array:
 
 
 def _kind(dtype: np.dtype[Any]) -> int:
-    return "biuf".index(dtype.kind) - (dtype.kind in "uf")  # b 0, i 1, u 1, f 2
+    return 2 if is_floating(dtype) else int(dtype.kind in "iu")  # after bool
 
 
 def _promote(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     floats = [dtype for dtype in dtypes if is_floating(dtype)]
-    # NumPy makes float64 of int64 and float32; torch keeps the floating operand's dtype.
+    # NumPy makes float64 of int64 and float32; torch keeps the floating operand's dtype. And of
+    # bfloat16, which is uint16 to NumPy, and a wider float it makes the wider, as torch does.
     return np.result_type(*(floats or dtypes))
 
 
@@ -107,3 +124,46 @@ def _scalar_dtype(value: Any) -> np.dtype[Any]:
     if isinstance(value, float):
         return DEFAULT
     raise TypeError(f"expected a tensor, an array or a number, not {type(value).__name__}")
+
+
+def through_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the function of an op (see engine.op) take arrays of bfloat16: it reckons in float32.
+
+    Its values are rounded, unless an operand that decides is a float of another width. Its pullback
+    is given float32 and gives it; who keeps a gradient of bfloat16 rounds it after summing it up.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        given = [x for x in (*args, *kwargs.values()) if _is_array(x) and is_floating(x.dtype)]
+        if not any(x.dtype == BFLOAT16 for x in given):
+            return function(*args, **kwargs)
+        rounds = result_type(*given) == BFLOAT16
+        value, pullback = function(
+            *map(_wide, args), **{name: _wide(arg) for name, arg in kwargs.items()}
+        )
+        if rounds and isinstance(value, tuple):
+            value = tuple(map(_narrow, value))
+        elif rounds:
+            value = _narrow(value)
+        if isinstance(pullback, tuple):
+            return value, tuple(each and _of_wide(each) for each in pullback)
+        return value, pullback and _of_wide(pullback)
+
+    return wrapper
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(getattr(x, "shape", None), tuple) and not isinstance(x, np.generic)
+
+
+def _wide(x: Any) -> Any:
+    return arrays.cast(x, FLOAT32) if _is_array(x) and x.dtype == BFLOAT16 else x
+
+
+def _narrow(x: Array) -> Array:
+    return arrays.cast(x, BFLOAT16) if x.dtype == FLOAT32 else x
+
+
+def _of_wide(pullback: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    return lambda dout: pullback(_wide(dout))

@@ -10,15 +10,16 @@ import functools
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 import numpy as np
 
 from . import arrays, device
 from .arrays import Array
-from .dtypes import is_floating, to_device
+from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
 from .flat import Home
 from .kernels import functions as f
+from .storage import bfloat16
 
 Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
 Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
@@ -47,11 +48,50 @@ def no_grad() -> Iterator[None]:
         yield
 
 
+class Casting(Protocol):
+    """What gives ops other tensors than they are called with: see autocast."""
+
+    def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The arguments for the op of a name, in the place of these."""
+
+    def anew(self) -> Casting:
+        """The same, that has given nothing yet."""
+
+
+_casting: Casting | None = None
+
+
+@contextlib.contextmanager
+def casting(by: Casting | None) -> Iterator[None]:
+    """Inside, ops take what by gives them, or without one what they are called with."""
+    global _casting
+    before, _casting = _casting, by
+    try:
+        yield
+    finally:
+        _casting = before
+
+
+def is_casting() -> bool:
+    """Whether ops may be given other tensors than they are called with."""
+    return _casting is not None
+
+
+def casting_anew() -> Casting | None:
+    """What gives ops other tensors now, as it was at first."""
+    return _casting and _casting.anew()
+
+
+def cast_for(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    """What the op of a name takes for these arguments."""
+    return (args, kwargs) if _casting is None else _casting(name, args, kwargs)
+
+
 class Tensor:
     """A device array that remembers which op made it, from which parents; tensor() makes leaves.
 
-    data: a C-contiguous device array of dtype float64, float32, int64, int32 … or bool; only
-    floating tensors may require a gradient.
+    data: a C-contiguous device array of dtype float64, float32, int64, int32 … or bool, or of the
+    bits of bfloat16 (see storage); only floating tensors may require a gradient.
     """
 
     __slots__ = (
@@ -114,8 +154,8 @@ class Tensor:
         return self.data.shape
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.data.dtype
+    def dtype(self) -> Any:
+        return of_tensor(self.data.dtype)
 
     @property
     def ndim(self) -> int:
@@ -129,10 +169,13 @@ class Tensor:
         return self.data.size
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """A copy on the host; of a tensor that requires a gradient, detach() first."""
+        """A copy on the host, of bfloat16 in float32.
+
+        Of a tensor that requires a gradient, detach() first.
+        """
         if self.requires_grad:
             raise RuntimeError("numpy() of a tensor that requires a gradient: call detach() first")
-        return device.to_host(self.data)
+        return arrays.to_host(self.data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if copy is False:
@@ -143,6 +186,8 @@ class Tensor:
     def __cuda_array_interface__(self) -> dict[str, Any]:
         """The array on a GPU, for CuPy, numba and torch, which then share it."""
         interface: dict[str, Any] = device.executor.interface(self.data)
+        if self.dtype is bfloat16:
+            raise TypeError("__cuda_array_interface__ knows no bfloat16: share it by __dlpack__")
         if self.requires_grad:
             raise RuntimeError("a tensor that requires a gradient is not shared: detach() it")
         return interface
@@ -180,7 +225,7 @@ class Tensor:
         return arrays.item(self.data)
 
     def tolist(self) -> Any:
-        return device.to_host(self.data).tolist()
+        return arrays.to_host(self.data).tolist()
 
     def detach(self) -> Tensor:
         """The same array, cut off from the graph."""
@@ -198,7 +243,7 @@ class Tensor:
         # A copy, or what was pickled, is a leaf with a place of its own on the tape.
         if not self.is_leaf:
             raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
-        return _leaf, (type(self), device.to_host(self.data), self.requires_grad)
+        return _leaf, (type(self), arrays.to_host(self.data), self.dtype, self.requires_grad)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -217,7 +262,7 @@ class Tensor:
     def __repr__(self) -> str:
         leaf = ", requires_grad=True" if self.requires_grad else ""
         note = f", op={self.op}" if self.op else leaf
-        numbers = np.array2string(device.to_host(self.data), separator=", ")
+        numbers = np.array2string(arrays.to_host(self.data), separator=", ")
         return f"tensor({numbers}, dtype={self.dtype}{note})"
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
@@ -259,7 +304,8 @@ class Tensor:
             returned = self.pullback(dout)
             grads = returned if isinstance(returned, tuple) else (returned,)
         for parent, grad in zip(self.parents, grads, strict=False):
-            assert parent is None or grad is None or grad.dtype in (dout.dtype, parent.dtype), (
+            known = dout.dtype, getattr(parent, "dtype", None), arrays.reckoned(dout.dtype)
+            assert parent is None or grad is None or grad.dtype in known, (
                 f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
             )
         return grads
@@ -276,8 +322,10 @@ class Tensor:
             self.grad = Tensor(arrays.apply(f.add, known.data, dout, into=into))
 
 
-def _leaf(kind: type[Tensor], data: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
-    made = tensor(data)
+def _leaf(
+    kind: type[Tensor], data: np.ndarray[Any, Any], dtype: Any, requires_grad: bool
+) -> Tensor:
+    made = tensor(data, dtype)
     return (made if kind is Tensor else kind(made)).requires_grad_(requires_grad)
 
 
@@ -288,10 +336,10 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """
     if not isinstance(data, Tensor):
         array = to_device(data, dtype)
-    elif dtype is None or data.dtype == dtype:
+    elif as_dtype(dtype, data.data.dtype) == data.data.dtype:
         array = arrays.copy(data.data)
     else:
-        array = arrays.cast(data.data, np.dtype(dtype))
+        array = arrays.cast(data.data, as_dtype(dtype))
     return Tensor(array, requires_grad)
 
 
@@ -382,6 +430,14 @@ def unwrap(value: Any) -> Any:
 
 
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """Make an op of a function on arrays, for which those of bfloat16 are widened: see native_op.
+
+    What it returns is rounded to bfloat16 where that is the operands' common dtype.
+    """
+    return _op(function, through_float32(function))
+
+
+def native_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
     The pullback takes the gradient of the value and returns one gradient per argument, in the
@@ -389,8 +445,13 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape. It closes over
     arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient.
+    first has a gradient. Arrays of bfloat16 it is given as they are, and may only hand them to what
+    knows them: apply, cast, and what copies, adds up or multiplies in arrays.
     """
+    return _op(function, function)
+
+
+def _op(function: Callable[..., Any], run: Callable[..., Output]) -> Callable[..., Any]:
     names = tuple(inspect.signature(function).parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
@@ -402,7 +463,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
             kind = type(first).__name__
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
-        value, pullback = function(
+        if _casting is not None:
+            args, kwargs = _casting(function.__name__, args, kwargs)
+        value, pullback = run(
             *map(unwrap, args), **{name: unwrap(arg) for name, arg in kwargs.items()}
         )
         if kwargs:

@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import arrays
-from .engine import Tensor, moment, no_grad, op, set_grad_enabled, sweep, tape
+from .engine import (
+    Tensor,
+    casting,
+    casting_anew,
+    moment,
+    no_grad,
+    op,
+    set_grad_enabled,
+    sweep,
+    tape,
+)
 from .random import get_rng_state, set_rng_state
 
 Form = tuple[tuple[int, ...], Any] | None  # shape and dtype of a tensor; None of what is none
@@ -120,7 +130,10 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
     backward() RuntimeError if it was not the same (torch.utils.checkpoint, use_reentrant=False).
     """
     since, state = moment(), get_rng_state()
-    out = function(*args)
+    # What autocast has rounded before is not there when function runs again.
+    casts = casting_anew()
+    with casting(casts):
+        out = function(*args)
     if not isinstance(out, Tensor):
         raise TypeError(f"checkpoint: expected one tensor as result, not {type(out).__name__}")
     if not out.requires_grad or out.index < since:
@@ -133,7 +146,7 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
         again_since, now = moment(), get_rng_state()
         set_rng_state(state)
         try:
-            with set_grad_enabled(True):
+            with set_grad_enabled(True), casting(casts and casts.anew()):
                 again = function(*args)
         finally:
             set_rng_state(now)

@@ -20,11 +20,11 @@ import numpy as np
 from . import arrays, device
 from .arrays import Array
 from .dtypes import to_device
-from .engine import Tensor, moment, op, set_grad_enabled, sweep
+from .engine import Tensor, is_casting, moment, native_op, set_grad_enabled, sweep
 from .expressions import Expression, Fusion, RefusedError, Trace
 
 PLANS = 1024  # of one function: for operands of other shapes and dtypes, and for other numbers
-OP_CODE, PULL_CODE = op(lambda: (None, None)).__code__, Tensor.pull.__code__
+OP_CODE, PULL_CODE = native_op(lambda: (None, None)).__code__, Tensor.pull.__code__
 CONSTANTS = {str, type(None), np.dtype, type, ModuleType, FunctionType, BuiltinFunctionType}
 
 
@@ -79,7 +79,7 @@ class Fused:
             return plan.run(operands)
 
         run.__name__ = function.__name__
-        self._op = op(run)
+        self._op = native_op(run)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -119,6 +119,7 @@ class Fused:
         try:
             return (
                 tuple(kwargs),
+                is_casting(),
                 *[
                     (value.data.shape, value.data.dtype, value.requires_grad)
                     if isinstance(value, Tensor)

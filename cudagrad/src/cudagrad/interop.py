@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from . import device
 from .arrays import Array
 from .dtypes import as_dtype
@@ -41,7 +39,8 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     array = None if isinstance(data, Tensor) else device.executor.adopt(data)
     if array is None:
         return tensor(data, dtype)
-    if not _reaches_fours(array) or (dtype is not None and array.dtype != np.dtype(dtype)):
+    as_dtype(array.dtype)
+    if not _reaches_fours(array) or as_dtype(dtype, array.dtype) != array.dtype:
         return tensor(Tensor(array), dtype)
     return _checked(array)
 

@@ -8,6 +8,7 @@ constraints, r is a register of 32 bits, f one for float32, l one of 64 bits.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from llvmlite import ir
@@ -16,6 +17,7 @@ from numba.cuda.extending import intrinsic
 
 INT32, INT64, FLOAT, VOID = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.VoidType()
 ALIGNMENT = 16  # bytes
+PAIRS = types.UniTuple(types.uint32, 4)  # registers of two numbers of 16 bits
 
 
 def _address(context: Any, builder: Any, kinds: Any, args: Any, bits: Any = INT64) -> Any:
@@ -38,9 +40,9 @@ def _address(context: Any, builder: Any, kinds: Any, args: Any, bits: Any = INT6
     return builder.gep(made.data, [builder.zext(place, INT64) if bits is INT32 else place])
 
 
-def _four(context: Any, array: Any) -> Any:
-    """The type of a pointer to four elements."""
-    return ir.VectorType(context.get_data_type(array.dtype), 4).as_pointer()
+def _several(context: Any, array: Any, count: int = 4) -> Any:
+    """The type of a pointer to so many elements."""
+    return ir.VectorType(context.get_data_type(array.dtype), count).as_pointer()
 
 
 @intrinsic
@@ -50,7 +52,7 @@ def load4(typing_context, array, index):
 
     def generate(context, builder, signature, args):
         pointer = _address(context, builder, signature.args, args)
-        loaded = builder.load(builder.bitcast(pointer, _four(context, array)), align=ALIGNMENT)
+        loaded = builder.load(builder.bitcast(pointer, _several(context, array)), align=ALIGNMENT)
         parts = [builder.extract_element(loaded, ir.Constant(INT32, k)) for k in range(4)]
         return context.make_tuple(builder, result, parts)
 
@@ -61,17 +63,27 @@ def load4(typing_context, array, index):
 def store4(typing_context, array, index, first, second, third, fourth):
     """Write four neighbours along the last dim, the first of them at index."""
 
-    def generate(context, builder, signature, args):
-        pointer = _address(context, builder, signature.args[:2], args)
-        kind = _four(context, array)
-        four = ir.Constant(kind.pointee, ir.Undefined)
-        for k, (value, of) in enumerate(zip(args[2:], signature.args[2:], strict=True)):
-            part = context.cast(builder, value, of, array.dtype)
-            four = builder.insert_element(four, part, ir.Constant(INT32, k))
-        builder.store(four, builder.bitcast(pointer, kind), align=ALIGNMENT)
-        return context.get_dummy_value()
+    return types.void(array, index, first, second, third, fourth), _store
 
-    return types.void(array, index, first, second, third, fourth), generate
+
+@intrinsic
+def store2(typing_context, array, index, first, second):
+    """Write two neighbours along the last dim, the first of them at index."""
+    return types.void(array, index, first, second), _store
+
+
+def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Write neighbours at once, 16 bytes of them at most."""
+    array, values = signature.args[0], args[2:]
+    pointer = _address(context, builder, signature.args[:2], args)
+    kind = _several(context, array, len(values))
+    several = ir.Constant(kind.pointee, ir.Undefined)
+    for k, (value, of) in enumerate(zip(values, signature.args[2:], strict=True)):
+        part = context.cast(builder, value, of, array.dtype)
+        several = builder.insert_element(several, part, ir.Constant(INT32, k))
+    size = len(values) * array.dtype.bitwidth // 8
+    builder.store(several, builder.bitcast(pointer, kind), align=min(size, ALIGNMENT))
+    return context.get_dummy_value()
 
 
 COPY = """{
@@ -90,8 +102,19 @@ def copy_async4(typing_context, to, index, source, at, inside):
 
     Unless inside, they are zeros; `at` must then be a place that could be read.
     """
-    if types.float32 != to.dtype or types.float32 != source.dtype:
-        raise TypeError(f"what is copied is float32, not {source.dtype} to {to.dtype}")
+    return types.void(to, index, source, at, inside), _copying(types.float32, to, source)
+
+
+@intrinsic
+def copy_async8(typing_context, to, index, source, at, inside):
+    """Begin to copy eight neighbours of uint16, as copy_async4."""
+    return types.void(to, index, source, at, inside), _copying(types.uint16, to, source)
+
+
+def _copying(kind: Any, to: Any, source: Any) -> Any:
+    """What generates a copy of 16 bytes of a kind of numbers."""
+    if kind != to.dtype or kind != source.dtype:
+        raise TypeError(f"what is copied is {kind}, not {source.dtype} to {to.dtype}")
 
     def generate(context, builder, signature, args):
         kinds = signature.args
@@ -106,7 +129,46 @@ def copy_async4(typing_context, to, index, source, at, inside):
         _emit(builder, COPY, "l,l,r,~{memory}", VOID, [*numbers, size], acts=True)
         return context.get_dummy_value()
 
-    return types.void(to, index, source, at, inside), generate
+    return generate
+
+
+MATRICES = """{{
+.reg .u64 to;
+.reg .u32 place;
+cvta.to.shared.u64 to, $4;
+cvt.u32.u64 place, to;
+ldmatrix.sync.aligned.m8n8.x4{}.shared.b16 {{$0,$1,$2,$3}}, [place];
+}}"""
+
+
+@intrinsic
+def load_matrices(typing_context, tiles, index):
+    """Four matrices of 8 x 8 uint16 from shared memory for a warp; capability 7.5."""
+    return PAIRS(tiles, index), _matrices(tiles, "")
+
+
+@intrinsic
+def load_transposed(typing_context, tiles, index):
+    """As load_matrices, but each matrix is transposed."""
+    return PAIRS(tiles, index), _matrices(tiles, ".trans")
+
+
+def _matrices(tiles: Any, how: str) -> Any:
+    """What generates a load of matrices, whose rows the lanes of a warp name."""
+    if tiles.dtype != types.uint16:
+        raise TypeError(f"matrices are of uint16, not {tiles.dtype}")
+
+    def generate(context, builder, signature, args):
+        place = _address(context, builder, signature.args, args, INT32)
+        four = ir.LiteralStructType([INT32] * 4)
+        registers = "=r,=r,=r,=r,l,~{memory}"
+        number = builder.ptrtoint(place, INT64)
+        text = MATRICES.format(how)
+        loaded = _emit(builder, text, registers, four, [number], acts=True)
+        parts = [builder.extract_value(loaded, k) for k in range(4)]
+        return context.make_tuple(builder, PAIRS, parts)
+
+    return generate
 
 
 @intrinsic
@@ -153,6 +215,33 @@ def pack_bfloat16(typing_context, low, high):
         return _emit(builder, "cvt.rn.bf16x2.f32 $0, $2, $1;", "=r,f,f", INT32, both)
 
     return types.uint32(low, high), generate
+
+
+@intrinsic
+def from_bfloat16(typing_context, bits):
+    """The float32 of which a uint16 is the upper half."""
+
+    def generate(context, builder, signature, args):
+        upper = builder.shl(builder.zext(args[0], INT32), ir.Constant(INT32, 16))
+        return builder.bitcast(upper, FLOAT)
+
+    return types.float32(types.uint16), generate
+
+
+@intrinsic
+def to_bfloat16(typing_context, x):
+    """The upper half of a float32 rounded to it, ties to even; for GPUs of any capability."""
+
+    def generate(context, builder, signature, args):
+        number, of_bits = args[0], functools.partial(ir.Constant, INT32)
+        bits = builder.bitcast(number, INT32)
+        odd = builder.and_(builder.lshr(bits, of_bits(16)), of_bits(1))
+        whole = builder.add(bits, builder.add(odd, of_bits(0x7FFF)))
+        is_nan = builder.fcmp_unordered("uno", number, number)
+        upper = builder.select(is_nan, of_bits(0x7FFF), builder.lshr(whole, of_bits(16)))
+        return builder.trunc(upper, ir.IntType(16))
+
+    return types.uint16(types.float32), generate
 
 
 MULTIPLY = "mma.sync.aligned.{} {{$0,$1,$2,$3}}, {{$4,$5,$6,$7}}, {{$8,$9}}, {{$10,$11,$12,$13}};"

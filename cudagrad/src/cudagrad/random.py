@@ -74,10 +74,10 @@ def draw_seed() -> int:
 
 
 def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
-    out = arrays.empty(shape, dtype)
+    out = arrays.empty(shape, arrays.reckoned(np.dtype(dtype)))
     real = out.dtype.type
     arrays.launch(kernel(real), out.size, *_draw(), real(a), real(b), arrays.flat(out))
-    return out
+    return arrays.cast(out, dtype)
 
 
 def _draw() -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import device
+from . import arrays
 from .engine import Tensor
 
 __all__ = ["SUFFIX", "load", "save"]
@@ -114,7 +114,7 @@ def library(name: str) -> Any:
 def _encoded(value: Any, path: str, tensors: dict[str, Array]) -> Any:
     """value as JSON can say it; what JSON has no word for is in a dict with one key with a $."""
     if isinstance(value, Tensor):
-        value = device.to_host(value.data)
+        value = arrays.to_host(value.data)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.itemsize <= 8:

@@ -94,29 +94,41 @@ def constant_array(place: Place, array: np.ndarray[Any, Any]) -> Array:
     return Array(place.name or "constant", array, Storage("local"))
 
 
-def _four(place: Place, array: Array, index: Any) -> list[Any]:
-    """The indices of four neighbours along the last dim, which begin where a GPU can reach them."""
+def _several(place: Place, array: Array, index: Any, count: int) -> list[Any]:
+    """The indices of neighbours along the last dim, which begin where a GPU can reach them all."""
     *before, last = index if isinstance(index, tuple) else (index,)
     offset = array.find(index, place)
-    if offset is not None and (address(array.memory) + offset - array.start) % wide.BYTES:
+    size = min(count * array.memory.itemsize, wide.BYTES)
+    if offset is not None and (address(array.memory) + offset - array.start) % size:
         raise AlignmentError(f"{now.kernel}: {place}: {wide.MISPLACED}; {now.thread}")
-    return [(*before, last + np.int64(k)) for k in range(4)]
+    return [(*before, last + np.int64(k)) for k in range(count)]
 
 
-def load4(place: Place, array: Array, index: Any) -> tuple[Any, ...]:
-    return tuple(load(array, at, place) for at in _four(place, array, index))
+def loading(count: int) -> Callable[..., Any]:
+    """A load of so many neighbours."""
+
+    def loaded(place: Place, array: Array, index: Any) -> tuple[Any, ...]:
+        return tuple(load(array, at, place) for at in _several(place, array, index, count))
+
+    return loaded
 
 
-def store4(place: Place, array: Array, index: Any, *values: Any) -> None:
-    for at, value in zip(_four(place, array, index), values, strict=True):
+def store_several(place: Place, array: Array, index: Any, *values: Any) -> None:
+    for at, value in zip(_several(place, array, index, len(values)), values, strict=True):
         store(value, array, at, place)
 
 
-def copy_async4(place: Place, to: Array, index: Any, source: Array, at: Any, inside: bool) -> None:
-    zeros = (source.memory.dtype.type(0),) * 4
-    values = load4(place, source, at) if inside else zeros
-    for value, each in zip(values, _four(place, to, index), strict=True):
-        now.thread.copies[-1].append(send(value, to, each, place))
+def copying(count: int) -> Callable[..., Any]:
+    """A copy of so many neighbours, or zeros, to another array, where it is when waited for."""
+    loaded = loading(count)
+
+    def copied(place: Place, to: Array, index: Any, source: Array, at: Any, inside: bool) -> None:
+        zeros = (source.memory.dtype.type(0),) * count
+        values = loaded(place, source, at) if inside else zeros
+        for value, each in zip(values, _several(place, to, index, count), strict=True):
+            now.thread.copies[-1].append(send(value, to, each, place))
+
+    return copied
 
 
 def commit_copies(place: Place) -> None:
@@ -319,9 +331,12 @@ def nothing(place: Place, *args: Any) -> None:
 
 
 ACCESSES: dict[Any, Callable[..., Any]] = {
-    wide.load4: load4,
-    wide.store4: store4,
-    wide.copy_async4: copy_async4,
+    wide.load4: loading(4),
+    wide.load8: loading(8),
+    wide.store2: store_several,
+    wide.store4: store_several,
+    wide.copy_async4: copying(4),
+    wide.copy_async8: copying(8),
     intrinsics.commit_copies.function: commit_copies,
     intrinsics.wait_but_latest.function: wait_but_latest,
 }

@@ -19,7 +19,9 @@ from ..kernels.matmul import TENSOR_CORES
 from ..signatures import type_of
 
 FILE = Path(__file__).with_name("launches.txt")
-NEEDS = {"matmul.tensor_core.": TENSOR_CORES}  # the compute capability, by how a name begins
+NEEDS = dict.fromkeys(
+    ("matmul.tensor_core.", "matmul.stored."), TENSOR_CORES
+)  # the compute capability, by how a name begins
 
 
 class Launch(NamedTuple):
@@ -70,15 +72,27 @@ def _name_of_part(part: Any) -> str:
 
 def find(name: str) -> Any:
     """The kernel of a name, or LookupError."""
-    head, _, parts = name.removesuffix(")").partition("(")
+    head, made, rest = name.partition("(")
     found = _attribute(head)
-    return found(*map(_part, parts.split(", "))) if parts else found
+    return found(*map(_part, _split(rest.removesuffix(")")))) if made else found
 
 
 def _part(name: str) -> Any:
     if name.isdecimal():
         return int(name)
-    return _attribute(name) if "." in name else getattr(np, name)
+    return find(name) if "." in name else getattr(np, name)
+
+
+def _split(parts: str) -> list[str]:
+    """At the commas that are within no brackets."""
+    found, depth = [""], 0
+    for char in parts:
+        depth += (char == "(") - (char == ")")
+        if char == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += char
+    return [part.strip() for part in found]
 
 
 def _attribute(name: str) -> Any:

@@ -23,6 +23,9 @@ WARPS = 8  # of a block that multiplies fragments, at most
 load4 = wide.Access(wide.load4, ((0, 1),))
 store4 = wide.Access(wide.store4, ((0, 1),))
 copy_async4 = wide.Access(wide.copy_async4, ((0, 1), (2, 3)))
+copy_async8 = wide.Access(wide.copy_async8, ((0, 1), (2, 3)), 8)
+store2 = wide.Access(wide.store2, ((0, 1),), 2)
+_load8: Any = wide.Access(wide.load8, ((0, 1),), 8)
 
 
 @DeviceFunction
@@ -57,19 +60,27 @@ def _cut(x):
 
 
 @DeviceFunction
-def _to_bfloat16(x):
-    """The bits of x rounded to bfloat16, ties to even."""
+def from_bfloat16(bits):
+    """The float32 of which a uint16 is the upper half."""
+    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+
+
+@DeviceFunction
+def to_bfloat16(x):
+    """The upper half of a float32 rounded to it, ties to even."""
     if x != x:
-        return np.uint32(0x7FFF)
+        return np.uint16(0x7FFF)
     bits = np.float32(x).view(np.uint32)
     half = np.uint32(0x7FFF + ((bits >> np.uint32(16)) & np.uint32(1)))
-    return np.uint32(np.uint32(bits + half) >> np.uint32(16))
+    return np.uint16(np.uint32(bits + half) >> np.uint32(16))
 
 
 @DeviceFunction
 def pack_bfloat16(low, high):
     """Two numbers rounded to bfloat16 in one uint32, the first in its lower half."""
-    return np.uint32(_to_bfloat16(low) | np.uint32(_to_bfloat16(high) << np.uint32(16)))
+    return np.uint32(
+        np.uint32(to_bfloat16(low)) | np.uint32(np.uint32(to_bfloat16(high)) << np.uint32(16))
+    )
 
 
 @DeviceFunction
@@ -80,6 +91,56 @@ def _low(pair):
 @DeviceFunction
 def _high(pair):
     return np.uint32(pair & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+@DeviceFunction
+def load_matrices(tiles, index):
+    """Four matrices of 8 x 8 uint16 for a warp, a register of two neighbours of each for a thread.
+
+    A thread's index is where eight neighbours begin: threads 0 to 7 name the rows of the first
+    matrix, 8 to 15 those of the second … Thread i is given those of row i // 4, columns i % 4 · 2
+    and the next. ldmatrix.x4 in the PTX ISA. Here all warps of the block must come together.
+    """
+    rows = cuda.shared.array((WARPS, 32, 8), np.uint16)
+    thread = (cuda.threadIdx.z * cuda.blockDim.y + cuda.threadIdx.y) * cuda.blockDim.x
+    thread += cuda.threadIdx.x
+    warp, lane = thread // 32, thread % 32
+    named = _load8(tiles, index)
+    for k in range(8):
+        rows[warp, lane, k] = named[k]
+    cuda.syncthreads()
+    row, column = lane // 4, lane % 4 * 2
+    first = np.uint32(_pair(rows[warp, row, column], rows[warp, row, column + 1]))
+    second = np.uint32(_pair(rows[warp, row + 8, column], rows[warp, row + 8, column + 1]))
+    third = np.uint32(_pair(rows[warp, row + 16, column], rows[warp, row + 16, column + 1]))
+    fourth = np.uint32(_pair(rows[warp, row + 24, column], rows[warp, row + 24, column + 1]))
+    cuda.syncthreads()
+    return first, second, third, fourth
+
+
+@DeviceFunction
+def load_transposed(tiles, index):
+    """As load_matrices, but each matrix is transposed: ldmatrix.x4.trans."""
+    rows = cuda.shared.array((WARPS, 32, 8), np.uint16)
+    thread = (cuda.threadIdx.z * cuda.blockDim.y + cuda.threadIdx.y) * cuda.blockDim.x
+    thread += cuda.threadIdx.x
+    warp, lane = thread // 32, thread % 32
+    named = _load8(tiles, index)
+    for k in range(8):
+        rows[warp, lane, k] = named[k]
+    cuda.syncthreads()
+    row, column = lane % 4 * 2, lane // 4
+    first = np.uint32(_pair(rows[warp, row, column], rows[warp, row + 1, column]))
+    second = np.uint32(_pair(rows[warp, row + 8, column], rows[warp, row + 9, column]))
+    third = np.uint32(_pair(rows[warp, row + 16, column], rows[warp, row + 17, column]))
+    fourth = np.uint32(_pair(rows[warp, row + 24, column], rows[warp, row + 25, column]))
+    cuda.syncthreads()
+    return first, second, third, fourth
+
+
+@DeviceFunction
+def _pair(low, high):
+    return np.uint32(np.uint32(low) | np.uint32(np.uint32(high) << np.uint32(16)))
 
 
 @DeviceFunction

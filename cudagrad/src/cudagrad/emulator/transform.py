@@ -284,7 +284,14 @@ class Rewriter(ast.NodeVisitor):
         arguments = [self.visit(argument) for argument in node.args]
         for array, index in access.spots:
             place, record = self.module.place(self.source.file, node), parse("_thread.record")
-            inside = call("_wide.within", arguments[array], arguments[index], place, record)
+            inside = call(
+                "_wide.within",
+                arguments[array],
+                arguments[index],
+                ast.Constant(access.reach),
+                place,
+                record,
+            )
             arguments[index] = inside
         return call(f"_wide.{access.function.__name__}", *arguments)
 

@@ -22,11 +22,13 @@ MISPLACED = f"an access of 128 bits begins at a multiple of {BYTES} bytes"
 class Access(NamedTuple):
     """A call that kernels make, and that the transform checks.
 
-    function: one of this module. spots: where in its arguments an array and its index stand.
+    function: one of this module. spots: where in its arguments an array and its index stand. reach:
+    how many neighbours are accessed.
     """
 
     function: Any
     spots: tuple[tuple[int, int], ...]
+    reach: int = 4
 
 
 def behind(index: Any, k: int) -> Any:
@@ -71,16 +73,36 @@ def copy_async4(to, index, source, at, inside):
 
 
 @compiled
-def within(array, index, place, record):
-    """index, if it and the three places behind it may be reached by one access; else an error."""
+def load8(array, index):
+    """Eight neighbours along the last dim, the first of them at index."""
+    return (*load4(array, index), *load4(array, behind(index, 4)))
+
+
+@compiled
+def copy_async8(to, index, source, at, inside):
+    """Copy eight neighbours, or eight zeros unless inside; here they are there at once."""
+    copy_async4(to, index, source, at, inside)
+    copy_async4(to, behind(index, 4), source, behind(at, 4), inside)
+
+
+@compiled
+def store2(array, index, first, second):
+    """Write two neighbours along the last dim, the first of them at index."""
+    array[index] = first
+    array[behind(index, 1)] = second
+
+
+@compiled
+def within(array, index, count, place, record):
+    """index, if it and count places from it on may be reached by one access; else an error."""
     first = checked(array, index, place, record)
-    checked(array, behind(first, 3), place, record)
-    return aligned(array, first, place, record)
+    checked(array, behind(first, count - 1), place, record)
+    return aligned(array, first, count, place, record)
 
 
 @intrinsic
-def aligned(typing_context, array, index, place, record):
-    """index, if its element lies at a multiple of 16 bytes; else AlignmentError."""
+def aligned(typing_context, array, index, count, place, record):
+    """index, if its element lies where count may be accessed at once; else AlignmentError."""
 
     def generate(context, builder, signature, args):
         is_tuple = isinstance(index, types.BaseTuple)
@@ -96,11 +118,15 @@ def aligned(typing_context, array, index, place, record):
         address = builder.add(
             builder.ptrtoint(made.data, number.type), builder.mul(number, made.itemsize)
         )
-        off = builder.icmp_unsigned("!=", builder.urem(address, number.type(BYTES)), number.type(0))
+        size = builder.mul(args[2], made.itemsize)
+        size = builder.select(
+            builder.icmp_unsigned("<", size, number.type(BYTES)), size, number.type(BYTES)
+        )
+        off = builder.icmp_unsigned("!=", builder.urem(address, size), number.type(0))
         with cgutils.if_unlikely(builder, off):
-            note(context, builder, args[3], PLACE, args[2])
-            note(context, builder, args[3], INDEX, number)
+            note(context, builder, args[4], PLACE, args[3])
+            note(context, builder, args[4], INDEX, number)
             context.call_conv.return_user_exc(builder, AlignmentError, (MISPLACED,))
         return args[1]
 
-    return index(array, index, types.int64, types.int64), generate
+    return index(array, index, types.int64, types.int64, types.int64), generate

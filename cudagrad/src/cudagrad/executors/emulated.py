@@ -15,6 +15,7 @@ import numpy as np
 from .. import dlpack, emulator
 from ..allocator import Block, Lease
 from ..emulator.array import poison_byte
+from ..storage import BFLOAT16
 
 Array = emulator.DeviceArray
 Shape = tuple[int, ...]
@@ -102,11 +103,17 @@ class Emulated:
 
     def capsule(self, array: Array, stream: int | None, max_version: Any = None) -> Any:
         """DLPack's; there is no stream to wait for."""
+        if array.dtype == BFLOAT16:  # which NumPy does not know
+            place, memory = self.address(array), array.memory
+            return dlpack.capsule(place, array.shape, array.dtype, self.device(), memory)
         return array.memory.__dlpack__(max_version=max_version)
 
     def from_dlpack(self, x: Any) -> Array:
         """The array of an object that gives DLPack's capsule, not a copy."""
-        memory = np.from_dlpack(x)
+        try:
+            memory = np.from_dlpack(x)
+        except RuntimeError as error:
+            raise BufferError(f"NumPy does not share this array: {error}") from None
         flags = memory.flags
         if not (flags.c_contiguous and flags.aligned and flags.writeable):
             raise BufferError("the array is not C-contiguous, aligned and writeable: copy it first")

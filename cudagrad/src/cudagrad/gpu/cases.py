@@ -182,6 +182,8 @@ def cases(scale: Scale) -> Iterator[Case]:
     for n in scale.products:
         build = _forward(lambda ops, x, y: ops.matmul(x, y), (n, n), (n, n))
         yield Case("matmul", f"{n}", build, 0, 2.0 * n**3, ALL, tolerance=2e-2, side=n)
+        build, only = _stored((n, n), (n, n)), ("bfloat16",)
+        yield Case("matmul, bfloat16 in memory", f"{n}", build, 0, 2.0 * n**3, only, tolerance=2e-2)
 
     for length in scale.contexts:
         shapes = ((1, HEADS, length, WIDTH),) * 3
@@ -221,6 +223,17 @@ def _forward(call: Call, *shapes: Sequence[int], is_chain: bool = False) -> Buil
         operands = [contestant.tensor(_numbers(i, shape)) for i, shape in enumerate(shapes)]
         function = _function(contestant, call, is_chain)
         return lambda: [function(*operands)]
+
+    return build
+
+
+def _stored(*shapes: Sequence[int]) -> Build:
+    """A product of two matrices that are bfloat16 already."""
+
+    def build(contestant: Contestant) -> Run:
+        numbers = [_numbers(i, shape) for i, shape in enumerate(shapes)]
+        operands = [contestant.tensor(x).bfloat16() for x in numbers]
+        return lambda: [contestant.ops.matmul(*operands)]
 
     return build
 

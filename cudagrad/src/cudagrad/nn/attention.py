@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from .. import ops
 from ..arguments import probability
@@ -67,7 +68,7 @@ class MultiheadAttention(Module):
         if is_causal and attn_mask is None:
             raise ValueError("MultiheadAttention: is_causal is a hint, it needs an attn_mask")
         q, k, v = map(self._heads, self._projections(query, key, value))  # (N, H, L or S, D)
-        mask = None if attn_mask is None else self._additive(attn_mask, q, k)
+        mask = None if attn_mask is None else self._additive(attn_mask, q, k, query.dtype)
         if need_weights:
             q = ops.mul(q, math.sqrt(1 / self.head_dim))
             scores = ops.matmul(q, ops.transpose(k, -2, -1))
@@ -116,7 +117,7 @@ class MultiheadAttention(Module):
             x = ops.transpose(x, 0, 1)
         return ops.transpose(ops.unflatten(x, 2, (self.num_heads, self.head_dim)), 1, 2)
 
-    def _additive(self, mask: Tensor, q: Tensor, k: Tensor) -> Tensor:
+    def _additive(self, mask: Tensor, q: Tensor, k: Tensor, given: Any) -> Tensor:
         """A mask as what is added to the scores (N, H, L, S): of a bool one, 0 and -inf."""
         (n, _, length, _), sources = q.shape, k.shape[2]
         if mask.shape == (n * self.num_heads, length, sources):
@@ -128,6 +129,6 @@ class MultiheadAttention(Module):
             )
         if mask.dtype == bool:
             return ops.masked_fill(ops.zeros(mask.shape, dtype=q.dtype), mask, -math.inf)
-        if mask.dtype != q.dtype:
-            raise TypeError(f"MultiheadAttention: attn_mask is {mask.dtype}, not bool or {q.dtype}")
+        if mask.dtype not in (q.dtype, given):  # which autocast makes differ
+            raise TypeError(f"MultiheadAttention: attn_mask is {mask.dtype}, not bool or {given}")
         return mask

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from .. import arrays, device, engine
+from .. import arrays, engine
 from ..dtypes import as_dtype, is_floating, to_device
 from ..engine import Tensor
 
@@ -109,7 +109,7 @@ class Module:
 
     def state_dict(self) -> dict[str, HostArray]:
         """Copies, on the host, of parameters and buffers, by every name they have."""
-        return {name: device.to_host(tensor.data) for name, tensor in self._state().items()}
+        return {name: arrays.to_host(tensor.data) for name, tensor in self._state().items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
         """Take over numbers by name, each in the dtype of what it is for.
@@ -337,7 +337,7 @@ def _is_dtype(value: Any) -> bool:
 
 def _on_host(value: Any) -> HostArray:
     """The numbers of a tensor, or of anything that NumPy takes."""
-    return device.to_host(value.data) if isinstance(value, Tensor) else np.asarray(value)
+    return arrays.to_host(value.data) if isinstance(value, Tensor) else np.asarray(value)
 
 
 def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:

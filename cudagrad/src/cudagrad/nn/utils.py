@@ -14,6 +14,7 @@ from ..engine import Tensor
 from ..flat import joined
 from ..kernels import functions as f
 from ..kernels import optimizer as kernels
+from ..storage import BFLOAT16
 
 MOST_PARTS = 1024  # of an array: every block that shrinks it adds up the sums of all
 
@@ -34,7 +35,7 @@ def clip_grad_norm_(
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
     grads = _gradients(parameters)
     dtypes = {grad.dtype for grad in grads}
-    if norm_type == 2 and len(dtypes) == 1 and not error_if_nonfinite:
+    if norm_type == 2 and len(dtypes) == 1 and not (error_if_nonfinite or BFLOAT16 in dtypes):
         return Tensor(_shrunk(grads, max_norm))
     norms = [_norm(Tensor(grad), norm_type) for grad in grads if grad.size]
     total = _norm(ops.stack(norms), norm_type) if norms else ops.zeros(())

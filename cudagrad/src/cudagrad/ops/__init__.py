@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autocast import to
 from ..engine import Tensor, tensor
+from ..storage import bfloat16
 
 # generated: begin (from the family files, by tox -e generate)
 from .activation import (
@@ -382,6 +384,10 @@ for _name, _member in {
     "__invert__": _of_booleans(logical_not),
     "__getitem__": getitem,
     "where": lambda self, condition, other: where(condition, self, other),
+    "to": to,
+    "bfloat16": lambda self: to(self, bfloat16),
+    "float": lambda self: to(self, np.float32),
+    "double": lambda self: to(self, np.float64),
     "T": property(lambda self: permute(self, tuple(reversed(range(self.ndim))))),
 }.items():
     setattr(Tensor, _name, _member)

@@ -11,7 +11,8 @@ from .. import arrays
 from ..arguments import broadcast, factor, fitting, integer, option, refuse_bool
 from ..arrays import BOOL, INT, Array, apply
 from ..dtypes import floating, is_floating, promote, promote_floating, result_type
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output
+from ..engine import native_op as op
 from ..kernels import functions as f
 
 LOWER = f.larger, f.clamp_min_dx, f.clamp_min_dlow
@@ -217,7 +218,9 @@ def round(x: Operand, *, decimals: int = 0) -> Output:
         raise TypeError(f"round: decimals are for floating tensors, not {x.dtype}")
     power = float(f"1e{builtins.abs(decimals)}")  # 10 to that power, or inf
     up, down = (f.mul, f.div) if decimals > 0 else (f.div, f.mul)
-    return apply(down, apply(f.round, apply(up, x, power)), power), _no_slope
+    wide = arrays.cast(x, arrays.reckoned(x.dtype))
+    rounded = apply(down, apply(f.round, apply(up, wide, power)), power)
+    return arrays.cast(rounded, x.dtype), _no_slope
 
 
 @op
@@ -272,8 +275,9 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
     """x where condition holds, else other; all three broadcast. condition: bool."""
     broadcast("where", condition, x, other)
     _require_bool("where", "condition", condition)
+    dtype = result_type(x, other)
     x, other = promote(x, other)
-    return apply(f.choose, condition, x, other, dtype=x.dtype), (
+    return apply(f.choose, condition, x, other, dtype=dtype), (
         None,
         lambda dout: apply(f.keep, condition, dout, dtype=dout.dtype),
         lambda dout: apply(f.drop, condition, dout, dtype=dout.dtype),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .. import arrays
 from ..arguments import indices, tensors
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output
+from ..engine import native_op as op
 
 
 @op

@@ -22,14 +22,14 @@ from ..arguments import (
     tensors,
 )
 from ..arrays import INT, apply
-from ..engine import Operand, Output, op, unwrap
+from ..engine import Operand, Output, native_op, op, unwrap
 from ..indexing import locate
 from ..kernels import functions as f
 from ..kernels import gather as kernels
 from ..kernels.reduction import above
 
 
-@op
+@native_op
 def getitem(x: Operand, index: Any) -> Output:
     """x[index]: ints, slices, None, Ellipsis, lists, integer tensors, boolean masks, mixtures.
 
@@ -64,7 +64,7 @@ def getitem(x: Operand, index: Any) -> Output:
     return taken, pullback
 
 
-@op
+@native_op
 def index_select(x: Operand, dim: int, index: Operand) -> Output:
     """The slices of x along dim that a vector of indices names, in its order."""
     along = axis("index_select", dim, x.ndim)

@@ -11,7 +11,8 @@ from .. import arrays
 from ..arguments import broadcast_shapes, factor, refuse_bool, same, tensors
 from ..arrays import Array, Shape, apply
 from ..dtypes import promote
-from ..engine import Operand, Output, Tensor, op
+from ..engine import Operand, Output, Tensor, cast_for
+from ..engine import native_op as op
 from ..kernels import functions as f
 from .elementwise import mul
 from .reduction import sum
@@ -103,6 +104,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         raise TypeError(f"einsum: the equation must be a string, not {type(equation).__name__}")
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
+    operands, _ = cast_for("einsum", *operands)
     tensors("einsum", *operands)
     same("einsum", *operands)
     shapes = [operand.shape for operand in operands]
@@ -147,7 +149,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
     return arrays.reshape(out, shape), (dx, dweight, lambda dout: dout)
 
 
-def _product(name: str, x: Any, other: Any) -> Any:
+def _product(name: str, x: Any, other: Any, dtype: Any = None) -> Any:
     tensors(name, x, other)
     same(name, x, other)
     refuse_bool(name, x)
@@ -156,7 +158,7 @@ def _product(name: str, x: Any, other: Any) -> Any:
     a = x if x.ndim > 1 else arrays.reshape(x, (1, *x.shape))  # (..., n, k)
     b = other if other.ndim > 1 else arrays.reshape(other, (*other.shape, 1))  # (..., k, m)
     broadcast_shapes(name, a.shape[:-2], b.shape[:-2])
-    product = arrays.matmul(a, b)  # (..., n, m)
+    product = arrays.matmul(a, b, dtype=dtype)  # (..., n, m)
     shape = product.shape
     dropped = [i for i, vector in ((-2, x), (-1, other)) if vector.ndim == 1]
     kept = tuple(n for i, n in enumerate(shape, -len(shape)) if i not in dropped)
@@ -175,14 +177,14 @@ def _added_product(name: str, x: Any, a: Any, b: Any, beta: float, alpha: float)
     same(name, x, a, b)
     factor(name, "beta", beta, x.dtype)
     factor(name, "alpha", alpha, x.dtype)
-    product, (da, db) = _product(name, a, b)
+    product, (da, db) = _product(name, a, b, arrays.reckoned(x.dtype))
     shape = product.shape
     if broadcast_shapes(name, x.shape, shape) != shape:
         raise ValueError(f"{name}: shape {x.shape} does not expand to {shape}")
     y = _times(product, alpha)
     if beta:
         y = apply(f.add_multiple, y, x, beta)
-    return y, (
+    return arrays.cast(y, x.dtype), (
         lambda dout: _times(dout, beta),
         lambda dout: da(_times(dout, alpha)),
         lambda dout: db(_times(dout, alpha)),

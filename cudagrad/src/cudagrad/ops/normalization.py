@@ -16,6 +16,7 @@ from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels import normalization as kernels
 from ..kernels.row import LONGEST
+from ..storage import bfloat16
 
 PART = 32 * TILE  # rows that a block sums up before many are cut into parts
 
@@ -118,6 +119,8 @@ def batch_norm(
     for running in (running_mean, running_var):
         if running is not None and (not isinstance(running, Tensor) or running.requires_grad):
             raise TypeError("batch_norm: running statistics are tensors that require no gradient")
+        if training and running is not None and running.dtype is bfloat16:
+            raise TypeError("batch_norm: statistics of bfloat16 would round small steps away")
     number("batch_norm", "momentum", momentum)
     number("batch_norm", "eps", eps)
     if eps < 0 or (training and eps == 0):

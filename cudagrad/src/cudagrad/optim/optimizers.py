@@ -12,6 +12,7 @@ from ..engine import Tensor, tensor
 from ..flat import Whole, as_one, packed
 from ..kernels import optimizer as kernels
 from ..launches import live
+from ..storage import bfloat16
 
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
 Group = dict[str, Any]  # "params", and the options they have in common
@@ -82,6 +83,11 @@ class Optimizer:
         for index, (parameter, group) in enumerate(self._members()):
             if parameter.grad is not None:
                 data, grad = parameter.data, parameter.grad.data
+                if parameter.dtype is bfloat16:
+                    raise TypeError(
+                        "step: parameters of bfloat16 would round small steps away: keep them "
+                        "float32, and train under cudagrad.autocast"
+                    )
                 if (grad.shape, grad.dtype) != (data.shape, data.dtype):
                     raise ValueError(
                         f"step: a gradient of shape {grad.shape} and {grad.dtype} for a parameter "

@@ -1,4 +1,4 @@
-"""The matmul ladder: one product, by seven kernels that each remove the limit of the one before.
+"""The matmul ladder: one product, by eight kernels that each remove the limit of the one before.
 
     product        what they share: arguments, operands, tiles
     naive          a thread for an element
@@ -7,6 +7,7 @@
     register_tiled several elements for each thread
     vectorized     loads of 128 bits, two buffers
     tensor_core    fragments of a warp, rounded to TF32 or bfloat16
+    stored         the same, of operands that are bfloat16 in memory
 
 LADDER has them in this order, to be run side by side; `choose` picks one for a product. What the
 compiler makes of each is in docs/matmul.md.
@@ -22,7 +23,8 @@ import numpy as np
 from ... import device
 from ...device import TILE, Array
 from ..functions import same
-from . import coalesced, naive, register_tiled, tensor_core, tiled, vectorized
+from ..storage import narrow
+from . import coalesced, naive, register_tiled, stored, tensor_core, tiled, vectorized
 
 TENSOR_CORES = (8, 0)  # the compute capability from which on there are instructions of this form
 
@@ -33,17 +35,19 @@ class Rung(NamedTuple):
     kernel: of a dtype and of what finishes an element. side: of a block's tile. threads: of a
     block. dtypes: it takes. precision: how float32 is multiplied. capability: a GPU must have.
     by_fours: whether it reads rows of its operands by fours, so that their length must be one of
-    them; the rung below does others.
+    them; the rung below does others. by_layout: whether it is made for how a and b are stored, too:
+    whether a line of each is along the depth.
     """
 
     name: str
-    kernel: Callable[[Any, Any], Any]
+    kernel: Callable[..., Any]
     side: int
     threads: tuple[int, int]
     dtypes: tuple[type, ...] = (np.float32, np.float64)
     precision: str = "float32"
     capability: tuple[int, int] = (0, 0)
     by_fours: bool = False
+    by_layout: bool = False
 
     def blocks(self, m: int, n: int) -> int:
         """How many a matrix (m, n) takes."""
@@ -68,9 +72,10 @@ class Rung(NamedTuple):
         batch as kernels.index.at says. finish: a device function of one number.
         """
         batch, m, n = out.shape
-        bias = device.empty((0,), out.dtype) if bias is None else bias
+        bias = device.empty((0,), a.dtype) if bias is None else bias
         rung = REGISTER_TILED if self.by_fours and (a.shape[2] % 4 or b.shape[2] % 4) else self
-        kernel = rung.kernel(out.dtype.type, finish)
+        layout = (int(not a_swapped), int(b_swapped)) if self.by_layout else ()
+        kernel = rung.kernel(out.dtype.type, finish, *layout)
         kernel[batch * rung.blocks(m, n), rung.threads](
             a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out
         )
@@ -117,6 +122,18 @@ BFLOAT16 = Rung(
     "bfloat16",
     TENSOR_CORES,
 )
+STORED = Rung(  # apart, because it takes other operands: bfloat16, to bfloat16 or float32
+    "stored",
+    lambda kind, finish, a_deep, b_deep: stored.matmul(
+        a_deep, b_deep, finish, narrow if kind is np.uint16 else same
+    ),
+    stored.SIDE,
+    (stored.THREADS, 1),
+    (np.uint16,),
+    "bfloat16",
+    TENSOR_CORES,
+    by_layout=True,
+)
 LADDER = (NAIVE, COALESCED, TILED, REGISTER_TILED, VECTORIZED, TF32, BFLOAT16)
 
 
@@ -126,6 +143,8 @@ def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     Without tensor cores: the highest one that has a block for each of the GPU's processors, as
     a block keeps one busy. Reckoned, not measured.
     """
+    if dtype in STORED.dtypes:
+        return STORED
     for rung in (TF32, BFLOAT16):
         if rung.precision == precision and dtype in rung.dtypes and device.has(rung.capability):
             return rung

@@ -1,0 +1,100 @@
+"""Another dtype for a tensor: asked for, or given to ops by autocast, which knows what they gain.
+
+The lists are those of torch's autocast for CUDA, of the ops that are here:
+https://docs.pytorch.org/docs/stable/amp.html#autocast-op-reference
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from . import arrays, engine
+from .arguments import option
+from .dtypes import as_dtype
+from .engine import Operand, Output, Tensor, native_op
+from .storage import bfloat16
+
+# Sums of products: tensor cores make them, of numbers that need not be exact.
+IN_BFLOAT16 = {
+    *("matmul", "mm", "bmm", "mv", "addmm", "baddbmm", "einsum", "linear"),
+    *("conv1d", "conv2d", "scaled_dot_product_attention"),
+}
+# What has a wide range, or adds up many roundings.
+IN_FLOAT32 = {
+    *("exp", "expm1", "log", "log1p", "pow", "reciprocal", "rsqrt", "softplus"),
+    *("sum", "prod", "cumsum", "logsumexp", "softmax", "log_softmax"),
+    *("layer_norm", "rms_norm", "group_norm"),
+    *("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "kl_div"),
+    "binary_cross_entropy_with_logits",
+}
+IN_WIDEST = {"dot", "scatter_add"}  # which else refuse operands of two dtypes
+
+
+@native_op
+def to(x: Operand, dtype: Any) -> Output:
+    """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
+    own = x.dtype
+    return arrays.cast(x, as_dtype(dtype)), lambda dout: arrays.cast(dout, own)
+
+
+@contextlib.contextmanager
+def autocast(
+    device_type: str = "cuda", dtype: Any = bfloat16, enabled: bool = True
+) -> Iterator[None]:
+    """Inside, ops that gain by bfloat16 are given it, and those that need float32 that (torch's).
+
+    Products of matrices, convolutions and attention take their float32 operands rounded, and give
+    bfloat16; exp, log, pow, softmax, sums, norms and losses take bfloat16 as float32; any other op
+    takes what it gets. Parameters stay float32, as their gradients do. enabled: False ends it
+    inside. Raises ValueError for another dtype or device_type. For the forward pass and the loss:
+    backward() is called outside.
+    """
+    option("autocast", "device_type", device_type, ("cuda",))
+    if dtype is not bfloat16 and dtype != bfloat16.name:
+        raise ValueError(f"autocast: dtype must be one of {bfloat16}, not {dtype}")
+    with engine.casting(_Caster() if enabled else None):
+        yield
+
+
+class _Caster:
+    """Gives ops what they take within autocast; a parameter is rounded once for all of them."""
+
+    def __init__(self) -> None:
+        self._rounded: dict[int, tuple[Tensor, Any, Tensor]] = {}
+
+    def anew(self) -> _Caster:
+        return _Caster()
+
+    def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        if name == "binary_cross_entropy":
+            raise RuntimeError(
+                "binary_cross_entropy: bfloat16 cannot tell a probability close to 1 from 1: leave "
+                "out the sigmoid, and use binary_cross_entropy_with_logits"
+            )
+        dtypes = [getattr(arg, "dtype", None) for arg in (*args, *kwargs.values())]
+        is_mixed = name in IN_WIDEST and arrays.FLOAT32 in dtypes
+        is_reciprocal = name == "div" and args and not isinstance(args[0], Tensor)
+        convert = _in_float32
+        if name in IN_BFLOAT16:
+            convert = self._in_bfloat16
+        elif not (name in IN_FLOAT32 or is_mixed or is_reciprocal):
+            return args, kwargs
+        return tuple(map(convert, args)), {key: convert(arg) for key, arg in kwargs.items()}
+
+    def _in_bfloat16(self, x: Any) -> Any:
+        if not isinstance(x, Tensor) or x.dtype != arrays.FLOAT32:
+            return x
+        if not (x.is_leaf and x.requires_grad):
+            return to(x, bfloat16)
+        of, data, found = self._rounded.get(id(x), (None, None, None))
+        # Not if its numbers, or the graph that it is part of, are those of before.
+        if found is None or of is not x or data is not x.data or found.pullback is None:
+            found = to(x, bfloat16)
+            self._rounded[id(x)] = x, x.data, found
+        return found
+
+
+def _in_float32(x: Any) -> Any:
+    return to(x, arrays.FLOAT32) if isinstance(x, Tensor) and x.dtype is bfloat16 else x

@@ -1,0 +1,224 @@
+"""Rung 7, bfloat16 in memory: tensor cores are given what was stored, and nothing is rounded.
+
+Decomposition: as rung 6, a block of 4 warps for a tile of SIDE x SIDE, a warp for a quarter of it
+in 4 x 8 fragments. Along the depth in steps of STEP, three buffers by turns.
+Work for an element: k multiply-adds, of which an instruction does 2048; 2 k / SIDE numbers from
+global memory, eight with each copy, and k / 32 from shared memory, in half of rung 6's bytes:
+ldmatrix gives a warp four matrices of 8 x 8 numbers, in the registers where mma.m16n8k16 wants
+them; and transposed ones where lines are across.
+Limit: mma itself. Reckoned, not measured.
+
+A tile's lines are cut into pieces of eight numbers, 16 bytes, which is what is copied, and what a
+lane names to ldmatrix. Eight pieces that are read together lie in eight lines; so a piece's place
+in its line is changed by the line's number, lest they meet in the same banks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...device import cuda, factory, intrinsics, jit
+from ..index import at, first_own, next_own
+from ..storage import widen
+from .product import tile_of_block
+
+THREADS = 128
+SIDE = 128  # rows, and columns, of a block's tile of out
+STEP = 32  # terms of the sums between two barriers
+BUFFERS = (3, SIDE * STEP)
+PIECE = 8
+PARTS = SIDE * STEP // PIECE // THREADS  # pieces of a tile that a thread copies
+
+
+@jit(device=True)
+def place_of(line, piece, deep):
+    """Where in a tile a piece stands; deep: its lines are along the depth."""
+    line, piece = np.uint32(line), np.uint32(piece)
+    if deep:
+        moved = piece ^ (line // np.uint32(2) % np.uint32(4))
+        return np.uint32(line * np.uint32(STEP) + moved * np.uint32(PIECE))
+    moved = piece ^ (line % np.uint32(8))
+    return np.uint32(line * np.uint32(SIDE) + moved * np.uint32(PIECE))
+
+
+@jit(device=True)
+def copy_pieces(tiles, buffer, x, z, first, start, deep):
+    """Begin to copy what rows, or columns, from first on have from term start on; 0 outside."""
+    rows, columns = np.uint32(x.shape[1]), np.uint32(x.shape[2])
+    thread = np.uint32(cuda.threadIdx.x)
+    pieces = np.uint32(STEP // PIECE) if deep else np.uint32(SIDE // PIECE)  # of a line
+    lines = np.uint32(THREADS) // pieces
+    line, piece = thread // pieces, np.uint32(thread % pieces)
+    row = np.uint32(np.uint32(first if deep else start) + line)
+    column = np.uint32(np.uint32(start if deep else first) + piece * np.uint32(PIECE))
+    place = place_of(line, piece, deep)
+    for part in range(PARTS):  # so many lines further on the places are changed alike
+        there = np.uint32(row + np.uint32(part) * lines)
+        moved = np.uint32(place + np.uint32(part * THREADS * PIECE))
+        known = there < rows and column < columns
+        at_row, at_column = (there, column) if known else (np.uint32(0), np.uint32(0))
+        intrinsics.copy_async8(tiles, (buffer, moved), x, (z, at_row, at_column), known)
+
+
+@jit(device=True)
+def copy_singly(tiles, buffer, x, z, first, start, deep):
+    """As copy_pieces, where rows are of a length that lets some begin elsewhere than at 16 bytes"""
+    rows, columns = x.shape[1], x.shape[2]
+    spot = first_own()
+    while spot < SIDE * STEP:
+        line = spot // STEP if deep else spot // SIDE
+        inside = spot % STEP if deep else spot % SIDE
+        place = place_of(line, inside // PIECE, deep) + inside % PIECE
+        row = line + (first if deep else start)
+        column = inside + (start if deep else first)
+        known = row < rows and column < columns
+        tiles[buffer, place] = x[z, row, column] if known else np.uint16(0)
+        spot = next_own(spot)
+
+
+@jit(device=True)
+def copy_tile(tiles, buffer, x, z, first, start, deep):
+    if x.shape[2] % PIECE == 0:
+        copy_pieces(tiles, buffer, x, z, first, start, deep)
+    else:
+        copy_singly(tiles, buffer, x, z, first, start, deep)
+
+
+@jit(device=True)
+def place_of_lane(first, deep, columns_next):
+    """Where the piece stands that a lane names for the first of a warp's four matrices of pieces.
+
+    Of the four, one is further along the lines' direction and one across it, then both; a register
+    of mma belongs to each. columns_next: which of the two comes first, as a and b have them.
+    """
+    lane = np.uint32(cuda.threadIdx.x % 32)
+    inner, lower, upper = (
+        lane % np.uint32(8),
+        lane // np.uint32(8) % np.uint32(2),
+        lane // np.uint32(16),
+    )
+    line = np.uint32(inner + np.uint32(8) * (upper if columns_next else lower))
+    piece = lower if columns_next else upper
+    if deep:
+        return place_of(np.uint32(first) + line, piece, deep)
+    return place_of(line, np.uint32(np.uint32(first // PIECE) + piece), deep)
+
+
+@jit(device=True)
+def take(own, tiles, buffer, place, half, deep):
+    """Four times four registers, of 16 rows or columns each, for a half of a step's terms."""
+    for i in range(4):
+        if deep:
+            spot = np.uint32((place ^ np.uint32(16 * half)) + np.uint32(16 * STEP * i))
+            first, second, third, fourth = intrinsics.load_matrices(tiles, (buffer, spot))
+        else:
+            spot = np.uint32((place ^ np.uint32(16 * i)) + np.uint32(16 * SIDE * half))
+            first, second, third, fourth = intrinsics.load_transposed(tiles, (buffer, spot))
+        own[i, 0], own[i, 1], own[i, 2], own[i, 3] = first, second, third, fourth
+
+
+@jit(device=True)
+def multiply(a, b, totals):
+    """Add a's fragments times b's to the totals."""
+    for j in range(8):
+        for i in range(4):
+            done = intrinsics.mma_bfloat16(
+                a[i, 0],
+                a[i, 1],
+                a[i, 2],
+                a[i, 3],
+                b[j // 2, j % 2 * 2],
+                b[j // 2, j % 2 * 2 + 1],
+                totals[i, j, 0],
+                totals[i, j, 1],
+                totals[i, j, 2],
+                totals[i, j, 3],
+            )
+            totals[i, j, 0], totals[i, j, 1] = done[0], done[1]
+            totals[i, j, 2], totals[i, j, 3] = done[2], done[3]
+
+
+@factory
+def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
+    """Fragments for each warp, of a and b whose lines are along the depth, or across (0).
+
+    store: what makes of float32 what is written: storage.narrow, or functions.same.
+    """
+
+    @jit(device=True)
+    def write_pair(out, bias, z, row, column, left, right):
+        """Finish and write two neighbours, by one access where all rows begin at one's place."""
+        if row < out.shape[1] and column < out.shape[2]:
+            has_next = column + 1 < out.shape[2]
+            if bias.size > 0:
+                left += widen(bias[column])
+                right += widen(bias[column + 1]) if has_next else np.float32(0)
+            left_bits, right_bits = store(finish(left)), store(finish(right))
+            if out.shape[2] % 2 == 0:
+                intrinsics.store2(out, (z, row, column), left_bits, right_bits)
+            else:
+                out[z, row, column] = left_bits
+                if has_next:
+                    out[z, row, column + 1] = right_bits
+
+    @jit(device=True)
+    def write(out, bias, z, first_row, first_column, totals, i):
+        """Write a warp's i-th fragments, of 16 rows."""
+        lane = cuda.threadIdx.x % 32
+        row = first_row + 16 * i + lane // 4
+        column = first_column + lane % 4 * 2
+        for j in range(8):
+            write_pair(out, bias, z, row, column + 8 * j, totals[i, j, 0], totals[i, j, 1])
+            write_pair(out, bias, z, row + 8, column + 8 * j, totals[i, j, 2], totals[i, j, 3])
+
+    @jit
+    def stored_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
+        a_tiles = cuda.shared.array(BUFFERS, np.uint16, alignment=16)
+        b_tiles = cuda.shared.array(BUFFERS, np.uint16, alignment=16)
+        totals = cuda.local.array((4, 8, 4), np.float32)
+        a_own = cuda.local.array((4, 4), np.uint32)
+        b_own = cuda.local.array((4, 4), np.uint32)
+        warp = cuda.threadIdx.x // 32
+        a_first = warp // 2 * 64
+        b_first = warp % 2 * 64
+        a_place = place_of_lane(a_first, a_deep, not a_deep)
+        b_place = place_of_lane(b_first, b_deep, b_deep)
+        batch = out.shape[0]
+        depth = a.shape[2] if a_deep else a.shape[1]
+        z, first_row, first_column = tile_of_block(out, SIDE)
+        a_z = at(z, batch, a.shape[0], a_inner)
+        b_z = at(z, batch, b.shape[0], b_inner)
+        for i in range(4):
+            for j in range(8):
+                for part in range(4):
+                    totals[i, j, part] = np.float32(0)
+        for ahead in range(2):
+            if ahead * STEP < depth:
+                copy_tile(a_tiles, ahead, a, a_z, first_row, ahead * STEP, a_deep)
+                copy_tile(b_tiles, ahead, b, b_z, first_column, ahead * STEP, b_deep)
+            intrinsics.commit_copies()
+        buffer = 0
+        for start in range(0, depth, STEP):
+            intrinsics.wait_but_latest()  # the tiles of this step are there, not the next ones
+            cuda.syncthreads()
+            free = buffer - 1 if buffer > 0 else 2  # which all have multiplied the step before
+            if start + 2 * STEP < depth:
+                copy_tile(a_tiles, free, a, a_z, first_row, start + 2 * STEP, a_deep)
+                copy_tile(b_tiles, free, b, b_z, first_column, start + 2 * STEP, b_deep)
+            intrinsics.commit_copies()
+            take(a_own, a_tiles, buffer, a_place, 0, a_deep)
+            take(b_own, b_tiles, buffer, b_place, 0, b_deep)
+            multiply(a_own, b_own, totals)
+            take(a_own, a_tiles, buffer, a_place, 1, a_deep)
+            take(b_own, b_tiles, buffer, b_place, 1, b_deep)
+            multiply(a_own, b_own, totals)
+            buffer = buffer + 1 if buffer < 2 else 0
+        # No loop: the sums are in registers, which cannot be counted through.
+        write(out, bias, z, first_row + a_first, first_column + b_first, totals, 0)
+        write(out, bias, z, first_row + a_first, first_column + b_first, totals, 1)
+        write(out, bias, z, first_row + a_first, first_column + b_first, totals, 2)
+        write(out, bias, z, first_row + a_first, first_column + b_first, totals, 3)
+
+    return stored_kernel
