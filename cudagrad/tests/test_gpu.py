@@ -46,7 +46,10 @@ def test_it_runs_whole_where_there_is_no_torch(
 
     assert code == 0
     assert {figure["case"] for figure in report["figures"]} == {
-        case.name for case in cases(SCALES["mini"])
+        # Without a GPU there are no tensor cores, which the other precisions are for.
+        case.name
+        for case in cases(SCALES["mini"])
+        if "float32" in case.precisions
     }
     assert {figure["executor"] for figure in report["figures"]} == {device.EXECUTOR}
     outcomes = {check["name"]: check for check in report["checks"]}
