@@ -120,7 +120,7 @@ def multiply(dtype: np.dtype[Any]) -> None:
 
 
 def multiply_stored() -> None:
-    """Products of bfloat16 in every layout, written as it and as float32; and a map of it."""
+    """Products of bfloat16 in every layout, written as it and as float32; maps and copies of it."""
     rng = np.random.default_rng(0)
     for m, k, n in ((33, 17, 35), (40, 40, 40)):
         numbers = (rng.standard_normal(shape) for shape in ((1, m, k), (1, k, n)))
@@ -137,6 +137,8 @@ def multiply_stored() -> None:
             assert np.allclose(arrays.to_host(out), a @ b, atol=0.1)
     x = ops.full((2, 3), 0.5, dtype=bfloat16, requires_grad=True)
     (ops.gelu(x, "tanh") + x).sum().backward()
+    turned = arrays.copy_from(x.data, 0, (3, 2), (1, 3))
+    arrays.copy_into(turned, x.data, 0, (1, 3))
 
 
 def convolve(dtype: np.dtype[Any]) -> None:

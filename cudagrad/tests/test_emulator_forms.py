@@ -42,8 +42,8 @@ def results(kernel: Any, block: Any, *args: Any) -> set[bytes]:
 # cudagrad's own kernels
 
 
-# One half of an array is filled while the other is read; who looks at arrays whole sees no halves.
-TWO_BUFFERS = "matmul.vectorized."
+# One part of an array is filled while another is read; who looks at arrays whole sees no parts.
+TWO_BUFFERS = ("matmul.vectorized.", "matmul.stored.")
 
 
 def kind(text: str) -> Any:
