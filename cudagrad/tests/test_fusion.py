@@ -36,7 +36,7 @@ needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="bits 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Any:
     yield
-    assert arrays.tracer is None
+    assert arrays.tracing.tracer is None
     assert launches.recorder is None
 
 

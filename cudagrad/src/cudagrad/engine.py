@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 import numpy as np
 
 from . import arrays, device
-from .arrays import Array
+from .arrays import Array, tracing
 from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
 from .flat import Home
 from .kernels import functions as f
@@ -273,7 +273,7 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
-        if arrays.tracer is not None:
+        if tracing.tracer is not None:
             raise RuntimeError("backward() inside of a fused function, which computes one tensor")
         if gradient is None:
             if self.data.size != 1:
@@ -411,7 +411,7 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
 
     While a function is fused that waits: what its one kernel makes is summed up in the end.
     """
-    if grad.shape == shape or arrays.tracer is not None:
+    if grad.shape == shape or tracing.tracer is not None:
         return grad
     extra = grad.ndim - len(shape)
     stretched = [extra + i for i, n in enumerate(shape) if n == 1]

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, device
-from .arrays import Array
+from . import device
+from .arrays import Array, tracing
 from .dtypes import to_device
 from .engine import Tensor, is_casting, moment, native_op, set_grad_enabled, sweep
 from .expressions import Expression, Fusion, RefusedError, Trace
@@ -85,7 +85,7 @@ class Fused:
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        if arrays.tracer is not None:  # another one calls it, and takes it in
+        if tracing.tracer is not None:  # another one calls it, and takes it in
             part: Tensor = self.function(*args, **kwargs)
             return part
         plan, tensors = self._planned(args, kwargs)
