@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ DTYPES = tuple(
     np.dtype(name)
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 )
+Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT = FLOAT32  # what Python floats become, as torch.get_default_dtype()
 
 
@@ -126,7 +127,7 @@ def _scalar_dtype(value: Any) -> np.dtype[Any]:
     raise TypeError(f"expected a tensor, an array or a number, not {type(value).__name__}")
 
 
-def through_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+def through_float32(function: Function) -> Function:
     """Let the function of an op (see engine.op) take arrays of bfloat16: it reckons in float32.
 
     Its values are rounded, unless an operand that decides is a float of another width. Its pullback
@@ -150,7 +151,7 @@ def through_float32(function: Callable[..., Any]) -> Callable[..., Any]:
             return value, tuple(each and _of_wide(each) for each in pullback)
         return value, pullback and _of_wide(pullback)
 
-    return wrapper
+    return cast(Function, wrapper)
 
 
 def _is_array(x: Any) -> bool:

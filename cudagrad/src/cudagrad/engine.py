@@ -9,14 +9,14 @@ import contextlib
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 import numpy as np
 
 from . import arrays, device
 from .arrays import Array, tracing
-from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
+from .dtypes import as_dtype, is_floating, of_tensor, to_device
 from .flat import Home
 from .kernels import functions as f
 from .storage import bfloat16
@@ -51,6 +51,10 @@ def no_grad() -> Iterator[None]:
 class Casting(Protocol):
     """What gives ops other tensors than they are called with: see autocast."""
 
+    @property
+    def gives(self) -> Hashable:
+        """What tells it from those that give others."""
+
     def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The arguments for the op of a name, in the place of these."""
 
@@ -72,9 +76,9 @@ def casting(by: Casting | None) -> Iterator[None]:
         _casting = before
 
 
-def is_casting() -> bool:
-    """Whether ops may be given other tensors than they are called with."""
-    return _casting is not None
+def what_is_given() -> Hashable:
+    """What tells which tensors ops are given now; None: those that they are called with."""
+    return None if _casting is None else _casting.gives
 
 
 def casting_anew() -> Casting | None:
@@ -430,14 +434,6 @@ def unwrap(value: Any) -> Any:
 
 
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """Make an op of a function on arrays, for which those of bfloat16 are widened: see native_op.
-
-    What it returns is rounded to bfloat16 where that is the operands' common dtype.
-    """
-    return _op(function, through_float32(function))
-
-
-def native_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
     The pullback takes the gradient of the value and returns one gradient per argument, in the
@@ -445,13 +441,9 @@ def native_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape. It closes over
     arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient. Arrays of bfloat16 it is given as they are, and may only hand them to what
-    knows them: apply, cast, and what copies, adds up or multiplies in arrays.
+    first has a gradient. Arrays of bfloat16 the function may only hand to what knows them: apply,
+    cast, and what copies, adds up or multiplies in arrays; see dtypes.through_float32 for others.
     """
-    return _op(function, function)
-
-
-def _op(function: Callable[..., Any], run: Callable[..., Output]) -> Callable[..., Any]:
     names = tuple(inspect.signature(function).parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
@@ -465,7 +457,7 @@ def _op(function: Callable[..., Any], run: Callable[..., Output]) -> Callable[..
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
         if _casting is not None:
             args, kwargs = _casting(function.__name__, args, kwargs)
-        value, pullback = run(
+        value, pullback = function(
             *map(unwrap, args), **{name: unwrap(arg) for name, arg in kwargs.items()}
         )
         if kwargs:

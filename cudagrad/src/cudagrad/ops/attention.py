@@ -11,6 +11,7 @@ import numpy as np
 from .. import arrays, random
 from ..arguments import broadcast_shapes, floats, number, probability, tensors
 from ..arrays import BOOL, Shape, apply
+from ..dtypes import through_float32
 from ..engine import Operand, Output, op, sum_to_shape
 from ..kernels import attention as kernels
 from ..kernels import functions as f
@@ -25,6 +26,7 @@ NEVER = (np.uint64(0),) * 3  # a chance of nothing, in kernels.random.survivals
 
 
 @op
+@through_float32
 def scaled_dot_product_attention(
     query: Operand,
     key: Operand,

@@ -19,7 +19,7 @@ from ..arguments import (
     tensors,
 )
 from ..arrays import BOOL, INT, apply
-from ..dtypes import is_floating, promote
+from ..dtypes import is_floating, promote, through_float32
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
@@ -29,6 +29,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 @op
+@through_float32
 def cross_entropy(
     x: Operand,
     target: Operand,
@@ -68,6 +69,7 @@ def cross_entropy(
 
 
 @op
+@through_float32
 def nll_loss(
     x: Operand,
     target: Operand,
@@ -96,6 +98,7 @@ def nll_loss(
 
 
 @op
+@through_float32
 def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Squared distance between x and target, which broadcast."""
     distance = _distance("mse_loss", x, target, reduction)
@@ -107,6 +110,7 @@ def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 
 @op
+@through_float32
 def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Distance between x and target, which broadcast; where they are equal the slope is 0.
 
@@ -127,6 +131,7 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 
 @op
+@through_float32
 def binary_cross_entropy(
     x: Operand, target: Operand, weight: Operand | None = None, *, reduction: str = "mean"
 ) -> Output:
@@ -147,6 +152,7 @@ def binary_cross_entropy(
 
 
 @op
+@through_float32
 def binary_cross_entropy_with_logits(
     x: Operand,
     target: Operand,
@@ -177,6 +183,7 @@ def binary_cross_entropy_with_logits(
 
 
 @op
+@through_float32
 def kl_div(
     x: Operand, target: Operand, *, reduction: str = "mean", log_target: bool = False
 ) -> Output:

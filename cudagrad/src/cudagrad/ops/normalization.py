@@ -12,6 +12,7 @@ from .. import arrays
 from ..arguments import Shape, floats, integer, number, sizes
 from ..arrays import apply
 from ..device import TILE
+from ..dtypes import through_float32
 from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels import normalization as kernels
@@ -22,6 +23,7 @@ PART = 32 * TILE  # rows that a block sums up before many are cut into parts
 
 
 @op
+@through_float32
 def layer_norm(
     x: Operand,
     normalized_shape: Shape,
@@ -47,6 +49,7 @@ def layer_norm(
 
 
 @op
+@through_float32
 def rms_norm(
     x: Operand,
     normalized_shape: Shape,
@@ -68,6 +71,7 @@ def rms_norm(
 
 
 @op
+@through_float32
 def group_norm(
     x: Operand,
     num_groups: int,
@@ -129,6 +133,7 @@ def batch_norm(
 
 
 @op
+@through_float32
 def _batch_norm(
     x: Operand,
     running_mean: Operand | None,

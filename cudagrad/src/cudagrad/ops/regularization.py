@@ -7,11 +7,13 @@ from typing import Any
 from .. import random
 from ..arguments import floats, probability
 from ..arrays import apply
+from ..dtypes import through_float32
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 
 
 @op
+@through_float32
 def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
     """Each element 0 with probability p, else x / (1 - p); x itself when not training.
 
