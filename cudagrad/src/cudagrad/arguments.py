@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -64,6 +65,9 @@ def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
+_broadcast = functools.lru_cache(maxsize=4096)(np.broadcast_shapes)
+
+
 def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
     """The shape that operands, arrays or numbers, broadcast to."""
     return broadcast_shapes(op, *(getattr(operand, "shape", ()) for operand in operands))
@@ -71,7 +75,7 @@ def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     try:
-        return np.broadcast_shapes(*shapes)
+        return _broadcast(*shapes)
     except ValueError:
         text = " and ".join(map(str, shapes))
         raise ValueError(f"{op}: shapes {text} do not broadcast") from None

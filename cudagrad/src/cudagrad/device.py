@@ -237,7 +237,8 @@ def empty(shape: Shape, dtype: Any) -> Array:
     """
     if executor is None:
         raise RuntimeError("CUDAGRAD_DEVICE=compiler only compiles kernels; unset it to run them")
-    size = math.prod(shape) * np.dtype(dtype).itemsize
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
     if not size:
         return executor.without_memory(shape, dtype)
     if launches.recorder is not None:

@@ -17,6 +17,7 @@ DTYPES = tuple(
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 )
 Function = TypeVar("Function", bound=Callable[..., Any])
+NUMBERS = (int, float, np.generic)  # which stand for an array in arithmetic
 DEFAULT = FLOAT32  # what Python floats become, as torch.get_default_dtype()
 
 
@@ -66,9 +67,17 @@ def result_type(*operands: Any) -> np.dtype[Any]:
     kind is higher (bool < integer < floating).
     https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.dtype
     """
-    sized = [o.dtype for o in operands if hasattr(o, "dtype") and o.ndim]
-    zero_d = [o.dtype for o in operands if hasattr(o, "dtype") and not o.ndim]
-    scalars = [_scalar_dtype(o) for o in operands if not hasattr(o, "dtype")]
+    forms: list[Any] = [(o.dtype, o.ndim > 0) if hasattr(o, "dtype") else type(o) for o in operands]
+    return _result_type(*forms)
+
+
+@functools.lru_cache(maxsize=4096)
+def _result_type(*forms: Any) -> np.dtype[Any]:
+    """The same of each array's dtype, and whether it has dimensions, or of a scalar's type."""
+    arrays_of = [form for form in forms if isinstance(form, tuple)]
+    sized = [dtype for dtype, has_dims in arrays_of if has_dims]
+    zero_d = [dtype for dtype, has_dims in arrays_of if not has_dims]
+    scalars = [_scalar_dtype(form) for form in forms if not isinstance(form, tuple)]
     result: np.dtype[Any] | None = None
     for group in (sized, zero_d, scalars):
         if group:
@@ -93,10 +102,12 @@ def promote_floating(*operands: Any) -> tuple[Array, ...]:
 
 def _converted(operands: Sequence[Any], dtype: np.dtype[Any]) -> tuple[Array, ...]:
     return tuple(
-        arrays.constant(operand, dtype)
-        if isinstance(operand, bool | int | float | np.generic)
-        else arrays.cast(operand, dtype)
-        for operand in operands
+        [
+            arrays.constant(operand, dtype)
+            if isinstance(operand, NUMBERS)
+            else arrays.cast(operand, dtype)
+            for operand in operands
+        ]
     )
 
 
@@ -117,14 +128,14 @@ def _promote(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     return np.result_type(*(floats or dtypes))
 
 
-def _scalar_dtype(value: Any) -> np.dtype[Any]:
-    if isinstance(value, bool):
+def _scalar_dtype(kind: type) -> np.dtype[Any]:
+    if issubclass(kind, bool):
         return np.dtype("bool")
-    if isinstance(value, int):
+    if issubclass(kind, int):
         return np.dtype("int64")
-    if isinstance(value, float):
+    if issubclass(kind, float):
         return DEFAULT
-    raise TypeError(f"expected a tensor, an array or a number, not {type(value).__name__}")
+    raise TypeError(f"expected a tensor, an array or a number, not {kind.__name__}")
 
 
 def through_float32(function: Function) -> Function:

@@ -113,8 +113,8 @@ class Tensor:
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
         self.data = data
-        if requires_grad and not is_floating(self.data.dtype):
-            raise TypeError(f"only floating tensors can require a gradient, not {self.data.dtype}")
+        if requires_grad and not is_floating(data.dtype):
+            raise TypeError(f"only floating tensors can require a gradient, not {data.dtype}")
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.home: Home | None = None  # where an optimizer keeps a parameter, and its gradient
@@ -308,8 +308,9 @@ class Tensor:
             returned = self.pullback(dout)
             grads = returned if isinstance(returned, tuple) else (returned,)
         for parent, grad in zip(self.parents, grads, strict=False):
-            known = dout.dtype, getattr(parent, "dtype", None), arrays.reckoned(dout.dtype)
-            assert parent is None or grad is None or grad.dtype in known, (
+            if parent is None or grad is None or grad.dtype == dout.dtype:
+                continue
+            assert grad.dtype in (parent.data.dtype, arrays.reckoned(dout.dtype)), (
                 f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
             )
         return grads
@@ -368,12 +369,14 @@ def sweep(
         for parent, grad in zip(node.parents, grads, strict=False):
             if parent is None or grad is None:
                 continue
+            data = parent.data
             # What a pullback returns is made anew, or is dout, or a view of it, and may be one
             # array for two parents. So a sum goes into a new array.
             known = pending.get(parent.index)
             if known is not None or (parent.op is None and _is_alone(grad, dout, grads)):
                 new.add(parent.index)
-            grad = arrays.cast(sum_to_shape(grad, parent.shape, node.op), parent.dtype)
+            if grad.shape != data.shape or grad.dtype != data.dtype:
+                grad = arrays.cast(sum_to_shape(grad, data.shape, node.op), data.dtype)
             pending[parent.index] = grad if known is None else arrays.apply(f.add, known, grad)
         if not retain_graph:
             node.parents, node.pullback = (), None
@@ -457,20 +460,17 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
         if _casting is not None:
             args, kwargs = _casting(function.__name__, args, kwargs)
-        value, pullback = function(
-            *map(unwrap, args), **{name: unwrap(arg) for name, arg in kwargs.items()}
-        )
+        named = {name: unwrap(arg) for name, arg in kwargs.items()}
+        value, pullback = function(*map(unwrap, args), **named)
         if kwargs:
-            args = (*args, *(kwargs.get(name) for name in names[len(args) :]))
-        values = value if isinstance(value, tuple) else (value,)
-        tensors = tuple(map(Tensor, values))
+            args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
+        tensors = tuple(map(Tensor, value)) if isinstance(value, tuple) else (Tensor(value),)
         out = tensors[0]
-        parents = tuple(
-            arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args
-        )
-        if _grad_enabled and any(p is not None for p in parents) and is_floating(out.dtype):
+        needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
+        if _grad_enabled and any(needed) and is_floating(out.data.dtype):
             out.requires_grad = True
-            out.op, out.parents, out.pullback = function.__name__, parents, pullback
+            parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
+            out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback
         return tensors if isinstance(value, tuple) else out
 
     return wrapper

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .making import constant, empty
 from .rearranging import expand, flat, stillness
 
 MAPS = {1: map.map1, 2: map.map2, 3: map.map3, 4: map.map4}
+NUMBERS = (int, float, np.generic)
 STORED = {1: storage.stored1, 2: storage.stored2, 3: storage.stored3, 4: storage.stored4}
 
 
@@ -28,30 +30,42 @@ def apply(
     dtype: of the result; without one, that of the first array, or bfloat16 if one is of that.
     into: where to write the result, which may be an operand, of the result's shape.
     """
-    first = next(operand for operand in operands if hasattr(operand, "dtype"))
-    arrays = [
-        constant(operand, first.dtype) if isinstance(operand, int | float | np.generic) else operand
-        for operand in operands
-    ]
-    shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    small = [array.dtype == BFLOAT16 for array in arrays]
+    arrays: Sequence[Any] = operands
+    if any(isinstance(operand, NUMBERS) for operand in operands):
+        first = next(operand for operand in operands if hasattr(operand, "dtype"))
+        arrays = [constant(x, first.dtype) if isinstance(x, NUMBERS) else x for x in operands]
     if into is not None:
         dtype = into.dtype
-    elif dtype is None:
-        dtype = BFLOAT16 if any(small) else first.dtype
-    dtype = np.dtype(dtype)
-    if any(small) or dtype == BFLOAT16:
-        loads = (storage.widen if each else f.same for each in small)
-        store = storage.narrow if dtype == BFLOAT16 else f.same
-        function = STORED[len(arrays)](function, *loads, store)
+    forms = [(array.shape, array.dtype) for array in arrays]
+    shape, dtype, function, still = _planned(function, dtype, *forms)
     if tracing.tracer is not None:
         return tracing.tracer.apply(function, arrays, shape, dtype)
     out = empty(shape, dtype) if into is None else into
     args: list[Any] = []
-    for array in arrays:
-        args += repeated(array, shape)
+    for array, inner in zip(arrays, still, strict=True):
+        args += (flat(expand(array, shape)), 1) if inner is None else (flat(array), inner)
     launch(MAPS[len(arrays)](function), out.size, *args, flat(out))
     return out
+
+
+@functools.lru_cache(maxsize=4096)
+def _planned(
+    function: Callable[..., Any], dtype: Any, *forms: tuple[Shape, np.dtype[Any]]
+) -> tuple[Shape, np.dtype[Any], Callable[..., Any], list[int | None]]:
+    """What apply does with arrays of these shapes and dtypes; the same comes back in every step.
+
+    The result's shape and dtype; the function of what is stored; how long elements stand still.
+    """
+    shape = np.broadcast_shapes(*(own for own, _ in forms))
+    small = [own == BFLOAT16 for _, own in forms]
+    if dtype is None:
+        dtype = BFLOAT16 if any(small) else forms[0][1]
+    dtype = np.dtype(dtype)
+    if any(small) or dtype == BFLOAT16:
+        loads = (storage.widen if each else f.same for each in small)
+        store = storage.narrow if dtype == BFLOAT16 else f.same
+        function = STORED[len(forms)](function, *loads, store)
+    return shape, dtype, function, [stillness(own, shape) for own, _ in forms]
 
 
 def repeated(x: Array, shape: Shape) -> tuple[Array, int]:

@@ -29,7 +29,7 @@ def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def empty(shape: Shape, dtype: Any) -> Array:
     if math.prod(shape) >= 2**31:
         raise ValueError(f"shape {shape} has 2**31 elements or more: kernels count in 32 bits")
-    return device.empty(shape, np.dtype(dtype))
+    return device.empty(shape, dtype)
 
 
 def full(shape: Shape, value: Any, dtype: Any) -> Array:

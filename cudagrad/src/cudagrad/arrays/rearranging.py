@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -29,11 +30,13 @@ def around(x: Array, along: int) -> Array:
     return reshape(x, (outer, shape[along], inner))
 
 
+@functools.lru_cache(maxsize=4096)
 def strides(shape: Shape) -> Shape:
     """How many elements apart neighbours along each dim are."""
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
+@functools.lru_cache(maxsize=4096)
 def stillness(shape: Shape, full: Shape) -> int | None:
     """How long each element stands still when shape broadcasts to full (see kernels.index.at).
 

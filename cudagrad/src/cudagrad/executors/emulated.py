@@ -54,14 +54,14 @@ class Emulated:
             return 2**37  # unknown without a call of Windows; its own refusal comes first
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
-    def array(self, shape: Shape, dtype: Any, lease: Lease) -> Array:
+    def array(self, shape: Shape, dtype: np.dtype[Any], lease: Lease) -> Array:
         """An array at the start of a leased block, and for now NaN, odd numbers, or True."""
         leased = _bytes_of(lease.block)
         leased.lease = lease
-        leased.fill(poison_byte(np.dtype(dtype)))
+        leased.fill(poison_byte(dtype))
         return Array(np.ndarray(shape, dtype, leased))
 
-    def without_memory(self, shape: Shape, dtype: Any) -> Array:
+    def without_memory(self, shape: Shape, dtype: np.dtype[Any]) -> Array:
         """An array without elements."""
         return Array(np.empty(shape, dtype))
 
