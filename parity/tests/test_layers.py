@@ -54,7 +54,7 @@ LAYERS = {
         ("nn", "optim", "serialization", "sampling", "autocast"),
         ("pretrained",),
         ("gpt",),
-        ("gpu", "timings"),
+        ("gpu", "timings", "overhead"),
         ("__init__",),
     ),
     "parity": (
