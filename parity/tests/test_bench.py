@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+import threadpoolctl
 
 from parity import engines
 from parity.bench import ceilings, comparing, items, ops, profile, rows, steps, timing, workloads
@@ -78,7 +79,8 @@ def test_the_collector_and_the_limit_are_as_they_were(enabled: bool) -> None:
     seen = []
     (gc.enable if enabled else gc.disable)()
     try:
-        timing.interleaved({"a": lambda _: seen.append(gc.isenabled())}, 2, 3, collector=False)
+        with threadpoolctl.threadpool_limits(1):
+            timing.interleaved({"a": lambda _: seen.append(gc.isenabled())}, 2, 3, collector=False)
         after = gc.isenabled(), gc.get_freeze_count(), sys.getrecursionlimit()
     finally:
         (gc.enable if before else gc.disable)()
@@ -91,9 +93,24 @@ def test_the_collector_and_the_limit_are_as_they_were(enabled: bool) -> None:
 def test_an_interrupted_block_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     interruptions, seen = iter([0, 1, 1, 1, 1, 1, 1, 1]), []
     monkeypatch.setattr(timing, "_interruptions", lambda: next(interruptions))
-    timing.interleaved({"a": seen.append}, 2, 2, collector=False)
+    with threadpoolctl.threadpool_limits(1):
+        timing.interleaved({"a": seen.append}, 2, 2, collector=False)
 
     assert seen == [0, 1, 0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_of_one_are_at_rest_when_another_begins(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(timing.time, "sleep", seen.append)
+    monkeypatch.setattr(timing, "_interruptions", lambda: 0)
+    with threadpoolctl.threadpool_limits(threads):
+        timing.interleaved({"a": lambda _: seen.append("a"), "b": seen.append}, 1, 1, True)
+
+    rested = [timing.REST, "a", "a", timing.REST, 0, 0, timing.REST, "a", "a", timing.REST, 1, 1]
+    assert seen == (rested if threads > 1 else ["a", 0, "a", 1])
 
 
 def test_a_ratio_is_taken_within_its_round() -> None:

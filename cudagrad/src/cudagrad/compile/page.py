@@ -48,8 +48,6 @@ in this order; – where a GPU lacks the instructions that a kernel is made of.
 
 {glance}
 
-The largest there is, and in brackets how many variants have any.
-
 ## Limits
 
 {limits}

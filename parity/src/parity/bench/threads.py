@@ -32,3 +32,8 @@ def pinned(threads: int, engines: Sequence[Adapter] = ()) -> Iterator[None]:
                     " set OMP_NUM_THREADS and OPENBLAS_NUM_THREADS to as many, or more"
                 )
         yield
+
+
+def several() -> bool:
+    """Whether any pool of threads that is loaded has more than one."""
+    return any(pool["num_threads"] > 1 for pool in threadpoolctl.threadpool_info())

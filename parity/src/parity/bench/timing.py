@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from . import threads
+
 try:
     import resource
 except ImportError:  # Windows
@@ -17,6 +19,7 @@ except ImportError:  # Windows
 
 TRIES = 8
 SHORT = 0.05  # seconds of work: what takes longer is hardly ever left alone
+REST = 0.1  # seconds in which threads that have nothing more to do fall asleep
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,18 @@ def interleaved(
     A step is called with its number. The first round, which warms up, is not counted. collector:
     whether Python's cyclic collector is on. Each block begins without the others' garbage, and
     what there was before the first is never looked at. A short block that another process has
-    interrupted is done again, some times.
+    interrupted is done again, some times. Where there are several threads, each block waits until
+    those of the one before are at rest, for they look for more work for a while, on the cores that
+    the next one needs; and it begins with a step that is not counted, which wakes its own.
     """
+    several = threads.several()
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     with frozen():
         for number in range(pairs + 1):
             for name, step in steps.items():
+                if several:
+                    time.sleep(REST)
+                    step(number * block)
                 gc.enable()
                 gc.collect()
                 if not collector:
