@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from . import device, emulator, engine, gpt, ops, optim, overhead
+from . import device, emulator, engine, ops, overhead
 from .allocator import Allocator
 from .emulator import DeviceArray, wide
 from .executors.emulated import Emulated
@@ -43,21 +43,10 @@ def workloads() -> dict[str, Callable[[], object]]:
     a, b, rows = (
         engine.tensor(rng.random(shape, np.float32)) for shape in [(128, 128)] * 2 + [(64, 128)]
     )
-    model = gpt.GPT(gpt.GPTConfig(vocab_size=16, block_size=8, n_layer=1, n_head=2, n_embd=8))
-    optimizer = optim.AdamW(model.parameters())
-    idx = rng.integers(0, 16, (1, 8))
-
-    def step() -> object:
-        optimizer.zero_grad()
-        _, loss = model(idx, idx)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
     return {
         "matmul 128 × 128": lambda: ops.matmul(a, b).numpy(),
         "softmax of 64 rows of 128": lambda: ops.softmax(rows, -1).numpy(),
-        "a GPT step (8 wide, 8 tokens)": step,
+        "a GPT step (8 wide, 8 tokens)": overhead.gpt_step(rng.integers(0, 16, (1, 8))),
     }
 
 
