@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import random
 from ..arguments import floats, probability
-from ..arrays import apply
-from ..engine import Operand, Output, op
-from ..kernels import functions as f
+from ..engine import Operand, Output
+from ..engine import native_op as op
 
 
 @op
@@ -21,10 +18,5 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
     if not training or p == 0:
         return x, lambda dout: dout
     floats("dropout", x)
-    keep = keep_mask(x, p)
-    return apply(f.mul, x, keep), lambda dout: apply(f.mul, dout, keep)
-
-
-def keep_mask(x: Any, p: float) -> Any:
-    """0 with probability p, else 1 / (1 - p), in the shape and dtype of x."""
-    return random.keep(x.shape, p, x.dtype)
+    drop = random.dropout(p, x.dtype)
+    return drop(x), drop
