@@ -126,11 +126,14 @@ def _scalar_dtype(value: Any) -> np.dtype[Any]:
     raise TypeError(f"expected a tensor, an array or a number, not {type(value).__name__}")
 
 
-def through_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+def through_float32(
+    function: Callable[..., Any], reads: int = 0, rounds: Callable[[], bool] = lambda: True
+) -> Callable[..., Any]:
     """Let the function of an op (see engine.op) take arrays of bfloat16: it reckons in float32.
 
     Its values are rounded, unless an operand that decides is a float of another width. Its pullback
     is given float32 and gives it; who keeps a gradient of bfloat16 rounds it after summing it up.
+    reads: how many operands it takes as they are. rounds: whether values are rounded at all.
     """
 
     @functools.wraps(function)
@@ -138,13 +141,15 @@ def through_float32(function: Callable[..., Any]) -> Callable[..., Any]:
         given = [x for x in (*args, *kwargs.values()) if _is_array(x) and is_floating(x.dtype)]
         if not any(x.dtype == BFLOAT16 for x in given):
             return function(*args, **kwargs)
-        rounds = result_type(*given) == BFLOAT16
+        is_small = rounds() and result_type(*given) == BFLOAT16
         value, pullback = function(
-            *map(_wide, args), **{name: _wide(arg) for name, arg in kwargs.items()}
+            *args[:reads],
+            *map(_wide, args[reads:]),
+            **{name: _wide(arg) for name, arg in kwargs.items()},
         )
-        if rounds and isinstance(value, tuple):
+        if is_small and isinstance(value, tuple):
             value = tuple(map(_narrow, value))
-        elif rounds:
+        elif is_small:
             value = _narrow(value)
         if isinstance(pullback, tuple):
             return value, tuple(each and _of_wide(each) for each in pullback)

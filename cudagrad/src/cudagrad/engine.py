@@ -59,6 +59,7 @@ class Casting(Protocol):
 
 
 _casting: Casting | None = None
+reading: set[str] = set()  # the ops that read their first operand as it is stored
 
 
 @contextlib.contextmanager
@@ -449,6 +450,16 @@ def native_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]
     knows them: apply, cast, and what copies, adds up or multiplies in arrays.
     """
     return _op(function, function)
+
+
+def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """As op, but the first operand is not widened: its kernels read bfloat16 as it is stored.
+
+    Its gradient may be of bfloat16, too. Where ops are given others than they are called with
+    (autocast), the result stays float32.
+    """
+    reading.add(function.__name__)
+    return _op(function, through_float32(function, reads=1, rounds=lambda: _casting is None))
 
 
 def _op(function: Callable[..., Any], run: Callable[..., Output]) -> Callable[..., Any]:
