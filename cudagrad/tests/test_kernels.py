@@ -126,6 +126,23 @@ def test_gradients_are_clipped_on_the_device() -> None:
     assert total.item() == pytest.approx(math.sqrt(150))
 
 
+def test_gelu_of_float32_keeps_its_digits_where_it_is_small() -> None:
+    numbers = np.linspace(-12, 12, 9601, dtype=np.float32)
+    x = cudagrad.tensor(numbers, requires_grad=True)
+    y = ops.gelu(x)
+    y.backward(np.ones_like(numbers))
+
+    exact = numbers.astype(np.float64)
+    share = np.array([0.5 * math.erfc(-number * math.sqrt(0.5)) for number in exact])
+    slope = share + exact * np.exp(-exact * exact / 2) / math.sqrt(2 * math.pi)
+    eps = np.finfo(np.float32).eps
+    wanted = exact * share
+    apart = np.abs(y.detach().numpy() - wanted) / np.maximum(np.abs(wanted), 1e-37)
+    assert apart[np.abs(exact) <= 5].max() <= 6 * eps  # by 1 + erf, more than a million
+    assert apart.max() <= 34 * eps
+    assert np.abs(x.grad.numpy() - slope).max() <= 2 * eps
+
+
 def test_long_rows_are_summed_in_parts() -> None:
     n = 33 * PART + 3
     x = np.random.default_rng(0).random(n, np.float32)

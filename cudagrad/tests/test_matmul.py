@@ -189,14 +189,15 @@ def test_an_unknown_precision_is_refused() -> None:
     assert cudagrad.get_float32_matmul_precision() == "highest"
 
 
-def test_a_rung_is_chosen_that_keeps_all_processors_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "processors", lambda: 64)
+def test_the_rung_is_chosen_that_should_be_quickest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "processors", lambda: 132)
     single = np.dtype(np.float32)
 
-    assert choose(single, 1, 1024, 1024, "float32") is VECTORIZED
-    assert choose(single, 64, 5, 5, "float32") is VECTORIZED
+    assert choose(single, 1, 1024, 1024, "float32") is VECTORIZED  # as was measured
     assert choose(single, 1, 512, 512, "float32") is REGISTER_TILED
     assert choose(single, 1, 256, 512, "float32") is TILED
+    assert choose(single, 1000, 5, 5, "float32") is TILED  # most of a larger tile would be empty
+    assert choose(np.dtype(np.int64), 1, 1024, 1024, "float32") is TILED
     assert choose(np.dtype(np.float64), 1, 1024, 1024, "tf32") is VECTORIZED
     assert choose(single, 1, 5, 5, "tf32") is TF32
     monkeypatch.setattr(device, "has", lambda capability: capability < (8, 0))

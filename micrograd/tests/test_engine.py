@@ -8,7 +8,7 @@ from typing import Never
 import pytest
 
 import micrograd
-from micrograd import Value, collector_paused, draw, nn, no_grad, ops, rowwise, scalar
+from micrograd import Value, collector_paused, draw, nn, no_grad, node, ops, rowwise, scalar
 from micrograd.lists import unnest
 
 
@@ -279,13 +279,36 @@ def test_dot_products_made_together_are_swept_one_by_one() -> None:
 
 def test_dot_products_of_what_partly_requires_a_gradient() -> None:
     x = leaf()
-    [out] = rowwise.dots([(x * 1, Value(2.0))], [(Value(3.0), x)])
+    [out] = rowwise.dots([x * 1, Value(2.0)], [Value(3.0), x], 1, 1)
     out.backward()
 
     assert x.grad == 3.0 + 2.0
-    assert not rowwise.dots([[Value(1.0)]], [[Value(2.0)]])[0].requires_grad
+    assert not rowwise.dots([Value(1.0)], [Value(2.0)], 1, 1)[0].requires_grad
     with no_grad():
-        assert not rowwise.dots([[x]], [[x]])[0].requires_grad
+        assert not rowwise.dots([x], [x], 1, 1)[0].requires_grad
+
+
+def test_values_of_every_kind_in_a_row() -> None:
+    """Those of a group, leaves, nodes, and two nodes that have one tuple for parents."""
+    parents = x, y = leaf(2.0), leaf(3.0)
+    p, q = rowwise.adds([x, y], [y, y])
+    twins = [node(0.0, parents, slopes) for slopes in ((1.0, 10.0), (100.0, 1000.0))]
+    assert twins[0].parents is twins[1].parents
+    scalar.total([p, x, x * y, q, y, *twins, p, q]).backward()
+
+    assert (x.grad, y.grad) == (2 + 1 + 3.0 + 101, 2 + 2.0 + 4 + 1 + 1010)
+
+
+def test_a_sweep_that_finds_a_freed_value_leaves_no_gradient() -> None:
+    x, y = leaf(2.0), leaf(3.0)
+    freed = x * x
+    freed.backward()
+    x.grad = None
+    row = [y, *rowwise.adds([x, y], [y, x]), freed]
+    with pytest.raises(RuntimeError, match="freed"):
+        scalar.total(row).backward()
+
+    assert [value.grad for value in (x, *row)] == [None] * 5
 
 
 def test_what_was_chosen_does_not_change_with_the_leaf() -> None:
@@ -300,7 +323,7 @@ def test_a_factor_that_was_freed_is_noticed() -> None:
     x = leaf()
     y = x * x
     y.backward()
-    [out] = rowwise.dots([[y]], [[x]])
+    [out] = rowwise.dots([y], [x], 1, 1)
     with pytest.raises(RuntimeError, match="freed"):
         out.backward()
 
@@ -343,7 +366,7 @@ def test_draw() -> None:
 
 def test_a_fast_product_is_drawn_as_any_other() -> None:
     xs, ys = [leaf(2.0), Value(3.0), leaf(4.0)], [leaf(5.0), leaf(6.0), Value(7.0)]
-    [fast] = rowwise.dots([xs], [ys])
+    [fast] = rowwise.dots(xs, ys, 1, 1)
 
     assert draw(fast) == draw(scalar.dot(xs, ys))
     assert draw(fast).count("->") == 4

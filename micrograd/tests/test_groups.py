@@ -76,7 +76,7 @@ def test_a_product_of_matrices_is_what_dot_products_would_be(wanted) -> None:
     pairs = [(2.0, 3.0), (-1.0, 0.0), (0.5, 7.0)]
 
     assert one_at_a_time(
-        lambda xs, ys: rowwise.dots([[x] for x in xs], [[y] for y in ys])[:: len(xs) + 1],
+        lambda xs, ys: rowwise.dots(xs, ys, len(xs), len(ys))[:: len(xs) + 1],
         pairs,
         wanted,
     ) == one_at_a_time(

@@ -108,7 +108,7 @@ def gradients(function: Callable[..., Value], *numbers: float) -> tuple[float, l
         (lambda x: rowwise.exps_of([x], 2.0, [6.0])[0], (3.0,), 1.0, (2.0,)),
         (lambda a, b, c: a + b * c, (2.0, 3.0, 4.0), 14.0, (1.0, 4.0, 3.0)),
         (
-            lambda a, b, c, d: rowwise.dots([(a, b)], [(c, d)])[0],
+            lambda a, b, c, d: rowwise.dots([a, b], [c, d], 1, 1)[0],
             (2.0, 3.0, 4.0, 5.0),
             23.0,
             (4.0, 5.0, 2.0, 3.0),

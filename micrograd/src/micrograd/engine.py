@@ -198,28 +198,29 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
     What has a gradient is a leaf that has gathered one before, or has been found.
     """
     waiting: list[Sequence[Value]] = [roots]
+    parents: Any = ()  # those of the last Value that was found, and often of the next
+    found: list[Any] = leaves  # what gathers the Values that have these parents
     while waiting:
         for value in waiting.pop():
             if value.grad is None:
-                parents = value.parents
-                if type(parents) is tuple:
-                    if parents:
-                        nodes.append(value)
+                if value.parents is not parents:
+                    if type(value.parents) is Terms:
+                        value.parents, value.slopes = value.parents.first(value.slopes)
+                    parents = value.parents
+                    if parents is None:
+                        raise RuntimeError(FREED)
+                    if isinstance(parents, Group):
+                        if parents.members is None:
+                            nodes.append(parents)
+                            parents.members = []
+                            waiting.extend(parents.rows)
+                        found = parents.members
+                    elif parents:
                         waiting.append(parents)
+                        found = nodes
                     else:
-                        leaves.append(value)
-                elif type(parents) is Terms:
-                    value.parents, value.slopes = parents.first(value.slopes)
-                    nodes.append(value)
-                    waiting.append(value.parents)
-                elif parents is None:
-                    raise RuntimeError(FREED)
-                else:  # a group
-                    if parents.members is None:
-                        nodes.append(parents)
-                        parents.members = []
-                        waiting.extend(parents.rows)
-                    parents.members.append(value)
+                        found = leaves
+                found.append(value)
                 value.grad = 0.0
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, groupby, pairwise
 from math import prod
 from typing import Any
 
@@ -44,17 +44,31 @@ def sorts(x: Tensor) -> tuple[list[Any], Shape, set[type[Any]]]:
         lengths = set(map(len, items))
         if len(lengths) > 1:
             raise ValueError("the lists of one level differ in length")
-        items = list(chain.from_iterable(items))
+        items = _inside(items)
         shape.extend(lengths)
         types = _types(items)
     return items, tuple(shape), types
 
 
+def leaves(x: Tensor) -> list[Any]:
+    """The items of x, which has been through unnest before: they are not looked at again."""
+    items = [x]
+    while items and isinstance(items[0], _NESTED):
+        items = _inside(items)
+    return items
+
+
+def _inside(items: list[Any]) -> list[Any]:
+    """What is in lists, in one."""
+    inside: list[Any] = []
+    for item in items:
+        inside += item
+    return inside
+
+
 def _types(items: list[Any]) -> set[type[Any]]:
-    """The types of items: nearly always there is but one, and to count it is quicker than a set."""
-    types = list(map(type, items))
-    first = types[:1]
-    return set(first if first * len(types) == types else types)
+    """The types of items, nearly always one: to group by it is quicker than to hash each."""
+    return {of for of, _ in groupby(items, type)}
 
 
 def nest(items: Sequence[Any], shape: Shape) -> Tensor:
@@ -166,15 +180,16 @@ def rows(items: Sequence[Any], shape: Shape, dims: Sequence[int]) -> list[list[A
     """The elements in groups that differ only in their coordinates along dims."""
     size = _length_of_last(shape, dims)
     if size:
-        return [list(items[start : start + size]) for start in range(0, len(items), size)]
+        items = list(items)
+        return [items[start : start + size] for start in range(0, len(items), size)]
     others, along = partition(shape, dims)
     return [[items[start + offset] for offset in along] for start in others]
 
 
 def cut(items: Sequence[Any], lengths: Iterable[int]) -> list[list[Any]]:
     """items as rows of these lengths."""
-    ends = list(accumulate(lengths, initial=0))
-    return [list(items[start:end]) for start, end in pairwise(ends)]
+    items = list(items)
+    return [items[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
 
 
 def join(groups: Iterable[Iterable[Any]], shape: Shape, dims: Sequence[int]) -> Tensor:

@@ -6,7 +6,7 @@ The numbers, and the gradients that come of them, are the same. Every number is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, compress
+from itertools import compress, count, product, repeat
 from operator import mul
 from typing import Any
 
@@ -14,7 +14,7 @@ from . import engine, floats, scalar
 from .engine import Value, node
 from .groups import Group
 
-Rows = Sequence[Sequence[Value]]
+Rows = Sequence[Sequence[float]]
 Column = tuple[Sequence[Value], Sequence[Any]]  # parents, and a slope of each
 
 _new = object.__new__
@@ -29,8 +29,8 @@ def each(numbers: Sequence[float], *columns: Column) -> list[Value]:
     """
     if engine.recording:
         wanted = [[parent.requires_grad for parent in parents] for parents, _ in columns]
-        kept = list(compress(columns, [True in flags for flags in wanted]))
-        if kept and all(False not in flags for flags in wanted if True in flags):
+        kept = list(compress(columns, map(any, wanted)))
+        if kept and all(all(flags) for flags in wanted if any(flags)):
             return _members(Each(kept), numbers)
         if kept:  # some of the results require no gradient
             edges = zip(*(zip(*column, strict=True) for column in kept), strict=True)
@@ -38,14 +38,13 @@ def each(numbers: Sequence[float], *columns: Column) -> list[Value]:
     return list(map(Value, numbers))
 
 
-def _members(group: Group, numbers: Iterable[float]) -> list[Value]:
+def _members(group: Group, numbers: Sequence[float]) -> list[Value]:
     """The Values of a group; what Value() does, written out, for that takes half the time."""
-    index, members = group.index, []  # all are as old as the group, which is younger than its rows
-    for place, number in enumerate(numbers):
-        value = _new(Value)
+    index = group.index  # all are as old as the group, which is younger than its rows
+    members = list(map(_new, repeat(Value, len(numbers))))
+    for value, number, place in zip(members, numbers, count()):
         value.data, value.grad, value.index = number, None, index
         value.parents, value.requires_grad, value.slopes = group, True, place
-        members.append(value)
     return members
 
 
@@ -64,7 +63,8 @@ class Each(Group):
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__([parents for parents, _ in columns])
         self.columns = [
-            column if None not in column[1] else _without_flat(*column) for column in columns
+            column if all(column[1]) or None not in column[1] else _without_flat(*column)
+            for column in columns
         ]
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
@@ -72,11 +72,10 @@ class Each(Group):
         return list(zip([row[place] for row in self.rows], slopes, strict=True))
 
     def carry(self, members: list[Value]) -> None:
-        places = [value.slopes for value in members]
-        douts = [value.grad for value in members]
         for parents, slopes in self.columns:
-            for place, dout in zip(places, douts, strict=True):
-                parents[place].grad += slopes[place] * dout
+            for value in members:
+                place = value.slopes
+                parents[place].grad += slopes[place] * value.grad
 
 
 def _without_flat(parents: Sequence[Value], slopes: Sequence[float | None]) -> Column:
@@ -85,79 +84,96 @@ def _without_flat(parents: Sequence[Value], slopes: Sequence[float | None]) -> C
     return takers, [slope or 0.0 for slope in slopes]
 
 
-def dots(xs: Rows, ys: Rows) -> list[Value]:
-    """The dot product of each row of xs with every row of ys, all of one length."""
-    a, b = ([[x.data for x in row] for row in rows] for rows in (xs, ys))
-    results = floats.sumprods(a, b)
+def dots(xs: Sequence[Value], ys: Sequence[Value], n: int, m: int) -> list[Value]:
+    """The dot product of each of the n rows of xs with each of the m rows of ys.
+
+    All rows are of one length, and lie one after the other.
+    """
+    a, b = [x.data for x in xs], [y.data for y in ys]
+    a_rows, b_rows = in_rows(a, n), in_rows(b, m)
+    results = floats.sumprods(a_rows, b_rows)
     if engine.recording:
-        (x_takers, x_whole), (y_takers, y_whole) = _takers(xs), _takers(ys)
+        (x_takers, x_whole), (y_takers, y_whole) = _takers(xs, n), _takers(ys, m)
         if x_whole or y_whole:  # all of the results require a gradient
-            return _members(Dots(x_takers, a, y_takers, b), results)
+            return _members(Dots(x_takers, a, n, y_takers, b, m), results)
         if x_takers or y_takers:
-            pairs = [(i, j) for i in range(len(a)) for j in range(len(b))]
+            xs_rows, ys_rows = in_rows(xs, n), in_rows(ys, m)
+            pairs = product(zip(xs_rows, a_rows, strict=True), zip(ys_rows, b_rows, strict=True))
             return [
-                node(number, (*xs[i], *ys[j]), (*b[j], *a[i]))
-                for number, (i, j) in zip(results, pairs, strict=True)
+                node(number, (*x, *y), (*y_numbers, *x_numbers))
+                for number, ((x, x_numbers), (y, y_numbers)) in zip(results, pairs, strict=True)
             ]
     return list(map(Value, results))
 
 
-def _takers(rows: Rows) -> tuple[Rows, bool]:
-    """rows with nobody for what requires no gradient, [] if nothing does; if every row has some."""
-    flags = [x.requires_grad for row in rows for x in row]
-    if False not in flags:
-        return rows, bool(flags)
-    if True not in flags:
-        return [], False
-    takers = [[x if x.requires_grad else _NOBODY for x in row] for row in rows]
-    return takers, all(any(x is not _NOBODY for x in row) for row in takers)
+def in_rows(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
+    """items as so many rows of one length."""
+    length = len(items) // count if count else 0
+    return list(zip(*[iter(items)] * length, strict=True)) if length else [()] * count
+
+
+def _in_columns(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
+    """What stands in the same place in each of so many rows of one length."""
+    length = len(items) // count
+    return [items[place::length] for place in range(length)]
+
+
+def _takers(items: Sequence[Value], count: int) -> tuple[Sequence[Value], bool]:
+    """items, with nobody for what requires no gradient, and whether every row has some that does.
+
+    No items if nothing does.
+    """
+    flags = [item.requires_grad for item in items]
+    if all(flags):
+        return items, bool(flags)
+    if not any(flags):
+        return (), False
+    takers = [item if flag else _NOBODY for item, flag in zip(items, flags, strict=True)]
+    return takers, all(map(any, in_rows(flags, count)))
 
 
 class Dots(Group):
-    """Dot products of rows of xs, the numbers a, with rows of ys, the numbers b.
+    """Dot products of n rows of xs, the numbers a, with m rows of ys, the numbers b.
 
     The slope of x·y along x is y: what the gradients bring to x is a dot product again, of them
     with the numbers that stand where x does in each y.
     """
 
-    __slots__ = ("a", "b", "xs", "ys")
+    __slots__ = ("a", "b", "m", "n", "xs", "ys")
 
     def __init__(
-        self, xs: Rows, a: Sequence[Sequence[float]], ys: Rows, b: Sequence[Sequence[float]]
+        self,
+        xs: Sequence[Value],
+        a: Sequence[float],
+        n: int,
+        ys: Sequence[Value],
+        b: Sequence[float],
+        m: int,
     ) -> None:
-        super().__init__([*xs, *ys])
-        self.xs, self.a, self.ys, self.b = xs, a, ys, b
+        super().__init__([xs, ys])
+        self.xs, self.a, self.n = xs, a, n
+        self.ys, self.b, self.m = ys, b, m
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
-        i, j = divmod(place, len(self.b))
-        pairs = [*zip(self.xs[i], self.b[j], strict=True)] if self.xs else []
-        pairs += zip(self.ys[j], self.a[i], strict=True) if self.ys else []
+        i, j = divmod(place, self.m)
+        pairs = [*zip(in_rows(self.xs, self.n)[i], in_rows(self.b, self.m)[j], strict=False)]
+        pairs += zip(in_rows(self.ys, self.m)[j], in_rows(self.a, self.n)[i], strict=False)
         return [(parent, slope) for parent, slope in pairs if parent is not _NOBODY]
 
     def carry(self, members: list[Value]) -> None:
-        n = len(self.b)
-        douts = _in_places(members, len(self.a) * n)
-        rows = [douts[start : start + n] for start in range(0, len(douts), n)]
-        _give(self.xs, rows, self.b)
-        _give(self.ys, zip(*rows, strict=True), self.a)
+        douts = [0.0] * (self.n * self.m)  # of the Values in their places
+        for value in members:
+            douts[value.slopes] = value.grad
+        if self.xs:
+            _give(self.xs, in_rows(douts, self.n), _in_columns(self.b, self.m))
+        if self.ys:
+            _give(self.ys, _in_columns(douts, self.n), _in_columns(self.a, self.n))
 
 
-def _in_places(members: list[Value], size: int) -> list[float]:
-    """The gradients of a group's Values at their places, 0 where none has come."""
-    douts = [0.0] * size
-    for value in members:
-        douts[value.slopes] = value.grad
-    return douts
-
-
-def _give(
-    parents: Rows, douts: Iterable[Sequence[float]], slopes: Sequence[Sequence[float]]
-) -> None:
-    """Add to the gradients of each row of parents a row of douts times slopes, a matrix."""
-    if parents:
-        gradients = floats.sumprods(douts, list(zip(*slopes, strict=True)))
-        for parent, gradient in zip(chain.from_iterable(parents), gradients, strict=True):
-            parent.grad += gradient
+def _give(parents: Sequence[Value], douts: Rows, slopes: Rows) -> None:
+    """Add to the gradients of rows of parents each row of douts times every row of slopes."""
+    for parent, gradient in zip(parents, floats.sumprods(douts, slopes), strict=True):
+        parent.grad += gradient
 
 
 def adds(xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..device import jit
 
 LEAST_DIVISOR = 9.999999960041972e-13  # 1e-12 as a float32, which torch takes in any dtype
@@ -511,6 +513,45 @@ def gelu_dx(x, dout):
     cdf = real(0.5) * math.erfc(-x * real(math.sqrt(0.5)))
     density = math.exp(real(-0.5) * x * x) * real(1 / math.sqrt(2 * math.pi))
     return dout * (cdf + x * density)
+
+
+@jit(device=True)
+def single_tail(x, e):
+    """1 - Φ(|x|) in float32, where e is exp(-x² / 2).
+
+    Their ratio, without which digits would be lost where it is small, is t times a polynomial in
+    t = 1 / (1 + 0.26 |x|): of degree 8, fitted to erfc for |x| up to 14.5 so that the largest
+    relative error, 3e-8, is least (Lawson's iteration). In float32 it is off by 6 units in the last
+    place at most up to |x| = 5, and by 34 before it underflows, as e is.
+    """
+    real = np.float32
+    t = real(1) / (real(1) + real(0.26) * abs(x))
+    s = real(0.03023015)
+    s = s * t - real(0.15149376)
+    s = s * t + real(0.2487319)
+    s = s * t - real(0.14778796)
+    s = s * t + real(0.15875788)
+    s = s * t + real(0.05196517)
+    s = s * t + real(0.1027886)
+    s = s * t + real(0.10305098)
+    s = s * t + real(0.10375702)
+    return e * (t * s)
+
+
+@jit(device=True)
+def single_gelu(x):
+    """gelu in float32, where erfc would be most of what a map does."""
+    q = single_tail(x, math.exp(np.float32(-0.5) * x * x))
+    return x * q if x < np.float32(0) else x - x * q
+
+
+@jit(device=True)
+def single_gelu_dx(x, dout):
+    """gelu_dx in float32, by one exponential for both of its parts."""
+    e = math.exp(np.float32(-0.5) * x * x)
+    q = single_tail(x, e)
+    cdf = q if x < np.float32(0) else np.float32(1) - q
+    return dout * (cdf + x * (e * np.float32(1 / math.sqrt(2 * math.pi))))
 
 
 @jit(device=True)

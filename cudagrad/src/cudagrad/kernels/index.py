@@ -26,8 +26,8 @@ def at(i, count, n, inner):
     the `inner` elements of the dims behind.
     """
     if n == count:
-        return np.int64(i)
-    return np.int64(np.uint32(np.uint32(i) // np.uint32(inner)) % np.uint32(n))
+        return np.uint32(i)
+    return np.uint32(np.uint32(np.uint32(i) // np.uint32(inner)) % np.uint32(n))
 
 
 @jit(device=True)

@@ -1,14 +1,18 @@
 """Element by element: maps of one to four operands, counting, filling, and keeping a band.
 
-A thread owns an element of the result, neighbouring threads neighbouring elements. Every operand of
-its size is read and the result written once: 4 bytes an element and array of float32. Memory limits
-it, unless the function takes tens of operations, as erf and pow do.
+A thread owns an element of the result, neighbouring threads neighbouring elements. Its place is of
+32 bits without a sign: numba lets a signed index count from the end, by more instructions than a
+sum takes. Every operand of the result's size is read and the result written once: 4 bytes an
+element and array of float32. Memory limits it, unless the function takes tens of operations, as erf
+and pow do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ..device import cuda, factory, jit
 from .index import at, divide
@@ -20,9 +24,9 @@ def map1(function: Callable[..., Any]) -> Any:
 
     @jit
     def map1_kernel(x, x_inner, out):
-        i = cuda.grid(1)
-        if i < out.size:
-            out[i] = function(x[at(i, out.size, x.size, x_inner)])
+        i, n = np.uint32(cuda.grid(1)), np.uint32(out.size)
+        if i < n:
+            out[i] = function(x[at(i, n, x.size, x_inner)])
 
     return map1_kernel
 
@@ -33,9 +37,8 @@ def map2(function: Callable[..., Any]) -> Any:
 
     @jit
     def map2_kernel(x, x_inner, y, y_inner, out):
-        i = cuda.grid(1)
-        if i < out.size:
-            n = out.size
+        i, n = np.uint32(cuda.grid(1)), np.uint32(out.size)
+        if i < n:
             out[i] = function(x[at(i, n, x.size, x_inner)], y[at(i, n, y.size, y_inner)])
 
     return map2_kernel
@@ -47,9 +50,8 @@ def map3(function: Callable[..., Any]) -> Any:
 
     @jit
     def map3_kernel(x, x_inner, y, y_inner, z, z_inner, out):
-        i = cuda.grid(1)
-        if i < out.size:
-            n = out.size
+        i, n = np.uint32(cuda.grid(1)), np.uint32(out.size)
+        if i < n:
             out[i] = function(
                 x[at(i, n, x.size, x_inner)],
                 y[at(i, n, y.size, y_inner)],
@@ -65,9 +67,8 @@ def map4(function: Callable[..., Any]) -> Any:
 
     @jit
     def map4_kernel(w, w_inner, x, x_inner, y, y_inner, z, z_inner, out):
-        i = cuda.grid(1)
-        if i < out.size:
-            n = out.size
+        i, n = np.uint32(cuda.grid(1)), np.uint32(out.size)
+        if i < n:
             out[i] = function(
                 w[at(i, n, w.size, w_inner)],
                 x[at(i, n, x.size, x_inner)],

@@ -77,9 +77,11 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
     """
     option("gelu", "approximate", approximate, ("none", "tanh"))
     floats("gelu", x)
+    gelu, gelu_dx = f.gelu_tanh, f.gelu_tanh_dx
     if approximate == "none":
-        return apply(f.gelu, x), lambda dout: apply(f.gelu_dx, x, dout)
-    return apply(f.gelu_tanh, x), lambda dout: apply(f.gelu_tanh_dx, x, dout)
+        single = arrays.reckoned(x.dtype) == arrays.FLOAT32
+        gelu, gelu_dx = (f.single_gelu, f.single_gelu_dx) if single else (f.gelu, f.gelu_dx)
+    return apply(gelu, x), lambda dout: apply(gelu_dx, x, dout)
 
 
 @native_op

@@ -10,7 +10,7 @@ from typing import Any
 from .. import rowwise, scalar
 from ..arguments import cast, floating, no_bools, number, one_axis, option
 from ..engine import Value
-from ..floats import argmax, clamp
+from ..floats import clamp
 from ..lists import Tensor, cut, join, kind, map_rows, nest, rows, unnest
 from .elementwise import elementwise
 
@@ -106,7 +106,8 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
 def probabilities(groups: Sequence[Sequence[Value]], scale: float = 1.0) -> list[list[Value]]:
     """softmax of each row, each number times scale."""
     lengths = list(map(len, groups))
-    shifts = _repeated([_top([scale * item.data for item in row]) for row in groups], lengths)
+    tops = [max([scale * item.data for item in row], default=0.0) for row in groups]
+    shifts = _repeated(tops, lengths)
     exponentials = rowwise.exps_of(list(chain.from_iterable(groups)), scale, shifts)
     totals = _repeated(list(map(scalar.total, cut(exponentials, lengths))), lengths)
     return cut(rowwise.ratios(exponentials, totals), lengths)
@@ -114,15 +115,10 @@ def probabilities(groups: Sequence[Sequence[Value]], scale: float = 1.0) -> list
 
 def log_probabilities(row: Sequence[Value]) -> list[Value]:
     """log_softmax of one row."""
-    top = Value(_top([item.data for item in row]))
+    top = Value(max([item.data for item in row], default=0.0))
     row = [scalar.sub(item, top) for item in row]
     normalizer = scalar.logsumexp(row)
     return [scalar.sub(item, normalizer) for item in row]
-
-
-def _top(row: Sequence[float]) -> float:
-    """The largest number: less it, no exp overflows; softmax does not change with such a shift."""
-    return row[argmax(row)] if row else 0.0
 
 
 def _repeated(items: Sequence[Any], lengths: Sequence[int]) -> list[Any]:

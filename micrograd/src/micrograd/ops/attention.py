@@ -9,7 +9,7 @@ from itertools import chain
 from .. import lists, rowwise, scalar
 from ..arguments import broadcast_shape, floating, probability
 from ..engine import Value
-from ..lists import Tensor, cut, is_bool, nest, rows, unnest, values
+from ..lists import Tensor, is_bool, nest, rows, unnest, values
 from .activation import probabilities
 from .elementwise import add, masked_fill, mul
 from .indexing import getitem
@@ -71,24 +71,25 @@ def self_attention(x: Tensor, n_head: int, dropout_p: float = 0.0) -> Tensor:
     They lie side by side: (B, T, 3 C) -> (B, T, C), and are cut out where they lie.
     """
     items, (B, T, width) = floating("self_attention", x)
-    D = width // (3 * n_head)
-    parts = [cut(row, [D] * (3 * n_head)) for row in rows(items, (B * T, width), [1])]
-    # By batch and head, as everywhere: of all tokens the queries, the keys or the values. (T, D)
-    q, k, v = (
-        [
-            [part[i + head] for part in parts[start : start + T]]
-            for start in range(0, B * T, T)
-            for head in range(n_head)
-        ]
-        for i in (0, n_head, 2 * n_head)
-    )
-    scores = [score for pair in zip(q, k, strict=True) for score in rowwise.dots(*pair)]
+    C, D = width // 3, width // (3 * n_head)
+    scores: list[Value] = []
+    columns: list[list[Value]] = []  # of the values, for each batch and head: (D T)
+    for start in range(0, B * T * width, T * width):
+        end = start + T * width
+        for first in range(start, start + C, D):
+            q, k = (
+                [item for i in range(part, end, width) for item in items[i : i + D]]
+                for part in (first, first + C)
+            )  # (T D)
+            scores += rowwise.dots(q, k, T, T)
+            v = first + 2 * C
+            columns.append([item for i in range(v, v + D) for item in items[i:end:width]])
     weights = _causal_weights(rows(scores, (B * n_head * T, T), [1]), 1.0 / math.sqrt(D), T)
     if dropout_p:
         weights = dropout(weights, dropout_p)
     mixed = [
-        rowwise.dots(weights[i * T : i * T + T], list(zip(*values, strict=True)))
-        for i, values in enumerate(v)
+        rowwise.dots(list(chain.from_iterable(weights[i * T : i * T + T])), v, T, D)
+        for i, v in enumerate(columns)
     ]  # (B H, T D)
     heads = [mixed[i : i + n_head] for i in range(0, len(mixed), n_head)]
     tokens = [head[i * D : i * D + D] for own in heads for i in range(T) for head in own]

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import lists, rowwise, scalar
 from ..arguments import alike, broadcast_shape, no_plain_floats
-from ..lists import Shape, Tensor, is_integer, nest, rows, spans, stretch, unnest, walk
+from ..lists import Shape, Tensor, is_integer, nest, spans, stretch, unnest, walk
 from .elementwise import choose, elementwise, mul, scaled
 from .shape import reshape
 
@@ -116,8 +116,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not shape or len(weight_shape) not in (1, 2) or shape[-1] != weight_shape[-1]:
         raise ValueError(f"linear: shapes {shape} and {weight_shape} do not fit")
     add: Callable[..., Any] = operator.add if integers else scalar.add
-    weights = rows(ws, weight_shape, [len(weight_shape) - 1])
-    result = _dots(rows(xs, shape, [len(shape) - 1]), weights, integers)
+    result = _dots(xs, ws, math.prod(shape[:-1]), math.prod(weight_shape[:-1]), integers)
     for bs, bias_shape in biases:
         if bias_shape != weight_shape[:-1]:
             raise ValueError(f"linear: shapes {weight_shape} and {bias_shape} of weight and bias")
@@ -137,23 +136,23 @@ def _matmul(op: str, x: Tensor, other: Tensor, ndims: tuple[int, int] | None = N
     left = left if len(left) > 1 else (1, *left)
     right = right if len(right) > 1 else (*right, 1)
     batch = broadcast_shape(op, left[:-2], right[:-2])
-    n, m = left[-2], right[-1]
+    (n, k), m = left[-2:], right[-1]
     xs = stretch(xs, left, (*batch, *left[-2:]))
     ys = stretch(ys, right, (*batch, *right[-2:]))
-    xs_rows = rows(xs, (*batch, *left[-2:]), [len(batch) + 1])
-    ys_columns = rows(ys, (*batch, *right[-2:]), [len(batch)])
     products: list[Any] = []
     for b in range(math.prod(batch)):
-        own = xs_rows[b * n : b * n + n], ys_columns[b * m : b * m + m]
-        products.extend(_dots(*own, integers))
+        own = ys[b * k * m : (b + 1) * k * m]
+        columns = [y for j in range(m) for y in own[j::m]]
+        products += _dots(xs[b * n * k : (b + 1) * n * k], columns, n, m, integers)
     return nest(products, (*batch, *kept))
 
 
-def _dots(xs: Sequence[Sequence[Any]], ys: Sequence[Sequence[Any]], integers: bool) -> list[Any]:
-    """The dot product of each row of xs with every row of ys."""
+def _dots(xs: Sequence[Any], ys: Sequence[Any], n: int, m: int, integers: bool) -> list[Any]:
+    """The dot product of each of the n rows of xs with each of the m rows of ys."""
     if integers:
-        return [integer_dot(x, y) for x in xs for y in ys]
-    return rowwise.dots(xs, ys)
+        rows = rowwise.in_rows(ys, m)
+        return [integer_dot(x, y) for x in rowwise.in_rows(xs, n) for y in rows]
+    return rowwise.dots(xs, ys, n, m)
 
 
 def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 from .. import lists
 from ..engine import Value
 from ..floats import divide, sqrt
-from ..lists import Shape, Tensor, nest, unnest
+from ..lists import Shape, Tensor, leaves, nest, unnest
 from ..nn import Parameter
 
 Row = list[float]
@@ -66,19 +66,18 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         for parameter, _ in self._members():
-            for value in unnest(parameter)[0]:
+            for value in leaves(parameter):
                 value.grad = None
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         for index, (parameter, group) in enumerate(self._members()):
-            values, _ = unnest(parameter)
-            grad = [value.grad for value in values]
-            missing = grad.count(None)
-            if missing < len(grad):
+            values = leaves(parameter)
+            grad = [value.grad for value in values if value.grad is not None]
+            if grad:
                 data = [value.data for value in values]
-                if missing:
-                    grad = [0.0 if g is None else g for g in grad]
+                if len(grad) < len(values):
+                    grad = [0.0 if value.grad is None else value.grad for value in values]
                 if group.get("maximize"):
                     grad = [-g for g in grad]
                 state = self.state.setdefault(index, {})
