@@ -153,6 +153,12 @@ def floats(op: str, *operands: Array | None) -> None:
             raise TypeError(f"{op}: expected a floating tensor, not {of_tensor(operand.dtype)}")
 
 
+def floats_beside(op: str, x: Array, *operands: Array | None) -> None:
+    """The same where x may be of bfloat16 as it is stored, and the others have been widened."""
+    small = x.dtype == BFLOAT16 and all(o is None or o.dtype == np.float32 for o in operands)
+    floats(op, *operands if small else (x, *operands))
+
+
 def same(op: str, *operands: Any) -> None:
     """All tensors, of one dtype; None is left out."""
     given = [operand for operand in operands if operand is not None]

@@ -138,11 +138,14 @@ def _scalar_dtype(kind: type) -> np.dtype[Any]:
     raise TypeError(f"expected a tensor, an array or a number, not {kind.__name__}")
 
 
-def through_float32(function: Function) -> Function:
+def through_float32(
+    function: Function, reads: int = 0, rounds: Callable[[], bool] = lambda: True
+) -> Function:
     """Let the function of an op (see engine.op) take arrays of bfloat16: it reckons in float32.
 
     Its values are rounded, unless an operand that decides is a float of another width. Its pullback
     is given float32 and gives it; who keeps a gradient of bfloat16 rounds it after summing it up.
+    reads: how many operands it takes as they are. rounds: whether values are rounded at all.
     """
 
     @functools.wraps(function)
@@ -150,13 +153,15 @@ def through_float32(function: Function) -> Function:
         given = [x for x in (*args, *kwargs.values()) if _is_array(x) and is_floating(x.dtype)]
         if not any(x.dtype == BFLOAT16 for x in given):
             return function(*args, **kwargs)
-        rounds = result_type(*given) == BFLOAT16
+        is_small = rounds() and result_type(*given) == BFLOAT16
         value, pullback = function(
-            *map(_wide, args), **{name: _wide(arg) for name, arg in kwargs.items()}
+            *args[:reads],
+            *map(_wide, args[reads:]),
+            **{name: _wide(arg) for name, arg in kwargs.items()},
         )
-        if rounds and isinstance(value, tuple):
+        if is_small and isinstance(value, tuple):
             value = tuple(map(_narrow, value))
-        elif rounds:
+        elif is_small:
             value = _narrow(value)
         if isinstance(pullback, tuple):
             return value, tuple(each and _of_wide(each) for each in pullback)

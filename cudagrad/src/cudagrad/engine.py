@@ -16,7 +16,7 @@ import numpy as np
 
 from . import arrays, device
 from .arrays import Array, tracing
-from .dtypes import as_dtype, is_floating, of_tensor, to_device
+from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
 from .flat import Home
 from .kernels import functions as f
 from .storage import bfloat16
@@ -63,6 +63,7 @@ class Casting(Protocol):
 
 
 _casting: Casting | None = None
+reading: set[str] = set()  # the ops that read their first operand as it is stored
 
 
 @contextlib.contextmanager
@@ -474,3 +475,13 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         return tensors if isinstance(value, tuple) else out
 
     return wrapper
+
+
+def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """As op and through_float32, but the kernels read the first operand as it is stored.
+
+    Its gradient may be of bfloat16, too. Where ops are given others than they are called with
+    (autocast), the result stays float32.
+    """
+    reading.add(function.__name__)
+    return op(through_float32(function, reads=1, rounds=lambda: _casting is None))

@@ -69,7 +69,7 @@ def _copy(
     """Run a kernel of copies, by fours if all begin where a load of four can."""
     shape, steps = _merged(shape, steps)
     by_fours = (
-        x.dtype.itemsize in (4, 8)
+        x.dtype.itemsize in (2, 4, 8)
         and steps[-1:] == (1,)
         and not any(n % 4 for n in (offset, shape[-1], *steps[:-1]))
     )

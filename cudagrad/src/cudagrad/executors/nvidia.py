@@ -182,12 +182,13 @@ class Nvidia:
             lease.allocator.record(lease.block, reader)
         return dlpack.capsule(array.pointer, array.shape, array.dtype, self.device(), array.keep)
 
-    def from_dlpack(self, x: Any) -> Array:
-        """The array of an object that gives DLPack's capsule, not a copy."""
+    def from_dlpack(self, x: Any) -> tuple[Array, Any]:
+        """The array of an object that gives DLPack's capsule, not a copy, and a tensor's dtype."""
         if tuple(map(int, x.__dlpack_device__())) != self.device():
             raise BufferError(f"the array is not on this GPU, but on {x.__dlpack_device__()}")
         found = dlpack.opened(x.__dlpack__(stream=self.stream or LEGACY))
-        return Array(found.pointer, found.shape, found.dtype, found.keep)
+        array = Array(found.pointer, found.shape, np.dtype(found.dtype), found.keep)
+        return array, found.dtype
 
     def adopt(self, x: Any) -> Array | None:
         """The array of an object with a __cuda_array_interface__, not a copy; None without one."""
