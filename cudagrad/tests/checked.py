@@ -49,6 +49,9 @@ def main(name: str) -> None:
         dtype = np.dtype(name)
         more(dtype)
         attend(dtype)
+        if dtype == np.float32:
+            attend(bfloat16)
+            reckon_stored()
         multiply(dtype)
         multiply_stored()
         convolve(dtype)
@@ -90,7 +93,7 @@ def more(dtype: np.dtype[Any]) -> None:
     ops.log_softmax(ops.softmax(row, -1), -1).sum().backward()
 
 
-def attend(dtype: np.dtype[Any]) -> None:
+def attend(dtype: Any) -> None:
     """Attention by heads of every width that has a kernel, and wider; by masks of each kind.
 
     In tiles of either size: larger ones are for many matrices.
@@ -99,7 +102,7 @@ def attend(dtype: np.dtype[Any]) -> None:
     for width, processors in itertools.product((3, 16, 32, 64, 65, 129), (1, 1000)):
         attention.forward.processors = lambda processors=processors: processors
         q, k, v, mask = (
-            engine.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True)
+            engine.tensor(rng.standard_normal(shape), dtype, requires_grad=True)
             for shape in ((1, 3, width), (1, 4, width), (1, 4, width), (3, 4))
         )
         ops.scaled_dot_product_attention(q, k, v, mask).sum().backward()
@@ -139,6 +142,20 @@ def multiply_stored() -> None:
     (ops.gelu(x, "tanh") + x).sum().backward()
     turned = arrays.copy_from(x.data, 0, (3, 2), (1, 3))
     arrays.copy_into(turned, x.data, 0, (1, 3))
+
+
+def reckon_stored() -> None:
+    """What reads bfloat16 as it is stored, of rows by fours and others, held and longer."""
+    for length in (5, 8, LONGEST + 1):
+        x = ops.full((2, length), 0.5, dtype=bfloat16, requires_grad=True)
+        weight = engine.tensor(np.ones(length), bfloat16, requires_grad=True)
+        ops.layer_norm(ops.dropout(x, 0.5), (length,), weight, weight).sum().backward()
+        ops.rms_norm(x, (length,), weight).sum().backward()
+        ops.cross_entropy(x, np.arange(2)).backward()
+    fours = ops.full((3, 2, 8), 0.5, dtype=bfloat16, requires_grad=True)
+    ops.permute(fours, (1, 0, 2))[:, :, 4:].sum().backward()
+    images = ops.full((2, 3, 2), 0.5, dtype=bfloat16, requires_grad=True)
+    ops.cross_entropy(images, np.ones((2, 2), np.int64)).backward()
 
 
 def convolve(dtype: np.dtype[Any]) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import device, ops
+from cudagrad import bfloat16, device, ops
 from cudagrad.kernels import attention as kernels
+from cudagrad.storage import rounded, widened
 
 LONG = 2 * kernels.forward.tiles(np.float64, 8, 2).queries + 3  # several blocks, and more tiles
 RNG = np.random.default_rng(0)
@@ -99,6 +100,36 @@ def test_rows_as_wide_as_those_of_models(
     for one, exact in zip(run(mask, *rows, dtype=dtype), run(mask, *rows), strict=True):
         assert one.dtype == dtype
         assert np.allclose(one, exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("width", [5, 16, 32, 64, 65])
+@pytest.mark.parametrize("processors", [1, 1000])
+def test_of_bfloat16_nothing_is_rounded_but_results(
+    width: int, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Back, the result is what was stored: rounded, and so is what is summed up of it."""
+    monkeypatch.setattr(kernels.forward, "processors", lambda: processors)
+    rng = np.random.default_rng(width)
+    shapes = (1, 7, width), (1, 5, width), (1, 5, width), (1, 7, width), (7, 5)
+    q, k, v, dout, mask = (widened(rounded(rng.standard_normal(s))).astype(float) for s in shapes)
+    scores = q @ k.swapaxes(1, 2) / np.sqrt(width) + mask
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    out = weights @ v
+    deltas = (dout * widened(rounded(out))).sum(-1, keepdims=True)
+    dscores = weights * (dout @ v.swapaxes(1, 2) - deltas)
+    dquery, dkey = dscores @ k, dscores.swapaxes(1, 2) @ q
+    right = out, dquery / np.sqrt(width), dkey / np.sqrt(width), weights.swapaxes(1, 2) @ dout
+
+    leaves = [cudagrad.tensor(x, bfloat16, requires_grad=True) for x in (q, k, v)]
+    added = cudagrad.tensor(mask, bfloat16, requires_grad=True)
+    found = ops.scaled_dot_product_attention(*leaves, added)
+    found.backward(dout)
+    got = found.detach(), *(leaf.grad for leaf in leaves), added.grad
+    for one, exact in zip(got, (*right, dscores[0]), strict=True):
+        assert one.dtype is bfloat16
+        assert (np.abs(one.numpy() - exact) <= 2.0**-8 * np.abs(exact) + 1e-4).all()
 
 
 def test_larger_tiles_are_for_half_of_the_processors_at_least(

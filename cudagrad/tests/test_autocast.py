@@ -63,6 +63,57 @@ def test_ops_take_what_they_gain_by() -> None:
     assert (x @ weight).dtype == FLOAT32
 
 
+READ = {
+    "cross_entropy": lambda x: ops.cross_entropy(x, np.arange(8)),
+    "smoothed cross_entropy": lambda x: ops.cross_entropy(x, np.arange(8), label_smoothing=0.1),
+    "layer_norm": lambda x: ops.layer_norm(x, (2048,), leaf(2048), leaf(2048)),
+    "rms_norm": lambda x: ops.rms_norm(x, (2048,), leaf(2048)),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_reads_bfloat16_gives_what_it_gives_for_float32(name: str) -> None:
+    """To the bit: the numbers are the same ones, and gradients are rounded either way."""
+    small = leaf(8, 2048, dtype=bfloat16)
+    wide = cudagrad.tensor(small.float().detach(), requires_grad=True)
+    with autocast():
+        outs = [READ[name](x) for x in (small, wide)]
+    for out in outs:
+        assert out.dtype == FLOAT32
+        out.backward(np.random.default_rng(0).standard_normal(out.shape).astype(np.float32))
+
+    assert np.array_equal(*(out.detach().numpy() for out in outs))
+    assert small.grad.dtype is bfloat16
+    assert np.array_equal(small.grad.numpy(), ops.to(wide.grad, bfloat16).numpy())
+    assert READ[name](small.detach()).dtype == (FLOAT32 if "norm" in name else bfloat16)
+
+
+def kept(make: Any) -> int:
+    """How many bytes a result and what is saved for backward take."""
+    make()  # constants are kept for the next time
+    before = cudagrad.memory_allocated()
+    result = make()
+    found = cudagrad.memory_allocated() - before
+    del result
+    return found
+
+
+def test_nothing_is_kept_in_float32_of_what_bfloat16_was_given() -> None:
+    """Sizes are multiples of what the allocator hands out; besides, a row has a few numbers."""
+    x = leaf(8, 2048, dtype=bfloat16)
+    q, k, v = (leaf(1, 2, 64, 16, dtype=bfloat16) for _ in range(3))
+    size, rows = 2 * x.numel(), 512
+    with autocast():
+        assert kept(lambda: ops.dropout(x, 0.5)) == size
+        assert kept(lambda: ops.add(x, x)) == size
+        assert kept(lambda: ops.gelu(x)) == size
+        assert kept(lambda: ops.scaled_dot_product_attention(q, k, v)) == 2 * q.numel() + 2 * rows
+        assert kept(lambda: ops.layer_norm(x, (2048,))) == 2 * size + 2 * rows
+        assert kept(lambda: ops.cross_entropy(x, np.arange(8))) <= 8 * rows
+    wide = leaf(8, 2048)
+    assert kept(lambda: ops.dropout(wide, 0.5)) == 4 * wide.numel()
+
+
 def test_gradients_come_back_in_the_dtype_of_the_leaf() -> None:
     x, weight = leaf(3, 5), leaf(4, 5)
     with autocast():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import arrays, device, nn, ops, optim
+from cudagrad import arrays, device, launches, nn, ops, optim
 
 SHAPES = ((3, 70), (5,), (), (2, 0), (1, 4))
 MAKERS: dict[str, Callable[..., optim.Optimizer]] = {
@@ -23,17 +23,11 @@ MAKERS: dict[str, Callable[..., optim.Optimizer]] = {
 
 
 @pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """The kernels of arrays.launch and arrays.launch_rows, as they are launched."""
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The kernels, as they are launched."""
     kernels: list[Any] = []
-    for name in ("launch", "launch_rows"):
-        run = getattr(arrays, name)
-
-        def counting(kernel: Any, *args: Any, run: Callable[..., None] = run) -> None:
-            kernels.extend([kernel] if args[0] else [])
-            run(kernel, *args)
-
-        monkeypatch.setattr(arrays, name, counting)
+    watchers = [*launches.watchers, lambda launcher, _: kernels.append(launcher.kernel)]
+    monkeypatch.setattr(launches, "watchers", watchers)
     return kernels
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import nn, ops
+from cudagrad import bfloat16, nn, ops
 
 
 class Scaled(cudagrad.Function):
@@ -252,3 +252,12 @@ def test_a_gradient_that_backward_keeps_stays_its_own() -> None:
     cudagrad.device.write(np.zeros(2, np.float32), x.grad.data)
 
     assert weight.tolist() == [3.0, 4.0]
+
+
+def test_of_bfloat16_it_gets_what_apply_got() -> None:
+    x, weight = (cudagrad.tensor([n, -n], bfloat16, requires_grad=True) for n in (1.5, 3.0))
+    out = Scaled.apply(x, weight, 2.0)
+    out.sum().backward()
+
+    assert out.dtype is x.grad.dtype is bfloat16
+    assert x.grad.tolist() == [6.0, -6.0]

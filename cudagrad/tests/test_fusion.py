@@ -20,7 +20,7 @@ import pytest
 from calls import CALLS
 
 import cudagrad
-from cudagrad import arrays, device, emulator, fuse, fusion, graph, launches, ops
+from cudagrad import arrays, bfloat16, device, emulator, engine, fuse, fusion, graph, launches, ops
 from parity.spec import activation, comparison, elementwise
 
 Function = Callable[..., Any]
@@ -36,7 +36,7 @@ needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="bits 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Any:
     yield
-    assert arrays.tracer is None
+    assert arrays.tracing.tracer is None
     assert launches.recorder is None
 
 
@@ -648,3 +648,45 @@ def test_the_checker_has_nothing_against_it() -> None:
     for checked, compiled in lines:
         numbers = [np.frombuffer(bytes.fromhex(text), np.float32) for text in (checked, compiled)]
         np.testing.assert_allclose(*numbers, rtol=1e-6)
+
+
+# Where ops are given other tensors than they are called with
+
+
+def test_what_ops_are_given_is_part_of_what_is_noted() -> None:
+    class Scaled:
+        """Gives mul its first operand so many times."""
+
+        def __init__(self, factor: float) -> None:
+            self.gives = self.factor = factor
+
+        def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+            return ((self.factor, *args[1:]) if name == "mul" else args), kwargs
+
+        def anew(self) -> Any:
+            return Scaled(self.factor)
+
+    @fuse
+    def product(x: Any, y: Any) -> Any:
+        return x * y
+
+    x, y = cudagrad.tensor([3.0]), cudagrad.tensor([5.0])
+    for factor in (2.0, 4.0, 2.0):
+        with engine.casting(Scaled(factor)):
+            assert product(x, y).item() == 5 * factor
+    assert product(x, y).item() == 15
+
+
+def test_within_autocast_a_fused_function_is_its_ops() -> None:
+    x = cudagrad.tensor(RNG.standard_normal(5).astype(np.float32)).to(bfloat16).requires_grad_()
+
+    @fuse
+    def grown(x: Any) -> Any:
+        return ops.exp(x) * x
+
+    for _ in range(2):
+        with cudagrad.autocast():
+            assert_same_bits(grown, x)
+        assert_same_bits(grown, x)
+    with cudagrad.autocast():
+        assert grown(x).dtype == np.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import shutil
@@ -67,6 +68,10 @@ def test_torch_is_measured_beside_it(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert code == 0
     found = {(figure["case"], figure["contestant"]): figure for figure in report["figures"]}
     assert all(("GPT step", name) in found for name in ("cudagrad", "cudagrad, graph", "torch"))
+    rounded = [figure for figure in report["figures"] if figure["precision"] == "autocast"]
+    assert {(figure["case"], figure["contestant"]) for figure in rounded} == {
+        ("GPT step", name) for name in ("cudagrad", "cudagrad, graph", "torch")
+    }
     wrong = [figure for figure in report["figures"] if "differs" in figure["refused"]]
     assert not wrong
     assert found["AdamW", "torch"]["executor"] in ("CPU", "gpu")
@@ -78,6 +83,17 @@ def test_torch_is_measured_beside_it(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "| GPT step | tiny: 1 layers of 4, batch 2 | float32 | cudagrad, graph |" in text
     assert "The emulator's figures say nothing about a GPU." in text
     assert "written: " in capsys.readouterr().out
+
+
+@needs_torch
+def test_under_autocast_products_are_of_bfloat16_for_both() -> None:
+    rivals = importlib.import_module("cudagrad.gpu.rivals")
+    for contestant in (Cudagrad(), rivals.Torch()):
+        x = contestant.tensor(np.ones((2, 2), np.float32))
+        with contestant.precision("autocast") as able:
+            assert able
+            assert str(contestant.ops.matmul(x, x).dtype).endswith("bfloat16")
+        assert str(contestant.ops.matmul(x, x).dtype).endswith("float32")
 
 
 def test_a_failed_check_is_the_exit_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

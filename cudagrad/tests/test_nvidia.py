@@ -61,7 +61,7 @@ def test_memory_there_and_back(
     )
     assert back.dtype == data.dtype
     assert (back == data).all()
-    assert gpu.download(gpu.without_memory((0, 3), dtype)).shape == (0, 3)
+    assert gpu.download(gpu.without_memory((0, 3), data.dtype)).shape == (0, 3)
 
 
 def test_a_view_keeps_the_block(gpu: Nvidia, allocator: Allocator) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cudagrad import device, timings
+from cudagrad import device, overhead, timings
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
 
@@ -34,6 +34,18 @@ def test_every_workload_is_timed_in_every_form(monkeypatch: pytest.MonkeyPatch) 
     assert list(found) == list(timings.workloads())
     assert all(time > 0 for times in found.values() for time in times.values())
     assert all(list(times) == list(timings.FORMS) for times in found.values())
+
+
+@needs_emulator
+def test_an_op_costs_the_host_few_calls() -> None:
+    found = timings.elsewhere("host", CUDAGRAD_DEVICE="emulator")
+    step = found["a GPT step (one layer)"]
+
+    assert all(row["µs"] > 0 and row["launches"] >= 1 for row in found.values())
+    assert found["add"]["launches"] == 1
+    assert 20 < found["add"]["calls"] < 75
+    assert 20 < step["calls"] / step["launches"] < 65
+    assert [line.split(" | ")[0] for line in overhead.table(found)[2:]] == [f"| {n}" for n in found]
 
 
 def test_the_simulator_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ stream used it too (see `record`), it is held back until what that one had to do
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 from dataclasses import dataclass, field
@@ -244,6 +245,7 @@ class Allocator:
         )
 
 
+@functools.lru_cache(maxsize=4096)
 def size_class(wanted: int) -> int:
     """The size of the block for so many bytes: a quarter more at most, from 2 KiB on."""
     step = max(SMALLEST, 1 << max((wanted - 1).bit_length() - 3, 0))

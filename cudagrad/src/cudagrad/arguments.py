@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -64,6 +65,9 @@ def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
+_broadcast = functools.lru_cache(maxsize=4096)(np.broadcast_shapes)
+
+
 def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
     """The shape that operands, arrays or numbers, broadcast to."""
     return broadcast_shapes(op, *(getattr(operand, "shape", ()) for operand in operands))
@@ -71,7 +75,7 @@ def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     try:
-        return np.broadcast_shapes(*shapes)
+        return _broadcast(*shapes)
     except ValueError:
         text = " and ".join(map(str, shapes))
         raise ValueError(f"{op}: shapes {text} do not broadcast") from None
@@ -147,6 +151,12 @@ def floats(op: str, *operands: Array | None) -> None:
     for operand in operands:
         if operand is not None and not is_floating(operand.dtype):
             raise TypeError(f"{op}: expected a floating tensor, not {of_tensor(operand.dtype)}")
+
+
+def floats_beside(op: str, x: Array, *operands: Array | None) -> None:
+    """The same where x may be of bfloat16 as it is stored, and the others have been widened."""
+    small = x.dtype == BFLOAT16 and all(o is None or o.dtype == np.float32 for o in operands)
+    floats(op, *operands if small else (x, *operands))
 
 
 def same(op: str, *operands: Any) -> None:

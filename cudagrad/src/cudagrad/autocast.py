@@ -1,4 +1,4 @@
-"""Another dtype for a tensor: asked for, or given to ops by autocast, which knows what they gain.
+"""Another dtype for the tensors that ops are given: autocast, which knows what they gain by it.
 
 The lists are those of torch's autocast for CUDA, of the ops that are here:
 https://docs.pytorch.org/docs/stable/amp.html#autocast-op-reference
@@ -12,8 +12,8 @@ from typing import Any
 
 from . import arrays, engine
 from .arguments import option
-from .dtypes import as_dtype
-from .engine import Operand, Output, Tensor, native_op
+from .engine import Tensor
+from .ops.elementwise import to
 from .storage import bfloat16
 
 # Sums of products: tensor cores make them, of numbers that need not be exact.
@@ -30,13 +30,6 @@ IN_FLOAT32 = {
     "binary_cross_entropy_with_logits",
 }
 IN_WIDEST = {"dot", "scatter_add"}  # which else refuse operands of two dtypes
-
-
-@native_op
-def to(x: Operand, dtype: Any) -> Output:
-    """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
-    own = x.dtype
-    return arrays.cast(x, as_dtype(dtype)), lambda dout: arrays.cast(dout, own)
 
 
 @contextlib.contextmanager
@@ -61,6 +54,8 @@ def autocast(
 class _Caster:
     """Gives ops what they take within autocast; a parameter is rounded once for all of them."""
 
+    gives = bfloat16
+
     def __init__(self) -> None:
         self._rounded: dict[int, tuple[Tensor, Any, Tensor]] = {}
 
@@ -81,7 +76,9 @@ class _Caster:
             convert = self._in_bfloat16
         elif not (name in IN_FLOAT32 or is_mixed or is_reciprocal):
             return args, kwargs
-        return tuple(map(convert, args)), {key: convert(arg) for key, arg in kwargs.items()}
+        read = 1 if name in engine.reading else 0  # by kernels that widen it themselves
+        converted = {key: convert(arg) for key, arg in kwargs.items()}
+        return (*args[:read], *map(convert, args[read:])), converted
 
     def _in_bfloat16(self, x: Any) -> Any:
         if not isinstance(x, Tensor) or x.dtype != arrays.FLOAT32:

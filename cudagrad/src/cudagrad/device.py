@@ -175,7 +175,12 @@ def jit(
     maker = checker if EXECUTOR == "checker" else _cuda or emulator
     options = {"launch_bounds": launch_bounds} if _cuda and launch_bounds else {}
     made = maker.jit(function, device=device, **options)
-    return made if device or executor is None else launches.Kernel(made, executor.launcher)
+    return made if device or executor is None else launches.Kernel(made, _launcher)
+
+
+def _launcher(kernel: Any, configuration: Any) -> Callable[..., None]:
+    launcher: Callable[..., None] = executor.launcher(kernel, configuration)
+    return launcher
 
 
 def factory(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -237,7 +242,8 @@ def empty(shape: Shape, dtype: Any) -> Array:
     """
     if executor is None:
         raise RuntimeError("CUDAGRAD_DEVICE=compiler only compiles kernels; unset it to run them")
-    size = math.prod(shape) * np.dtype(dtype).itemsize
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
     if not size:
         return executor.without_memory(shape, dtype)
     if launches.recorder is not None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .storage import BFLOAT16
+from .storage import BFLOAT16, bfloat16
 
 CPU, CUDA = 1, 2  # DLDeviceType
 NAME, USED = b"dltensor", b"used_dltensor"
@@ -41,11 +41,14 @@ class _Tensor(ctypes.Structure):
 
 
 class Opened(NamedTuple):
-    """What a capsule tells of an array; keep: as long as it is there, so is the memory."""
+    """What a capsule tells of an array; keep: as long as it is there, so is the memory.
+
+    dtype: as a tensor's, which tells bfloat16 from uint16.
+    """
 
     pointer: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: Any
     device: tuple[int, int]
     keep: Any
 
@@ -111,9 +114,10 @@ def opened(capsule: Any) -> Opened:
     if steps is not None and math.prod(shape) and any(steps[i] != straight[i] for i in moving):
         raise BufferError(f"an array of strides {steps} is not C-contiguous: copy it first")
     kinds = {code: kind for kind, code in KINDS.items()}
-    if tensor.kind not in kinds or tensor.lanes != 1:
+    is_small = (tensor.kind, tensor.bits) == (BFLOAT, 16)
+    if not (is_small or tensor.kind in kinds) or tensor.lanes != 1:
         raise BufferError(f"DLPack's type {tensor.kind} of {tensor.lanes} lanes has no dtype here")
-    dtype = np.dtype(f"{kinds[tensor.kind]}{tensor.bits // 8}")
+    dtype = bfloat16 if is_small else np.dtype(f"{kinds[tensor.kind]}{tensor.bits // 8}")
     _rename(capsule, USED)
     place, device = tensor.data or 0, (tensor.device_type, tensor.device_id)
     return Opened(place + tensor.byte_offset, shape, dtype, device, _Taken(address))

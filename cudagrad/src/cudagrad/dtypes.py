@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +16,8 @@ DTYPES = tuple(
     np.dtype(name)
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 )
+Function = TypeVar("Function", bound=Callable[..., Any])
+NUMBERS = (int, float, np.generic)  # which stand for an array in arithmetic
 DEFAULT = FLOAT32  # what Python floats become, as torch.get_default_dtype()
 
 
@@ -65,9 +67,17 @@ def result_type(*operands: Any) -> np.dtype[Any]:
     kind is higher (bool < integer < floating).
     https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.dtype
     """
-    sized = [o.dtype for o in operands if hasattr(o, "dtype") and o.ndim]
-    zero_d = [o.dtype for o in operands if hasattr(o, "dtype") and not o.ndim]
-    scalars = [_scalar_dtype(o) for o in operands if not hasattr(o, "dtype")]
+    forms: list[Any] = [(o.dtype, o.ndim > 0) if hasattr(o, "dtype") else type(o) for o in operands]
+    return _result_type(*forms)
+
+
+@functools.lru_cache(maxsize=4096)
+def _result_type(*forms: Any) -> np.dtype[Any]:
+    """The same of each array's dtype, and whether it has dimensions, or of a scalar's type."""
+    arrays_of = [form for form in forms if isinstance(form, tuple)]
+    sized = [dtype for dtype, has_dims in arrays_of if has_dims]
+    zero_d = [dtype for dtype, has_dims in arrays_of if not has_dims]
+    scalars = [_scalar_dtype(form) for form in forms if not isinstance(form, tuple)]
     result: np.dtype[Any] | None = None
     for group in (sized, zero_d, scalars):
         if group:
@@ -92,10 +102,12 @@ def promote_floating(*operands: Any) -> tuple[Array, ...]:
 
 def _converted(operands: Sequence[Any], dtype: np.dtype[Any]) -> tuple[Array, ...]:
     return tuple(
-        arrays.constant(operand, dtype)
-        if isinstance(operand, bool | int | float | np.generic)
-        else arrays.cast(operand, dtype)
-        for operand in operands
+        [
+            arrays.constant(operand, dtype)
+            if isinstance(operand, NUMBERS)
+            else arrays.cast(operand, dtype)
+            for operand in operands
+        ]
     )
 
 
@@ -116,21 +128,24 @@ def _promote(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
     return np.result_type(*(floats or dtypes))
 
 
-def _scalar_dtype(value: Any) -> np.dtype[Any]:
-    if isinstance(value, bool):
+def _scalar_dtype(kind: type) -> np.dtype[Any]:
+    if issubclass(kind, bool):
         return np.dtype("bool")
-    if isinstance(value, int):
+    if issubclass(kind, int):
         return np.dtype("int64")
-    if isinstance(value, float):
+    if issubclass(kind, float):
         return DEFAULT
-    raise TypeError(f"expected a tensor, an array or a number, not {type(value).__name__}")
+    raise TypeError(f"expected a tensor, an array or a number, not {kind.__name__}")
 
 
-def through_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+def through_float32(
+    function: Function, reads: int = 0, rounds: Callable[[], bool] = lambda: True
+) -> Function:
     """Let the function of an op (see engine.op) take arrays of bfloat16: it reckons in float32.
 
     Its values are rounded, unless an operand that decides is a float of another width. Its pullback
     is given float32 and gives it; who keeps a gradient of bfloat16 rounds it after summing it up.
+    reads: how many operands it takes as they are. rounds: whether values are rounded at all.
     """
 
     @functools.wraps(function)
@@ -138,19 +153,21 @@ def through_float32(function: Callable[..., Any]) -> Callable[..., Any]:
         given = [x for x in (*args, *kwargs.values()) if _is_array(x) and is_floating(x.dtype)]
         if not any(x.dtype == BFLOAT16 for x in given):
             return function(*args, **kwargs)
-        rounds = result_type(*given) == BFLOAT16
+        is_small = rounds() and result_type(*given) == BFLOAT16
         value, pullback = function(
-            *map(_wide, args), **{name: _wide(arg) for name, arg in kwargs.items()}
+            *args[:reads],
+            *map(_wide, args[reads:]),
+            **{name: _wide(arg) for name, arg in kwargs.items()},
         )
-        if rounds and isinstance(value, tuple):
+        if is_small and isinstance(value, tuple):
             value = tuple(map(_narrow, value))
-        elif rounds:
+        elif is_small:
             value = _narrow(value)
         if isinstance(pullback, tuple):
             return value, tuple(each and _of_wide(each) for each in pullback)
         return value, pullback and _of_wide(pullback)
 
-    return wrapper
+    return cast(Function, wrapper)
 
 
 def _is_array(x: Any) -> bool:

@@ -9,13 +9,13 @@ import contextlib
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 import numpy as np
 
 from . import arrays, device
-from .arrays import Array
+from .arrays import Array, tracing
 from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
 from .flat import Home
 from .kernels import functions as f
@@ -51,6 +51,10 @@ def no_grad() -> Iterator[None]:
 class Casting(Protocol):
     """What gives ops other tensors than they are called with: see autocast."""
 
+    @property
+    def gives(self) -> Hashable:
+        """What tells it from those that give others."""
+
     def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The arguments for the op of a name, in the place of these."""
 
@@ -59,6 +63,7 @@ class Casting(Protocol):
 
 
 _casting: Casting | None = None
+reading: set[str] = set()  # the ops that read their first operand as it is stored
 
 
 @contextlib.contextmanager
@@ -72,9 +77,9 @@ def casting(by: Casting | None) -> Iterator[None]:
         _casting = before
 
 
-def is_casting() -> bool:
-    """Whether ops may be given other tensors than they are called with."""
-    return _casting is not None
+def what_is_given() -> Hashable:
+    """What tells which tensors ops are given now; None: those that they are called with."""
+    return None if _casting is None else _casting.gives
 
 
 def casting_anew() -> Casting | None:
@@ -109,8 +114,8 @@ class Tensor:
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
         self.data = data
-        if requires_grad and not is_floating(self.data.dtype):
-            raise TypeError(f"only floating tensors can require a gradient, not {self.data.dtype}")
+        if requires_grad and not is_floating(data.dtype):
+            raise TypeError(f"only floating tensors can require a gradient, not {data.dtype}")
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.home: Home | None = None  # where an optimizer keeps a parameter, and its gradient
@@ -273,7 +278,7 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
-        if arrays.tracer is not None:
+        if tracing.tracer is not None:
             raise RuntimeError("backward() inside of a fused function, which computes one tensor")
         if gradient is None:
             if self.data.size != 1:
@@ -304,8 +309,9 @@ class Tensor:
             returned = self.pullback(dout)
             grads = returned if isinstance(returned, tuple) else (returned,)
         for parent, grad in zip(self.parents, grads, strict=False):
-            known = dout.dtype, getattr(parent, "dtype", None), arrays.reckoned(dout.dtype)
-            assert parent is None or grad is None or grad.dtype in known, (
+            if parent is None or grad is None or grad.dtype == dout.dtype:
+                continue
+            assert grad.dtype in (parent.data.dtype, arrays.reckoned(dout.dtype)), (
                 f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
             )
         return grads
@@ -364,12 +370,14 @@ def sweep(
         for parent, grad in zip(node.parents, grads, strict=False):
             if parent is None or grad is None:
                 continue
+            data = parent.data
             # What a pullback returns is made anew, or is dout, or a view of it, and may be one
             # array for two parents. So a sum goes into a new array.
             known = pending.get(parent.index)
             if known is not None or (parent.op is None and _is_alone(grad, dout, grads)):
                 new.add(parent.index)
-            grad = arrays.cast(sum_to_shape(grad, parent.shape, node.op), parent.dtype)
+            if grad.shape != data.shape or grad.dtype != data.dtype:
+                grad = arrays.cast(sum_to_shape(grad, data.shape, node.op), data.dtype)
             pending[parent.index] = grad if known is None else arrays.apply(f.add, known, grad)
         if not retain_graph:
             node.parents, node.pullback = (), None
@@ -411,7 +419,7 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
 
     While a function is fused that waits: what its one kernel makes is summed up in the end.
     """
-    if grad.shape == shape or arrays.tracer is not None:
+    if grad.shape == shape or tracing.tracer is not None:
         return grad
     extra = grad.ndim - len(shape)
     stretched = [extra + i for i, n in enumerate(shape) if n == 1]
@@ -430,14 +438,6 @@ def unwrap(value: Any) -> Any:
 
 
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """Make an op of a function on arrays, for which those of bfloat16 are widened: see native_op.
-
-    What it returns is rounded to bfloat16 where that is the operands' common dtype.
-    """
-    return _op(function, through_float32(function))
-
-
-def native_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
     The pullback takes the gradient of the value and returns one gradient per argument, in the
@@ -445,13 +445,9 @@ def native_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape. It closes over
     arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient. Arrays of bfloat16 it is given as they are, and may only hand them to what
-    knows them: apply, cast, and what copies, adds up or multiplies in arrays.
+    first has a gradient. Arrays of bfloat16 the function may only hand to what knows them: apply,
+    cast, and what copies, adds up or multiplies in arrays; see dtypes.through_float32 for others.
     """
-    return _op(function, function)
-
-
-def _op(function: Callable[..., Any], run: Callable[..., Output]) -> Callable[..., Any]:
     names = tuple(inspect.signature(function).parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
@@ -465,20 +461,27 @@ def _op(function: Callable[..., Any], run: Callable[..., Output]) -> Callable[..
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
         if _casting is not None:
             args, kwargs = _casting(function.__name__, args, kwargs)
-        value, pullback = run(
-            *map(unwrap, args), **{name: unwrap(arg) for name, arg in kwargs.items()}
-        )
+        named = {name: unwrap(arg) for name, arg in kwargs.items()}
+        value, pullback = function(*map(unwrap, args), **named)
         if kwargs:
-            args = (*args, *(kwargs.get(name) for name in names[len(args) :]))
-        values = value if isinstance(value, tuple) else (value,)
-        tensors = tuple(map(Tensor, values))
+            args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
+        tensors = tuple(map(Tensor, value)) if isinstance(value, tuple) else (Tensor(value),)
         out = tensors[0]
-        parents = tuple(
-            arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args
-        )
-        if _grad_enabled and any(p is not None for p in parents) and is_floating(out.dtype):
+        needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
+        if _grad_enabled and any(needed) and is_floating(out.data.dtype):
             out.requires_grad = True
-            out.op, out.parents, out.pullback = function.__name__, parents, pullback
+            parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
+            out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback
         return tensors if isinstance(value, tuple) else out
 
     return wrapper
+
+
+def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """As op and through_float32, but the kernels read the first operand as it is stored.
+
+    Its gradient may be of bfloat16, too. Where ops are given others than they are called with
+    (autocast), the result stays float32.
+    """
+    reading.add(function.__name__)
+    return op(through_float32(function, reads=1, rounds=lambda: _casting is None))

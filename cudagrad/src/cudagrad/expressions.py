@@ -1,6 +1,6 @@
 """What a function would launch, noted instead: arrays that are not computed, but known by how.
 
-While arrays.tracer is a Trace, arrays.apply makes Expressions out of Expressions. The ops, their
+While tracing.tracer is a Trace, arrays.apply makes Expressions out of Expressions. The ops, their
 pullbacks and the engine's sweep work on those as on arrays, as long as nobody asks for a number, a
 view, or a kernel of another kind: that is refused. A Fusion is one kernel for some Expressions.
 """
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import arrays, launches
-from .arrays import Array, Shape
+from .arrays import Array, Shape, tracing
 from .kernels import fused
 from .kernels.fused import APART, ONCE, TOGETHER, Chain, Step
 
@@ -68,12 +68,12 @@ class Trace:
     @contextlib.contextmanager
     def tracing(self) -> Iterator[None]:
         """Inside, nothing is launched."""
-        before, arrays.tracer = arrays.tracer, self
+        before, tracing.tracer = tracing.tracer, self
         try:
             with launches.recording(self):
                 yield
         finally:
-            arrays.tracer = before
+            tracing.tracer = before
 
     def operand(self, shape: Shape, dtype: np.dtype[Any], array: Array | None = None) -> Expression:
         made = self._new(shape, dtype)

@@ -17,14 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, device
-from .arrays import Array
+from . import device
+from .arrays import Array, tracing
 from .dtypes import to_device
-from .engine import Tensor, is_casting, moment, native_op, set_grad_enabled, sweep
+from .engine import (
+    Tensor,
+    casting,
+    casting_anew,
+    moment,
+    op,
+    set_grad_enabled,
+    sweep,
+    what_is_given,
+)
 from .expressions import Expression, Fusion, RefusedError, Trace
 
 PLANS = 1024  # of one function: for operands of other shapes and dtypes, and for other numbers
-OP_CODE, PULL_CODE = native_op(lambda: (None, None)).__code__, Tensor.pull.__code__
+OP_CODE, PULL_CODE = op(lambda: (None, None)).__code__, Tensor.pull.__code__
 CONSTANTS = {str, type(None), np.dtype, type, ModuleType, FunctionType, BuiltinFunctionType}
 
 
@@ -79,13 +88,13 @@ class Fused:
             return plan.run(operands)
 
         run.__name__ = function.__name__
-        self._op = native_op(run)
+        self._op = op(run)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        if arrays.tracer is not None:  # another one calls it, and takes it in
+        if tracing.tracer is not None:  # another one calls it, and takes it in
             part: Tensor = self.function(*args, **kwargs)
             return part
         plan, tensors = self._planned(args, kwargs)
@@ -119,7 +128,7 @@ class Fused:
         try:
             return (
                 tuple(kwargs),
-                is_casting(),
+                what_is_given(),
                 *[
                     (value.data.shape, value.data.dtype, value.requires_grad)
                     if isinstance(value, Tensor)
@@ -190,7 +199,7 @@ def traced(function: Any, values: Sequence[Any], words: Sequence[str]) -> Plan:
     places = [k for k, value in enumerate(values) if isinstance(value, Tensor)]
     count = len(values) - len(words)
     try:
-        with trace.tracing(), set_grad_enabled(True):
+        with trace.tracing(), set_grad_enabled(True), casting(casting_anew()):
             for k in places:
                 data = trace.operand(values[k].shape, values[k].data.dtype)
                 stand_ins[k] = Tensor(data, values[k].requires_grad)

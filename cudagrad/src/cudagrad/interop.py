@@ -22,10 +22,11 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     """
     if not hasattr(ext_tensor, "__dlpack__") or not hasattr(ext_tensor, "__dlpack_device__"):
         raise TypeError(f"from_dlpack: a {type(ext_tensor).__name__} has no __dlpack__")
-    array = device.executor.from_dlpack(ext_tensor)
+    array, dtype = device.executor.from_dlpack(ext_tensor)
+    as_dtype(dtype)
     if not _reaches_fours(array):
         raise BufferError("the array does not begin at a multiple of 16 bytes: copy it first")
-    return _checked(array)
+    return Tensor(array)
 
 
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
@@ -42,14 +43,9 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     as_dtype(array.dtype)
     if not _reaches_fours(array) or as_dtype(dtype, array.dtype) != array.dtype:
         return tensor(Tensor(array), dtype)
-    return _checked(array)
+    return Tensor(array)
 
 
 def _reaches_fours(array: Array) -> bool:
     """Whether kernels can load four neighbours of it at once, as they do of any array."""
     return not array.size or device.executor.address(array) % 16 == 0
-
-
-def _checked(array: Array) -> Tensor:
-    as_dtype(array.dtype)
-    return Tensor(array)

@@ -7,7 +7,7 @@ dropout on every executor.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,11 +45,19 @@ def set_rng_state(state: Mapping[str, int]) -> None:
             raise ValueError("set_rng_state: this is no state of get_rng_state")
 
 
-def keep(shape: Shape, p: float, dtype: Any) -> Array:
-    """0 with probability p, else 1 / (1 - p)."""
-    out = arrays.empty(shape, dtype)
-    arrays.launch(kernels.keep, -(-out.size // 4), *survival(p, dtype), arrays.flat(out))
-    return out
+def dropout(p: float, dtype: Any) -> Callable[[Array], Array]:
+    """What makes 0 of each element with probability p, and divides the others by 1 - p.
+
+    It is the same elements in every array that it is given, which are of dtype.
+    """
+    chance, kernel = survival(p, arrays.reckoned(np.dtype(dtype))), kernels.dropout(dtype.type)
+
+    def dropped(x: Array) -> Array:
+        out = arrays.empty(x.shape, x.dtype)
+        arrays.launch(kernel, -(-out.size // 4), arrays.flat(x), *chance, arrays.flat(out))
+        return out
+
+    return dropped
 
 
 def survival(p: float, dtype: Any) -> tuple[tuple[np.uint64, ...], Any]:

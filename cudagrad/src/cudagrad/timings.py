@@ -3,7 +3,8 @@
 python -m cudagrad.timings [--simulator]
 
 The emulator runs them in its two forms, in turns. With --simulator, numba's own simulator runs them
-too, once; that takes minutes, and needs numba-cuda: pip install './cudagrad[compile]'.
+too, once; that takes minutes, and needs numba-cuda: pip install './cudagrad[compile]'. A second
+table says what ops cost the host, with launches that do nothing (see overhead).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from . import device, emulator, engine, gpt, ops, optim
+from . import device, emulator, engine, ops, overhead
 from .allocator import Allocator
 from .emulator import DeviceArray, wide
 from .executors.emulated import Emulated
@@ -42,21 +43,10 @@ def workloads() -> dict[str, Callable[[], object]]:
     a, b, rows = (
         engine.tensor(rng.random(shape, np.float32)) for shape in [(128, 128)] * 2 + [(64, 128)]
     )
-    model = gpt.GPT(gpt.GPTConfig(vocab_size=16, block_size=8, n_layer=1, n_head=2, n_embd=8))
-    optimizer = optim.AdamW(model.parameters())
-    idx = rng.integers(0, 16, (1, 8))
-
-    def step() -> object:
-        optimizer.zero_grad()
-        _, loss = model(idx, idx)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
     return {
         "matmul 128 × 128": lambda: ops.matmul(a, b).numpy(),
         "softmax of 64 rows of 128": lambda: ops.softmax(rows, -1).numpy(),
-        "a GPT step (8 wide, 8 tokens)": step,
+        "a GPT step (8 wide, 8 tokens)": overhead.gpt_step(rng.integers(0, 16, (1, 8))),
     }
 
 
@@ -106,6 +96,9 @@ def on_simulator() -> dict[str, dict[str, float]]:
     return found
 
 
+MEASURED = {"emulator": on_emulator, "simulator": on_simulator, "host": overhead.on_host}
+
+
 def elsewhere(what: str, **environment: str) -> dict[str, dict[str, float]]:
     """What another process with this environment finds."""
     command = [sys.executable, "-m", __spec__.name, "--only", what]
@@ -117,10 +110,10 @@ def elsewhere(what: str, **environment: str) -> dict[str, dict[str, float]]:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m cudagrad.timings", description=__doc__)
     parser.add_argument("--simulator", action="store_true", help="numba's simulator, too")
-    parser.add_argument("--only", choices=("emulator", "simulator"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=MEASURED, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.only:
-        print(json.dumps(on_emulator() if options.only == "emulator" else on_simulator()))
+        print(json.dumps(MEASURED[options.only]()))
         return 0
     why = device.numba_cuda("compile")[1] if options.simulator else ""
     if why:
@@ -133,6 +126,7 @@ def main(arguments: Sequence[str]) -> int:
         for name, times in elsewhere("simulator", **environment).items():
             found[name] |= times
     print("\n".join(table(found, columns)))
+    print("\n".join(["", *overhead.table(elsewhere("host", CUDAGRAD_DEVICE="emulator"))]))
     return 0
 
 

@@ -60,6 +60,7 @@ class Requirement(NamedTuple):
     why: str
 
 
+# What is read by 128 bits of float32 is read by 64 of bfloat16.
 REQUIREMENTS = (
     Requirement("matmul.", "local", 0, 0, "the sums of a thread stay in registers"),
     Requirement("matmul.register_tiled.", "fused", 16, inf, "4 x 4 elements for each thread"),
@@ -68,11 +69,13 @@ REQUIREMENTS = (
     Requirement("softmax.", "local", 0, 0, "a row stays in registers"),
     Requirement("softmax.forward_held", "wide", 4, inf, "rows are read by 128 bits"),
     Requirement("softmax.backward_held", "wide", 8, inf, "rows are read by 128 bits"),
-    Requirement("softmax.cross_entropy(", "wide", 1, inf, "rows are read by 128 bits"),
-    Requirement("softmax.cross_entropy_dx_rows", "wide", 1, inf, "rows are read by 128 bits"),
+    Requirement("softmax.cross_entropy(float", "wide", 1, inf, "rows are read by 128 bits"),
+    Requirement("softmax.cross_entropy_dx_rows(float", "wide", 1, inf, "rows are read by 128 bits"),
     Requirement("normalization.", "local", 0, 0, "a row stays in registers"),
-    Requirement("normalization.normalize_held", "wide", 12, inf, "rows are read by 128 bits"),
-    Requirement("normalization.normalize_dx_held", "wide", 12, inf, "rows are read by 128 bits"),
+    Requirement("normalization.normalize_held(float", "wide", 12, inf, "rows are read by 128 bits"),
+    Requirement(
+        "normalization.normalize_dx_held(float", "wide", 12, inf, "rows are read by 128 bits"
+    ),
     # Not of implicit.gather: for 10.0 the compiler leaves a loop over its sums as it is.
     Requirement("convolution.summed.", "local", 0, 0, "the sums of a thread stay in registers"),
     Requirement("convolution.implicit.", "fused", 64, inf, "8 x 8 elements for each thread"),
@@ -83,7 +86,7 @@ REQUIREMENTS = (
     Requirement("matmul.tensor_core.", "wide", 8, inf, "copies are of 128 bits"),
     Requirement("attention.forward.", "local", 0, 0, "scores and sums of a thread in registers"),
     Requirement("attention.forward.", "fused", 64, inf, "tiles are multiplied in registers"),
-    Requirement("attention.forward.", "wide", 16, inf, "tiles are read by 128 bits"),
+    Requirement("attention.forward.", "wide", 12, inf, "tiles are read by 128 bits"),
     Requirement("attention.backward.dquery", "local", 0, 0, "as forward"),
     Requirement("attention.backward.dquery", "fused", 64, inf, "as forward"),
     Requirement("attention.backward.dquery", "wide", 16, inf, "as forward"),

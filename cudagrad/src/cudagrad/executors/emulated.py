@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import math
 import os
@@ -54,14 +55,14 @@ class Emulated:
             return 2**37  # unknown without a call of Windows; its own refusal comes first
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
-    def array(self, shape: Shape, dtype: Any, lease: Lease) -> Array:
+    def array(self, shape: Shape, dtype: np.dtype[Any], lease: Lease) -> Array:
         """An array at the start of a leased block, and for now NaN, odd numbers, or True."""
         leased = _bytes_of(lease.block)
         leased.lease = lease
-        leased.fill(poison_byte(np.dtype(dtype)))
+        leased.fill(poison_byte(dtype))
         return Array(np.ndarray(shape, dtype, leased))
 
-    def without_memory(self, shape: Shape, dtype: Any) -> Array:
+    def without_memory(self, shape: Shape, dtype: np.dtype[Any]) -> Array:
         """An array without elements."""
         return Array(np.empty(shape, dtype))
 
@@ -105,19 +106,27 @@ class Emulated:
         """DLPack's; there is no stream to wait for."""
         if array.dtype == BFLOAT16:  # which NumPy does not know
             place, memory = self.address(array), array.memory
-            return dlpack.capsule(place, array.shape, array.dtype, self.device(), memory)
+            made = dlpack.capsule(place, array.shape, array.dtype, self.device(), memory)
+            # NumPy lets it go before it says that it refuses it. Python code that ran then, to
+            # end the capsule, would find that error in its way: so it is kept until the next one.
+            self.latest = made
+            return made
         return array.memory.__dlpack__(max_version=max_version)
 
-    def from_dlpack(self, x: Any) -> Array:
-        """The array of an object that gives DLPack's capsule, not a copy."""
-        try:
-            memory = np.from_dlpack(x)
-        except RuntimeError as error:
-            raise BufferError(f"NumPy does not share this array: {error}") from None
-        flags = memory.flags
-        if not (flags.c_contiguous and flags.aligned and flags.writeable):
-            raise BufferError("the array is not C-contiguous, aligned and writeable: copy it first")
-        return Array(memory)
+    def from_dlpack(self, x: Any) -> tuple[Array, Any]:
+        """The array of an object that gives DLPack's capsule, not a copy, and a tensor's dtype."""
+        if tuple(map(int, x.__dlpack_device__())) != self.device():
+            raise BufferError(f"the array is not in this memory, but on {x.__dlpack_device__()}")
+        found = dlpack.opened(x.__dlpack__())
+        dtype = np.dtype(found.dtype)
+        if not math.prod(found.shape):
+            return Array(np.empty(found.shape, dtype)), found.dtype
+        if found.pointer % dtype.itemsize:
+            raise BufferError(f"the array does not begin at a multiple of {dtype.itemsize} bytes")
+        size = math.prod(found.shape) * dtype.itemsize
+        memory = (ctypes.c_char * size).from_address(found.pointer)
+        memory.keep = found.keep  # as long as an array has the memory
+        return Array(np.frombuffer(memory, dtype).reshape(found.shape)), found.dtype
 
     def adopt(self, x: Any) -> Array | None:
         """The array of a NumPy array that kernels can have as it is, not a copy; else None."""

@@ -11,6 +11,7 @@ A kernel's parameters are 64-bit words, or begin at one: of an array of d dims 5
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import struct
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,13 @@ PLAIN = {"?": "?7x", "b": "b7x", "B": "B7x", "h": "h6x", "H": "H6x", "i": "i4x",
 PLAIN |= {"f": "f4x", "d": "d"}
 
 
+@functools.lru_cache(maxsize=4096)
+def _layout(shape: Shape, dtype: np.dtype[Any]) -> tuple[int, tuple[str, int], Shape]:
+    """The size of an array, what a kernel is compiled for, and its lengths and strides."""
+    strides = [dtype.itemsize * math.prod(shape[i + 1 :]) for i in range(len(shape))]
+    return math.prod(shape), (dtype.char, len(shape)), (*shape, *strides)
+
+
 class Array:
     """A C-contiguous array in a GPU's memory, whose elements only kernels and copies see.
 
@@ -44,18 +52,20 @@ class Array:
         self.pointer = pointer
         self.shape = shape
         self.dtype = dtype
-        self.ndim = len(shape)
-        self.size = math.prod(shape)
-        self.kind = (dtype.char, self.ndim)  # what a kernel is compiled for
         self.keep = keep
-        strides = [dtype.itemsize * math.prod(shape[i + 1 :]) for i in range(self.ndim)]
-        self.words = (0, 0, self.size, dtype.itemsize, pointer, *shape, *strides)
+        self.ndim = len(shape)
+        # kind: what a kernel is compiled for; words: what it is given.
+        self.size, self.kind, lengths = _layout(shape, dtype)
+        self.words = (0, 0, self.size, dtype.itemsize, pointer, *lengths)
 
     def reshape(self, shape: Shape) -> Array:
         """The same elements in another shape, not a copy."""
-        if math.prod(shape) != self.size:
+        if shape == self.shape:
+            return self
+        view = Array(self.pointer, tuple(shape), self.dtype, self.keep)
+        if view.size != self.size:
             raise ValueError(f"cannot reshape an array of shape {self.shape} into {shape}")
-        return Array(self.pointer, tuple(shape), self.dtype, self.keep)
+        return view
 
     def __repr__(self) -> str:
         return f"Array(shape={self.shape}, dtype={self.dtype}, pointer={self.pointer:#x})"
@@ -104,14 +114,14 @@ class Nvidia:
         _, total = self.call("cuMemGetInfo")
         return int(total)
 
-    def array(self, shape: Shape, dtype: Any, lease: Lease) -> Array:
+    def array(self, shape: Shape, dtype: np.dtype[Any], lease: Lease) -> Array:
         """An array at the start of a leased block."""
         block = lease.block
-        return Array(block.segment.memory + block.offset, tuple(shape), np.dtype(dtype), lease)
+        return Array(block.segment.memory + block.offset, tuple(shape), dtype, lease)
 
-    def without_memory(self, shape: Shape, dtype: Any) -> Array:
+    def without_memory(self, shape: Shape, dtype: np.dtype[Any]) -> Array:
         """An array without elements."""
-        return Array(0, tuple(shape), np.dtype(dtype), None)
+        return Array(0, tuple(shape), dtype, None)
 
     def borrowed(self, array: Array, block: Block) -> Array:
         """The same array, which does not keep its block from being given back."""
@@ -172,12 +182,13 @@ class Nvidia:
             lease.allocator.record(lease.block, reader)
         return dlpack.capsule(array.pointer, array.shape, array.dtype, self.device(), array.keep)
 
-    def from_dlpack(self, x: Any) -> Array:
-        """The array of an object that gives DLPack's capsule, not a copy."""
+    def from_dlpack(self, x: Any) -> tuple[Array, Any]:
+        """The array of an object that gives DLPack's capsule, not a copy, and a tensor's dtype."""
         if tuple(map(int, x.__dlpack_device__())) != self.device():
             raise BufferError(f"the array is not on this GPU, but on {x.__dlpack_device__()}")
         found = dlpack.opened(x.__dlpack__(stream=self.stream or LEGACY))
-        return Array(found.pointer, found.shape, found.dtype, found.keep)
+        array = Array(found.pointer, found.shape, np.dtype(found.dtype), found.keep)
+        return array, found.dtype
 
     def adopt(self, x: Any) -> Array | None:
         """The array of an object with a __cuda_array_interface__, not a copy; None without one."""

@@ -66,7 +66,8 @@ class Case:
     """build makes a run for a contestant, which returns what can be compared.
 
     bytes: that must be moved at least; flops: that must be done. 0: not what limits it.
-    precisions: in which float32 is multiplied. as_graph: the run can be a graph.
+    precisions: in which float32 is multiplied; "autocast": what gains by it is bfloat16. as_graph:
+    the run can be a graph.
     """
 
     name: str
@@ -205,7 +206,10 @@ def cases(scale: Scale) -> Iterator[Case]:
 
     for gpt in scale.gpts:
         size = f"{gpt.name}: {gpt.n_layer} layers of {gpt.n_embd}, batch {gpt.batch_size}"
-        yield Case("GPT step", size, _gpt(gpt), 0, gpt.flops, ALL, as_graph=True, tolerance=0.1)
+        precisions = *ALL, "autocast"
+        yield Case(
+            "GPT step", size, _gpt(gpt), 0, gpt.flops, precisions, as_graph=True, tolerance=0.1
+        )
 
 
 def _numbers(index: int, shape: Sequence[int]) -> np.ndarray[Any, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from .. import arrays, device, ops
 from ..engine import tensor
 from ..kernels import matmul as products
+from ..storage import bfloat16
 from .timing import medians
 
 
@@ -52,9 +53,9 @@ class Ceilings:
 
     def _products(self, precision: str) -> dict[str, Callable[[], object]]:
         data = np.ones((self.side, self.side), np.float32)
-        x = tensor(data)
+        x = tensor(data, bfloat16 if precision == "autocast" else None)
         runs: dict[str, Callable[[], object]] = {}
-        if precision == "float32":
+        if precision in ("float32", "autocast"):
             runs["cudagrad"] = lambda: ops.matmul(x, x)
         for rung in products.LADDER:
             if rung.precision == precision and device.has(rung.capability):

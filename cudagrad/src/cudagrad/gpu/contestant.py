@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import device, engine, gpt, ops, optim
+from ..autocast import autocast
 from ..fusion import fuse
 from ..graph import graphed
 from ..kernels.matmul import TENSOR_CORES
@@ -55,7 +56,14 @@ class Cudagrad:
 
     @contextlib.contextmanager
     def precision(self, name: str) -> Iterator[bool]:
-        """Inside, float32 is multiplied in this precision; False if that cannot be."""
+        """Inside, float32 is multiplied in this precision, or ops are given bfloat16 by autocast.
+
+        False if that cannot be.
+        """
+        if name == "autocast":
+            with autocast():
+                yield True
+            return
         if name != "float32" and (device.EXECUTOR != "gpu" or not device.has(TENSOR_CORES)):
             yield False
             return

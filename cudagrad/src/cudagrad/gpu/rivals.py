@@ -71,15 +71,19 @@ class Torch:
 
     @contextlib.contextmanager
     def precision(self, name: str) -> Iterator[bool]:
-        """Inside, float32 is multiplied in this precision; False if that cannot be."""
+        """Inside, float32 is multiplied in this precision, or ops are given bfloat16 by autocast.
+
+        False if that cannot be. torch multiplies float32 as bfloat16 by autocast alone.
+        """
         if self.device == "cpu":
-            yield name == "float32"
+            with torch.autocast("cpu", torch.bfloat16, enabled=name == "autocast"):
+                yield name in ("float32", "autocast")
             return
         allowed = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
         tf32 = name == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
         try:
-            with torch.autocast("cuda", torch.bfloat16, enabled=name == "bfloat16"):
+            with torch.autocast("cuda", torch.bfloat16, enabled=name in ("bfloat16", "autocast")):
                 yield True
         finally:
             torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = allowed

@@ -15,9 +15,11 @@ import math
 from typing import Any
 
 from ..device import BLOCK, TILE, cuda, factory, jit
+from .functions import same
 from .index import divide, first_own, next_own
 from .reduction import SQUARE, block_sum, block_sums
-from .row import HELD, column_of, hold, release
+from .row import HELD, column_of, holding, releasing
+from .storage import access
 
 
 @jit(device=True)
@@ -46,13 +48,14 @@ def block_moments(count, mean, squares, counts, means, sums):
 
 
 @factory
-def normalize(real: Any) -> Any:
+def normalize(stored: Any) -> Any:
     """y = (x - mean) · scale · weight + bias, scale = 1 / sqrt(mean square + eps), of x (rows, n).
 
     centre: whether the mean is taken off; without, it counts as 0. weight, bias (n), or empty.
     mean (rows) is counted from the row's first element: what all elements have in common would
-    leave the differences between them few digits.
+    leave the differences between them few digits. stored: as what x is, alone of all.
     """
+    real, load, _ = access(stored)
 
     @jit
     def normalize_kernel(x, weight, bias, centre, eps, y, mean, scale):
@@ -61,14 +64,14 @@ def normalize(real: Any) -> Any:
         sums = cuda.shared.array(BLOCK, real)
         row = cuda.blockIdx.x
         n = x.shape[1]
-        origin = x[row, 0] if centre else real(0)
+        origin = load(x[row, 0]) if centre else real(0)
         seen = real(0)
         middle = real(0)
         squares = real(0)
         j = first_own()
         while j < n:  # Welford 1962, https://doi.org/10.1080/00401706.1962.10490022
             seen += real(1)
-            value = x[row, j] - origin
+            value = load(x[row, j]) - origin
             gap = value - middle
             if centre:
                 middle += gap / seen
@@ -79,7 +82,7 @@ def normalize(real: Any) -> Any:
         stretch = real(1) / math.sqrt(sums[0] / real(n) + eps)
         j = first_own()
         while j < n:
-            value = (x[row, j] - origin - middle) * stretch
+            value = (load(x[row, j]) - origin - middle) * stretch
             if weight.size > 0:
                 value *= weight[j]
             if bias.size > 0:
@@ -94,8 +97,10 @@ def normalize(real: Any) -> Any:
 
 
 @factory
-def normalize_held(real: Any) -> Any:
+def normalize_held(stored: Any) -> Any:
     """As normalize, of rows that a block can hold; weight, bias (1, n), or empty."""
+    real, load, _ = access(stored)
+    hold, hold_real, release = holding(load), holding(same), releasing(same)
 
     @jit
     def normalize_held_kernel(x, weight, bias, centre, eps, y, mean, scale):
@@ -104,7 +109,7 @@ def normalize_held(real: Any) -> Any:
         factor = cuda.local.array(HELD, real)
         row = cuda.blockIdx.x
         n = x.shape[1]
-        origin = x[row, 0] if centre else real(0)
+        origin = load(x[row, 0]) if centre else real(0)
         hold(own, x, row, origin)
         total = real(0)
         for k in range(HELD):
@@ -122,11 +127,11 @@ def normalize_held(real: Any) -> Any:
         for k in range(HELD):
             own[k] *= stretch
         if weight.size > 0:
-            hold(factor, weight, 0, real(0))
+            hold_real(factor, weight, 0, real(0))
             for k in range(HELD):
                 own[k] *= factor[k]
         if bias.size > 0:
-            hold(factor, bias, 0, real(0))
+            hold_real(factor, bias, 0, real(0))
             for k in range(HELD):
                 own[k] += factor[k]
         release(own, y, row)
@@ -138,11 +143,13 @@ def normalize_held(real: Any) -> Any:
 
 
 @factory
-def normalize_dx(real: Any) -> Any:
+def normalize_dx(stored: Any) -> Any:
     """dx = scale · (dnormal - mean dnormal - normal · mean of dnormal · normal), by rows.
 
     normal = (x - mean) · scale, dnormal = dout · weight; the first mean is 0 without centre.
+    stored: as what x and dx are.
     """
+    real, load, store = access(stored)
 
     @jit
     def normalize_dx_kernel(dout, x, mean, scale, weight, centre, dx):
@@ -150,7 +157,7 @@ def normalize_dx(real: Any) -> Any:
         products = cuda.shared.array(BLOCK, real)
         row = cuda.blockIdx.x
         n = x.shape[1]
-        origin = x[row, 0] if centre else real(0)
+        origin = load(x[row, 0]) if centre else real(0)
         middle = mean[row]
         stretch = scale[row]
         total = real(0)
@@ -161,7 +168,7 @@ def normalize_dx(real: Any) -> Any:
             if weight.size > 0:
                 grad *= weight[j]
             total += grad
-            product += grad * ((x[row, j] - origin - middle) * stretch)
+            product += grad * ((load(x[row, j]) - origin - middle) * stretch)
             j = next_own(j)
         block_sums(total, product, totals, products)
         shift = totals[0] / real(n) if centre else real(0)
@@ -171,15 +178,18 @@ def normalize_dx(real: Any) -> Any:
             grad = dout[row, j]
             if weight.size > 0:
                 grad *= weight[j]
-            dx[row, j] = stretch * (grad - shift - (x[row, j] - origin - middle) * stretch * along)
+            normal = (load(x[row, j]) - origin - middle) * stretch
+            dx[row, j] = store(stretch * (grad - shift - normal * along))
             j = next_own(j)
 
     return normalize_dx_kernel
 
 
 @factory
-def normalize_dx_held(real: Any) -> Any:
+def normalize_dx_held(stored: Any) -> Any:
     """As normalize_dx, of rows that a block can hold; weight (1, n), or empty."""
+    real, load, store = access(stored)
+    hold, hold_real, release = holding(load), holding(same), releasing(store)
 
     @jit
     def normalize_dx_held_kernel(dout, x, mean, scale, weight, centre, dx):
@@ -190,13 +200,13 @@ def normalize_dx_held(real: Any) -> Any:
         factor = cuda.local.array(HELD, real)
         row = cuda.blockIdx.x
         n = x.shape[1]
-        origin = x[row, 0] if centre else real(0)
+        origin = load(x[row, 0]) if centre else real(0)
         middle = mean[row]
         stretch = scale[row]
         hold(normal, x, row, origin)
-        hold(grad, dout, row, real(0))
+        hold_real(grad, dout, row, real(0))
         if weight.size > 0:
-            hold(factor, weight, 0, real(0))
+            hold_real(factor, weight, 0, real(0))
             for k in range(HELD):
                 grad[k] *= factor[k]
         total = real(0)
@@ -216,8 +226,9 @@ def normalize_dx_held(real: Any) -> Any:
 
 
 @factory
-def row_sums(real: Any) -> Any:
+def row_sums(stored: Any) -> Any:
     """Σ dout · normal and Σ dout over the rows: the gradients of a weight and a bias."""
+    real, load, _ = access(stored)
 
     @jit
     def row_sums_kernel(dout, x, mean, scale, centre, rows, dweight, dbias):
@@ -236,8 +247,8 @@ def row_sums(real: Any) -> Any:
         total = real(0)
         if column < n:
             for row in range(part * rows + ty, min(x.shape[0], (part + 1) * rows), TILE):
-                origin = x[row, 0] if centre else real(0)
-                normal = (x[row, column] - origin - mean[row]) * scale[row]
+                origin = load(x[row, 0]) if centre else real(0)
+                normal = (load(x[row, column]) - origin - mean[row]) * scale[row]
                 product += dout[row, column] * normal
                 total += dout[row, column]
         products[ty, tx] = product

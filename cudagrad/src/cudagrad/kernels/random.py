@@ -1,8 +1,9 @@
 """Random numbers from counters: element i of a draw is a function of (seed, draw, i) alone.
 
 So no executor, block size or order of threads can change a drawn number. A thread owns an element,
-or four of dropout's, reads nothing and writes it: 4 bytes of float32, or 16, for the 20 products of
-Philox, which limit it.
+reads nothing and writes it: 4 bytes of float32 for the 20 products of Philox, which limit it. In
+dropout it owns four for the same products, and reads and writes 16 bytes; the gradient does so once
+more, as what is left out is drawn again, so that nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..device import cuda, factory, intrinsics, jit
+from .storage import access
 
 
 @jit(device=True)
@@ -77,20 +79,34 @@ def survivals(chance, rest, i):
     )
 
 
-@jit
-def keep(chance, rest, out):
-    """0 by chance, else rest; see survivals. A thread owns four neighbours."""
-    i = cuda.grid(1) * 4
-    first, second, third, fourth = survivals(chance, rest, i)
-    if i + 3 < out.size:
-        intrinsics.store4(out, i, first, second, third, fourth)
-    else:
-        if i < out.size:
-            out[i] = first
-        if i + 1 < out.size:
-            out[i + 1] = second
-        if i + 2 < out.size:
-            out[i + 2] = third
+@factory
+def dropout(stored: Any) -> Any:
+    """out = x · 0 by chance, else x · rest; see survivals. A thread owns four neighbours."""
+    _, load, store = access(stored)
+
+    @jit
+    def dropout_kernel(x, chance, rest, out):
+        i = cuda.grid(1) * 4
+        first, second, third, fourth = survivals(chance, rest, i)
+        if i + 3 < out.size:
+            own = intrinsics.load4(x, i)
+            intrinsics.store4(
+                out,
+                i,
+                store(load(own[0]) * first),
+                store(load(own[1]) * second),
+                store(load(own[2]) * third),
+                store(load(own[3]) * fourth),
+            )
+        else:
+            if i < out.size:
+                out[i] = store(load(x[i]) * first)
+            if i + 1 < out.size:
+                out[i + 1] = store(load(x[i + 1]) * second)
+            if i + 2 < out.size:
+                out[i + 2] = store(load(x[i + 2]) * third)
+
+    return dropout_kernel
 
 
 @factory

@@ -6,6 +6,10 @@ Each thread holds HELD elements of it. Rows of a multiple of four elements are r
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 from ..device import BLOCK, cuda, intrinsics, jit
 
 HELD = 16  # elements of a thread
@@ -20,34 +24,54 @@ def column_of(k, columns):
     return k * cuda.blockDim.x + cuda.threadIdx.x
 
 
-@jit(device=True)
-def hold(own, x, row, rest):
-    """own = the thread's elements of a row of x (rows, columns), and rest where it has none."""
-    columns = x.shape[1]
-    if columns % 4 == 0:
-        for k in range(0, HELD, 4):
-            column = column_of(k, columns)
-            own[k], own[k + 1], own[k + 2], own[k + 3] = rest, rest, rest, rest
-            if column < columns:
-                own[k], own[k + 1], own[k + 2], own[k + 3] = intrinsics.load4(x, (row, column))
-    else:
-        for k in range(HELD):
-            column = column_of(k, columns)
-            own[k] = x[row, column] if column < columns else rest
+@functools.cache
+def holding(load: Callable[..., Any]) -> Any:
+    """What reads a row; load: makes numbers of what is stored."""
+
+    @jit(device=True)
+    def hold(own, x, row, rest):
+        """own = the thread's elements of a row of x (rows, columns), and rest where it has none."""
+        columns = x.shape[1]
+        if columns % 4 == 0:
+            for k in range(0, HELD, 4):
+                column = column_of(k, columns)
+                own[k], own[k + 1], own[k + 2], own[k + 3] = rest, rest, rest, rest
+                if column < columns:
+                    four = intrinsics.load4(x, (row, column))
+                    own[k], own[k + 1] = load(four[0]), load(four[1])
+                    own[k + 2], own[k + 3] = load(four[2]), load(four[3])
+        else:
+            for k in range(HELD):
+                column = column_of(k, columns)
+                own[k] = load(x[row, column]) if column < columns else rest
+
+    return hold
 
 
-@jit(device=True)
-def release(own, out, row):
-    """Write a thread's elements to a row of out."""
-    columns = out.shape[1]
-    if columns % 4 == 0:
-        for k in range(0, HELD, 4):
-            column = column_of(k, columns)
-            if column < columns:
-                place = (row, column)
-                intrinsics.store4(out, place, own[k], own[k + 1], own[k + 2], own[k + 3])
-    else:
-        for k in range(HELD):
-            column = column_of(k, columns)
-            if column < columns:
-                out[row, column] = own[k]
+@functools.cache
+def releasing(store: Callable[..., Any]) -> Any:
+    """What writes a row; store: makes what is stored of numbers."""
+
+    @jit(device=True)
+    def release(own, out, row):
+        """Write a thread's elements to a row of out."""
+        columns = out.shape[1]
+        if columns % 4 == 0:
+            for k in range(0, HELD, 4):
+                column = column_of(k, columns)
+                if column < columns:
+                    intrinsics.store4(
+                        out,
+                        (row, column),
+                        store(own[k]),
+                        store(own[k + 1]),
+                        store(own[k + 2]),
+                        store(own[k + 3]),
+                    )
+        else:
+            for k in range(HELD):
+                column = column_of(k, columns)
+                if column < columns:
+                    out[row, column] = store(own[k])
+
+    return release

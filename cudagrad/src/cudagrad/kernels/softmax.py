@@ -18,6 +18,7 @@ Milakov, Gimelshein 2018, https://arxiv.org/abs/1805.02867
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,7 +27,8 @@ from ..device import BLOCK, cuda, factory, intrinsics, jit
 from .functions import log, same
 from .index import divide, first_own, further, next_own
 from .reduction import block_max, block_sum
-from .row import HELD, column_of, hold, release
+from .row import HELD, column_of, holding, releasing
+from .storage import access
 
 
 @jit(device=True)
@@ -72,47 +74,56 @@ def fours(first, stop, step):
     return begin, begin + (stop - begin) // 4 * 4
 
 
-@jit(device=True)
-def row_totals(x, first, stop, step, tops, totals):
-    """Put the largest element of a row and Σ exp(element - it) at place 0 of two shared arrays.
+@functools.cache
+def totalling(load: Callable[..., Any]) -> Any:
+    """What goes through a row once; load: makes numbers of what is stored."""
 
-    x: flat; the row's elements lie from first on, `step` apart, before stop. Without +inf among
-    them both numbers are finite, if none is NaN. Called as block_sum is; nobody may write the
-    arrays again without a barrier.
-    """
-    t = cuda.threadIdx.x
-    begin, end = fours(first, stop, step)
-    top = type(x[first])(-math.inf)
-    total = type(x[first])(0)
-    place = further(first, t * step)
-    while place < begin:
-        top, total = meet(x[place], top, total)
-        place = further(place, cuda.blockDim.x * step)
-    place = further(begin, 4 * t)
-    while place < end:
-        top, total = meet4(intrinsics.load4(x, place), top, total)
-        place = further(place, 4 * cuda.blockDim.x)
-    place = further(end, t)
-    while place < stop:
-        top, total = meet(x[place], top, total)
-        place = further(place, cuda.blockDim.x)
-    tops[t] = top
-    totals[t] = total
-    cuda.syncthreads()
-    half = cuda.blockDim.x // 2
-    while half > 0:
-        if t < half:
-            top = max(tops[t], tops[t + half])
-            totals[t] *= weigh(tops[t], top)
-            totals[t] += totals[t + half] * weigh(tops[t + half], top)
-            tops[t] = top
+    @jit(device=True)
+    def row_totals(x, first, stop, step, tops, totals):
+        """Put the largest element of a row and Σ exp(element - it) at place 0 of two shared arrays.
+
+        x: flat; the row's elements lie from first on, `step` apart, before stop. Without +inf among
+        them both numbers are finite, if none is NaN. Called as block_sum is; nobody may write the
+        arrays again without a barrier.
+        """
+        t = cuda.threadIdx.x
+        begin, end = fours(first, stop, step)
+        top = type(tops[0])(-math.inf)
+        total = type(tops[0])(0)
+        place = further(first, t * step)
+        while place < begin:
+            top, total = meet(load(x[place]), top, total)
+            place = further(place, cuda.blockDim.x * step)
+        place = further(begin, 4 * t)
+        while place < end:
+            own = intrinsics.load4(x, place)
+            four = load(own[0]), load(own[1]), load(own[2]), load(own[3])
+            top, total = meet4(four, top, total)
+            place = further(place, 4 * cuda.blockDim.x)
+        place = further(end, t)
+        while place < stop:
+            top, total = meet(load(x[place]), top, total)
+            place = further(place, cuda.blockDim.x)
+        tops[t] = top
+        totals[t] = total
         cuda.syncthreads()
-        half //= 2
+        half = cuda.blockDim.x // 2
+        while half > 0:
+            if t < half:
+                top = max(tops[t], tops[t + half])
+                totals[t] *= weigh(tops[t], top)
+                totals[t] += totals[t + half] * weigh(tops[t + half], top)
+                tops[t] = top
+            cuda.syncthreads()
+            half //= 2
+
+    return row_totals
 
 
 @factory
 def forward(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
     """out = finish(x, top, digest(Σ exp(x - top))) over the middle dim of (outer, n, inner)."""
+    row_totals = totalling(same)
 
     @jit
     def forward_kernel(x, n, inner, out):
@@ -136,6 +147,7 @@ def forward(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -
 @factory
 def forward_held(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
     """The same of rows (rows, n) that a block can hold."""
+    hold, release = holding(same), releasing(same)
 
     @jit
     def forward_held_kernel(x, out):
@@ -188,6 +200,7 @@ def backward(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) ->
 @factory
 def backward_held(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
     """The same of rows (rows, n) that a block can hold."""
+    hold, release = holding(same), releasing(same)
 
     @jit
     def backward_held_kernel(y, dout, dx):
@@ -268,6 +281,7 @@ LOG_SOFTMAX_DX = ByRow(
 @factory
 def logsumexp(real: Any) -> Any:
     """out (outer · inner) = log Σ exp(x) over the middle dim of (outer, n, inner)."""
+    row_totals = totalling(same)
 
     @jit
     def logsumexp_kernel(x, n, inner, out):
@@ -324,12 +338,14 @@ def attention(real: Any) -> Any:
 
 
 @factory
-def cross_entropy(real: Any) -> Any:
+def cross_entropy(stored: Any) -> Any:
     """losses = -weight · log softmax(x) at target, 0 where not counted.
 
     x (batch, classes, inner), flat; the others (batch · inner). tops and log_totals are what the
     gradient needs of a row: its maximum and the log of its sum of exponentials below that.
     """
+    real, load, _ = access(stored)
+    row_totals = totalling(load)
 
     @jit
     def cross_entropy_kernel(x, classes, inner, target, counted, tops, log_totals, weight, losses):
@@ -346,7 +362,7 @@ def cross_entropy(real: Any) -> Any:
             log_totals[row] = log_total
             loss = real(0)
             if counted[row]:
-                loss = weight[row] * (log_total - (x[first + target[row] * inner] - top))
+                loss = weight[row] * (log_total - (load(x[first + target[row] * inner]) - top))
             losses[row] = loss
 
     return cross_entropy_kernel
@@ -364,52 +380,75 @@ def logit_slope(x, chosen, counted, top, log_total, scale):
     return grad
 
 
-@jit
-def cross_entropy_dx(x, classes, inner, target, counted, tops, log_totals, scale, dx):
+@factory
+def cross_entropy_dx(stored: Any) -> Any:
     """dx = (softmax(x) - 1 at target) · scale, 0 where not counted; arguments as cross_entropy's.
 
     A thread owns an element.
     """
-    place = cuda.grid(1)
-    if place < dx.size:
-        line, i = divide(place, inner)
-        o, j = divide(line, classes)
-        row = o * inner + i
-        dx[place] = logit_slope(
-            x[place], j == target[row], counted[row], tops[row], log_totals[row], scale[row]
-        )
+    _, load, store = access(stored)
+
+    @jit
+    def cross_entropy_dx_kernel(x, classes, inner, target, counted, tops, log_totals, scale, dx):
+        place = cuda.grid(1)
+        if place < dx.size:
+            line, i = divide(place, inner)
+            o, j = divide(line, classes)
+            row = o * inner + i
+            dx[place] = store(
+                logit_slope(
+                    load(x[place]),
+                    j == target[row],
+                    counted[row],
+                    tops[row],
+                    log_totals[row],
+                    scale[row],
+                )
+            )
+
+    return cross_entropy_dx_kernel
 
 
-@jit
-def cross_entropy_dx_rows(x, classes, target, counted, tops, log_totals, scale, dx):
+@factory
+def cross_entropy_dx_rows(stored: Any) -> Any:
     """The same where inner is 1: a block owns a row, of which it reads and writes 128 bits."""
-    row = cuda.blockIdx.x
-    t = cuda.threadIdx.x
-    first = row * classes
-    stop = first + classes
-    begin, end = fours(first, stop, 1)
-    chosen = first + target[row]
-    use = counted[row]
-    top = tops[row]
-    log_total = log_totals[row]
-    factor = scale[row]
-    place = further(first, t)
-    while place < begin:
-        dx[place] = logit_slope(x[place], place == chosen, use, top, log_total, factor)
-        place = further(place, cuda.blockDim.x)
-    place = further(begin, 4 * t)
-    while place < end:
-        four = intrinsics.load4(x, place)
-        intrinsics.store4(
-            dx,
-            place,
-            logit_slope(four[0], place == chosen, use, top, log_total, factor),
-            logit_slope(four[1], place + 1 == chosen, use, top, log_total, factor),
-            logit_slope(four[2], place + 2 == chosen, use, top, log_total, factor),
-            logit_slope(four[3], place + 3 == chosen, use, top, log_total, factor),
-        )
-        place = further(place, 4 * cuda.blockDim.x)
-    place = further(end, t)
-    while place < stop:
-        dx[place] = logit_slope(x[place], place == chosen, use, top, log_total, factor)
-        place = further(place, cuda.blockDim.x)
+    _, load, store = access(stored)
+
+    @jit
+    def cross_entropy_dx_rows_kernel(x, classes, target, counted, tops, log_totals, scale, dx):
+        row = cuda.blockIdx.x
+        t = cuda.threadIdx.x
+        first = row * classes
+        stop = first + classes
+        begin, end = fours(first, stop, 1)
+        chosen = first + target[row]
+        use = counted[row]
+        top = tops[row]
+        log_total = log_totals[row]
+        factor = scale[row]
+        place = further(first, t)
+        while place < begin:
+            dx[place] = store(
+                logit_slope(load(x[place]), place == chosen, use, top, log_total, factor)
+            )
+            place = further(place, cuda.blockDim.x)
+        place = further(begin, 4 * t)
+        while place < end:
+            four = intrinsics.load4(x, place)
+            intrinsics.store4(
+                dx,
+                place,
+                store(logit_slope(load(four[0]), place == chosen, use, top, log_total, factor)),
+                store(logit_slope(load(four[1]), place + 1 == chosen, use, top, log_total, factor)),
+                store(logit_slope(load(four[2]), place + 2 == chosen, use, top, log_total, factor)),
+                store(logit_slope(load(four[3]), place + 3 == chosen, use, top, log_total, factor)),
+            )
+            place = further(place, 4 * cuda.blockDim.x)
+        place = further(end, t)
+        while place < stop:
+            dx[place] = store(
+                logit_slope(load(x[place]), place == chosen, use, top, log_total, factor)
+            )
+            place = further(place, cuda.blockDim.x)
+
+    return cross_entropy_dx_rows_kernel

@@ -1,7 +1,7 @@
-"""Functions of maps, as they are for arrays of bfloat16: widened when loaded, rounded when stored.
+"""Arrays of bfloat16 in kernels: widened when loaded, rounded when stored.
 
-What a map computes in between is float32, so that a chain in one map is rounded once. The maps are
-the same, and move half the bytes.
+What is computed in between is float32, so that a chain in one kernel is rounded once. The kernels
+are those of other dtypes, and move half the bytes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..device import factory, intrinsics, jit
+from ..storage import BFLOAT16
+from .functions import same
 
 
 @jit(device=True)
@@ -24,6 +26,13 @@ def widen(bits):
 def narrow(x):
     """The bits of x rounded to bfloat16, ties to even."""
     return intrinsics.to_bfloat16(np.float32(x))
+
+
+def access(stored: Any) -> tuple[Any, Any, Any]:
+    """In what a kernel reckons for arrays of a dtype, and what loads and stores their numbers."""
+    if stored == BFLOAT16:
+        return np.float32, widen, narrow
+    return stored, same, same
 
 
 @factory

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..autocast import to
 from ..engine import Tensor, tensor
 from ..storage import bfloat16
 
@@ -296,6 +295,7 @@ __all__ = [
     "dropout",
 ]
 # generated: end
+from .elementwise import to
 
 # What Tensor has of these, bound in one place: methods under the same names, as in torch …
 for _function in (

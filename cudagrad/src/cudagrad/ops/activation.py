@@ -7,28 +7,28 @@ from typing import Any
 from .. import arrays
 from ..arguments import axis, fitting, floats, number, option, refuse_bool
 from ..arrays import apply
-from ..dtypes import floating, promote
-from ..engine import Operand, Output, native_op, op
+from ..dtypes import floating, promote, through_float32
+from ..engine import Operand, Output, op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
 from ..kernels.row import LONGEST
 
 
-@native_op
+@op
 def tanh(x: Operand) -> Output:
     """Hyperbolic tangent."""
     y = apply(f.tanh, floating(x))
     return y, lambda dout: apply(f.tanh_dx, y, dout)
 
 
-@native_op
+@op
 def sigmoid(x: Operand) -> Output:
     """1 / (1 + exp(-x)), by the exponential that cannot overflow."""
     y = apply(f.sigmoid, floating(x))
     return y, lambda dout: apply(f.sigmoid_dx, y, dout)
 
 
-@native_op
+@op
 def relu(x: Operand) -> Output:
     """x where it is positive, else 0; the slope at 0 is 0."""
     (x,) = promote(x)
@@ -36,7 +36,7 @@ def relu(x: Operand) -> Output:
     return apply(f.relu, x), lambda dout: apply(f.relu_dx, x, dout)
 
 
-@native_op
+@op
 def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
     """x where it is positive, else negative_slope · x."""
     floats("leaky_relu", x)
@@ -45,13 +45,13 @@ def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
     return y, lambda dout: apply(f.leaky_relu_dx, x, negative_slope, dout)
 
 
-@native_op
+@op
 def relu6(x: Operand) -> Output:
     """x between 0 and 6; the slopes at both are 0."""
     return _between("relu6", x, 0, 6)
 
 
-@native_op
+@op
 def elu(x: Operand, alpha: float = 1.0) -> Output:
     """x where it is positive, else alpha (exp(x) - 1).
 
@@ -62,14 +62,14 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
     return apply(f.elu, x, alpha), lambda dout: apply(f.elu_dx, x, alpha, dout)
 
 
-@native_op
+@op
 def silu(x: Operand) -> Output:
     """x sigmoid(x)."""
     floats("silu", x)
     return apply(f.silu, x), lambda dout: apply(f.silu_dx, x, dout)
 
 
-@native_op
+@op
 def gelu(x: Operand, approximate: str = "none") -> Output:
     """x Φ(x), Φ the normal distribution function; approximate="tanh" replaces it by a tanh.
 
@@ -84,7 +84,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
     return apply(gelu, x), lambda dout: apply(gelu_dx, x, dout)
 
 
-@native_op
+@op
 def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
     """log(1 + exp(beta x)) / beta, and x itself where beta x is beyond threshold."""
     floats("softplus", x)
@@ -94,20 +94,21 @@ def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
     return y, lambda dout: apply(f.softplus_dx, x, beta, threshold, dout)
 
 
-@native_op
+@op
 def logsigmoid(x: Operand) -> Output:
     """log(sigmoid(x)), which never takes the log of a vanished exponential."""
     floats("logsigmoid", x)
     return apply(f.logsigmoid, x), lambda dout: apply(f.logsigmoid_dx, x, dout)
 
 
-@native_op
+@op
 def hardtanh(x: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Output:
     """x between min_val and max_val; the slopes at both are 0."""
     return _between("hardtanh", x, min_val, max_val)
 
 
 @op
+@through_float32
 def softmax(x: Operand, dim: int) -> Output:
     """Exponentials of x along dim, scaled to sum to one. (..., n, ...) -> the same shape."""
     floats("softmax", x)
@@ -117,6 +118,7 @@ def softmax(x: Operand, dim: int) -> Output:
 
 
 @op
+@through_float32
 def log_softmax(x: Operand, dim: int) -> Output:
     """Logarithm of softmax along dim, which never takes the log of a vanished exponential."""
     floats("log_softmax", x)

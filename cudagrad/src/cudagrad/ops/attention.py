@@ -11,12 +11,12 @@ import numpy as np
 from .. import arrays, random
 from ..arguments import broadcast_shapes, floats, number, probability, tensors
 from ..arrays import BOOL, Shape, apply
+from ..dtypes import through_float32
 from ..engine import Operand, Output, op, sum_to_shape
 from ..kernels import attention as kernels
 from ..kernels import functions as f
 from ..kernels import softmax as softmaxes
 from .activation import by_row
-from .regularization import keep_mask
 
 NAME = "scaled_dot_product_attention"
 Keys = tuple[Any, int]  # of keys or values: the array, and how many queries a head of it serves
@@ -70,47 +70,57 @@ def scaled_dot_product_attention(
         shape = (*batch, query.shape[-2], key.shape[-2])
         if broadcast_shapes(name, shape, attn_mask.shape) != shape:
             raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {shape}")
-        if attn_mask.dtype != BOOL:
+        if attn_mask.dtype not in (BOOL, arrays.reckoned(query.dtype)):
             floats(name, query, attn_mask)
-    widest = max(query.shape[-1], value.shape[-1]) * query.dtype.itemsize
-    way = _fused if widest <= kernels.WIDEST else _composed
-    keys, values = (key, n_key), (value, n_value)
-    return way(query, keys, values, batch, attn_mask, dropout_p, bool(is_causal), scale)
+    widest = max(query.shape[-1], value.shape[-1]) * arrays.reckoned(query.dtype).itemsize
+    way = _fused if widest <= kernels.WIDEST else through_float32(_composed)
+    how = n_key, n_value, batch, dropout_p, bool(is_causal), scale
+    return way(query, key, value, attn_mask, *how)
 
 
 def _fused(
     query: Any,
-    keys: Keys,
-    values: Keys,
-    batch: Shape,
+    key: Any,
+    value: Any,
     mask: Any,
+    n_key: int,
+    n_value: int,
+    batch: Shape,
     p: float,
     causal: bool,
     scale: float,
 ) -> Output:
-    """By kernels that store no scores: memory grows with L + S."""
-    query_shape = query.shape[-2:]
-    real, out_shape = query.dtype.type, (*batch, query.shape[-2], values[0].shape[-1])
-    count, n_queries, n_keys = math.prod(batch), query.shape[-2], keys[0].shape[-2]
-    (k, k_inner, as_key), (v, v_inner, as_value) = _alike(keys, values, batch)
+    """By kernels that store no scores: memory grows with L + S.
+
+    n_key, n_value: how many heads of query each of key or value serves.
+    """
+    query_shape, stored, real = (
+        query.shape[-2:],
+        query.dtype.type,
+        arrays.reckoned(query.dtype).type,
+    )
+    out_shape = *batch, query.shape[-2], value.shape[-1]
+    count, n_queries, n_keys = math.prod(batch), query.shape[-2], key.shape[-2]
+    (k, k_inner, as_key), (v, v_inner, as_value) = _alike((key, n_key), (value, n_value), batch)
     if mask is None:
         mask = arrays.constant(0, real)
     elif mask.dtype == BOOL:
         mask = apply(f.masked, arrays.constant(0, real), mask)
+    mask = arrays.cast(mask, real)
     mask = arrays.reshape(mask, (1,) * (2 - mask.ndim) + mask.shape)
     q, m = arrays.batched(query, batch), arrays.batched(mask, batch)
     rows = *q, k, k_inner, v, v_inner, *m, real(scale)
     chance = random.survival(p, real) if p else (NEVER, real(1))
-    made_for = real, max(8, 1 << (max(query.shape[-1], out_shape[-1]) - 1).bit_length())
-    tiles = kernels.forward.fitting(*made_for, count, n_queries)
-    back = kernels.backward.tiles(*made_for)
+    width = max(8, 1 << (max(query.shape[-1], out_shape[-1]) - 1).bit_length())
+    tiles = kernels.forward.fitting(real, width, count, n_queries)
+    back, made_for = kernels.backward.tiles(real, width), (stored, width)
 
     def launch(kernel, threads, matrices, n, length, *args):
         """A block for each `length` of n rows, or less, of every matrix."""
         if matrices and n:
             kernel[matrices * -(-n // length), threads](*rows, causal, *chance, *args)
 
-    out = arrays.empty((count, n_queries, out_shape[-1]), real)
+    out = arrays.empty((count, n_queries, out_shape[-1]), stored)
     tops, shares = (arrays.empty((count, n_queries), real) for _ in range(2))
     attention = kernels.attention(*made_for, tiles.rows)
     launch(attention, tiles.threads, count, n_queries, tiles.queries, out, tops, shares)
@@ -120,18 +130,18 @@ def _fused(
         """What every gradient starts from."""
         dout = arrays.reshape(dout, out.shape)
         deltas = arrays.empty(tops.shape, real)
-        arrays.launch(kernels.deltas(real), deltas.size, dout, out, deltas)
+        arrays.launch(kernels.deltas(stored), deltas.size, dout, out, deltas)
         return tops, shares, deltas, dout
 
     def dquery(dout):
-        grad = arrays.empty((count, *query_shape), real)
+        grad = arrays.empty((count, *query_shape), stored)
         kernel, args = kernels.dquery(*made_for), (*given(dout), grad)
         launch(kernel, back.threads, count, n_queries, back.queries, *args)
         return arrays.reshape(grad, (*batch, *query_shape))
 
     @_remembered
     def dkey_dvalue(dout):
-        grads = arrays.empty(k.shape, real), arrays.empty(v.shape, real)
+        grads = arrays.empty(k.shape, stored), arrays.empty(v.shape, stored)
         kernel, args = kernels.dkey_dvalue(*made_for), (*given(dout), *grads)
         launch(kernel, back.threads, *k.shape[:2], back.keys, *args)
         return grads
@@ -145,7 +155,7 @@ def _fused(
     def dmask(dout):
         grad = arrays.empty((count, n_queries, n_keys), real)
         args = *rows, *chance, *given(dout), grad
-        arrays.launch(kernels.dscores(real), grad.size, *args)
+        arrays.launch(kernels.dscores(stored), grad.size, *args)
         return arrays.reshape(grad, (*batch, n_queries, n_keys))
 
     return arrays.reshape(out, out_shape), (dquery, dkey, dvalue, dmask)
@@ -165,16 +175,18 @@ def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _composed(
     query: Any,
-    keys: Keys,
-    values: Keys,
-    batch: Shape,
+    key: Any,
+    value: Any,
     mask: Any,
+    n_key: int,
+    n_value: int,
+    batch: Shape,
     p: float,
     causal: bool,
     scale: float,
 ) -> Output:
     """By matrix products and a softmax, which store all scores; arguments as _fused's."""
-    key, value = _repeated(*keys), _repeated(*values)
+    key, value = _repeated(key, n_key), _repeated(value, n_value)
     scaled = apply(f.mul, query, scale)
     scores = arrays.matmul(scaled, key, b_swapped=True)  # (..., L, S)
     if mask is not None:
@@ -184,17 +196,17 @@ def _composed(
     weights = arrays.empty(shape, scores.dtype)
     args = arrays.reshape(scores, rows), shape[-2], causal, arrays.reshape(weights, rows)
     arrays.launch_rows(softmaxes.attention(scores.dtype.type), *rows, *args)
-    keep = keep_mask(weights, p) if p else None
-    kept = weights if keep is None else apply(f.mul, weights, keep)
+    drop = random.dropout(p, weights.dtype) if p else None
+    kept = weights if drop is None else drop(weights)
 
     def pullback(dout):
         dkept = arrays.matmul(dout, value, b_swapped=True)  # (..., L, S)
-        dweights = dkept if keep is None else apply(f.mul, dkept, keep)
+        dweights = dkept if drop is None else drop(dkept)
         dscores = by_row(softmaxes.SOFTMAX_DX, last, weights, dweights)
         dquery = apply(f.mul, arrays.matmul(dscores, key), scale)
         dkey = arrays.matmul(dscores, scaled, a_swapped=True)
         dvalue = arrays.matmul(kept, dout, a_swapped=True)
-        return dquery, _sum_of_queries(dkey, keys[1]), _sum_of_queries(dvalue, values[1]), dscores
+        return dquery, _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value), dscores
 
     return arrays.matmul(kept, value), pullback
 

@@ -7,8 +7,7 @@ from typing import Any
 from ..arguments import broadcast, tensors
 from ..arrays import BOOL, apply
 from ..dtypes import promote
-from ..engine import Operand, Output
-from ..engine import native_op as op
+from ..engine import Operand, Output, op
 from ..kernels import functions as f
 
 

@@ -21,7 +21,7 @@ from ..arguments import (
     tensors,
 )
 from ..arrays import INT
-from ..dtypes import is_floating
+from ..dtypes import is_floating, through_float32
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 from ..kernels import window as kernels
@@ -30,6 +30,7 @@ Pair = tuple[int, int]
 
 
 @op
+@through_float32
 def conv1d(
     x: Operand,
     weight: Operand,
@@ -47,6 +48,7 @@ def conv1d(
 
 
 @op
+@through_float32
 def conv2d(
     x: Operand,
     weight: Operand,
@@ -67,6 +69,7 @@ def conv2d(
 
 
 @op
+@through_float32
 def max_pool2d(
     x: Operand,
     kernel_size: Shape,
@@ -103,6 +106,7 @@ def max_pool2d(
 
 
 @op
+@through_float32
 def avg_pool2d(
     x: Operand,
     kernel_size: Shape,
@@ -134,6 +138,7 @@ def avg_pool2d(
 
 
 @op
+@through_float32
 def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | None) -> Output:
     """The means of H' · W' windows of about one size: (N, C, H, W) or (C, H, W) -> (..., H', W').
 
@@ -150,6 +155,7 @@ def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | 
 
 
 @op
+@through_float32
 def pad(x: Operand, pad: Shape, mode: str = "constant", value: float | None = None) -> Output:
     """x with more at the ends of its dims, or less: pad holds two ints a dim, the last dim first.
 

@@ -57,7 +57,8 @@ def arange(
     if (end - start) * step < 0:
         raise ValueError(f"arange: steps of {step} do not lead from {start} to {end}")
     count = math.ceil((end - start) / step)
-    return Tensor(arrays.arange(start, step, count, dtype), requires_grad)
+    numbers = arrays.arange(start, step, count, arrays.reckoned(dtype))
+    return Tensor(arrays.cast(numbers, dtype), requires_grad)
 
 
 def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:

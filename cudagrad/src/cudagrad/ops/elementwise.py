@@ -10,9 +10,8 @@ import numpy as np
 from .. import arrays
 from ..arguments import broadcast, factor, fitting, integer, option, refuse_bool
 from ..arrays import BOOL, INT, Array, apply
-from ..dtypes import floating, is_floating, promote, promote_floating, result_type
-from ..engine import Operand, Output
-from ..engine import native_op as op
+from ..dtypes import as_dtype, floating, is_floating, promote, promote_floating, result_type
+from ..engine import Operand, Output, op
 from ..kernels import functions as f
 
 LOWER = f.larger, f.clamp_min_dx, f.clamp_min_dlow
@@ -379,3 +378,10 @@ def _require_bool(name: str, what: str, mask: Any) -> None:
     dtype = getattr(mask, "dtype", type(mask))
     if dtype != BOOL:
         raise TypeError(f"{name}: {what} must be bool, not {dtype}")
+
+
+@op
+def to(x: Operand, dtype: Any) -> Output:
+    """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
+    own = x.dtype
+    return arrays.cast(x, as_dtype(dtype)), lambda dout: arrays.cast(dout, own)

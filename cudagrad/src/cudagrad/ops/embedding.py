@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from .. import arrays
 from ..arguments import indices, tensors
-from ..engine import Operand, Output
-from ..engine import native_op as op
+from ..engine import Operand, Output, op
 
 
 @op

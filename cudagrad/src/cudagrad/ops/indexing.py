@@ -22,14 +22,15 @@ from ..arguments import (
     tensors,
 )
 from ..arrays import INT, apply
-from ..engine import Operand, Output, native_op, op, unwrap
+from ..dtypes import through_float32
+from ..engine import Operand, Output, op, unwrap
 from ..indexing import locate
 from ..kernels import functions as f
 from ..kernels import gather as kernels
 from ..kernels.reduction import above
 
 
-@native_op
+@op
 def getitem(x: Operand, index: Any) -> Output:
     """x[index]: ints, slices, None, Ellipsis, lists, integer tensors, boolean masks, mixtures.
 
@@ -64,7 +65,7 @@ def getitem(x: Operand, index: Any) -> Output:
     return taken, pullback
 
 
-@native_op
+@op
 def index_select(x: Operand, dim: int, index: Operand) -> Output:
     """The slices of x along dim that a vector of indices names, in its order."""
     along = axis("index_select", dim, x.ndim)
@@ -84,6 +85,7 @@ def index_select(x: Operand, dim: int, index: Operand) -> Output:
 
 
 @op
+@through_float32
 def gather(x: Operand, dim: int, index: Operand) -> Output:
     """x[i, index[i, j]] at each i, j for dim 1; for dim 0 x[index[i, j], j], and so on.
 
@@ -94,6 +96,7 @@ def gather(x: Operand, dim: int, index: Operand) -> Output:
 
 
 @op
+@through_float32
 def scatter(
     x: Operand,
     dim: int,
@@ -132,6 +135,7 @@ def scatter(
 
 
 @op
+@through_float32
 def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
     """x with src[i, j] added at each i, index[i, j] for dim 1; see scatter."""
     along = axis("scatter_add", dim, x.ndim)
@@ -142,6 +146,7 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
 
 
 @op
+@through_float32
 def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Output:
     """gather, but the other dims of x and indices broadcast; without dim, of the flattened x."""
     name = "take_along_dim"
@@ -161,6 +166,7 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
 
 
 @op
+@through_float32
 def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Output:
     """The pair (values, indices) of the k largest along dim, or smallest, in their order.
 
@@ -177,6 +183,7 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
 
 @op
+@through_float32
 def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
     """The pair (values, indices) in order of size along dim; NaN is the largest.
 
@@ -188,12 +195,14 @@ def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = 
 
 
 @op
+@through_float32
 def argsort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
     """The indices of sort."""
     return arrays.sort(x, axis("argsort", dim, x.ndim), descending)[1], None
 
 
 @op
+@through_float32
 def one_hot(x: Operand, num_classes: int = -1) -> Output:
     """1 at the index x of num_classes, else 0: (...) int64 -> (..., num_classes) int64.
 

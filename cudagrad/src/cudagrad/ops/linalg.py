@@ -11,8 +11,7 @@ from .. import arrays
 from ..arguments import broadcast_shapes, factor, refuse_bool, same, tensors
 from ..arrays import Array, Shape, apply
 from ..dtypes import promote
-from ..engine import Operand, Output, Tensor, cast_for
-from ..engine import native_op as op
+from ..engine import Operand, Output, Tensor, cast_for, op
 from ..kernels import functions as f
 from .elementwise import mul
 from .reduction import sum

@@ -10,6 +10,7 @@ from ..arguments import (
     broadcast,
     broadcast_shapes,
     floats,
+    floats_beside,
     indices,
     integer,
     integers,
@@ -18,9 +19,9 @@ from ..arguments import (
     refuse_bool,
     tensors,
 )
-from ..arrays import BOOL, INT, apply
-from ..dtypes import is_floating, promote
-from ..engine import Operand, Output, op
+from ..arrays import BOOL, INT, apply, reckoned
+from ..dtypes import is_floating, promote, through_float32
+from ..engine import Operand, Output, op, reading_op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
 from .activation import by_row
@@ -28,7 +29,7 @@ from .activation import by_row
 REDUCTIONS = ("mean", "sum", "none")
 
 
-@op
+@reading_op
 def cross_entropy(
     x: Operand,
     target: Operand,
@@ -49,14 +50,16 @@ def cross_entropy(
     name = "cross_entropy"
     option(name, "reduction", reduction, REDUCTIONS)
     probability(name, label_smoothing)
-    floats(name, x, weight)
+    floats_beside(name, x, weight)
     tensors(name, target)
     if x.ndim and target.shape == x.shape and is_floating(target.dtype):
+        x = arrays.cast(x, reckoned(x.dtype))
         return _soft_cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
     classes, counted, share = _classes(name, x, target, weight, ignore_index)
     shape, logits = x.shape, arrays.around(x, min(1, x.ndim - 1))  # (N, C, d1 · …)
     divisor = _divisor(share, reduction)
     if label_smoothing:
+        logits = arrays.cast(logits, reckoned(x.dtype))
         losses, dlogits = _by_smoothed_classes(logits, classes, counted, weight, label_smoothing)
     else:
         losses, dlogits = _by_classes(logits, classes, counted, share)
@@ -68,6 +71,7 @@ def cross_entropy(
 
 
 @op
+@through_float32
 def nll_loss(
     x: Operand,
     target: Operand,
@@ -96,6 +100,7 @@ def nll_loss(
 
 
 @op
+@through_float32
 def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Squared distance between x and target, which broadcast."""
     distance = _distance("mse_loss", x, target, reduction)
@@ -107,6 +112,7 @@ def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 
 @op
+@through_float32
 def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Distance between x and target, which broadcast; where they are equal the slope is 0.
 
@@ -127,6 +133,7 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 
 @op
+@through_float32
 def binary_cross_entropy(
     x: Operand, target: Operand, weight: Operand | None = None, *, reduction: str = "mean"
 ) -> Output:
@@ -147,6 +154,7 @@ def binary_cross_entropy(
 
 
 @op
+@through_float32
 def binary_cross_entropy_with_logits(
     x: Operand,
     target: Operand,
@@ -177,6 +185,7 @@ def binary_cross_entropy_with_logits(
 
 
 @op
+@through_float32
 def kl_div(
     x: Operand, target: Operand, *, reduction: str = "mean", log_target: bool = False
 ) -> Output:
@@ -224,22 +233,23 @@ def _soft_cross_entropy(
 def _by_classes(logits: Any, classes: Any, counted: Any, share: Any) -> Any:
     """Cross-entropy of logits (N, C, inner) at their classes, and its pullback to the logits."""
     batch, n_classes, inner = logits.shape
-    count, shape, real = batch * inner, logits.shape, logits.dtype.type
+    count, shape, stored = batch * inner, logits.shape, logits.dtype.type
+    real = reckoned(logits.dtype)
     classes, counted, share = map(arrays.flat, (classes, counted, share))
     tops, log_totals, losses = (arrays.empty((count,), real) for _ in range(3))
     logits, of_rows = arrays.flat(logits), (classes, counted, tops, log_totals)
     forward_args = logits, n_classes, inner, *of_rows, share, losses
-    arrays.launch_rows(kernels.cross_entropy(real), count, n_classes, *forward_args)
+    arrays.launch_rows(kernels.cross_entropy(stored), count, n_classes, *forward_args)
 
     def dlogits(dlosses):
         scale = apply(f.mul, share, arrays.flat(dlosses) if dlosses.ndim else dlosses)
-        dx = arrays.empty((logits.size,), real)
+        dx = arrays.empty((logits.size,), stored)
         args = *of_rows, scale, dx
         if inner == 1:
-            kernel = kernels.cross_entropy_dx_rows
+            kernel = kernels.cross_entropy_dx_rows(stored)
             arrays.launch_rows(kernel, count, n_classes, logits, n_classes, *args)
         else:
-            kernel = kernels.cross_entropy_dx
+            kernel = kernels.cross_entropy_dx(stored)
             arrays.launch(kernel, dx.size, logits, n_classes, inner, *args)
         return arrays.reshape(dx, shape)
 
@@ -303,10 +313,10 @@ def _classes(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> 
     classes = apply(f.keep, counted, target, dtype=INT)
     indices(name, classes, n_classes, "target")
     if weight is None:
-        return classes, counted, arrays.cast(counted, x.dtype)
+        return classes, counted, arrays.cast(counted, reckoned(x.dtype))
     own = arrays.take(arrays.reshape(weight, (1, n_classes, 1)), arrays.flat(classes))
     own = arrays.reshape(own, classes.shape)
-    return classes, counted, apply(f.keep, counted, own, dtype=x.dtype)
+    return classes, counted, apply(f.keep, counted, own, dtype=own.dtype)
 
 
 def _require_weights(name: str, weight: Any, n_classes: int) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Shape, floats, integer, number, sizes
+from ..arguments import Shape, floats, floats_beside, integer, number, sizes
 from ..arrays import apply
 from ..device import TILE
-from ..engine import Operand, Output, Tensor, op
+from ..dtypes import through_float32
+from ..engine import Operand, Output, Tensor, op, reading_op
 from ..kernels import functions as f
 from ..kernels import normalization as kernels
 from ..kernels.row import LONGEST
@@ -21,7 +22,7 @@ from ..storage import bfloat16
 PART = 32 * TILE  # rows that a block sums up before many are cut into parts
 
 
-@op
+@reading_op
 def layer_norm(
     x: Operand,
     normalized_shape: Shape,
@@ -46,7 +47,7 @@ def layer_norm(
     )
 
 
-@op
+@reading_op
 def rms_norm(
     x: Operand,
     normalized_shape: Shape,
@@ -58,7 +59,7 @@ def rms_norm(
     eps None: the epsilon of x's dtype. Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
     n = _trailing("rms_norm", x, normalized_shape, weight)
-    eps = np.finfo(x.dtype).eps if eps is None else eps
+    eps = np.finfo(arrays.reckoned(x.dtype)).eps if eps is None else eps
     number("rms_norm", "eps", eps)
     y, pullback, sums = _normalized(x, n, False, eps, weight)
     if weight is None:
@@ -68,6 +69,7 @@ def rms_norm(
 
 
 @op
+@through_float32
 def group_norm(
     x: Operand,
     num_groups: int,
@@ -129,6 +131,7 @@ def batch_norm(
 
 
 @op
+@through_float32
 def _batch_norm(
     x: Operand,
     running_mean: Operand | None,
@@ -215,24 +218,24 @@ def _normalized(
 
     The first is the pullback to x, the second that to weight and bias, both (n).
     """
-    shape, real = x.shape, x.dtype.type
+    shape, stored, real = x.shape, x.dtype.type, arrays.reckoned(x.dtype).type
     count = x.size // n if n else 0
     rows_shape = count, n
-    nothing = arrays.empty((0,), x.dtype)
+    nothing = arrays.empty((0,), real)
     weight, bias = (nothing if a is None else arrays.flat(a) for a in (weight, bias))
-    rows, y = arrays.reshape(x, rows_shape), arrays.empty(rows_shape, x.dtype)
-    mean, scale = (arrays.empty((count,), x.dtype) for _ in range(2))
+    rows, y = arrays.reshape(x, rows_shape), arrays.empty(rows_shape, real)
+    mean, scale = (arrays.empty((count,), real) for _ in range(2))
     launch, forward, backward = arrays.launch_rows, kernels.normalize, kernels.normalize_dx
     if n <= LONGEST:
         launch, forward = arrays.launch_held, kernels.normalize_held
         backward = kernels.normalize_dx_held
         weight, bias = (arrays.reshape(a, (min(a.size, 1), n)) for a in (weight, bias))
-    launch(forward(real), count, n, rows, weight, bias, centre, real(eps), y, mean, scale)
+    launch(forward(stored), count, n, rows, weight, bias, centre, real(eps), y, mean, scale)
 
     def pullback(dout):
-        dx = arrays.empty(rows_shape, dout.dtype)
+        dx = arrays.empty(rows_shape, stored)
         args = arrays.reshape(dout, rows_shape), rows, mean, scale, weight, centre, dx
-        launch(backward(real), count, n, *args)
+        launch(backward(stored), count, n, *args)
         return arrays.reshape(dx, shape)
 
     def sums(dout):
@@ -240,7 +243,7 @@ def _normalized(
         dweight, dbias = (arrays.empty((parts, n), dout.dtype) for _ in range(2))
         args = arrays.reshape(dout, rows_shape), rows, mean, scale, centre, PART, dweight, dbias
         if n:
-            kernels.row_sums(real)[parts * -(-n // TILE), (TILE, TILE)](*args)
+            kernels.row_sums(stored)[parts * -(-n // TILE), (TILE, TILE)](*args)
         if parts == 1:
             return arrays.reshape(dweight, (n,)), arrays.reshape(dbias, (n,))
         return arrays.total(dweight, (0,)), arrays.total(dbias, (0,))
@@ -251,7 +254,7 @@ def _normalized(
 def _trailing(name: str, x: Any, normalized_shape: Any, *parameters: Any) -> int:
     """How many elements normalized_shape has; it must be x's last dims, and the parameters'."""
     shape = sizes(name, normalized_shape)
-    floats(name, x, *parameters)
+    floats_beside(name, x, *parameters)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ValueError(f"{name}: normalized_shape {shape} for a tensor of shape {x.shape}")
     for parameter in parameters:

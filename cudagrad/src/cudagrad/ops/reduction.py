@@ -11,7 +11,7 @@ import numpy as np
 from .. import arrays
 from ..arguments import Dims, axes, axis, floats, named_axes, number, refuse_bool, tensors
 from ..arrays import BOOL, INT, apply
-from ..dtypes import floating, is_floating
+from ..dtypes import floating, is_floating, through_float32
 from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels.reduction import above, below
@@ -22,6 +22,7 @@ MIN = f.smaller, f.smaller_dx, below
 
 
 @op
+@through_float32
 def sum(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Sum over dim (an int, a tuple, or None for all); integers and booleans sum to int64."""
     along = axes("sum", dim, x.ndim)
@@ -31,6 +32,7 @@ def sum(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 
 
 @op
+@through_float32
 def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Mean over dim (an int, a tuple, or None for all) of a floating tensor; of nothing, NaN."""
     floats("mean", x)
@@ -45,6 +47,7 @@ def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 
 
 @op
+@through_float32
 def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
     """Product over dim, an int, or of everything; integers and booleans multiply to int64."""
     if dim is None and keepdim:
@@ -58,12 +61,14 @@ def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
 
 
 @op
+@through_float32
 def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
     """Mean square distance from the mean over dim, with n - correction in place of n."""
     return _variance("var", x, dim, correction, keepdim)
 
 
 @op
+@through_float32
 def std(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
     """Square root of var; where it is 0, its slopes are 0."""
     variance, pullback = _variance("std", x, dim, correction, keepdim)
@@ -80,6 +85,7 @@ def var_mean(
 
 
 @op
+@through_float32
 def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
     """The largest elements over dim (an int, a tuple, or () for all); equals share the gradient.
 
@@ -89,6 +95,7 @@ def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
 
 
 @op
+@through_float32
 def amin(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
     """The smallest elements over dim (an int, a tuple, or () for all); equals share the gradient.
 
@@ -98,6 +105,7 @@ def amin(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
 
 
 @op
+@through_float32
 def max(
     x: Operand,
     dim: int | Operand | None = None,
@@ -114,6 +122,7 @@ def max(
 
 
 @op
+@through_float32
 def min(
     x: Operand,
     dim: int | Operand | None = None,
@@ -130,18 +139,21 @@ def min(
 
 
 @op
+@through_float32
 def argmax(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
     """The int64 index of the first largest element along dim; of the flattened x without one."""
     return _index("argmax", above, x, dim, keepdim), None
 
 
 @op
+@through_float32
 def argmin(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
     """The int64 index of the first smallest element along dim; of the flattened x without one."""
     return _index("argmin", below, x, dim, keepdim), None
 
 
 @op
+@through_float32
 def logsumexp(x: Operand, dim: Dims, keepdim: bool = False) -> Output:
     """Logarithm of the sum of exponentials over dim (an int or a tuple); of nothing, -inf."""
     if dim is None:
@@ -158,18 +170,21 @@ def logsumexp(x: Operand, dim: Dims, keepdim: bool = False) -> Output:
 
 
 @op
+@through_float32
 def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Whether some element over dim (an int, a tuple, or None for all) is not 0; over (), each."""
     return _truth("any", f.either, False, x, dim, keepdim), None
 
 
 @op
+@through_float32
 def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Whether no element over dim (an int, a tuple, or None for all) is 0; over (), each."""
     return _truth("all", f.both, True, x, dim, keepdim), None
 
 
 @op
+@through_float32
 def cumsum(x: Operand, dim: int) -> Output:
     """For each element the sum of all up to it along dim; integers and booleans sum to int64."""
     along = axis("cumsum", dim, x.ndim)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import random
 from ..arguments import floats, probability
-from ..arrays import apply
 from ..engine import Operand, Output, op
-from ..kernels import functions as f
 
 
 @op
@@ -21,10 +17,5 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
     if not training or p == 0:
         return x, lambda dout: dout
     floats("dropout", x)
-    keep = keep_mask(x, p)
-    return apply(f.mul, x, keep), lambda dout: apply(f.mul, dout, keep)
-
-
-def keep_mask(x: Any, p: float) -> Any:
-    """0 with probability p, else 1 / (1 - p), in the shape and dtype of x."""
-    return random.keep(x.shape, p, x.dtype)
+    drop = random.dropout(p, x.dtype)
+    return drop(x), drop

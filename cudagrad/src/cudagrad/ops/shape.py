@@ -12,8 +12,7 @@ import numpy as np
 from .. import arrays
 from ..arguments import Dims, Shape, axes, axis, complete, integer, named_axes, sizes, tensors
 from ..dtypes import result_type
-from ..engine import Operand, Output, Tensor
-from ..engine import native_op as op
+from ..engine import Operand, Output, Tensor, op
 from .indexing import getitem
 
 

@@ -21,6 +21,9 @@ block: forward 2 B (L / 64) S E elements, dquery 2 B (L / 32) S E, dkey_dvalue 2
 most of them from the second level cache. For the way back the result is kept, and two numbers for
 each query: memory grows with L + S.
 
+Of bfloat16 it is half of the bytes: numbers are widened on their way into tiles, which are float32,
+as sums are, and rounded when they are written.
+
 Limit: arithmetic, and shared memory, which feeds it: a load of 128 bits serves 8 multiply-adds of
 the scores, about 11 of the result. A thread's tiles fill most of its registers and a block's most
 of 48 KiB, so that few warps are there to hide waiting; they limit the width of a row, too (see

@@ -16,6 +16,7 @@ import numpy as np
 from ...device import cuda, factory, jit
 from ..index import at, divide, fetch
 from ..random import survivals
+from ..storage import access
 from .tiles import (
     OWN,
     PAD,
@@ -30,7 +31,7 @@ from .tiles import (
     judge,
     key_in,
     put,
-    put_own,
+    putting,
     row_by_row,
 )
 
@@ -50,12 +51,18 @@ def repeated(z, repeat, matrices, inner):
 
 
 @factory
-def deltas(real: Any) -> Any:
+def deltas(stored: Any) -> Any:
     """deltas (batch, L) = Σ dout · out, both (batch, L, Ev); a thread has a row.
 
     It adds up in the order of the products that this is taken from, so that a query which sees one
     key alone, whose weight nothing changes, has gradients of 0, and not of what rounding leaves.
     """
+    real, load, _ = access(stored)
+
+    @jit(device=True)
+    def four(x, z, row, column):
+        first, second, third, fourth = fetch(x, z, row, column, stored(0))
+        return load(first), load(second), load(third), load(fourth)
 
     @jit
     def deltas_kernel(dout, out, deltas):
@@ -64,20 +71,20 @@ def deltas(real: Any) -> Any:
             z, i = divide(k, deltas.shape[1])
             total = real(0)
             for d in range(0, out.shape[2], OWN):
-                one, other = fetch(dout, z, i, d, real(0)), fetch(out, z, i, d, real(0))
-                total = add_products(total, one, other)
+                total = add_products(total, four(dout, z, i, d), four(out, z, i, d))
             deltas[z, i] = total
 
     return deltas_kernel
 
 
 @factory
-def dscores(real: Any) -> Any:
+def dscores(stored: Any) -> Any:
     """dscores (batch, L, S): p · (dout value - delta), where p are the weights of the values.
 
     It is the gradient of a mask that is added, and as large as the scores: only who asks for that
     gradient has it. A thread owns a score.
     """
+    real, load, _ = access(stored)
 
     @jit
     def dscores_kernel(
@@ -95,11 +102,11 @@ def dscores(real: Any) -> Any:
             m_z = at(z, batch, mask.shape[0], m_inner)
             score = real(0)
             for d in range(query.shape[2]):
-                score += query[q_z, i, d] * scale * key[k_z, j, d]
+                score += load(query[q_z, i, d]) * scale * load(key[k_z, j, d])
             score += mask[m_z, min(i, mask.shape[1] - 1), min(j, mask.shape[2] - 1)]
             dp = real(0)
             for d in range(value.shape[2]):
-                dp += dout[z, i, d] * value[v_z, j, d]
+                dp += load(dout[z, i, d]) * load(value[v_z, j, d])
             dp *= survivals(chance, rest, place)[0]
             p = math.exp(score - tops[z, i]) * shares[z, i]
             dscores[z, i, j] = p * (dp - deltas[z, i])
@@ -114,11 +121,13 @@ def own_number(x, z, i):
 
 
 @factory
-def dquery(real: Any, width: int) -> Any:
+def dquery(stored: Any, width: int) -> Any:
     """dquery (batch, L, E) = Σ over the keys of dscores · key · scale; see dscores.
 
     A block owns a tile of queries.
     """
+    real, load, store = access(stored)
+    put_own = putting(load)
     across, down, rows = made = tiles(real, width)
     threads, queries, keys = made.threads, made.queries, made.keys
     columns = max(width, keys, OWN * down)  # of a tile: OWN at least for all that share a row
@@ -138,8 +147,8 @@ def dquery(real: Any, width: int) -> Any:
         key_tile = cuda.shared.array(key_shape, real, alignment=16)
         value_tile = cuda.shared.array(key_shape, real, alignment=16)
         slopes = cuda.shared.array(slope_shape, real, alignment=16)
-        own_queries = cuda.local.array(query_share, real)
-        own_keys = cuda.local.array(key_share, real)
+        own_queries = cuda.local.array(query_share, stored)
+        own_keys = cuda.local.array(key_share, stored)
         scores = cuda.local.array(score_shape, real)
         dweights = cuda.local.array(score_shape, real)
         totals = cuda.local.array(total_shape, real)
@@ -190,21 +199,23 @@ def dquery(real: Any, width: int) -> Any:
             for c in range(0, totals.shape[1], OWN):
                 put(
                     dquery, z, first + y + down * r, OWN * x + across * c,
-                    totals[r, c] * scale, totals[r, c + 1] * scale,
-                    totals[r, c + 2] * scale, totals[r, c + 3] * scale,
+                    store(totals[r, c] * scale), store(totals[r, c + 1] * scale),
+                    store(totals[r, c + 2] * scale), store(totals[r, c + 3] * scale),
                 )  # fmt: skip
 
     return dquery_kernel
 
 
 @factory
-def dkey_dvalue(real: Any, width: int) -> Any:
+def dkey_dvalue(stored: Any, width: int) -> Any:
     """dkey (·, S, E) and dvalue (·, S, Ev), which take the same weights.
 
     dkey = Σ over the queries of dscores · query · scale, dvalue = Σ of p, after dropout, · dout. A
     block owns a tile of keys, and meets the queries of all the matrices of the batch that its
     matrix was repeated for. key and value are repeated alike.
     """
+    real, load, store = access(stored)
+    put_own = putting(load)
     across, down, rows = made = tiles(real, width)
     threads, queries, keys = made.threads, made.queries, made.keys
     columns = max(width, keys, OWN * down)  # of a tile: OWN at least for all that share a row
@@ -225,8 +236,8 @@ def dkey_dvalue(real: Any, width: int) -> Any:
         value_tile = cuda.shared.array(key_shape, real, alignment=16)
         weights = cuda.shared.array(weight_shape, real, alignment=16)
         slopes = cuda.shared.array(weight_shape, real, alignment=16)
-        own_queries = cuda.local.array(query_share, real)
-        own_keys = cuda.local.array(key_share, real)
+        own_queries = cuda.local.array(query_share, stored)
+        own_keys = cuda.local.array(key_share, stored)
         scores = cuda.local.array(score_shape, real)
         dweights = cuda.local.array(score_shape, real)
         dkeys = cuda.local.array(total_shape, real)
@@ -285,11 +296,13 @@ def dkey_dvalue(real: Any, width: int) -> Any:
                 column = OWN * u + down * c
                 put(
                     dkey, k_z, j, column,
-                    dkeys[m, c], dkeys[m, c + 1], dkeys[m, c + 2], dkeys[m, c + 3],
+                    store(dkeys[m, c]), store(dkeys[m, c + 1]),
+                    store(dkeys[m, c + 2]), store(dkeys[m, c + 3]),
                 )  # fmt: skip
                 put(
                     dvalue, k_z, j, column,
-                    dvalues[m, c], dvalues[m, c + 1], dvalues[m, c + 2], dvalues[m, c + 3],
+                    store(dvalues[m, c]), store(dvalues[m, c + 1]),
+                    store(dvalues[m, c + 2]), store(dvalues[m, c + 3]),
                 )  # fmt: skip
 
     return dkey_dvalue_kernel

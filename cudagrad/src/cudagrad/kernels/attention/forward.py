@@ -17,6 +17,7 @@ import numpy as np
 from ...device import cuda, factory, jit, processors
 from ..index import at, divide
 from ..random import survivals
+from ..storage import access
 from .tiles import (
     OWN,
     PAD,
@@ -30,7 +31,7 @@ from .tiles import (
     line_max,
     line_sum,
     put,
-    put_own,
+    putting,
     row_by_row,
 )
 
@@ -54,11 +55,14 @@ def fitting(real: Any, width: int, matrices: int, n_queries: int) -> Tiles:
 
 
 @factory
-def attention(real: Any, width: int, rows: int) -> Any:
+def attention(stored: Any, width: int, rows: int) -> Any:
     """out = softmax(query keyᵀ · scale + mask) value; a query that sees nothing gets 0.
 
-    width: elements that a row of query, key and value has at most. rows: see tiles.
+    stored: as what query, key, value and out are. width: elements that a row of them has at most.
+    rows: see tiles.
     """
+    real, load, store = access(stored)
+    put_own = putting(load)
     across, down, _ = made = tiles(real, width, rows)
     threads, queries, keys = made.threads, made.queries, made.keys
     columns = max(width, keys)  # of a tile: OWN at least for each thread of a line
@@ -85,10 +89,11 @@ def attention(real: Any, width: int, rows: int) -> Any:
         key_tile = cuda.shared.array(key_shape, real, alignment=16)
         value_tile = cuda.shared.array(key_shape, real, alignment=16)
         weights = cuda.shared.array(weight_shape, real, alignment=16)
-        own_queries = cuda.local.array(query_share, real)
-        coming = cuda.local.array(key_share, real)
+        own_queries = cuda.local.array(query_share, stored)
+        coming = cuda.local.array(key_share, stored)
         scores = cuda.local.array(score_shape, real)
         means = cuda.local.array(mean_shape, real)
+        results = cuda.local.array(mean_shape, stored)
         highest = cuda.local.array(rows, real)
         totals = cuda.local.array(rows, real)
         kept = cuda.local.array(OWN, real)
@@ -149,15 +154,18 @@ def attention(real: Any, width: int, rows: int) -> Any:
             total = line_sum(totals[r], steps)
             totals[r] = real(0) if total == real(0) else real(1) / total
         for r in range(rows):
-            i = first + y + down * r
             share = totals[r]
+            for c in range(means.shape[1]):
+                results[r, c] = store(means[r, c] * share)
+        for r in range(rows):
+            i = first + y + down * r
             for c in range(0, means.shape[1], OWN):
                 put(
-                    out, z, i, OWN * x + across * c, means[r, c] * share, means[r, c + 1] * share,
-                    means[r, c + 2] * share, means[r, c + 3] * share,
+                    out, z, i, OWN * x + across * c,
+                    results[r, c], results[r, c + 1], results[r, c + 2], results[r, c + 3],
                 )  # fmt: skip
             if x == 0 and i < n_queries:
                 tops[z, i] = highest[r]
-                shares[z, i] = share
+                shares[z, i] = totals[r]
 
     return attention_kernel

@@ -13,6 +13,7 @@ of scores in shared memory, are in the order of slots, too.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -81,31 +82,37 @@ def fetch_own(x, z, first, threads, columns, own):
         own[part, 0], own[part, 1], own[part, 2], own[part, 3] = four
 
 
-@jit(device=True)
-def put_own(own, factor, threads, columns, across, tile):
-    """Put what fetch_own has fetched, · factor, into a tile; across: of keys, else 0."""
-    lanes = min(threads, columns // OWN)
-    parts = columns // OWN // lanes
-    row = cuda.threadIdx.x // lanes
-    line = slot_of(row, across) if across > 0 else row
-    column = cuda.threadIdx.x % lanes * OWN
-    for part in range(own.shape[0]):
-        further = part // parts * (threads // lanes)
-        if across > 0:  # both are powers of two: no carry goes from the one to the other
-            further = slot_of(further, across)
-        intrinsics.store4(
-            tile,
-            (line + further, column + part % parts * lanes * OWN),
-            own[part, 0] * factor,
-            own[part, 1] * factor,
-            own[part, 2] * factor,
-            own[part, 3] * factor,
-        )
+@functools.cache
+def putting(load: Any) -> Any:
+    """What puts numbers into tiles; load: makes them of what is stored."""
+
+    @jit(device=True)
+    def put_own(own, factor, threads, columns, across, tile):
+        """Put what fetch_own has fetched, · factor, into a tile; across: of keys, else 0."""
+        lanes = min(threads, columns // OWN)
+        parts = columns // OWN // lanes
+        row = cuda.threadIdx.x // lanes
+        line = slot_of(row, across) if across > 0 else row
+        column = cuda.threadIdx.x % lanes * OWN
+        for part in range(own.shape[0]):
+            further = part // parts * (threads // lanes)
+            if across > 0:  # both are powers of two: no carry goes from the one to the other
+                further = slot_of(further, across)
+            intrinsics.store4(
+                tile,
+                (line + further, column + part % parts * lanes * OWN),
+                load(own[part, 0]) * factor,
+                load(own[part, 1]) * factor,
+                load(own[part, 2]) * factor,
+                load(own[part, 3]) * factor,
+            )
+
+    return put_own
 
 
 @jit(device=True)
 def put(x, z, row, column, first, second, third, fourth):
-    """x[z, row, column] and its neighbours = four numbers, where x has elements."""
+    """x[z, row, column] and its neighbours = four, as they are stored, where x has elements."""
     rows, columns = x.shape[1], x.shape[2]
     if row < rows:
         if columns % 4 == 0:

@@ -1,0 +1,94 @@
+"""Making arrays, and reading them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import device
+from ..device import Array, Shape
+from ..kernels import map
+from ..storage import BFLOAT16, rounded, widened
+from . import tracing
+from .launching import launch
+
+INT = np.dtype(np.int64)
+FLOAT32 = np.dtype(np.float32)
+BOOL = np.dtype(np.bool_)
+
+
+def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """In what operations on a dtype are done."""
+    return FLOAT32 if dtype == BFLOAT16 else dtype
+
+
+def empty(shape: Shape, dtype: Any) -> Array:
+    if math.prod(shape) >= 2**31:
+        raise ValueError(f"shape {shape} has 2**31 elements or more: kernels count in 32 bits")
+    return device.empty(shape, dtype)
+
+
+def full(shape: Shape, value: Any, dtype: Any) -> Array:
+    dtype = np.dtype(dtype)
+    number = rounded(value)[()] if dtype == BFLOAT16 else dtype.type(value)
+    if tracing.tracer is not None:
+        return tracing.tracer.full(shape, number)
+    out = empty(shape, dtype)
+    launch(map.fill, out.size, device.view(out, (out.size,)), number)
+    return out
+
+
+def zeros(shape: Shape, dtype: Any) -> Array:
+    return full(shape, 0, dtype)
+
+
+def arange(start: Any, step: Any, count: int, dtype: Any) -> Array:
+    """start, start + step, …: count numbers; integers that do not fit wrap around."""
+    out = empty((count,), dtype)
+    launch(map.arange, count, *np.array((start, step)).astype(dtype), out)
+    return out
+
+
+@functools.lru_cache(maxsize=1024)
+def _constant(number: bytes, dtype: np.dtype[Any]) -> Array:
+    return device.to_device(np.frombuffer(number, dtype).reshape(()))
+
+
+def constant(value: Any, dtype: Any) -> Array:
+    """A 0-d array that holds a number; the same one every time, by the number's very bits.
+
+    For operations with bfloat16 it is of float32, in which they are done.
+    """
+    dtype = reckoned(np.dtype(dtype))
+    if isinstance(value, int):  # an integer that does not fit wraps around, as in torch
+        try:
+            value = np.asarray(value).astype(dtype)
+        except OverflowError:
+            raise ValueError(f"{value} does not fit into {dtype}") from None
+    with np.errstate(over="ignore"):  # and a floating number becomes inf
+        number = dtype.type(value)
+    if tracing.tracer is not None:
+        return tracing.tracer.full((), number)
+    return _constant(number.tobytes(), dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def layout_of(offset: int, shape: Shape, strides: Shape) -> Array:
+    """What kernels.index.place reads; kept, because the same ones come back in every step."""
+    last_first = reversed(list(zip(shape, strides, strict=True)))
+    return device.to_device(np.array([offset, *itertools.chain(*last_first)], INT))
+
+
+def item(x: Array) -> Any:
+    """The one element, as a Python number."""
+    return to_host(x).item()
+
+
+def to_host(x: Array) -> np.ndarray[Any, Any]:
+    """A copy as a NumPy array, which for bfloat16 is of float32."""
+    host = device.to_host(x)
+    return widened(host) if x.dtype == BFLOAT16 else host
