@@ -52,7 +52,8 @@ def load4(typing_context, array, index):
 
     def generate(context, builder, signature, args):
         pointer = _address(context, builder, signature.args, args)
-        loaded = builder.load(builder.bitcast(pointer, _several(context, array)), align=ALIGNMENT)
+        size = min(4 * array.dtype.bitwidth // 8, ALIGNMENT)
+        loaded = builder.load(builder.bitcast(pointer, _several(context, array)), align=size)
         parts = [builder.extract_element(loaded, ir.Constant(INT32, k)) for k in range(4)]
         return context.make_tuple(builder, result, parts)
 
