@@ -101,15 +101,15 @@ def load_matrices(tiles, index):
     matrix, 8 to 15 those of the second … Thread i is given those of row i // 4, columns i % 4 · 2
     and the next. ldmatrix.x4 in the PTX ISA. Here all warps of the block must come together.
     """
-    first, second, third, fourth = _matrices(tiles, index, False)
-    return first, second, third, fourth
+    four: Any = _matrices(tiles, index, False)
+    return four
 
 
 @DeviceFunction
 def load_transposed(tiles, index):
     """As load_matrices, but each matrix is transposed: ldmatrix.x4.trans."""
-    first, second, third, fourth = _matrices(tiles, index, True)
-    return first, second, third, fourth
+    four: Any = _matrices(tiles, index, True)
+    return four
 
 
 @DeviceFunction
