@@ -8,7 +8,7 @@ import pytest
 import minigrad
 from minigrad import engine, ops
 from minigrad.ops.indexing import FEW
-from minigrad.rows import LONG
+from minigrad.rows import BLOCK, LONG
 
 
 def test_comparisons_ask_every_element() -> None:
@@ -188,3 +188,16 @@ def test_few_rows_are_summed_like_many(count: int, dtype: str) -> None:
     for place, row in zip(ids, dout, strict=True):
         want[place] += row
     assert (table.grad.numpy() == want).all()
+
+
+def test_one_row_goes_through_a_large_weight_as_several_do() -> None:
+    rng = np.random.default_rng(0)
+    weight = minigrad.tensor(rng.integers(-3, 4, size=(BLOCK // 256 + 1, 256)), dtype="float32")
+    rows = minigrad.tensor(rng.integers(-3, 4, size=(2, 256)), dtype="float32")  # sums are exact
+    bias = minigrad.tensor(np.arange(len(weight)), dtype="float32")
+
+    several = ops.linear(rows, weight, bias).numpy()
+    for shape in ((256,), (1, 256), (1, 1, 256)):
+        one = ops.linear(rows[1].reshape(shape), weight, bias)
+        assert one.shape == (*shape[:-1], len(weight))
+        assert np.array_equal(one.numpy().reshape(-1), several[1])

@@ -15,6 +15,7 @@ Array = np.ndarray[Any, Any]
 Shape = int | Sequence[int]
 Dims = int | Sequence[int] | None
 NUMBERS = (int, float, np.generic)
+BOOL = np.dtype("bool")
 
 
 def axis(op: str, dim: int, ndim: int) -> int:
@@ -129,7 +130,7 @@ def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
 def refuse_bool(op: str, *operands: Any) -> None:
     """No operand, an array or a number, is boolean."""
     for operand in operands:
-        if isinstance(operand, bool) or getattr(operand, "dtype", None) == np.bool_:
+        if isinstance(operand, bool) or getattr(operand, "dtype", None) == BOOL:
             raise TypeError(f"{op}: booleans are no numbers here")
 
 
@@ -161,6 +162,7 @@ def indices(op: str, ids: Any, size: int, what: str) -> None:
     """ids are integers in [0, size): NumPy would take a negative one from the end."""
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{op}: {what} must be integers, not {ids.dtype}")
-    if ids.size and not 0 <= ids.min() <= ids.max() < size:
+    # Read as unsigned a negative one is large: one look for the largest finds it, too.
+    if ids.size and ids.view(f"u{ids.itemsize}").max() >= size:
         wrong = ids.max() if ids.max() >= size else ids.min()
         raise IndexError(f"{op}: {what} {wrong} is out of range [0, {size - 1}]")

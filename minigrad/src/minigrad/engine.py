@@ -320,10 +320,11 @@ def made(grad: Array, dout: Array) -> bool:
 
     As no pullback returns what it keeps, nor one array twice, nobody else holds such an array.
     """
-    if grad is dout or not grad.flags.c_contiguous or not grad.flags.writeable:
-        return False
     owner, source = grad.base, dout.base
-    return (grad if owner is None else owner) is not (dout if source is None else source)
+    if (grad if owner is None else owner) is (dout if source is None else source):
+        return False
+    flags = grad.flags
+    return flags.c_contiguous and flags.writeable
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
@@ -413,9 +414,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if takes_x and (args or kwargs):
-            first = args[0] if args else kwargs.get("x")
-            if not isinstance(first, tensors_and):
-                raise TypeError(f"{name}: expected a tensor, not {type(first).__name__}")
+            x = args[0] if args else kwargs.get("x")
+            if not isinstance(x, tensors_and):
+                raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
         computed: Callable[..., Output] = function if _silenced.get() else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
         if kwargs:
@@ -424,10 +425,13 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
         else:
             value, pullback = computed(*arrays)
-        several = isinstance(value, tuple)
-        outs = tuple(map(Tensor.of, value)) if several else (Tensor.of(value),)
-        if _grad_enabled and is_floating(outs[0].data.dtype):
-            outs[0].record(name, args, pullback)
-        return outs if several else outs[0]
+        if isinstance(value, tuple):
+            out: Any = tuple(map(Tensor.of, value))
+            first = out[0]
+        else:
+            out = first = Tensor.of(value)
+        if _grad_enabled and is_floating(first.data.dtype):
+            first.record(name, args, pullback)
+        return out
 
     return wrapper

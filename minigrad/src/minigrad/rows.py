@@ -21,9 +21,12 @@ LONG = 512  # numbers in a row from which on a loop of its own costs less than a
 
 @functools.lru_cache(maxsize=64)
 def blocks(count: int, width: int = 1) -> tuple[slice, ...]:
-    """Slices of count rows, of about BLOCK numbers each where a row has width of them."""
+    """Slices of count rows, of about BLOCK numbers each where a row has width of them; or of none.
+
+    There is always one, so that sums over them need not begin with zeros.
+    """
     step = max(1, BLOCK // max(1, width))
-    return tuple(slice(start, start + step) for start in range(0, count, step))
+    return tuple(slice(start, start + step) for start in range(0, max(1, count), step))
 
 
 def rows_apart(width: int) -> contextlib.AbstractContextManager[object]:

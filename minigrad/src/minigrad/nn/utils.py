@@ -61,13 +61,12 @@ def _norm(arrays: list[Array], p: float) -> Any:
         return np.float32(0)
     dtype = np.result_type(*{array.dtype for array in arrays})
     if p == 2:
-        flat = [array.reshape(-1) for array in arrays]
-        short = [vector for vector in flat if vector.size < BLOCK]
-        long = [vector for vector in flat if vector.size >= BLOCK]
+        short = [array for array in arrays if array.size < BLOCK]
+        long = [array.reshape(-1) for array in arrays if array.size >= BLOCK]
         # A block at a time: along a vector BLAS adds small squares to what has become a large sum.
         squares = [
             float(vector[block] @ vector[block])
-            for vector in (*(([np.concatenate(short)]) if short else ()), *long)
+            for vector in (*([np.concatenate(short, axis=None)] if short else ()), *long)
             for block in blocks(vector.size)
         ]
         return dtype.type(math.sqrt(math.fsum(squares)))

@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments import broadcast_shapes, refuse_bool, same
 from ..dtypes import promote
 from ..engine import Operand, Output, Tensor, op
-from ..rows import sum_of_rows
+from ..rows import BLOCK, sum_of_rows
 from .elementwise import factor, scaled
 
 
@@ -112,7 +112,10 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
         raise ValueError(f"linear: bias of shape {bias.shape} for weight {weight.shape}")
     matrix = weight if weight.ndim == 2 else weight[None]
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    out = rows.dot(matrix.T)
+    if len(rows) == 1 and matrix.size > BLOCK:
+        out = np.vecdot(rows[:, None], matrix)  # dots read memory at twice the speed of BLAS's gemv
+    else:
+        out = rows.dot(matrix.T)
     if bias is not None:
         out += bias
     shape = out.shape  # (rows, n_out)

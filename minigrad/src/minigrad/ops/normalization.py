@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -25,46 +26,43 @@ def layer_norm(
     Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
     """
     number("layer_norm", "eps", eps)
-    along = _trailing("layer_norm", x, normalized_shape, weight, bias)
-    n, like = math.prod(x.shape[along[0] :]), x.shape[along[0] :]
-    rows = x.reshape(math.prod(x.shape[: along[0]]), n)
+    shape = _trailing("layer_norm", x, normalized_shape, weight, bias)
+    n = math.prod(shape)
+    rows = x.reshape(math.prod(x.shape[: -len(shape)]), n)
     scale = np.ones(n, x.dtype) if weight is None else weight.reshape(n)
     shift = None if bias is None else bias.reshape(n)
-    y, mean, rstd = np.empty_like(rows), *(np.empty(len(rows), x.dtype) for _ in range(2))
+    y, mean, rstd = np.empty_like(rows), np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype)
     for block in blocks(*rows.shape):
         out, inverse = y[block], rstd[block]
         average = mean_in_rows(rows[block], mean[block])
         np.subtract(rows[block], average[:, None], out=out)
         np.vecdot(out, out, out=inverse)
-        inverse /= n
-        inverse += eps
-        np.reciprocal(np.sqrt(inverse, out=inverse), out=inverse)
+        inverse += n * eps  # 1 / √(variance + eps) by way of n times both
+        np.divide(math.sqrt(n), np.sqrt(inverse, out=inverse), out=inverse)
         out *= inverse[:, None]
         out *= scale
         if shift is not None:
             out += shift
 
     def pullback(dout):
-        douts, dx = dout.reshape(rows.shape), np.empty_like(rows)
-        dweight, dbias = np.zeros((2, n), x.dtype)
+        douts, dx, share = dout.reshape(rows.shape), np.empty_like(rows), scale / n
+        dweight, dbias = [], []
         for block in blocks(*rows.shape):
             part, inverse, out = douts[block], rstd[block], dx[block]
             centred = rows[block] - mean[block, None]  # again: it is not worth its memory
             product = part * centred
-            dweight += inverse.dot(product)
-            dbias += sum_of_rows(part)
-            stretch = product.dot(scale)
+            dweight.append(inverse.dot(product))
+            dbias.append(sum_of_rows(part))
+            stretch = product.dot(share)
             stretch *= inverse
             stretch *= inverse
-            stretch /= n
             centred *= stretch[:, None]
             np.multiply(part, scale, out=out)
             out -= centred
-            total = part.dot(scale)
-            total /= n
-            out -= total[:, None]
+            out -= part.dot(share)[:, None]
             out *= inverse[:, None]
-        return dx.reshape(x.shape), None, dweight.reshape(like), dbias.reshape(like)
+        sums = (functools.reduce(np.add, parts).reshape(shape) for parts in (dweight, dbias))
+        return dx.reshape(x.shape), None, *sums
 
     return y.reshape(x.shape), pullback
 
@@ -77,7 +75,7 @@ def rms_norm(
 
     eps None: the epsilon of x's dtype. Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
-    along = _trailing("rms_norm", x, normalized_shape, weight)
+    along = tuple(range(-len(_trailing("rms_norm", x, normalized_shape, weight)), 0))
     eps = np.finfo(x.dtype).eps if eps is None else eps
     number("rms_norm", "eps", eps)
     scale = 1 / np.sqrt((x * x).mean(axis=along, keepdims=True) + x.dtype.type(eps))
@@ -138,7 +136,7 @@ def group_norm(
 
     def pullback(dout):
         douts, dx, product = dout.reshape(groups.shape), *map(np.empty_like, (groups, factor))
-        spare = np.empty_like(groups[parts[0]] if parts else groups)
+        spare = np.empty_like(groups[parts[0]])
         with rows_apart(size):
             for block in parts:
                 centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
@@ -264,7 +262,7 @@ def _sum_per_channel(grad: Any) -> Any:
 
 
 def _trailing(name: str, x: Any, normalized_shape: Any, *parameters: Any) -> tuple[int, ...]:
-    """The axes of normalized_shape, which must be x's last; parameters must have that shape."""
+    """normalized_shape, which must be that of x's last axes; parameters must have it, too."""
     shape = sizes(name, normalized_shape)
     floats(name, x, *parameters)
     if not shape or x.shape[-len(shape) :] != shape:
@@ -272,4 +270,4 @@ def _trailing(name: str, x: Any, normalized_shape: Any, *parameters: Any) -> tup
     for parameter in parameters:
         if parameter is not None and parameter.shape != shape:
             raise ValueError(f"{name}: a parameter of shape {parameter.shape}, expected {shape}")
-    return tuple(range(-len(shape), 0))
+    return shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,18 +16,21 @@ Array = np.ndarray[Any, Any]
 class Joined:
     """A vector, and views of it, end to end, in the shapes of the arrays that it was made of."""
 
-    def __init__(self, vector: Array, shapes: Sequence[tuple[int, ...]]) -> None:
-        self.vector, self.shapes, self.views = vector, shapes, list[Array]()
-        start = 0
-        for shape in shapes:
-            end = start + math.prod(shape)
-            self.views.append(vector[start:end].reshape(shape))
-            start = end
+    def __init__(self, vector: Array, shapes: tuple[tuple[int, ...], ...]) -> None:
+        self.vector, self.shapes = vector, shapes
+        places = zip(_places(shapes), shapes, strict=True)
+        self.views = [vector[place].reshape(shape) for place, shape in places]
 
     @classmethod
     def of(cls, arrays: Sequence[Array], known: Joined | None = None) -> Joined:
         """known, if arrays are its very views; else new, with copies of arrays of one dtype."""
         if known is not None and [*map(id, arrays)] == [*map(id, known.views)]:
             return known
-        vector = np.concatenate([array.reshape(-1) for array in arrays])
-        return cls(vector, [array.shape for array in arrays])
+        return cls(np.concatenate(arrays, axis=None), tuple(array.shape for array in arrays))
+
+
+@functools.lru_cache(maxsize=64)
+def _places(shapes: tuple[tuple[int, ...], ...]) -> list[slice]:
+    """Where in the vector the arrays of these shapes are."""
+    ends = itertools.accumulate(map(math.prod, shapes), initial=0)
+    return list(itertools.starmap(slice, itertools.pairwise(ends)))

@@ -106,7 +106,7 @@ class Optimizer:
         parameters = [members[index][0] for index in indices]
         states, known = [self.state[index] for index in indices], self._joined.get(indices[0], {})
         data = Joined.of([parameter.data for parameter in parameters], known.get("data"))
-        grad = np.concatenate([parameter.grad.data.reshape(-1) for parameter in parameters])
+        grad = np.concatenate([parameter.grad.data for parameter in parameters], axis=None)
         state = dict(states[0])
         for name in state.keys() - {"step"}:
             state[name] = Joined.of([own[name] for own in states], known.get(name)).vector
