@@ -242,9 +242,20 @@ def test_an_operand_may_be_converted_to_several_dtypes() -> None:
     assert fuse(lambda x, y: (x * 0.5) * (x + y))(x, large).dtype == np.float32
 
 
+def test_four_neighbours_of_bfloat16_are_read_and_written_at_once() -> None:
+    x, y = (cudagrad.tensor(RNG.standard_normal((3, 4)), cudagrad.bfloat16) for _ in range(2))
+    function = fuse(lambda x, y: x + y)
+    text = function.source(x, y)
+
+    assert "intrinsics.load4(x, " in text
+    assert "intrinsics.load4(y, " in text
+    assert "intrinsics.store4(" in text
+    assert function(x, y).tolist() == (x + y).tolist()
+
+
 @needs_emulator
 def test_four_neighbours_of_every_size() -> None:
-    """By one load where they fill 128 bits, else by four, or by one for all of them."""
+    """By one load where they fill 64 bits or more, else by four, or by one for all of them."""
     x, row, column, one = leaf(8, 4), leaf(4), leaf(8, 1), leaf()
     mask = cudagrad.tensor(RNG.random((8, 4)) < 0.5)
     small = cudagrad.tensor(RNG.integers(0, 9, (8, 4), np.int8))

@@ -105,6 +105,48 @@ def fragments_bfloat16(a, b, c, out):
     out[warp, row + 8, t + 1] = done[3]
 
 
+@jit
+def eight_through_shared(x, out):
+    tile = cuda.shared.array((2, 16), np.uint16, alignment=16)
+    i = cuda.threadIdx.x * 8
+    intrinsics.copy_async8(tile, (1, i), x, i if i < x.size else 0, i < x.size)
+    intrinsics.commit_copies()
+    intrinsics.commit_copies()
+    intrinsics.wait_but_latest()
+    cuda.syncthreads()
+    for k in range(8):
+        out[i + k] = tile[1, 15 - i - k]
+
+
+@jit
+def pairs_swapped(x, out):
+    i = cuda.threadIdx.x * 2
+    intrinsics.store2(out, i, x[i + 1], x[i])
+
+
+@jit
+def through_bfloat16(x, bits, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        bits[i] = intrinsics.to_bfloat16(x[i])
+        out[i] = intrinsics.from_bfloat16(bits[i])
+
+
+@jit
+def matrices_loaded(x, as_they_are, transposed):
+    """Four matrices a warp, x (warps, 32, 8); what thread i is given goes to (warp, 4, i)."""
+    tiles = cuda.shared.array((2, 32, 8), np.uint16, alignment=16)
+    warp, lane = cuda.threadIdx.x // 32, cuda.threadIdx.x % 32
+    for k in range(8):
+        tiles[warp, lane, k] = x[warp, lane, k]
+    cuda.syncthreads()
+    loaded = intrinsics.load_matrices(tiles, (warp, lane, 0))
+    turned = intrinsics.load_transposed(tiles, (warp, lane, 0))
+    for k in range(4):
+        as_they_are[warp, k, lane] = loaded[k]
+        transposed[warp, k, lane] = turned[k]
+
+
 def run(kernel: Any, threads: int, *inputs: Any, out: tuple[tuple[int, ...], type]) -> np.ndarray:
     """What a kernel writes into a new array."""
     result = device.empty(*out)
@@ -128,6 +170,33 @@ def test_copies_arrive_in_shared_memory() -> None:
     x = np.arange(8, dtype=np.float32)
 
     assert run(through_shared, 2, x, out=((8,), np.float32)).tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
+
+
+def test_copies_of_eight_arrive_too_and_zeros_for_what_is_outside() -> None:
+    x = np.arange(1, 9, dtype=np.uint16)
+    got = run(eight_through_shared, 2, x, out=((16,), np.uint16))
+
+    assert got.tolist() == [*[0] * 8, 8, 7, 6, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_two_neighbours_are_written_at_once(dtype: type) -> None:
+    x = np.arange(4, dtype=dtype)
+
+    assert run(pairs_swapped, 2, x, out=((4,), dtype)).tolist() == [1, 0, 3, 2]
+
+
+@pytest.mark.parametrize("warps", [1, 2])
+def test_a_warp_loads_matrices_and_transposed_ones(warps: int) -> None:
+    """As the PTX ISA has it: thread i is given row i // 4, and of it the pair i % 4."""
+    x = np.arange(warps * 256, dtype=np.uint16).reshape(warps, 32, 8)
+    loaded, turned = (device.empty((warps, 4, 32), np.uint32) for _ in range(2))
+    matrices_loaded[1, 32 * warps](device.to_device(x), loaded, turned)
+    matrices = x.reshape(warps, 4, 8, 8)
+    for got, want in ((loaded, matrices), (turned, matrices.swapaxes(-1, -2))):
+        registers = device.to_host(got)
+        halves = np.stack([registers & 0xFFFF, registers >> 16], -1)  # (warps, 4, 32, 2)
+        assert np.array_equal(halves.reshape(warps, 4, 8, 8), want)
 
 
 @needs_emulator
@@ -192,6 +261,16 @@ def test_bfloat16_is_rounded_ties_to_even_and_packed_by_two() -> None:
     assert np.array_equal(high, expected[::-1], equal_nan=True)
     assert low[12] == 1.0
     assert low[13] == 1 + 2.0**-6
+
+
+def test_bfloat16_is_stored_ties_to_even_and_read_again() -> None:
+    x = np.array([*AWKWARD[:5], *AWKWARD[6:], *TIES, *numbers(100)], np.float32)
+    bits = device.empty((x.size,), np.uint16)
+    got = run(through_bfloat16, x.size, x, bits, out=((x.size,), np.float32))
+
+    assert np.array_equal(got, to_format(x, "bfloat16"), equal_nan=True)
+    exact = ~np.isnan(x)
+    assert np.array_equal(device.to_host(bits)[exact], got[exact].view(np.uint32) >> 16)
 
 
 FRAGMENTS = [(fragments_tf32, 8, "tf32"), (fragments_bfloat16, 16, "bfloat16")]

@@ -191,5 +191,5 @@ def _ways(
 
 
 def _of_four(dtype: np.dtype[Any]) -> str:
-    """By 128 bits, if four numbers are as many, or twice as many."""
-    return TOGETHER if dtype.itemsize in (4, 8) else APART
+    """By one access, if four numbers are 64 bits, 128, or twice as many."""
+    return TOGETHER if dtype.itemsize in (2, 4, 8) else APART

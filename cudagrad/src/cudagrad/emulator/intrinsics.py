@@ -101,26 +101,19 @@ def load_matrices(tiles, index):
     matrix, 8 to 15 those of the second … Thread i is given those of row i // 4, columns i % 4 · 2
     and the next. ldmatrix.x4 in the PTX ISA. Here all warps of the block must come together.
     """
-    rows = cuda.shared.array((WARPS, 32, 8), np.uint16)
-    thread = (cuda.threadIdx.z * cuda.blockDim.y + cuda.threadIdx.y) * cuda.blockDim.x
-    thread += cuda.threadIdx.x
-    warp, lane = thread // 32, thread % 32
-    named = _load8(tiles, index)
-    for k in range(8):
-        rows[warp, lane, k] = named[k]
-    cuda.syncthreads()
-    row, column = lane // 4, lane % 4 * 2
-    first = np.uint32(_pair(rows[warp, row, column], rows[warp, row, column + 1]))
-    second = np.uint32(_pair(rows[warp, row + 8, column], rows[warp, row + 8, column + 1]))
-    third = np.uint32(_pair(rows[warp, row + 16, column], rows[warp, row + 16, column + 1]))
-    fourth = np.uint32(_pair(rows[warp, row + 24, column], rows[warp, row + 24, column + 1]))
-    cuda.syncthreads()
-    return first, second, third, fourth
+    four: Any = _matrices(tiles, index, False)
+    return four
 
 
 @DeviceFunction
 def load_transposed(tiles, index):
     """As load_matrices, but each matrix is transposed: ldmatrix.x4.trans."""
+    four: Any = _matrices(tiles, index, True)
+    return four
+
+
+@DeviceFunction
+def _matrices(tiles, index, transposed):
     rows = cuda.shared.array((WARPS, 32, 8), np.uint16)
     thread = (cuda.threadIdx.z * cuda.blockDim.y + cuda.threadIdx.y) * cuda.blockDim.x
     thread += cuda.threadIdx.x
@@ -129,11 +122,13 @@ def load_transposed(tiles, index):
     for k in range(8):
         rows[warp, lane, k] = named[k]
     cuda.syncthreads()
-    row, column = lane % 4 * 2, lane // 4
-    first = np.uint32(_pair(rows[warp, row, column], rows[warp, row + 1, column]))
-    second = np.uint32(_pair(rows[warp, row + 8, column], rows[warp, row + 9, column]))
-    third = np.uint32(_pair(rows[warp, row + 16, column], rows[warp, row + 17, column]))
-    fourth = np.uint32(_pair(rows[warp, row + 24, column], rows[warp, row + 25, column]))
+    i = lane % 4 * 2 if transposed else lane // 4
+    j = lane // 4 if transposed else lane % 4 * 2
+    down = 1 if transposed else 0  # where the second of the two stands, and else beside the first
+    first = np.uint32(_pair(rows[warp, i, j], rows[warp, i + down, j + 1 - down]))
+    second = np.uint32(_pair(rows[warp, i + 8, j], rows[warp, i + 8 + down, j + 1 - down]))
+    third = np.uint32(_pair(rows[warp, i + 16, j], rows[warp, i + 16 + down, j + 1 - down]))
+    fourth = np.uint32(_pair(rows[warp, i + 24, j], rows[warp, i + 24 + down, j + 1 - down]))
     cuda.syncthreads()
     return first, second, third, fourth
 

@@ -22,8 +22,8 @@ from .index import at
 GLOBALS = {"np": np, "at": at, "cuda": cuda, "intrinsics": intrinsics, "jit": jit}
 TAKEN = frozenset((*GLOBALS, "i", "j", "n", "element", *keyword.kwlist))
 
-# How a thread with four elements reads an operand: by one load of 128 bits, by four loads, or once
-# for all of them. It writes a result in one of the first two ways.
+# How a thread with four elements reads an operand: by one load of 128 bits or of 64, by four loads,
+# or once for all of them. It writes a result in one of the first two ways.
 TOGETHER, APART, ONCE = "together", "apart", "once"
 
 
@@ -87,8 +87,8 @@ def source(chain: Chain, ways: tuple[str, ...] = ()) -> str:
         *("", ""),
         "@jit",
         f"def {chain.name}({', '.join([*loads, *_numbers(chain), *names])}):",
-        f"    i = cuda.grid(1){' * 4' if ways else ''}",
-        f"    n = {names[0]}.size",
+        f"    i = np.uint32(cuda.grid(1){' * 4' if ways else ''})",
+        f"    n = np.uint32({names[0]}.size)",
         "    if i < n:",
         *(f"        {line}" for line in (_by_fours(chain, ways) if ways else _one(chain))),
     ]

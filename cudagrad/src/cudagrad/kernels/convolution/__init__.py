@@ -28,12 +28,15 @@ def tiles(m: int, n: int) -> int:
 
 
 def fills(dtype: Any, products: int, m: int, k: int, n: int) -> bool:
-    """Whether products (m, k) (k, n) of floating numbers have a tile for each processor.
+    """Whether products (m, k) (k, n) of floating numbers have a tile for every third processor.
 
-    Reckoned, not measured. See device.processors for what the emulator says.
+    Tiles that leave half of an H100's processors idle still are the quicker way: matmul's
+    vectorized, with 64 blocks for 132 processors, takes a twelfth of the time of coalesced, which
+    has a thread for an element as well: benchmarks/2026-11-27-h100.md, at 1024. With fewer neither
+    was measured. See device.processors for what the emulator says.
     """
     floating, enough = dtype in (np.float32, np.float64), min(m, k, n) >= ENOUGH
-    return floating and enough and products * tiles(m, n) >= device.processors()
+    return floating and enough and 3 * products * tiles(m, n) >= device.processors()
 
 
 def part(count: int, products: int, m: int, n: int) -> int:

@@ -6,7 +6,8 @@ Work for an element: k multiply-adds, of which an instruction does 2048; 2 k / S
 global memory, eight with each copy, and k / 32 from shared memory, in half of rung 6's bytes:
 ldmatrix gives a warp four matrices of 8 x 8 numbers, in the registers where mma.m16n8k16 wants
 them; and transposed ones where lines are across.
-Limit: mma itself. Reckoned, not measured.
+Limit: no GPU has timed it yet. Rung 6, which rounds in addition, reaches 148 TFLOP/s in bfloat16 at
+2048, a fifth of what an H100 can do: benchmarks/2026-11-27-h100.md.
 
 A tile's lines are cut into pieces of eight numbers, 16 bytes, which is what is copied, and what a
 lane names to ldmatrix. Eight pieces that are read together lie in eight lines; so a piece's place
