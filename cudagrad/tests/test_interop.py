@@ -278,7 +278,7 @@ def test_who_wrote_on_another_stream_is_waited_for(gpu: Nvidia) -> None:
 
 def test_capsules_of_a_gpu(gpu: Nvidia) -> None:
     allocator = Allocator(gpu)
-    array = gpu.array((2, 3), np.float32, allocator.allocate(24))
+    array = gpu.array((2, 3), np.dtype(np.float32), allocator.allocate(24))
     pointer = array.pointer
     there = dlpack.opened(gpu.capsule(array, None))
     assert (there.pointer, there.shape, there.device) == (pointer, (2, 3), (dlpack.CUDA, 0))
@@ -292,7 +292,7 @@ def test_capsules_of_a_gpu(gpu: Nvidia) -> None:
 
 def test_who_reads_on_another_stream_waits_and_is_waited_for(gpu: Nvidia) -> None:
     allocator = Allocator(gpu)
-    array = gpu.array((6,), np.float32, allocator.allocate(24))
+    array = gpu.array((6,), np.dtype(np.float32), allocator.allocate(24))
     pointer = array.pointer
     capsule = gpu.capsule(array, 9)
     assert [name for name in gpu.driver.calls if "Event" in name] == [
@@ -304,10 +304,10 @@ def test_who_reads_on_another_stream_waits_and_is_waited_for(gpu: Nvidia) -> Non
     gpu.driver.unfinished.update(range(100))
     del array, capsule
     gc.collect()
-    again = gpu.array((6,), np.float32, allocator.allocate(24))
+    again = gpu.array((6,), np.dtype(np.float32), allocator.allocate(24))
     assert again.pointer != pointer  # stream 9 may still read it
     gpu.driver.unfinished.clear()
-    assert gpu.array((6,), np.float32, allocator.allocate(24)).pointer == pointer
+    assert gpu.array((6,), np.dtype(np.float32), allocator.allocate(24)).pointer == pointer
 
 
 def test_capsules_of_others_on_a_gpu(gpu: Nvidia) -> None:
