@@ -94,8 +94,8 @@ def test_tiles_are_for_what_fills_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None
     assert not convolution.fills(np.int64, 1, 64, 64 * 9, count)
     assert not convolution.fills(np.float32, 64, 1, 9, count)  # a group for each channel
     assert not convolution.fills(np.float32, 1, 64, 64 * 9, 49)  # one small image
-    assert convolution.fills(np.float32, 1, 64, 64 * 9, 44 * 64)  # a third of the processors
-    assert not convolution.fills(np.float32, 1, 64, 64 * 9, 43 * 64)
+    assert convolution.fills(np.float32, 1, 64, 64 * 9, 66 * 64)  # half of the processors
+    assert not convolution.fills(np.float32, 1, 64, 64 * 9, 65 * 64)
 
 
 @pytest.mark.parametrize("count", [1, 7, 1024, 100_352, 1_605_632])

@@ -333,3 +333,12 @@ def test_capsules_of_others_on_a_gpu(gpu: Nvidia) -> None:
     elsewhere = SimpleNamespace(__dlpack_device__=lambda: (dlpack.CPU, 0))
     with pytest.raises(BufferError, match="is not on this GPU"):
         gpu.from_dlpack(elsewhere)
+
+
+@needs_emulator
+def test_more_elements_than_kernels_count_are_refused() -> None:
+    large = np.empty(2**31, np.uint8)  # of which nothing is touched
+
+    for adopt in (cudagrad.from_dlpack, cudagrad.as_tensor):
+        with pytest.raises(ValueError, match="kernels count in 32 bits"):
+            adopt(large)

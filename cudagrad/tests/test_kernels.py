@@ -141,6 +141,8 @@ def test_gelu_of_float32_keeps_its_digits_where_it_is_small() -> None:
     assert apart[np.abs(exact) <= 5].max() <= 6 * eps  # by 1 + erf, more than a million
     assert apart.max() <= 34 * eps
     assert np.abs(x.grad.numpy() - slope).max() <= 2 * eps
+    ends = ops.gelu(cudagrad.tensor([np.inf, -np.inf, np.nan])).numpy()
+    np.testing.assert_array_equal(ends, [np.inf, np.nan, np.nan])  # as torch's, and float64's
 
 
 def test_long_rows_are_summed_in_parts() -> None:

@@ -201,3 +201,11 @@ def test_one_row_goes_through_a_large_weight_as_several_do() -> None:
         one = ops.linear(rows[1].reshape(shape), weight, bias)
         assert one.shape == (*shape[:-1], len(weight))
         assert np.array_equal(one.numpy().reshape(-1), several[1])
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.int8, 300), (np.int16, 70_000)])
+def test_a_negative_id_of_a_narrow_dtype_is_refused(dtype: type, size: int) -> None:
+    table = minigrad.tensor(np.zeros((size, 1)))
+
+    with pytest.raises(IndexError, match=f"-1 is out of range \\[0, {size - 1}\\]"):
+        ops.embedding(np.array([-1], dtype), table)

@@ -76,8 +76,10 @@ class _Caster:
             convert = self._in_bfloat16
         elif not (name in IN_FLOAT32 or is_mixed or is_reciprocal):
             return args, kwargs
-        read = 1 if name in engine.reading else 0  # by kernels that widen it themselves
-        converted = {key: convert(arg) for key, arg in kwargs.items()}
+        read = int(name in engine.READING)  # x, by kernels that widen it themselves
+        converted = {
+            key: arg if read and key == "x" else convert(arg) for key, arg in kwargs.items()
+        }
         return (*args[:read], *map(convert, args[read:])), converted
 
     def _in_bfloat16(self, x: Any) -> Any:

@@ -63,7 +63,7 @@ class Casting(Protocol):
 
 
 _casting: Casting | None = None
-reading: set[str] = set()  # the ops that read their first operand as it is stored
+READING: set[str] = set()  # the ops that read their first operand, x, as it is stored
 
 
 @contextlib.contextmanager
@@ -483,5 +483,5 @@ def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any
     Its gradient may be of bfloat16, too. Where ops are given others than they are called with
     (autocast), the result stays float32.
     """
-    reading.add(function.__name__)
+    READING.add(function.__name__)
     return op(through_float32(function, reads=1, rounds=lambda: _casting is None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import device
+from . import arrays, device
 from .arrays import Array
 from .dtypes import as_dtype
 from .engine import Tensor, tensor
@@ -18,12 +18,14 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor of the memory of an object that has __dlpack__; torch.from_dlpack.
 
     Raises BufferError for an array that is not on this device, not C-contiguous, or does not begin
-    at a multiple of 16 bytes; TypeError for a dtype that tensors do not have.
+    at a multiple of 16 bytes; TypeError for a dtype that tensors do not have, ValueError for 2**31
+    elements or more.
     """
     if not hasattr(ext_tensor, "__dlpack__") or not hasattr(ext_tensor, "__dlpack_device__"):
         raise TypeError(f"from_dlpack: a {type(ext_tensor).__name__} has no __dlpack__")
     array, dtype = device.executor.from_dlpack(ext_tensor)
     as_dtype(dtype)
+    arrays.require_countable(array.shape)
     if not _reaches_fours(array):
         raise BufferError("the array does not begin at a multiple of 16 bytes: copy it first")
     return Tensor(array)
@@ -41,6 +43,7 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     if array is None:
         return tensor(data, dtype)
     as_dtype(array.dtype)
+    arrays.require_countable(array.shape)
     if not _reaches_fours(array) or as_dtype(dtype, array.dtype) != array.dtype:
         return tensor(Tensor(array), dtype)
     return Tensor(array)

@@ -50,7 +50,7 @@ def sorts(x: Tensor) -> tuple[list[Any], Shape, set[type[Any]]]:
     return items, tuple(shape), types
 
 
-def leaves(x: Tensor) -> list[Any]:
+def flat(x: Tensor) -> list[Any]:
     """The items of x, which has been through unnest before: they are not looked at again."""
     items = [x]
     while items and isinstance(items[0], _NESTED):

@@ -106,19 +106,19 @@ def dots(xs: Sequence[Value], ys: Sequence[Value], n: int, m: int) -> list[Value
     return list(map(Value, results))
 
 
-def in_rows(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
+def in_rows(items: Sequence[Any], n: int) -> list[Sequence[Any]]:
     """items as so many rows of one length."""
-    length = len(items) // count if count else 0
-    return list(zip(*[iter(items)] * length, strict=True)) if length else [()] * count
+    length = len(items) // n if n else 0
+    return list(zip(*[iter(items)] * length, strict=True)) if length else [()] * n
 
 
-def _in_columns(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
+def _in_columns(items: Sequence[Any], n: int) -> list[Sequence[Any]]:
     """What stands in the same place in each of so many rows of one length."""
-    length = len(items) // count
+    length = len(items) // n
     return [items[place::length] for place in range(length)]
 
 
-def _takers(items: Sequence[Value], count: int) -> tuple[Sequence[Value], bool]:
+def _takers(items: Sequence[Value], n: int) -> tuple[Sequence[Value], bool]:
     """items, with nobody for what requires no gradient, and whether every row has some that does.
 
     No items if nothing does.
@@ -129,7 +129,7 @@ def _takers(items: Sequence[Value], count: int) -> tuple[Sequence[Value], bool]:
     if not any(flags):
         return (), False
     takers = [item if flag else _NOBODY for item, flag in zip(items, flags, strict=True)]
-    return takers, all(map(any, in_rows(flags, count)))
+    return takers, all(map(any, in_rows(flags, n)))
 
 
 class Dots(Group):
@@ -156,6 +156,7 @@ class Dots(Group):
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
         i, j = divmod(place, self.m)
+        # xs or ys is empty if nothing in it requires a gradient.
         pairs = [*zip(in_rows(self.xs, self.n)[i], in_rows(self.b, self.m)[j], strict=False)]
         pairs += zip(in_rows(self.ys, self.m)[j], in_rows(self.a, self.n)[i], strict=False)
         return [(parent, slope) for parent, slope in pairs if parent is not _NOBODY]

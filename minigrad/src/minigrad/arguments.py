@@ -162,7 +162,13 @@ def indices(op: str, ids: Any, size: int, what: str) -> None:
     """ids are integers in [0, size): NumPy would take a negative one from the end."""
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{op}: {what} must be integers, not {ids.dtype}")
-    # Read as unsigned a negative one is large: one look for the largest finds it, too.
-    if ids.size and ids.view(f"u{ids.itemsize}").max() >= size:
+    # Read as unsigned a negative one is large: one look for the largest finds it, too, unless a
+    # narrow dtype reads it as a number below size.
+    narrow = ids.dtype.kind == "i" and size > 1 << (8 * ids.itemsize - 1)
+    if ids.size and (
+        not 0 <= ids.min() <= ids.max() < size
+        if narrow
+        else ids.view(f"u{ids.itemsize}").max() >= size
+    ):
         wrong = ids.max() if ids.max() >= size else ids.min()
         raise IndexError(f"{op}: {what} {wrong} is out of range [0, {size - 1}]")

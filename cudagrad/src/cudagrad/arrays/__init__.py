@@ -19,6 +19,7 @@ from .making import (
     full,
     item,
     reckoned,
+    require_countable,
     to_host,
     zeros,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "refuse",
     "refuse_outside",
     "repeated",
+    "require_countable",
     "reshape",
     "roll",
     "scatter_into",

@@ -51,7 +51,7 @@ def apply(
 @functools.lru_cache(maxsize=4096)
 def _planned(
     function: Callable[..., Any], dtype: Any, *forms: tuple[Shape, np.dtype[Any]]
-) -> tuple[Shape, np.dtype[Any], Callable[..., Any], list[int | None]]:
+) -> tuple[Shape, np.dtype[Any], Callable[..., Any], tuple[int | None, ...]]:
     """What apply does with arrays of these shapes and dtypes; the same comes back in every step.
 
     The result's shape and dtype; the function of what is stored; how long elements stand still.
@@ -65,7 +65,7 @@ def _planned(
         loads = (storage.widen if each else f.same for each in small)
         store = storage.narrow if dtype == BFLOAT16 else f.same
         function = STORED[len(forms)](function, *loads, store)
-    return shape, dtype, function, [stillness(own, shape) for own, _ in forms]
+    return shape, dtype, function, tuple(stillness(own, shape) for own, _ in forms)
 
 
 def repeated(x: Array, shape: Shape) -> tuple[Array, int]:

@@ -26,9 +26,14 @@ def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return FLOAT32 if dtype == BFLOAT16 else dtype
 
 
-def empty(shape: Shape, dtype: Any) -> Array:
+def require_countable(shape: Shape) -> None:
+    """Raise ValueError for more elements than kernels, which count in 32 bits, can tell apart."""
     if math.prod(shape) >= 2**31:
         raise ValueError(f"shape {shape} has 2**31 elements or more: kernels count in 32 bits")
+
+
+def empty(shape: Shape, dtype: Any) -> Array:
+    require_countable(shape)
     return device.empty(shape, dtype)
 
 

@@ -39,6 +39,7 @@ class Emulated:
     def __init__(self) -> None:
         self.stream = 0
         self._streams = itertools.count(1)
+        self._capsule: Any = None  # the latest of bfloat16
 
     # Memory
 
@@ -109,7 +110,7 @@ class Emulated:
             made = dlpack.capsule(place, array.shape, array.dtype, self.device(), memory)
             # NumPy lets it go before it says that it refuses it. Python code that ran then, to
             # end the capsule, would find that error in its way: so it is kept until the next one.
-            self.latest = made
+            self._capsule = made
             return made
         return array.memory.__dlpack__(max_version=max_version)
 

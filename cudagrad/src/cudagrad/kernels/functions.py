@@ -542,7 +542,7 @@ def single_tail(x, e):
 def single_gelu(x):
     """gelu in float32, where erfc would be most of what a map does."""
     q = single_tail(x, math.exp(np.float32(-0.5) * x * x))
-    return x * q if x < np.float32(0) else x - x * q
+    return x * (q if x < np.float32(0) else np.float32(1) - q)
 
 
 @jit(device=True)

@@ -1,10 +1,10 @@
 """Element by element: maps of one to four operands, counting, filling, and keeping a band.
 
 A thread owns an element of the result, neighbouring threads neighbouring elements. Its place is of
-32 bits without a sign: numba lets a signed index count from the end, by more instructions than a
-sum takes. Every operand of the result's size is read and the result written once: 4 bytes an
-element and array of float32. Memory limits it, unless the function takes tens of operations, as erf
-and pow do.
+32 bits, which arrays.require_countable sees to, without a sign: numba lets a signed index count
+from the end, by more instructions than a sum takes. Every operand of the result's size is read and
+the result written once: 4 bytes an element and array of float32. Memory limits it, unless the
+function takes tens of operations, as erf and pow do.
 """
 
 from __future__ import annotations

@@ -411,7 +411,7 @@ def cross_entropy_dx(stored: Any) -> Any:
 
 @factory
 def cross_entropy_dx_rows(stored: Any) -> Any:
-    """The same where inner is 1: a block owns a row, of which it reads and writes 128 bits."""
+    """The same where inner is 1: a block owns a row, which it reads and writes by fours."""
     _, load, store = access(stored)
 
     @jit

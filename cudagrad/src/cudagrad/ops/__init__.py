@@ -73,6 +73,7 @@ from .elementwise import (
     sqrt,
     square,
     sub,
+    to,
     where,
 )
 from .embedding import embedding
@@ -295,7 +296,6 @@ __all__ = [
     "dropout",
 ]
 # generated: end
-from .elementwise import to
 
 # What Tensor has of these, bound in one place: methods under the same names, as in torch …
 for _function in (

@@ -94,11 +94,8 @@ def _fused(
 
     n_key, n_value: how many heads of query each of key or value serves.
     """
-    query_shape, stored, real = (
-        query.shape[-2:],
-        query.dtype.type,
-        arrays.reckoned(query.dtype).type,
-    )
+    query_shape = query.shape[-2:]
+    stored, real = query.dtype.type, arrays.reckoned(query.dtype).type
     out_shape = *batch, query.shape[-2], value.shape[-1]
     count, n_queries, n_keys = math.prod(batch), query.shape[-2], key.shape[-2]
     (k, k_inner, as_key), (v, v_inner, as_value) = _alike((key, n_key), (value, n_value), batch)

@@ -9,7 +9,7 @@ from typing import Any
 from .. import lists
 from ..engine import Value
 from ..floats import divide, sqrt
-from ..lists import Shape, Tensor, leaves, nest, unnest
+from ..lists import Shape, Tensor, flat, nest, unnest
 from ..nn import Parameter
 
 Row = list[float]
@@ -66,13 +66,13 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         for parameter, _ in self._members():
-            for value in leaves(parameter):
+            for value in flat(parameter):
                 value.grad = None
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         for index, (parameter, group) in enumerate(self._members()):
-            values = leaves(parameter)
+            values = flat(parameter)
             grad = [value.grad for value in values if value.grad is not None]
             if grad:
                 data = [value.data for value in values]

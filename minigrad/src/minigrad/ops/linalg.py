@@ -112,7 +112,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
         raise ValueError(f"linear: bias of shape {bias.shape} for weight {weight.shape}")
     matrix = weight if weight.ndim == 2 else weight[None]
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    if len(rows) == 1 and matrix.size > BLOCK:
+    if len(rows) == 1 and matrix.size > BLOCK and matrix.flags.c_contiguous:
         out = np.vecdot(rows[:, None], matrix)  # dots read memory at twice the speed of BLAS's gemv
     else:
         out = rows.dot(matrix.T)

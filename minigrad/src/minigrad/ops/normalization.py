@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -46,13 +45,18 @@ def layer_norm(
 
     def pullback(dout):
         douts, dx, share = dout.reshape(rows.shape), np.empty_like(rows), scale / n
-        dweight, dbias = [], []
+        dweight: Any = None
+        dbias: Any = None
         for block in blocks(*rows.shape):
             part, inverse, out = douts[block], rstd[block], dx[block]
             centred = rows[block] - mean[block, None]  # again: it is not worth its memory
             product = part * centred
-            dweight.append(inverse.dot(product))
-            dbias.append(sum_of_rows(part))
+            own_weight, own_bias = inverse.dot(product), sum_of_rows(part)
+            if dweight is None:
+                dweight, dbias = own_weight, own_bias
+            else:
+                dweight += own_weight
+                dbias += own_bias
             stretch = product.dot(share)
             stretch *= inverse
             stretch *= inverse
@@ -61,8 +65,7 @@ def layer_norm(
             out -= centred
             out -= part.dot(share)[:, None]
             out *= inverse[:, None]
-        sums = (functools.reduce(np.add, parts).reshape(shape) for parts in (dweight, dbias))
-        return dx.reshape(x.shape), None, *sums
+        return dx.reshape(x.shape), None, dweight.reshape(shape), dbias.reshape(shape)
 
     return y.reshape(x.shape), pullback
 

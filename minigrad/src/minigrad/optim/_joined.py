@@ -30,7 +30,7 @@ class Joined:
 
 
 @functools.lru_cache(maxsize=64)
-def _places(shapes: tuple[tuple[int, ...], ...]) -> list[slice]:
+def _places(shapes: tuple[tuple[int, ...], ...]) -> tuple[slice, ...]:
     """Where in the vector the arrays of these shapes are."""
     ends = itertools.accumulate(map(math.prod, shapes), initial=0)
-    return list(itertools.starmap(slice, itertools.pairwise(ends)))
+    return tuple(itertools.starmap(slice, itertools.pairwise(ends)))

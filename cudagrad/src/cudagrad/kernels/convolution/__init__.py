@@ -28,15 +28,15 @@ def tiles(m: int, n: int) -> int:
 
 
 def fills(dtype: Any, products: int, m: int, k: int, n: int) -> bool:
-    """Whether products (m, k) (k, n) of floating numbers have a tile for every third processor.
+    """Whether products (m, k) (k, n) of floating numbers have a tile for every second processor.
 
-    Tiles that leave half of an H100's processors idle still are the quicker way: matmul's
+    Tiles that leave half of an H100's processors idle should still be the quicker way: matmul's
     vectorized, with 64 blocks for 132 processors, takes a twelfth of the time of coalesced, which
-    has a thread for an element as well: benchmarks/2026-11-27-h100.md, at 1024. With fewer neither
-    was measured. See device.processors for what the emulator says.
+    has a thread for an element as the formula does: benchmarks/2026-11-27-h100.md, at 1024. Of
+    convolutions none so small was measured. See device.processors for what the emulator says.
     """
     floating, enough = dtype in (np.float32, np.float64), min(m, k, n) >= ENOUGH
-    return floating and enough and 3 * products * tiles(m, n) >= device.processors()
+    return floating and enough and 2 * products * tiles(m, n) >= device.processors()
 
 
 def part(count: int, products: int, m: int, n: int) -> int:

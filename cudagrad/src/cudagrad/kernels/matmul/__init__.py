@@ -137,17 +137,18 @@ STORED = Rung(  # apart, because it takes other operands: bfloat16, to bfloat16 
 LADDER = (NAIVE, COALESCED, TILED, REGISTER_TILED, VECTORIZED, TF32, BFLOAT16)
 
 
-# TFLOP/s of float32 on an H100 that is busy: benchmarks/2026-11-27-h100.md, at 2048.
-SPEED = {TILED: 5.8, REGISTER_TILED: 11.9, VECTORIZED: 37.3}
+# Of float32, on an H100 that is busy: benchmarks/2026-11-27-h100.md, at 2048. That other GPUs, and
+# float64, have the same ratios is a guess.
+TFLOPS = {TILED: 5.8, REGISTER_TILED: 11.9, VECTORIZED: 37.3}
 
 
 def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     """The rung for products (batch, m, n) of a dtype; precision: how float32 may be multiplied.
 
-    Without tensor cores: the quickest one, where each processor computes tile after tile, and a
-    tile takes as long as its elements do at the rung's speed, whether they are wanted or not. At
-    1024 vectorized, whose 64 tiles are too few for an H100, should so take 0.63 times as long as
-    register_tiled; it takes 0.75.
+    Without tensor cores: the one that should be quickest, where each processor computes tile after
+    tile, and a tile takes as long as its elements do at the rung's speed, whether they are wanted
+    or not. At 1024 vectorized, whose 64 tiles are too few for an H100, should so take 0.63 times as
+    long as register_tiled; it takes 0.75.
     """
     if dtype in STORED.dtypes:
         return STORED
@@ -157,8 +158,8 @@ def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     if dtype not in VECTORIZED.dtypes:
         return TILED
 
-    def time(rung: Rung) -> float:
+    def expected(rung: Rung) -> float:
         tiles = -(-batch * rung.blocks(m, n) // device.processors())  # of a processor
-        return tiles * rung.side**2 / SPEED[rung]
+        return tiles * rung.side**2 / TFLOPS[rung]
 
-    return min(SPEED, key=time)
+    return min(TFLOPS, key=expected)
