@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine import Tensor, tensor
 from ..storage import bfloat16
+from . import elementwise
 
 # generated: begin (from the family files, by tox -e generate)
 from .activation import (
@@ -73,7 +74,6 @@ from .elementwise import (
     sqrt,
     square,
     sub,
-    to,
     where,
 )
 from .embedding import embedding
@@ -384,10 +384,10 @@ for _name, _member in {
     "__invert__": _of_booleans(logical_not),
     "__getitem__": getitem,
     "where": lambda self, condition, other: where(condition, self, other),
-    "to": to,
-    "bfloat16": lambda self: to(self, bfloat16),
-    "float": lambda self: to(self, np.float32),
-    "double": lambda self: to(self, np.float64),
+    "to": elementwise.to,
+    "bfloat16": lambda self: elementwise.to(self, bfloat16),
+    "float": lambda self: elementwise.to(self, np.float32),
+    "double": lambda self: elementwise.to(self, np.float64),
     "T": property(lambda self: permute(self, tuple(reversed(range(self.ndim))))),
 }.items():
     setattr(Tensor, _name, _member)
