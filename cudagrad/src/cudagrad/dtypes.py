@@ -17,7 +17,6 @@ DTYPES = tuple(
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 )
 Function = TypeVar("Function", bound=Callable[..., Any])
-NUMBERS = (int, float, np.generic)  # which stand for an array in arithmetic
 DEFAULT = FLOAT32  # what Python floats become, as torch.get_default_dtype()
 
 
@@ -104,7 +103,7 @@ def _converted(operands: Sequence[Any], dtype: np.dtype[Any]) -> tuple[Array, ..
     return tuple(
         [
             arrays.constant(operand, dtype)
-            if isinstance(operand, NUMBERS)
+            if isinstance(operand, arrays.NUMBERS)
             else arrays.cast(operand, dtype)
             for operand in operands
         ]

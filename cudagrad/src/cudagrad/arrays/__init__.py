@@ -7,7 +7,7 @@ shares the elements. Callers check shapes; nothing is launched for an array with
 from __future__ import annotations
 
 from ..device import Array, Shape
-from .elementwise import apply, assign, band, cast, copy, repeated
+from .elementwise import NUMBERS, apply, assign, band, cast, copy, repeated
 from .launching import launch, launch_held, launch_rows
 from .making import (
     BOOL,
@@ -53,6 +53,7 @@ __all__ = [
     "BOOL",
     "FLOAT32",
     "INT",
+    "NUMBERS",
     "PART",
     "Array",
     "Shape",

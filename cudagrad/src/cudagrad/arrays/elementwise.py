@@ -18,7 +18,7 @@ from .making import constant, empty
 from .rearranging import expand, flat, stillness
 
 MAPS = {1: map.map1, 2: map.map2, 3: map.map3, 4: map.map4}
-NUMBERS = (int, float, np.generic)
+NUMBERS = (int, float, np.generic)  # which stand for an array in arithmetic
 STORED = {1: storage.stored1, 2: storage.stored2, 3: storage.stored3, 4: storage.stored4}
 
 

@@ -158,8 +158,10 @@ def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     if dtype not in VECTORIZED.dtypes:
         return TILED
 
+    processors = device.processors()
+
     def expected(rung: Rung) -> float:
-        tiles = -(-batch * rung.blocks(m, n) // device.processors())  # of a processor
+        tiles = -(-batch * rung.blocks(m, n) // processors)  # of a processor
         return tiles * rung.side**2 / TFLOPS[rung]
 
     return min(TFLOPS, key=expected)
