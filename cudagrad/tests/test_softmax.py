@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
 import cudagrad
 from cudagrad import device, emulator, ops
+from cudagrad.kernels import softmax
 from cudagrad.kernels.row import LONGEST
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
@@ -121,3 +123,19 @@ def test_the_order_of_threads_changes_no_bit() -> None:
     for order in ("reversed", "random:2"):
         with emulator.order(order):
             assert bits() == forward
+
+
+@needs_emulator
+def test_a_walk_through_a_large_array_meets_every_element_of_its_line_once() -> None:
+    """Where a step of all threads together is nearly 2**32 elements. All are the same number."""
+    n, inner = 5, 400_000_000
+    x, y, out = (
+        emulator.DeviceArray(as_strided(np.full(1, number, np.float32), (n * inner,), (0,)))
+        for number in (0.0, 1.0, 0.0)
+    )
+    softmax.logsumexp(np.float32)[1, 8](x, n, inner, out)
+    assert out.memory[0] == pytest.approx(math.log(n))
+    softmax.SOFTMAX.other(np.float32)[1, 8](x, n, inner, out)
+    assert out.memory[0] == pytest.approx(1 / n)
+    softmax.SOFTMAX_DX.other(np.float32)[1, 8](y, y, n, inner, out)
+    assert out.memory[0] == 1 - n

@@ -62,7 +62,7 @@ def next_own(j):
 
 @jit(device=True)
 def further(place, count):
-    """place + count, in 32 bits for the same reason."""
+    """place + count, which must be less than 2**32, in 32 bits for the same reason."""
     return np.uint32(np.uint32(place) + np.uint32(count))
 
 

@@ -90,10 +90,10 @@ def totalling(load: Callable[..., Any]) -> Any:
         begin, end = fours(first, stop, step)
         top = type(tops[0])(-math.inf)
         total = type(tops[0])(0)
-        place = further(first, t * step)
-        while place < begin:
-            top, total = meet(load(x[place]), top, total)
-            place = further(place, cuda.blockDim.x * step)
+        j = first_own()
+        while first + j * step < begin:
+            top, total = meet(load(x[first + j * step]), top, total)
+            j = next_own(j)
         place = further(begin, 4 * t)
         while place < end:
             own = intrinsics.load4(x, place)
@@ -132,14 +132,14 @@ def forward(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -
         totals = cuda.shared.array(BLOCK, real)
         o, i = divide(cuda.blockIdx.x, inner)
         first = o * n * inner + i
-        stop = first + n * inner
-        row_totals(x, first, stop, inner, tops, totals)
+        row_totals(x, first, first + n * inner, inner, tops, totals)
         top = tops[0]
         total = digest(totals[0])
-        place = further(first, cuda.threadIdx.x * inner)
-        while place < stop:
+        j = first_own()
+        while j < n:
+            place = first + j * inner
             out[place] = finish(x[place], top, total)
-            place = further(place, cuda.blockDim.x * inner)
+            j = next_own(j)
 
     return forward_kernel
 
@@ -182,17 +182,18 @@ def backward(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) ->
         shared = cuda.shared.array(BLOCK, real)
         o, i = divide(cuda.blockIdx.x, inner)
         first = o * n * inner + i
-        stop = first + n * inner
         total = real(0)
-        place = further(first, cuda.threadIdx.x * inner)
-        while place < stop:
+        j = first_own()
+        while j < n:
+            place = first + j * inner
             total += term(y[place], dout[place])
-            place = further(place, cuda.blockDim.x * inner)
+            j = next_own(j)
         total = block_sum(total, shared)
-        place = further(first, cuda.threadIdx.x * inner)
-        while place < stop:
+        j = first_own()
+        while j < n:
+            place = first + j * inner
             dx[place] = finish(y[place], dout[place], total)
-            place = further(place, cuda.blockDim.x * inner)
+            j = next_own(j)
 
     return backward_kernel
 
