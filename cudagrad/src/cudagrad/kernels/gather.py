@@ -1,4 +1,7 @@
-"""Elements picked by index, put or added back by index, and the positions where a mask holds."""
+"""Elements picked by index, put or added back by index, and the positions where a mask holds.
+
+Where an index lies outside, nothing is read or written, and 0 is picked.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 
 from ..device import BLOCK, cuda, factory, jit
 from . import functions as f
-from .index import divide, place
+from .index import divide, inside, place
 from .scan import block_scan, stretch
 
 sum_before = block_scan(f.add)
@@ -17,12 +20,15 @@ sum_before = block_scan(f.add)
 
 @jit
 def take(x, ids, out):
-    """out[o, r, i] = x[o, ids[r], i]; every id must be an index of x's middle dim."""
+    """out[o, r, i] = x[o, ids[r], i]"""
     k = cuda.grid(1)
     if k < out.size:
         line, i = divide(k, out.shape[2])
         o, r = divide(line, out.shape[1])
-        out[o, r, i] = x[o, ids[r], i]
+        if inside(ids[r], x.shape[1]):
+            out[o, r, i] = x[o, ids[r], i]
+        else:
+            out[o, r, i] = 0
 
 
 @factory
@@ -63,7 +69,11 @@ def gather(x, index, layout, step, out):
     """out[i] = x[index[i] · step + the place of i that layout describes]; all of them flat."""
     i = cuda.grid(1)
     if i < out.size:
-        out[i] = x[place(i, layout) + index[i] * step]
+        where = place(i, layout) + index[i] * step
+        if inside(where, x.size):
+            out[i] = x[where]
+        else:
+            out[i] = 0
 
 
 @factory
@@ -83,7 +93,8 @@ def scatter(combine: Callable[..., Any]) -> Any:
             start = place(line, layout)
             for r in range(n):
                 where = start + index[o, r, i] * step
-                out[where] = combine(out[where], x[o, r, i])
+                if inside(where, out.size):
+                    out[where] = combine(out[where], x[o, r, i])
 
     return scatter_kernel
 
@@ -95,7 +106,9 @@ def put_along(values, indices, out):
     if k < values.size:
         line, i = divide(k, values.shape[2])
         o, r = divide(line, values.shape[1])
-        out[o, indices[o, r, i], i] = values[o, r, i]
+        where = indices[o, r, i]
+        if inside(where, out.shape[1]):
+            out[o, where, i] = values[o, r, i]
 
 
 @jit

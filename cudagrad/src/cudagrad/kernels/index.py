@@ -31,6 +31,12 @@ def at(i, count, n, inner):
 
 
 @jit(device=True)
+def inside(i, n):
+    """Whether i is an index of n elements: in a graph, others are refused after the replay."""
+    return 0 <= i and i < n
+
+
+@jit(device=True)
 def place(i, layout):
     """Where element i of a contiguous array lies in the strided place that layout describes.
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from ..device import BLOCK, cuda, factory, intrinsics, jit
 from .functions import log, same
-from .index import divide, first_own, further, next_own
+from .index import divide, first_own, further, inside, next_own
 from .reduction import block_max, block_sum
 from .row import HELD, column_of, holding, releasing
 from .storage import access
@@ -362,7 +362,7 @@ def cross_entropy(stored: Any) -> Any:
             tops[row] = top
             log_totals[row] = log_total
             loss = real(0)
-            if counted[row]:
+            if counted[row] and inside(target[row], classes):
                 loss = weight[row] * (log_total - (load(x[first + target[row] * inner]) - top))
             losses[row] = loss
 
