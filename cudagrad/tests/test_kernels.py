@@ -153,6 +153,15 @@ def test_long_rows_are_summed_in_parts() -> None:
     assert abs(total - x.sum(dtype=np.float64)) < 4 * np.finfo(np.float32).eps * total
 
 
+@pytest.mark.parametrize("product", [ops.dot, ops.matmul])
+def test_products_of_long_vectors_are_summed_in_parts(product: Callable) -> None:
+    x, y = np.random.default_rng(0).random((2, 33 * PART + 3), np.float32)
+    total = product(cudagrad.tensor(x), cudagrad.tensor(y)).item()
+    exact = np.dot(x.astype(np.float64), y)
+
+    assert abs(total - exact) < 4 * np.finfo(np.float32).eps * exact
+
+
 @pytest.mark.parametrize("at", [0, 33 * PART, -1])
 def test_one_element_of_a_long_row_is_found(at: int) -> None:
     x = np.zeros(33 * PART + 3, np.float32)

@@ -154,6 +154,8 @@ def _product(name: str, x: Any, other: Any, dtype: Any = None) -> Any:
     refuse_bool(name, x)
     if not x.ndim or not other.ndim or x.shape[-1] != other.shape[-2:][0]:
         raise ValueError(f"{name}: shapes {x.shape} and {other.shape} do not multiply")
+    if x.ndim == other.ndim == 1:
+        return _product_of_vectors(x, other)
     a = x if x.ndim > 1 else arrays.reshape(x, (1, *x.shape))  # (..., n, k)
     b = other if other.ndim > 1 else arrays.reshape(other, (*other.shape, 1))  # (..., k, m)
     broadcast_shapes(name, a.shape[:-2], b.shape[:-2])
@@ -170,6 +172,15 @@ def _product(name: str, x: Any, other: Any, dtype: Any = None) -> Any:
         return grad if other.ndim > 1 else arrays.reshape(grad, grad.shape[:-1])
 
     return arrays.reshape(product, kept), (dx, dother)
+
+
+def _product_of_vectors(x: Any, other: Any) -> Any:
+    """A sum like any other; as a product of matrices it would be one thread's."""
+    products = apply(f.mul, x, other, dtype=arrays.reckoned(x.dtype))
+    return arrays.cast(arrays.total(products, (0,)), x.dtype), (
+        lambda dout: apply(f.mul, dout, other),
+        lambda dout: apply(f.mul, dout, x),
+    )
 
 
 def _added_product(name: str, x: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
