@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recording import recorded
 
 import cudagrad
 from cudagrad import ops
+from cudagrad.compile.table import Launch
 
 X = np.arange(3 * 5 * 4 * 2, dtype=np.float64).reshape(3, 5, 4, 2)
 MASK = X[:, :, 0, 0] % 3 == 0
@@ -50,6 +52,21 @@ def test_values_and_gradients_are_numpys(index: Any) -> None:
     assert taken.shape == expected.shape
     assert taken.tolist() == expected.tolist()
     np.testing.assert_allclose(x.grad.numpy(), dx, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("index", "puts"), [(MASK, True), (slice(1, 3), False), ([2, 0, 2], False)]
+)
+def test_the_gradient_of_a_mask_is_put_where_it_belongs(index: Any, puts: bool) -> None:
+    """Not looked for by each element among all positions, as that of other indices is."""
+    taken = cudagrad.tensor(X, requires_grad=True)[index]
+    seen: set[Launch] = set()
+    with recorded(seen):
+        taken.backward(np.ones(taken.shape))
+    names = {launch.kernel.partition("(")[0] for launch in seen}
+
+    assert ("gather.put_along" in names) == puts
+    assert ("gather.add_at" in names) == (isinstance(index, list))
 
 
 def test_an_int_selects_before_index_arrays_meet() -> None:

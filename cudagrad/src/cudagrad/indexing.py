@@ -24,6 +24,7 @@ class Place:
 
     picked: the dims of the place that index arrays stand for, neighbours of each other; ids: of the
     result's shape there, positions in those dims taken as one; None without index arrays.
+    distinct: whether none comes twice, as one mask's do not.
     """
 
     offset: int = 0
@@ -31,6 +32,7 @@ class Place:
     steps: list[int] = field(default_factory=list)
     picked: range = range(0)
     ids: Array = None
+    distinct: bool = False
 
     def is_all_of(self, shape: Shape) -> bool:
         """Whether the place is the whole array, in order."""
@@ -84,6 +86,7 @@ def locate(x: Array, index: tuple[Any, ...]) -> Place:
         dim += _dims_of(item)
     if found:
         _pick(place, found)
+        place.distinct = [item.dtype for item in items if hasattr(item, "dtype")] == [BOOL]
     return place
 
 

@@ -9,7 +9,11 @@ from ..engine import Operand, Output, op
 
 @op
 def embedding(x: Operand, weight: Operand) -> Output:
-    """The rows of weight that the ids x name: (...) int -> (..., n), weight (ids, n)."""
+    """The rows of weight that the ids x name: (...) int -> (..., n), weight (ids, n).
+
+    For its gradient each row of weight is looked for among all ids: of many rows and many ids it
+    takes as long as their product.
+    """
     tensors("embedding", weight)
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must be a matrix, not of shape {weight.shape}")

@@ -53,8 +53,13 @@ def getitem(x: Operand, index: Any) -> Output:
     def pullback(dout):
         if ids is not None:
             outer, n, inner = place.middle()
-            dout = arrays.reshape(dout, (outer, ids.size, inner))
-            dout = arrays.add_at(dout, arrays.flat(ids), n)
+            rows = (outer, ids.size, inner)
+            dout = arrays.reshape(dout, rows)
+            if place.distinct:
+                each = arrays.expand(arrays.reshape(ids, (ids.size, 1)), rows)
+                dout = arrays.put_along(dout, each, (outer, n, inner), 1)
+            else:
+                dout = arrays.add_at(dout, arrays.flat(ids), n)
         dout = arrays.reshape(dout, lengths)
         if whole:
             return dout
