@@ -11,9 +11,10 @@ import pytest
 from calls import CALLS, DTYPES, arrays, backward, run
 
 import cudagrad
-from cudagrad import device, emulator, gpt, nn, ops, optim
-from cudagrad.arrays import PART, Array, empty, positions
+from cudagrad import device, emulator, gpt, nn, ops, optim, random
+from cudagrad.arrays import PART, Array, cast, empty, positions, reckoned
 from cudagrad.kernels import random as random_kernels
+from cudagrad.storage import BFLOAT16
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
 
@@ -217,6 +218,31 @@ def test_a_mask_longer_than_a_block_finds_its_positions() -> None:
 def test_arrays_too_long_for_32_bits_are_refused() -> None:
     with pytest.raises(ValueError, match="kernels count in 32 bits"):
         ops.expand(cudagrad.tensor(1.0), (2**16, 2**16))
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        (np.dtype(np.float32), 2.0**23, 2.0**23 + 1),
+        (np.dtype(np.float64), 2.0**52, 2.0**52 + 1),
+        (BFLOAT16, 128.0, 129.0),
+    ],
+)
+def test_a_number_that_rounds_up_to_the_end_of_its_range_is_the_start(
+    dtype: np.dtype, low: float, high: float
+) -> None:
+    """There are two numbers here, and every other one drawn lies nearer to the second."""
+    drawn = cast(random.uniform((100,), low, high, dtype), reckoned(dtype))
+
+    assert (device.to_host(drawn) == low).all()
+
+
+@pytest.mark.launches
+def test_numbers_of_float64_are_drawn_with_all_their_bits() -> None:
+    drawn = device.to_host(random.uniform((100,), 0.0, 2.0**24, np.float64))
+
+    assert (drawn % 1 > 0).all()
 
 
 @device.jit

@@ -82,10 +82,10 @@ def draw_seed() -> int:
 
 
 def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
-    out = arrays.empty(shape, arrays.reckoned(np.dtype(dtype)))
-    real = out.dtype.type
-    arrays.launch(kernel(real), out.size, *_draw(), real(a), real(b), arrays.flat(out))
-    return arrays.cast(out, dtype)
+    out = arrays.empty(shape, np.dtype(dtype))
+    real = arrays.reckoned(out.dtype).type
+    arrays.launch(kernel(out.dtype.type), out.size, *_draw(), real(a), real(b), arrays.flat(out))
+    return out
 
 
 def _draw() -> tuple[Any, Any]:

@@ -29,6 +29,7 @@ ALLOWANCES = (
             "map.map2(functions.cos_dx)",
             "map.map2(functions.sin_dx)",
             "random.normal(float32)",
+            "random.normal(uint16)",
         ),
         "float64",
         3,

@@ -8,6 +8,7 @@ more, as what is left out is drawn again, so that nothing of it is kept.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -109,33 +110,57 @@ def dropout(stored: Any) -> Any:
     return dropout_kernel
 
 
+@functools.cache
+def fraction(real: Any) -> Any:
+    """What makes a number of [0, 1) of as many bits as a real has: of float32 24, of float64 53."""
+
+    @jit(device=True)
+    def of_one(word, _):
+        # Float32 holds no more bits, and 32 could round up to 1.
+        return real(np.int64(word) >> 8) * real(2.0**-24)
+
+    @jit(device=True)
+    def of_two(first, second):
+        return real(np.int64(first) << 21 | np.int64(second) >> 11) * real(2.0**-53)
+
+    return of_two if real == np.float64 else of_one
+
+
 @factory
-def uniform(real: Any) -> Any:
-    """Numbers of [low, high)."""
+def uniform(stored: Any) -> Any:
+    """Numbers of [low, high): those that round up to high have gone around to low."""
+    real, load, store = access(stored)
+    unit = fraction(real)
 
     @jit
     def uniform_kernel(seed, draw, low, high, out):
         i = cuda.grid(1)
         if i < out.size:
-            word, _, _, _ = philox(seed, draw, i)
-            # 24 bits: float32 holds no more, and 32 could round up to 1.
-            unit = real(np.int64(word) >> 8) * real(2.0**-24)
-            out[i] = low + (high - low) * unit
+            words = philox(seed, draw, i)
+            drawn = store(low + (high - low) * unit(words[0], words[2]))
+            out[i] = store(low) if load(drawn) >= high else drawn
 
     return uniform_kernel
 
 
 @factory
-def normal(real: Any) -> Any:
-    """Normal numbers, by Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645"""
+def normal(stored: Any) -> Any:
+    """Normal numbers, by Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645
+
+    In float32 none is further from the mean than 5.77 std, in float64 than 8.58: the logarithm is
+    of 2**-24, or 2**-53, at least.
+    """
+    real, _, store = access(stored)
+    unit, least = fraction(real), np.finfo(real).epsneg
 
     @jit
     def normal_kernel(seed, draw, mean, std, out):
         i = cuda.grid(1)
         if i < out.size:
-            first, second, _, _ = philox(seed, draw, i)
-            unit = real((np.int64(first) >> 8) + 1) * real(2.0**-24)  # never 0: it has a log
-            angle = real(2 * math.pi) * (real(np.int64(second) >> 8) * real(2.0**-24))
-            out[i] = mean + std * (math.sqrt(real(-2) * math.log(unit)) * math.cos(angle))
+            words = philox(seed, draw, i)
+            share = unit(words[0], words[2]) + real(least)  # never 0: it has a log
+            angle = real(2 * math.pi) * unit(words[1], words[3])
+            length = math.sqrt(real(-2) * math.log(share))
+            out[i] = store(mean + std * (length * math.cos(angle)))
 
     return normal_kernel
