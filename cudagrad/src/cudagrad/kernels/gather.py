@@ -1,6 +1,13 @@
 """Elements picked by index, put or added back by index, and the positions where a mask holds.
 
-Where an index lies outside, nothing is read or written, and 0 is picked.
+What only picks or puts has a thread for each element: of float32 it reads and writes 4 bytes each
+besides the 8 of an index, and memory limits it. Where an index lies outside, nothing is read or
+written, and 0 is picked.
+
+What adds up is in a fixed order, and so not as parallel as its elements. add_at reads all ids for
+each line of its result, from a cache: lines times ids of work, whatever they are. scatter has no
+more threads than lines: of one dim, as in the gradient of a vector's gather, it is one thread, that
+waits for memory at each index. positions is one block, however long the mask, and reads it twice.
 """
 
 from __future__ import annotations

@@ -1,12 +1,18 @@
 """Rows and channels brought to one scale, and the sums over rows that are their scales' gradients.
 
-A block owns a row, or a channel; where sums over rows are wanted, TILE columns. A row of some
+A block owns a row; where sums over rows are wanted, TILE columns. A row of some
 thousand elements is held in the block's registers (see row): it is read once, by 128 bits if its
 length allows. A longer one is read once for its statistics and once more, from a cache, for the
-result. What is kept for the way back is two numbers for each row. With n elements in R rows, of
-float32: forward reads and writes 4 R n bytes each and does about 8 operations an element; back
-reads twice as much, and once more for the gradients of weight and bias. Memory limits all of it.
-RMS norm is layer norm that keeps the mean.
+result. What is kept for the way back is x and two numbers for each row. With n elements in R rows,
+of float32: forward reads and writes 4 R n bytes each and does about 8 operations an element; back
+reads twice as much, and once more for the gradients of weight and bias. RMS norm is layer norm that
+keeps the mean. Group norm has rows without weight and bias, which a map then brings in, reading and
+writing once more, there and back.
+
+Of channels a block owns one, so that few channels leave processors idle. In training, forward reads
+N float32 in all four times and writes them twice: twice for the statistics, then by two maps, to
+normalize and for weight and bias. What is normalized is kept, 4 N bytes, for back, which reads it
+and the gradient twice and writes N. Memory limits all of it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """Rows in which every element depends on those before it: running sums, products of all others.
 
-A block owns the n elements of x[o, :, i], and each of its threads a stretch of them.
+A block owns the n elements of x[o, :, i], and each of its threads a stretch of them; a scan over
+the block tells each what the stretches before its own come to. Of float32 a running sum reads 8 n
+bytes and writes 4 n, the gradient of a product reads 16 n and writes 8 n, for an operation or two
+an element. Memory limits them, the more as neighbouring threads read elements a stretch apart. A
+single line is the work of one block, however long it is.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 Forward, a thread owns an element of the result and looks through its window. Back, a thread owns
 an element of the image and looks through the windows that it lies in, in a fixed order: nothing is
 added atomically. Pairs are of rows and columns.
+
+Each element of float32 is read and written once, 4 bytes, with 8 more for the index of a largest
+one, if a cache serves what windows share; of a window of k elements there are about k operations,
+which limit large ones. So does a window as large as the image: its mean is one thread's work.
 """
 
 from __future__ import annotations
