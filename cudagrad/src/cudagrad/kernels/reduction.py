@@ -3,7 +3,8 @@
 A block owns a row, or a part of a long one, which a second launch puts together, or TILE columns;
 each thread folds every so many-th element of it, and a tree in shared memory what the threads have.
 Each element is read once, for one operation: memory limits it, and where rows are short the time
-that a launch and the barriers of a tree take.
+that a launch and the barriers of a tree take: a row of 3 has a block of 4 threads. An extreme has a
+block for each row even where its elements lie apart, which neighbouring threads then read apart.
 """
 
 from __future__ import annotations

@@ -9,6 +9,11 @@ comes. Of n elements of float32, 4 n bytes each are read and written, with two e
 element; memory limits it, if not the 4 n more bytes of a second reading. The gradient of softmax
 reads twice as much.
 
+That is so of long rows that lie side by side. However short a row is, it has a block of its own,
+which spends its time on barriers: of 10 elements 16 threads. And where a row's elements lie apart,
+neighbouring threads read in different 32 bytes, the least that memory gives: eight times what they
+need of float32, but for what a cache keeps for the blocks of the rows between.
+
 Cross entropy stores no probabilities. Forward reads the logits once, of any length, and writes two
 numbers a row, from which its gradient works the probabilities out again as it reads the logits once
 more: 12 n bytes for both together.
