@@ -79,7 +79,7 @@ def _simulated(bug: ModuleType, kernel: Any) -> str:
 def look(where: str) -> Found:
     """What one of them finds; under CUDAGRAD_DEVICE=compiler."""
     if where == SIMULATOR:
-        for name in ("load4", "store4", "copy_async4"):  # which it has no name for
+        for name in ("load4", "store4"):  # which it has no name for
             setattr(device.intrinsics, name, getattr(wide, name).py_func)
     else:
         machine.require_tools()
