@@ -69,6 +69,8 @@ def _simulated(bug: ModuleType, kernel: Any) -> str:
     try:
         with np.errstate(all="ignore"):
             device.cuda.jit(kernel)[bug.GRID, bug.BLOCK](*given)
+    except UnboundLocalError as error:  # a NameError, but the kernel's own
+        return type(error).__name__
     except UNKNOWN:
         return "cannot run"
     except Exception as error:  # of any kind, out of the kernel's threads
