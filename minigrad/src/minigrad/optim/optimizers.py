@@ -95,6 +95,7 @@ class Optimizer:
             elif parameter.grad is not None:
                 state = self.state[indices[0]]
                 parameter.data = self._moved(parameter.data, parameter.grad.data, state, group)
+                parameter.overwritten()
 
     def _moved(self, data: Array, grad: Array, state: State, group: Group) -> Array:
         if group.get("maximize"):
@@ -113,6 +114,7 @@ class Optimizer:
         moved = Joined(self._moved(data.vector, grad, state, group), data.shapes)
         for parameter, view in zip(parameters, moved.views, strict=True):
             parameter.data = view
+            parameter.overwritten()
 
         now = {"data": moved}
         for name, value in state.items():
