@@ -118,13 +118,16 @@ class Optimizer:
 
         now = {"data": moved}
         for name, value in state.items():
-            values = [value] * len(states)
-            if name != "step":
-                before = known.get(name, data)
-                now[name] = before if before.vector is value else Joined(value, data.shapes)
-                values = now[name].views
-            for own, each in zip(states, values, strict=True):
-                own[name] = each
+            before = known.get(name, data)
+            if name == "step":
+                for own in states:
+                    own[name] = value
+            elif before.vector is value:  # of which they are views already
+                now[name] = before
+            else:
+                now[name] = Joined(value, data.shapes)
+                for own, view in zip(states, now[name].views, strict=True):
+                    own[name] = view
         self._joined[indices[0]] = now
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
