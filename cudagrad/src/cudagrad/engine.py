@@ -421,7 +421,8 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
                 )
             if parent.index not in found:
                 found[parent.index] = parent
-                stack.append(parent)
+                if parent.op is not None:
+                    stack.append(parent)
     return [found[index] for index in sorted(found)]
 
 
