@@ -153,6 +153,7 @@ def reckon_stored() -> None:
         ops.layer_norm(ops.dropout(x, 0.5), (length,), weight, weight).sum().backward()
         ops.rms_norm(x, (length,), weight).sum().backward()
         ops.cross_entropy(x, np.arange(2)).backward()
+        ops.log_softmax(ops.softmax(x, -1), -1).sum().backward()
     fours = ops.full((3, 2, 8), 0.5, dtype=bfloat16, requires_grad=True)
     ops.permute(fours, (1, 0, 2))[:, :, 4:].sum().backward()
     images = ops.full((2, 3, 2), 0.5, dtype=bfloat16, requires_grad=True)
