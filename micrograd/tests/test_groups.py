@@ -177,7 +177,7 @@ def test_a_product_joins_what_is_no_sum() -> None:
     assert grads([a, b]) == [4 * 3.0 + 1.0 + e.data, 4 * 2.0]
 
 
-def test_sums_that_share_a_row_are_drawn_and_swept_apart() -> None:
+def test_sums_that_share_their_terms_are_drawn_and_swept_apart() -> None:
     a, b, c = values = leaves(2.0, 3.0, 5.0)
     first = a * b + b * b
     longer = first + c * c

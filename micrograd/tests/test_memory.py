@@ -66,7 +66,7 @@ def test_a_graph_that_is_never_swept_goes_too() -> None:
     ],
 )
 def test_a_sum_that_takes_in_what_was_made_of_it_goes_too(more: Callable[..., Value]) -> None:
-    """What was made of a sum holds it, and must not get into the row that the sum holds."""
+    """What was made of a sum holds it, and must not get into the terms that the sum holds."""
     x = Value(0.5, requires_grad=True)
     before = alive()
     total = more(0 + x * x, x) + x * x

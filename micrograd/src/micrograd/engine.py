@@ -50,7 +50,7 @@ class Value:
     nothing; None once freed. slopes: d(data)/d(parent) for each parent, in the same order; parents
     past the last slope receive a gradient of exactly zero, whatever arrives: floor() rounded them.
     index: when it was made. edges() gives parents with slopes, in whatever form they are kept: here
-    one by one, in groups.py once for many Values, in operators.py for sums of products in a row.
+    one by one, in groups.py once for many Values, in operators.py as terms of a sum of products.
     Raises TypeError for data that is not a real number.
     """
 
@@ -58,8 +58,8 @@ class Value:
 
     data: float
     grad: Any  # float | None; in a sweep a float
-    parents: Any  # tuple[Value, ...] | Group | a row, a tuple or a list | None
-    slopes: Any  # tuple[float, ...] | int | None
+    parents: Any  # tuple[Value, ...] | Group | terms: parent, slope, parent, slope, … | None
+    slopes: Any  # tuple[float, ...] | place in a Group | how many terms, None for all of them
 
     def __init__(
         self,

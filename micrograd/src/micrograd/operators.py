@@ -10,7 +10,7 @@ from . import engine, scalar
 from .engine import Value, as_value
 from .groups import created
 
-LONGEST = 256  # numbers in the row of a sum that grows: each sum on the way may be swept as well
+LONGEST = 256  # entries of a list of terms: each sum on the way may be swept as well
 _new = object.__new__
 
 
@@ -35,7 +35,7 @@ _add, _mul = _operator(scalar.add), _operator(scalar.mul)
 
 
 def _times(x: Value, y: Any) -> Any:
-    """x · y, with both parents and slopes in one row, for sums to take over.
+    """x · y, whose parents and slopes are kept as terms, for a sum to take over.
 
     It does what node() and Value() do, written out, in a third of the time.
     """
@@ -49,33 +49,33 @@ def _times(x: Value, y: Any) -> Any:
 
 
 def _plus(x: Value, y: Any) -> Any:
-    """x + y; a product as y, and what was summed up in x, become parents in its place.
+    """x + y; of a product as y the terms become those of the sum, which makes do without it.
 
-    The first such sum begins a row of parents and slopes, and those that follow it add to the same
-    row, so a sum of products costs one node whichever way it is written. What joins a row is older
-    than the first sum: nothing in it is made of a sum that has it, which would be a reference
-    cycle, and all these sums can be of one age.
+    The next such sum adds to the same list of terms, of which the one before it keeps the
+    beginning: so a sum of products costs one node, however it is written. All terms are older than
+    the first of the sums that share them. So none is made of such a sum, which would then hold
+    itself, and all these sums may be as old as the first.
     """
     if type(y) is Value and y.slopes is None and engine.recording:
-        row, index, own = x.parents, x.index, y.parents
+        terms, index, factors = x.parents, x.index, y.parents
         if (
-            type(row) is list
-            and len(row) == x.slopes < LONGEST  # x is the latest of these sums
-            and own[0].index < index > own[2].index
+            type(terms) is list
+            and len(terms) == x.slopes < LONGEST  # x is the latest of the sums that share them
+            and factors[0].index < index > factors[2].index
         ):
-            row += own
+            terms += factors
         else:
-            before = row if x.slopes is None else (x, 1.0) if x.requires_grad else ()
-            row, index = [*before, *own], created()
+            before = terms if x.slopes is None else (x, 1.0) if x.requires_grad else ()
+            terms, index = [*before, *factors], created()
         value = _new(Value)
         value.data, value.grad, value.index = x.data + y.data, None, index
-        value.parents, value.requires_grad, value.slopes = row, True, len(row)
+        value.parents, value.requires_grad, value.slopes = terms, True, len(terms)
         return value
     return _add(x, y)
 
 
 def _plus_reflected(y: Value, x: Any) -> Any:
-    """x + y; a number and a product begin a row: so does Python's sum(), with 0."""
+    """x + y; a number and a product begin a list of terms, as Python's sum() does with 0."""
     if y.slopes is None and isinstance(x, (int, float)) and engine.recording:
         value = _new(Value)
         value.data, value.grad, value.index = x + y.data, None, created()
