@@ -9,36 +9,54 @@ block for each row even where its elements lie apart, which neighbouring threads
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..device import BLOCK, TILE, cuda, factory, jit
+from . import functions as f
 from .index import divide, first_own, next_own
 
 SQUARE = (TILE, TILE)
 
 
-@jit(device=True)
-def block_sum(value, shared):
-    """The sum of every thread's value, to every thread.
+@functools.cache
+def block_fold(combine: Callable[..., Any]) -> Any:
+    """A device function: what the values of all threads of a block combine to."""
 
-    All threads of a one-dimensional block, a power of two of them, must call it. A tree adds in
-    the same order whenever it runs; its round-off grows with the logarithm of the threads.
-    """
-    t = cuda.threadIdx.x
-    shared[t] = value
-    cuda.syncthreads()
-    half = cuda.blockDim.x // 2
-    while half > 0:
-        if t < half:
-            shared[t] += shared[t + half]
+    @jit(device=True)
+    def fold(value, shared):
+        """Every thread's value combined, to every thread.
+
+        All threads of a one-dimensional block, a power of two of them, must call it. A tree
+        combines in the same order whenever it runs; the round-off of a sum grows with the logarithm
+        of the threads.
+        """
+        t = cuda.threadIdx.x
+        shared[t] = value
         cuda.syncthreads()
-        half //= 2
-    total = shared[0]
-    cuda.syncthreads()  # nobody may write shared again before everybody has read it
-    return total
+        half = cuda.blockDim.x // 2
+        while half > 0:
+            if t < half:
+                shared[t] = combine(shared[t], shared[t + half])
+            cuda.syncthreads()
+            half //= 2
+        total = shared[0]
+        cuda.syncthreads()  # nobody may write shared again before everybody has read it
+        return total
+
+    return fold
+
+
+@jit(device=True)
+def greater(x, y):
+    """The larger of two, of which y is none if it is NaN."""
+    return y if y > x else x
+
+
+block_sum, block_max = block_fold(f.add), block_fold(greater)
 
 
 @jit(device=True)
@@ -60,26 +78,10 @@ def block_sums(first, second, firsts, seconds):
         half //= 2
 
 
-@jit(device=True)
-def block_max(value, shared):
-    """The largest of every thread's value, to every thread; called as block_sum is."""
-    t = cuda.threadIdx.x
-    shared[t] = value
-    cuda.syncthreads()
-    half = cuda.blockDim.x // 2
-    while half > 0:
-        if t < half and shared[t + half] > shared[t]:
-            shared[t] = shared[t + half]
-        cuda.syncthreads()
-        half //= 2
-    top = shared[0]
-    cuda.syncthreads()
-    return top
-
-
 @factory
 def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
     """Rows combined to one element, in parts: neighbouring threads read neighbouring elements."""
+    fold = block_fold(combine)
 
     @jit
     def fold_rows_kernel(x, start, length, out):
@@ -96,16 +98,9 @@ def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
         while j < stop:
             value = combine(value, x[row, j])
             j = next_own(j)
-        shared[t] = value
-        cuda.syncthreads()
-        half = cuda.blockDim.x // 2
-        while half > 0:
-            if t < half:
-                shared[t] = combine(shared[t], shared[t + half])
-            cuda.syncthreads()
-            half //= 2
+        total = fold(value, shared)
         if t == 0:
-            out[row, part] = shared[0]
+            out[row, part] = total
 
     return fold_rows_kernel
 
