@@ -46,12 +46,11 @@ class Value:
     """A number that remembers which numbers it was made of.
 
     data: the number, a float. grad: the gradient, of a leaf only; None until one arrives.
-    parents: the Values it depends on and that require a gradient; () for a leaf, which was made of
-    nothing; None once freed. slopes: d(data)/d(parent) for each parent, in the same order; parents
-    past the last slope receive a gradient of exactly zero, whatever arrives: floor() rounded them.
-    index: when it was made. edges() gives parents with slopes, in whatever form they are kept: here
-    one by one, in groups.py once for many Values, in operators.py as terms of a sum of products.
-    Raises TypeError for data that is not a real number.
+    parents: the Values it depends on and that require a gradient; () for a leaf, made of nothing;
+    None once freed. slopes: d(data)/d(parent) of each parent, in the same order; parents past the
+    last slope receive a gradient of exactly zero: floor() rounded them. edges() gives both, however
+    they are kept: here one by one, in groups.py once for many Values, in operators.py as terms of a
+    sum of products. index: when it was made. Raises TypeError for data that is not a real number.
     """
 
     __slots__ = ("data", "grad", "index", "parents", "requires_grad", "slopes")
