@@ -162,6 +162,25 @@ def test_batch_norm_goes_on_in_place() -> None:
     assert all((own[name] == other[name]).all() for name in other)
 
 
+def test_weights_that_are_loaded_or_drawn_anew_are_those_of_the_next_replay() -> None:
+    layer = nn.Linear(3, 2)
+    step = graphed(layer)
+    for _ in range(2):
+        step(X)
+    places = [device.executor.address(p.data) for p in layer.parameters()]
+    layer.load_state_dict({"weight": np.full((2, 3), 2.0), "bias": np.array([1, -1])})
+    assert step(X).tolist() == [[4.0, 2.0], [3.5, 1.5]]
+
+    for change in (
+        lambda: nn.init.ones_(layer.weight),
+        lambda: nn.init.uniform_(layer.weight, -1, 1),
+        lambda: nn.init.normal_(layer.bias),
+    ):
+        change()
+        assert step(X).tolist() == layer(cudagrad.tensor(X)).tolist()
+    assert places == [device.executor.address(p.data) for p in layer.parameters()]
+
+
 def test_an_index_out_of_range_is_refused_after_the_replay() -> None:
     table = cudagrad.tensor(np.arange(12.0).reshape(4, 3))
     step = graphed(lambda ids: ops.embedding(ids, table))

@@ -7,7 +7,9 @@ emulator a loop over the list. While it is captured nothing runs, as in torch.cu
 What a graph repeats it repeats to the letter, from which its rules follow:
 
 - Arrays stay where they are: new data is copied over the old input, results are overwritten by the
-  next replay. What the step allocates comes from memory that belongs to the graph.
+  next replay. What the step allocates comes from memory that belongs to the graph. load_state_dict
+  and nn.init write in place, but the first step of an optimizer of several parameters moves them
+  (see optim.Optimizer), unseen by graphs captured before it, and Module.to() makes new ones.
 - The host is not asked: no number is copied from or to it within the step.
 - A number in a launch stays what it was, unless the launch is made in a `device.live` function, as
   those of optimizers are, or the number is a `device.late` one, as those of the random generator

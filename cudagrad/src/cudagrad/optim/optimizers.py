@@ -32,7 +32,8 @@ class Optimizer:
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
     Where update treats all elements alike, the parameters of a group that have a gradient are
-    packed into one array when they first step, and step in one launch from then on.
+    packed into one array when they first step, and step in one launch from then on. Those that are
+    another package's arrays (see interop) stay where they are, and step alone.
     """
 
     elementwise = False  # whether update may be given many parameters as one
@@ -94,7 +95,8 @@ class Optimizer:
                         f"of shape {data.shape} and {data.dtype}"
                     )
                 self.state.setdefault(index, {})
-                alone = None if self.elementwise and data.size else index
+                is_ours = device.executor.lease(data) is not None
+                alone = None if self.elementwise and is_ours else index
                 kin = id(group), data.dtype, alone
                 together.setdefault(kin, []).append((index, parameter))
         groups = {id(group): group for group in self.param_groups}
