@@ -275,6 +275,11 @@ def test_other_kernels_are_another_graph() -> None:
         lambda x: ops.sum(x) if next(turns) else ops.exp(x),
         "launched other kernels the second time",
     )
+    again = iter([0, 0, 1])
+    refused(  # by kernels of one name, of one factory
+        lambda x: ops.sin(x) if next(again) else ops.exp(x),
+        "launched other kernels the second time",
+    )
 
 
 def test_gradients_that_add_up_are_no_graph() -> None:
