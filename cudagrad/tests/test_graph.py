@@ -247,7 +247,7 @@ def test_no_array_comes_from_the_host() -> None:
 
 def test_numbers_that_change_are_not_frozen_unseen() -> None:
     new = iter([1.0, 2.0625, 3.0625])
-    refused(lambda x: ops.mul(x, next(new)), "a copy to the device within the step")
+    refused(lambda x: ops.mul(x, next(new)), "fill was launched with 2.0625, and then with 3.0625")
     for number in (1.0, 2.0, 3.0):
         ops.mul(cudagrad.tensor(X), number)  # from now on they are on the device
     known = iter([1.0, 2.0, 3.0])
@@ -267,6 +267,17 @@ def test_numbers_that_change_are_not_frozen_unseen() -> None:
         return y
 
     refused(scaled, r"scale was launched with 2\.0, and then with 3\.0: a graph would")
+
+
+def test_a_number_first_met_in_a_graph_is_the_graphs() -> None:
+    number, captured = 7.03125, CUDAGraph()
+    x = cudagrad.tensor(X)
+    with graph.graph(captured):
+        inside = ops.mul(x, number)
+    assert ops.mul(x, number).tolist() == (X * number).tolist()
+
+    captured.replay()
+    assert inside.tolist() == (X * number).tolist()
 
 
 def test_other_kernels_are_another_graph() -> None:

@@ -179,7 +179,7 @@ class CUDAGraph:
 def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     """Capture into a graph what is launched inside, and run nothing of it; torch.cuda.graph.
 
-    Take the step once or twice before: kernels are compiled, constants copied to the device and
+    Take the step once or twice before: kernels are compiled, layouts copied to the device and
     optimizer states made then.
     """
     cuda_graph.capture_begin()
