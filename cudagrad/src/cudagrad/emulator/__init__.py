@@ -2,6 +2,7 @@
 
     names      `cuda`, and what kernels say of it, which only the transform understands
     source     a function's syntax tree, and what its free names mean
+    trees      pieces of syntax trees: made, and looked at
     transform  rewrites a kernel in Python that numba can compile
     uniform, fission, seams, inference
                 cut a kernel at its barriers, if nothing can change by that
