@@ -181,6 +181,18 @@ def test_weights_that_are_loaded_or_drawn_anew_are_those_of_the_next_replay() ->
     assert places == [device.executor.address(p.data) for p in layer.parameters()]
 
 
+def test_no_gradient_goes_by_weights_that_have_been_written_over() -> None:
+    layer = nn.Linear(3, 2)
+    for change in (
+        lambda: layer.load_state_dict(layer.state_dict()),
+        lambda: nn.init.ones_(layer.weight),
+    ):
+        loss = ops.sum(layer(cudagrad.tensor(X)))
+        change()
+        with pytest.raises(RuntimeError, match=r"linear.*overwritten"):
+            loss.backward()
+
+
 def test_an_index_out_of_range_is_refused_after_the_replay() -> None:
     table = cudagrad.tensor(np.arange(12.0).reshape(4, 3))
     step = graphed(lambda ids: ops.embedding(ids, table))

@@ -11,6 +11,7 @@
     runtime, atomics, warps, wide
                 what the compiled code calls: checked indices, local memory, shuffles, 128 bits
     intrinsics what single instructions do: tensor cores, rounding, copies on their way
+    copies     memory that such a copy has not filled yet
     loops      what runs it: blocks and threads, barriers, orders
     cache      modules and machine code on disk
     array      device memory, as the host sees it

@@ -122,4 +122,5 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
 
 def _write(tensor: T, numbers: Array) -> T:
     arrays.assign(tensor.data, numbers)
+    tensor.overwritten()
     return tensor

@@ -135,6 +135,7 @@ class Module:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
         for name, array in given.items():
             write(array, own[name].data)
+            own[name].overwritten()
 
     def train(self, mode: bool = True) -> Self:
         self.training = mode
