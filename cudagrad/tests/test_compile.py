@@ -298,10 +298,13 @@ def test_the_ladders_page_has_the_figures_of_its_kernels() -> None:
     code = """
 from cudagrad.compile.table import name_of
 from cudagrad.kernels.functions import same
-from cudagrad.kernels.matmul import LADDER
+import numpy as np
+from cudagrad.kernels.matmul import LADDER, STORED
 for rung in LADDER:
     for dtype in rung.dtypes:
         print(name_of(rung.kernel(dtype, same)), rung.name, dtype.__name__, sep="; ")
+for kind, dtype in ((np.uint16, "bfloat16"), (np.float32, "bfloat16 to float32")):
+    print(name_of(STORED.kernel(kind, same, 1, 0)), STORED.name, dtype, sep="; ")
 """
     listed = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
     rungs = [line.split("; ") for line in listed]
@@ -309,9 +312,10 @@ for rung in LADDER:
     figures = dict(re.findall(r"^(matmul.*): .*\n    (.*)$", done.stdout, re.MULTILINE))
     columns = ("registers", "shared", "wide", "fused", "tensor", "instructions")
     page_of_ladder = PAGE.with_name("matmul.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \w+ \| b?float\d\d", page_of_ladder, re.MULTILINE)
 
     assert done.returncode == 0
-    assert len(rungs) == len(figures) == len(re.findall(r"\| float\d\d \|", page_of_ladder))
+    assert len(rungs) == len(figures) == len(rows)
     for name, rung, dtype in rungs:
         found = dict(pair.split() for pair in figures[name].split(", "))
         cells = " | ".join([rung, dtype, *(found.get(column, "0") for column in columns)])

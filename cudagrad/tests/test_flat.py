@@ -197,6 +197,22 @@ def test_two_optimizers_may_share_parameters() -> None:
         assert np.allclose(x.detach().numpy(), before - (0.6 if i < 2 else 0.3), atol=1e-6)
 
 
+@pytest.mark.skipif(device.EXECUTOR == "gpu", reason="needs memory of the host")
+def test_arrays_of_others_stay_where_they_are() -> None:
+    shared = [np.ones(2, np.float32) for _ in range(2)]
+    params = [cudagrad.as_tensor(x).requires_grad_() for x in shared] + parameters()
+    optimizer = optim.SGD(params, lr=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        for x in params:
+            ops.sum(x).backward()
+        optimizer.step()
+
+    assert [x.tolist() for x in shared] == [[0.0, 0.0]] * 2
+    assert [x.tolist() for x in params[:2]] == [[0.0, 0.0]] * 2
+    assert params[2].home is not None
+
+
 @pytest.mark.launches
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_norm_is_clipped_in_two_launches(dtype: type, launched: list[Any]) -> None:

@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recording import recorded
 
 from cudagrad import device, ops
+from cudagrad.compile.table import Launch
 from cudagrad.gpu import __main__ as command
 from cudagrad.gpu import measuring, page, spec, step, timing
 from cudagrad.gpu.cases import BABY, CPU, SCALES, Case, GPTSizes, cases, tokens, weights
 from cudagrad.gpu.ceilings import Ceilings
 from cudagrad.gpu.contestant import Cudagrad
 from cudagrad.gpu.measuring import Figure, judge
+from cudagrad.precision import get_float32_matmul_precision
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
 
@@ -232,7 +235,7 @@ def on_a_gpu(monkeypatch: pytest.MonkeyPatch, code: int, output: str) -> list[li
     return commands
 
 
-def test_the_sanitizer_looks_at_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sanitizer_looks_at_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     output = "3.1\n========= ERROR SUMMARY: 0 errors\n========= RACECHECK SUMMARY: 0 hazards shown"
     commands = on_a_gpu(monkeypatch, 0, output)
     found = list(spec.sanitized())
@@ -269,6 +272,24 @@ def test_why_the_sanitizer_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.launches
 def test_the_step_for_the_sanitizer_trains() -> None:
     assert 0 < step.train(2) < step.train(1) < 5
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize(
+    ("options", "kernels"),
+    [
+        ({"precision": "high"}, "tensor_core.matmul(matmul.tensor_core.tf32"),
+        ({"small": True}, "stored.matmul"),
+    ],
+)
+def test_the_steps_launch_what_tensor_cores_do(options: dict[str, Any], kernels: str) -> None:
+    seen: set[Launch] = set()
+    with recorded(seen):
+        loss = step.train(**options)
+
+    assert 0 < loss < 5
+    assert any(launch.kernel.startswith(f"matmul.{kernels}") for launch in seen)
+    assert get_float32_matmul_precision() == "highest"
 
 
 def test_paritys_spec_passes_only_if_cases_did(monkeypatch: pytest.MonkeyPatch) -> None:

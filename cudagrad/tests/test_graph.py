@@ -162,6 +162,37 @@ def test_batch_norm_goes_on_in_place() -> None:
     assert all((own[name] == other[name]).all() for name in other)
 
 
+def test_weights_that_are_loaded_or_drawn_anew_are_those_of_the_next_replay() -> None:
+    layer = nn.Linear(3, 2)
+    step = graphed(layer)
+    for _ in range(2):
+        step(X)
+    places = [device.executor.address(p.data) for p in layer.parameters()]
+    layer.load_state_dict({"weight": np.full((2, 3), 2.0), "bias": np.array([1, -1])})
+    assert step(X).tolist() == [[4.0, 2.0], [3.5, 1.5]]
+
+    for change in (
+        lambda: nn.init.ones_(layer.weight),
+        lambda: nn.init.uniform_(layer.weight, -1, 1),
+        lambda: nn.init.normal_(layer.bias),
+    ):
+        change()
+        assert step(X).tolist() == layer(cudagrad.tensor(X)).tolist()
+    assert places == [device.executor.address(p.data) for p in layer.parameters()]
+
+
+def test_no_gradient_goes_by_weights_that_have_been_written_over() -> None:
+    layer = nn.Linear(3, 2)
+    for change in (
+        lambda: layer.load_state_dict(layer.state_dict()),
+        lambda: nn.init.ones_(layer.weight),
+    ):
+        loss = ops.sum(layer(cudagrad.tensor(X)))
+        change()
+        with pytest.raises(RuntimeError, match=r"linear.*overwritten"):
+            loss.backward()
+
+
 PICKS: dict[str, Callable[[Any, Any], Any]] = {
     "getitem": lambda x, ids: x[ids],
     "index_select": lambda x, ids: ops.index_select(x, 0, ids),
@@ -253,7 +284,7 @@ def test_no_array_comes_from_the_host() -> None:
 
 def test_numbers_that_change_are_not_frozen_unseen() -> None:
     new = iter([1.0, 2.0625, 3.0625])
-    refused(lambda x: ops.mul(x, next(new)), "a copy to the device within the step")
+    refused(lambda x: ops.mul(x, next(new)), "fill was launched with 2.0625, and then with 3.0625")
     for number in (1.0, 2.0, 3.0):
         ops.mul(cudagrad.tensor(X), number)  # from now on they are on the device
     known = iter([1.0, 2.0, 3.0])
@@ -275,10 +306,26 @@ def test_numbers_that_change_are_not_frozen_unseen() -> None:
     refused(scaled, r"scale was launched with 2\.0, and then with 3\.0: a graph would")
 
 
+def test_a_number_first_met_in_a_graph_is_the_graphs() -> None:
+    number, captured = 7.03125, CUDAGraph()
+    x = cudagrad.tensor(X)
+    with graph.graph(captured):
+        inside = ops.mul(x, number)
+    assert ops.mul(x, number).tolist() == (X * number).tolist()
+
+    captured.replay()
+    assert inside.tolist() == (X * number).tolist()
+
+
 def test_other_kernels_are_another_graph() -> None:
     turns = iter([0, 0, 1])
     refused(
         lambda x: ops.sum(x) if next(turns) else ops.exp(x),
+        "launched other kernels the second time",
+    )
+    again = iter([0, 0, 1])
+    refused(  # by kernels of one name, of one factory
+        lambda x: ops.sin(x) if next(again) else ops.exp(x),
         "launched other kernels the second time",
     )
 

@@ -34,6 +34,8 @@ INDICES: list[Any] = [
     (slice(None), slice(None), [True, False, True, False], [1, 0]),
     True,
     False,
+    np.True_,
+    np.False_,
     (np.zeros((3, 5), bool),),
     [],
 ]

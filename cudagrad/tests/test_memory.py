@@ -15,6 +15,8 @@ from cudagrad.allocator import SEGMENT, SMALL, Allocator, OutOfMemoryError, read
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR == "gpu", reason="needs memory of the host")
 
+GONE = 99  # a stream that is no more
+
 
 class Machine:
     """A source of 16 MiB, whose segments are numbers and whose events are over when told so."""
@@ -26,6 +28,7 @@ class Machine:
         self.held: dict[int, int] = {}
         self.reserved = 0
         self.over: set[str] = set()
+        self.waits = 0
 
     def reserve(self, size: int) -> int:
         if size > self.size - sum(self.held.values()):
@@ -41,10 +44,15 @@ class Machine:
         return self.size
 
     def record_event(self, stream: int) -> str:
+        if stream == GONE:
+            raise RuntimeError("cuEventRecord: invalid resource handle")
         return f"event of {stream}"
 
     def event_is_over(self, event: str) -> bool:
         return event in self.over
+
+    def synchronize(self) -> None:
+        self.waits += 1
 
 
 @pytest.fixture
@@ -190,6 +198,20 @@ def test_a_block_used_by_another_stream_waits_for_it(machine: Machine) -> None:
 
     machine.over.add("event of 7")
     assert place(allocator.allocate(1000)) == where
+
+
+def test_a_block_used_by_a_stream_that_is_gone_waits_for_all(machine: Machine) -> None:
+    allocator = Allocator(machine)
+    lease = allocator.allocate(SMALL + 1)
+    allocator.record(lease.block, 7)
+    allocator.record(lease.block, GONE)
+    where = place(lease)
+    del lease
+    assert machine.waits == 1
+    assert place(allocator.allocate(SMALL + 1)) == where
+
+    allocator.empty_cache()
+    assert allocator.statistics.reserved == 0
 
 
 def test_sizes_are_readable() -> None:

@@ -28,6 +28,15 @@ def test_launches_and_copies_are_counted() -> None:
     )
 
 
+def test_a_new_number_is_filled_in_once_for_each_stream() -> None:
+    x = cudagrad.tensor([1.0])
+    for stream in (None, streams.Stream()):
+        for filled in (1, 0):
+            with streams.stream(stream), device.counting() as counts:
+                assert ops.mul(x, 0.828125).item() == 0.828125
+            assert (counts.launches, counts.uploads) == (1 + filled, 0)
+
+
 def test_counts_nest_and_end() -> None:
     x = cudagrad.tensor([1.0])
     with device.counting() as outer:

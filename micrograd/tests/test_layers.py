@@ -204,6 +204,34 @@ def test_padding_refuses_what_does_not_fit() -> None:
         layer([1.0])
 
 
+@pytest.mark.parametrize(
+    ("sizes", "error", "message"),
+    [
+        ((-1, 2), ValueError, "must be at least 0, not -1"),
+        ((2, -1), ValueError, "must be at least 0, not -1"),
+        ((2.5, 2), TypeError, "must be an int, not float"),
+        ((2, 2.5), TypeError, "must be an int, not float"),
+    ],
+)
+def test_layers_are_as_wide_as_whole_numbers_say(
+    sizes: tuple, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"Linear: (in|out)_features {message}"):
+        nn.Linear(*sizes)
+    with pytest.raises(error, match=f"Conv1d: (in|out)_channels {message}"):
+        nn.Conv1d(*sizes, 1)
+
+
+def test_a_seed_is_an_int() -> None:
+    for seed in ("%d", 1.5, None):
+        with pytest.raises(TypeError, match="manual_seed: seed must be an int, not"):
+            micrograd.manual_seed(seed)
+    micrograd.manual_seed(-1)
+    state = micrograd.get_rng_state()
+    micrograd.set_rng_state(state)
+    assert micrograd.get_rng_state() == state
+
+
 def test_convolutions_refuse_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="Conv1d: 3 and 4 channels, 2 groups"):
         nn.Conv1d(3, 4, 1, groups=2)

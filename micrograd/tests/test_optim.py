@@ -276,6 +276,21 @@ def test_what_has_no_meaning_is_refused(make: Callable, message: str) -> None:
         make([parameter(1.0)])
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (optim.SGD, {"lr": "a"}, "optimizer: lr must be a number"),
+        (optim.SGD, {"momentum": None}, "optimizer: momentum must be a number"),
+        (optim.Adam, {"betas": 0.9}, "betas must be two numbers, not 0.9"),
+        (optim.Adam, {"betas": (0.9,)}, r"betas must be two numbers, not \(0.9,\)"),
+        (optim.AdamW, {"betas": (0.9, "a")}, "optimizer: betas must be a number"),
+    ],
+)
+def test_options_are_numbers(kind: Callable, options: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        kind([parameter(1.0)], **options)
+
+
 def test_an_optimizer_prints_its_options_by_group() -> None:
     groups = [{"params": [parameter(1.0)]}, {"params": [parameter(2.0)], "lr": 0.5}]
 

@@ -44,6 +44,9 @@ class Source(Protocol):
 
     def event_is_over(self, event: Any) -> bool: ...
 
+    def synchronize(self) -> None:
+        """Wait until all is done that any stream has to do."""
+
 
 @dataclass(eq=False, slots=True)
 class Segment:
@@ -152,7 +155,11 @@ class Allocator:
             statistics.requested -= block.wanted
             statistics.allocated -= block.size
             if block.users:
-                events = [self.source.record_event(stream) for stream in block.users]
+                try:
+                    events = [self.source.record_event(stream) for stream in block.users]
+                except RuntimeError:  # the stream of another package that is gone
+                    self.source.synchronize()
+                    events = []
                 block.users = set()
                 self._busy.append((block, events))
             else:

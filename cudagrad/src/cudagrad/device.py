@@ -4,6 +4,9 @@ The executor is the GPU if there is one, driven by NVIDIA's package numba-cuda, 
 which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator decides instead; with
 =checker kernels run as Python, slowly, under a race detector (see checker); with =compiler they are
 compiled for GPUs that need not be there, and none can run (see compile).
+
+One thread of Python is assumed, that which imports this: a GPU's context is current in it alone,
+arguments of launches are packed in one place, and stream(), no_grad() and the like hold for all.
 """
 
 from __future__ import annotations

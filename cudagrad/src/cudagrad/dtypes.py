@@ -49,14 +49,23 @@ def to_device(data: Any, dtype: Any = None) -> Array:
 
     Raises TypeError for any other dtype.
     """
+    return device.to_device(_as_stored(data, dtype))
+
+
+def write(data: Any, into: Array) -> None:
+    """Copy data, anything numpy.asarray takes, over an array of its shape, in that one's dtype."""
+    device.write(np.asarray(_as_stored(data, of_tensor(into.dtype)), order="C"), into)
+
+
+def _as_stored(data: Any, dtype: Any) -> np.ndarray[Any, Any]:
     if dtype is not None and as_dtype(dtype) == BFLOAT16:
-        return device.to_device(rounded(np.asarray(data)))
+        return rounded(np.asarray(data))
     array = np.asarray(data, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
         array = array.astype(DEFAULT)
     as_dtype(array.dtype)
-    return device.to_device(array)
+    return array
 
 
 def result_type(*operands: Any) -> np.dtype[Any]:

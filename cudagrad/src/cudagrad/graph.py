@@ -7,7 +7,9 @@ emulator a loop over the list. While it is captured nothing runs, as in torch.cu
 What a graph repeats it repeats to the letter, from which its rules follow:
 
 - Arrays stay where they are: new data is copied over the old input, results are overwritten by the
-  next replay. What the step allocates comes from memory that belongs to the graph.
+  next replay. What the step allocates comes from memory that belongs to the graph. load_state_dict
+  and nn.init write in place, but the first step of an optimizer of several parameters moves them
+  (see optim.Optimizer), unseen by graphs captured before it, and Module.to() makes new ones.
 - The host is not asked: no number is copied from or to it within the step.
 - A number in a launch stays what it was, unless the launch is made in a `device.live` function, as
   those of optimizers are, or the number is a `device.late` one, as those of the random generator
@@ -177,7 +179,7 @@ class CUDAGraph:
 def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     """Capture into a graph what is launched inside, and run nothing of it; torch.cuda.graph.
 
-    Take the step once or twice before: kernels are compiled, constants copied to the device and
+    Take the step once or twice before: kernels are compiled, layouts copied to the device and
     optimizer states made then.
     """
     cuda_graph.capture_begin()
@@ -297,8 +299,9 @@ def _require_same_launches(first: CUDAGraph, second: CUDAGraph) -> None:
     """
     runs = [_outside_live(g) for g in (first, second)]
     owned = [g._captured().own for g in (first, second)]
-    names = [[name_of(launcher) for launcher, _ in run] for run in runs]
-    if names[0] != names[1]:
+    # Not by name, which kernels of one factory share; a kernel's launcher of a grid is made once.
+    launchers = [[launcher for launcher, _ in run] for run in runs]
+    if launchers[0] != launchers[1]:
         raise CaptureError("the step launched other kernels the second time: it has no one graph")
     for (launcher, args), (_, others) in zip(*runs, strict=True):
         for x, y in zip(args, others, strict=True):

@@ -119,7 +119,7 @@ def _item(item: Any) -> Any:
         if item.step is not None and item.step <= 0:
             raise ValueError(f"getitem: a slice needs a positive step, not {item.step}")
         return item
-    if isinstance(item, bool):
+    if isinstance(item, bool | np.bool_):
         return to_device(np.array(item))
     if isinstance(item, int | np.integer):
         return int(item)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import arrays
+from .arguments import whole
 from .arrays import Array, Shape
 from .kernels import random as kernels
 from .launches import late
@@ -24,7 +25,7 @@ _draws = 0
 def manual_seed(seed: int) -> None:
     """Start the generator afresh; the same seed draws the same numbers."""
     global _seed, _draws
-    _seed, _draws = seed % 2**64, 0
+    _seed, _draws = whole("manual_seed", "seed", seed, -(2**63)) % 2**64, 0
 
 
 def get_rng_state() -> dict[str, int]:

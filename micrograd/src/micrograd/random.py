@@ -10,6 +10,8 @@ generator = random.Random(0)
 
 def manual_seed(seed: int) -> None:
     """Start the generator afresh; the same seed draws the same numbers."""
+    if not isinstance(seed, int):
+        raise TypeError(f"manual_seed: seed must be an int, not {type(seed).__name__}")
     generator.seed(seed)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import whole
+
 _generator = np.random.default_rng()
 
 
@@ -17,7 +19,7 @@ def generator() -> np.random.Generator:
 def manual_seed(seed: int) -> None:
     """Start the generator afresh; the same seed draws the same numbers."""
     global _generator
-    _generator = np.random.default_rng(seed)
+    _generator = np.random.default_rng(whole("manual_seed", "seed", seed, -(2**63)) % 2**64)
 
 
 def get_rng_state() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import device
+from .. import device, launches
 from ..device import Array, Shape
 from ..kernels import map
 from ..storage import BFLOAT16, rounded, widened
@@ -19,6 +19,11 @@ from .launching import launch
 INT = np.dtype(np.int64)
 FLOAT32 = np.dtype(np.float32)
 BOOL = np.dtype(np.bool_)
+KEPT = 1024  # constants, and layouts
+
+# Those of a stream are its own: another would have to wait for the launch that fills one, and might
+# still read one that is forgotten here, when its memory is used again.
+_constants: dict[Any, Array] = {}
 
 
 def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -58,13 +63,8 @@ def arange(start: Any, step: Any, count: int, dtype: Any) -> Array:
     return out
 
 
-@functools.lru_cache(maxsize=1024)
-def _constant(number: bytes, dtype: np.dtype[Any]) -> Array:
-    return device.to_device(np.frombuffer(number, dtype).reshape(()))
-
-
 def constant(value: Any, dtype: Any) -> Array:
-    """A 0-d array that holds a number; the same one every time, by the number's very bits.
+    """A 0-d array that holds a number; the same one again while it is kept, by the very bits.
 
     For operations with bfloat16 it is of float32, in which they are done.
     """
@@ -78,12 +78,24 @@ def constant(value: Any, dtype: Any) -> Array:
         number = dtype.type(value)
     if tracing.tracer is not None:
         return tracing.tracer.full((), number)
-    return _constant(number.tobytes(), dtype)
+    key = device.executor.stream, dtype, number.tobytes()
+    found = _constants.get(key)
+    if found is None:
+        found = full((), number, dtype)
+        if launches.recorder is None:  # else it is the graph's, and empty until a replay
+            if len(_constants) == KEPT:
+                del _constants[next(iter(_constants))]
+            _constants[key] = found
+    return found
 
 
-@functools.lru_cache(maxsize=1024)
 def layout_of(offset: int, shape: Shape, strides: Shape) -> Array:
     """What kernels.index.place reads; kept, because the same ones come back in every step."""
+    return _layout(device.executor.stream, offset, shape, strides)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _layout(stream: int, offset: int, shape: Shape, strides: Shape) -> Array:
     last_first = reversed(list(zip(shape, strides, strict=True)))
     return device.to_device(np.array([offset, *itertools.chain(*last_first)], INT))
 

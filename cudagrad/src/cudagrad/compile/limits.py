@@ -85,6 +85,8 @@ REQUIREMENTS = (
     Requirement("convolution.summed.", "wide", 6, inf, "tiles are read by 128 bits"),
     Requirement("matmul.tensor_core.", "tensor", 32, inf, "4 x 8 fragments for each warp"),
     Requirement("matmul.tensor_core.", "wide", 8, inf, "copies are of 128 bits"),
+    Requirement("matmul.stored.", "tensor", 32, inf, "4 x 8 fragments for each warp"),
+    Requirement("matmul.stored.", "wide", 8, inf, "copies are of 128 bits"),
     Requirement("attention.forward.", "local", 0, 0, "scores and sums of a thread in registers"),
     Requirement("attention.forward.", "fused", 64, inf, "tiles are multiplied in registers"),
     Requirement("attention.forward.attention(float", "wide", 16, inf, "tiles are read by 128 bits"),

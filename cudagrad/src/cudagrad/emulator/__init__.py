@@ -2,6 +2,7 @@
 
     names      `cuda`, and what kernels say of it, which only the transform understands
     source     a function's syntax tree, and what its free names mean
+    trees      pieces of syntax trees: made, and looked at
     transform  rewrites a kernel in Python that numba can compile
     uniform, fission, seams, inference
                 cut a kernel at its barriers, if nothing can change by that
@@ -10,6 +11,7 @@
     runtime, atomics, warps, wide
                 what the compiled code calls: checked indices, local memory, shuffles, 128 bits
     intrinsics what single instructions do: tensor cores, rounding, copies on their way
+    copies     memory that such a copy has not filled yet
     loops      what runs it: blocks and threads, barriers, orders
     cache      modules and machine code on disk
     array      device memory, as the host sees it

@@ -3,9 +3,10 @@
     python -m cudagrad.gpu --out DIR
 
     environment  versions, processor, GPU
-    spec         parity's, and shapes large and awkward; NVIDIA's own checks of one training step
-    step         that training step
+    spec         parity's, and shapes large and awkward; NVIDIA's own checks of training steps
+    step         those steps
     cases        what is measured: each written once, for cudagrad and torch alike
+    contestant   cudagrad's side
     rivals       torch's side, imported only if torch is there
     timing       medians of interleaved runs, between events
     ceilings     what a copy and a matrix product reach here, of which figures are fractions

@@ -48,7 +48,7 @@ def parity(whole: bool) -> Check:
 
 
 def sanitized() -> Iterator[Check]:
-    """NVIDIA's compute-sanitizer over one training step."""
+    """NVIDIA's compute-sanitizer over training steps, of tensor cores too."""
     tool = shutil.which("compute-sanitizer")
     for name, good in TOOLS.items():
         if device.EXECUTOR != "gpu":

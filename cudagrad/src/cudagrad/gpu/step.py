@@ -1,4 +1,9 @@
-"""One training step of a tiny GPT, for NVIDIA's checks to look at: python -m cudagrad.gpu.step"""
+"""Training steps of a tiny GPT, for NVIDIA's checks to look at: python -m cudagrad.gpu.step
+
+One in float32, one whose products are of TF32, and one under autocast: the last two launch what
+tensor cores multiply, rungs 6 and 7 of the ladder, whose copies are on their way while threads go
+on.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,21 @@ import math
 import numpy as np
 
 from .. import gpt, nn, optim, random, streams
+from ..autocast import autocast
+from ..precision import get_float32_matmul_precision, set_float32_matmul_precision
 
 
-def train(steps: int = 1) -> float:
-    """The loss of the last step."""
+def train(steps: int = 1, precision: str = "highest", small: bool = False) -> float:
+    """The loss of the last step; small: in bfloat16. precision: of products of float32."""
+    before = get_float32_matmul_precision()
+    set_float32_matmul_precision(precision)
+    try:
+        return _trained(steps, small)
+    finally:
+        set_float32_matmul_precision(before)
+
+
+def _trained(steps: int, small: bool) -> float:
     random.manual_seed(0)
     model = gpt.GPT(gpt.GPTConfig(65, 16, 2, 2, 32, dropout=0.1))
     optimizer = optim.AdamW(model.parameters())
@@ -18,7 +34,8 @@ def train(steps: int = 1) -> float:
     value = math.nan
     for _ in range(steps):
         optimizer.zero_grad()
-        _, loss = model(tokens[:, :-1], tokens[:, 1:])
+        with autocast(enabled=small):
+            _, loss = model(tokens[:, :-1], tokens[:, 1:])
         assert loss is not None
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -29,4 +46,4 @@ def train(steps: int = 1) -> float:
 
 
 if __name__ == "__main__":
-    print(train())
+    print(train(), train(precision="high"), train(small=True))

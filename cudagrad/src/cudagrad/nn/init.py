@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from .. import arrays, random
 from ..arguments import floats, option
+from ..arrays import Array
 from ..engine import Tensor
 
 T = TypeVar("T", bound=Tensor)
@@ -42,8 +43,7 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
     floats("uniform_", tensor.data)
     if not a <= b:
         raise ValueError(f"uniform_: no numbers lie in [{a}, {b})")
-    tensor.data = random.uniform(tensor.shape, a, b, tensor.dtype)
-    return tensor
+    return _write(tensor, random.uniform(tensor.shape, a, b, tensor.data.dtype))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
@@ -51,14 +51,12 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
     floats("normal_", tensor.data)
     if not std >= 0:
         raise ValueError(f"normal_: std must not be negative, is {std}")
-    tensor.data = random.normal(tensor.shape, mean, std, tensor.dtype)
-    return tensor
+    return _write(tensor, random.normal(tensor.shape, mean, std, tensor.data.dtype))
 
 
 def constant_(tensor: T, val: float) -> T:
     """One number everywhere."""
-    tensor.data = arrays.full(tensor.shape, val, tensor.dtype)
-    return tensor
+    return _write(tensor, arrays.full(tensor.shape, val, tensor.data.dtype))
 
 
 def zeros_(tensor: T) -> T:
@@ -120,3 +118,9 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
         raise ValueError(f"{name}: a tensor of shape {tensor.shape} has no fan: it needs 2 dims")
     n_out, n_in, *window = tensor.shape
     return n_in * math.prod(window), n_out * math.prod(window)
+
+
+def _write(tensor: T, numbers: Array) -> T:
+    arrays.assign(tensor.data, numbers)
+    tensor.overwritten()
+    return tensor

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from .. import arrays, engine
-from ..dtypes import as_dtype, is_floating, to_device
+from ..dtypes import as_dtype, is_floating, write
 from ..engine import Tensor
 
 HostArray = np.ndarray[Any, Any]
@@ -112,7 +112,7 @@ class Module:
         return {name: arrays.to_host(tensor.data) for name, tensor in self._state().items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
-        """Take over numbers by name, each in the dtype of what it is for.
+        """Write numbers by name over the arrays that are there, each in the dtype of its array.
 
         Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
         missing and unexpected ones.
@@ -134,7 +134,8 @@ class Module:
         if found:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
         for name, array in given.items():
-            own[name].data = to_device(array, own[name].dtype)
+            write(array, own[name].data)
+            own[name].overwritten()
 
     def train(self, mode: bool = True) -> Self:
         self.training = mode

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from .. import arrays, device
+from ..arguments import number
 from ..arrays import Array
 from ..engine import Tensor, tensor
 from ..flat import Whole, as_one, packed
@@ -32,7 +33,8 @@ class Optimizer:
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
     Where update treats all elements alike, the parameters of a group that have a gradient are
-    packed into one array when they first step, and step in one launch from then on.
+    packed into one array when they first step, and step in one launch from then on. Those that are
+    another package's arrays (see interop) stay where they are, and step alone.
     """
 
     elementwise = False  # whether update may be given many parameters as one
@@ -94,7 +96,8 @@ class Optimizer:
                         f"of shape {data.shape} and {data.dtype}"
                     )
                 self.state.setdefault(index, {})
-                alone = None if self.elementwise and data.size else index
+                is_ours = device.executor.lease(data) is not None
+                alone = None if self.elementwise and is_ours else index
                 kin = id(group), data.dtype, alone
                 together.setdefault(kin, []).append((index, parameter))
         groups = {id(group): group for group in self.param_groups}
@@ -351,10 +354,15 @@ def _on_host(state: State) -> State:
 
 
 def _require_valid(group: Group) -> None:
+    betas = group.get("betas", (0, 0))
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas must be two numbers, not {betas!r}")
     for name in NOT_NEGATIVE:
+        number("optimizer", name, group.get(name, 0))
         if not group.get(name, 0) >= 0:
             raise ValueError(f"{name} must not be negative, is {group[name]}")
-    for beta in group.get("betas", ()):
+    for beta in betas:
+        number("optimizer", "betas", beta)
         if not 0 <= beta < 1:
             raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):

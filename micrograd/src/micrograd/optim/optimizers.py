@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from .. import lists
+from ..arguments import number
 from ..engine import Value
 from ..floats import divide, sqrt
 from ..lists import Shape, Tensor, flat, nest, unnest
@@ -348,10 +349,15 @@ def _values(params: Iterable[Tensor]) -> list[Value]:
 
 
 def _require_valid(group: Group) -> None:
+    betas = group.get("betas", (0, 0))
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas must be two numbers, not {betas!r}")
     for name in NOT_NEGATIVE:
+        number("optimizer", name, group.get(name, 0))
         if not group.get(name, 0) >= 0:
             raise ValueError(f"{name} must not be negative, is {group[name]}")
-    for beta in group.get("betas", ()):
+    for beta in betas:
+        number("optimizer", "betas", beta)
         if not 0 <= beta < 1:
             raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
-from ..arguments import option, probability, sizes
+from ..arguments import option, probability, sizes, whole
 from ..engine import Tensor
 from . import init
 from .module import Module, Parameter
@@ -19,8 +19,9 @@ class Linear(Module):
     """x weightᵀ + bias: (..., in_features) -> (..., out_features)."""
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
-        self.in_features, self.out_features = in_features, out_features
-        self.weight, self.bias = _weight_and_bias((out_features, in_features), bias)
+        self.in_features = whole("Linear", "in_features", in_features, 0)
+        self.out_features = whole("Linear", "out_features", out_features, 0)
+        self.weight, self.bias = _weight_and_bias((self.out_features, self.in_features), bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.linear(x, self.weight, self.bias)
@@ -93,10 +94,11 @@ class _ConvNd(Module):
         padding_mode: str = "zeros",
     ) -> None:
         name, n = type(self).__name__, self.dims
+        self.in_channels = whole(name, "in_channels", in_channels, 0)
+        self.out_channels = whole(name, "out_channels", out_channels, 0)
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(f"{name}: {in_channels} and {out_channels} channels, {groups} groups")
         option(name, "padding_mode", padding_mode, ("zeros", "reflect", "replicate", "circular"))
-        self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = _lengths(name, "kernel_size", kernel_size, n)
         self.stride = _lengths(name, "stride", stride, n)
         self.dilation = _lengths(name, "dilation", dilation, n)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..engine import Tensor, unwrap
 from ..rows import BLOCK, blocks
 from ._joined import Joined
@@ -389,10 +390,15 @@ def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
 
 
 def _require_valid(group: Group) -> None:
+    betas = group.get("betas", (0, 0))
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise TypeError(f"betas must be two numbers, not {betas!r}")
     for name in NOT_NEGATIVE:
+        number("optimizer", name, group.get(name, 0))
         if not group.get(name, 0) >= 0:
             raise ValueError(f"{name} must not be negative, is {group[name]}")
-    for beta in group.get("betas", ()):
+    for beta in betas:
+        number("optimizer", "betas", beta)
         if not 0 <= beta < 1:
             raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):

@@ -9,7 +9,8 @@
     tensor_core    fragments of a warp, rounded to TF32 or bfloat16
     stored         the same, of operands that are bfloat16 in memory
 
-LADDER has them in this order, to be run side by side; `choose` picks one for a product. What the
+LADDER has them in this order, to be run side by side, tensor_core once for each rounding; STORED
+stands apart, because it takes other operands. `choose` picks one for a product. What the
 compiler makes of each is in docs/matmul.md.
 """
 
