@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -115,6 +116,33 @@ def test_a_missing_package_is_one_sentence(
     )
     assert main(["engines"]) == 0
     assert "pip install numba" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train xor --steps 5",
+        "train text --steps 5",
+        "generate --checkpoint {tmp}",
+        "bench steps --pairs 2",
+        "bench generation --pairs 2",
+        "bench parallel --pairs 2",
+    ],
+)
+def test_nothing_is_trained_on_an_engine_of_ops_alone(
+    command: str,
+    altered: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ops_alone = altered(package=SimpleNamespace(ops=SimpleNamespace(), nn=SimpleNamespace()))
+    monkeypatch.setattr(engines, "load", lambda name: ops_alone)
+
+    assert main([*command.format(tmp=tmp_path).split(), "--engine", "torch"]) == 2
+    assert capsys.readouterr().err == (
+        "parity: other has ops alone, to be judged and timed: models need its optim, gpt\n"
+    )
 
 
 def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:

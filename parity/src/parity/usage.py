@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
 UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
+TRAINED = ("nn", "optim", "gpt")  # what trains a model, of an engine's package
 
 
 class Names(click.ParamType):
@@ -60,6 +61,18 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
         ]
     except UNUSABLE as error:
         raise click.UsageError(str(error)) from error
+
+
+def trainable(names: Sequence[str]) -> list[Adapter]:
+    """What is loaded, if models can be trained on all of it; refuses an engine of ops alone."""
+    found = loaded(names)
+    for engine in found:
+        if lacking := [part for part in TRAINED if not hasattr(engine.package, part)]:
+            raise click.UsageError(
+                f"{engine.name} has ops alone, to be judged and timed: models need its"
+                f" {', '.join(lacking)}"
+            )
+    return found
 
 
 def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
