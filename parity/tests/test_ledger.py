@@ -12,7 +12,7 @@ from reports import quiet, small
 
 from parity import engines
 from parity.bench import brief, rows
-from parity.bench.comparing import changes
+from parity.bench.comparing import Change
 from parity.bench.costs import Cost
 from parity.report import collect, ledger, page, speed, words
 
@@ -150,8 +150,7 @@ def test_of_few_rounds_only_a_large_change_is_one() -> None:
     for rounds, factor, slower in ((3, 1.3, False), (3, 1.7, True), (9, 1.3, True)):
         low, high = 0.99 * factor, 1.01 * factor
         now = rows.Row(**{**vars(old), "ratio": factor, "low": low, "high": high, "rounds": rounds})
-        (change,) = changes([old], [now])
 
-        assert change.slower == slower
+        assert Change(old, now).slower == slower
     line = {**vars(old), "cost": {"nodes": 1}, "against_cost": {}, "more": "than a row"}
     assert rows.Row.of(line) == rows.Row(**{**vars(old), "cost": Cost(nodes=1)})

@@ -44,7 +44,7 @@ def report(
     writable(out)
     chosen = loaded(engine)
     from .. import spec
-    from ..bench import brief
+    from ..bench import brief, comparing, rows
     from . import changes, collect, mutation, page, verdict, work
     from . import speed as pace
 
@@ -53,13 +53,16 @@ def report(
         raise click.UsageError("--op leaves out the training runs: leave out --steps")
     try:
         before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
-        handed = pace.read(speed) if speed else None
+        handed = rows.read(speed) if speed else None
         scores = mutation.read(mutants) if mutants else []
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     asked = collect.Asked(op, steps, quick, jobs or work.jobs())
     found = collect.collect(chosen, stage, asked) | {"mutants": scores, "speed": handed}
-    if not quick:
+    here = rows.document([], chosen, brief.THREADS)
+    if handed and not quick and (reason := comparing.unlike(handed, here)):
+        click.echo(f"nothing is timed besides {speed}: {reason}")
+    elif not quick:
         found["speed"] = pace.joined(handed, brief.measured(chosen, op, stage, ops=not handed))
     if before:
         found["changes"] = changes.since(found, before)
