@@ -101,6 +101,22 @@ def test_a_fault_is_found_and_shrunk_to_its_op(
     run(first.program())
 
 
+def test_graphs_are_counted_up_to_the_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, failed = engines.load("minigrad"), []
+
+    def watched(*judged: Any) -> Any:
+        failed.append(judge(*judged))
+        return failed[-1]
+
+    monkeypatch.setattr(minigrad.ops, "softmax", softmax)
+    monkeypatch.setattr(fuzz.hunting, "judge", watched)
+    found = fuzz.hunt(engine, ["mul", "exp", "matmul", "softmax"], range(50))
+
+    first = next(i for i, failure in enumerate(failed) if failure)
+    assert found.graphs == first // len(engine.dtypes)
+    assert failed[first:].count(None) >= len(engine.dtypes), "none was right after the first wrong"
+
+
 def run(program: str) -> None:
     exec(compile(program, "program", "exec"), {"__name__": "program"})
 
