@@ -80,6 +80,7 @@ def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
     loaded = adapter(engine)
     drawn = [name for name in ops or BY_NAME if name in loaded.ops and name not in fuzz.UNDRAWN]
     found = fuzz.hunt(loaded, drawn, range(seeds)) if drawn else fuzz.Hunt()
+    chosen = f" --op {','.join(drawn)}" if ops else ""
     return {
         "engine": loaded.name,
         "graphs": found.graphs,
@@ -87,6 +88,7 @@ def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
         "status": "failed" if found.failure else "passed",
         "message": found.failure.complaint if found.failure else "",
         "program": found.failure.program() if found.failure else "",
+        "reproduce": f"parity fuzz --engine {loaded.name}{chosen}",
     }
 
 
