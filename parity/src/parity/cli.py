@@ -24,7 +24,7 @@ from .listing import engines, ops
 from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import ENGINES, known, loaded, printed, several, stage, writable
+from .usage import ENGINES, JSON, known, loaded, printed, several, stage
 
 if TYPE_CHECKING:
     from .checks import Item
@@ -213,13 +213,11 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
 @ENGINES
 @several("--op", "Only the gradients of these ops.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="File to write it all to.")
+@JSON
 def mutants(
     engine: tuple[str, ...], op: tuple[str, ...], jobs: int | None, file: Path | None
 ) -> int:
     """Make one thing wrong in a gradient at a time, and say what the spec does not see."""
-    if file is not None:
-        writable(file.absolute().parent)
     chosen = loaded(engine)
     from . import mutants, spec
     from .report import verdict

@@ -99,6 +99,21 @@ def writable(directory: Path) -> None:
         raise click.UsageError(f"cannot write to {directory}: {error.strerror}") from error
 
 
+def _checked(ctx: Any, param: Any, file: Path | None) -> Path | None:
+    if file is not None:
+        writable(file.absolute().parent)
+    return file
+
+
+JSON = click.option(
+    "--json",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_checked,
+    help="File to write it all to.",
+)
+
+
 def printed(table: Table) -> None:
     """Print a table, whole: a file has no width to fit."""
     terminal = Console()

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from ..tasks.presets import PRESETS
-from ..usage import UNUSABLE, known, loaded, printed, several, stage, trainable
+from ..usage import JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
 from .timing import Spread
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ THREADS = click.option(
     show_default=True,
     help="As many for everyone.",
 )
-JSON = click.option("--json", "file", type=click.Path(path_type=Path), help="File to write all to.")
 SIZES = click.Choice(("small", "brief", "gpt", "large"))
 
 
