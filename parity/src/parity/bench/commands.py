@@ -247,7 +247,10 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
 def _plan(
     chosen: Sequence[Adapter], items: Callable[[Adapter], Sequence[Item]], names: Sequence[str]
 ) -> list[tuple[Adapter, Item]]:
-    """Each engine with each of its items, of these names if there are any."""
+    """Each engine but the rival with each of its items, of these names if there are any."""
+    chosen = [each for each in chosen if each.name != "torch"]
+    if not chosen:
+        raise click.UsageError("torch is what engines are timed beside: name one of these")
     known("item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each))))
     return [
         (each, item) for each in chosen for item in items(each) if item.name in names or not names
