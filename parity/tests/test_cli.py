@@ -153,6 +153,30 @@ def test_nothing_is_trained_on_an_engine_of_ops_alone(
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "place", "position"),
+    [
+        ("mutants", "parity.mutants.score", 2),
+        ("report --out {tmp}", "parity.report.collect.Asked", 3),
+        ("determinism", "parity.checks.determinism.ThreadPoolExecutor", 0),
+    ],
+)
+def test_the_work_is_for_as_many_processes_as_this_one_has_cores(
+    command: str, place: str, position: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AskedError(Exception):
+        pass
+
+    def asked(*arguments: Any) -> Any:
+        raise AskedError(arguments[position])
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(place, asked)
+    with pytest.raises(AskedError, match=r"^3$"):
+        main([*command.format(tmp=tmp_path).split(), "--engine", "minigrad", "--op", "exp"])
+
+
 def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command where a package is not installed."""
     code = (

@@ -220,11 +220,12 @@ def mutants(
     """Make one thing wrong in a gradient at a time, and say what the spec does not see."""
     chosen = loaded(engine)
     from . import mutants, spec
+    from .pool import cores
     from .report import verdict
 
     known("op", op, list(spec.BY_NAME))
     try:
-        scores = [mutants.score(each, op, jobs or os.cpu_count() or 1, stage) for each in chosen]
+        scores = [mutants.score(each, op, jobs or cores(), stage) for each in chosen]
     except mutants.NothingToJudgeError as error:
         raise click.UsageError(str(error)) from error
     for score in scores:

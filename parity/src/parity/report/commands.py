@@ -45,7 +45,8 @@ def report(
     chosen = loaded(engine)
     from .. import spec
     from ..bench import brief, comparing, rows
-    from . import changes, collect, mutation, page, verdict, work
+    from ..pool import cores
+    from . import changes, collect, mutation, page, verdict
     from . import speed as pace
 
     known("op", op, list(spec.BY_NAME))
@@ -57,7 +58,7 @@ def report(
         scores = mutation.read(mutants) if mutants else []
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    asked = collect.Asked(op, steps, quick, jobs or work.jobs())
+    asked = collect.Asked(op, steps, quick, jobs or cores())
     found = collect.collect(chosen, stage, asked) | {"mutants": scores, "speed": handed}
     here = rows.document([], chosen, brief.THREADS)
     if handed and not quick and (reason := comparing.unlike(handed, here)):

@@ -6,7 +6,6 @@ An engine is given by its name where another process is to find it, else as it i
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -101,8 +100,3 @@ def planted(first: int, every: int) -> list[Any]:
 
 def plantable() -> bool:
     return importlib.util.find_spec("minigrad") is not None
-
-
-def jobs() -> int:
-    """As many processes as there are cores for this one."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
