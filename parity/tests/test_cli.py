@@ -69,6 +69,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ),
         ("check --engine torch --check forwards", "no check 'forwards'; near it: forward, "),
         ("check --engine torch --dtype float16", "no dtype 'float16'; there are float32, float64"),
+        ("check --engine torch --run nope", "no run 'nope'; there are xor, "),
         ("check --engine torch --run gpt-5", "no run 'gpt-5'; near it: gpt-tiny"),
         ("check --engine torch --run gpt-tiny --op exp", "--run trains whole models"),
         (
@@ -407,6 +408,13 @@ def test_layers_and_optimizers_are_checked(capsys: pytest.CaptureFixture[str]) -
     assert "✓ torch Linear[0] form float64\n" in printed
     assert "✓ torch StepLR[1] rates float64\n" in printed
     assert "torch: 10 passed, 0 failed, 0 skipped\n" in printed
+
+
+def test_a_model_is_checked_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "check --engine torch --layer GPT --check written --dtype float64"
+
+    assert main(command.split()) == 0
+    assert "✓ torch GPT[0] written float64" in capsys.readouterr().out
 
 
 def test_a_case_of_a_layer_is_known_by_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ app.add_command(generate)
 @app.command()
 @ENGINES
 @several("--op", "Only these ops.")
-@several("--layer", "Only these layers and losses, such as Linear.")
+@several("--layer", "Only these layers, losses and models, such as Linear and GPT.")
 @several("--optimizer", "Only these optimizers and schedulers, such as Adam.")
 @several("--case", "Only these cases, such as softmax[2].")
 @several("--check", "Only these checks, such as backward.")
@@ -124,7 +124,7 @@ def check(
             "--run trains whole models: leave out --op, --layer, --optimizer, --case and --check"
         )
     known("op", op, list(spec.BY_NAME))
-    known("layer", layer, [part.name for part in spec.LAYERS])
+    known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
     known("optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)])
     for name in case:
         known_case(name)

@@ -84,9 +84,9 @@ def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
 
 def unknown(kind: str, name: str, every: Sequence[str]) -> str:
     """That there is no such name, and which there are, or which of many are near it."""
-    near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
-    hint = f"; {'there are' if near == every else 'near it:'} {', '.join(near)}" if near else ""
-    return f"no {kind} {name!r}{hint}"
+    near = difflib.get_close_matches(name, every, 5, 0.5) if len(every) > 8 else ()
+    hint = f"near it: {', '.join(near)}" if near else f"there are {', '.join(every)}"
+    return f"no {kind} {name!r}; {hint}"
 
 
 def writable(directory: Path) -> None:
