@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from ..tasks.presets import PRESETS
-from ..usage import JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
+from ..usage import ENGINES, JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
 from .timing import Spread
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def bench(
 
 
 @bench.command()
-@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@ENGINES
 @several("--op", "Only these ops.")
 @click.option("--size", type=SIZES, multiple=True, default=("gpt",), show_default=True)
 @several("--against", "Rivals.  [default: torch]")
@@ -137,7 +137,7 @@ def ops(
 
 
 @bench.command()
-@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@ENGINES
 @several("--item", "Only these work items, such as names.")
 @THREADS
 @PAIRS
@@ -181,7 +181,7 @@ def steps(
 
 
 @bench.command()
-@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@ENGINES
 @several("--item", "Only these models, such as cpu.")
 @THREADS
 @PAIRS

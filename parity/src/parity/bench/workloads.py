@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import spec
-from ..spec.case import Case, Data, constant, integers, mask, named, randn, uniform
+from ..spec.case import Case, Data, constant, exact, integers, mask, named, randn, uniform
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def distinct(*shape: int) -> Data:
 
     def draw(rng: np.random.Generator) -> np.ndarray[Any, Any]:
         ordered = np.broadcast_to(np.linspace(-2.0, 2.0, shape[-1]), shape)
-        return rng.permuted(ordered, axis=-1).astype(np.float32).astype(np.float64)
+        return exact(rng.permuted(ordered, axis=-1))
 
     return Data(f"distinct({', '.join(map(str, shape))})", draw)
 

@@ -64,9 +64,15 @@ def trained(engine: Engine, run: Run | str, steps: int, dtype: str) -> RunResult
     loaded = adapter(engine)
     if isinstance(run, str):
         run = next(each for each in RUNS if each.name == run)
-    if reason := skips.reason(loaded.name, run.name, executor(loaded)):
-        return RunResult(loaded.name, run.name, dtype, status="skipped", message=reason)
-    return check_run(loaded, replace(run, steps=steps), dtype)
+    return skipped(loaded, run, dtype) or check_run(loaded, replace(run, steps=steps), dtype)
+
+
+def skipped(engine: Adapter, run: Run, dtype: str) -> RunResult | None:
+    """The result of a run that is none on this engine, and says why."""
+    reason = skips.reason(engine.name, run.name, executor(engine))
+    if not reason:
+        return None
+    return RunResult(engine.name, run.name, dtype, status="skipped", message=reason)
 
 
 def digested(names: Sequence[str], ops: Sequence[str], number: int) -> Any:
