@@ -80,7 +80,8 @@ class Score:
         listed = []
         for verdict in self.verdicts:
             excuse = self.equivalents.get(verdict.mutant)
-            mutant = asdict(verdict.mutant) | {"place": place(verdict.mutant)}
+            named = {"op": verdict.mutant.op, "place": place(verdict.mutant)}
+            mutant = asdict(verdict.mutant) | named
             del mutant["source"]
             fate = {"ops": verdict.ops, "killed_by": verdict.killer, "how": verdict.how}
             listed.append({**mutant, **fate, "equivalent": excuse.reason if excuse else ""})

@@ -8,13 +8,17 @@ from typing import Any
 
 Report = dict[str, Any]
 
+SCORE = ("engine", "passed", "score", "mutants")
+MUTANT = ("op", "original", "mutated", "killed_by", "equivalent", "place")
+
 
 def read(path: Path) -> list[Report]:
     """The scores of a file; raises ValueError, with its name, if it holds none."""
     try:
         scores: list[Report] = json.loads(path.read_text(encoding="utf-8"))
         for score in scores:
-            [score[key] for key in ("engine", "passed", "score", "mutants")]
+            [score[key] for key in SCORE]
+            [mutant[key] for mutant in score["mutants"] for key in MUTANT]
         return scores
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no results of parity mutants: {error}") from error
