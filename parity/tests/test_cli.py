@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -368,3 +369,28 @@ def test_a_run_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_skipped_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--engine", "micrograd", "--run", "gpt-small"]) == 0
     assert "– micrograd gpt-small float64: skipped, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train xor --engine torch --steps 5",
+        "generate --checkpoint {tmp} --engine torch",
+        "bench steps --engine torch",
+        "bench generation --engine torch",
+        "bench parallel --engine torch",
+    ],
+)
+def test_an_engine_of_ops_alone_cannot_train(
+    command: str,
+    altered: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the rivals are."""
+    engine = altered(package=SimpleNamespace(optim=None))
+    monkeypatch.setattr(engines, "load", lambda name: engine)
+
+    assert main(shlex.split(command.format(tmp=tmp_path))) == 2
+    assert capsys.readouterr().err.startswith("parity: other has no nn, gpt: it cannot train, ")

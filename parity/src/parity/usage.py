@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
 UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
 
+TRAINING = ("nn", "optim", "gpt")  # what a package trains and writes with
+
 
 class Names(click.ParamType):
     """Names separated by commas."""
@@ -60,6 +62,18 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
         ]
     except UNUSABLE as error:
         raise click.UsageError(str(error)) from error
+
+
+def trainable(names: Sequence[str]) -> list[Adapter]:
+    """As loaded, but refuses engines of ops alone, which have nothing to train or to write with."""
+    found = loaded(names)
+    for engine in found:
+        if lacking := [part for part in TRAINING if not hasattr(engine.package, part)]:
+            raise click.UsageError(
+                f"{engine.name} has no {', '.join(lacking)}: it cannot train, its ops alone can be"
+                " checked and timed"
+            )
+    return found
 
 
 def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:

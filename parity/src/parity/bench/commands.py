@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from ..tasks.presets import PRESETS
-from ..usage import UNUSABLE, known, loaded, printed, several, stage
+from ..usage import UNUSABLE, known, loaded, printed, several, stage, trainable
 from .timing import Spread
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def steps(
     file: Path | None,
 ) -> None:
     """Time a training step (forward, backward, optimizer), with the memory that training takes."""
-    chosen = loaded(engine)
+    chosen = trainable(engine)
     from . import steps as work
     from .ceilings import Ceilings
     from .contestants import keeps_memory
@@ -200,7 +200,7 @@ def generation(
     file: Path | None,
 ) -> None:
     """Time what a GPT needs for a token, with its cache of keys and values."""
-    chosen = loaded(engine)
+    chosen = trainable(engine)
     from . import generation as work
 
     plan = _plan(chosen, work.items, item)
@@ -228,7 +228,7 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
 
     mpiexec -n 2 parity bench parallel
     """
-    chosen = loaded(engine or ("minigrad",))
+    chosen = trainable(engine or ("minigrad",))
     from ..tasks.parallel import joined
     from . import parallel as work
     from .threads import pinned
