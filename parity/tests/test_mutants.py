@@ -234,6 +234,11 @@ def test_an_engine_that_is_wrong_already_is_not_judged(
     assert "parity: wrong without any mutation: minigrad softmax[0] " in capsys.readouterr().err
 
 
+def test_an_op_without_a_gradient_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutants", "--engine", "minigrad", "--op", "zeros", "--jobs", "1"]) == 2
+    assert "parity: minigrad has no gradient in zeros to mutate\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
