@@ -21,6 +21,7 @@ from parity.mutants.equivalents import EQUIVALENTS, Equivalent
 from parity.mutants.gradients import gradients, parse
 from parity.mutants.mutate import Mutant, Mutator
 from parity.mutants.mutate import mutants as every_mutant
+from parity.report import mutation
 from parity.spec import BY_NAME
 
 MINIGRAD = engines.load("minigrad")
@@ -194,6 +195,26 @@ def test_equivalents_are_excused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.passed
     assert not found.survivors
     assert len(found.equivalents) == len(SOFTMAX)
+
+
+def test_what_is_excused_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by the command nor by the report that reads its file."""
+    file, blind = tmp_path / "mutants.json", SOFTMAX[0]
+    right = scoring.judge
+    monkeypatch.setattr(scoring, "EQUIVALENTS", (excuse(blind),))
+    monkeypatch.setattr(
+        scoring,
+        "judge",
+        lambda name, mutant, trials: right(name, mutant, [] if mutant == blind else trials),
+    )
+
+    assert main([*COMMAND.split(), "--json", str(file)]) == 0
+    counted = len(SOFTMAX) - 1
+    assert f"100.00% of {counted} mutants, 1 excused, " in capsys.readouterr().out
+    (score,) = mutation.read(file)
+    assert mutation.sentence(score) == f"100 % of {counted} mutants were killed, 1 excused."
 
 
 @pytest.mark.parametrize("original", [SOFTMAX[0].original, "return 0"])

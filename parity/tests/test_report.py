@@ -137,7 +137,10 @@ def test_the_scores_of_mutants_are_shown(report: Report, tmp_path: Path) -> None
     (scored,) = mutation.of_op(report, "exp")
     assert scored["killed"] == scored["count"] > 0
     sentence = f"minigrad: {scored['count']} of {scored['count']} mutants of its gradient were kill"
-    assert sentence in Page(page.html(report)).text
+    text, total = Page(page.html(report)).text, mutation.sentence(report["mutants"][0])
+    assert sentence in text
+    assert f"✓ minigrad: {total}" in text
+    assert f"- minigrad: {total}" in page.markdown(report)
 
 
 @pytest.mark.parametrize("key", mutation.MUTANT)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .words import percent, plural
+
 Report = dict[str, Any]
 
 SCORE = ("engine", "passed", "score", "mutants")
@@ -22,6 +24,14 @@ def read(path: Path) -> list[Report]:
         return scores
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no results of parity mutants: {error}") from error
+
+
+def sentence(score: Report) -> str:
+    """What part was killed of the mutants that no entry excuses."""
+    excused = sum(bool(mutant["equivalent"]) for mutant in score["mutants"])
+    counted = plural(len(score["mutants"]) - excused, "mutant")
+    rest = f", {excused} excused" if excused else ""
+    return f"{percent(score['score'])} of {counted} were killed{rest}."
 
 
 def of_op(report: Report, name: str) -> list[Report]:
