@@ -14,9 +14,21 @@ import jsonschema
 import numpy as np
 import pytest
 import threadpoolctl
+from reports import quiet
 
-from parity import engines
-from parity.bench import ceilings, comparing, items, ops, profile, rows, steps, timing, workloads
+from parity import engines, spec
+from parity.bench import (
+    brief,
+    ceilings,
+    comparing,
+    items,
+    ops,
+    profile,
+    rows,
+    steps,
+    timing,
+    workloads,
+)
 from parity.bench.contestants import Engine, contestants
 from parity.cli import main
 
@@ -130,6 +142,28 @@ def test_every_op_of_the_spec_has_a_workload_of_every_size() -> None:
     for size in workloads.SIZES:
         timed = {work.op.name for work in workloads.workloads(size)}
         assert timed == set(engines.load("torch").ops)
+
+
+def test_an_op_without_a_workload_leaves_the_others_theirs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever adds an op may time it later."""
+    every = workloads._calls
+    monkeypatch.setattr(workloads, "_calls", lambda s: (c for c in every(s) if c[0] == "exp"))
+    monkeypatch.setattr(spec, "BY_NAME", {name: spec.BY_NAME[name] for name in ("exp", "tanh")})
+    line = "bench ops --engine minigrad --size small --pairs 2"
+
+    assert main(line.split()) == 0
+    out = capsys.readouterr().out
+    assert "– skipped: tanh has nothing to be timed on: give it a call in " in out
+    assert "minigrad / torch, forward: " in out
+    assert main([*line.split(), "--op", "exp"]) == 0
+    assert "tanh" not in capsys.readouterr().out
+    assert main([*line.split(), "--op", "exp,tanh"]) == 2
+    assert capsys.readouterr().err.startswith("parity: tanh has nothing to be timed on: ")
+    made = brief.measured([engines.load("minigrad")], ("tanh",), quiet)
+    assert made is not None
+    assert made["refused"] == [f"tanh has {workloads.NOTHING}"]
 
 
 def test_an_op_on_every_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

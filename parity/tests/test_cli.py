@@ -128,33 +128,6 @@ def test_a_missing_package_is_one_sentence(
 
 
 @pytest.mark.parametrize(
-    "command",
-    [
-        "train xor --steps 5",
-        "train text --steps 5",
-        "generate --checkpoint {tmp}",
-        "bench steps --pairs 2",
-        "bench generation --pairs 2",
-        "bench parallel --pairs 2",
-    ],
-)
-def test_nothing_is_trained_on_an_engine_of_ops_alone(
-    command: str,
-    altered: Callable[..., Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    ops_alone = altered(package=SimpleNamespace(ops=SimpleNamespace(), nn=SimpleNamespace()))
-    monkeypatch.setattr(engines, "load", lambda name: ops_alone)
-
-    assert main([*command.format(tmp=tmp_path).split(), "--engine", "torch"]) == 2
-    assert capsys.readouterr().err == (
-        "parity: other has ops alone, to be judged and timed: models need its optim, gpt\n"
-    )
-
-
-@pytest.mark.parametrize(
     ("command", "place", "position"),
     [
         ("mutants", "parity.mutants.score", 2),
@@ -436,3 +409,29 @@ def test_a_run_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_skipped_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--engine", "micrograd", "--run", "gpt-small"]) == 0
     assert "– micrograd gpt-small float64: skipped, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train xor --engine torch --steps 5",
+        "train text --engine torch --steps 5",
+        "generate --checkpoint {tmp} --engine torch",
+        "bench steps --engine torch",
+        "bench generation --engine torch",
+        "bench parallel --engine torch",
+    ],
+)
+def test_an_engine_of_ops_alone_cannot_train(
+    command: str,
+    altered: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the rivals are."""
+    engine = altered(package=SimpleNamespace(optim=None))
+    monkeypatch.setattr(engines, "load", lambda name: engine)
+
+    assert main(shlex.split(command.format(tmp=tmp_path))) == 2
+    assert capsys.readouterr().err.startswith("parity: other has no nn, gpt: it cannot train, ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -128,6 +129,14 @@ def test_growth_is_no_ratio_of_its_own(made: Report) -> None:
 
     assert not any("scaling" in each["title"] for each in speed.drawn(made, pace))
     assert not any("scaling" in said for said in speed.summaries(made, pace))
+
+
+def test_an_op_with_several_workloads_is_one(made: Report) -> None:
+    beside = [row for row in made["speed"]["rows"] if row["against"] == "torch"]
+    said = " ".join(speed.summaries(made, speed.lines(made)))
+
+    assert [row["op"] for row in beside if row["engine"] == "minigrad"].count("matmul") == 2
+    assert re.search(r"minigrad takes .* as torch for forward \+ backward of 2 ops[ ,]", said)
 
 
 def test_what_is_handed_in_takes_the_place_of_what_is_measured(report: Report) -> None:

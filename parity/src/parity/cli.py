@@ -243,7 +243,10 @@ def mutants(
             click.echo(f"✗ {mutants.place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
         for entry in score.false:
             click.echo(f"✗ no such survivor, for all that equivalents.py says: {entry}")
-        mark, graded = "✓" if score.passed else "✗", verdict.plural(len(score.verdicts), "mutant")
+        excused = len(score.equivalents)
+        graded = verdict.plural(len(score.verdicts) - excused, "mutant")
+        graded += f", {excused} excused" if excused else ""
+        mark = "✓" if score.passed else "✗"
         click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
     if file is not None:
         text = json.dumps([score.data() for score in scores], indent=1, ensure_ascii=False)

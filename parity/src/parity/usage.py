@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
 UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
-TRAINED = ("nn", "optim", "gpt")  # what trains a model, of an engine's package
+TRAINING = ("nn", "optim", "gpt")  # what a package trains and writes with
 
 
 class Names(click.ParamType):
@@ -64,13 +64,13 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
 
 
 def trainable(names: Sequence[str]) -> list[Adapter]:
-    """What is loaded, if models can be trained on all of it; refuses an engine of ops alone."""
+    """As loaded, but refuses engines of ops alone, which have nothing to train or to write with."""
     found = loaded(names)
     for engine in found:
-        if lacking := [part for part in TRAINED if not hasattr(engine.package, part)]:
+        if lacking := [part for part in TRAINING if not hasattr(engine.package, part)]:
             raise click.UsageError(
-                f"{engine.name} has ops alone, to be judged and timed: models need its"
-                f" {', '.join(lacking)}"
+                f"{engine.name} has no {', '.join(lacking)}: it cannot train, its ops alone can be"
+                " checked and timed"
             )
     return found
 

@@ -113,10 +113,15 @@ def ops(
     from . import ops as work
     from . import rows
     from .ceilings import Ceilings
+    from .workloads import NOTHING, untimed
 
     known("op", op, list(spec.BY_NAME))
     if not chosen:
         raise click.UsageError("an engine beside itself tells nothing: name another --against")
+    for name in untimed(op):
+        if op:
+            raise click.UsageError(f"{name} has {NOTHING}")
+        click.echo(f"– skipped: {name} has {NOTHING}")
     plans = {each: work.planned(chosen, op, each) for each in dict.fromkeys(size)}
     total = sum(len(works) for plan in plans.values() for _, _, works in plan)
     ceilings = Ceilings((*map(engines.load, rivals), *chosen), threads)

@@ -68,10 +68,14 @@ def summaries(report: Report, pace: list[Report]) -> list[str]:
             mean = math.exp(sum(math.log(line["ratio"]) for line in some) / len(some))
             if kind == GROWING:
                 continue
-            models = f"a step of {plural(len(some), 'model')}"
-            named = {STEP: "a training step of the runs", "steps": models}
-            what = named.get(kind, f"{phase} of {len(some)} {kind}")
-            parts.append(f"{times(mean)} times as long as {against} for {what}")
+            models = plural(len(some), "model")
+            what = {
+                STEP: "a training step of the runs",
+                "steps": f"a step of {models}",
+                "generation": f"a token of {models}",
+                "ops": f"{phase} of {plural(len({line['op'] for line in some}), 'op')}",
+            }
+            parts.append(f"{times(mean)} times as long as {against} for {what[kind]}")
         if parts:
             said.append(f"{engine['name']} takes {listed(parts)}.")
     return said
