@@ -344,7 +344,7 @@ class ForgetsADropout(torch_gpt.GPT):
         self.transformer.h[0].mlp.dropout = nn.Identity()
 
 
-@planted("tiny", "package.gpt.GPT", "step 3: the loss is nan eps ")
+@planted("tiny", "package.gpt.GPT", "step 3: the loss is inf eps ")
 class FallsIntoNaN(torch_gpt.GPT):
     """Has a loss that is no number at the third call."""
 

@@ -14,9 +14,21 @@ import jsonschema
 import numpy as np
 import pytest
 import threadpoolctl
+from reports import quiet
 
-from parity import engines
-from parity.bench import ceilings, comparing, items, ops, profile, rows, steps, timing, workloads
+from parity import engines, spec
+from parity.bench import (
+    brief,
+    ceilings,
+    comparing,
+    items,
+    ops,
+    profile,
+    rows,
+    steps,
+    timing,
+    workloads,
+)
 from parity.bench.contestants import Engine, contestants
 from parity.cli import main
 
@@ -26,7 +38,7 @@ NAMES = items.SCALARS[0]
 def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "steps.json"
     assert main(f"bench steps --engine micrograd --pairs 2 --json {file}".split()) == 0
-    found = [row for row in rows.read(file) if row.collector]
+    found = [row for row in rows.held(rows.read(file)) if row.collector]
     manner, lists = "microgpt's manner", "plain lists, no graph"
     ratio = {(row.engine, row.against): row.ratio for row in found}
 
@@ -132,11 +144,33 @@ def test_every_op_of_the_spec_has_a_workload_of_every_size() -> None:
         assert timed == set(engines.load("torch").ops)
 
 
+def test_an_op_without_a_workload_leaves_the_others_theirs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever adds an op may time it later."""
+    every = workloads._calls
+    monkeypatch.setattr(workloads, "_calls", lambda s: (c for c in every(s) if c[0] == "exp"))
+    monkeypatch.setattr(spec, "BY_NAME", {name: spec.BY_NAME[name] for name in ("exp", "tanh")})
+    line = "bench ops --engine minigrad --size small --pairs 2"
+
+    assert main(line.split()) == 0
+    out = capsys.readouterr().out
+    assert "– skipped: tanh has nothing to be timed on: give it a call in " in out
+    assert "minigrad / torch, forward: " in out
+    assert main([*line.split(), "--op", "exp"]) == 0
+    assert "tanh" not in capsys.readouterr().out
+    assert main([*line.split(), "--op", "exp,tanh"]) == 2
+    assert capsys.readouterr().err.startswith("parity: tanh has nothing to be timed on: ")
+    made = brief.measured([engines.load("minigrad")], ("tanh",), quiet)
+    assert made is not None
+    assert made["refused"] == [f"tanh has {workloads.NOTHING}"]
+
+
 def test_an_op_on_every_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "ops.json"
     line = f"bench ops --op softmax,max,argsort --size small --pairs 2 --json {file}"
     assert main(line.split()) == 0
-    found, out = rows.read(file), capsys.readouterr().out
+    found, out = rows.held(rows.read(file)), capsys.readouterr().out
 
     assert {row.engine for row in found} == {"micrograd", "minigrad", "cudagrad"}
     phases = {(row.op, row.phase) for row in found if row.engine == "minigrad"}
@@ -194,11 +228,11 @@ def test_memory_is_known_where_python_allocates_it() -> None:
 def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = [row(1.0, 0.9, 1.1, "exp"), row(1.0, 0.9, 1.1, "log"), row(1.0, 0.9, 1.1, "sin")]
     after = [row(1.3, 1.2, 1.4, "exp"), row(1.3, 1.0, 1.6, "log"), row(0.5, 0.4, 0.6, "sin")]
-    found = {c.after.item: c for c in comparing.changes(before, after)}
-    files = []
-    for name, those in (("a", before), ("b", after)):
-        files.append(str(tmp_path / name))
-        rows.write(files[-1], rows.document(those, [engines.load("minigrad")], 1))
+    documents = [rows.document(those, [engines.load("minigrad")], 1) for those in (before, after)]
+    found = {c.after.item: c for c in comparing.changes(*documents)}
+    files = [str(tmp_path / name) for name in ("a", "b")]
+    for file, document in zip(files, documents, strict=True):
+        rows.write(file, document)
 
     assert found["exp"].slower
     assert not found["log"].beyond_noise
@@ -209,6 +243,30 @@ def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["bench", "--compare", *files, "--fail-on-regression"]) == 1
     assert main(["bench", "--compare", *reversed(files), "--fail-on-regression"]) == 1
     assert main(["bench", "--compare", files[0], files[0], "--fail-on-regression"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        ({"environment": {"cpu": "abacus"}}, "the processor: abacus and Zen"),
+        ({"threads": 4}, "threads: 4 and 1"),
+        ({"executors": {"minigrad": "gpu: X; it is there"}}, "what runs minigrad: gpu: X and CPU"),
+    ],
+)
+def test_what_was_measured_elsewhere_is_not_compared(
+    other: rows.Document, difference: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = rows.document([row(1.0, 0.9, 1.1)], [engines.load("minigrad")], 1)
+    here["environment"]["cpu"] = "Zen"
+    files = [str(tmp_path / name) for name in ("a", "b")]
+    for file, document in zip(files, (here | other, here), strict=True):
+        rows.write(file, document)
+
+    assert main(["bench", "--compare", *files]) == 2
+    assert capsys.readouterr().err == f"parity: the two differ in {difference}\n"
+    here["executors"] = {"minigrad": "CPU; it was asked for"}
+    rows.write(files[0], here)
+    assert main(["bench", "--compare", *files]) == 0
 
 
 def test_a_file_that_holds_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -293,7 +351,7 @@ def test_writing_is_timed_by_the_token(tmp_path: Path) -> None:
     file = tmp_path / "generation.json"
     line = f"bench generation --engine minigrad --item cpu --pairs 2 --json {file}"
     assert main(line.split()) == 0
-    (found,) = rows.read(file)
+    (found,) = rows.held(rows.read(file))
 
     assert (found.kind, found.phase, found.engine) == ("generation", "token", "minigrad")
     assert 0 < found.seconds < 1

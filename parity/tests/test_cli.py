@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,6 +69,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ),
         ("check --engine torch --check forwards", "no check 'forwards'; near it: forward, "),
         ("check --engine torch --dtype float16", "no dtype 'float16'; there are float32, float64"),
+        ("check --engine torch --run nope", "no run 'nope'; there are xor, "),
         ("check --engine torch --run gpt-5", "no run 'gpt-5'; near it: gpt-tiny"),
         ("check --engine torch --run gpt-tiny --op exp", "--run trains whole models"),
         (
@@ -82,6 +84,14 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("report --out {tmp} --speed {tmp}/file", "{tmp}/file holds no results of parity bench: "),
         ("report --out {tmp} --mutants {tmp}/file", "{tmp}/file holds no results of parity mut"),
         ("report --out {tmp} --steps 0", "Invalid value for '--steps'"),
+        ("mutants --json {tmp}", "Invalid value for '--json': File '{tmp}' is a directory."),
+        ("mutants --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
+        ("bench ops --json {tmp}", "Invalid value for '--json': File '{tmp}' is a directory."),
+        ("bench steps --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
+        ("bench generation --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
+        ("bench ops --engine torch", "an engine beside itself tells nothing"),
+        ("bench steps --engine torch", "torch is what engines are timed beside: name one of"),
+        ("bench generation --engine torch --pairs 2", "torch is what engines are timed beside"),
         ("determinism --engine x", "no engine 'x'; there are"),
         ("determinism --engine torch --op sofmax", "no op 'sofmax'; near it: softmax"),
         ("determinism --processes 1", "Invalid value for '--processes'"),
@@ -115,6 +125,30 @@ def test_a_missing_package_is_one_sentence(
     )
     assert main(["engines"]) == 0
     assert "pip install numba" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "position"),
+    [
+        ("mutants", "parity.mutants.score", 2),
+        ("report --out {tmp}", "parity.report.collect.Asked", 3),
+        ("determinism", "parity.checks.determinism.ThreadPoolExecutor", 0),
+    ],
+)
+def test_the_work_is_for_as_many_processes_as_this_one_has_cores(
+    command: str, place: str, position: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AskedError(Exception):
+        pass
+
+    def asked(*arguments: Any) -> Any:
+        raise AskedError(arguments[position])
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(place, asked)
+    with pytest.raises(AskedError, match=r"^3$"):
+        main([*command.format(tmp=tmp_path).split(), "--engine", "minigrad", "--op", "exp"])
 
 
 def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -349,6 +383,13 @@ def test_layers_and_optimizers_are_checked(capsys: pytest.CaptureFixture[str]) -
     assert "torch: 10 passed, 0 failed, 0 skipped\n" in printed
 
 
+def test_a_model_is_checked_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "check --engine torch --layer GPT --check written --dtype float64"
+
+    assert main(command.split()) == 0
+    assert "✓ torch GPT[0] written float64" in capsys.readouterr().out
+
+
 def test_a_case_of_a_layer_is_known_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--engine", "torch", "--case", "Tanh[0]", "--dtype", "float64"]) == 0
     assert "✓ torch Tanh[0] training float64: " in capsys.readouterr().out
@@ -368,3 +409,29 @@ def test_a_run_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_skipped_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--engine", "micrograd", "--run", "gpt-small"]) == 0
     assert "– micrograd gpt-small float64: skipped, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train xor --engine torch --steps 5",
+        "train text --engine torch --steps 5",
+        "generate --checkpoint {tmp} --engine torch",
+        "bench steps --engine torch",
+        "bench generation --engine torch",
+        "bench parallel --engine torch",
+    ],
+)
+def test_an_engine_of_ops_alone_cannot_train(
+    command: str,
+    altered: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the rivals are."""
+    engine = altered(package=SimpleNamespace(optim=None))
+    monkeypatch.setattr(engines, "load", lambda name: engine)
+
+    assert main(shlex.split(command.format(tmp=tmp_path))) == 2
+    assert capsys.readouterr().err.startswith("parity: other has no nn, gpt: it cannot train, ")

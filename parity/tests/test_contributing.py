@@ -31,13 +31,17 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = text[text.index("## Adding an op") : text.index("## Adding a run")]
     steps = re.findall(r"`(\S+\.py)`[^`]*```python\n(.*?)```", section, re.DOTALL)
-    assert len(steps) == 5
+    assert len(steps) == 6
     for name, block in steps:
         path, code = root / name, textwrap.dedent(block)
         source = path.read_text(encoding="utf-8")
         if "/spec/" in name:
             last = source.rindex(")")  # the end of OPS
             path.write_text(f"{source[:last]}    {code.strip()},\n)\n", encoding="utf-8")
+        elif name.endswith("workloads.py"):
+            numbers, rest = source.split("\n\n\ndef _of_shapes")
+            added = f"{numbers}\n    {code.strip()}\n\n\ndef _of_shapes{rest}"
+            path.write_text(added, encoding="utf-8")
         else:
             path.write_text(f"{source}\n\n{code}", encoding="utf-8")
     subprocess.run([sys.executable, str(root / ".ci" / "generate.py")], check=True)
@@ -56,19 +60,39 @@ def test_the_run_as_contributing_adds_it(engine: str) -> None:
     assert result.run not in [run.name for run in runs.RUNS]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_mish_as_contributing_adds_it(engine: str, copy: Path) -> None:
+def ran(copy: Path, *arguments: str) -> str:
+    """What a module says, with the sources of the copy."""
     sources = os.pathsep.join(str(copy / package / "src") for package in (*ENGINES, "parity"))
-    command = (
-        f"from parity.cli import main; main(['check', '--engine', '{engine}', '--op', 'mish'])"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", command],
+        [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": sources},
         capture_output=True,
         text=True,
         check=False,
     )
+    return done.stdout + done.stderr
 
-    assert re.search(r"mish\[1\] backward", done.stdout), done.stdout + done.stderr
-    assert re.search(r"\b[1-9]\d* passed, 0 failed, 0 skipped", done.stdout), done.stdout
+
+def parity(copy: Path, *arguments: str) -> str:
+    return ran(copy, "-c", f"from parity.cli import main; main({list(arguments)!r})")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_mish_as_contributing_adds_it(engine: str, copy: Path) -> None:
+    said = parity(copy, "check", "--engine", engine, "--op", "mish")
+
+    assert re.search(r"mish\[1\] backward", said), said
+    assert re.search(r"\b[1-9]\d* passed, 0 failed, 0 skipped", said), said
+
+
+def test_mish_is_good_for_the_tests_of_the_spec(copy: Path) -> None:
+    said = ran(copy, "-m", "pytest", "-q", str(ROOT / "parity/tests/test_spec.py"), "-k", "mish")
+
+    assert re.search(r"\b\d\d passed, \d+ deselected", said), said
+
+
+def test_mish_is_timed(copy: Path) -> None:
+    said = parity(copy, "bench", "ops", "--op", "mish", "--size", "small", "--pairs", "2")
+
+    for engine in ENGINES:
+        assert re.search(rf"{engine} / torch, forward \+ backward: .* of 1, ", said), said

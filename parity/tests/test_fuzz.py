@@ -17,6 +17,7 @@ from parity.fuzz.arguments import ROWS
 from parity.fuzz.graph import Graph, Step, Value
 from parity.fuzz.hunting import graphs
 from parity.fuzz.judging import judge, wanted
+from parity.report.work import hunted
 from parity.spec import BY_NAME
 
 OPS = [name for name in BY_NAME if name not in fuzz.UNDRAWN]
@@ -99,6 +100,34 @@ def test_a_fault_is_found_and_shrunk_to_its_op(
         run(first.program())
     monkeypatch.undo()
     run(first.program())
+
+
+def test_graphs_are_counted_up_to_the_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, failed = engines.load("minigrad"), []
+
+    def watched(*judged: Any) -> Any:
+        failed.append(judge(*judged))
+        return failed[-1]
+
+    monkeypatch.setattr(minigrad.ops, "softmax", softmax)
+    monkeypatch.setattr(fuzz.hunting, "judge", watched)
+    found = fuzz.hunt(engine, ["mul", "exp", "matmul", "softmax"], range(50))
+
+    first = next(i for i, failure in enumerate(failed) if failure)
+    assert found.graphs == first // len(engine.dtypes)
+    assert failed[first:].count(None) >= len(engine.dtypes), "none was right after the first wrong"
+
+
+def test_a_report_repeats_its_graphs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(minigrad.ops, "softmax", softmax)
+    found = hunted("minigrad", ["zeros", "softmax", "exp"], 1)
+
+    assert found["reproduce"] == "parity fuzz --engine minigrad --op softmax,exp"
+    assert main(found["reproduce"].split()[1:]) == 1
+    assert found["program"] in capsys.readouterr().out
+    assert hunted("minigrad", (), 0)["reproduce"] == "parity fuzz --engine minigrad"
 
 
 def run(program: str) -> None:

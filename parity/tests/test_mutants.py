@@ -21,6 +21,7 @@ from parity.mutants.equivalents import EQUIVALENTS, Equivalent
 from parity.mutants.gradients import gradients, parse
 from parity.mutants.mutate import Mutant, Mutator
 from parity.mutants.mutate import mutants as every_mutant
+from parity.report import mutation
 from parity.spec import BY_NAME
 
 MINIGRAD = engines.load("minigrad")
@@ -196,6 +197,26 @@ def test_equivalents_are_excused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found.equivalents) == len(SOFTMAX)
 
 
+def test_what_is_excused_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by the command nor by the report that reads its file."""
+    file, blind = tmp_path / "mutants.json", SOFTMAX[0]
+    right = scoring.judge
+    monkeypatch.setattr(scoring, "EQUIVALENTS", (excuse(blind),))
+    monkeypatch.setattr(
+        scoring,
+        "judge",
+        lambda name, mutant, trials: right(name, mutant, [] if mutant == blind else trials),
+    )
+
+    assert main([*COMMAND.split(), "--json", str(file)]) == 0
+    counted = len(SOFTMAX) - 1
+    assert f"100.00% of {counted} mutants, 1 excused, " in capsys.readouterr().out
+    (score,) = mutation.read(file)
+    assert mutation.sentence(score) == f"100 % of {counted} mutants were killed, 1 excused."
+
+
 @pytest.mark.parametrize("original", [SOFTMAX[0].original, "return 0"])
 def test_an_excuse_that_does_not_hold_is_an_error(
     original: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -232,6 +253,11 @@ def test_an_engine_that_is_wrong_already_is_not_judged(
 
     assert main(COMMAND.split()) == 2
     assert "parity: wrong without any mutation: minigrad softmax[0] " in capsys.readouterr().err
+
+
+def test_an_op_without_a_gradient_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutants", "--engine", "minigrad", "--op", "zeros", "--jobs", "1"]) == 2
+    assert "parity: minigrad has no gradient in zeros to mutate\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

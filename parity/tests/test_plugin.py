@@ -67,11 +67,12 @@ def test_engines_and_ops_may_be_several(pytester: pytest.Pytester) -> None:
 
 
 def test_layers_and_optimizers_are_items_too(pytester: pytest.Pytester) -> None:
-    names = ("--op", "neg", "--layer", "GELU", "--optimizer", "Adam", "--optimizer", "StepLR")
+    parts = ("--layer", "GELU", "--optimizer", "Adam", "--optimizer", "StepLR", "--layer", "GPT")
+    names = ("--engine", "minigrad", "--op", "neg", *parts)
 
-    result = pytester.runpytest_inprocess("--engine", "minigrad", *names, "--collect-only", "-q")
+    result = pytester.runpytest_inprocess(*names, "--collect-only", "-q")
 
-    assert collected(result) == expected("minigrad", "neg", "GELU", "Adam", "StepLR")
+    assert collected(result) == expected("minigrad", "neg", "GELU", "Adam", "StepLR", "GPT")
 
 
 def test_runs_are_items_too(pytester: pytest.Pytester) -> None:

@@ -42,3 +42,13 @@ def test_its_links_and_tree_name_files_that_are_there() -> None:
         for name in names:
             path = ROOT.joinpath(*folders[:depth], name)
             assert path.is_dir() if name.endswith("/") else path.is_file(), path
+
+
+def test_the_tree_of_parity_names_its_modules() -> None:
+    source = ROOT / "parity" / "src" / "parity"
+    text = (ROOT / "parity" / "README.md").read_text(encoding="utf-8")
+    tree = text[text.index("## Where things are") :]
+
+    names = {path.name for path in source.glob("*.py")} - {"__init__.py"}
+    names |= {f"{path.parent.name}/" for path in source.glob("*/__init__.py")}
+    assert {name for name in names if name not in tree} == set()

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +23,8 @@ from reports import FEW, PARTS, quiet, small
 
 import parity.report
 from parity import engines
-from parity.report import junit, matrix, page, trainings, verdict, words
+from parity.cli import main
+from parity.report import junit, matrix, mutation, page, trainings, verdict, words
 from parity.report.collect import Asked, collect
 from parity.spec.run import Run
 from parity.spec.runs import RUNS
@@ -123,6 +125,32 @@ def test_what_is_not_finite_is_null(with_op: Callable[..., Any]) -> None:
     jsonschema.validate(found, SCHEMA)
     assert not found["passed"]
     json.dumps(found, allow_nan=False)
+
+
+def test_the_scores_of_mutants_are_shown(report: Report, tmp_path: Path) -> None:
+    file = tmp_path / "mutants.json"
+    assert main(shlex.split(f"mutants --engine minigrad --op exp --jobs 1 --json {file}")) == 0
+
+    report["mutants"] = mutation.read(file)
+
+    jsonschema.validate(report, SCHEMA)
+    (scored,) = mutation.of_op(report, "exp")
+    assert scored["killed"] == scored["count"] > 0
+    sentence = f"minigrad: {scored['count']} of {scored['count']} mutants of its gradient were kill"
+    text, total = Page(page.html(report)).text, mutation.sentence(report["mutants"][0])
+    assert sentence in text
+    assert f"✓ minigrad: {total}" in text
+    assert f"- minigrad: {total}" in page.markdown(report)
+
+
+@pytest.mark.parametrize("key", mutation.MUTANT)
+def test_a_score_that_lacks_something_is_refused(key: str, tmp_path: Path) -> None:
+    file, mutant = tmp_path / "mutants.json", dict.fromkeys(set(mutation.MUTANT) - {key})
+    score = {"engine": "minigrad", "passed": True, "score": 1.0, "mutants": [mutant]}
+    file.write_text(json.dumps([score]), encoding="utf-8")
+
+    with pytest.raises(ValueError, match=f"mutants.json holds no results .*: '{key}'"):
+        mutation.read(file)
 
 
 def test_engines_are_counted_from_the_results(made: Report) -> None:

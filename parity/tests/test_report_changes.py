@@ -137,13 +137,31 @@ def test_a_speed_changes_beyond_the_noise(
 
 
 def test_speeds_of_two_processors_are_not_compared(before: Report, after: Report) -> None:
-    after["environment"]["cpu"] = "another"
     row = Row(**{**vars(SPEED), "ratio": 9.0, "low": 8.9, "high": 9.1})
+    after = timed(after, row)
+    after["speed"]["environment"]["cpu"] = "another"  # than the report's own
 
-    found = changes.since(timed(after, row), before)
+    found = changes.since(after, before)
 
     assert found["slower"] == []
-    assert found["speed_not_compared"].startswith("the baseline was made on another processor")
+    assert found["speed_not_compared"].startswith("the two differ in the processor: ")
+    assert found["speed_not_compared"].endswith(" and another")
+
+
+def test_nothing_is_timed_besides_what_was_timed_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(collect, "PROCESSES", 0)
+    monkeypatch.setattr(collect, "HUNTS", 0)
+    file = tmp_path / "speed.json"
+    rows.write(file, rows.document([SPEED], [engines.load("minigrad")], 4))
+    command = f"report --engine minigrad --op exp --jobs 1 --out {tmp_path}/a --speed {file}"
+
+    main(shlex.split(command))
+
+    found = json.loads((tmp_path / "a" / "report.json").read_text())["speed"]
+    assert (found["threads"], len(found["rows"])) == (4, 1)
+    assert "speed.json: the two differ in threads: 4 and 1\n" in capsys.readouterr().out
 
 
 def test_what_is_in_one_report_alone_is_counted(before: Report, after: Report) -> None:

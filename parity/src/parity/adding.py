@@ -80,7 +80,11 @@ def new_op(name: str, family: str) -> None:
         line = text.rstrip().count("\n") + 1
         click.echo(f"{path.relative_to(ROOT)}:{line}")
     subprocess.run([sys.executable, str(GENERATE)], check=True)
-    click.echo(f"Now fill them in, and add cases. Until then this fails: parity check --op {name}")
+    click.echo(
+        "Now fill them in, with at least four cases and something to refuse, and give the op a call"
+        " in _of_numbers of parity/src/parity/bench/workloads.py, to be timed on. Until then this"
+        f" fails: parity check --op {name}"
+    )
 
 
 def importing(text: str, module: str, names: tuple[str, ...]) -> str:

@@ -24,7 +24,7 @@ from .listing import engines, ops
 from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import ENGINES, known, loaded, printed, several, stage, writable
+from .usage import ENGINES, JSON, known, loaded, printed, several, stage
 
 if TYPE_CHECKING:
     from .checks import Item
@@ -95,7 +95,7 @@ app.add_command(generate)
 @app.command()
 @ENGINES
 @several("--op", "Only these ops.")
-@several("--layer", "Only these layers and losses, such as Linear.")
+@several("--layer", "Only these layers, losses and models, such as Linear and GPT.")
 @several("--optimizer", "Only these optimizers and schedulers, such as Adam.")
 @several("--case", "Only these cases, such as softmax[2].")
 @several("--check", "Only these checks, such as backward.")
@@ -124,7 +124,7 @@ def check(
             "--run trains whole models: leave out --op, --layer, --optimizer, --case and --check"
         )
     known("op", op, list(spec.BY_NAME))
-    known("layer", layer, [part.name for part in spec.LAYERS])
+    known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
     known("optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)])
     for name in case:
         known_case(name)
@@ -213,20 +213,19 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
 @ENGINES
 @several("--op", "Only the gradients of these ops.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="File to write it all to.")
+@JSON
 def mutants(
     engine: tuple[str, ...], op: tuple[str, ...], jobs: int | None, file: Path | None
 ) -> int:
     """Make one thing wrong in a gradient at a time, and say what the spec does not see."""
-    if file is not None:
-        writable(file.absolute().parent)
     chosen = loaded(engine)
     from . import mutants, spec
+    from .pool import cores
     from .report import verdict
 
     known("op", op, list(spec.BY_NAME))
     try:
-        scores = [mutants.score(each, op, jobs or os.cpu_count() or 1, stage) for each in chosen]
+        scores = [mutants.score(each, op, jobs or cores(), stage) for each in chosen]
     except mutants.NothingToJudgeError as error:
         raise click.UsageError(str(error)) from error
     for score in scores:
@@ -244,7 +243,10 @@ def mutants(
             click.echo(f"✗ {mutants.place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
         for entry in score.false:
             click.echo(f"✗ no such survivor, for all that equivalents.py says: {entry}")
-        mark, graded = "✓" if score.passed else "✗", verdict.plural(len(score.verdicts), "mutant")
+        excused = len(score.equivalents)
+        graded = verdict.plural(len(score.verdicts) - excused, "mutant")
+        graded += f", {excused} excused" if excused else ""
+        mark = "✓" if score.passed else "✗"
         click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
     if file is not None:
         text = json.dumps([score.data() for score in scores], indent=1, ensure_ascii=False)

@@ -47,13 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
     except UNUSABLE as error:
         raise pytest.UsageError(str(error)) from error
     try:
-        from .spec import LAYERS, OPS, OPTIMIZERS, SCHEDULERS
+        from .spec import LAYERS, MODELS, OPS, OPTIMIZERS, SCHEDULERS
         from .spec.runs import RUNS
     except ModuleNotFoundError as error:
         raise pytest.UsageError(needed(error)) from error
     known = {
         "op": [op.name for op in OPS],
-        "layer": [part.name for part in LAYERS],
+        "layer": [part.name for part in (*LAYERS, *MODELS)],
         "optimizer": [part.name for part in (*OPTIMIZERS, *SCHEDULERS)],
         "run": [run.name for run in RUNS],
     }

@@ -15,6 +15,11 @@ Spread = Callable[..., Iterator[Any]]  # map(), maybe by several processes
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
+def cores() -> int:
+    """How many there are for this process, which may be kept from some."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def workers(jobs: int) -> Iterator[Spread]:
     """So many processes, of one thread each; this one alone, as it is, if it is one."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
 UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
+TRAINING = ("nn", "optim", "gpt")  # what a package trains and writes with
 
 
 class Names(click.ParamType):
@@ -62,6 +63,18 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
         raise click.UsageError(str(error)) from error
 
 
+def trainable(names: Sequence[str]) -> list[Adapter]:
+    """As loaded, but refuses engines of ops alone, which have nothing to train or to write with."""
+    found = loaded(names)
+    for engine in found:
+        if lacking := [part for part in TRAINING if not hasattr(engine.package, part)]:
+            raise click.UsageError(
+                f"{engine.name} has no {', '.join(lacking)}: it cannot train, its ops alone can be"
+                " checked and timed"
+            )
+    return found
+
+
 def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
     """Refuse a name that is not among every."""
     for name in names:
@@ -71,9 +84,9 @@ def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
 
 def unknown(kind: str, name: str, every: Sequence[str]) -> str:
     """That there is no such name, and which there are, or which of many are near it."""
-    near = every if len(every) <= 8 else difflib.get_close_matches(name, every, 5, 0.5)
-    hint = f"; {'there are' if near == every else 'near it:'} {', '.join(near)}" if near else ""
-    return f"no {kind} {name!r}{hint}"
+    near = difflib.get_close_matches(name, every, 5, 0.5) if len(every) > 8 else ()
+    hint = f"near it: {', '.join(near)}" if near else f"there are {', '.join(every)}"
+    return f"no {kind} {name!r}; {hint}"
 
 
 def writable(directory: Path) -> None:
@@ -84,6 +97,21 @@ def writable(directory: Path) -> None:
             pass
     except OSError as error:
         raise click.UsageError(f"cannot write to {directory}: {error.strerror}") from error
+
+
+def _checked(ctx: Any, param: Any, file: Path | None) -> Path | None:
+    if file is not None:
+        writable(file.absolute().parent)
+    return file
+
+
+JSON = click.option(
+    "--json",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_checked,
+    help="File to write it all to.",
+)
 
 
 def printed(table: Table) -> None:

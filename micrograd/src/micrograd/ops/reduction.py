@@ -14,7 +14,7 @@ from ..engine import Value, as_value
 from ..floats import argmax as argmax_of
 from ..floats import argmin as argmin_of
 from ..lists import Shape, Tensor, kind, map_rows, nest, numbers, operands, rows, unnest
-from .elementwise import maximum, minimum
+from .elementwise import elementwise
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -85,7 +85,7 @@ def max(
     """
     other = _other("max", dim, keepdim, other)
     if other is not None:
-        return maximum(x, other)
+        return elementwise("max", scalar.maximum, x, other, integers=builtins.max)
     if dim is None:
         _no_keepdim("max", keepdim)
         return _extreme("max", scalar.largest, builtins.max, x, dim, keepdim)
@@ -98,7 +98,7 @@ def min(
     """The smallest element, or, along dim, the pair (smallest elements, their indices); as max."""
     other = _other("min", dim, keepdim, other)
     if other is not None:
-        return minimum(x, other)
+        return elementwise("min", scalar.minimum, x, other, integers=builtins.min)
     if dim is None:
         _no_keepdim("min", keepdim)
         return _extreme("min", scalar.smallest, builtins.min, x, dim, keepdim)

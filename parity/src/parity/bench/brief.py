@@ -19,7 +19,7 @@ from .rivals import arrays
 from .rows import Row
 from .threads import pinned
 from .timing import frozen
-from .workloads import Workload
+from .workloads import NOTHING, Workload, untimed
 
 SECONDS = 60.0  # of the processor's time, after which nothing more is begun
 PAIRS, TURN = 3, 5e-4
@@ -40,7 +40,7 @@ def measured(
 
     only: these ops, and no steps; empty for all. ops: whether to time any. stage: as the report's.
     What there was no time for in so many seconds is counted in left_out; what an engine does not do
-    right is not timed, and refused says why.
+    right is not timed, nor what has no workload, and refused says why.
     """
     rival = registry.load("torch")
     members = [engine for engine in engines if engine.name != rival.name]
@@ -53,7 +53,7 @@ def measured(
         *(scaling.planned(members, rival, ceilings) if not only else ()),
     ]
     found: list[Row] = []
-    refused: list[str] = []
+    refused = [f"{name} has {NOTHING}" for name in untimed(only)] if ops else []
     began, left = time.process_time(), 0
     title = f"{len(tasks)} measurements"
     with pinned(THREADS), frozen(), stage(title, len(tasks)) as advance:

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from ..tasks.presets import PRESETS
-from ..usage import UNUSABLE, known, loaded, printed, several, stage
+from ..usage import ENGINES, JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
 from .timing import Spread
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ THREADS = click.option(
     show_default=True,
     help="As many for everyone.",
 )
-JSON = click.option("--json", "file", type=click.Path(path_type=Path), help="File to write all to.")
 SIZES = click.Choice(("small", "brief", "gpt", "large"))
 
 
@@ -90,7 +89,7 @@ def bench(
 
 
 @bench.command()
-@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@ENGINES
 @several("--op", "Only these ops.")
 @click.option("--size", type=SIZES, multiple=True, default=("gpt",), show_default=True)
 @several("--against", "Rivals.  [default: torch]")
@@ -114,10 +113,15 @@ def ops(
     from . import ops as work
     from . import rows
     from .ceilings import Ceilings
+    from .workloads import NOTHING, untimed
 
     known("op", op, list(spec.BY_NAME))
     if not chosen:
         raise click.UsageError("an engine beside itself tells nothing: name another --against")
+    for name in untimed(op):
+        if op:
+            raise click.UsageError(f"{name} has {NOTHING}")
+        click.echo(f"– skipped: {name} has {NOTHING}")
     plans = {each: work.planned(chosen, op, each) for each in dict.fromkeys(size)}
     total = sum(len(works) for plan in plans.values() for _, _, works in plan)
     ceilings = Ceilings((*map(engines.load, rivals), *chosen), threads)
@@ -138,7 +142,7 @@ def ops(
 
 
 @bench.command()
-@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@ENGINES
 @several("--item", "Only these work items, such as names.")
 @THREADS
 @PAIRS
@@ -153,7 +157,7 @@ def steps(
     file: Path | None,
 ) -> None:
     """Time a training step (forward, backward, optimizer), with the memory that training takes."""
-    chosen = loaded(engine)
+    chosen = trainable(engine)
     from . import steps as work
     from .ceilings import Ceilings
     from .contestants import keeps_memory
@@ -182,7 +186,7 @@ def steps(
 
 
 @bench.command()
-@several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+@ENGINES
 @several("--item", "Only these models, such as cpu.")
 @THREADS
 @PAIRS
@@ -195,7 +199,7 @@ def generation(
     file: Path | None,
 ) -> None:
     """Time what a GPT needs for a token, with its cache of keys and values."""
-    chosen = loaded(engine)
+    chosen = trainable(engine)
     from . import generation as work
 
     plan = _plan(chosen, work.items, item)
@@ -223,7 +227,7 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
 
     mpiexec -n 2 parity bench parallel
     """
-    chosen = loaded(engine or ("minigrad",))
+    chosen = trainable(engine or ("minigrad",))
     from ..tasks.parallel import joined
     from . import parallel as work
     from .threads import pinned
@@ -248,7 +252,10 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
 def _plan(
     chosen: Sequence[Adapter], items: Callable[[Adapter], Sequence[Item]], names: Sequence[str]
 ) -> list[tuple[Adapter, Item]]:
-    """Each engine with each of its items, of these names if there are any."""
+    """Each engine but the rival with each of its items, of these names if there are any."""
+    chosen = [each for each in chosen if each.name != "torch"]
+    if not chosen:
+        raise click.UsageError("torch is what engines are timed beside: name one of these")
     known("item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each))))
     return [
         (each, item) for each in chosen for item in items(each) if item.name in names or not names

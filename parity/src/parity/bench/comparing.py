@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from .rows import Row
+from .rows import Document, Row, held
 
 LEAST = 0.1  # a smaller change is none, however narrow the quartiles
 # The quartiles of fewer rounds than ENOUGH are hardly known: of these only a large change is one.
@@ -36,14 +36,31 @@ class Change:
         return self.beyond_noise and self.factor > 1
 
 
-def changes(before: Sequence[Row], after: Sequence[Row]) -> list[Change]:
-    """Whatever is in both, the worst change first.
+def changes(before: Document, after: Document) -> list[Change]:
+    """Whatever is in both documents of results, the worst change first.
 
     Ratios are compared, not seconds: the rival stood on the same machine at the same time. Raises
-    ValueError if nothing is in both.
+    ValueError if the machines are unlike, or nothing is in both.
     """
-    old = {row.key: row for row in before}
-    found = [Change(old[row.key], row) for row in after if row.key in old]
+    if reason := unlike(before, after):
+        raise ValueError(reason)
+    old = {row.key: row for row in held(before)}
+    found = [Change(old[row.key], row) for row in held(after) if row.key in old]
     if not found:
         raise ValueError("the two have no measurement in common")
     return sorted(found, key=lambda change: -change.factor)
+
+
+def unlike(before: Document, after: Document) -> str:
+    """In what two documents differ that makes other ratios of the same code, or nothing."""
+    was, now = map(_place, (before, after))
+    for what in was:
+        if what in now and was[what] != now[what]:
+            return f"the two differ in {what}: {was[what]} and {now[what]}"
+    return ""
+
+
+def _place(found: Document) -> dict[str, Any]:
+    """Where a document was measured; behind its semicolon an executor says why it is this one."""
+    runs = {f"what runs {name}": way.partition(";")[0] for name, way in found["executors"].items()}
+    return {"the processor": found["environment"]["cpu"], "threads": found["threads"], **runs}

@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import engines
 from ..engines import Adapter
-from ..tasks.training import converted, load_weights
+from ..engines.adapter import converted
+from ..tasks.training import load_weights
 from .items import SCALARS, Array, Batch, Item, Weights
 from .rivals import recursion
 from .rivals.floor import Floor

@@ -26,6 +26,7 @@ SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("schema.json")
 FORWARD, BOTH = "forward", "forward + backward"
 UNKNOWN = Cost()
+Document = dict[str, Any]  # as schema.json says
 LARGEST = 4  # sizes, that an exponent is fitted to
 
 
@@ -159,7 +160,7 @@ def document(
     engines: Iterable[Adapter],
     threads: int,
     ceilings: Ceilings | None = None,
-) -> dict[str, Any]:
+) -> Document:
     """Rows and where they come from, for JSON: what ran each engine among the rest."""
     return {
         "schema": SCHEMA_VERSION,
@@ -172,17 +173,23 @@ def document(
     }
 
 
+def held(found: Document) -> list[Row]:
+    """The rows of a document."""
+    return [Row.of(row) for row in found["rows"]]
+
+
 def write(path: StrPath, found: Mapping[str, Any]) -> None:
     """The file, whole or not at all."""
     files.replace(path, [json.dumps(found, indent=1, ensure_ascii=False).encode()])
 
 
-def read(path: StrPath) -> list[Row]:
-    """The rows of a file; raises ValueError, with the file's name, if it holds none."""
+def read(path: StrPath) -> Document:
+    """The document of a file; raises ValueError, with the file's name, if it holds none."""
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found: Document = json.loads(Path(path).read_text(encoding="utf-8"))
         if found["schema"] != SCHEMA_VERSION:
             raise ValueError(f"its schema is {found['schema']}, this reads {SCHEMA_VERSION}")
-        return [Row.of(row) for row in found["rows"]]
+        held(found), found["environment"]["cpu"], found["threads"], found["executors"]
+        return found
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no results of parity bench: {error}") from error

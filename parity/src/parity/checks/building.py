@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
+from ..engines.adapter import converted
 from ..engines.torch import load_state
 from ..spec.case import Array
 from ..spec.part import Again, Made, New, Part, Rates, Steps
@@ -47,14 +48,9 @@ def layer(engine: Adapter, part: Part, case: Made, dtype: str) -> Any:
 def loaded(engine: Adapter, part: Part, case: Made, dtype: str, state: dict[str, Array]) -> Any:
     """The layer in dtype, with the numbers of state."""
     module = layer(engine, part, case, dtype)
-    convert(engine, module, dtype)
+    converted(engine, module, dtype)
     load_state(module, state)
     return module
-
-
-def convert(engine: Adapter, module: Any, dtype: str) -> None:
-    if len(engine.dtypes) > 1:  # an engine of one dtype has nothing to convert
-        module.to(engine.tensor(np.zeros(1, dtype)).dtype)
 
 
 def inputs(engine: Adapter, call: Any, dtype: str) -> tuple[list[Any], dict[str, Any], list[Any]]:

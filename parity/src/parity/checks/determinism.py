@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from .. import engines
 from ..engines import Adapter
-from ..pool import THREADS
+from ..pool import THREADS, cores
 from ..spec import OPS
 from ..spec.case import Case, Op
 from ..spec.skips import reason
@@ -53,13 +53,13 @@ def determinism(
     processes: int = PROCESSES,
     advance: Callable[[], object] = lambda: None,
 ) -> Determinism:
-    """Compare the bits of an engine between processes, as many at once as there are cores.
+    """Compare the bits of an engine between processes, as many at once as there are cores for it.
 
     ops: only these. advance is called after every process.
     """
     started = time.perf_counter()
     taken = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for found in pool.map(lambda number: process([engine], ops, number), range(processes)):
             taken.append(found)
             advance()

@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import engines, models
 from ..engines import Adapter
+from ..engines.adapter import converted
 from ..spec.case import Array
 from ..spec.generation import CHOICES, NEW_TOKENS, PIECES, Writing
 from ..spec.part import Part
-from . import building
 from .envelope import Band
 from .measure import (
     EPS,
@@ -28,7 +28,7 @@ from .measure import (
 def model(engine: Any, writing: Writing, dtype: str) -> Any:
     """The engine's GPT with the weights of a writing."""
     built = models.gpt(engine.package, **writing.config())
-    building.convert(engine, built, dtype)
+    converted(engine, built, dtype)
     shapes = {name: np.shape(array) for name, array in built.state_dict().items()}
     built.load_state_dict(writing.weights(shapes))
     return built
@@ -44,10 +44,7 @@ def trained(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measur
         require_form(name, got[name], array.shape, dtype)
         band = Band()
         band.measure(array, rounded[name], got[name], EPS[dtype])
-        if not band.within:
-            raise MismatchError(
-                f"{name} is {band.error:.3g} eps from torch's, at most {band.limit:.3g}", band.error
-            )
+        band.require(name)
         worst = worst.worst(Measured(band.error, band.torch_error))
     return worst
 

@@ -1,6 +1,8 @@
-"""Is a wrong call refused, with the right kind of error, a ValueError naming the op?"""
+"""Is a wrong call refused, with the right kind of error, a ValueError beginning with the op?"""
 
 from __future__ import annotations
+
+import re
 
 from ..engines import Adapter
 from ..spec.case import Op, Reject
@@ -13,8 +15,9 @@ def rejects(engine: Adapter, op: Op, case: Reject, dtype: str) -> Measured:
     try:
         call(engine, op, case, dtype)
     except case.error as error:
-        if case.error is ValueError and op.name not in str(error):
-            raise MismatchError(f"the {kind} does not name {op.name}: {str(error)!r}") from error
+        if case.error is ValueError and not re.match(rf"{op.name}\b", str(error)):
+            message = f"the {kind} does not begin with {op.name}: {str(error)!r}"
+            raise MismatchError(message) from error
         return Measured()
     except Exception as error:
         raise MismatchError(

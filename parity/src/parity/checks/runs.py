@@ -21,7 +21,7 @@ from ..engines import Adapter
 from ..spec.case import Array
 from ..spec.run import Run
 from .envelope import Band
-from .measure import EPS
+from .measure import EPS, MismatchError
 from .training import State, Training, initial
 
 # How far apart, relatively, the last losses may be in float64: whatever the envelope has become.
@@ -203,8 +203,9 @@ def _departures(measured: dict[str, dict[str, Band]]) -> list[str]:
     """Of each quantity, the first parameter in the order of the model that left its envelope."""
     found = []
     for quantity, bands in measured.items():
-        name = next((name for name, band in bands.items() if not band.within), None)
-        if name is not None:
-            error, limit = bands[name].error, bands[name].limit
-            found.append(f"{quantity}{name} is {error:.3g} eps from torch's, at most {limit:.3g}")
+        try:
+            for name, band in bands.items():
+                band.require(f"{quantity}{name}")
+        except MismatchError as error:
+            found.append(str(error))
     return found

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import corpus, engines
 from ..engines import Adapter
+from ..engines.adapter import converted
 from ..engines.torch import load_state
 from ..spec.case import Array
 from ..spec.part import New
@@ -44,7 +45,7 @@ class Training:
         self.eps, self.number, self.seconds = EPS[dtype], 0, list[float]()
         package = engine.package
         self.model = run.model(package)
-        building.convert(engine, self.model, dtype)
+        converted(engine, self.model, dtype)
         load_state(self.model, state)
         self.parameters = list(self.model.parameters())
         self.loss_of = self._made(run.loss, package.nn)

@@ -83,6 +83,14 @@ def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: A
     return function
 
 
+def converted(engine: Adapter, model: Any, dtype: str) -> str:
+    """Convert a model to the dtype, unless the engine has but one; which it is then of."""
+    if len(engine.dtypes) == 1:
+        return engine.dtypes[0]
+    model.to(engine.tensor(np.zeros(1, dtype)).dtype)
+    return dtype
+
+
 def exported(array: Array) -> Array:
     """A copy of an engine's array as numpy() and grad() hand it out."""
     return np.array(array, np.int64 if array.dtype.kind in "iu" else None)

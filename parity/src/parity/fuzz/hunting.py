@@ -55,8 +55,9 @@ def hunt(engine: Adapter, ops: Sequence[str], seeds: Iterable[int]) -> Hunt:
             if failure := judge(graph, engine, dtype):
                 found.failure = failure
                 raise AssertionError(failure.complaint)
-        found.graphs += 1
-        found.ops.update(node.op for node in graph.nodes if isinstance(node, Step))
+        if found.failure is None:  # not what hypothesis tries in search of a smaller failure
+            found.graphs += 1
+            found.ops.update(node.op for node in graph.nodes if isinstance(node, Step))
 
     for each in seeds:
         shuffled = random.Random(each).sample(ops, len(ops))  # hypothesis prefers the first

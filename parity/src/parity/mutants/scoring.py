@@ -80,7 +80,8 @@ class Score:
         listed = []
         for verdict in self.verdicts:
             excuse = self.equivalents.get(verdict.mutant)
-            mutant = asdict(verdict.mutant) | {"place": place(verdict.mutant)}
+            named = {"op": verdict.mutant.op, "place": place(verdict.mutant)}
+            mutant = asdict(verdict.mutant) | named
             del mutant["source"]
             fate = {"ops": verdict.ops, "killed_by": verdict.killer, "how": verdict.how}
             listed.append({**mutant, **fate, "equivalent": excuse.reason if excuse else ""})
@@ -102,6 +103,10 @@ def score(engine: Adapter, ops: Collection[str], jobs: int, stage: Stage) -> Sco
         trials = _tried(engine, [op for op in every if not ops or op in ops], spread, stage)
         if ops:
             everything = [m for m in everything if m.op in ops or reaching(m, trials)]
+            if not everything:
+                raise NothingToJudgeError(
+                    f"{engine.name} has no gradient in {', '.join(ops)} to mutate"
+                )
         verdicts = _judged(engine, everything, trials, spread, stage)
         shared = [v.mutant for v in verdicts if not v.killer and v.mutant.op is None]
         if ops and shared:

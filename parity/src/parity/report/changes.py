@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bench import comparing
-from ..bench.rows import Row
+from ..bench.rows import Document, Row
 from . import speed
 from .words import eps, listed, plural, times
 
@@ -127,17 +127,14 @@ def _change(
 
 
 def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], str]:
-    """What is slower, what is faster, and why nothing was compared if nothing was."""
-    new, old = (_rows(each) for each in (report, before))
-    if not old or not new:
-        return [], [], "one of the two reports has no speed"
-    cpus = [each["environment"]["cpu"] for each in (before, report)]
-    if cpus[0] != cpus[1]:
-        return [], [], f"the baseline was made on another processor: {cpus[0]}"
-    try:
-        every = comparing.changes(old, new)
-    except ValueError as error:
-        return [], [], str(error)
+    """What is slower, what is faster, and why not all was compared if it was not."""
+    every: list[comparing.Change] = []
+    unlike = ""
+    for old, new in zip(_timed(before), _timed(report), strict=True):
+        try:
+            every += comparing.changes(old, new) if old["rows"] and new["rows"] else []
+        except ValueError as error:
+            unlike = unlike or str(error)
     found = [
         {
             "engine": change.after.engine,
@@ -153,11 +150,16 @@ def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], 
         for change in every
         if change.beyond_noise
     ]
-    return [c for c in found if c["worse"]], [c for c in found if not c["worse"]], ""
+    if not every and not unlike:
+        unlike = "one of the two reports has no speed"
+    return [c for c in found if c["worse"]], [c for c in found if not c["worse"]], unlike
 
 
-def _rows(report: Report) -> list[Row]:
-    return [Row.of(line) for line in speed.lines(report)]
+def _timed(report: Report) -> list[Document]:
+    """What parity.bench measured, maybe elsewhere, and the training runs, in its form."""
+    executors = {engine["name"]: engine["executor"] for engine in report["engines"]}
+    here = {"environment": report["environment"], "threads": 1, "executors": executors}
+    return [report["speed"] or here | {"rows": []}, here | {"rows": speed.steps(report)}]
 
 
 def _spread(row: Row) -> str:

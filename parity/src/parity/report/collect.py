@@ -207,13 +207,11 @@ def judge(engine: Adapter, items: Sequence[checks.Item], stage: Stage) -> list[c
 
 def train(engine: Adapter, run: Run, dtypes: Sequence[str], stage: Stage) -> list[RunResult]:
     """A run on an engine, once in each dtype."""
-    if reason := skips.reason(engine.name, run.name, executor(engine)):
-        return [
-            RunResult(engine.name, run.name, dtype, status="skipped", message=reason)
-            for dtype in dtypes
-        ]
     results = []
     for dtype in dtypes:
+        if skipped := work.skipped(engine, run, dtype):
+            results.append(skipped)
+            continue
         title = f"{engine.name}: {run.name} in {dtype}, {run.steps} steps"
         with stage(title, run.steps) as advance:
             results.append(check_run(engine, run, dtype, advance))

@@ -44,8 +44,9 @@ def report(
     writable(out)
     chosen = loaded(engine)
     from .. import spec
-    from ..bench import brief
-    from . import changes, collect, mutation, page, verdict, work
+    from ..bench import brief, comparing, rows
+    from ..pool import cores
+    from . import changes, collect, mutation, page, verdict
     from . import speed as pace
 
     known("op", op, list(spec.BY_NAME))
@@ -53,13 +54,16 @@ def report(
         raise click.UsageError("--op leaves out the training runs: leave out --steps")
     try:
         before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
-        handed = pace.read(speed) if speed else None
+        handed = rows.read(speed) if speed else None
         scores = mutation.read(mutants) if mutants else []
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    asked = collect.Asked(op, steps, quick, jobs or work.jobs())
+    asked = collect.Asked(op, steps, quick, jobs or cores())
     found = collect.collect(chosen, stage, asked) | {"mutants": scores, "speed": handed}
-    if not quick:
+    here = rows.document([], chosen, brief.THREADS)
+    if handed and not quick and (reason := comparing.unlike(handed, here)):
+        click.echo(f"nothing is timed besides {speed}: {reason}")
+    elif not quick:
         found["speed"] = pace.joined(handed, brief.measured(chosen, op, stage, ops=not handed))
     if before:
         found["changes"] = changes.since(found, before)

@@ -6,7 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .words import percent, plural
+
 Report = dict[str, Any]
+
+SCORE = ("engine", "passed", "score", "mutants")
+MUTANT = ("op", "original", "mutated", "killed_by", "equivalent", "place")
 
 
 def read(path: Path) -> list[Report]:
@@ -14,10 +19,19 @@ def read(path: Path) -> list[Report]:
     try:
         scores: list[Report] = json.loads(path.read_text(encoding="utf-8"))
         for score in scores:
-            [score[key] for key in ("engine", "passed", "score", "mutants")]
+            [score[key] for key in SCORE]
+            [mutant[key] for mutant in score["mutants"] for key in MUTANT]
         return scores
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no results of parity mutants: {error}") from error
+
+
+def sentence(score: Report) -> str:
+    """What part was killed of the mutants that no entry excuses."""
+    excused = sum(bool(mutant["equivalent"]) for mutant in score["mutants"])
+    counted = plural(len(score["mutants"]) - excused, "mutant")
+    rest = f", {excused} excused" if excused else ""
+    return f"{percent(score['score'])} of {counted} were killed{rest}."
 
 
 def of_op(report: Report, name: str) -> list[Report]:

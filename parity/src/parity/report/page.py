@@ -153,6 +153,7 @@ def templates() -> jinja2.Environment:
         "speed": speed,
         "trainings": trainings,
         "words": words,
+        "mutation": mutation,
         "changes": changes,
         "anchor": words.anchor,
         "amount": matrix.amount,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
-from ..bench import rows
 from ..bench.scaling import KIND as GROWING
 from . import figures, matrix
 from .words import listed, plural, times
@@ -16,13 +13,6 @@ Report = dict[str, Any]
 
 STEP = "training step"
 TITLES = {STEP: "training steps of the runs", "steps": "training steps, by themselves"}
-
-
-def read(path: Path) -> Report:
-    """What parity bench wrote; raises ValueError, with the file's name, if it did not."""
-    rows.read(path)
-    found: Report = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def joined(brought: Report | None, measured: Report | None) -> Report | None:
@@ -41,8 +31,12 @@ def joined(brought: Report | None, measured: Report | None) -> Report | None:
 
 def lines(report: Report) -> list[Report]:
     """All measurements in one form: those of parity.bench, then those of the training runs."""
-    benched = report["speed"]["rows"] if report["speed"] else []
-    steps = [
+    return [*(report["speed"]["rows"] if report["speed"] else []), *steps(report)]
+
+
+def steps(report: Report) -> list[Report]:
+    """The training runs, in the form of what parity.bench measures."""
+    return [
         {
             "kind": STEP,
             "item": training["run"],
@@ -62,7 +56,6 @@ def lines(report: Report) -> list[Report]:
         for training in report["trainings"]
         if training["ratio"]
     ]
-    return [*benched, *steps]
 
 
 def summaries(report: Report, pace: list[Report]) -> list[str]:
@@ -75,10 +68,14 @@ def summaries(report: Report, pace: list[Report]) -> list[str]:
             mean = math.exp(sum(math.log(line["ratio"]) for line in some) / len(some))
             if kind == GROWING:
                 continue
-            models = f"a step of {plural(len(some), 'model')}"
-            named = {STEP: "a training step of the runs", "steps": models}
-            what = named.get(kind, f"{phase} of {len(some)} {kind}")
-            parts.append(f"{times(mean)} times as long as {against} for {what}")
+            models = plural(len(some), "model")
+            what = {
+                STEP: "a training step of the runs",
+                "steps": f"a step of {models}",
+                "generation": f"a token of {models}",
+                "ops": f"{phase} of {plural(len({line['op'] for line in some}), 'op')}",
+            }
+            parts.append(f"{times(mean)} times as long as {against} for {what[kind]}")
         if parts:
             said.append(f"{engine['name']} takes {listed(parts)}.")
     return said

@@ -207,7 +207,6 @@ def failures(report: Report) -> list[Report]:
             "where": "random graphs",
             "what": "random graphs",
             "message": f"{result['message']}\n\n{result['program']}",
-            "reproduce": f"parity fuzz --engine {result['engine']}",
             "anchor": anchor(result["engine"], "fuzz"),
         }
         for result in report["fuzz"]

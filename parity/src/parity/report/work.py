@@ -6,7 +6,6 @@ An engine is given by its name where another process is to find it, else as it i
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,9 +64,15 @@ def trained(engine: Engine, run: Run | str, steps: int, dtype: str) -> RunResult
     loaded = adapter(engine)
     if isinstance(run, str):
         run = next(each for each in RUNS if each.name == run)
-    if reason := skips.reason(loaded.name, run.name, executor(loaded)):
-        return RunResult(loaded.name, run.name, dtype, status="skipped", message=reason)
-    return check_run(loaded, replace(run, steps=steps), dtype)
+    return skipped(loaded, run, dtype) or check_run(loaded, replace(run, steps=steps), dtype)
+
+
+def skipped(engine: Adapter, run: Run, dtype: str) -> RunResult | None:
+    """The result of a run that is none on this engine, and says why."""
+    reason = skips.reason(engine.name, run.name, executor(engine))
+    if not reason:
+        return None
+    return RunResult(engine.name, run.name, dtype, status="skipped", message=reason)
 
 
 def digested(names: Sequence[str], ops: Sequence[str], number: int) -> Any:
@@ -80,6 +85,7 @@ def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
     loaded = adapter(engine)
     drawn = [name for name in ops or BY_NAME if name in loaded.ops and name not in fuzz.UNDRAWN]
     found = fuzz.hunt(loaded, drawn, range(seeds)) if drawn else fuzz.Hunt()
+    chosen = f" --op {','.join(drawn)}" if ops else ""
     return {
         "engine": loaded.name,
         "graphs": found.graphs,
@@ -87,6 +93,7 @@ def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
         "status": "failed" if found.failure else "passed",
         "message": found.failure.complaint if found.failure else "",
         "program": found.failure.program() if found.failure else "",
+        "reproduce": f"parity fuzz --engine {loaded.name}{chosen}",
     }
 
 
@@ -99,8 +106,3 @@ def planted(first: int, every: int) -> list[Any]:
 
 def plantable() -> bool:
     return importlib.util.find_spec("minigrad") is not None
-
-
-def jobs() -> int:
-    """As many processes as there are cores for this one."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

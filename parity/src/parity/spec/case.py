@@ -79,11 +79,12 @@ def _text(shape: tuple[int, ...]) -> str:
 
 
 def _float(text: str, draw: Callable[[np.random.Generator], Array]) -> Data:
-    def exact(rng: np.random.Generator) -> Array:
-        # Numbers that float32 holds exactly: else its engine is charged for rounding the input.
-        return np.asarray(draw(rng)).astype(np.float32).astype(np.float64)
+    return Data(text, lambda rng: exact(np.asarray(draw(rng))))
 
-    return Data(text, exact)
+
+def exact(numbers: Array) -> Array:
+    """The nearest numbers that float32 holds, as float64: nobody is charged for rounding them."""
+    return numbers.astype(np.float32).astype(np.float64)
 
 
 class Call:

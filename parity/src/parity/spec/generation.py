@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .case import Array, Call
+from .case import Array, Call, exact
 from .part import Model
 
 # How a full context is cut for a cache that reads part after part.
@@ -49,8 +49,7 @@ class Writing(Call):
         for name, shape in shapes.items():
             gain = ".ln_" in name and name.endswith("weight")
             std = 0.2 if len(shape) == 1 else 2 / math.sqrt(self.config()["n_embd"])
-            drawn = rng.normal(1.0 if gain else 0.0, std, shape)
-            weights[name] = drawn.astype(np.float32).astype(np.float64)
+            weights[name] = exact(rng.normal(1.0 if gain else 0.0, std, shape))
         weights["lm_head.weight"] = weights["transformer.wte.weight"]
         return weights
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .case import Array, Call, Case, named
+from .case import Array, Call, Case, exact, named
 
 
 class New:
@@ -105,8 +105,7 @@ class Made(Call):
                 drawn = rng.uniform(0.5, 2.0, shape) if shape else np.array(3)
             else:
                 drawn = rng.normal(0.25, 0.5, shape)
-            kind = np.float32 if drawn.dtype.kind == "f" else np.int64
-            state[name] = drawn.astype(kind).astype(np.float64 if kind is np.float32 else kind)
+            state[name] = exact(drawn) if drawn.dtype.kind == "f" else drawn.astype(np.int64)
         return state
 
 
@@ -145,7 +144,7 @@ class Steps(Call):
 
     def _drawn(self, what: str, shape: tuple[int, ...]) -> Array:
         rng = np.random.default_rng(zlib.crc32(f"{self.id} {what}".encode()))
-        return rng.standard_normal(shape).astype(np.float32).astype(np.float64)
+        return exact(rng.standard_normal(shape))
 
 
 class Rates(Call):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .case import Array
+from .case import Array, exact
 from .part import New
 
 Batch = tuple[Array, Array]
@@ -78,8 +78,3 @@ class Run:
 
     def _rng(self, what: str) -> np.random.Generator:
         return np.random.default_rng(zlib.crc32(f"{self.name}: {what}".encode()))
-
-
-def exact(numbers: Array) -> Array:
-    """The nearest numbers that float32 holds, as float64."""
-    return numbers.astype(np.float32).astype(np.float64)

@@ -10,9 +10,10 @@ from torch import nn, optim
 from torch.optim import lr_scheduler
 
 from .. import corpus, models
+from .case import exact
 from .optimizers import Fall
 from .part import New
-from .run import Batch, Run, exact
+from .run import Batch, Run
 
 _SMALL = New(models.moons, width=5)
 _SGD = New(optim.SGD, lr=0.3)

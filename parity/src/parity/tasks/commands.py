@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..usage import loaded
+from ..usage import trainable
 from .options import ABOVE, FOLDER, NATURAL, POSITIVE, Plan, Real, trains
 from .presets import PRESETS
 from .settings import Settings
@@ -170,7 +170,7 @@ def generate(
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise click.UsageError(f"--greedy draws nothing: leave out {options}")
     if engine:
-        loaded([engine])
+        trainable([engine])
     from .generating import generate
     from .launching import refusing
 

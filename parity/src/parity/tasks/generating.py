@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import engines
 from ..engines import Adapter
+from ..engines.adapter import converted
 from . import tokenizers
 from .checkpoints import read, written
-from .training import converted, load_weights
+from .training import load_weights
 
 
 def generate(

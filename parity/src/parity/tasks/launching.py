@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from .. import files
-from ..usage import loaded, printed, writable
+from ..usage import printed, trainable, writable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
 from .parallel import World, joined
@@ -52,7 +52,7 @@ def trained(
     """What launch does, in one process of the world."""
     entries = [
         (each.name if len(settings) == 1 else f"{each.name} {chosen.optimizer}", each, chosen)
-        for each in loaded(plan.engines)
+        for each in trainable(plan.engines)
         for chosen in settings
     ]
     checkpoints: dict[str, Checkpoints] = {}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
+from ..engines.adapter import converted
 from .gradients import door, sum_gradients
 from .parallel import ALONE, World, share
 from .settings import Settings
@@ -163,14 +164,6 @@ class Training:
         self.scheduler.load_state_dict(state["scheduler"])
         self.engine.package.set_rng_state(state["random"][self.world.rank])
         self.step, self.history = state["step"], History.of(state["history"])
-
-
-def converted(engine: Adapter, model: Any, dtype: str) -> str:
-    """Convert a model to the dtype, unless the engine has but one; which it is then of."""
-    if len(engine.dtypes) == 1:
-        return engine.dtypes[0]
-    model.to(engine.tensor(np.zeros(1, dtype)).dtype)
-    return dtype
 
 
 def load_weights(engine: Adapter, model: Any, weights: Mapping[str, Array]) -> None:
