@@ -139,7 +139,8 @@ def multiply_stored() -> None:
             STORED.launch(*stored, out, a_swapped=a_swapped, b_swapped=b_swapped)
             assert np.allclose(arrays.to_host(out), a @ b, atol=0.1)
     x = ops.full((2, 3), 0.5, dtype=bfloat16, requires_grad=True)
-    (ops.gelu(x, "tanh") + x).sum().backward()
+    wide = engine.tensor(np.ones((2, 3), np.float32), requires_grad=True)
+    (wide + (ops.gelu(x, "tanh") + x)).sum().backward()
     turned = arrays.copy_from(x.data, 0, (3, 2), (1, 3))
     arrays.copy_into(turned, x.data, 0, (1, 3))
 
@@ -152,6 +153,7 @@ def reckon_stored() -> None:
         ops.layer_norm(ops.dropout(x, 0.5), (length,), weight, weight).sum().backward()
         ops.rms_norm(x, (length,), weight).sum().backward()
         ops.cross_entropy(x, np.arange(2)).backward()
+        ops.log_softmax(ops.softmax(x, -1), -1).sum().backward()
     fours = ops.full((3, 2, 8), 0.5, dtype=bfloat16, requires_grad=True)
     ops.permute(fours, (1, 0, 2))[:, :, 4:].sum().backward()
     images = ops.full((2, 3, 2), 0.5, dtype=bfloat16, requires_grad=True)

@@ -69,6 +69,8 @@ def _simulated(bug: ModuleType, kernel: Any) -> str:
     try:
         with np.errstate(all="ignore"):
             device.cuda.jit(kernel)[bug.GRID, bug.BLOCK](*given)
+    except UnboundLocalError as error:  # a NameError, but the kernel's own
+        return type(error).__name__
     except UNKNOWN:
         return "cannot run"
     except Exception as error:  # of any kind, out of the kernel's threads
@@ -79,7 +81,7 @@ def _simulated(bug: ModuleType, kernel: Any) -> str:
 def look(where: str) -> Found:
     """What one of them finds; under CUDAGRAD_DEVICE=compiler."""
     if where == SIMULATOR:
-        for name in ("load4", "store4", "copy_async4"):  # which it has no name for
+        for name in ("load4", "store4"):  # which it has no name for
             setattr(device.intrinsics, name, getattr(wide, name).py_func)
     else:
         machine.require_tools()

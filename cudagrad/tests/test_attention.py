@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import bfloat16, device, ops
+from cudagrad import bfloat16, device, nn, ops
 from cudagrad.kernels import attention as kernels
 from cudagrad.storage import rounded, widened
 
@@ -172,3 +172,22 @@ def test_memory_grows_with_the_sequence_and_not_with_its_square(
 
     monkeypatch.setattr(kernels, "WIDEST", -1)
     assert allocated(256, monkeypatch) > 2 * 256 * 256 * 4
+
+
+@pytest.mark.parametrize("needed", [(0, 1, 2), (1,), (2,)])
+def test_a_gradient_that_was_changed_is_worked_out_anew(needed: tuple[int, ...]) -> None:
+    rows = [cudagrad.tensor(RNG.standard_normal((2, 9, 5)), requires_grad=True) for _ in range(3)]
+    leaves = [rows[place] for place in needed]
+    for place, row in enumerate(rows):
+        row.requires_grad_(place in needed)
+    out = ops.scaled_dot_product_attention(*rows)
+    dout = cudagrad.tensor(RNG.standard_normal((2, 9, 5)))
+    out.backward(dout, retain_graph=True)
+    before = [leaf.grad.numpy().copy() for leaf in leaves]
+    nn.utils.clip_grad_norm_(leaves, 1e-3)
+    for leaf in leaves:
+        leaf.grad = None
+    out.backward(dout)
+
+    for leaf, grad in zip(leaves, before, strict=True):
+        np.testing.assert_array_equal(leaf.grad.numpy(), grad)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import cudagrad
-from cudagrad import Tensor, autocast, bfloat16, checkpoint, engine, gpt, nn, ops
+from cudagrad import Tensor, autocast, bfloat16, checkpoint, engine, gpt, nn, ops, optim
 from cudagrad.autocast import IN_BFLOAT16, IN_FLOAT32, IN_WIDEST
 from parity.engines import torch_gpt
 
@@ -211,3 +211,18 @@ def test_a_gpt_learns_as_in_torch_and_as_in_float32() -> None:
     assert np.allclose(ours, plain, rtol=2.0**-8, atol=0)
     assert np.allclose(ours, torchs, rtol=2.0**-8, atol=0)
     assert not np.allclose(ours, plain, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_step_inside_of_autocast_is_seen(count: int) -> None:
+    weights, x = [leaf(4, 3) for _ in range(count)], leaf(5, 3)
+    optimizer = optim.SGD(weights, lr=1.0)
+    with autocast():
+        for _ in range(3):
+            made = [ops.linear(x, weight) for weight in weights]
+            anew = [ops.linear(x, cudagrad.tensor(weight.detach())) for weight in weights]
+            for y, expected in zip(made, anew, strict=True):
+                np.testing.assert_array_equal(y.detach().numpy(), expected.detach().numpy())
+            optimizer.zero_grad()
+            sum(y.sum() for y in made).backward(retain_graph=True)
+            optimizer.step()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import gc
 import inspect
+import itertools
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from parity.checks.reference import cotangent, transform, variable
 from parity.spec import OPS
 from parity.spec.case import Case, Op
 
+TWO = bfloat16, np.float32
 HALF_STEP = 2.0**-8  # of 8 bits, how far rounding moves a number, relative to it, at most
 
 
@@ -169,6 +172,72 @@ def test_dropout_leaves_out_what_it_leaves_out_of_float32(count: int) -> None:
         assert np.array_equal(small.detach().numpy(), to_bfloat16(wide.detach().numpy()))
     out, grad = found[1]
     assert np.array_equal(out.detach().numpy() == 0, grad.numpy() == 0)
+
+
+# Beside float32
+
+PAIRS = {
+    "add": ops.add,
+    "add a multiple": lambda x, y: ops.add(x, y, alpha=0.3),
+    "sub": ops.sub,
+    "mul": ops.mul,
+    "mul of a row": lambda x, y: ops.mul(x[0], y),
+    "div": ops.div,
+    "div downwards": lambda x, y: ops.div(x, y, rounding_mode="floor"),
+    "pow": lambda x, y: ops.pow(x.abs(), y),
+    "maximum": ops.maximum,
+    "clamp": lambda x, y: ops.clamp(x, -0.5, y),
+    "clamp between": lambda x, y: ops.clamp(x, y, 1.5),
+    "where": lambda x, y: ops.where(x > y, x, y),
+    "fused": cudagrad.fuse(lambda x, y: ops.sigmoid(x * y)),
+}
+
+
+def taken(make: Callable[[], Any]) -> tuple[int, int]:
+    """How many bytes at most there are besides those of before, and how many launches it takes."""
+    make()  # constants are kept for the next time
+    before = cudagrad.memory_allocated()
+    cudagrad.reset_peak_memory_stats()
+    with device.counting() as counts:
+        make()
+    return cudagrad.max_memory_allocated() - before, counts.launches
+
+
+@pytest.mark.parametrize("small_first", [True, False], ids=["small first", "wide first"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_beside_float32_it_is_read_as_it_is_stored(name: str, small_first: bool) -> None:
+    """The result is that of its numbers as float32, to the bit, and nothing else is made."""
+    numbers = normal(40, 64), np.random.default_rng(0).standard_normal((40, 64), np.float32)
+
+    def made(dtype: Any) -> list[Tensor]:
+        pair = cudagrad.tensor(numbers[0], dtype, True), cudagrad.tensor(numbers[1], None, True)
+        out = PAIRS[name](*(pair if small_first else pair[::-1]))
+        out.backward(np.random.default_rng(1).standard_normal(out.shape, np.float32))
+        return [out.detach(), *(x.grad for x in pair)]
+
+    (out, grad, other_grad), (wide_out, wide_grad, wide_other_grad) = made(bfloat16), made(None)
+    for got, want in ((out, wide_out), (other_grad, wide_other_grad)):
+        assert got.dtype == want.dtype == np.float32
+        assert np.array_equal(got.numpy(), want.numpy(), equal_nan=True)
+    assert grad.dtype is bfloat16
+    assert np.array_equal(grad.numpy(), to_bfloat16(wide_grad.numpy()), equal_nan=True)
+    pairs = [[cudagrad.tensor(numbers[0], dtype), cudagrad.tensor(numbers[1])] for dtype in TWO]
+    if not small_first:
+        pairs = [pair[::-1] for pair in pairs]
+    (most, launches), (wide_most, wide_launches) = (
+        taken(lambda pair=pair: PAIRS[name](*pair)) for pair in pairs
+    )
+    assert most <= wide_most
+    assert launches == wide_launches
+
+
+def test_without_dimensions_it_counts_as_in_torch() -> None:
+    small, wide = cudagrad.tensor(1.5, bfloat16), cudagrad.tensor(1 + 2.0**-10)
+    for x, y in itertools.product((small, small[None]), (wide, wide[None])):
+        want = torch.tensor(x.tolist(), dtype=torch.bfloat16) + torch.tensor(y.tolist())
+        for got in (x + y, y + x):
+            assert str(want.dtype).endswith(str(got.dtype))
+            assert got.tolist() == want.tolist()
 
 
 # What it is given to

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import cuda
 
-from cudagrad.checker import RaceError, check
+from cudagrad.checker import RaceError, UninitializedError, check, threads
+from cudagrad.emulator import KernelError
 
 HERE = Path(__file__)
+
+
+def told(text: str) -> str:
+    """Where a text first stands in this file, as the checker says it."""
+    lines = HERE.read_text(encoding="utf-8").splitlines()
+    return f"{HERE}:{next(number for number, line in enumerate(lines, 1) if text in line)}"
 
 
 def last_block(parts, ticket, out, fenced) -> None:
@@ -82,7 +92,96 @@ def test_a_store_of_a_part_is_told_by_the_kernels_line() -> None:
         row = out[0]
         row[1:] = cuda.threadIdx.x  # the store
 
-    lines = HERE.read_text(encoding="utf-8").splitlines()
-    line = next(number for number, text in enumerate(lines, 1) if "# the store" in text)
-    with pytest.raises(RaceError, match=f"{HERE.name}:{line}"):
+    with pytest.raises(RaceError, match=re.escape(told("# the store"))):
         check(rows)[1, 2](np.zeros((2, 3), np.int64))
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_loop_without_end_is_told_by_its_line(
+    waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def until_told(flag, waits):
+        if waits:
+            cuda.syncthreads()
+        if cuda.threadIdx.x == 0:
+            while cuda.atomic.add(flag, 0, 0) == 0:  # for ever
+                pass
+        else:
+            cuda.atomic.exch(flag, 0, 1)
+
+    monkeypatch.setattr(threads, "ROUNDS", 100)
+    with pytest.raises(KernelError) as error:
+        check(until_told)[1, 2](np.zeros(1, np.int64), waits)
+    assert (
+        "thread (0, 0, 0) of block (0, 0, 0) has gone round 100 times without a barrier, "
+        f"while cuda.atomic.add(flag, 0, 0) == 0 at {told('# for ever')}" in str(error.value)
+    )
+
+
+def test_rounds_are_counted_anew_behind_a_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_parts(out):
+        for _ in range(3):
+            k = 0
+            while k < 50:
+                k += 1
+            cuda.syncthreads()
+        out[cuda.threadIdx.x] = k
+
+    monkeypatch.setattr(threads, "ROUNDS", 60)
+    out = np.zeros(2, np.int64)
+    check(in_parts)[1, 2](out)
+
+    assert out.tolist() == [50, 50]
+
+
+def test_a_name_without_a_value_is_told_by_the_line_that_reads_it() -> None:
+    @cuda.jit(device=True)
+    def place_of(x, wanted):
+        for k in range(x.size):
+            if x[k] == wanted:
+                place = k
+        return place  # perhaps none
+
+    def find(x, out):
+        out[0] = place_of(x, 7)
+
+    with pytest.raises(UninitializedError) as error:
+        check(find)[1, 1](np.zeros(3, np.int64), np.zeros(1, np.int64))
+    assert f"{told('# perhaps none')}: " in str(error.value)
+    assert "'place'" in str(error.value)
+    assert "thread (0, 0, 0) of block (0, 0, 0)" in str(error.value)
+
+
+def test_an_error_of_pythons_comes_with_the_kernels_line() -> None:
+    def halved(x):
+        x[cuda.grid(1) / 2] = 1  # no integer
+
+    with pytest.raises(IndexError) as error:
+        check(halved)[1, 1](np.zeros(3))
+    assert f"{told('# no integer')}; thread (0, 0, 0)" in "".join(error.value.__notes__)
+
+
+KERNEL_TEST = """\
+import numpy as np
+from numba import cuda
+
+
+@cuda.jit
+def moved(x):
+    i = cuda.grid(1)
+    x[i] = x[i + 1]
+
+
+def test_moved(check_kernel):
+    check_kernel(moved)[1, 4](np.zeros(5))
+"""
+
+
+def test_pytest_shows_the_kernels_line_and_none_of_the_checkers(tmp_path: Path) -> None:
+    (tmp_path / "test_moved.py").write_text(KERNEL_TEST, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "cudagrad.checker.plugin", "test_moved.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert re.search(r"^test_moved.py:8: RaceError$", done.stdout, re.M)
+    assert "memory.py" not in done.stdout

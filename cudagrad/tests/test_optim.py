@@ -315,3 +315,18 @@ def test_what_is_no_parameter_is_refused() -> None:
     give(x, [1.0])
     with pytest.raises(NotImplementedError, match="Optimizer has no update"):
         optim.Optimizer([x], {}).step()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_gradient_goes_by_numbers_that_a_step_has_written(count: int) -> None:
+    xs = [parameter(2.0, 3.0) for _ in range(count)]
+    loss = sum((x * x).sum() for x in xs)
+    loss.backward(retain_graph=True)
+    optimizer = optim.SGD(xs, lr=0.1)
+    for _ in range(2):
+        optimizer.step()
+    optimizer.zero_grad()
+
+    with pytest.raises(RuntimeError, match=r"mul.*overwritten"):
+        loss.backward()
+    assert [x.grad for x in xs] == [None] * count

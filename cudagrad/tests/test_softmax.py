@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import device, emulator, ops
+from cudagrad import autocast, bfloat16, device, emulator, ops
 from cudagrad.kernels.row import LONGEST
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
@@ -50,6 +51,43 @@ def test_rows_of_every_length(name: str, dtype: type) -> None:
             assert np.abs(got - right).max() <= 20 * eps * max(1, np.abs(right).max()), n
         for got, right in zip(of_engine(name, x.T.copy(), dout.T.copy(), 0), expected, strict=True):
             assert np.abs(got.T - right).max() <= 20 * eps * max(1, np.abs(right).max()), n
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_rows_of_bfloat16_are_those_of_float32_rounded_once(name: str) -> None:
+    """To the bit; under autocast the result stays float32, and the gradient alone is rounded."""
+    softmax = getattr(ops, name)
+    for n, dim in itertools.product((5, 64, LONGEST + 1), (0, 1)):
+        x, dout = (y if dim else y.T.copy() for y in drawn(n, np.float32))
+        small = cudagrad.tensor(x, bfloat16, requires_grad=True)
+        wide = cudagrad.tensor(small.float().detach(), requires_grad=True)
+        with autocast():
+            outs = [softmax(x, dim) for x in (small, wide)]
+        for out in outs:
+            assert out.dtype == np.float32
+            out.backward(dout)
+        assert np.array_equal(*(out.detach().numpy() for out in outs))
+        assert small.grad.dtype is bfloat16
+        assert np.array_equal(small.grad.numpy(), wide.grad.to(bfloat16).numpy())
+        rounded = softmax(small.detach(), dim)
+        assert rounded.dtype is bfloat16
+        assert np.array_equal(rounded.numpy(), outs[1].detach().to(bfloat16).numpy())
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_no_copy_is_made_of_bfloat16(name: str) -> None:
+    """There is the result of float32, and back its gradient and one of bfloat16."""
+    x = cudagrad.tensor(np.ones((64, 64)), bfloat16, requires_grad=True)
+    dout = cudagrad.tensor(np.ones((64, 64), np.float32))
+    before = cudagrad.memory_allocated()
+    cudagrad.reset_peak_memory_stats()
+    with device.counting() as counts, autocast():
+        out = getattr(ops, name)(x, 1)
+        assert cudagrad.max_memory_allocated() - before == 4 * x.numel()
+        out.backward(dout)
+    assert cudagrad.max_memory_allocated() - before <= (4 + 4 + 2) * x.numel()
+    assert counts.launches <= 3  # one may copy dout
 
 
 INFINITE = {

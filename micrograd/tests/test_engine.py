@@ -241,18 +241,6 @@ def test_a_chain_of_a_million(swept) -> None:
     assert x.grad == (1.0 if swept else None)
 
 
-def test_a_sum_of_products_is_swept_term_by_term() -> None:
-    xs, ys = [leaf(2.0), leaf(3.0), leaf(4.0)], [leaf(5.0), leaf(6.0), leaf(7.0)]
-    products = [x * y for x, y in zip(xs, ys, strict=True)]
-    both = products[0] + products[1]
-    out = both + products[2]
-
-    assert (out.parents, out.slopes) == ((both, xs[2], ys[2]), (1.0, 7.0, 4.0))
-    (out + products[2] + both).backward()
-    assert [x.grad for x in xs] == [10.0, 12.0, 14.0]
-    assert [y.grad for y in ys] == [4.0, 6.0, 8.0]
-
-
 def test_a_product_that_only_one_factor_moves_is_added_as_it_is() -> None:
     x, product = leaf(), leaf(3.0) * Value(5.0)
     out = x + product

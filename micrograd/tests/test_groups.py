@@ -14,9 +14,8 @@ import pytest
 
 import micrograd
 from micrograd import Value, floats, no_grad, ops, rowwise, scalar
-from micrograd.engine import edges
 from micrograd.floats import WRITTEN_OUT
-from micrograd.groups import LONGEST
+from micrograd.operators import LONGEST
 
 inf, nan = math.inf, math.nan
 
@@ -143,11 +142,64 @@ def test_a_sum_of_products_is_one_node() -> None:
 
     assert sum(type(thing) is Value for thing in gc.get_objects()) == before + 1
     factors = zip(xs, [5.0, 6.0, 7.0], ys, [2.0, 3.0, 4.0], strict=True)
-    assert edges(out) == [edge for x, b, y, a in factors for edge in ((x, b), (y, a))]
+    assert out.edges() == [edge for x, b, y, a in factors for edge in ((x, b), (y, a))]
     out.backward()
     assert grads(xs) == [5.0, 6.0, 7.0]
     assert grads(ys) == [2.0, 3.0, 4.0]
     assert out.parents is None
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        lambda a, b, x: a * b + b * x + x * a,
+        lambda a, b, x: sum([b * x, x * a], a * b),
+        lambda a, b, x: Value(0.0) + a * b + b * x + x * a,
+        lambda a, b, x: 0.0 + a * b + b * x + x * a,
+    ],
+)
+def test_a_sum_of_products_is_one_node_however_it_is_written(total) -> None:
+    a, b, x = values = leaves(2.0, 3.0, 5.0)
+    out = total(a, b, x)
+
+    assert out.edges() == [(a, 3.0), (b, 2.0), (b, 5.0), (x, 3.0), (x, 2.0), (a, 5.0)]
+    out.backward()
+    assert (out.data, grads(values)) == (31.0, [8.0, 7.0, 5.0])
+
+
+def test_a_product_joins_what_is_no_sum() -> None:
+    a, b = leaves(2.0, 3.0)
+    for other, edges in ((a, [(a, 1.0)]), (e := a.exp(), [(e, 1.0)]), (Value(7.0), []), (7, [])):
+        out = other + a * b
+        assert out.edges() == [*edges, (a, 3.0), (b, 2.0)]
+        assert out.data == float(other) + 6.0
+        out.backward()
+    assert grads([a, b]) == [4 * 3.0 + 1.0 + e.data, 4 * 2.0]
+
+
+def test_sums_that_share_their_terms_are_drawn_and_swept_apart() -> None:
+    a, b, c = values = leaves(2.0, 3.0, 5.0)
+    first = a * b + b * b
+    longer = first + c * c
+    other = first + a * c
+
+    assert first.edges() == [(a, 3.0), (b, 2.0), (b, 3.0), (b, 3.0)]
+    assert longer.edges() == [*first.edges(), (c, 5.0), (c, 5.0)]
+    assert other.edges() == [(first, 1.0), (a, 5.0), (c, 2.0)]
+    scalar.total([first, longer]).backward(retain_graph=True)
+    assert grads(values) == [2 * 3.0, 2 * (2.0 + 3.0 + 3.0), 10.0]
+    (longer + other).backward()
+    assert grads(values) == [4 * 3.0 + 5.0, 4 * 8.0, 20.0 + 2.0]
+
+
+def test_slopes_are_those_of_when_a_product_was_made() -> None:
+    a, b, c = values = leaves(2.0, 3.0, 5.0)
+    out = a * b + b * c
+    for value in values:
+        value.data = 100.0
+    (out + a * b).backward()
+
+    assert grads(values) == [3.0 + 100.0, 2.0 + 5.0 + 100.0, 3.0]
 
 
 def test_sums_on_the_way_may_be_used_and_go_on_differently() -> None:
@@ -184,7 +236,7 @@ def test_a_sum_may_take_in_what_was_made_of_it() -> None:
     assert (x.grad, y.grad) == (3.0 * 3**3 + 6.0 * 3 * 3**2, 2.0 * 3**3)
 
 
-@pytest.mark.parametrize("n", [LONGEST // 2 - 1, LONGEST // 2, LONGEST // 2 + 1, 10_000])
+@pytest.mark.parametrize("n", [LONGEST // 4 - 1, LONGEST // 4, LONGEST // 4 + 1, 10_000])
 def test_a_sum_of_any_length(n) -> None:
     x = leaf()
     ys = leaves(*map(float, range(n)))

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from micrograd import Value, collector_paused, gpt, manual_seed, nn, ops, optim, tensor
-from micrograd.engine import edges
 
 SIZES = gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=2, n_embd=4)
 BATCH = [[0, 1, 2, 3], [4, 3, 2, 1]]
@@ -52,6 +51,27 @@ def test_a_graph_that_is_never_swept_goes_too() -> None:
     y = ops.softmax(ops.gelu(x), dim=1)
     assert alive() > before
     del y
+
+    assert alive() == before
+
+
+@pytest.mark.usefixtures("collector_off")
+@pytest.mark.parametrize(
+    "more",
+    [
+        lambda total, x: total + total * x,
+        lambda total, x: total + total.exp() * x,
+        lambda total, x: total + x * x + x * total,
+        lambda total, x: total + x * x + total.exp() * x,
+    ],
+)
+def test_a_sum_that_takes_in_what_was_made_of_it_goes_too(more: Callable[..., Value]) -> None:
+    """What was made of a sum holds it, and must not get into the terms that the sum holds."""
+    x = Value(0.5, requires_grad=True)
+    before = alive()
+    total = more(0 + x * x, x) + x * x
+    assert total.requires_grad
+    del total
 
     assert alive() == before
 
@@ -104,10 +124,10 @@ def test_bytes_per_edge_of_a_gpt() -> None:
     size, (_, loss) = traced(lambda: model([[*range(8)]], [[*range(1, 9)]]))
     waiting, found = [loss], {loss}
     while waiting:
-        parents = {parent for parent, _ in edges(waiting.pop())}
+        parents = {parent for parent, _ in waiting.pop().edges()}
         waiting += parents - found
         found |= parents
-    count = sum(len(edges(value)) for value in found)
+    count = sum(len(value.edges()) for value in found)
 
     assert count > 10_000
     assert size / count <= 32

@@ -329,3 +329,17 @@ def test_a_state_has_the_shape_of_its_parameter() -> None:
 
     assert state["state"] == {0: {"momentum_buffer": [[1.0, 2.0], [3.0, 4.0]]}}
     assert optimizer.state_dict() == state
+
+
+def test_gradients_go_by_the_numbers_from_before_a_step() -> None:
+    """Slopes are numbers of their own, so nothing that they were made of is needed any more."""
+    x, y = nn.Parameter([[2.0, 3.0]]), nn.Parameter([[5.0], [7.0]])
+    loss = ops.sum(ops.mul(ops.matmul(x, y), x))
+    loss.backward(retain_graph=True)
+    before = micrograd.grad(x), micrograd.grad(y)
+    optimizer = optim.SGD([x, y], lr=0.1)
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+
+    assert (micrograd.grad(x), micrograd.grad(y)) == before

@@ -76,7 +76,7 @@ def test_slopes_are_written_in_one_place(path) -> None:
 
 
 def test_the_engine_is_short_enough_to_be_read() -> None:
-    assert len((ROOT / "engine.py").read_text().splitlines()) <= 250
+    assert len((ROOT / "engine.py").read_text().splitlines()) < 250
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

@@ -61,6 +61,31 @@ def test_backward_frees_what_lies_between_the_leaves_and_the_output() -> None:
     assert freed() is None
 
 
+def test_backward_frees_each_output_before_it_goes_on() -> None:
+    alive: list[bool] = []
+
+    class Watch(minigrad.Function):
+        """x itself; looks in backward at what was made of it."""
+
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, dout: Any) -> Any:
+            alive.append(last() is not None)
+            return dout
+
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    products = Watch.apply(x) * x
+    last = weakref.ref(products)
+    loss = products.sum()
+    del products
+    loss.backward()
+
+    assert alive == [False]
+
+
 def test_two_leaves_given_the_same_gradient_do_not_share_its_array() -> None:
     x, y = leaf(1.0), leaf(2.0)
     (x + y).backward()

@@ -8,7 +8,7 @@ import pytest
 import minigrad
 from minigrad import engine, ops
 from minigrad.ops.indexing import FEW
-from minigrad.rows import BLOCK, LONG
+from minigrad.rows import BLOCK, LONG, SMALL, small_products
 
 
 def test_comparisons_ask_every_element() -> None:
@@ -126,6 +126,40 @@ def test_of_several_nans_in_a_window_the_last_wins_as_in_torch() -> None:
 
     assert places.tolist() == [[[3, 4]]]
     assert x.grad.tolist() == [[[0.0, 0.0, 0.0], [1.0, 1.0, 0.0]]]
+
+
+def test_more_places_in_a_window_than_fit_into_a_byte() -> None:
+    image = np.arange(289.0).reshape(1, 1, 17, 17)
+    x = minigrad.tensor(image, requires_grad=True)
+    largest, places = ops.max_pool2d(x, 17, return_indices=True)
+    largest.sum().backward()
+
+    assert places.item() == 288
+    assert x.grad.numpy().ravel().nonzero()[0].tolist() == [288]
+
+
+@pytest.mark.parametrize("channels", [3, 1], ids=["sums", "one product each"])
+def test_a_long_signal_is_convolved_piece_by_piece_like_its_parts(channels: int) -> None:
+    length, kernel = SMALL // 9, 4
+    assert len(small_products(5, channels * kernel, length)) > 1
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(1, channels, length + kernel - 1))
+    x = minigrad.tensor(signal, requires_grad=True)
+    weight = minigrad.tensor(rng.normal(size=(5, channels, kernel)), requires_grad=True)
+    dout = rng.normal(size=(1, 5, length))
+    y = ops.conv1d(x, weight)
+    y.backward(dout)
+
+    windows = np.lib.stride_tricks.sliding_window_view(signal[0], kernel, axis=-1)  # (C, L, K)
+    np.testing.assert_allclose(
+        y.data, np.einsum("clk,ock->ol", windows, weight.data)[None], rtol=1e-9, atol=1e-12
+    )
+    dweight = np.einsum("clk,ol->ock", windows, dout[0])
+    np.testing.assert_allclose(weight.grad.numpy(), dweight, rtol=1e-10)
+    dx = np.zeros_like(signal)
+    for k in range(kernel):
+        dx[0, :, k : k + length] += np.einsum("oc,ol->cl", weight.data[:, :, k], dout[0])
+    np.testing.assert_allclose(x.grad.numpy(), dx, rtol=1e-10, atol=1e-12)
 
 
 def test_a_window_of_padding_alone_is_refused() -> None:

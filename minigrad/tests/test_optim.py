@@ -370,3 +370,18 @@ def test_a_long_parameter_is_moved_in_blocks() -> None:
             optimizer.step()
 
     assert np.array_equal(long.data, [row.data for row in short])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_gradient_goes_by_numbers_that_a_step_has_written(count: int) -> None:
+    xs = [parameter(2.0, 3.0) for _ in range(count)]
+    loss = sum((x * x).sum() for x in xs)
+    loss.backward(retain_graph=True)
+    optimizer = optim.SGD(xs, lr=0.1)
+    for _ in range(2):
+        optimizer.step()
+    optimizer.zero_grad()
+
+    with pytest.raises(RuntimeError, match=r"mul.*overwritten"):
+        loss.backward()
+    assert [x.grad for x in xs] == [None] * count

@@ -89,7 +89,8 @@ class _Caster:
             return to(x, bfloat16)
         of, data, found = self._rounded.get(id(x), (None, None, None))
         # Not if its numbers, or the graph that it is part of, are those of before.
-        if found is None or of is not x or data is not x.data or found.pullback is None:
+        is_same = of is x and data is x.data
+        if found is None or not is_same or found.index < x.index or found.pullback is None:
             found = to(x, bfloat16)
             self._rounded[id(x)] = x, x.data, found
         return found

@@ -89,25 +89,28 @@ def _result_type(*forms: Any) -> np.dtype[Any]:
 
 
 def promote(*operands: Any) -> tuple[Array, ...]:
-    """The operands as arrays of their common dtype."""
+    """The operands as arrays of their common dtype, for apply.
+
+    Of bfloat16 they stay, where that is float32: apply widens them as it reads them.
+    """
     return _converted(operands, result_type(*operands))
 
 
 def promote_floating(*operands: Any) -> tuple[Array, ...]:
-    """The operands as arrays of their common dtype, or of the default one if that is no float."""
+    """As promote, to the default dtype if the common one is no float."""
     dtype = result_type(*operands)
     return _converted(operands, dtype if is_floating(dtype) else DEFAULT)
 
 
 def _converted(operands: Sequence[Any], dtype: np.dtype[Any]) -> tuple[Array, ...]:
-    return tuple(
-        [
-            arrays.constant(operand, dtype)
-            if isinstance(operand, arrays.NUMBERS)
-            else arrays.cast(operand, dtype)
-            for operand in operands
-        ]
-    )
+    return tuple([_operand(x, dtype) for x in operands])
+
+
+def _operand(x: Any, dtype: np.dtype[Any]) -> Array:
+    if isinstance(x, arrays.NUMBERS):
+        return arrays.constant(x, dtype)
+    is_widened = x.dtype == BFLOAT16 and dtype == FLOAT32 and x.ndim
+    return x if is_widened else arrays.cast(x, dtype)
 
 
 def floating(x: Any) -> Array:

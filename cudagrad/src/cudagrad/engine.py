@@ -297,6 +297,10 @@ class Tensor:
         for leaf, dout, is_new in sweep(self, seed, retain_graph):
             leaf.accumulate(dout, is_new)
 
+    def overwritten(self) -> None:
+        """Make this leaf younger than what was computed of it, which backward() then refuses."""
+        self.index = next(_created)
+
     def pull(self, dout: Array) -> Sequence[Array | None]:
         """The gradients of the parents, in order, by this node's pullback."""
         if isinstance(self.pullback, tuple):
@@ -359,7 +363,9 @@ def sweep(
     """
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
     new: set[int] = set()  # those of them that were made for their node
-    for node in tape(root, since):
+    nodes = tape(root, since)
+    while nodes:
+        node = nodes.pop()  # whose output is freed with it, if nobody else has it
         dout = pending.pop(node.index, None)
         if dout is None:
             continue
@@ -391,7 +397,10 @@ def _is_alone(grad: Array, dout: Array, grads: Sequence[Array | None]) -> bool:
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
-    """Every node that root's gradient reaches, newest first; back to those made before since."""
+    """Every node that root's gradient reaches, oldest first; back to those made before since.
+
+    Raises RuntimeError if a node has been freed, or a leaf overwritten since a node was made of it.
+    """
     found, stack = {root.index: root}, [root]
     while stack:
         node = stack.pop()
@@ -403,10 +412,18 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
                 "backward(): keep it with retain_graph=True"
             )
         for parent in node.parents:
-            if parent is not None and parent.index not in found:
+            if parent is None:
+                continue
+            if parent.index > node.index:
+                raise RuntimeError(
+                    f"backward() through {node.op}, an input of which has been overwritten since, "
+                    "as by an optimizer's step: compute it anew"
+                )
+            if parent.index not in found:
                 found[parent.index] = parent
-                stack.append(parent)
-    return [found[index] for index in sorted(found, reverse=True)]
+                if parent.op is not None:
+                    stack.append(parent)
+    return [found[index] for index in sorted(found)]
 
 
 def moment() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from .engine import Value, edges
+from .engine import Value
 
 
 def draw(value: Value) -> str:
@@ -13,12 +13,12 @@ def draw(value: Value) -> str:
     An arrow leads to each from what it was made of, as far as that requires a gradient, and
     carries the slope. Raises RuntimeError for a graph that backward() has freed.
     """
-    made_of = {value: edges(value)}
+    made_of = {value: value.edges()}
     waiting = [value]
     while waiting:
         for parent, _ in made_of[waiting.pop()]:
             if parent not in made_of:
-                made_of[parent] = edges(parent)
+                made_of[parent] = parent.edges()
                 waiting.append(parent)
     every = sorted(made_of, key=attrgetter("index"))
     names = {each: f"v{i}" for i, each in enumerate(every)}

@@ -13,9 +13,8 @@ from numbers import Real
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from .groups import Group, Terms, created
+from .groups import Group, created
 
-_index = attrgetter("index")
 FREED = "an earlier backward() has freed this graph: keep it with retain_graph=True"
 recording = True  # whether operations remember what they are made of
 
@@ -47,26 +46,26 @@ class Value:
     """A number that remembers which numbers it was made of.
 
     data: the number, a float. grad: the gradient, of a leaf only; None until one arrives.
-    parents: the Values it depends on and that require a gradient; () for a leaf; None once freed.
-    slopes: d(data)/d(parent) for each parent, in the same order. Parents past the last slope
-    receive a gradient of exactly zero: where() did not take them, or floor() rounded them. What
-    stands in the place of both where many Values are made of the same ones is in groups.py.
-    index: when it was made. Raises TypeError for data that is not a real number.
+    parents: the Values it depends on and that require a gradient; () for a leaf, made of nothing;
+    None once freed. slopes: d(data)/d(parent) of each parent, in the same order; parents past the
+    last slope receive a gradient of exactly zero: floor() rounded them. edges() gives both, however
+    they are kept: here one by one, in groups.py once for many Values, in operators.py as terms of a
+    sum of products. index: when it was made. Raises TypeError for data that is not a real number.
     """
 
     __slots__ = ("data", "grad", "index", "parents", "requires_grad", "slopes")
 
     data: float
     grad: Any  # float | None; in a sweep a float
-    parents: Any  # tuple[Value, ...] | Group | Terms | None
-    slopes: Any  # tuple[float, ...] | int | None
+    parents: Any  # tuple[Value, ...] | Group | terms: parent, slope, parent, slope, … | None
+    slopes: Any  # tuple[float, ...] | place in a Group | how many terms, None for all of them
 
     def __init__(
         self,
         data: float,
         requires_grad: bool = False,
-        parents: tuple[Value, ...] | Group | Terms = (),
-        slopes: tuple[float, ...] | int = (),
+        parents: tuple[Value, ...] = (),
+        slopes: tuple[float, ...] = (),
     ) -> None:
         self.data = data if type(data) is float else as_float(data)
         self.grad = None
@@ -115,6 +114,17 @@ class Value:
             raise RuntimeError("backward() of a Value that does not require a gradient")
         sweep([self], [as_float(gradient)], retain_graph)
 
+    def edges(self) -> list[tuple[Value, float]]:
+        """The Values that a gradient goes to from here, each with its slope."""
+        parents, slopes = self.parents, self.slopes
+        if parents is None:
+            raise RuntimeError(FREED)
+        if isinstance(parents, Group):
+            return parents.edges(slopes)
+        if type(slopes) is not tuple:
+            parents = slopes = iter(parents[:slopes])  # zip takes from it in turn
+        return list(zip(parents, chain(slopes, repeat(0.0)), strict=False))
+
     def detach(self) -> Value:
         """The same number, cut off from the graph."""
         return Value(self.data)
@@ -140,16 +150,6 @@ def node(data: float, parents: Sequence[Value], slopes: Sequence[float]) -> Valu
     return Value(data)
 
 
-def edges(value: Value) -> list[tuple[Value, float]]:
-    """The Values that a gradient of value goes to, each with its slope."""
-    if value.parents is None:
-        raise RuntimeError(FREED)
-    if isinstance(value.parents, (Group, Terms)):
-        return value.parents.edges(value.slopes)
-    slopes = chain(value.slopes, repeat(0.0))
-    return list(zip(value.parents, slopes, strict=False))
-
-
 def outputs(items: Sequence[Any]) -> Sequence[Any]:
     """items as an operation may return them: inside no_grad, cut off from the graph."""
     if recording:
@@ -168,7 +168,7 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
     except BaseException:
         _forget([*nodes, *leaves])
         raise
-    nodes.sort(key=_index)
+    nodes.sort(key=attrgetter("index"))
     for root, gradient in zip(roots, gradients, strict=True):
         root.grad += gradient
     try:
@@ -179,14 +179,17 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
                 for member in value.members:
                     member.grad = None
                     if not retain_graph:
-                        member.parents = member.slopes = None
+                        member.parents, member.slopes = None, ()
                 value.members = None
             else:
                 dout, value.grad = value.grad, None
-                for parent, slope in zip(value.parents, value.slopes):  # noqa: B905 (twice as fast)
+                parents, slopes = value.parents, value.slopes
+                if type(slopes) is not tuple:
+                    parents = slopes = iter(parents[:slopes])
+                for parent, slope in zip(parents, slopes):  # noqa: B905 (twice as fast)
                     parent.grad += slope * dout
                 if not retain_graph:
-                    value.parents = value.slopes = None
+                    value.parents, value.slopes = None, ()
             del nodes[-1]
     finally:
         _forget(nodes)  # what an interruption has left
@@ -204,8 +207,6 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
         for value in waiting.pop():
             if value.grad is None:
                 if value.parents is not parents:
-                    if type(value.parents) is Terms:
-                        value.parents, value.slopes = value.parents.first(value.slopes)
                     parents = value.parents
                     if parents is None:
                         raise RuntimeError(FREED)
@@ -216,6 +217,8 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
                             waiting.extend(parents.rows)
                         found = parents.members
                     elif parents:
+                        if type(value.slopes) is not tuple:
+                            parents = parents[: value.slopes : 2]
                         waiting.append(parents)
                         found = nodes
                     else:

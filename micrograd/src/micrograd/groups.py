@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
 Value = Any  # of engine.py, which is made of what is here
 
-LONGEST = 128  # parents of a sum that grows: each of the sums on the way may be swept as well
-created = count().__next__  # creation order is a topological order: parents come first
+created = partial(next, count())  # creation order is a topological order: parents come first
 
 
 class Group:
@@ -35,23 +35,3 @@ class Group:
     def carry(self, members: list[Value]) -> None:
         """Add to the .grad of all in rows what the gradients of some of the Values make of it."""
         raise NotImplementedError
-
-
-class Terms:
-    """The terms of a sum that grows: a Value that has them for parents is the sum of the first.
-
-    How many parents are its own stands in its slopes. It has no copy of them until it is swept, by
-    when most such sums have given way to the next.
-    """
-
-    __slots__ = ("parents", "slopes")
-
-    def __init__(self, parents: Sequence[Value], slopes: Sequence[float]) -> None:
-        self.parents, self.slopes = [*parents], [*slopes]
-
-    def first(self, count: int) -> tuple[tuple[Value, ...], tuple[float, ...]]:
-        """So many parents, and their slopes."""
-        return tuple(self.parents[:count]), tuple(self.slopes[:count])
-
-    def edges(self, count: int) -> list[tuple[Value, float]]:
-        return list(zip(*self.first(count), strict=True))

@@ -12,6 +12,7 @@ DTYPES = tuple(
     np.dtype(name)
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 )
+KNOWN = frozenset(DTYPES)
 DEFAULT = np.dtype("float32")  # what Python floats become, as torch.get_default_dtype()
 
 
@@ -21,11 +22,13 @@ def is_floating(dtype: np.dtype[Any]) -> bool:
 
 def as_array(data: Any, dtype: Any = None) -> Array:
     """data as an array of one of DTYPES; raises TypeError for any other dtype."""
+    if type(data) is np.ndarray and dtype is None and data.dtype in KNOWN:  # the usual, in short
+        return data
     array = np.asarray(data, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
         array = array.astype(DEFAULT)
-    if array.dtype not in DTYPES:
+    if array.dtype not in KNOWN:
         raise TypeError(f"no dtype {array.dtype}; there are {', '.join(map(str, DTYPES))}")
     return array
 

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from .dtypes import DTYPES, as_array, is_floating
+from .dtypes import as_array, is_floating
 
 Array = np.ndarray[Any, Any]
-KNOWN = frozenset(DTYPES)
 Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
 Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
@@ -89,16 +88,6 @@ class Tensor:
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
         self.pullback: Pullback | None = None
-
-    @classmethod
-    def of(cls, array: Array) -> Tensor:
-        """A leaf with what an op computed: in short what Tensor(array) does."""
-        if type(array) is not np.ndarray or array.dtype not in KNOWN:
-            return cls(array)
-        self = cls.__new__(cls)
-        self.data, self.requires_grad, self.grad = array, False, None
-        self.index, self.op, self.parents, self.pullback = next(_created), None, (), None
-        return self
 
     def record(self, op: str, args: Sequence[Any], pullback: Pullback | None) -> None:
         """Remember what made this tensor, if a gradient is to flow on to one of args."""
@@ -239,6 +228,10 @@ class Tensor:
         for leaf, dout in sweep(self, seed, retain_graph):
             leaf.accumulate(dout)
 
+    def overwritten(self) -> None:
+        """Make this leaf younger than what was computed of it, which backward() then refuses."""
+        self.index = next(_created)
+
     def pull(self, dout: Array) -> Sequence[Array | Part | None]:
         """The gradients of the parents, in order, by this node's pullback."""
         pullback = self.pullback
@@ -253,7 +246,7 @@ class Tensor:
 
     def accumulate(self, dout: Array) -> None:
         """Add dout, an array that nobody else holds, to .grad."""
-        self.grad = Tensor.of(dout if self.grad is None else self.grad.data + dout)
+        self.grad = Tensor(dout if self.grad is None else self.grad.data + dout)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -279,12 +272,15 @@ def sweep(
     """
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
     own: set[int] = set()  # of which these are in arrays that nobody else holds
-    for node in tape(root, since):
-        dout = pending.pop(node.index, None)
+    nodes = tape(root, since)
+    while nodes:
+        node = nodes.pop()  # whose output is freed with it, if nobody else has it
+        index = node.index
+        dout = pending.pop(index, None)
         if dout is None:
             continue
-        if node.op is None or node.index < since:
-            yield node, dout if node.index in own else dout.copy()
+        if node.op is None or index < since:
+            yield node, dout if index in own else dout.copy()
             continue
         for parent, grad in zip(node.parents, node.pull(dout), strict=False):
             if parent is None or grad is None:
@@ -297,7 +293,7 @@ def sweep(
                     own.add(index)
                 pending[index][grad.where] += grad.dout
                 continue
-            if grad.shape != data.shape or grad.dtype != data.dtype:
+            if grad.shape != data.shape or grad.dtype is not data.dtype:
                 grad = fitted(grad, data, dout.dtype, node.op)
             if known is None:
                 pending[index] = grad
@@ -323,12 +319,14 @@ def made(grad: Array, dout: Array) -> bool:
     owner, source = grad.base, dout.base
     if (grad if owner is None else owner) is (dout if source is None else source):
         return False
-    flags = grad.flags
-    return flags.c_contiguous and flags.writeable
+    return grad.flags.carray  # C-contiguous and writeable
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
-    """Every node that root's gradient reaches, newest first; back to those made before since."""
+    """Every node that root's gradient reaches, oldest first; back to those made before since.
+
+    Raises RuntimeError if a node has been freed, or a leaf overwritten since a node was made of it.
+    """
     found, stack = {root.index: root}, [root]
     while stack:
         node = stack.pop()
@@ -340,10 +338,18 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
                 "backward(): keep it with retain_graph=True"
             )
         for parent in node.parents:
-            if parent is not None and parent.index not in found:
+            if parent is None:
+                continue
+            if parent.index > node.index:
+                raise RuntimeError(
+                    f"backward() through {node.op}, an input of which has been overwritten since, "
+                    "as by an optimizer's step: compute it anew"
+                )
+            if parent.index not in found:
                 found[parent.index] = parent
-                stack.append(parent)
-    return [found[index] for index in sorted(found, reverse=True)]
+                if parent.op is not None:
+                    stack.append(parent)
+    return [found[index] for index in sorted(found)]
 
 
 def moment() -> int:
@@ -426,10 +432,10 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         else:
             value, pullback = computed(*arrays)
         if isinstance(value, tuple):
-            out: Any = tuple(map(Tensor.of, value))
+            out: Any = tuple(map(Tensor, value))
             first = out[0]
         else:
-            out = first = Tensor.of(value)
+            out = first = Tensor(value)
         if _grad_enabled and is_floating(first.data.dtype):
             first.record(name, args, pullback)
         return out

@@ -16,6 +16,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 BLOCK = 1 << 16  # numbers at a time: few enough for the cache, so many that calls cost nothing
+SMALL = 10**6  # multiplications up to which OpenBLAS reads what it multiplies where it is
 LONG = 512  # numbers in a row from which on a loop of its own costs less than a copy
 
 
@@ -27,6 +28,36 @@ def blocks(count: int, width: int = 1) -> tuple[slice, ...]:
     """
     step = max(1, BLOCK // max(1, width))
     return tuple(slice(start, start + step) for start in range(0, max(1, count), step))
+
+
+@functools.lru_cache(maxsize=64)
+def small_products(n: int, k: int, columns: int) -> tuple[slice, ...]:
+    """Slices of many columns, so that products (n, k) @ (k, those) are SMALL; or of all of them.
+
+    In larger ones OpenBLAS, for AVX-512, first copies what it multiplies: with few rows that takes
+    longer than the rest.
+    """
+    step = SMALL // max(1, n * k)
+    if step < LONG:  # there are many rows: the copies pay
+        step = max(1, columns)
+    return tuple(slice(start, start + step) for start in range(0, max(1, columns), step))
+
+
+def wide_product(a: Array, b: Array) -> Array:
+    """a @ b of few rows and many columns: (..., n, k), (..., k, many) -> (..., n, many)."""
+    (n, k), columns = a.shape[-2:], b.shape[-1]
+    if k == 1:
+        return a * b  # there is nothing to add
+    out = np.empty((*b.shape[:-2], n, columns), b.dtype)
+    for block in small_products(n, k, columns):
+        np.matmul(a, b[..., block], out=out[..., block])
+    return out
+
+
+def long_product(a: Array, b: Array) -> Any:
+    """a @ bᵀ, sums of many products: (..., n, many), (..., m, many) -> (..., n, m)."""
+    parts = small_products(a.shape[-2], b.shape[-2], b.shape[-1])
+    return sum(a[..., part] @ b[..., part].swapaxes(-1, -2) for part in parts)
 
 
 def rows_apart(width: int) -> contextlib.AbstractContextManager[object]:

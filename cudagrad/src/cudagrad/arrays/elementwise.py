@@ -14,7 +14,7 @@ from ..kernels import map, storage
 from ..storage import BFLOAT16
 from . import tracing
 from .launching import launch
-from .making import constant, empty
+from .making import FLOAT32, constant, empty
 from .rearranging import expand, flat, stillness
 
 MAPS = {1: map.map1, 2: map.map2, 3: map.map3, 4: map.map4}
@@ -27,7 +27,8 @@ def apply(
 ) -> Array:
     """function of every element of the operands, broadcast; numbers take the arrays' dtype.
 
-    dtype: of the result; without one, that of the first array, or bfloat16 if one is of that.
+    dtype: of the result; without one, that of the first array. With bfloat16 among them it is that,
+    or float32 if an array with dimensions is (one without may be a number).
     into: where to write the result, which may be an operand, of the result's shape.
     """
     arrays: Sequence[Any] = operands
@@ -59,7 +60,9 @@ def _planned(
     shape = np.broadcast_shapes(*(own for own, _ in forms))
     small = [own == BFLOAT16 for _, own in forms]
     if dtype is None:
-        dtype = BFLOAT16 if any(small) else forms[0][1]
+        dtype = forms[0][1]
+        if any(small):
+            dtype = FLOAT32 if any(own and of == FLOAT32 for own, of in forms) else BFLOAT16
     dtype = np.dtype(dtype)
     if any(small) or dtype == BFLOAT16:
         loads = (storage.widen if each else f.same for each in small)

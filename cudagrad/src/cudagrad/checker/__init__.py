@@ -9,8 +9,8 @@
     errors      what is found
     places      where in the source
 
-It is slow, for small arrays. On what it does not see it is silent: threads that wait for what
-another thread will write, without a barrier, are not run at the same time, and wait for ever.
+It is slow, for small arrays. Threads run one after the other, each up to its next barrier: one that
+waits in a loop for what another will write may wait for ever, and is stopped.
 """
 
 from .errors import RaceError, UninitializedError, WarpError

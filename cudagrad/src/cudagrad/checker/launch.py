@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from .. import emulator
 from ..emulator.array import DeviceArray
 from ..emulator.launch import SCALARS, Launcher
 from ..emulator.source import DeviceFunction
+from .errors import UninitializedError
 from .memory import Array, Storage, address, owner, written
 from .numbers import strong
 from .threads import Dim3, now, run
@@ -57,10 +60,21 @@ class CheckedLauncher(Launcher):
         try:
             with np.errstate(all="ignore"):
                 run(function, seen, Dim3(*sizes[:3]), Dim3(*sizes[3:]), given.storages.values())
+        except UnboundLocalError as error:
+            text = f"{kernel}: {line_of(error)}: {error}; {now.thread}"
+            raise UninitializedError(text) from None
         except Exception as error:
             if str(kernel) not in str(error):
-                error.add_note(f"in {kernel}; {now.thread}")
+                error.add_note(f"in {kernel}, {line_of(error)}; {now.thread}")
             raise
+
+
+def line_of(error: Exception) -> str:
+    """The line of the kernel, or of a function that it calls, from which an error came."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = Path(__file__).parent
+    within = [frame for frame in frames if Path(frame.filename).parent != ours]
+    return "".join(f"{frame.filename}:{frame.lineno}" for frame in within[-1:])
 
 
 class Arguments:
@@ -104,7 +118,8 @@ def check(kernel: Any) -> Kernel:
     kernel: a function, decorated with numba's cuda.jit or not. It is given NumPy arrays, which it
     changes in place, numbers and tuples of numbers; no GPU is needed. Raises RaceError,
     UninitializedError, WarpError, BarrierError or IndexError, which name the kernel, the lines, the
-    array, the index and the threads; UnsupportedError for what the checker does not know.
+    array, the index and the threads; KernelError for a loop without end; UnsupportedError for what
+    the checker does not know. jit must not be given a signature: for that numba needs a GPU.
     """
     function = plain(kernel) or kernel
     if not inspect.isfunction(function):

@@ -15,7 +15,7 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from ..emulator import intrinsics, wide
+from ..emulator import copies, intrinsics, wide
 from ..emulator.errors import AlignmentError, KernelError
 from ..emulator.launch import MAX_SHARED
 from . import numbers
@@ -335,10 +335,10 @@ ACCESSES: dict[Any, Callable[..., Any]] = {
     wide.load8: loading(8),
     wide.store2: store_several,
     wide.store4: store_several,
-    wide.copy_async4: copying(4),
-    wide.copy_async8: copying(8),
-    intrinsics.commit_copies.function: commit_copies,
-    intrinsics.wait_but_latest.function: wait_but_latest,
+    copies.copy_async4: copying(4),
+    copies.copy_async8: copying(8),
+    copies.commit_copies: commit_copies,
+    copies.wait_but_latest: wait_but_latest,
 }
 FUNCTIONS: dict[Names, Callable[..., Any]] = {
     ("grid",): grid,

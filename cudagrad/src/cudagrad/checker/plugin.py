@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from . import check
+from . import check, launch, memory, numbers, operations, threads
+
+for module in (launch, memory, numbers, operations, threads):
+    vars(module)["__tracebackhide__"] = True  # so that pytest ends at the kernel's line
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..emulator.errors import BarrierError
+from ..emulator.errors import BarrierError, KernelError
 from .errors import WarpError
 from .places import Place
 
 WARP = 32
+ROUNDS = 1_000_000  # of while loops that a thread may go without waiting: seconds, here
 
 
 class Dim3(NamedTuple):
@@ -57,7 +58,7 @@ class Thread:
 
     __slots__ = (
         *("block", "blockDim", "blockIdx", "copies", "fenced", "gridDim", "known", "number"),
-        *("request", "step", "threadIdx", "work"),
+        *("request", "rounds", "step", "threadIdx", "work"),
     )
 
     def __init__(self, block: Block, number: int, index: Dim3, sizes: tuple[Dim3, Dim3]) -> None:
@@ -67,6 +68,7 @@ class Thread:
         self.blockIdx = block.index
         self.gridDim, self.blockDim = sizes
         self.step = 1
+        self.rounds = 0  # of while loops, since it last waited
         # What was done before for certain: a thread's steps, and a block's epochs, below a bound.
         self.known: dict[Any, int] | None = None
         self.fenced = False
@@ -96,6 +98,18 @@ class Now:
 
 
 now = Now()
+
+
+def round_begins(test: Any, place: Place) -> Any:
+    """The test of a while loop; a loop that does not seem to end is an error."""
+    now.thread.rounds += 1
+    if now.thread.rounds > ROUNDS:
+        raise KernelError(
+            f"{now.kernel}: {now.thread} has gone round {ROUNDS:,} times without a barrier, while "
+            f"{place}: either it never ends, or it is for another thread to end it, and here a "
+            "thread runs alone up to its next barrier"
+        )
+    return test
 
 
 def joined(*known: dict[Any, int] | None) -> dict[Any, int]:
@@ -152,7 +166,7 @@ def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterat
     live = len(threads)
     while live:
         for thread, answer in answers.items():
-            now.thread = thread
+            now.thread, thread.rounds = thread, 0
             try:
                 thread.request = thread.work.send(answer)
             except StopIteration:

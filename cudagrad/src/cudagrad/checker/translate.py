@@ -27,11 +27,12 @@ from ..emulator.wide import Access
 from . import numbers, operations
 from .memory import Array, Storage, load, store, type_of
 from .places import Place
-from .threads import WARP, now
+from .threads import WARP, now, round_begins
 
 HELPERS: dict[str, Any] = {
     "_now": now,
     "_load": load,
+    "_round": round_begins,
     "_store": store,
     "_type_of": type_of,
     "_power": numbers.power,
@@ -202,7 +203,8 @@ class Translator(ast.NodeTransformer):
     def visit_While(self, node: ast.While) -> Any:
         self.no_else(node)
         body = [new for statement in node.body for new in self.statements(statement)]
-        return ast.While(self.visit(node.test), body or [ast.Pass()], [])
+        place = self.keep(Place(self.source.file, node.test))
+        return ast.While(call("_round", self.visit(node.test), place), body or [ast.Pass()], [])
 
     def no_else(self, node: ast.For | ast.While) -> None:
         if node.orelse:

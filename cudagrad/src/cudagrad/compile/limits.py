@@ -67,7 +67,7 @@ REQUIREMENTS = (
     Requirement("matmul.vectorized.", "fused", 64, inf, "8 x 8 elements for each thread"),
     Requirement("matmul.vectorized.", "wide", 8, inf, "memory is read by 128 bits"),
     Requirement("softmax.", "local", 0, 0, "a row stays in registers"),
-    Requirement("softmax.forward_held", "wide", 4, inf, "rows are read by 128 bits"),
+    Requirement("softmax.forward_held(float", "wide", 4, inf, "rows are read by 128 bits"),
     Requirement("softmax.backward_held", "wide", 8, inf, "rows are read by 128 bits"),
     Requirement("softmax.cross_entropy(float", "wide", 1, inf, "rows are read by 128 bits"),
     Requirement("softmax.cross_entropy_dx_rows(float", "wide", 1, inf, "rows are read by 128 bits"),

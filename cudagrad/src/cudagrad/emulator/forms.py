@@ -65,7 +65,7 @@ def _split(translation: Translation, kinds: Sequence[Kind]) -> str:
     if assigned := uniform.varying.intersection(parameters):
         raise fission.Impossible(f"threads give the parameter {min(assigned)} values of their own")
     split = fission.Split(body, uniform)
-    if seam := Seams(split.parts, uniform).found:
+    if seam := Seams(split.parts, uniform, body).found:
         raise fission.Impossible(seam)
     slots = {}
     known = _known(translation, kinds)

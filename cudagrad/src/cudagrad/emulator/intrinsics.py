@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import names, wide
+from . import copies, names, wide
 from .source import DeviceFunction
 
 cuda: Any = names.cuda
@@ -22,24 +22,12 @@ WARPS = 8  # of a block that multiplies fragments, at most
 
 load4 = wide.Access(wide.load4, ((0, 1),))
 store4 = wide.Access(wide.store4, ((0, 1),))
-copy_async4 = wide.Access(wide.copy_async4, ((0, 1), (2, 3)))
-copy_async8 = wide.Access(wide.copy_async8, ((0, 1), (2, 3)), 8)
+copy_async4 = wide.Access(copies.copy_async4, ((0, 1), (2, 3)), of_thread=True)
+copy_async8 = wide.Access(copies.copy_async8, ((0, 1), (2, 3)), 8, of_thread=True)
+commit_copies = wide.Access(copies.commit_copies, (), of_thread=True)
+wait_but_latest = wide.Access(copies.wait_but_latest, (), of_thread=True)
 store2 = wide.Access(wide.store2, ((0, 1),), 2)
 _load8: Any = wide.Access(wide.load8, ((0, 1),), 8)
-
-
-@DeviceFunction
-def commit_copies():
-    """Close a group of copies: those that the thread began since the last one."""
-
-
-@DeviceFunction
-def wait_but_latest():
-    """Wait until all groups of the thread's copies but the latest one have arrived.
-
-    Here no copy is ever on its way, so that a kernel which waits too little shows nothing: it is
-    the checker that minds.
-    """
 
 
 @DeviceFunction

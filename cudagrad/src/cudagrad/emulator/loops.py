@@ -14,6 +14,7 @@ from numba.core import cgutils, types
 from numba.core.imputils import call_iternext
 from numba.extending import intrinsic
 
+from .copies import forget
 from .runtime import (
     BARRIERS,
     BLOCK,
@@ -101,6 +102,7 @@ def grid_of(dims, record):
 def block_of(nobody, record, i):
     """The same in block i, which is noted."""
     record[BLOCK] = i
+    forget(record)
     blockIdx = place(i, nobody.gridDim)
     return Thread(
         nobody.threadIdx, blockIdx, nobody.blockDim, nobody.gridDim, nobody.record, nobody.rank

@@ -47,9 +47,10 @@ class Module:
         self.shared: dict[Any, Shared] = {}  # by where they are declared
         self.functions: dict[Any, str] = {}  # the names of device functions
         self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
+        self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        for name in ("atomics", "loops", "runtime", "warps", "wide"):
+        for name in ("atomics", "copies", "loops", "runtime", "warps", "wide"):
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._count = 0
 

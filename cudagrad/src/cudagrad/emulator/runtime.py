@@ -34,10 +34,14 @@ inlined = numba.njit(**OPTIONS, inline="always")  # quicker to compile than a ca
 
 # The record: an int64 array in which a launch notes where it is, for the message should it fail.
 # In it stands, too, in which order to run, and the state of the generator of random orders.
-PLACE, AXIS, INDEX, SIZE, BLOCK, THREAD, ORDER, STATE = range(8)
-BARRIERS = 8  # from here on, the barrier at which each thread of the block waits
+# COPYING is whether any thread of the block has copied (see copies).
+PLACE, AXIS, INDEX, SIZE, BLOCK, THREAD, ORDER, STATE, COPYING = range(9)
+BARRIERS = 9  # from here on, the barrier at which each thread of the block waits
 MAX_THREADS = 1024
-RECORD_SIZE = BARRIERS + 2 * MAX_THREADS  # then what it gives to others (see warps)
+EXCHANGE = BARRIERS + MAX_THREADS  # from here on, what each gives to others (see warps)
+COPIES = EXCHANGE + MAX_THREADS  # from here on, counts of its copies, then where these go
+COUNTS, IN_FLIGHT = 4, 64  # of a thread; copies that are on their way are so many at most
+RECORD_SIZE = COPIES + (COUNTS + 2 * IN_FLIGHT) * MAX_THREADS
 FINISHED = 0  # instead of a barrier
 GRID = 2**20  # is added to the number of a barrier for the whole grid
 

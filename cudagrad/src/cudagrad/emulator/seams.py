@@ -17,6 +17,8 @@ from .uniform import Block, Uniformity, is_barrier, is_warp_barrier, quote, walk
 
 Access = frozenset[tuple[str, bool]]  # arrays by name, and whether they are written
 NOTHING: Access = frozenset()
+COPY = frozenset({"copy_async4", "copy_async8"})
+WAIT = frozenset({"wait_but_latest"})
 
 
 class Span(NamedTuple):
@@ -40,8 +42,10 @@ class Loop:
 class Seams:
     """Looks for a seam that matters; found: one in words, or nothing."""
 
-    def __init__(self, parts: list[Part], uniform: Uniformity) -> None:
+    def __init__(self, parts: list[Part], uniform: Uniformity, body: Block) -> None:
+        """parts: those of a kernel's body."""
         self.uniform = uniform
+        self.copied = self._copied(body)
         self.found = ""
         self._block(parts, NOTHING, Loop())
 
@@ -58,7 +62,7 @@ class Seams:
                 return Span(ahead, NOTHING, False)
             if isinstance(part, Stretch):
                 access = self._access(part.statements)
-                span = Span(access, access)
+                span = Span(access, access | self._arrived(part.statements))
             elif isinstance(part, Branch):
                 span = self._branch(part, since, loop)
             else:
@@ -102,6 +106,28 @@ class Seams:
             elif isinstance(node, ast.Call) and not _checks(node):
                 found |= self._names(node.args, self._writes(node.func))
         return frozenset(found)
+
+    def _copied(self, body: Block) -> Access:
+        """The arrays to which copies may be on their way."""
+        calls = (node for node in walk(body) if isinstance(node, ast.Call))
+        copying = (node for node in calls if self._comes_to(node.func, COPY))
+        return NOTHING.union(*(self._names(node.args, True) for node in copying))
+
+    def _arrived(self, statements: Block) -> Access:
+        """The arrays that a thread writes by waiting.
+
+        Only what comes behind it matters: who looks ahead of it finds what the copy has left.
+        """
+        calls = (node for node in walk(statements) if isinstance(node, ast.Call))
+        return self.copied if any(self._comes_to(node.func, WAIT) for node in calls) else NOTHING
+
+    def _comes_to(self, function: ast.expr, names: frozenset[str]) -> bool:
+        """Whether a function is one of these names, or calls one."""
+        if isinstance(function, ast.Attribute):
+            return function.attr in names
+        body = self.uniform.functions.get(function.id, []) if isinstance(function, ast.Name) else []
+        calls = (node for node in walk(body) if isinstance(node, ast.Call))
+        return any(self._comes_to(node.func, names) for node in calls)
 
     def _names(self, nodes: Sequence[ast.AST], written: bool) -> set[tuple[str, bool]]:
         names = (node.id for node in nodes if isinstance(node, ast.Name))

@@ -74,6 +74,8 @@ def translate(kernel: Callable[..., Any]) -> Translation:
             source.refuse(node, "a kernel returns nothing")
     has_barriers, of_grid = calls(source, *WAITING), calls(source, THIS_GRID)
     body = Rewriter(module, source).block(source.definition.body)
+    if of_grid and module.copies:
+        source.refuse(source.line, "a grid that waits is not for copies in flight")
     shared = tuple(module.shared.values())
     places = tuple(module.places)
     return Translation(module, body, source.parameters, shared, places, has_barriers, of_grid)
@@ -280,7 +282,7 @@ class Rewriter(ast.NodeVisitor):
     # Calls
 
     def access(self, access: Access, node: ast.Call) -> ast.expr:
-        """One or two accesses of 128 bits, whose places are checked as those of an index are."""
+        """A call of an Access, whose places are checked as those of an index are."""
         arguments = [self.visit(argument) for argument in node.args]
         for array, index in access.spots:
             place, record = self.module.place(self.source.file, node), parse("_thread.record")
@@ -293,7 +295,11 @@ class Rewriter(ast.NodeVisitor):
                 record,
             )
             arguments[index] = inside
-        return call(f"_wide.{access.function.__name__}", *arguments)
+        if access.of_thread:
+            self.module.copies = True
+            arguments.insert(0, parse("_thread"))
+        home = access.function.py_func.__module__.rpartition(".")[2]
+        return call(f"_{home}.{access.function.__name__}", *arguments)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         value, path = self.source.resolve(node.func) or (None, ())

@@ -11,10 +11,9 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from .runtime import BARRIERS, INDEX, MAX_THREADS, PLACE, SIZE, compiled, remark
+from .runtime import EXCHANGE, INDEX, PLACE, SIZE, compiled, remark
 
 WARP = 32
-EXCHANGE = BARRIERS + MAX_THREADS  # from here on, what each thread gives
 
 
 def _word(context, builder, record, rank, kind):

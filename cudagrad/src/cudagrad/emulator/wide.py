@@ -22,13 +22,14 @@ MISPLACED = f"an access of 128 bits begins at a multiple of {BYTES} bytes"
 class Access(NamedTuple):
     """A call that kernels make, and that the transform checks.
 
-    function: one of this module. spots: where in its arguments an array and its index stand. reach:
-    how many neighbours are accessed.
+    function: one of this module, or of copies. spots: where in its arguments an array and its index
+    stand. reach: how many neighbours are accessed. of_thread: whether it is told who calls.
     """
 
     function: Any
     spots: tuple[tuple[int, int], ...]
     reach: int = 4
+    of_thread: bool = False
 
 
 def behind(index: Any, k: int) -> Any:
@@ -64,25 +65,9 @@ def store4(array, index, first, second, third, fourth):
 
 
 @compiled
-def copy_async4(to, index, source, at, inside):
-    """Copy four neighbours, or four zeros unless inside; here they are there at once."""
-    if inside:
-        store4(to, index, *load4(source, at))
-    else:
-        store4(to, index, 0, 0, 0, 0)
-
-
-@compiled
 def load8(array, index):
     """Eight neighbours along the last dim, the first of them at index."""
     return (*load4(array, index), *load4(array, behind(index, 4)))
-
-
-@compiled
-def copy_async8(to, index, source, at, inside):
-    """Copy eight neighbours, or eight zeros unless inside; here they are there at once."""
-    copy_async4(to, index, source, at, inside)
-    copy_async4(to, behind(index, 4), source, behind(at, 4), inside)
 
 
 @compiled
@@ -100,24 +85,27 @@ def within(array, index, count, place, record):
     return aligned(array, first, count, place, record)
 
 
+def located(context, builder, kinds, args):
+    """An element's number and its address, given an array and an index; and the array itself."""
+    array, index, *_ = kinds
+    is_tuple = isinstance(index, types.BaseTuple)
+    parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
+    made = context.make_array(array)(context, builder, args[0])
+    sizes = cgutils.unpack_tuple(builder, made.shape)
+    number = context.get_constant(types.int64, 0)
+    for kind, part, size in zip(index if is_tuple else [index], parts, sizes, strict=True):
+        position = context.cast(builder, part, kind, types.int64)
+        number = builder.add(builder.mul(number, size), position)
+    start = builder.ptrtoint(made.data, number.type)
+    return number, builder.add(start, builder.mul(number, made.itemsize)), made
+
+
 @intrinsic
 def aligned(typing_context, array, index, count, place, record):
     """index, if its element lies where count may be accessed at once; else AlignmentError."""
 
     def generate(context, builder, signature, args):
-        is_tuple = isinstance(index, types.BaseTuple)
-        kinds = tuple(index) if is_tuple else (index,)
-        parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
-        made = context.make_array(array)(context, builder, args[0])
-        number = context.get_constant(types.int64, 0)
-        for kind, part, size in zip(
-            kinds, parts, cgutils.unpack_tuple(builder, made.shape), strict=True
-        ):
-            position = context.cast(builder, part, kind, types.int64)
-            number = builder.add(builder.mul(number, size), position)
-        address = builder.add(
-            builder.ptrtoint(made.data, number.type), builder.mul(number, made.itemsize)
-        )
+        number, address, made = located(context, builder, (array, index), args)
         size = builder.mul(args[2], made.itemsize)
         size = builder.select(
             builder.icmp_unsigned("<", size, number.type(BYTES)), size, number.type(BYTES)

@@ -121,9 +121,13 @@ def totalling(load: Callable[..., Any]) -> Any:
 
 
 @factory
-def forward(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
-    """out = finish(x, top, digest(Σ exp(x - top))) over the middle dim of (outer, n, inner)."""
-    row_totals = totalling(same)
+def forward(stored: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+    """out = finish(x, top, digest(Σ exp(x - top))) over the middle dim of (outer, n, inner).
+
+    stored: as what x is.
+    """
+    real, load, _ = access(stored)
+    row_totals = totalling(load)
 
     @jit
     def forward_kernel(x, n, inner, out):
@@ -138,16 +142,17 @@ def forward(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -
         total = digest(totals[0])
         place = further(first, cuda.threadIdx.x * inner)
         while place < stop:
-            out[place] = finish(x[place], top, total)
+            out[place] = finish(load(x[place]), top, total)
             place = further(place, cuda.blockDim.x * inner)
 
     return forward_kernel
 
 
 @factory
-def forward_held(real: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+def forward_held(stored: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
     """The same of rows (rows, n) that a block can hold."""
-    hold, release = holding(same), releasing(same)
+    real, load, _ = access(stored)
+    hold, release = holding(load), releasing(same)
 
     @jit
     def forward_held_kernel(x, out):
@@ -173,8 +178,12 @@ def forward_held(real: Any, digest: Callable[..., Any], finish: Callable[..., An
 
 
 @factory
-def backward(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
-    """dx = finish(y, dout, Σ term(y, dout)) over the middle dim of (outer, n, inner)."""
+def backward(stored: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+    """dx = finish(y, dout, Σ term(y, dout)) over the middle dim of (outer, n, inner).
+
+    stored: as what dx is.
+    """
+    real, _, store = access(stored)
 
     @jit
     def backward_kernel(y, dout, n, inner, dx):
@@ -191,16 +200,17 @@ def backward(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) ->
         total = block_sum(total, shared)
         place = further(first, cuda.threadIdx.x * inner)
         while place < stop:
-            dx[place] = finish(y[place], dout[place], total)
+            dx[place] = store(finish(y[place], dout[place], total))
             place = further(place, cuda.blockDim.x * inner)
 
     return backward_kernel
 
 
 @factory
-def backward_held(real: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
+def backward_held(stored: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
     """The same of rows (rows, n) that a block can hold."""
-    hold, release = holding(same), releasing(same)
+    real, _, store = access(stored)
+    hold, release = holding(same), releasing(store)
 
     @jit
     def backward_held_kernel(y, dout, dx):
@@ -262,19 +272,20 @@ class ByRow(NamedTuple):
 
 # p = exp(x) / Σ exp(x), and dx = p · (dout - Σ dout · p)
 SOFTMAX = ByRow(
-    lambda real: forward_held(real, same, share), lambda real: forward(real, same, share)
+    lambda stored: forward_held(stored, same, share), lambda stored: forward(stored, same, share)
 )
 SOFTMAX_DX = ByRow(
-    lambda real: backward_held(real, product, share_dx),
-    lambda real: backward(real, product, share_dx),
+    lambda stored: backward_held(stored, product, share_dx),
+    lambda stored: backward(stored, product, share_dx),
 )
 # y = x - log Σ exp(x), and dx = dout - exp(y) Σ dout
 LOG_SOFTMAX = ByRow(
-    lambda real: forward_held(real, log, log_share), lambda real: forward(real, log, log_share)
+    lambda stored: forward_held(stored, log, log_share),
+    lambda stored: forward(stored, log, log_share),
 )
 LOG_SOFTMAX_DX = ByRow(
-    lambda real: backward_held(real, slope, log_share_dx),
-    lambda real: backward(real, slope, log_share_dx),
+    lambda stored: backward_held(stored, slope, log_share_dx),
+    lambda stored: backward(stored, slope, log_share_dx),
 )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from .. import arrays
 from ..arguments import axis, fitting, floats, number, option, refuse_bool
 from ..arrays import apply
-from ..dtypes import floating, promote, through_float32
-from ..engine import Operand, Output, op
+from ..dtypes import floating, promote
+from ..engine import Operand, Output, op, reading_op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
 from ..kernels.row import LONGEST
@@ -107,24 +107,22 @@ def hardtanh(x: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Output:
     return _between("hardtanh", x, min_val, max_val)
 
 
-@op
-@through_float32
+@reading_op
 def softmax(x: Operand, dim: int) -> Output:
     """Exponentials of x along dim, scaled to sum to one. (..., n, ...) -> the same shape."""
     floats("softmax", x)
-    along = axis("softmax", dim, x.ndim)
+    along, stored = axis("softmax", dim, x.ndim), x.dtype
     p = by_row(kernels.SOFTMAX, along, x)
-    return p, lambda dout: by_row(kernels.SOFTMAX_DX, along, p, dout)
+    return p, lambda dout: by_row(kernels.SOFTMAX_DX, along, p, dout, dtype=stored)
 
 
-@op
-@through_float32
+@reading_op
 def log_softmax(x: Operand, dim: int) -> Output:
     """Logarithm of softmax along dim, which never takes the log of a vanished exponential."""
     floats("log_softmax", x)
-    along = axis("log_softmax", dim, x.ndim)
+    along, stored = axis("log_softmax", dim, x.ndim), x.dtype
     y = by_row(kernels.LOG_SOFTMAX, along, x)
-    return y, lambda dout: by_row(kernels.LOG_SOFTMAX_DX, along, y, dout)
+    return y, lambda dout: by_row(kernels.LOG_SOFTMAX_DX, along, y, dout, dtype=stored)
 
 
 def _between(name: str, x: Any, low: float, high: float) -> Any:
@@ -136,15 +134,18 @@ def _between(name: str, x: Any, low: float, high: float) -> Any:
     return apply(f.clamp, x, low, high), lambda dout: apply(f.between_dx, x, low, high, dout)
 
 
-def by_row(kernel: kernels.ByRow, along: int, *operands: Any) -> Any:
-    """The result of a kernel whose every block owns a row along a dim of equally shaped arrays."""
-    shape, real = operands[0].shape, operands[0].dtype.type
-    out = arrays.empty(shape, real)
+def by_row(kernel: kernels.ByRow, along: int, *operands: Any, dtype: Any = None) -> Any:
+    """The result of a kernel whose every block owns a row along a dim of equally shaped arrays.
+
+    dtype: of the result, if it may be bfloat16; else that is float32 of an operand of bfloat16.
+    """
+    shape, stored = operands[0].shape, operands[0].dtype if dtype is None else dtype
+    out = arrays.empty(shape, arrays.reckoned(stored) if dtype is None else dtype)
     outer, n, inner = arrays.around(out, along).shape
     if inner == 1 and n <= LONGEST:
         rows = [arrays.reshape(array, (outer, n)) for array in (*operands, out)]
-        arrays.launch_held(kernel.held(real), outer, n, *rows)
+        arrays.launch_held(kernel.held(stored.type), outer, n, *rows)
     else:
         *flat, result = map(arrays.flat, (*operands, out))
-        arrays.launch_rows(kernel.other(real), outer * inner, n, *flat, n, inner, result)
+        arrays.launch_rows(kernel.other(stored.type), outer * inner, n, *flat, n, inner, result)
     return out

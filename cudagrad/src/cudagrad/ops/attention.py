@@ -136,7 +136,7 @@ def _fused(
         launch(kernel, back.threads, count, n_queries, back.queries, *args)
         return arrays.reshape(grad, (*batch, *query_shape))
 
-    @_remembered
+    @_handed_out
     def dkey_dvalue(dout):
         grads = arrays.empty(k.shape, stored), arrays.empty(v.shape, stored)
         kernel, args = kernels.dkey_dvalue(*made_for), (*given(dout), *grads)
@@ -144,10 +144,10 @@ def _fused(
         return grads
 
     def dkey(dout):
-        return as_key(dkey_dvalue(dout)[0])
+        return as_key(dkey_dvalue(dout, 0))
 
     def dvalue(dout):
-        return as_value(dkey_dvalue(dout)[1])
+        return as_value(dkey_dvalue(dout, 1))
 
     def dmask(dout):
         grad = arrays.empty((count, n_queries, n_keys), real)
@@ -168,6 +168,22 @@ def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return last[1]
 
     return remembering
+
+
+def _handed_out(function: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any, int], Any]:
+    """The function, of which each result is asked for by its place, and worked out with the others.
+
+    It is not kept once it is handed out: a gradient belongs to who receives it, and may be changed.
+    """
+    last: list[Any] = [None, []]
+
+    def handing_out(argument: Any, place: int) -> Any:
+        if last[0] is not argument or last[1][place] is None:
+            last[:] = argument, list(function(argument))
+        result, last[1][place] = last[1][place], None
+        return result
+
+    return handing_out
 
 
 def _composed(

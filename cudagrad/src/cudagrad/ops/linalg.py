@@ -10,7 +10,7 @@ from typing import Any
 from .. import arrays
 from ..arguments import broadcast_shapes, factor, refuse_bool, same, tensors
 from ..arrays import Array, Shape, apply
-from ..dtypes import promote
+from ..dtypes import result_type
 from ..engine import Operand, Output, Tensor, cast_for, op
 from ..kernels import functions as f
 from .elementwise import mul
@@ -61,7 +61,8 @@ def dot(x: Operand, tensor: Operand) -> Output:
 def outer(x: Operand, vec2: Operand) -> Output:
     """Every product of an element of x and one of vec2: (n), (m) -> (n, m)."""
     _require_dims("outer", (1, 1), x, vec2)
-    x, vec2 = promote(x, vec2)
+    dtype = result_type(x, vec2)
+    x, vec2 = arrays.cast(x, dtype), arrays.cast(vec2, dtype)
     column, row = arrays.reshape(x, (x.size, 1)), arrays.reshape(vec2, (1, vec2.size))
     return apply(f.mul, column, row), (
         lambda dout: arrays.flat(arrays.matmul(dout, row, b_swapped=True)),

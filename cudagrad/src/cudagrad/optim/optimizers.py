@@ -104,6 +104,8 @@ class Optimizer:
     def _move(self, members: list[tuple[int, Tensor]], group: Group) -> None:
         """Move parameters of a group and a dtype, in one launch if they are, or can be, packed."""
         indices, parameters = zip(*members, strict=True)
+        for parameter in parameters:
+            parameter.overwritten()
         states = [self.state[index] for index in indices]
         flat = packed(parameters) if len(members) > 1 else None
         whole = flat and as_one(flat, states, self._wholes.get(indices[0]))

@@ -12,10 +12,10 @@ import numpy as np
 from ..arguments import fitting, floats, option, refuse_bool, same, sizes
 from ..dtypes import is_floating
 from ..engine import Operand, Output, op
+from ..rows import long_product, wide_product
 from ..windows import Windows, positions
 from .elementwise import truncated
 from .indexing import collected
-from .linalg import times
 
 Lengths = int | Sequence[int]
 
@@ -93,10 +93,14 @@ def max_pool2d(
 
     def places():
         """Where in the flattened H · W: the first of equals; of NaNs, as in torch, the last."""
-        nth = np.zeros(largest.shape, np.int64)  # which of the parts is the largest
+        # Which of the parts is the largest.
+        nth = np.zeros(largest.shape, np.min_scalar_type(len(parts)))
         ahead = np.ones(largest.shape, np.bool_)
         for _, part in parts:
-            ahead &= (padded[..., *part] != largest) | ~inside[*part]
+            other = padded[..., *part] != largest
+            if padded is not x:  # else all is inside
+                other |= ~inside[*part]
+            ahead &= other
             nth += ahead
         behind = np.isnan(largest)  # which equals nothing: all parts are ahead of it
         for _, part in reversed(parts if behind.any() else []):
@@ -239,7 +243,7 @@ def _convolution(
     size = n_in * len(pieces)
     columns = columns.reshape(groups, size, windows.total)
     rows = weight.reshape(groups, n_out // groups, size)
-    out = windows.cut((rows @ columns).reshape(n_out, windows.total))  # (O, N, H', W')
+    out = windows.cut(wide_product(rows, columns).reshape(n_out, windows.total))  # (O, N, H', W')
     out = np.ascontiguousarray(out) if bias is None else out + bias.reshape(-1, 1, *(1,) * n)
 
     def product_of(dout):
@@ -251,12 +255,12 @@ def _convolution(
         dproduct, dline = product_of(dout), windows.line(x.dtype)
         by_position = rows.reshape(groups, n_out // groups, n_in, -1).transpose(3, 0, 2, 1)
         for piece, weights in zip(windows.pieces(dline), by_position, strict=True):
-            piece += times(weights, dproduct).reshape(piece.shape)
+            piece += wide_product(weights, dproduct).reshape(piece.shape)
         return windows.within(dline).swapaxes(0, 1)
 
     def dweight(dout):
         factors = columns, product_of(dout)  # in this order BLAS is faster
-        grad = factors[0] @ factors[1].swapaxes(1, 2)
+        grad = long_product(*factors)
         if in_line and not np.isfinite(grad).all():
             left, right = (windows.cut(a).reshape(*a.shape[:2], -1) for a in factors)
             grad = left @ right.swapaxes(1, 2)

@@ -95,6 +95,7 @@ class Optimizer:
             elif parameter.grad is not None:
                 state = self.state[indices[0]]
                 parameter.data = self._moved(parameter.data, parameter.grad.data, state, group)
+                parameter.overwritten()
 
     def _moved(self, data: Array, grad: Array, state: State, group: Group) -> Array:
         if group.get("maximize"):
@@ -113,16 +114,20 @@ class Optimizer:
         moved = Joined(self._moved(data.vector, grad, state, group), data.shapes)
         for parameter, view in zip(parameters, moved.views, strict=True):
             parameter.data = view
+            parameter.overwritten()
 
         now = {"data": moved}
         for name, value in state.items():
-            values = [value] * len(states)
-            if name != "step":
-                before = known.get(name, data)
-                now[name] = before if before.vector is value else Joined(value, data.shapes)
-                values = now[name].views
-            for own, each in zip(states, values, strict=True):
-                own[name] = each
+            before = known.get(name, data)
+            if name == "step":
+                for own in states:
+                    own[name] = value
+            elif before.vector is value:  # of which they are views already
+                now[name] = before
+            else:
+                now[name] = Joined(value, data.shapes)
+                for own, view in zip(states, now[name].views, strict=True):
+                    own[name] = view
         self._joined[indices[0]] = now
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:

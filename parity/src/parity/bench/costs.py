@@ -101,10 +101,9 @@ def _behind(node: Any) -> Iterable[Any]:
     functions = getattr(node, "next_functions", None)
     if functions is not None:
         return (function for function, _ in functions if function is not None)
-    parents = getattr(node, "parents", ()) or ()
-    if hasattr(parents, "edges"):  # of micrograd's Values that share them
-        parents = [parent for parent, _ in parents.edges(node.slopes)]
-    return (parent for parent in parents if parent is not None)
+    if hasattr(node, "edges"):  # of micrograd, whose Values keep their parents in several forms
+        return (parent for parent, _ in node.edges())
+    return (parent for parent in getattr(node, "parents", ()) if parent is not None)
 
 
 def _flat(value: Any) -> Iterator[Any]:

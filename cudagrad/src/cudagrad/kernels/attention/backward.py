@@ -19,7 +19,6 @@ from ..random import survivals
 from ..storage import access
 from .tiles import (
     OWN,
-    PAD,
     SMALL,
     Tiles,
     add_column_by_column,
@@ -131,11 +130,9 @@ def dquery(stored: Any, width: int) -> Any:
     across, down, rows = made = tiles(real, width)
     threads, queries, keys = made.threads, made.queries, made.keys
     columns = max(width, keys, OWN * down)  # of a tile: OWN at least for all that share a row
-    query_shape, key_shape = (queries, columns + PAD), (keys, columns + PAD)
-    slope_shape, score_shape = (queries, keys + PAD), (rows, OWN)
+    query_shape, key_shape, slope_shape, score_shape = made.shapes(columns)
+    query_share, key_share = made.shares(columns)
     total_shape = rows, columns // across
-    query_share = queries * columns // OWN // threads, OWN
-    key_share = keys * columns // OWN // threads, OWN
 
     @jit
     def dquery_kernel(
@@ -219,11 +216,9 @@ def dkey_dvalue(stored: Any, width: int) -> Any:
     across, down, rows = made = tiles(real, width)
     threads, queries, keys = made.threads, made.queries, made.keys
     columns = max(width, keys, OWN * down)  # of a tile: OWN at least for all that share a row
-    query_shape, key_shape = (queries, columns + PAD), (keys, columns + PAD)
-    weight_shape, score_shape = (queries, keys + PAD), (rows, OWN)
+    query_shape, key_shape, weight_shape, score_shape = made.shapes(columns)
+    query_share, key_share = made.shares(columns)
     total_shape = OWN, columns // down
-    query_share = queries * columns // OWN // threads, OWN
-    key_share = keys * columns // OWN // threads, OWN
 
     @jit
     def dkey_dvalue_kernel(

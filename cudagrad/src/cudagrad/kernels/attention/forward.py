@@ -20,7 +20,6 @@ from ..random import survivals
 from ..storage import access
 from .tiles import (
     OWN,
-    PAD,
     SMALL,
     Tiles,
     add_row_by_column,
@@ -66,11 +65,9 @@ def attention(stored: Any, width: int, rows: int) -> Any:
     across, down, _ = made = tiles(real, width, rows)
     threads, queries, keys = made.threads, made.queries, made.keys
     columns = max(width, keys)  # of a tile: OWN at least for each thread of a line
-    query_shape, key_shape = (queries, columns + PAD), (keys, columns + PAD)
-    weight_shape, score_shape = (queries, keys + PAD), (rows, OWN)
+    query_shape, key_shape, weight_shape, score_shape = made.shapes(columns)
+    query_share, key_share = made.shares(columns)
     mean_shape = rows, columns // across
-    query_share = queries * columns // OWN // threads, OWN
-    key_share = keys * columns // OWN // threads, OWN
     steps = across.bit_length() - 1
     least = real(np.finfo(real).min)  # not -inf: -inf - -inf would be NaN
 

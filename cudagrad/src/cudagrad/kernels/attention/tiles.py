@@ -27,6 +27,8 @@ PAD = 4
 WARP = 0xFFFFFFFF  # all lanes
 SMALL = BLOCK < 128  # the emulator's blocks, which have to be
 
+Shape = tuple[int, int]
+
 
 class Tiles(NamedTuple):
     """How a block is made up: threads in a line, lines, and the queries of a thread."""
@@ -46,6 +48,16 @@ class Tiles(NamedTuple):
     @property
     def keys(self) -> int:
         return OWN * self.across
+
+    def shapes(self, columns: int) -> tuple[Shape, Shape, Shape, Shape]:
+        """Of queries, of keys, of a number for each pair of them; and of a thread's own pairs."""
+        pairs, own = (self.queries, self.keys + PAD), (self.rows, OWN)
+        return (self.queries, columns + PAD), (self.keys, columns + PAD), pairs, own
+
+    def shares(self, columns: int) -> tuple[Shape, Shape]:
+        """The shapes of what a thread fetches of a tile of queries, and of keys: fours of a row."""
+        each = self.threads * OWN
+        return (self.queries * columns // each, OWN), (self.keys * columns // each, OWN)
 
 
 def is_long(real: Any, width: int) -> bool:

@@ -23,7 +23,7 @@ import numpy as np
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own
 from ..storage import widen
-from .product import tile_of_block
+from .product import by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
@@ -121,7 +121,7 @@ def take(own, tiles, buffer, place, half, deep):
 
 
 @jit(device=True)
-def multiply(a, b, totals):
+def multiply_half(a, b, totals):
     """Add a's fragments times b's to the totals."""
     for j in range(8):
         for i in range(4):
@@ -141,12 +141,26 @@ def multiply(a, b, totals):
             totals[i, j, 2], totals[i, j, 3] = done[2], done[3]
 
 
+@jit(device=True)
+def multiply(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals):
+    """Add the products of a step to a warp's fragments."""
+    a = cuda.local.array((4, 4), np.uint32)
+    b = cuda.local.array((4, 4), np.uint32)
+    take(a, a_tiles, buffer, a_place, 0, a_deep)
+    take(b, b_tiles, buffer, b_place, 0, b_deep)
+    multiply_half(a, b, totals)
+    take(a, a_tiles, buffer, a_place, 1, a_deep)
+    take(b, b_tiles, buffer, b_place, 1, b_deep)
+    multiply_half(a, b, totals)
+
+
 @factory
 def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
     """Fragments for each warp, of a and b whose lines are along the depth, or across (0).
 
     store: what makes of float32 what is written: storage.narrow, or functions.same.
     """
+    sum_up = by_turns(STEP, copy_tile, multiply)
 
     @jit(device=True)
     def write_pair(out, bias, z, row, column, left, right):
@@ -179,8 +193,6 @@ def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
         a_tiles = cuda.shared.array(BUFFERS, np.uint16, alignment=16)
         b_tiles = cuda.shared.array(BUFFERS, np.uint16, alignment=16)
         totals = cuda.local.array((4, 8, 4), np.float32)
-        a_own = cuda.local.array((4, 4), np.uint32)
-        b_own = cuda.local.array((4, 4), np.uint32)
         warp = cuda.threadIdx.x // 32
         a_first = warp // 2 * 64
         b_first = warp % 2 * 64
@@ -191,31 +203,10 @@ def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
         z, first_row, first_column = tile_of_block(out, SIDE)
         a_z = at(z, batch, a.shape[0], a_inner)
         b_z = at(z, batch, b.shape[0], b_inner)
-        for i in range(4):
-            for j in range(8):
-                for part in range(4):
-                    totals[i, j, part] = np.float32(0)
-        for ahead in range(2):
-            if ahead * STEP < depth:
-                copy_tile(a_tiles, ahead, a, a_z, first_row, ahead * STEP, a_deep)
-                copy_tile(b_tiles, ahead, b, b_z, first_column, ahead * STEP, b_deep)
-            intrinsics.commit_copies()
-        buffer = 0
-        for start in range(0, depth, STEP):
-            intrinsics.wait_but_latest()  # the tiles of this step are there, not the next ones
-            cuda.syncthreads()
-            free = buffer - 1 if buffer > 0 else 2  # which all have multiplied the step before
-            if start + 2 * STEP < depth:
-                copy_tile(a_tiles, free, a, a_z, first_row, start + 2 * STEP, a_deep)
-                copy_tile(b_tiles, free, b, b_z, first_column, start + 2 * STEP, b_deep)
-            intrinsics.commit_copies()
-            take(a_own, a_tiles, buffer, a_place, 0, a_deep)
-            take(b_own, b_tiles, buffer, b_place, 0, b_deep)
-            multiply(a_own, b_own, totals)
-            take(a_own, a_tiles, buffer, a_place, 1, a_deep)
-            take(b_own, b_tiles, buffer, b_place, 1, b_deep)
-            multiply(a_own, b_own, totals)
-            buffer = buffer + 1 if buffer < 2 else 0
+        sum_up(
+            a_tiles, a, a_z, first_row, a_place, a_deep,
+            b_tiles, b, b_z, first_column, b_place, b_deep, depth, totals,
+        )  # fmt: skip
         # No loop: the sums are in registers, which cannot be counted through.
         write(out, bias, z, first_row + a_first, first_column + b_first, totals, 0)
         write(out, bias, z, first_row + a_first, first_column + b_first, totals, 1)

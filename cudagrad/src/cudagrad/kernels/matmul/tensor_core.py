@@ -2,9 +2,8 @@
 
 Decomposition: a block of 4 warps for a tile of SIDE x SIDE; a warp has a quarter of it, 64 x 64, in
 4 x 8 fragments, spread over its threads' registers as the PTX ISA says for mma.m16n8k8 and
-m16n8k16. Along the depth in steps of STEP, by turns in one of three buffers: while one is
-multiplied, the copies into the next two are on their way, through no register, and one barrier a
-step is enough.
+m16n8k16. Along the depth in steps of STEP, three buffers by turns, filled by copies that go on
+while the one before is multiplied: see product.by_turns.
 Work for an element: k multiply-adds, of which an instruction does 1024 (TF32) or 2048 (bfloat16);
 2 k / SIDE numbers from global memory, and k / 32 from shared memory, four with each load. Products
 are of numbers rounded to 10 (TF32) or 7 (bfloat16) bits behind the point; they are exact, and
@@ -26,7 +25,7 @@ import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own
-from .product import bias_of, tile_of_block
+from .product import bias_of, by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
@@ -242,6 +241,7 @@ def gather(tiles, totals, i, b_first, b_deep):
 @factory
 def matmul(multiply: Any, finish: Any) -> Any:
     """Fragments for each warp; multiply: tf32 or bfloat16."""
+    sum_up = by_turns(STEP, copy_tile, multiply)
 
     @jit(device=True)
     def write(out, bias, z, first_row, first_column, a_deep, tiles, i):
@@ -278,26 +278,10 @@ def matmul(multiply: Any, finish: Any) -> Any:
         z, first_row, first_column = tile_of_block(out, SIDE)
         a_z = at(z, batch, a.shape[0], a_inner)
         b_z = at(z, batch, b.shape[0], b_inner)
-        for i in range(DOWN):
-            for j in range(OWN):
-                for part in range(4):
-                    totals[i, j, part] = np.float32(0)
-        for ahead in range(2):
-            if ahead * STEP < depth:
-                copy_tile(a_tiles, ahead, a, a_z, first_row, ahead * STEP, a_deep)
-                copy_tile(b_tiles, ahead, b, b_z, first_column, ahead * STEP, b_swapped)
-            intrinsics.commit_copies()
-        buffer = 0
-        for start in range(0, depth, STEP):
-            intrinsics.wait_but_latest()  # the tiles of this step are there, not the next ones
-            cuda.syncthreads()
-            free = buffer - 1 if buffer > 0 else 2  # which all have multiplied the step before
-            if start + 2 * STEP < depth:
-                copy_tile(a_tiles, free, a, a_z, first_row, start + 2 * STEP, a_deep)
-                copy_tile(b_tiles, free, b, b_z, first_column, start + 2 * STEP, b_swapped)
-            intrinsics.commit_copies()
-            multiply(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_swapped, totals)
-            buffer = buffer + 1 if buffer < 2 else 0
+        sum_up(
+            a_tiles, a, a_z, first_row, a_first, a_deep,
+            b_tiles, b, b_z, first_column, b_first, b_swapped, depth, totals,
+        )  # fmt: skip
         # No loop: the sums are in registers, which cannot be counted through.
         cuda.syncthreads()
         gather(a_tiles, totals, 0, b_first, b_swapped)
