@@ -48,11 +48,11 @@ class Band:
 
     def require(self, what: str) -> None:
         """Raise MismatchError if the engine left the envelope, InvalidCaseError if it is none."""
-        if self.torch_error * EPS["float32"] > SIGNAL:
+        if not self.torch_error * EPS["float32"] <= SIGNAL:
             raise InvalidCaseError(
                 f"{what} is rounding noise: torch's float32 is {self.torch_error:.3g} eps off"
             )
-        if self.error > self.limit:
+        if not self.error <= self.limit:
             message = f"{what} is {self.error:.3g} eps from torch's, at most {self.limit:.3g}"
             raise MismatchError(message, self.error)
 

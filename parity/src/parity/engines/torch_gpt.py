@@ -232,9 +232,6 @@ class GPT(nn.Module):
                 module.training = training
         return idx
 
-    def num_parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())
-
 
 def kept(weights: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
     """weights (B, V) with zeros for all but the top_k largest, and of those but the top_p of all.

