@@ -45,7 +45,8 @@ def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert 0.0 < ratio[lists, manner] < ratio["micrograd", manner] < 1.0
     assert 1.0 < ratio["micrograd", lists] < ratio["micrograd, sums of products", lists]
     assert {row.against for row in found} == {manner, lists}
-    assert all(row.cost.memory and row.cost.memory > 1 << 16 for row in found)
+    # A step of plain lists holds 50 to 90 kB, by the name that it is on.
+    assert all(row.cost.memory and row.cost.memory > 1 << 14 for row in found)
     assert all(row.growth < 1 << 16 for row in found if row.engine == "micrograd")
     assert "micrograd, sums of products" in capsys.readouterr().out
 
