@@ -197,6 +197,15 @@ def test_layers_are_as_wide_as_whole_numbers_say(
         nn.Conv1d(*sizes, 1)
 
 
+@pytest.mark.parametrize("name", ["kernel_size", "stride", "dilation"])
+def test_a_window_has_at_least_one_place(name: str) -> None:
+    for length in (0, (1, -3)):
+        with pytest.raises(ValueError, match=f"Conv2d: {name} must be at least 1, not (0|-3)"):
+            nn.Conv2d(2, 2, **{"kernel_size": 1, name: length})
+    with pytest.raises(ValueError, match="Conv2d: padding must be at least 0, not -1"):
+        nn.Conv2d(2, 2, 1, padding=-1)
+
+
 def test_a_seed_is_an_int() -> None:
     for seed in ("%d", 1.5, None):
         with pytest.raises(TypeError, match="manual_seed: seed must be an int, not"):

@@ -99,9 +99,9 @@ class _ConvNd(Module):
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(f"{name}: {in_channels} and {out_channels} channels, {groups} groups")
         option(name, "padding_mode", padding_mode, ("zeros", "reflect", "replicate", "circular"))
-        self.kernel_size = _lengths(name, "kernel_size", kernel_size, n)
-        self.stride = _lengths(name, "stride", stride, n)
-        self.dilation = _lengths(name, "dilation", dilation, n)
+        self.kernel_size = _lengths(name, "kernel_size", kernel_size, n, 1)
+        self.stride = _lengths(name, "stride", stride, n, 1)
+        self.dilation = _lengths(name, "dilation", dilation, n, 1)
         self.groups, self.padding_mode = groups, padding_mode
         self.padding: str | tuple[int, ...]
         if isinstance(padding, str):
@@ -110,7 +110,7 @@ class _ConvNd(Module):
                 raise ValueError(f'{name}: padding "same" needs a stride of 1, not {stride}')
             self.padding = padding
         else:
-            self.padding = _lengths(name, "padding", padding, n)
+            self.padding = _lengths(name, "padding", padding, n, 0)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight, self.bias = _weight_and_bias(shape, bias)
 
@@ -271,10 +271,10 @@ def _between(mode: str, x: Tensor, dim: int, before: int, after: int) -> Tensor:
     return ops.cat([first, x, last], dim)
 
 
-def _lengths(layer: str, what: str, value: Lengths, n: int) -> tuple[int, ...]:
-    """value as n ints; one alone stands for all."""
+def _lengths(layer: str, what: str, value: Lengths, n: int, least: int) -> tuple[int, ...]:
+    """value as n ints no smaller than least; one alone stands for all."""
     lengths = sizes(layer, value)
     lengths = lengths * n if len(lengths) == 1 else lengths
     if len(lengths) != n:
         raise ValueError(f"{layer}: {what} must be an int, or {n} of them, not {value}")
-    return lengths
+    return tuple(whole(layer, what, length, least) for length in lengths)
