@@ -85,7 +85,8 @@ def more(dtype: np.dtype[Any]) -> None:
         ops.permute(engine.tensor(np.ones((3, 2, 4), kind)), (1, 0, 2))
     fours = engine.tensor(np.ones((2, 8), dtype), requires_grad=True)
     fours[:, 4:].sum().backward()
-    ops.randn((3,), dtype=dtype)
+    for kind in (dtype, bfloat16):
+        nn.init.uniform_(ops.randn((3,), dtype=kind))
     x = engine.tensor(np.ones((2, 5), dtype), requires_grad=True)
     ops.dropout(ops.add(x, engine.tensor(np.ones(5))), 0.5).sum().backward()
     row = engine.tensor(np.ones((1, LONGEST + 1), dtype), requires_grad=True)
