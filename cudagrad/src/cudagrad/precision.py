@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 # What tensor cores round the numbers to before they multiply them; sums are of float32.
 FORMATS = {"highest": "float32", "high": "tf32", "medium": "bfloat16"}
 _precision = "highest"
@@ -26,3 +29,14 @@ def set_float32_matmul_precision(precision: str) -> None:
 def get_float32_matmul_precision() -> str:
     """What set_float32_matmul_precision has set."""
     return _precision
+
+
+@contextlib.contextmanager
+def float32_matmul_precision(precision: str) -> Iterator[None]:
+    """Inside, what set_float32_matmul_precision has set is this one."""
+    before = get_float32_matmul_precision()
+    set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        set_float32_matmul_precision(before)

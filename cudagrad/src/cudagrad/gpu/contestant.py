@@ -13,7 +13,7 @@ from ..autocast import autocast
 from ..fusion import fuse
 from ..graph import graphed
 from ..kernels.matmul import TENSOR_CORES
-from ..precision import FORMATS, get_float32_matmul_precision, set_float32_matmul_precision
+from ..precision import FORMATS, float32_matmul_precision
 from .cases import Call, GPTSizes, Run, tokens, weights
 
 
@@ -67,9 +67,5 @@ class Cudagrad:
         if name != "float32" and (device.EXECUTOR != "gpu" or not device.has(TENSOR_CORES)):
             yield False
             return
-        before = get_float32_matmul_precision()
-        set_float32_matmul_precision(next(p for p, format in FORMATS.items() if format == name))
-        try:
+        with float32_matmul_precision(next(p for p, format in FORMATS.items() if format == name)):
             yield True
-        finally:
-            set_float32_matmul_precision(before)

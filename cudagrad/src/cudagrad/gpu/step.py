@@ -13,34 +13,26 @@ import numpy as np
 
 from .. import gpt, nn, optim, random, streams
 from ..autocast import autocast
-from ..precision import get_float32_matmul_precision, set_float32_matmul_precision
+from ..precision import float32_matmul_precision
 
 
 def train(steps: int = 1, precision: str = "highest", small: bool = False) -> float:
     """The loss of the last step; small: in bfloat16. precision: of products of float32."""
-    before = get_float32_matmul_precision()
-    set_float32_matmul_precision(precision)
-    try:
-        return _trained(steps, small)
-    finally:
-        set_float32_matmul_precision(before)
-
-
-def _trained(steps: int, small: bool) -> float:
     random.manual_seed(0)
     model = gpt.GPT(gpt.GPTConfig(65, 16, 2, 2, 32, dropout=0.1))
     optimizer = optim.AdamW(model.parameters())
     tokens = np.random.default_rng(0).integers(0, 65, (4, 17))
     value = math.nan
-    for _ in range(steps):
-        optimizer.zero_grad()
-        with autocast(enabled=small):
-            _, loss = model(tokens[:, :-1], tokens[:, 1:])
-        assert loss is not None
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        value = loss.item()
+    with float32_matmul_precision(precision):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            with autocast(enabled=small):
+                _, loss = model(tokens[:, :-1], tokens[:, 1:])
+            assert loss is not None
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            value = loss.item()
     streams.synchronize()
     return value
 
