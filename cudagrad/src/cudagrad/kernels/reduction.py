@@ -50,13 +50,7 @@ def block_fold(combine: Callable[..., Any]) -> Any:
     return fold
 
 
-@jit(device=True)
-def greater(x, y):
-    """The larger of two, of which y is none if it is NaN."""
-    return y if y > x else x
-
-
-block_sum, block_max = block_fold(f.add), block_fold(greater)
+block_sum, block_max = block_fold(f.add), block_fold(f.larger)
 
 
 @jit(device=True)
