@@ -154,7 +154,12 @@ def test_the_work_is_for_as_many_processes_as_this_one_has_cores(
 def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command where a package is not installed."""
     code = (
-        f"import sys; sys.modules[{package!r}] = None;"
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {package!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
         f"from parity.cli import main; sys.exit(main({list(arguments)!r}))"
     )
     command = [sys.executable, "-c", code]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
+from .. import files
 from ..tasks.presets import PRESETS
 from ..usage import ENGINES, JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
 from .timing import Spread
@@ -329,4 +330,4 @@ def _kept(
     from . import rows
 
     everyone = (*chosen, *map(engines.load, rivals))
-    rows.write(file, rows.document(found, everyone, threads, ceilings))
+    files.dump(file, rows.document(found, everyone, threads, ceilings))
