@@ -8,7 +8,10 @@ from typing import Any
 
 from ..checks import Result
 from ..checks.determinism import Determinism
-from .words import anchor, eps, listed, plural, relative
+from ..checks.differences import RELATIVE
+from ..checks.envelope import FLOOR, MULTIPLE
+from ..checks.measure import BUDGET, FACTOR
+from .words import anchor, eps, listed, part, plural, relative
 
 Report = dict[str, Any]
 
@@ -133,9 +136,9 @@ def sentence(report: Report, engine: Report) -> str:
     """Whether to trust an engine, and why, in a sentence."""
     judged = {r["op"] for r in report["results"] if r["engine"] == engine["name"]}
     kinds = Counter({"op": len(judged)})
-    for part in report["parts"]:
-        if part["name"] in judged:
-            kinds.update({"op": -1, part["kind"]: 1})
+    for entry in report["parts"]:
+        if entry["name"] in judged:
+            kinds.update({"op": -1, entry["kind"]: 1})
     had = [plural(count, kind) for kind, count in kinds.items() if count]
     done = engine["passed"] + engine["failed"]
     if engine["failed"]:
@@ -153,6 +156,29 @@ def sentence(report: Report, engine: Report) -> str:
     skipped = f"{engine['skipped']:,} skipped" if engine["skipped"] else "nothing skipped"
     off = f"; at worst {listed(errors)}" if errors else ""
     return f"{said}{off}; {skipped}."
+
+
+def limits() -> str:
+    """From where on a check fails."""
+    return (
+        f"A check fails beyond {BUDGET:.0f} eps, or {FACTOR:.0f} times torch’s own float32 error "
+        f"on the same case if that is more; an optimizer’s step, or a parameter’s gradient in the "
+        f"GPT, beyond {MULTIPLE:.0f} times torch’s own error, which counts for at least "
+        f"{FLOOR:.0f}; finite differences, where more than {RELATIVE:.0e} of the slope is not "
+        "rounding"
+    )
+
+
+def nearest(report: Report, engine: str) -> str:
+    """The check that an engine was nearest to failing, of those that it passed; or empty."""
+    own = [r for r in report["results"] if r["engine"] == engine and r["used"] is not None]
+    if not own:
+        return ""
+    top = max(own, key=lambda result: result["used"])
+    return (
+        f"Nearest to failing in {top['case']}, {top['check']}, {top['dtype']}: "
+        f"{part(top['used'])} of what it was allowed."
+    )
 
 
 def determinism_sentence(report: Report, engine: str) -> str:
