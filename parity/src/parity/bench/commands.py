@@ -230,8 +230,8 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
     """
     chosen = trainable(engine or ("minigrad",))
     from ..tasks.parallel import joined
+    from ..threads import pinned
     from . import parallel as work
-    from .threads import pinned
 
     with _refused():
         world = joined()
