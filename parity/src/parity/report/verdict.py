@@ -162,10 +162,9 @@ def limits() -> str:
     """From where on a check fails."""
     return (
         f"A check fails beyond {BUDGET:.0f} eps, or {FACTOR:.0f} times torch’s own float32 error "
-        f"on the same case if that is more; an optimizer’s step, or a parameter’s gradient in the "
-        f"GPT, beyond {MULTIPLE:.0f} times torch’s own error, which counts for at least "
-        f"{FLOOR:.0f}; finite differences, where more than {RELATIVE:.0e} of the slope is not "
-        "rounding"
+        "on the same case if that is more; optimizers, and the gradients of a whole GPT, beyond "
+        f"{MULTIPLE:.0f} times torch’s own error, which counts for at least {FLOOR:.0f} eps; "
+        f"finite differences beyond {part(RELATIVE)} of the slope, and the rounding in them"
     )
 
 
