@@ -48,6 +48,29 @@ def test_only_leaves_keep_a_gradient() -> None:
     assert y.grad is None
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x * x,
+        lambda x: sum([x * x, x * x]),
+        lambda x: rowwise.dots([x, x], [x, x], 1, 1)[0],
+    ],
+    ids=["node", "terms", "group"],
+)
+@pytest.mark.parametrize("preset", [0.0, 1.0])
+def test_a_gradient_set_on_what_is_no_leaf_counts_for_nothing(make, preset) -> None:
+    for path in (lambda y: y, lambda y: y * 1.0):
+        x, y = leaf(), leaf()
+        fresh = make(y)
+        path(fresh).backward()
+        z = make(x)
+        z.grad = preset
+        path(z).backward()
+
+        assert x.grad == y.grad
+        assert z.grad is None
+
+
 def test_a_value_that_meets_itself_again() -> None:
     """y is swept after both that were made of it."""
     x = leaf()

@@ -150,15 +150,6 @@ def node(data: float, parents: Sequence[Value], slopes: Sequence[float]) -> Valu
     return Value(data)
 
 
-def outputs(items: Sequence[Any]) -> Sequence[Any]:
-    """items as an operation may return them: inside no_grad, cut off from the graph."""
-    if recording:
-        return items
-    return [
-        item.detach() if isinstance(item, Value) and item.requires_grad else item for item in items
-    ]
-
-
 def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool) -> None:
     """Carry gradients from the roots, which all require one, back to the leaves."""
     nodes: list[Any] = []
@@ -198,14 +189,17 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
 def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None:
     """Append what gradients of the roots pass, and leaves that have none; all start from zero.
 
-    What has a gradient is a leaf that has gathered one before, or has been found.
+    That zero is this sweep's own, by which it knows what it has found: a leaf with another gradient
+    gathers on, and what is set on a Value in between, as z.grad = 1.0, counts for nothing.
     """
+    zero = float("0")  # a constant would be the same object as other zeros
     waiting: list[Sequence[Value]] = [roots]
     parents: Any = ()  # those of the last Value that was found, and often of the next
     found: list[Any] = leaves  # what gathers the Values that have these parents
     while waiting:
         for value in waiting.pop():
-            if value.grad is None:
+            grad = value.grad
+            if grad is not zero and (grad is None or value.parents != ()):
                 if value.parents is not parents:
                     parents = value.parents
                     if parents is None:
@@ -224,7 +218,7 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
                     else:
                         found = leaves
                 found.append(value)
-                value.grad = 0.0
+                value.grad = zero
 
 
 def _forget(nodes: Sequence[Any]) -> None:

@@ -16,7 +16,8 @@ from itertools import accumulate, chain, groupby, pairwise
 from math import prod
 from typing import Any
 
-from .engine import Value, as_float, as_value, outputs, sweep
+from . import engine
+from .engine import Value, as_float, as_value, sweep
 
 Tensor = Any  # a Value or a number (0-d), or a list of Tensors of one shape
 Shape = tuple[int, ...]
@@ -74,13 +75,15 @@ def _types(items: list[Any]) -> set[type[Any]]:
 def nest(items: Sequence[Any], shape: Shape) -> Tensor:
     """The nested list with these items; raises ValueError for a shape that lists cannot have.
 
-    Every op returns what it rearranged or made through here, so here no_grad reaches them all.
+    Every op returns what it rearranged or made through here, so here no_grad reaches them all, and
+    cuts what was only rearranged off from the graph.
     """
     if 0 in shape[:-1]:
         raise ValueError(
             f"shape {shape} cannot be written as nested lists: an empty list has no inside"
         )
-    items = outputs(items)
+    if not engine.recording:
+        items = [x.detach() if isinstance(x, Value) and x.requires_grad else x for x in items]
     counts = list(accumulate(shape, operator.mul))  # of the lists at each level
     for count, n in zip(counts[-2::-1], shape[:0:-1], strict=True):
         items = [items[i * n : (i + 1) * n] for i in range(count)]
