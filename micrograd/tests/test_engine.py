@@ -322,12 +322,69 @@ def test_a_sweep_that_finds_a_freed_value_leaves_no_gradient() -> None:
     assert [value.grad for value in (x, *row)] == [None] * 5
 
 
-def test_what_was_chosen_does_not_change_with_the_leaf() -> None:
-    x = leaf(2.0)
-    chosen = ops.where([True], [x], [0.0])
-    x.data = 5.0
+COPIES = {
+    "where": lambda x: ops.where([[True, False], [False, True]], x, 0.0),
+    "maximum": lambda x: ops.maximum(x, [0.0, 0.0]),
+    "leaky_relu": ops.leaky_relu,
+    "elu": ops.elu,
+    "softplus": lambda x: ops.softplus(x, threshold=0.5),
+    "max": lambda x: ops.max(x, 0)[0],
+    "min": lambda x: ops.min(x, 1)[0],
+    "cumsum": lambda x: ops.cumsum(x, 0),
+    "repeat": lambda x: ops.repeat(x, (1, 2)),
+    "cat": lambda x: ops.cat([x, [[9.0, 9.0]]]),
+    "stack": lambda x: ops.stack([x, x]),
+    "flip": lambda x: ops.flip(x, 0),
+    "roll": lambda x: ops.roll(x, 1),
+    "roll along a dim": lambda x: ops.roll(x, 1, 0),
+    "getitem": lambda x: ops.getitem(x, [0, 0, 1]),
+    "getitem of a mask": lambda x: ops.getitem(x, [True, False]),
+    "index_select": lambda x: ops.index_select(x, 0, [1]),
+    "gather": lambda x: ops.gather(x, 1, [[0], [1]]),
+    "scatter": lambda x: ops.scatter(x, 1, [[0]], value=9.0),
+    "scatter of a src": lambda x: ops.scatter([[9.0, 9.0]], 1, [[0]], x),
+    "scatter_add": lambda x: ops.scatter_add(x, 1, [[0]], [[9.0]]),
+    "take_along_dim": lambda x: ops.take_along_dim(x, [0, 3]),
+    "topk": lambda x: ops.topk(x, 1)[0],
+    "sort": lambda x: ops.sort(x)[0],
+    "embedding": lambda x: ops.embedding([1, 1, 0], x),
+    "max_pool2d": lambda x: ops.max_pool2d([x], 2),
+    "pad": lambda x: ops.pad(x, (1, 0)),
+}
 
-    assert micrograd.tolist(chosen) == [2.0]
+
+@pytest.mark.parametrize("op", COPIES.values(), ids=COPIES)
+def test_what_was_copied_does_not_change_with_the_leaf(op) -> None:
+    x = micrograd.tensor([[1.0, 4.0], [3.0, 2.0]], requires_grad=True)
+    copied = op(x)
+    before = micrograd.tolist(copied)
+    for value in unnest(x)[0]:
+        value.data += 100.0
+
+    assert micrograd.tolist(copied) == before
+    ops.sum(copied).backward()
+    assert any(value.grad for value in unnest(x)[0])
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        ops.contiguous,
+        lambda x: ops.reshape(x, 4),
+        lambda x: ops.transpose(x, 0, 1),
+        lambda x: ops.expand(x, (3, 2, 2)),
+        lambda x: ops.narrow(x, 0, 1, 1),
+        lambda x: ops.split(x, 1)[1],
+        lambda x: ops.getitem(x, (slice(None), 0)),
+    ],
+)
+def test_a_view_changes_with_the_leaf(op) -> None:
+    x = micrograd.tensor([[1.0, 4.0], [3.0, 2.0]], requires_grad=True)
+    view = op(x)
+    for value in unnest(x)[0]:
+        value.data = 5.0
+
+    assert {value.data for value in unnest(view)[0]} == {5.0}
 
 
 def test_a_factor_that_was_freed_is_noticed() -> None:

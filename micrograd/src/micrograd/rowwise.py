@@ -183,6 +183,33 @@ def adds(xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:
     return each([x.data + y.data for x, y in zip(xs, ys, strict=True)], (xs, ones), (ys, ones))
 
 
+def owned(items: Sequence[Any]) -> Sequence[Any]:
+    """own of each that is a Value."""
+    trained = [type(x) is Value and x.requires_grad and not x.parents for x in items]
+    if not engine.recording or not any(trained):
+        return items
+    leaves = list(compress(items, trained))
+    copies = _members(Copies([leaves]), [leaf.data for leaf in leaves])
+    if len(copies) == len(items):
+        return copies
+    copied = iter(copies)
+    return [next(copied) if leaf else x for x, leaf in zip(items, trained, strict=True)]
+
+
+class Copies(Group):
+    """Values that are equal to their one parent each."""
+
+    __slots__ = ()
+
+    def edges(self, place: int) -> list[tuple[Value, float]]:
+        return [(self.rows[0][place], 1.0)]
+
+    def carry(self, members: list[Value]) -> None:
+        (parents,) = self.rows
+        for value in members:
+            parents[value.slopes].grad += value.grad
+
+
 def relus(xs: Sequence[Value]) -> list[Value]:
     """relu of each."""
     numbers = [0.0 if x.data <= 0.0 else x.data for x in xs]

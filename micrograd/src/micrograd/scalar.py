@@ -50,6 +50,15 @@ def clone(x: Value) -> Value:
     return node(x.data, (x,), (1.0,))
 
 
+def own(x: Value) -> Value:
+    """x, but a trained leaf, whose number a step will change, as a Value that keeps it.
+
+    So all ops return what they choose or rearrange where torch copies; where torch's results are
+    views, as a slice is, they are the leaves themselves.
+    """
+    return clone(x) if x.requires_grad and not x.parents else x
+
+
 def neg(x: Value) -> Value:
     return node(-x.data, (x,), (-1.0,))
 
@@ -173,8 +182,8 @@ def relu(x: Value) -> Value:
 def where(condition: bool, x: Value, y: Value) -> Value:
     """x if condition, else y; the other one gets a gradient of 0, whatever arrives."""
     taken, left = (x, y) if condition else (y, x)
-    if taken.parents and not left.requires_grad:
-        return taken  # its number stays as it is; that of a leaf may change, and needs a copy
+    if not left.requires_grad:
+        return own(taken)
     return node(taken.data, (taken, left), (1.0,))
 
 

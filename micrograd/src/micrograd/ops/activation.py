@@ -34,7 +34,9 @@ def relu(x: Tensor) -> Tensor:
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x above 0, else negative_slope · x."""
     slope = Value(number("leaky_relu", "negative_slope", negative_slope))
-    return _each("leaky_relu", lambda item: item if item.data > 0.0 else item * slope, x)
+    return _each(
+        "leaky_relu", lambda item: scalar.own(item) if item.data > 0.0 else item * slope, x
+    )
 
 
 def relu6(x: Tensor) -> Tensor:
@@ -48,7 +50,9 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     Clevert, Unterthiner, Hochreiter 2015, https://arxiv.org/abs/1511.07289
     """
     scale = Value(number("elu", "alpha", alpha))
-    return _each("elu", lambda item: scalar.expm1(item) * scale if item.data <= 0.0 else item, x)
+    return _each(
+        "elu", lambda item: scalar.expm1(item) * scale if item.data <= 0.0 else scalar.own(item), x
+    )
 
 
 def silu(x: Tensor) -> Tensor:
@@ -75,7 +79,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 
     def smooth(item: Value) -> Value:
         steep = item * scale
-        return item if steep.data > top else scalar.softplus(steep) / scale
+        return scalar.own(item) if steep.data > top else scalar.softplus(steep) / scale
 
     return _each("softplus", smooth, x)
 

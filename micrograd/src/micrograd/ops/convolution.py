@@ -11,6 +11,7 @@ from .. import scalar
 from ..arguments import alike, cast, floating, no_bools, option, sizes, whole, wholes
 from ..engine import Value
 from ..lists import Shape, Tensor, kind, nest, numbers, operands, rows, spans, unnest
+from ..rowwise import owned
 from .elementwise import trunc_divide
 from .linalg import integer_dot
 from .reduction import average
@@ -79,7 +80,7 @@ def max_pool2d(
     area = math.prod(shape[-2:])
     everywhere = range(len(items))
     best = [max(window, key=rank) for window, _ in _covered(everywhere, area, windows)]
-    largest = nest([items[place] for place in best], (*shape[:-2], *counts))
+    largest = nest(owned([items[place] for place in best]), (*shape[:-2], *counts))
     if not return_indices:
         return largest
     return largest, nest([place % area for place in best], (*shape[:-2], *counts))
@@ -165,7 +166,7 @@ def pad(
     (positions,) = reduce(_crossed, ([axis] for axis in axes), origin)
     padding = Value(fill) if of is float else fill
     padded = [padding if position is None else items[position] for position in positions]
-    return nest(padded, tuple(map(len, axes)))
+    return nest(owned(padded), tuple(map(len, axes)))
 
 
 def _convolved(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..arguments import ids, in_range
 from ..lists import Tensor, nest, operands, rows
+from ..rowwise import owned
 
 
 def embedding(x: Tensor, weight: Tensor) -> Tensor:
@@ -17,4 +18,4 @@ def embedding(x: Tensor, weight: Tensor) -> Tensor:
         raise ValueError(f"embedding: weight must have 2 dims, not shape {weight_shape}")
     table = rows(weights, weight_shape, [1])
     found = [number for i in items for number in table[in_range("embedding", "id", i, len(table))]]
-    return nest(found, (*shape, weight_shape[1]))
+    return nest(owned(found), (*shape, weight_shape[1]))

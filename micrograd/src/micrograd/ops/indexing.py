@@ -34,6 +34,7 @@ from ..lists import (
     unnest,
     walk,
 )
+from ..rowwise import owned
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
@@ -67,7 +68,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
         place = places[0] if places[0] == places[-1] else 0
         kept.insert(place, group)
         lengths = lengths[:place] + group_shape + lengths[place:]
-    return nest([items[start + position] for position in walk(kept)], lengths)
+    found = [items[start + position] for position in walk(kept)]
+    return nest(owned(found) if gathered else found, lengths)
 
 
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -80,7 +82,8 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     steps = spans(shape or (1,))
     n = len(steps[along])
     steps[along] = [steps[along][in_range("index_select", "index", i, n)] for i in chosen]
-    return nest([items[place] for place in walk(steps)], tuple(map(len, steps)) if shape else ())
+    found = owned([items[place] for place in walk(steps)])
+    return nest(found, tuple(map(len, steps)) if shape else ())
 
 
 def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -92,7 +95,7 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     items, shape = unnest(x)
     chosen, index_shape = ids("gather", "index", index)
     places = _places("gather", shape, dim, chosen, index_shape)
-    return nest([items[place] for place in places], index_shape)
+    return nest(owned([items[place] for place in places]), index_shape)
 
 
 def scatter(
@@ -114,7 +117,7 @@ def scatter(
     result = list(items)
     for place, item in arrivals:
         result[place] = item
-    return nest(result, shape)
+    return nest(owned(result), shape)
 
 
 def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
@@ -129,7 +132,7 @@ def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
         terms[place].append(item)
     sums: dict[type[Any], Callable[..., Any]] = {float: scalar.total, int: sum, bool: any}
     add = sums[kind(items)]
-    return nest([row[0] if len(row) == 1 else add(row) for row in terms], shape)
+    return nest(owned([row[0] if len(row) == 1 else add(row) for row in terms]), shape)
 
 
 def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
@@ -157,7 +160,7 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     full, index_full = ((*others[before], m, *others[after]) for m in (n, count))
     items, chosen = stretch(items, shape, full), stretch(chosen, index_shape, index_full)
     places = _places(op, full, along, chosen, index_full)
-    return nest([items[place] for place in places], index_full)
+    return nest(owned([items[place] for place in places]), index_full)
 
 
 def topk(
@@ -261,7 +264,7 @@ def _ordered(
         for i, new_offset in zip(found, new_offsets, strict=False):
             values[new_start + new_offset] = items[start + offsets[i]]
             indices[new_start + new_offset] = i
-    return nest(values, cut), nest(indices, cut)
+    return nest(owned(values), cut), nest(indices, cut)
 
 
 def _entries(index: Any, shape: Shape) -> list[Any]:

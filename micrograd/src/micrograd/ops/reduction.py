@@ -14,6 +14,7 @@ from ..engine import Value, as_value
 from ..floats import argmax as argmax_of
 from ..floats import argmin as argmin_of
 from ..lists import Shape, Tensor, kind, map_rows, nest, numbers, operands, rows, unnest
+from ..rowwise import owned
 from .elementwise import elementwise
 
 
@@ -139,7 +140,8 @@ def cumsum(x: Tensor, dim: int) -> Tensor:
     """The sums of the elements along dim up to each of them; of ints and bools ints."""
     [(items, shape)], exact = operands(x)
     terms: Sequence[Any] = list(map(int, items)) if exact else items
-    return map_rows(accumulate, terms, shape, one_axis("cumsum", dim, len(shape)))
+    dims = one_axis("cumsum", dim, len(shape))
+    return map_rows(lambda row: owned(list(accumulate(row))), terms, shape, dims)
 
 
 def average(row: Sequence[Value]) -> Value:
@@ -231,7 +233,7 @@ def _extremes(
     indices = [choose([float(item) for item in row]) for row in groups]
     chosen = [row[i] for row, i in zip(groups, indices, strict=True)]
     reduced = _reduced(shape, dims, keepdim)
-    return nest(chosen, reduced), nest(indices, reduced)
+    return nest(owned(chosen), reduced), nest(indices, reduced)
 
 
 def _index(

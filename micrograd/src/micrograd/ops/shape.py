@@ -1,4 +1,4 @@
-"""The same elements in another arrangement: no Value is made but a triangle's zeros, and clones."""
+"""The same elements in another arrangement: views where torch has views, else copies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from .. import lists, scalar
 from ..arguments import Dims, axes, axis, complete, named_axes, present_axis, sizes, whole
 from ..lists import Shape, Tensor, kind, nest, operands, rows, spans, stretch, unnest, walk
+from ..rowwise import owned
 from .elementwise import choose, elementwise
 
 
@@ -81,7 +82,7 @@ def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
         raise ValueError(f"repeat: shape {shape} cannot be repeated {repeats} times")
     padded = (1,) * (len(counts) - len(shape)) + shape
     steps = [[*offsets] * n for offsets, n in zip(spans(padded), counts, strict=True)]
-    return nest([items[position] for position in walk(steps)], tuple(map(len, steps)))
+    return nest(owned([items[position] for position in walk(steps)]), tuple(map(len, steps)))
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -199,7 +200,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             n = math.prod(shape[along:])
             result.extend(items[i * n : (i + 1) * n])
     total = sum(shape[along] for _, shape in parts)
-    return nest(result, (*first[:along], total, *first[along + 1 :]))
+    return nest(owned(result), (*first[:along], total, *first[along + 1 :]))
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -228,7 +229,7 @@ def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
     items, shape = unnest(x)
     flipped = named_axes("flip", sizes("flip", dims), len(shape))
     steps = [line[::-1] if i in flipped else line for i, line in enumerate(spans(shape))]
-    return nest([items[position] for position in walk(steps)], shape)
+    return nest(owned([items[position] for position in walk(steps)]), shape)
 
 
 def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
@@ -242,12 +243,12 @@ def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | Non
     if len(amounts) != (len(named) or 1):
         raise ValueError(f"roll: shifts {shifts} for dims {dims}")
     if not named:
-        return nest(_rolled(items, amounts[0]), shape)
+        return nest(owned(_rolled(items, amounts[0])), shape)
     steps = spans(shape)
     for dim, amount in zip(named, amounts, strict=True):
         along = present_axis("roll", dim, shape)
         steps[along] = _rolled(steps[along], amount)
-    return nest([items[position] for position in walk(steps)], shape)
+    return nest(owned([items[position] for position in walk(steps)]), shape)
 
 
 def contiguous(x: Tensor) -> Tensor:
