@@ -108,6 +108,7 @@ class Value:
         """Add gradient · d(self)/d(leaf) to the .grad of every leaf that self depends on.
 
         The graph is freed as it is swept, unless retain_graph; freed, it cannot be swept again.
+        Slopes are those of when the graph was computed, whatever was written into leaves since.
         Raises RuntimeError if self does not require a gradient, or if the graph has been freed.
         """
         if not self.requires_grad:
