@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from micrograd import Value, rowwise, scalar
+import micrograd
+from micrograd import Value, ops, rowwise, scalar
 
 inf, nan = math.inf, math.nan
 
@@ -187,6 +188,7 @@ def test_numbers_on_either_side_are_constants(function, number) -> None:
         (scalar.clamp_min, (1.0, nan), nan, (0.0, 0.0)),
         (scalar.binary_cross_entropy, (1.0, 0.0), 100.0, (1.0 / scalar.LEAST, -inf)),
         (lambda *xs: scalar.prod(xs), (inf, 2.0), inf, (nan, inf)),
+        (lambda *xs: scalar.prod(xs), (nan, 2.0), nan, (nan, nan)),
         (lambda *xs: scalar.logsumexp(xs), (-inf, -inf), -inf, (nan, nan)),
         (lambda *xs: scalar.logsumexp(xs), (inf, 1e3), inf, (nan, 0.0)),
     ],
@@ -196,6 +198,30 @@ def test_infinities_and_nan_as_in_torch(function, numbers, value, slopes) -> Non
 
     assert same(out, value)
     assert all(map(same, grads, slopes))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "product", "slopes"),
+    [
+        ((2.0**-700, 2.0**-700, 5.0), 0.0, (5 * 2.0**-700, 5 * 2.0**-700, 0.0)),
+        ((2.0**-530, 2.0**-530, 3.0), 3 * 2.0**-1060, (3 * 2.0**-530, 3 * 2.0**-530, 2.0**-1060)),
+        ((2.0**700, 2.0**700, 2.0**-900), inf, (2.0**-200, 2.0**-200, inf)),
+    ],
+)
+def test_each_slope_of_a_product_is_right_where_the_product_is_not(
+    numbers, product, slopes
+) -> None:
+    """torch, whose slopes are quotients of the product throughout, loses these."""
+    assert gradients(lambda *xs: scalar.prod(xs), *numbers) == (product, list(slopes))
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_an_infinite_logit_leaves_no_probability(target) -> None:
+    x = micrograd.tensor([1.0, inf, 0.0], requires_grad=True)
+    loss = ops.cross_entropy(x, target)
+    loss.backward()
+
+    assert all(map(math.isnan, (loss.data, *micrograd.grad(x))))
 
 
 @pytest.mark.parametrize("taken", [True, False])

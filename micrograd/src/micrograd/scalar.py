@@ -275,8 +275,9 @@ def prod(xs: Sequence[Value]) -> Value:
     """The product of any number of Values; each one's slope is the product of the others."""
     numbers = list(map(_data, xs))
     result = math.prod(numbers, start=1.0)
-    # A quotient leaves one number out of the product, unless that is 0.
-    if 0.0 not in numbers:
+    # A quotient leaves one number out, unless the product of all is beyond what a float can hold.
+    held = sys.float_info.min <= math.fabs(result) < math.inf
+    if held or not (0.0 in numbers or all(map(math.isfinite, numbers))):
         return node(result, tuple(xs), tuple(result / number for number in numbers))
     before = accumulate(numbers[:-1], product, initial=1.0)
     after = [*accumulate(numbers[:0:-1], product, initial=1.0)][::-1]
@@ -290,6 +291,8 @@ def logsumexp(xs: Sequence[Value], less: Value | None = None) -> Value:
     have been from the result.
     """
     numbers = list(map(_data, xs))
+    if less is not None and math.inf in numbers:  # a probability of inf / inf
+        return node(math.nan, (*xs, less), (math.nan,) * (len(xs) + 1))
     # Finite, or an infinite number less itself would be nan.
     shift = max(-_LARGEST, min(max(numbers, default=0.0), _LARGEST))
     exponentials = floats.exps([number - shift for number in numbers])
