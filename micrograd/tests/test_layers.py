@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -231,11 +233,23 @@ def test_a_window_has_at_least_one_place(name: str) -> None:
         nn.Conv2d(2, 2, 1, padding=-1)
 
 
+def test_every_process_draws_other_numbers() -> None:
+    program = "from micrograd import ops; print(ops.randn(1)[0].data)"
+    commands = [sys.executable, "-c", program]
+    assert len({subprocess.check_output(commands) for _ in range(2)}) == 2
+
+
 def test_a_seed_is_an_int() -> None:
-    for seed in ("%d", 1.5, None):
+    for seed in ("%d", 1.5, None, True):
         with pytest.raises(TypeError, match="manual_seed: seed must be an int, not"):
             micrograd.manual_seed(seed)
-    micrograd.manual_seed(-1)
+    with pytest.raises(ValueError, match="manual_seed: seed must be at least"):
+        micrograd.manual_seed(-(2**63) - 1)
+    drawn = []
+    for seed in (1, -1, 2**64 - 1):
+        micrograd.manual_seed(seed)
+        drawn.append(micrograd.tolist(ops.randn(1)))
+    assert drawn[0] != drawn[1] == drawn[2]
     state = micrograd.get_rng_state()
     micrograd.set_rng_state(state)
     assert micrograd.get_rng_state() == state

@@ -17,9 +17,9 @@ import pytest
 # is named stands for all that is in it.
 LAYERS = {
     "micrograd": (
-        ("random", "floats", "groups"),
+        ("floats", "groups"),
         ("engine",),
-        ("scalar", "lists", "arguments", "drawing"),
+        ("scalar", "lists", "arguments", "drawing", "random"),
         ("rowwise", "operators"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from typing import Any
 
-generator = random.Random(0)
+from .arguments import whole
+
+generator = random.Random()  # seeded by chance
 
 
 def manual_seed(seed: int) -> None:
     """Start the generator afresh; the same seed draws the same numbers."""
-    if not isinstance(seed, int):
-        raise TypeError(f"manual_seed: seed must be an int, not {type(seed).__name__}")
-    generator.seed(seed)
+    # random.seed would take -1 for 1.
+    generator.seed(whole("manual_seed", "seed", seed, -(2**63)) % 2**64)
 
 
 def get_rng_state() -> tuple[Any, ...]:
