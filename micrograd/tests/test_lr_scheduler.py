@@ -143,6 +143,29 @@ def test_a_state_goes_out_and_in(make: Callable, when: int) -> None:
         scheduler.step()
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: schedulers.StepLR(o, 2),
+        lambda o: schedulers.LambdaLR(o, [lambda epoch: 0.5]),
+        lambda o: schedulers.SequentialLR(o, [schedulers.StepLR(o, 2)], []),
+    ],
+)
+def test_a_state_of_other_names_is_refused(make: Callable) -> None:
+    scheduler = make(optim.SGD([nn.Parameter([1.0])], 1.0))
+    before = scheduler.state_dict()
+    rest = {name: value for name, value in before.items() if name != "last_epoch"}
+    for state, message in (
+        (before | {"gama": 3}, "unexpected: gama"),
+        (rest, "missing: last_epoch"),
+        ({}, "missing: "),
+    ):
+        with pytest.raises(ValueError, match=f"{type(scheduler).__name__}: {message}"):
+            scheduler.load_state_dict(state)
+        assert scheduler.state_dict() == before
+    scheduler.load_state_dict(before | {"_step_count": 1})  # as torch's
+
+
 def test_a_scheduler_can_go_on_after_an_epoch() -> None:
     paced = optimizer(1.0)
     with pytest.raises(KeyError, match="to go on after an epoch, groups need an initial_lr"):

@@ -139,6 +139,15 @@ def test_what_a_buffer_is_made_of_stays() -> None:
     assert [type(model.floats[0]), type(model.ids[0]), type(model.mask[0])] == [float, int, bool]
 
 
+def test_what_was_not_loaded_is_told() -> None:
+    layer = nn.Linear(1, 1)
+    state = {"bias": [2.0], "wieght": [[3.0]]}
+    missing, unexpected = layer.load_state_dict(state, strict=False)
+
+    assert (missing, unexpected) == (["weight"], ["wieght"])
+    assert layer.load_state_dict(layer.state_dict()).unexpected_keys == []
+
+
 def test_a_state_without_numbers_is_refused() -> None:
     with pytest.raises(RuntimeError, match=r"no numbers: factor; missing: seen, linear\.weight"):
         Scale().load_state_dict({"factor": ["a"]})

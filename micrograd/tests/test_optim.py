@@ -138,7 +138,7 @@ def test_what_is_divided_by_zero_is_nan(make: type[optim.Optimizer]) -> None:
 def test_groups_have_options_of_their_own() -> None:
     x, y, z = parameter(1.0), parameter(1.0), parameter(1.0)
     optimizer = optim.SGD([{"params": x, "lr": 0.5}, {"params": (p for p in [y])}], lr=0.25)
-    optimizer.add_param_group({"params": [z], "momentum": 0.5, "name": "late"})
+    optimizer.add_param_group({"params": [z], "momentum": 0.5, "initial_lr": 2.0})
     for _ in range(2):
         for tensor in (x, y, z):
             give(tensor, [1.0])
@@ -149,7 +149,7 @@ def test_groups_have_options_of_their_own() -> None:
     optimizer.step()
     assert [x[0].data, y[0].data] == [0.0, 0.25]
     assert [g["params"] for g in optimizer.state_dict()["param_groups"]] == [[0], [1], [2]]
-    assert optimizer.state_dict()["param_groups"][2]["name"] == "late"
+    assert optimizer.state_dict()["param_groups"][2]["initial_lr"] == 2.0
     assert list(optimizer.state_dict()["state"]) == [2]
 
 
@@ -226,6 +226,23 @@ def test_weights_go_on_to_decay_apart_when_adamw_takes_over_from_adam() -> None:
     assert math.isclose(x[0].data, 1.8)
 
 
+def test_a_state_of_another_optimizer_is_refused() -> None:
+    x = parameter(2.0)
+    give(x, [1.0])
+    sgd, adam = optim.SGD([x], momentum=0.9), optim.Adam([x])
+    sgd.step()
+    own, other = adam.state_dict(), sgd.state_dict()
+    for state, message in (
+        ({}, "no 'state' in the state of an optimizer"),
+        ({"state": {}}, "no 'param_groups' in the state of an optimizer"),
+        (other, "a group of Adam has lr, betas, .*, not momentum, dampening, nesterov"),
+        (own | {"state": other["state"]}, "a state of Adam has step, .*, not momentum_buffer"),
+    ):
+        with pytest.raises(ValueError, match=f"load_state_dict: {message}"):
+            adam.load_state_dict(state)
+        assert adam.state_dict() == own
+
+
 def test_a_state_that_does_not_fit_is_refused_before_anything_changes() -> None:
     optimizer = optim.SGD([{"params": [parameter(1.0)]}, {"params": [parameter(2.0, 3.0)]}])
     before = optimizer.state_dict()
@@ -265,6 +282,11 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_changes() -> None:
         ),
         (lambda p: optim.AdamW(p, eps=-1.0), "eps must not be negative"),
         (lambda p: optim.AdamW([{"params": p, "weight_decay": -1}]), "weight_decay must not be"),
+        (
+            lambda p: optim.AdamW([{"params": p, "weight_decy": 0.0}]),
+            "a group of AdamW has lr, betas, .*, params, initial_lr, param_names, not weight_decy",
+        ),
+        (lambda p: optim.SGD([{"params": p, "fused": True}]), "not fused"),
         (lambda p: optim.SGD([]), "at least one parameter"),
         (lambda p: optim.SGD([*p, *p]), "a parameter is there twice"),
         (lambda p: optim.SGD([{"params": p}, {"params": p}]), "a parameter is there twice"),
@@ -289,6 +311,31 @@ def test_what_has_no_meaning_is_refused(make: Callable, message: str) -> None:
 def test_options_are_numbers(kind: Callable, options: dict, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         kind([parameter(1.0)], **options)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_every_optimizer_climbs(make: type[optim.Optimizer]) -> None:
+    """As if the gradient had the other sign, which a weight that decays tells from other steps."""
+    x, y = parameter(2.0), parameter(2.0)
+    up, down = make([x], lr=0.1, weight_decay=0.5, maximize=True), make([y], 0.1, weight_decay=0.5)
+    for gradient in (4.0, -1.0, 3.0):
+        give(x, [gradient])
+        give(y, [-gradient])
+        up.step()
+        down.step()
+
+    assert x[0].data == y[0].data != 2.0
+
+
+def test_gradients_can_be_made_0() -> None:
+    for owner in (nn.Linear(1, 1), optim.SGD([parameter(1.0), parameter(2.0)])):
+        params = getattr(owner, "param_groups", [{}])[0].get("params") or [owner.weight, owner.bias]
+        give(params[0], unnest(params[0])[0])
+        owner.zero_grad(set_to_none=False)
+
+        assert [unnest(x)[0][0].grad for x in params] == [0.0, None]
+        owner.zero_grad()
+        assert unnest(params[0])[0][0].grad is None
 
 
 def test_an_optimizer_prints_its_options_by_group() -> None:

@@ -57,8 +57,27 @@ class LRScheduler:
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over the attributes; the optimizer's own state has its lr."""
+        """Take over the attributes; the optimizer's own state has its lr.
+
+        Raises ValueError, before anything changes, for missing and for unknown ones; but torch's
+        states have some of their own, which begin with an underscore.
+        """
+        self._require_own(state_dict)
         vars(self).update(state_dict)
+
+    def _require_own(self, state_dict: Mapping[str, Any]) -> None:
+        known = self.state_dict()
+        problems = {
+            "missing": [name for name in known if name not in state_dict],
+            "unexpected": [
+                name for name in state_dict if name not in known and not name.startswith("_")
+            ],
+        }
+        found = [
+            f"{kind}: {', '.join(map(str, names))}" for kind, names in problems.items() if names
+        ]
+        if found:
+            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
 
     def _restart(self) -> None:
         """Go back to epoch 0 and the initial lr."""
@@ -101,6 +120,7 @@ class LambdaLR(LRScheduler):
         return {**super().state_dict(), "lr_lambdas": kept}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        self._require_own(state_dict)
         for function, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if attributes:
                 vars(function).update(attributes)
@@ -240,6 +260,7 @@ class SequentialLR(LRScheduler):
         return {**super().state_dict(), "_schedulers": states}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        self._require_own(state_dict)
         for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(state)
         super().load_state_dict({**state_dict, "_schedulers": self._schedulers})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from .. import lists
@@ -25,13 +25,18 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
+KEPT = ("params", "initial_lr", "param_names")  # what a group may have beside options
+OF_TORCH = ("foreach", "fused", "capturable", "differentiable")  # how it computes, not what
 
 
 class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
+    maximize, an option of all: uphill.
     """
+
+    state_names: tuple[str, ...] | None = None  # all that updated() writes to a state, if known
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, (Parameter, Value)):
@@ -62,13 +67,15 @@ class Optimizer:
         if len(set(every)) < len(every):
             raise ValueError("a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
+        _require_names("add_param_group: a group", self, group, (*self.defaults, *KEPT))
         _require_valid(group)
         self.param_groups.append(group)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Take the gradients away, or, unless set_to_none, make 0 of those that are there."""
         for parameter, _ in self._members():
             for value in flat(parameter):
-                value.grad = None
+                value.grad = None if set_to_none or value.grad is None else 0.0
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
@@ -106,7 +113,13 @@ class Optimizer:
 
         Raises ValueError, before anything changes, for what does not fit to the parameters.
         """
+        for part in ("state", "param_groups"):
+            if part not in state_dict:
+                raise ValueError(f"load_state_dict: no {part!r} in the state of an optimizer")
         saved = state_dict["param_groups"]
+        for group in saved:
+            known = (*self.defaults, *KEPT, *OF_TORCH)
+            _require_names("load_state_dict: a group", self, group, known)
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
         if sizes != saved_sizes:
             raise ValueError(
@@ -117,6 +130,9 @@ class Optimizer:
         if unknown:
             raise ValueError(f"load_state_dict: a state of parameters in no group: {unknown}")
         states = [state_dict["state"].get(index, {}) for index in indices]
+        if self.state_names is not None:
+            found = dict.fromkeys(name for state in states for name in state)
+            _require_names("load_state_dict: a state", self, found, self.state_names)
         pairs = zip(self._members(), states, strict=True)
         self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
         self.param_groups = [
@@ -141,8 +157,10 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: the gradient is that where the momentum leads. maximize: uphill.
+    nesterov: the gradient is that where the momentum leads.
     """
+
+    state_names = ("momentum_buffer",)
 
     def __init__(
         self,
@@ -183,6 +201,8 @@ class Adagrad(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
+    state_names = ("step", "sum")
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -191,9 +211,11 @@ class Adagrad(Optimizer):
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
+        *,
+        maximize: bool = False,
     ) -> None:
         options = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
-        options |= {"initial_accumulator_value": initial_accumulator_value}
+        options |= {"initial_accumulator_value": initial_accumulator_value, "maximize": maximize}
         super().__init__(params, options)
 
     def updated(self, data: Row, grad: Row, state: State, group: Group) -> Row:
@@ -214,6 +236,8 @@ class RMSprop(Optimizer):
     order of https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
+    state_names = ("step", "square_avg", "grad_avg", "momentum_buffer")
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -223,9 +247,11 @@ class RMSprop(Optimizer):
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
         options = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps}
-        options |= {"centered": centered, "weight_decay": weight_decay}
+        options |= {"centered": centered, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, options)
 
     def updated(self, data: Row, grad: Row, state: State, group: Group) -> Row:
@@ -261,6 +287,8 @@ class Adam(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
 
+    state_names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -270,10 +298,12 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        maximize: bool = False,
         decoupled_weight_decay: bool = False,
     ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        options |= {"amsgrad": amsgrad, "decoupled_weight_decay": decoupled_weight_decay}
+        options |= {"amsgrad": amsgrad, "maximize": maximize}
+        options["decoupled_weight_decay"] = decoupled_weight_decay
         super().__init__(params, options)
 
     def updated(self, data: Row, grad: Row, state: State, group: Group) -> Row:
@@ -323,8 +353,11 @@ class AdamW(Adam):
         eps: float = 1e-08,
         weight_decay: float = 0.01,
         amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True)
+        options = {"maximize": maximize, "decoupled_weight_decay": True}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """As any optimizer's; it remains AdamW if the state is that of an Adam."""
@@ -346,6 +379,15 @@ def _known(state: State, name: str, data: Row, initial: float = 0.0) -> Row:
 
 def _values(params: Iterable[Tensor]) -> list[Value]:
     return [value for parameter in params for value in unnest(parameter)[0]]
+
+
+def _require_names(
+    what: str, optimizer: Optimizer, names: Iterable[str], known: Sequence[str]
+) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        listed = f"{', '.join(known)}, not {', '.join(map(str, unknown))}"
+        raise ValueError(f"{what} of {type(optimizer).__name__} has {listed}")
 
 
 def _require_valid(group: Group) -> None:
