@@ -278,6 +278,25 @@ def test_a_module_without_a_forward_says_so() -> None:
         nn.ModuleList()(1)
 
 
+@pytest.mark.parametrize(
+    ("call", "op"),
+    [
+        (lambda x: x + x, "add"),
+        (lambda x: x + micrograd.tensor([1.0, 2.0]), "add"),
+        (lambda x: x.__iadd__(x), "add"),
+        (lambda x: x * 2, "mul"),
+        (lambda x: 2 * x, "mul"),
+        (lambda x: Value(2.0) * x, "mul"),
+    ],
+)
+def test_a_parameter_does_not_add_as_a_list_does(call, op: str) -> None:
+    x = nn.Parameter([1.0, 2.0])
+    with pytest.raises(TypeError, match=rf"use ops.{op}\(x, y\)"):
+        call(x)
+
+    assert micrograd.tolist([x, x]) == [[1.0, 2.0]] * 2  # which adds lists on its way
+
+
 def test_a_parameter_is_a_list() -> None:
     with pytest.raises(ValueError, match=r"write \[number\]"):
         nn.Parameter(1.0)

@@ -240,6 +240,20 @@ def test_what_clamp_leaves_gets_zero_even_of_an_infinite_gradient() -> None:
     assert x.grad == 0.0
 
 
+def test_order_and_truth_are_the_numbers_but_equality_is_identity() -> None:
+    x, y = Value(1.0), Value(2.0, requires_grad=True)
+
+    assert (x < y, x <= 1, y > x, x >= 1.5) == (True, True, True, False)
+    assert 0.5 < x < 3
+    assert (max(x, y), sorted([y, x])) == (y, [x, y])
+    assert (bool(x), bool(Value(0.0)), bool(Value(nan))) == (True, False, True)
+    assert x == x
+    assert x != Value(1.0)
+    assert len({x, y, Value(1.0)}) == 3
+    with pytest.raises(TypeError, match="'<' not supported between instances of 'Value' and 'str'"):
+        assert x < "2"
+
+
 @pytest.mark.parametrize("data", ["3", None, [1.0], 1j, Value(1.0)])
 def test_what_is_no_number(data) -> None:
     with pytest.raises(TypeError, match="expected a number, not"):

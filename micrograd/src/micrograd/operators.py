@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
@@ -29,6 +30,17 @@ def _operator(primitive: Callable[[Value, Value], Value]) -> Any:
 
 def _reflected(primitive: Callable[[Value, Value], Value]) -> Any:
     return _operator(lambda x, y: primitive(y, x))
+
+
+def _comparison(compare: Callable[[float, Any], bool]) -> Any:
+    """compare as a method that goes by the numbers; == goes by which Value it is, and so hashes."""
+
+    def method(self: Value, other: Any) -> bool:
+        if isinstance(other, Value):
+            return compare(self.data, other.data)
+        return compare(self.data, other) if isinstance(other, Real) else NotImplemented
+
+    return method
 
 
 _add, _mul = _operator(scalar.add), _operator(scalar.mul)
@@ -97,6 +109,11 @@ METHODS = {
     "__rpow__": _reflected(scalar.pow),
     "__neg__": scalar.neg,
     "__abs__": scalar.abs,
+    "__lt__": _comparison(operator.lt),
+    "__le__": _comparison(operator.le),
+    "__gt__": _comparison(operator.gt),
+    "__ge__": _comparison(operator.ge),
+    "__bool__": lambda x: x.data != 0.0,
     "abs": scalar.abs,
     "reciprocal": scalar.reciprocal,
     "exp": scalar.exp,

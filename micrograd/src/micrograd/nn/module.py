@@ -14,6 +14,13 @@ from ..lists import Flat, Tensor, kind, nest, unnest
 T = TypeVar("T")
 
 
+def _refused(sign: str, op: str) -> Any:
+    def method(self: Parameter, other: Any) -> Any:
+        raise TypeError(f"{sign} of a Parameter, a list, would be Python's: use ops.{op}(x, y)")
+
+    return method
+
+
 class Parameter(list[Any]):
     """A nested list of new Values that a Module trains: they require a gradient, unless frozen."""
 
@@ -22,6 +29,9 @@ class Parameter(list[Any]):
         if isinstance(values, Value):
             raise ValueError("a Parameter is a list, a number alone is not: write [number]")
         super().__init__(values)
+
+    __add__ = __iadd__ = _refused("+", "add")
+    __mul__ = __rmul__ = __imul__ = _refused("*", "mul")
 
     def __reduce__(self) -> Any:
         # A copy, or what was pickled, is made of new leaves, with places of their own on the tape.
