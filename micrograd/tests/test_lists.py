@@ -186,6 +186,37 @@ def test_var_with_a_correction_for_more_elements_than_there_are(dim, correction,
 
 
 @pytest.mark.parametrize(
+    "op",
+    [
+        "add",
+        "exp",
+        "relu",
+        "gelu",
+        "softmax",
+        "mean",
+        "sum",
+        "sort",
+        "argmax",
+        "cumsum",
+        "t",
+        "unbind",
+    ],
+)
+def test_what_is_no_tensor_is_refused_by_the_name_of_the_op(op: str) -> None:
+    function, rest = getattr(ops, op), {"add": [1.0], "softmax": [0], "cumsum": [0]}
+    for x, error, message in (
+        ([[1.0], [1.0, 2.0]], ValueError, "the lists of one level differ in length"),
+        ([1.0, [2.0]], ValueError, "some items of one level are lists, some are not"),
+        (["a"], TypeError, "expected a number, not str"),
+    ):
+        if op != "unbind" or error is ValueError:  # which looks at no item
+            with pytest.raises(error, match=f"^{op}: {message}"):
+                function(x, *rest.get(op, []))
+    with pytest.raises(TypeError, match=r"^tensor: expected a number, not str"):
+        micrograd.tensor([1.0, "a"])
+
+
+@pytest.mark.parametrize(
     ("error", "message", "call"),
     [
         (ValueError, r"add: shapes \(2,\) and \(3,\)", lambda: ops.add([1.0, 2.0], [1.0] * 3)),

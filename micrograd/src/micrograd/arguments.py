@@ -107,20 +107,20 @@ def broadcast(op: str, *tensors: Flat) -> tuple[list[list[Any]], Shape]:
 
 def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
     """values(x), which must not be a plain number, nor an integer tensor."""
-    items, shape, types = sorts(x)
+    items, shape, types = sorts(x, op)
     if types == {Value}:
         return items, shape
     if isinstance(x, Real):
         raise TypeError(f"{op}: expected a tensor, not {type(x).__name__}")
     if items and is_integer(items):
         raise TypeError(f"{op}: expected floats, not {type(items[0]).__name__}s")
-    return as_values(items), shape
+    return as_values(items, op), shape
 
 
 def alike(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
     """Each tensor as by unnest, and True, if all are made of ints; else as by floating."""
-    if all(_is_of_ints(tensor) for tensor in tensors):
-        return [unnest(tensor) for tensor in tensors], True
+    if all(_is_of_ints(op, tensor) for tensor in tensors):
+        return [unnest(tensor, op) for tensor in tensors], True
     return [floating(op, tensor) for tensor in tensors], False
 
 
@@ -139,13 +139,13 @@ def no_plain_floats(op: str, *given: Tensor) -> None:
 
 
 def no_bools(op: str, *tensors: Tensor) -> None:
-    if any(kind(unnest(tensor)[0]) is bool for tensor in tensors):
+    if any(kind(unnest(tensor, op)[0]) is bool for tensor in tensors):
         raise TypeError(f"{op}: expected numbers, not bools")
 
 
 def bools(op: str, name: str, x: Tensor) -> tuple[list[bool], Shape]:
     """unnest(x), which must be made of bools."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, op)
     if not is_bool(items):
         raise TypeError(f"{op}: {name} must be made of bools")
     return items, shape
@@ -153,7 +153,7 @@ def bools(op: str, name: str, x: Tensor) -> tuple[list[bool], Shape]:
 
 def ids(op: str, name: str, x: Tensor) -> tuple[list[int], Shape]:
     """unnest(x), which must be made of integers."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, op)
     for item in items:
         if not _is_int(item):
             raise TypeError(f"{op}: {name} must be integers, not {type(item).__name__}")
@@ -198,12 +198,12 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_of_ints(x: Tensor) -> bool:
+def _is_of_ints(op: str, x: Tensor) -> bool:
     """Whether x is a nested list of ints, and of at least one."""
     first = x
     while isinstance(first, list | tuple) and first:
         first = first[0]
     if type(first) is Value:
         return False
-    items, shape = unnest(x)
+    items, shape = unnest(x, op)
     return bool(shape and items and is_integer(items) and not is_bool(items))

@@ -25,26 +25,29 @@ Flat = tuple[Sequence[Any], Shape]
 _NESTED = (list, tuple)
 
 
-def unnest(x: Tensor) -> tuple[list[Any], Shape]:
-    """The items of x and its shape; raises ValueError where lists of one level differ in length."""
-    items, shape, _ = sorts(x)
+def unnest(x: Tensor, op: str = "tensor") -> tuple[list[Any], Shape]:
+    """The items of x and its shape; raises ValueError where lists of one level differ in length.
+
+    op: who asks, for the message.
+    """
+    items, shape, _ = sorts(x, op)
     return items, shape
 
 
-def sorts(x: Tensor) -> tuple[list[Any], Shape, set[type[Any]]]:
-    """unnest(x), and which types its items have."""
+def sorts(x: Tensor, op: str) -> tuple[list[Any], Shape, set[type[Any]]]:
+    """unnest(x, op), and which types its items have."""
     items: list[Any] = [x]
     shape: list[int] = []
     types = _types(items)
     while items:
         nested = {issubclass(of, _NESTED) for of in types}
         if len(nested) > 1:
-            raise ValueError("some items of one level are lists, some are not")
+            raise ValueError(f"{op}: some items of one level are lists, some are not")
         if not all(nested):
             break
         lengths = set(map(len, items))
         if len(lengths) > 1:
-            raise ValueError("the lists of one level differ in length")
+            raise ValueError(f"{op}: the lists of one level differ in length")
         items = _inside(items)
         shape.extend(lengths)
         types = _types(items)
@@ -90,38 +93,43 @@ def nest(items: Sequence[Any], shape: Shape) -> Tensor:
     return list(items) if shape else items[0]
 
 
-def values(x: Tensor) -> tuple[list[Value], Shape]:
-    """unnest(x) with numbers as constant Values; raises TypeError for what is no number."""
-    items, shape = unnest(x)
-    return as_values(items), shape
+def values(x: Tensor, op: str) -> tuple[list[Value], Shape]:
+    """unnest(x, op) with numbers as constant Values; raises TypeError for what is no number."""
+    items, shape = unnest(x, op)
+    return as_values(items, op), shape
 
 
-def as_values(items: list[Any]) -> list[Value]:
+def as_values(items: list[Any], op: str) -> list[Value]:
     """items with numbers as constant Values."""
-    return items if set(map(type, items)) == {Value} else list(map(as_value, items))
+    if set(map(type, items)) == {Value}:
+        return items
+    try:
+        return list(map(as_value, items))
+    except TypeError as error:
+        raise TypeError(f"{op}: {error}") from None
 
 
-def operands(*tensors: Tensor) -> tuple[list[Flat], bool]:
+def operands(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
     """Each tensor as by unnest, and True, if all are integer tensors; else as by values.
 
     Beside an int, bools become ints.
     """
-    found = [sorts(tensor) for tensor in tensors]
+    found = [sorts(tensor, op) for tensor in tensors]
     flat: list[Flat] = [(items, shape) for items, shape, _ in found]
     if all(types == {Value} for _, _, types in found):
         return flat, False
     exact = all(is_integer(items) for items, _ in flat)
     if not all(is_bool(items) for items, _ in flat):
         flat = [
-            (list(map(int, items)) if exact else as_values(list(items)), shape)
+            (list(map(int, items)) if exact else as_values(list(items), op), shape)
             for items, shape in flat
         ]
     return flat, exact
 
 
-def numbers(*tensors: Tensor) -> list[Flat]:
+def numbers(op: str, *tensors: Tensor) -> list[Flat]:
     """Each tensor as by unnest with plain numbers: ints or bools if all are, else floats."""
-    flat, exact = operands(*tensors)
+    flat, exact = operands(op, *tensors)
     if exact:
         return flat
     return [([item.data for item in items], shape) for items, shape in flat]
@@ -227,8 +235,8 @@ def _length_of_last(shape: Shape, dims: Sequence[int]) -> int:
 
 def tensor(data: Tensor, requires_grad: bool = False) -> Tensor:
     """data, numbers in nested lists, with a new Value for each number."""
-    numbers, shape = unnest(tolist(data))
-    leaves = [Value(number) for number in numbers]
+    numbers, shape = _plain(data, "tensor")
+    leaves = as_values(numbers, "tensor")
     nested = nest(leaves, shape)
     for leaf in leaves:
         leaf.requires_grad = requires_grad  # only now: inside no_grad, too, leaves may require one
@@ -237,18 +245,17 @@ def tensor(data: Tensor, requires_grad: bool = False) -> Tensor:
 
 def shape(x: Tensor) -> Shape:
     """The lengths of x's axes: () for a Value."""
-    return unnest(x)[1]
+    return unnest(x, "shape")[1]
 
 
 def tolist(x: Tensor) -> Any:
     """x with plain floats for its Values."""
-    items, shape = unnest(x)
-    return nest([item.data if isinstance(item, Value) else item for item in items], shape)
+    return nest(*_plain(x, "tolist"))
 
 
 def grad(x: Tensor) -> Any:
     """The gradients of x's Values, nested as x is, 0.0 where none arrived; None if none did."""
-    items, shape = values(x)
+    items, shape = values(x, "grad")
     if items and all(item.grad is None for item in items):
         return None
     return nest([0.0 if item.grad is None else item.grad for item in items], shape)
@@ -261,7 +268,7 @@ def backward(x: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     Raises RuntimeError as Value.backward does, or for a missing gradient; ValueError for a
     gradient of another shape.
     """
-    items, shape = values(x)
+    items, shape = values(x, "backward")
     if gradient is None:
         if len(items) != 1:
             raise RuntimeError(
@@ -270,7 +277,7 @@ def backward(x: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
             )
         gradients, gradient_shape = [1.0], shape
     else:
-        gradients, gradient_shape = unnest(tolist(gradient))
+        gradients, gradient_shape = _plain(gradient, "backward")
     if gradient_shape != shape:
         raise ValueError(f"backward: gradient of shape {gradient_shape} for {shape}")
     seeds = [
@@ -281,3 +288,9 @@ def backward(x: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     if items and not seeds:
         raise RuntimeError("backward() of a tensor that does not require a gradient")
     sweep([item for item, _ in seeds], [number for _, number in seeds], retain_graph)
+
+
+def _plain(x: Tensor, op: str) -> tuple[list[Any], Shape]:
+    """unnest(x, op) with plain floats for Values."""
+    items, shape = unnest(x, op)
+    return [item.data if isinstance(item, Value) else item for item in items], shape

@@ -140,7 +140,7 @@ def _hardtanh(op: str, x: Tensor, min_val: float, max_val: float) -> Tensor:
     no_bools(op, x)
     if number(op, "min_val", min_val) > number(op, "max_val", max_val):
         raise ValueError(f"{op}: min_val {min_val} is above max_val {max_val}")
-    of = kind(unnest(x)[0])
+    of = kind(unnest(x, op)[0])
     low, high = cast(op, "min_val", min_val, of), cast(op, "max_val", max_val, of)
 
     def within(item: Value) -> Value:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import chain
 
-from .. import lists, rowwise, scalar
+from .. import rowwise, scalar
 from ..arguments import broadcast_shape, floating, probability
 from ..engine import Value
 from ..lists import Tensor, is_bool, nest, rows, unnest, values
@@ -54,11 +54,11 @@ def scaled_dot_product_attention(
     scores = matmul(query, transpose(key, -2, -1))  # (..., L, S)
     if attn_mask is not None:
         scores = mul(scores, scale)
-        own, mask_shape = lists.shape(scores), lists.shape(attn_mask)
+        own, mask_shape = unnest(scores, op)[1], unnest(attn_mask, op)[1]
         if broadcast_shape(op, own, mask_shape) != own:
             raise ValueError(f"{op}: attn_mask of shape {mask_shape} for scores of shape {own}")
         scores, scale = _masked(op, scores, attn_mask), 1.0
-    items, shape = values(scores)
+    items, shape = values(scores, op)
     groups = rows(items, shape, [len(shape) - 1])
     weights = _causal_weights(groups, scale, q[-2]) if is_causal else _weights(groups, scale)
     weights = nest(list(chain.from_iterable(weights)), shape)
@@ -98,7 +98,7 @@ def self_attention(x: Tensor, n_head: int, dropout_p: float = 0.0) -> Tensor:
 
 def _repeated(op: str, query: Tensor, x: Tensor) -> Tensor:
     """x with each of its heads as often as it has queries' heads to serve."""
-    wanted, shape = lists.shape(query), lists.shape(x)
+    wanted, shape = unnest(query, op)[1], unnest(x, op)[1]
     if min(len(wanted), len(shape)) < 3 or wanted[-3] % shape[-3]:
         raise ValueError(f"{op}: heads of shape {shape} do not serve queries of shape {wanted}")
     heads = wanted[-3] // shape[-3]
@@ -106,7 +106,7 @@ def _repeated(op: str, query: Tensor, x: Tensor) -> Tensor:
 
 
 def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:
-    items, shape = unnest(attn_mask)
+    items, shape = unnest(attn_mask, op)
     if is_bool(items):
         return masked_fill(scores, nest([not item for item in items], shape), -math.inf)
     floating(op, attn_mask)

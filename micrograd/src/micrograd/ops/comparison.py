@@ -74,5 +74,5 @@ def isfinite(x: Tensor) -> Tensor:
 
 
 def _ask(op: str, question: Callable[..., Any], *given: Tensor) -> Tensor:
-    columns, shape = broadcast(op, *numbers(*given))
+    columns, shape = broadcast(op, *numbers(op, *given))
     return nest(list(map(question, *columns)), shape)

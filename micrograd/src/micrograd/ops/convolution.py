@@ -69,8 +69,8 @@ def max_pool2d(
     """
     op = "max_pool2d"
     no_bools(op, x)
-    [(items, shape)], _ = operands(x)
-    [(plain, _)] = numbers(x)
+    [(items, shape)], _ = operands(op, x)
+    [(plain, _)] = numbers(op, x)
     windows, counts = _pooling(op, shape, kernel_size, stride, padding, dilation, ceil_mode)
 
     def rank(place: int) -> tuple[bool, float]:
@@ -102,7 +102,7 @@ def avg_pool2d(
     """
     op = "avg_pool2d"
     no_bools(op, x)
-    [(items, shape)], exact = operands(x)
+    [(items, shape)], exact = operands(op, x)
     windows, counts = _pooling(op, shape, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is not None and whole(op, "divisor_override", divisor_override) == 0:
         raise ValueError(f"{op}: divisor_override must not be 0")
@@ -144,7 +144,7 @@ def pad(
     pad: how many before and after along the last dim, then along the one before it, and so on;
     where that is negative, as many elements are left out.
     """
-    items, shape = unnest(x)
+    items, shape = unnest(x, "pad")
     if not isinstance(pad, list | tuple):
         raise TypeError(f"pad: pad must be a tuple of ints, not {type(pad).__name__}")
     option("pad", "mode", mode, ("constant",))

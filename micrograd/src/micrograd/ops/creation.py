@@ -109,7 +109,7 @@ def _like(op: str, x: Tensor) -> tuple[Shape, Dtype]:
     """The shape and the dtype of x."""
     if isinstance(x, tuple):
         raise TypeError(f"{op}: expected a tensor, not a tuple: a shape is for {op[:-5]}")
-    [(items, shape)] = numbers(x)
+    [(items, shape)] = numbers(op, x)
     return shape, kind(items)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from .. import lists, rowwise, scalar
+from .. import rowwise, scalar
 from ..arguments import bools, broadcast, cast, no_bools, option, whole
 from ..engine import Value
 from ..lists import Flat, Tensor, is_bool, kind, nest, operands, tolist, unnest, values
@@ -153,7 +153,7 @@ def round(x: Tensor, *, decimals: int = 0) -> Tensor:
     """
     no_bools("round", x)
     whole("round", "decimals", decimals)
-    if decimals and kind(unnest(x)[0]) is int:
+    if decimals and kind(unnest(x, "round")[0]) is int:
         raise TypeError("round: integers have no decimals")
     return elementwise("round", lambda item: scalar.round(item, decimals), x, integers=int)
 
@@ -166,7 +166,7 @@ def clamp(x: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Te
         return _clamp_min("clamp", x, min)
     if min is None:
         return _clamp_max("clamp", x, max)
-    if is_bool([item for tensor in (x, min, max) for item in unnest(tensor)[0]]):
+    if is_bool([item for tensor in (x, min, max) for item in unnest(tensor, "clamp")[0]]):
         raise TypeError("clamp: expected numbers, not bools")
     return elementwise("clamp", scalar.clamp, x, min, max, integers=_clamped)
 
@@ -201,9 +201,9 @@ def masked_fill(x: Tensor, mask: Tensor, value: Tensor) -> Tensor:
 
     Of ints, a float loses its fraction, as in torch.
     """
-    if lists.shape(value):
-        raise ValueError(f"masked_fill: value has shape {lists.shape(value)}, not of one number")
-    of = kind(unnest(x)[0])
+    if shape := unnest(value, "masked_fill")[1]:
+        raise ValueError(f"masked_fill: value has shape {shape}, not of one number")
+    of = kind(unnest(x, "masked_fill")[0])
     if of is not float:
         value = cast("masked_fill", "value", tolist(value), of)
     return choose("masked_fill", bools("masked_fill", "mask", mask), value, x)
@@ -219,9 +219,9 @@ def elementwise(
 
     integers: the function for integer tensors alone; of bools it makes bools.
     """
-    flat, exact = operands(*tensors)
+    flat, exact = operands(op, *tensors)
     if exact and integers is None:
-        flat, exact = [values(tensor) for tensor in tensors], False
+        flat, exact = [values(tensor, op) for tensor in tensors], False
     columns, shape = broadcast(op, *flat)
     if not exact and function in rowwise.OF_ROWS:
         return nest(rowwise.OF_ROWS[function](*columns), shape)
@@ -236,7 +236,7 @@ def scaled(op: str, name: str, factor: float, x: Tensor, beside: Tensor) -> Tens
     """factor, called name, times x, which will be added to beside: ints with ints stay ints."""
     if type(factor) is int and factor == 1:
         return x
-    of = _common_kind(x, beside)
+    of = _common_kind(op, x, beside)
     fits = isinstance(factor, Real if of is float else int)
     if not fits or (isinstance(factor, bool) and of is not bool):
         raise TypeError(f"{op}: {name} of {of.__name__}s may not be a {type(factor).__name__}")
@@ -245,7 +245,7 @@ def scaled(op: str, name: str, factor: float, x: Tensor, beside: Tensor) -> Tens
 
 def choose(op: str, flags: Flat, x: Tensor, other: Tensor) -> Tensor:
     """x where flags are True, else other."""
-    flat, exact = operands(x, other)
+    flat, exact = operands(op, x, other)
     (conditions, xs, others), shape = broadcast(op, flags, *flat)
     function: Callable[..., Any] = _either if exact else scalar.where
     return nest(list(map(function, conditions, xs, others)), shape)
@@ -258,12 +258,12 @@ def trunc_divide(x: int, other: int) -> int:
 
 
 def _not_bools_alone(op: str, x: Tensor, other: Tensor) -> None:
-    if _common_kind(x, other) is bool:
+    if _common_kind(op, x, other) is bool:
         raise TypeError(f"{op}: expected numbers, not bools")
 
 
-def _common_kind(x: Tensor, other: Tensor) -> type[Any]:
-    kinds = kind(unnest(x)[0]), kind(unnest(other)[0])
+def _common_kind(op: str, x: Tensor, other: Tensor) -> type[Any]:
+    kinds = kind(unnest(x, op)[0]), kind(unnest(other, op)[0])
     return next(of for of in (float, int, bool) if of in kinds)
 
 

@@ -13,7 +13,7 @@ def embedding(x: Tensor, weight: Tensor) -> Tensor:
     Raises IndexError for an id outside [0, n).
     """
     items, shape = ids("embedding", "ids", x)
-    [(weights, weight_shape)], _ = operands(weight)
+    [(weights, weight_shape)], _ = operands("embedding", weight)
     if len(weight_shape) != 2:
         raise ValueError(f"embedding: weight must have 2 dims, not shape {weight_shape}")
     table = rows(weights, weight_shape, [1])

@@ -44,7 +44,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     where they stood if they are adjacent, else in front. Raises IndexError for what lies outside
     or does not match, ValueError for a slice that goes backwards, TypeError for other indices.
     """
-    items, shape = unnest(x)
+    items, shape = unnest(x, "getitem")
     steps = spans(shape)
     kept: list[Sequence[int]] = []  # offsets along each dim of the result
     gathered: list[tuple[list[int], Shape]] = []  # for each list and mask, offsets and their shape
@@ -74,7 +74,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     """What is at each index along dim; index is a list of ints, or one."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "index_select")
     along = axis("index_select", dim, len(shape))
     chosen, index_shape = ids("index_select", "index", index)
     if len(index_shape) > 1 or (not shape and len(chosen) != 1):
@@ -92,7 +92,7 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     Of a matrix along dim 1, result[i][j] is x[i][index[i][j]]. index has as many dims as x, and
     none but dim is longer than x's.
     """
-    items, shape = unnest(x)
+    items, shape = unnest(x, "gather")
     chosen, index_shape = ids("gather", "index", index)
     places = _places("gather", shape, dim, chosen, index_shape)
     return nest(owned([items[place] for place in places]), index_shape)
@@ -110,8 +110,8 @@ def scatter(
         raise TypeError("scatter: expected either src or value")
     new = src if value is None else value
     if isinstance(new, Real):
-        _, index_shape = unnest(index)
-        new = cast("scatter", "value", new, kind(unnest(x)[0]))
+        _, index_shape = unnest(index, "scatter")
+        new = cast("scatter", "value", new, kind(unnest(x, "scatter")[0]))
         new = nest([new] * math.prod(index_shape), index_shape)
     items, shape, arrivals = _arrivals("scatter", x, dim, index, new)
     result = list(items)
@@ -141,7 +141,7 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     dim None: from the elements of x in order, whatever its shape.
     """
     op = "take_along_dim"
-    items, shape = unnest(x)
+    items, shape = unnest(x, op)
     chosen, index_shape = ids(op, "indices", indices)
     if dim is None:
         shape, index_shape, along = (len(items),), (len(chosen),), 0
@@ -234,10 +234,10 @@ def _arrivals(
 ) -> tuple[list[Any], Shape, list[tuple[int, Any]]]:
     """The items of x, its shape, and the elements of src with the positions where they arrive."""
     chosen, index_shape = ids(op, "index", index)
-    kinds = [kind(items) for items in (unnest(x)[0], unnest(src)[0]) if items]
+    kinds = [kind(items) for items in (unnest(x, op)[0], unnest(src, op)[0]) if items]
     if len(set(kinds)) > 1:
         raise TypeError(f"{op}: src must be of x's dtype")
-    [(items, shape), (given, src_shape)], _ = operands(x, src)
+    [(items, shape), (given, src_shape)], _ = operands(op, x, src)
     places = _places(op, shape, dim, chosen, index_shape)
     front = _front(op, "index", index_shape, spans(src_shape or (1,)), src_shape) if chosen else []
     arriving = [given[position] for position in front]
@@ -248,8 +248,8 @@ def _ordered(
     op: str, x: Tensor, dim: int, descending: bool, k: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """The first k elements in order of each row along dim, and their indices."""
-    [(items, shape)], _ = operands(x)
-    [(plain, _)] = numbers(x)
+    [(items, shape)], _ = operands(op, x)
+    [(plain, _)] = numbers(op, x)
     along = axis(op, dim, len(shape))
     n = shape[along] if shape else 1
     k = n if k is None else whole(op, "k", k, least=0)
@@ -285,7 +285,7 @@ def _consumed(entry: Any) -> int:
     if entry is None or entry is Ellipsis:
         return 0
     if isinstance(entry, list | bool):
-        items, shape = unnest(entry)
+        items, shape = unnest(entry, "getitem")
         return len(shape) if items and is_bool(items) else 1
     if isinstance(entry, int | slice):
         return 1
@@ -308,7 +308,7 @@ def _at(offsets: Sequence[int], i: Any) -> int:
 
 def _gathered(dims: list[Sequence[int]], entry: Any) -> tuple[list[int], Shape]:
     """What a list of ints picks from one dim, or a mask from as many as it has."""
-    items, own = unnest(entry)
+    items, own = unnest(entry, "getitem")
     if not items or not is_bool(items):
         return [_at(dims[0], i) for i in items], own
     shape = tuple(map(len, dims))

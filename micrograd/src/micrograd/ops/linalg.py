@@ -9,7 +9,7 @@ from itertools import cycle
 from string import ascii_letters
 from typing import Any
 
-from .. import lists, rowwise, scalar
+from .. import rowwise, scalar
 from ..arguments import alike, broadcast_shape, no_plain_floats
 from ..lists import Shape, Tensor, is_integer, nest, spans, stretch, unnest, walk
 from .elementwise import choose, elementwise, mul, scaled
@@ -51,7 +51,7 @@ def dot(x: Tensor, tensor: Tensor) -> Tensor:
 def outer(x: Tensor, vec2: Tensor) -> Tensor:
     """Each element of one vector times each of the other: (n,), (m,) -> (n, m)."""
     no_plain_floats("outer", x, vec2)
-    shapes = lists.shape(x), lists.shape(vec2)
+    shapes = unnest(x, "outer")[1], unnest(vec2, "outer")[1]
     if tuple(map(len, shapes)) != (1, 1):
         raise ValueError("outer: shapes {} and {} are not of two vectors".format(*shapes))
     return mul(reshape(x, (-1, 1)), vec2)
@@ -156,8 +156,8 @@ def _dots(xs: Sequence[Any], ys: Sequence[Any], n: int, m: int, integers: bool) 
 
 
 def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
-    items, shape = unnest(x)
-    products, target = unnest(product)
+    items, shape = unnest(x, op)
+    products, target = unnest(product, op)
     if items and products and is_integer(items) != is_integer(products):
         raise TypeError(f"{op}: expected tensors of one dtype")
     if broadcast_shape(op, shape, target) != target:

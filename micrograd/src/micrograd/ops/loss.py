@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 
-from .. import lists, scalar
+from .. import scalar
 from ..arguments import (
     broadcast,
     broadcast_shape,
@@ -50,8 +50,8 @@ def cross_entropy(
     whole(op, "ignore_index", ignore_index)
     probability(op, "label_smoothing", label_smoothing)
     classes, shape, weights = _classes(op, x, weight)
-    targets, target_shape = unnest(target)
-    if target_shape != lists.shape(x) or is_integer(targets):
+    targets, target_shape = unnest(target, op)
+    if target_shape != unnest(x, op)[1] or is_integer(targets):
         pick: Callable[[Sequence[Value], int], Value] = _log_probability
         if label_smoothing:  # of every class the score counts
             classes, pick = [log_probabilities(row) for row in classes], operator.getitem
@@ -94,7 +94,7 @@ def nll_loss(
 def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The squared difference of x and target, which broadcast."""
     option("mse_loss", "reduction", reduction, _REDUCTIONS)
-    items = [*unnest(x)[0], *unnest(target)[0]]
+    items = [*unnest(x, "mse_loss")[0], *unnest(target, "mse_loss")[0]]
     if items and is_integer(items):
         raise TypeError("mse_loss: expected floats, not integers")
 
@@ -181,7 +181,7 @@ def kl_div(
     else:
         losses = [scalar.xlogx(p) - p * item for item, p in zip(items, targets, strict=True)]
     if reduction == "batchmean":
-        return sum(nest(losses, shape)) / (*lists.shape(x), 1)[0]
+        return sum(nest(losses, shape)) / (*unnest(x, "kl_div")[1], 1)[0]
     return _reduced(nest(losses, shape), reduction)
 
 

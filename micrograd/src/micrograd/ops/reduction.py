@@ -10,10 +10,10 @@ from typing import Any
 
 from .. import scalar
 from ..arguments import Dims, axes, floating, named_axes, no_bools, number, one_axis, whole
-from ..engine import Value, as_value
+from ..engine import Value
 from ..floats import argmax as argmax_of
 from ..floats import argmin as argmin_of
-from ..lists import Shape, Tensor, kind, map_rows, nest, numbers, operands, rows, unnest
+from ..lists import Shape, Tensor, as_values, kind, map_rows, nest, numbers, operands, rows, unnest
 from ..rowwise import owned
 from .elementwise import elementwise
 
@@ -138,7 +138,7 @@ def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def cumsum(x: Tensor, dim: int) -> Tensor:
     """The sums of the elements along dim up to each of them; of ints and bools ints."""
-    [(items, shape)], exact = operands(x)
+    [(items, shape)], exact = operands("cumsum", x)
     terms: Sequence[Any] = list(map(int, items)) if exact else items
     dims = one_axis("cumsum", dim, len(shape))
     return map_rows(lambda row: owned(list(accumulate(row))), terms, shape, dims)
@@ -157,12 +157,12 @@ def _reduce(
     integers: Callable[[Sequence[int]], int] | None = None,
 ) -> Tensor:
     """function of each group of elements over dim; integers: the function for integer tensors."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, op)
     compute: Callable[..., Any] = function
     if integers is not None and kind(items) is not float:
         compute = integers
     else:
-        items = list(map(as_value, items))
+        items = as_values(items, op)
     dims = axes(op, dim, len(shape))
     return nest(list(map(compute, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
 
@@ -197,7 +197,7 @@ def _extreme(
     keepdim: bool,
 ) -> Tensor:
     """An extreme element, whose gradient all that equal it share."""
-    _, shape = unnest(x)
+    _, shape = unnest(x, op)
     _require_elements(op, shape, axes(op, dim, len(shape)))
     return _reduce(op, function, x, dim, keepdim, integers=integers)
 
@@ -226,7 +226,7 @@ def _extremes(
     op: str, choose: Callable[[Sequence[float]], int], x: Tensor, dim: int, keepdim: bool
 ) -> tuple[Tensor, Tensor]:
     """An extreme element along dim, which has the whole gradient, and its index."""
-    [(items, shape)], _ = operands(x)
+    [(items, shape)], _ = operands(op, x)
     dims = one_axis(op, dim, len(shape))
     _require_elements(op, shape, dims)
     groups = rows(items, shape, dims)
@@ -240,7 +240,7 @@ def _index(
     op: str, choose: Callable[[Sequence[float]], int], x: Tensor, dim: int | None, keepdim: bool
 ) -> Tensor:
     no_bools(op, x)
-    [(items, shape)] = numbers(x)
+    [(items, shape)] = numbers(op, x)
     dims = list(range(len(shape))) if dim is None else one_axis(op, dim, len(shape))
     _require_elements(op, shape, dims)
     return nest(list(map(choose, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
@@ -249,7 +249,7 @@ def _index(
 def _judge(
     op: str, function: Callable[[Sequence[float]], bool], x: Tensor, dim: Dims, keepdim: bool
 ) -> Tensor:
-    [(items, shape)] = numbers(x)
+    [(items, shape)] = numbers(op, x)
     dims = named_axes(op, dim, len(shape))
     return nest(list(map(function, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
 

@@ -14,7 +14,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """
     probability("dropout", "p", p)
     if not training:
-        return nest(*unnest(x))
+        return nest(*unnest(x, "dropout"))
     items, shape = floating("dropout", x)
     if p == 0.0:
         return nest(items, shape)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
-from .. import lists, scalar
+from .. import scalar
 from ..arguments import Dims, axes, axis, complete, named_axes, present_axis, sizes, whole
 from ..lists import Shape, Tensor, kind, nest, operands, rows, spans, stretch, unnest, walk
 from ..rowwise import owned
@@ -26,7 +26,7 @@ def view(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dims exchanged."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "transpose")
     a, b = axis("transpose", dim0, len(shape)), axis("transpose", dim1, len(shape))
     order = list(range(len(shape)))
     if order:
@@ -36,7 +36,7 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
 def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
     """The dims in another order: dim i of the result is dim dims[i] of x."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "permute")
     dims = sizes("permute", dims)
     if len(dims) != len(shape):
         raise ValueError(f"permute: {dims} do not name the dims of shape {shape}")
@@ -45,7 +45,7 @@ def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """The dims that source names, in the places that destination names; the others in order."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "movedim")
     moved = named_axes("movedim", sizes("movedim", source), len(shape))
     places = named_axes("movedim", sizes("movedim", destination), len(shape))
     if len(moved) != len(places):
@@ -58,10 +58,10 @@ def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[
 
 def t(x: Tensor) -> Tensor:
     """A matrix transposed; a vector or a number as it is."""
-    shape = lists.shape(x)
+    [(items, shape)], _ = operands("t", x)
     if len(shape) > 2:
         raise ValueError(f"t: expected at most 2 dims, not shape {shape}")
-    return transpose(x, 0, -1) if len(shape) == 2 else contiguous(x)
+    return _permuted(items, shape, range(len(shape))[::-1])
 
 
 def expand(x: Tensor, size: int | Sequence[int]) -> Tensor:
@@ -76,7 +76,7 @@ def broadcast_to(x: Tensor, size: int | Sequence[int]) -> Tensor:
 
 def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
     """x so many times in a row along each dim; new dims are added in front."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "repeat")
     counts = sizes("repeat", repeats)
     if len(counts) < len(shape) or min(counts, default=0) < 0:
         raise ValueError(f"repeat: shape {shape} cannot be repeated {repeats} times")
@@ -87,7 +87,7 @@ def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dims from start_dim to end_dim, inclusive, as one."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "flatten")
     first = axis("flatten", start_dim, len(shape))
     last = axis("flatten", end_dim, len(shape))
     if first > last:
@@ -98,7 +98,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def unflatten(x: Tensor, dim: int, sizes: int | Sequence[int]) -> Tensor:
     """dim as dims of the given sizes, of which one may be -1."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "unflatten")
     along = present_axis("unflatten", dim, shape)
     if sizes in ((), []):
         raise ValueError(f"unflatten: no sizes for dim {dim} of shape {shape}")
@@ -108,14 +108,14 @@ def unflatten(x: Tensor, dim: int, sizes: int | Sequence[int]) -> Tensor:
 
 def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
     """Without the dims of length 1, or without those of them that dim names."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "squeeze")
     named = named_axes("squeeze", dim, len(shape))
     return nest(items, tuple(n for i, n in enumerate(shape) if i not in named or n != 1))
 
 
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
     """With a new dim of length 1 at dim."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "unsqueeze")
     at = axis("unsqueeze", dim, len(shape) + 1)
     return nest(items, (*shape[:at], 1, *shape[at:]))
 
@@ -125,7 +125,7 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
 
     Raises IndexError for a start outside of the dim, ValueError for a length that leads outside.
     """
-    items, shape = unnest(x)
+    items, shape = unnest(x, "narrow")
     along, n = _length("narrow", shape, dim)
     if not -n <= whole("narrow", "start", start) <= n:
         raise IndexError(f"narrow: start {start} is out of range [{-n}, {n}]")
@@ -138,7 +138,7 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 def select(x: Tensor, dim: int, index: int) -> Tensor:
     """What is at index along dim; the result is without that dim."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "select")
     along = present_axis("select", dim, shape)
     n = shape[along]
     if not -n <= whole("select", "index", index) < n:
@@ -148,7 +148,7 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of what is at each index along dim."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "unbind")
     along = present_axis("unbind", dim, shape)
     others = [i for i in range(len(shape)) if i != along]
     rest = tuple(shape[i] for i in others)
@@ -159,7 +159,7 @@ def split(
     x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "split")
     along, length = _length("split", shape, dim)
     if isinstance(split_size_or_sections, int):
         size = split_size_or_sections
@@ -179,14 +179,14 @@ def split(
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most chunks pieces along dim, of equal size but for the last."""
-    along, length = _length("chunk", lists.shape(x), dim)
+    along, length = _length("chunk", unnest(x, "chunk")[1], dim)
     whole("chunk", "chunks", chunks, least=1)
     return split(x, -(-length // chunks) if length else [0] * chunks, along)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """tensors, of equal shape but for dim, one after the other along dim."""
-    parts, _ = operands(*_sequence("cat", tensors))
+    parts, _ = operands("cat", *_sequence("cat", tensors))
     # A length-0 vector joins anything, as in torch: loops start with one.
     parts = [part for part in parts if part[1] != (0,)] or parts[:1]
     first = parts[0][1]
@@ -206,7 +206,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """tensors, of equal shape, along a new dim."""
     tensors = _sequence("stack", tensors)
-    shapes = [lists.shape(tensor) for tensor in tensors]
+    shapes = [unnest(tensor, "stack")[1] for tensor in tensors]
     for shape in shapes:
         if shape != shapes[0]:
             raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
@@ -226,7 +226,7 @@ def triu(x: Tensor, diagonal: int = 0) -> Tensor:
 
 def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
     """The elements along dims in reverse."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, "flip")
     flipped = named_axes("flip", sizes("flip", dims), len(shape))
     steps = [line[::-1] if i in flipped else line for i, line in enumerate(spans(shape))]
     return nest(owned([items[position] for position in walk(steps)]), shape)
@@ -237,7 +237,7 @@ def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | Non
 
     dims None: in the order of all elements, whatever the shape.
     """
-    items, shape = unnest(x)
+    items, shape = unnest(x, "roll")
     amounts = sizes("roll", shifts)
     named = () if dims is None else sizes("roll", dims)
     if len(amounts) != (len(named) or 1):
@@ -253,7 +253,7 @@ def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | Non
 
 def contiguous(x: Tensor) -> Tensor:
     """x: nested lists have but one layout."""
-    [(items, shape)], _ = operands(x)
+    [(items, shape)], _ = operands("contiguous", x)
     return nest(items, shape)
 
 
@@ -263,7 +263,7 @@ def clone(x: Tensor) -> Tensor:
 
 
 def _reshaped(op: str, x: Tensor, shape: int | Sequence[int]) -> Tensor:
-    items, old = unnest(x)
+    items, old = unnest(x, op)
     return nest(items, complete(op, shape, old))
 
 
@@ -274,7 +274,7 @@ def _permuted(items: list[Any], shape: Shape, order: Sequence[int]) -> Tensor:
 
 
 def _expanded(op: str, x: Tensor, size: int | Sequence[int]) -> Tensor:
-    items, shape = unnest(x)
+    items, shape = unnest(x, op)
     size = sizes(op, size)
     new = len(size) - len(shape)
     full = tuple(shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
@@ -299,7 +299,7 @@ def _rolled(items: Sequence[Any], amount: int) -> list[Any]:
 
 def _triangle(op: str, keep: Callable[[int], bool], x: Tensor, diagonal: int) -> Tensor:
     """Zero where keep is not true of the distance to the right of the diagonal."""
-    items, shape = unnest(x)
+    items, shape = unnest(x, op)
     if len(shape) < 2:
         raise ValueError(f"{op}: expected at least 2 dims, not shape {shape}")
     whole(op, "diagonal", diagonal)
