@@ -200,6 +200,7 @@ def test_var_with_a_correction_for_more_elements_than_there_are(dim, correction,
         "cumsum",
         "t",
         "unbind",
+        "square",
     ],
 )
 def test_what_is_no_tensor_is_refused_by_the_name_of_the_op(op: str) -> None:

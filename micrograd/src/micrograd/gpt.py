@@ -49,7 +49,7 @@ class GPTConfig:
     bias: bool = True  # in the linear layers and layer norms
     norm: str = "layer_norm"  # or "rms_norm"
     activation: str = "gelu"  # its tanh form; or "relu"
-    gradient_checkpointing: bool = False  # for its sisters
+    gradient_checkpointing: bool = False  # True is refused: a graph of numbers is kept whole
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):

@@ -77,7 +77,7 @@ def reciprocal(x: Tensor) -> Tensor:
 
 def square(x: Tensor) -> Tensor:
     """x times x."""
-    return pow(x, 2)
+    return elementwise("square", scalar.pow, x, 2, integers=_integer_power)
 
 
 def sqrt(x: Tensor) -> Tensor:

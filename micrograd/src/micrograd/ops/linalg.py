@@ -12,8 +12,8 @@ from typing import Any
 from .. import rowwise, scalar
 from ..arguments import alike, broadcast_shape, no_plain_floats
 from ..lists import Shape, Tensor, is_integer, nest, spans, stretch, unnest, walk
-from .elementwise import choose, elementwise, mul, scaled
-from .shape import reshape
+from .elementwise import choose, elementwise, scaled
+from .shape import unsqueeze
 
 Label = str | int  # in einsum: a letter, or a dim of an ellipsis, counted from its end
 Term = tuple[Sequence[Any], dict[Label, Sequence[int]]]  # items, and how far apart along a label
@@ -54,7 +54,7 @@ def outer(x: Tensor, vec2: Tensor) -> Tensor:
     shapes = unnest(x, "outer")[1], unnest(vec2, "outer")[1]
     if tuple(map(len, shapes)) != (1, 1):
         raise ValueError("outer: shapes {} and {} are not of two vectors".format(*shapes))
-    return mul(reshape(x, (-1, 1)), vec2)
+    return elementwise("outer", scalar.mul, unsqueeze(x, 1), vec2, integers=operator.mul)
 
 
 def addmm(x: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:

@@ -51,7 +51,7 @@ def rms_norm(
     epsilon = sys.float_info.epsilon if eps is None else number("rms_norm", "eps", eps)
 
     def parts(row: Row) -> tuple[Row, Value]:
-        return row, _root_mean_square(row, epsilon)
+        return row, scalar.root_mean_square(row, epsilon)
 
     return _by_row("rms_norm", parts, x, normalized_shape, weight, None)
 
@@ -132,11 +132,7 @@ def _standard(row: Row, epsilon: float) -> tuple[Row, Value]:
     """The distances from the mean, and the deviation, by which to divide them."""
     centre = average(row)
     distances = [scalar.sub(item, centre) for item in row]
-    return distances, _root_mean_square(distances, epsilon)
-
-
-def _root_mean_square(row: Row, epsilon: float) -> Value:
-    return scalar.root_mean_square(row, epsilon)
+    return distances, scalar.root_mean_square(distances, epsilon)
 
 
 def _standardized(op: str, eps: float) -> Callable[[Row], Row]:

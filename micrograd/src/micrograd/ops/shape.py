@@ -186,21 +186,7 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """tensors, of equal shape but for dim, one after the other along dim."""
-    parts, _ = operands("cat", *_sequence("cat", tensors))
-    # A length-0 vector joins anything, as in torch: loops start with one.
-    parts = [part for part in parts if part[1] != (0,)] or parts[:1]
-    first = parts[0][1]
-    along = axis("cat", dim, len(first))
-    for _, shape in parts:
-        if not shape or shape[:along] + shape[along + 1 :] != first[:along] + first[along + 1 :]:
-            raise ValueError(f"cat: shapes {first} and {shape} along dim {dim}")
-    result: list[Any] = []
-    for i in range(math.prod(first[:along])):
-        for items, shape in parts:
-            n = math.prod(shape[along:])
-            result.extend(items[i * n : (i + 1) * n])
-    total = sum(shape[along] for _, shape in parts)
-    return nest(owned(result), (*first[:along], total, *first[along + 1 :]))
+    return _joined("cat", _sequence("cat", tensors), dim)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -211,7 +197,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         if shape != shapes[0]:
             raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
     at = axis("stack", dim, len(shapes[0]) + 1)
-    return cat([unsqueeze(tensor, at) for tensor in tensors], at)
+    return _joined("stack", [unsqueeze(tensor, at) for tensor in tensors], at)
 
 
 def tril(x: Tensor, diagonal: int = 0) -> Tensor:
@@ -282,6 +268,24 @@ def _expanded(op: str, x: Tensor, size: int | Sequence[int]) -> Tensor:
     if not fits or min(full, default=0) < 0:
         raise ValueError(f"{op}: shape {shape} does not expand to {size}")
     return nest(stretch(items, shape, full), full)
+
+
+def _joined(op: str, tensors: Sequence[Tensor], dim: int) -> Tensor:
+    parts, _ = operands(op, *tensors)
+    # A length-0 vector joins anything, as in torch: loops start with one.
+    parts = [part for part in parts if part[1] != (0,)] or parts[:1]
+    first = parts[0][1]
+    along = axis(op, dim, len(first))
+    for _, shape in parts:
+        if not shape or shape[:along] + shape[along + 1 :] != first[:along] + first[along + 1 :]:
+            raise ValueError(f"{op}: shapes {first} and {shape} along dim {dim}")
+    result: list[Any] = []
+    for i in range(math.prod(first[:along])):
+        for items, shape in parts:
+            n = math.prod(shape[along:])
+            result.extend(items[i * n : (i + 1) * n])
+    total = sum(shape[along] for _, shape in parts)
+    return nest(owned(result), (*first[:along], total, *first[along + 1 :]))
 
 
 def _part(
