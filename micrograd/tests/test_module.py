@@ -169,6 +169,11 @@ def test_modes_and_gradients_reach_every_part() -> None:
     assert ops.sum(model(x)).requires_grad
 
 
+def test_a_mode_is_true_or_false() -> None:
+    with pytest.raises(ValueError, match="train: mode must be True or False, not 'no'"):
+        nn.Linear(1, 1).train("no")
+
+
 def test_train_is_asked_of_every_module() -> None:
     class Frozen(nn.BatchNorm1d):
         def train(self, mode: bool = True) -> Frozen:

@@ -39,8 +39,8 @@ class Parameter(list[Any]):
         return type(self), (lists.tolist(self), requires_grad)
 
 
-class _IncompatibleKeys(NamedTuple):
-    """What load_state_dict did not find, and what it did not take."""
+class IncompatibleKeys(NamedTuple):
+    """The names that load_state_dict, not strict, passed over: in no state, or of no part."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -136,7 +136,7 @@ class Module:
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
-    ) -> _IncompatibleKeys:
+    ) -> IncompatibleKeys:
         """Take over numbers by name: nested lists, or what has a tolist() as NumPy's arrays do.
 
         Returns the pair (missing_keys, unexpected_keys), of which, unless strict, there may be any.
@@ -175,9 +175,11 @@ class Module:
             else:  # a buffer of plain numbers
                 prefix, dot, attribute = name.rpartition(".")
                 setattr(modules[prefix + dot], attribute, nest(numbers, shape))
-        return _IncompatibleKeys(missing, unexpected)
+        return IncompatibleKeys(missing, unexpected)
 
     def train(self, mode: bool = True) -> Self:
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, not {mode!r}")
         self.training = mode
         for module in self.children():
             module.train(mode)

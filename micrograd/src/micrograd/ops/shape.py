@@ -253,7 +253,7 @@ def _reshaped(op: str, x: Tensor, shape: int | Sequence[int]) -> Tensor:
     return nest(items, complete(op, shape, old))
 
 
-def _permuted(items: list[Any], shape: Shape, order: Sequence[int]) -> Tensor:
+def _permuted(items: Sequence[Any], shape: Shape, order: Sequence[int]) -> Tensor:
     steps = spans(shape)
     positions = walk(steps[axis] for axis in order)
     return nest([items[position] for position in positions], tuple(shape[axis] for axis in order))

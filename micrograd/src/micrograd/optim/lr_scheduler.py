@@ -14,6 +14,8 @@ from typing import Any
 
 from .optimizers import Optimizer
 
+TORCHS = ("_step_count", "_get_lr_called_within_step")  # what torch's states have, too
+
 
 class LRScheduler:
     """Sets the lr of every group at every step(); a subclass says in get_lr to what.
@@ -59,25 +61,22 @@ class LRScheduler:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the attributes; the optimizer's own state has its lr.
 
-        Raises ValueError, before anything changes, for missing and for unknown ones; but torch's
-        states have some of their own, which begin with an underscore.
+        Raises ValueError, before anything changes, for names that this scheduler does not have, or
+        that the state lacks.
         """
-        self._require_own(state_dict)
-        vars(self).update(state_dict)
+        vars(self).update(self._fitting(state_dict))
 
-    def _require_own(self, state_dict: Mapping[str, Any]) -> None:
-        known = self.state_dict()
-        problems = {
-            "missing": [name for name in known if name not in state_dict],
-            "unexpected": [
-                name for name in state_dict if name not in known and not name.startswith("_")
-            ],
+    def _fitting(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        """The state, if its names are those of state_dict()."""
+        own = self.state_dict().keys()
+        wrong = {
+            "missing": own - state_dict.keys(),
+            "unexpected": state_dict.keys() - own - set(TORCHS),
         }
-        found = [
-            f"{kind}: {', '.join(map(str, names))}" for kind, names in problems.items() if names
-        ]
+        found = [f"{kind}: {', '.join(sorted(names))}" for kind, names in wrong.items() if names]
         if found:
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
+        return {name: state_dict[name] for name in own}
 
     def _restart(self) -> None:
         """Go back to epoch 0 and the initial lr."""
@@ -120,11 +119,11 @@ class LambdaLR(LRScheduler):
         return {**super().state_dict(), "lr_lambdas": kept}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        self._require_own(state_dict)
-        for function, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
+        state = self._fitting(state_dict)
+        for function, attributes in zip(self.lr_lambdas, state["lr_lambdas"], strict=True):
             if attributes:
                 vars(function).update(attributes)
-        super().load_state_dict({**state_dict, "lr_lambdas": self.lr_lambdas})
+        super().load_state_dict({**state, "lr_lambdas": self.lr_lambdas})
 
 
 class StepLR(LRScheduler):
@@ -260,7 +259,10 @@ class SequentialLR(LRScheduler):
         return {**super().state_dict(), "_schedulers": states}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        self._require_own(state_dict)
-        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
-            scheduler.load_state_dict(state)
-        super().load_state_dict({**state_dict, "_schedulers": self._schedulers})
+        state = self._fitting(state_dict)
+        pairs = list(zip(self._schedulers, state["_schedulers"], strict=True))
+        for scheduler, its_state in pairs:
+            scheduler._fitting(its_state)
+        for scheduler, its_state in pairs:
+            scheduler.load_state_dict(its_state)
+        super().load_state_dict({**state, "_schedulers": self._schedulers})

@@ -25,8 +25,9 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
-KEPT = ("params", "initial_lr", "param_names")  # what a group may have beside options
-OF_TORCH = ("foreach", "fused", "capturable", "differentiable")  # how it computes, not what
+BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
+# What torch's groups have, too: how it computes, not what. A state may have them, and keeps them.
+TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
 class Optimizer:
@@ -36,7 +37,7 @@ class Optimizer:
     maximize, an option of all: uphill.
     """
 
-    state_names: tuple[str, ...] | None = None  # all that updated() writes to a state, if known
+    kept: tuple[str, ...] | None = None  # all that updated() writes to a state, if it is known
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, (Parameter, Value)):
@@ -67,8 +68,8 @@ class Optimizer:
         if len(set(every)) < len(every):
             raise ValueError("a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
-        _require_names("add_param_group: a group", self, group, (*self.defaults, *KEPT))
-        _require_valid(group)
+        _require_names("add_param_group: a group", self, group, (*self.defaults, *BESIDE))
+        _require_valid(type(self).__name__, group)
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -118,7 +119,7 @@ class Optimizer:
                 raise ValueError(f"load_state_dict: no {part!r} in the state of an optimizer")
         saved = state_dict["param_groups"]
         for group in saved:
-            known = (*self.defaults, *KEPT, *OF_TORCH)
+            known = (*self.defaults, *BESIDE, *TORCHS)
             _require_names("load_state_dict: a group", self, group, known)
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
         if sizes != saved_sizes:
@@ -130,9 +131,9 @@ class Optimizer:
         if unknown:
             raise ValueError(f"load_state_dict: a state of parameters in no group: {unknown}")
         states = [state_dict["state"].get(index, {}) for index in indices]
-        if self.state_names is not None:
+        if self.kept is not None:
             found = dict.fromkeys(name for state in states for name in state)
-            _require_names("load_state_dict: a state", self, found, self.state_names)
+            _require_names("load_state_dict: a state", self, found, self.kept)
         pairs = zip(self._members(), states, strict=True)
         self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
         self.param_groups = [
@@ -160,7 +161,7 @@ class SGD(Optimizer):
     nesterov: the gradient is that where the momentum leads.
     """
 
-    state_names = ("momentum_buffer",)
+    kept = ("momentum_buffer",)
 
     def __init__(
         self,
@@ -201,7 +202,7 @@ class Adagrad(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
-    state_names = ("step", "sum")
+    kept = ("step", "sum")
 
     def __init__(
         self,
@@ -236,7 +237,7 @@ class RMSprop(Optimizer):
     order of https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
-    state_names = ("step", "square_avg", "grad_avg", "momentum_buffer")
+    kept = ("step", "square_avg", "grad_avg", "momentum_buffer")
 
     def __init__(
         self,
@@ -287,7 +288,7 @@ class Adam(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
 
-    state_names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    kept = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
     def __init__(
         self,
@@ -390,20 +391,20 @@ def _require_names(
         raise ValueError(f"{what} of {type(optimizer).__name__} has {listed}")
 
 
-def _require_valid(group: Group) -> None:
+def _require_valid(kind: str, group: Group) -> None:
     betas = group.get("betas", (0, 0))
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(f"betas must be two numbers, not {betas!r}")
+        raise TypeError(f"{kind}: betas must be two numbers, not {betas!r}")
     for name in NOT_NEGATIVE:
-        number("optimizer", name, group.get(name, 0))
+        number(kind, name, group.get(name, 0))
         if not group.get(name, 0) >= 0:
-            raise ValueError(f"{name} must not be negative, is {group[name]}")
+            raise ValueError(f"{kind}: {name} must not be negative, is {group[name]}")
     for beta in betas:
-        number("optimizer", "betas", beta)
+        number(kind, "betas", beta)
         if not 0 <= beta < 1:
-            raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
+            raise ValueError(f"{kind}: betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
-        raise ValueError("nesterov needs a momentum, and no dampening")
+        raise ValueError(f"{kind}: nesterov needs a momentum, and no dampening")
 
 
 def _nested(state: State, shape: Shape) -> State:
