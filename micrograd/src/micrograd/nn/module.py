@@ -14,13 +14,6 @@ from ..lists import Flat, Tensor, kind, nest, unnest
 T = TypeVar("T")
 
 
-def _refused(sign: str, op: str) -> Any:
-    def method(self: Parameter, other: Any) -> Any:
-        raise TypeError(f"{sign} of a Parameter, a list, would be Python's: use ops.{op}(x, y)")
-
-    return method
-
-
 class Parameter(list[Any]):
     """A nested list of new Values that a Module trains: they require a gradient, unless frozen."""
 
@@ -30,8 +23,13 @@ class Parameter(list[Any]):
             raise ValueError("a Parameter is a list, a number alone is not: write [number]")
         super().__init__(values)
 
-    __add__ = __iadd__ = _refused("+", "add")
-    __mul__ = __rmul__ = __imul__ = _refused("*", "mul")
+    def __add__(self, other: Any) -> Any:
+        raise TypeError("+ of a Parameter, a list, would be Python's: use ops.add(x, y)")
+
+    def __mul__(self, other: Any) -> Any:
+        raise TypeError("* of a Parameter, a list, would be Python's: use ops.mul(x, y)")
+
+    __iadd__, __imul__, __rmul__ = __add__, __mul__, __mul__
 
     def __reduce__(self) -> Any:
         # A copy, or what was pickled, is made of new leaves, with places of their own on the tape.
@@ -139,9 +137,8 @@ class Module:
     ) -> IncompatibleKeys:
         """Take over numbers by name: nested lists, or what has a tolist() as NumPy's arrays do.
 
-        Returns the pair (missing_keys, unexpected_keys), of which, unless strict, there may be any.
         Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
-        missing and unexpected ones.
+        missing and unexpected ones. Returns these two, which are empty when strict.
         """
         own = self._state()
         given = {name: _flat(state_dict[name]) for name in own if name in state_dict}
@@ -157,10 +154,12 @@ class Module:
                 if not all(isinstance(number, Real) for number in numbers)
             ],
         }
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
+        passed_over = IncompatibleKeys(
+            [name for name in own if name not in state_dict],
+            [name for name in state_dict if name not in own],
+        )
         if strict:
-            problems |= {"missing": missing, "unexpected": unexpected}
+            problems["missing"], problems["unexpected"] = passed_over
         found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
         if found:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
@@ -175,7 +174,7 @@ class Module:
             else:  # a buffer of plain numbers
                 prefix, dot, attribute = name.rpartition(".")
                 setattr(modules[prefix + dot], attribute, nest(numbers, shape))
-        return IncompatibleKeys(missing, unexpected)
+        return passed_over
 
     def train(self, mode: bool = True) -> Self:
         if not isinstance(mode, bool):
@@ -189,7 +188,7 @@ class Module:
         return self.train(False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Take the gradients away, or, unless set_to_none, make 0 of those that are there."""
+        """Forget the gradients; not set_to_none: make those that are there 0."""
         for parameter in self.parameters():
             for value in unnest(parameter)[0]:
                 value.grad = None if set_to_none or value.grad is None else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from .. import lists
@@ -34,19 +34,21 @@ class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
-    maximize, an option of all: uphill.
+    defaults: the options that there are. maximize, one of all those here: uphill, not down.
+    kept: the names under which a state may hold something; None: under any.
     """
 
-    kept: tuple[str, ...] | None = None  # all that updated() writes to a state, if it is known
+    kept: tuple[str, ...] | None = None
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        kind = type(self).__name__
         if isinstance(params, (Parameter, Value)):
-            raise TypeError("an optimizer takes several parameters: put a single one in a list")
+            raise TypeError(f"{kind}: takes several parameters: put a single one in a list")
         if isinstance(params, Set):
-            raise TypeError("an optimizer numbers its parameters: a set of them has no order")
+            raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
         given = list(params)
         if not given:
-            raise ValueError("an optimizer needs at least one parameter")
+            raise ValueError(f"{kind}: needs at least one parameter")
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, State] = {}  # by the parameter's index over all groups
@@ -55,25 +57,28 @@ class Optimizer:
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Optimize more parameters: a dict with them under "params", and options of their own."""
+        kind = type(self).__name__
         if not isinstance(param_group, Mapping) or "params" not in param_group:
-            raise TypeError(f"a group is a dict with parameters as 'params', not {param_group!r}")
+            expected = "a group is a dict with parameters as 'params'"
+            raise TypeError(f"{kind}: {expected}, not {param_group!r}")
         params = param_group["params"]
         params = [params] if isinstance(params, (Parameter, Value)) else list(params)
         for value in _values(params):
             if not isinstance(value, Value):
-                raise TypeError(f"only Values can be optimized, not {type(value).__name__}")
+                found = type(value).__name__
+                raise TypeError(f"{kind}: only Values can be optimized, not {found}")
             if value.parents != ():
-                raise ValueError("only leaves can be optimized: this one is the result of an op")
+                raise ValueError(f"{kind}: only leaves can be optimized, not the result of an op")
         every = _values([*(parameter for parameter, _ in self._members()), *params])
         if len(set(every)) < len(every):
-            raise ValueError("a parameter is there twice")
+            raise ValueError(f"{kind}: a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
-        _require_names("add_param_group: a group", self, group, (*self.defaults, *BESIDE))
-        _require_valid(type(self).__name__, group)
+        _require_known(kind, param_group, {*self.defaults, *BESIDE})
+        _require_valid(kind, group)
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Take the gradients away, or, unless set_to_none, make 0 of those that are there."""
+        """Forget the gradients; not set_to_none: make those that are there 0."""
         for parameter, _ in self._members():
             for value in flat(parameter):
                 value.grad = None if set_to_none or value.grad is None else 0.0
@@ -114,26 +119,24 @@ class Optimizer:
 
         Raises ValueError, before anything changes, for what does not fit to the parameters.
         """
-        for part in ("state", "param_groups"):
-            if part not in state_dict:
-                raise ValueError(f"load_state_dict: no {part!r} in the state of an optimizer")
+        what = f"{type(self).__name__}.load_state_dict"
+        missing = [name for name in ("param_groups", "state") if name not in state_dict]
+        if missing:
+            raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")
         saved = state_dict["param_groups"]
-        for group in saved:
-            known = (*self.defaults, *BESIDE, *TORCHS)
-            _require_names("load_state_dict: a group", self, group, known)
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
         if sizes != saved_sizes:
-            raise ValueError(
-                f"load_state_dict: groups of {saved_sizes} parameters instead of {sizes}"
-            )
+            raise ValueError(f"{what}: groups of {saved_sizes} parameters instead of {sizes}")
+        for new in saved:
+            _require_known(what, new, {*self.defaults, *BESIDE, *TORCHS})
         indices = [index for group in saved for index in group["params"]]
         unknown = [index for index in state_dict["state"] if index not in indices]
         if unknown:
-            raise ValueError(f"load_state_dict: a state of parameters in no group: {unknown}")
+            raise ValueError(f"{what}: a state of parameters in no group: {unknown}")
         states = [state_dict["state"].get(index, {}) for index in indices]
         if self.kept is not None:
-            found = dict.fromkeys(name for state in states for name in state)
-            _require_names("load_state_dict: a state", self, found, self.kept)
+            for state in states:
+                _require_known(what, state, set(self.kept))
         pairs = zip(self._members(), states, strict=True)
         self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
         self.param_groups = [
@@ -304,7 +307,7 @@ class Adam(Optimizer):
     ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         options |= {"amsgrad": amsgrad, "maximize": maximize}
-        options["decoupled_weight_decay"] = decoupled_weight_decay
+        options |= {"decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, options)
 
     def updated(self, data: Row, grad: Row, state: State, group: Group) -> Row:
@@ -357,8 +360,8 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
-        options = {"maximize": maximize, "decoupled_weight_decay": True}
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
+        always = {"maximize": maximize, "decoupled_weight_decay": True}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **always)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """As any optimizer's; it remains AdamW if the state is that of an Adam."""
@@ -382,13 +385,11 @@ def _values(params: Iterable[Tensor]) -> list[Value]:
     return [value for parameter in params for value in unnest(parameter)[0]]
 
 
-def _require_names(
-    what: str, optimizer: Optimizer, names: Iterable[str], known: Sequence[str]
-) -> None:
-    unknown = [name for name in names if name not in known]
+def _require_known(what: str, given: Iterable[str], known: Set[str]) -> None:
+    unknown = sorted(map(str, set(given) - known))
     if unknown:
-        listed = f"{', '.join(known)}, not {', '.join(map(str, unknown))}"
-        raise ValueError(f"{what} of {type(optimizer).__name__} has {listed}")
+        names = ", ".join(sorted(known)) or "none"
+        raise ValueError(f"{what}: no {', '.join(unknown)} here; there are: {names}")
 
 
 def _require_valid(kind: str, group: Group) -> None:
