@@ -90,7 +90,10 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("report --out {tmp} --mutants {tmp}/file", "{tmp}/file holds no results of parity mut"),
         ("report --out {tmp} --steps 0", "Invalid value for '--steps'"),
         ("mutants --json {tmp}", "Invalid value for '--json': File '{tmp}' is a directory."),
-        ("mutants --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
+        (
+            "mutants --json {tmp}/file/a.json",
+            "cannot write to {tmp}/file: it is a file, not a folder",
+        ),
         ("bench ops --json {tmp}", "Invalid value for '--json': File '{tmp}' is a directory."),
         ("bench steps --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
         ("bench generation --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),

@@ -93,6 +93,8 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
 
 def writable(directory: Path) -> None:
     """Make the directory; refuse one that cannot be written to before any work is done."""
+    if directory.is_file():
+        raise click.UsageError(f"cannot write to {directory}: it is a file, not a folder")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
