@@ -451,7 +451,11 @@ def test_an_engine_of_ops_alone_cannot_train(
 
 
 def test_an_interrupt_leaves_no_traceback_of_processes_that_start() -> None:
-    code = "import sys; from parity.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = (
+        "import signal, sys; from parity.cli import main;"
+        # What a shell starts in the background ignores Ctrl-C, and so does all that it starts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main(sys.argv[1:]))"
+    )
     command = [sys.executable, "-c", code, "mutants", "--engine", "minigrad", "--jobs", "2"]
     started = subprocess.Popen(
         command,
