@@ -157,6 +157,10 @@ def reckon_stored() -> None:
         ops.log_softmax(ops.softmax(x, -1), -1).sum().backward()
     fours = ops.full((3, 2, 8), 0.5, dtype=bfloat16, requires_grad=True)
     ops.permute(fours, (1, 0, 2))[:, :, 4:].sum().backward()
+    two = BFLOAT16, arrays.FLOAT32
+    for kind, dtype, dim in itertools.product(two, two, (0, 1)):
+        arrays.total(arrays.full((5, 6), 0.5, kind), (dim,), dtype=dtype)
+    arrays.add_at(arrays.full((2, 3, 2), 0.5, BFLOAT16), arrays.zeros((3,), arrays.INT), 2)
     images = ops.full((2, 3, 2), 0.5, dtype=bfloat16, requires_grad=True)
     ops.cross_entropy(images, np.ones((2, 2), np.int64)).backward()
 
