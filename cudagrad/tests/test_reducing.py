@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
+from recording import given
 
 import cudagrad
-from cudagrad import arrays, autocast, bfloat16, device, emulator, launches, ops
+from cudagrad import arrays, autocast, bfloat16, device, emulator, ops
 from cudagrad.arrays import FLOAT32
 from cudagrad.kernels import functions as f
 from cudagrad.storage import BFLOAT16, rounded, widened
@@ -32,21 +32,6 @@ def drawn(*shape: int) -> np.ndarray:
     """Numbers that bfloat16 holds."""
     rng = np.random.default_rng(math.prod(shape))
     return widened(rounded(rng.standard_normal(shape)))
-
-
-def given(run: Any) -> list[tuple[np.dtype[Any], int]]:
-    """The dtypes and sizes of the arrays that kernels are given meanwhile."""
-    found: list[tuple[np.dtype[Any], int]] = []
-
-    def watch(_: Any, args: tuple[Any, ...]) -> None:
-        found.extend((a.dtype, a.size) for a in args if getattr(a, "shape", ()))
-
-    launches.watchers.append(watch)
-    try:
-        run()
-    finally:
-        launches.watchers.remove(watch)
-    return found
 
 
 @pytest.mark.launches
