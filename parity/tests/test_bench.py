@@ -16,7 +16,7 @@ import pytest
 import threadpoolctl
 from reports import quiet
 
-from parity import engines, spec
+from parity import engines, files, spec
 from parity.bench import (
     brief,
     ceilings,
@@ -231,19 +231,19 @@ def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFix
     after = [row(1.3, 1.2, 1.4, "exp"), row(1.3, 1.0, 1.6, "log"), row(0.5, 0.4, 0.6, "sin")]
     documents = [rows.document(those, [engines.load("minigrad")], 1) for those in (before, after)]
     found = {c.after.item: c for c in comparing.changes(*documents)}
-    files = [str(tmp_path / name) for name in ("a", "b")]
-    for file, document in zip(files, documents, strict=True):
-        rows.write(file, document)
+    paths = [str(tmp_path / name) for name in ("a", "b")]
+    for path, document in zip(paths, documents, strict=True):
+        files.dump(path, document)
 
     assert found["exp"].slower
     assert not found["log"].beyond_noise
     assert found["sin"].beyond_noise
     assert not found["sin"].slower
-    assert main(["bench", "--compare", *files]) == 0
+    assert main(["bench", "--compare", *paths]) == 0
     assert "of 3 measurements 1 slower and 1 faster" in capsys.readouterr().out
-    assert main(["bench", "--compare", *files, "--fail-on-regression"]) == 1
-    assert main(["bench", "--compare", *reversed(files), "--fail-on-regression"]) == 1
-    assert main(["bench", "--compare", files[0], files[0], "--fail-on-regression"]) == 0
+    assert main(["bench", "--compare", *paths, "--fail-on-regression"]) == 1
+    assert main(["bench", "--compare", *reversed(paths), "--fail-on-regression"]) == 1
+    assert main(["bench", "--compare", paths[0], paths[0], "--fail-on-regression"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -259,15 +259,15 @@ def test_what_was_measured_elsewhere_is_not_compared(
 ) -> None:
     here = rows.document([row(1.0, 0.9, 1.1)], [engines.load("minigrad")], 1)
     here["environment"]["cpu"] = "Zen"
-    files = [str(tmp_path / name) for name in ("a", "b")]
-    for file, document in zip(files, (here | other, here), strict=True):
-        rows.write(file, document)
+    paths = [str(tmp_path / name) for name in ("a", "b")]
+    for path, document in zip(paths, (here | other, here), strict=True):
+        files.dump(path, document)
 
-    assert main(["bench", "--compare", *files]) == 2
+    assert main(["bench", "--compare", *paths]) == 2
     assert capsys.readouterr().err == f"parity: the two differ in {difference}\n"
     here["executors"] = {"minigrad": "CPU; it was asked for"}
-    rows.write(files[0], here)
-    assert main(["bench", "--compare", *files]) == 0
+    files.dump(paths[0], here)
+    assert main(["bench", "--compare", *paths]) == 0
 
 
 def test_a_file_that_holds_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

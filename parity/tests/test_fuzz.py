@@ -164,6 +164,12 @@ def test_what_rounding_decides_is_not_judged() -> None:
     assert not gradient.array.any()
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_infinite_is_not_judged() -> None:
+    """exp(exp(exp(3))) is beyond float64: no distance from it says anything."""
+    assert wanted(chain(leaf(0.5, 3.0), "exp", "exp", "exp")) == [None, None]
+
+
 def test_the_more_an_op_loses_the_more_it_may_be_off() -> None:
     """Of 1 - tanh(x)**2 few digits are left where tanh(x) is near 1."""
     errors = []

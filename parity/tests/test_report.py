@@ -304,6 +304,38 @@ def test_an_emulator_is_called_one(report: Report) -> None:
         assert "emulator: no GPU" in row
 
 
+def test_what_would_fail_and_how_near_it_came(report: Report) -> None:
+    """An error alone does not say whether it passed narrowly."""
+    text, summary = Page(page.html(report)).text, page.markdown(report)
+    used = {r["case"]: r["used"] for r in report["results"] if r["used"] is not None}
+
+    assert "beyond 32 eps, or 4 times torch’s own float32 error on the same case" in summary
+    assert verdict.limits() in " ".join(text.split())
+    assert used
+    assert all(0 <= share <= 1 for share in used.values())
+    for engine in report["engines"]:
+        own = [r for r in report["results"] if r["engine"] == engine["name"] and r["used"]]
+        top = max(own, key=lambda r: r["used"])
+        top["used"] = 0.985
+        said = f"Nearest to failing in {top['case']}, {top['check']}, {top['dtype']}: 98 % of what"
+        assert said in Page(page.html(report)).text
+        assert said in page.markdown(report).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3.4e-7, "340 ns"),
+        (9.94e-5, "99 µs"),
+        (9.96e-5, "100 µs"),
+        (0.0144, "14 ms"),
+        (120, "120 s"),
+    ],
+)
+def test_a_duration_has_no_exponent(seconds: float, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
 def test_a_skip_is_counted_with_its_reason(report: Report) -> None:
     found, other = [skip for skip in verdict.skips(report) if skip["engine"] == "torch"]
 

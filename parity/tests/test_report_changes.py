@@ -12,7 +12,7 @@ import pytest
 import torch
 from reports import quiet
 
-from parity import engines
+from parity import engines, files
 from parity.bench import rows
 from parity.bench.rows import Row
 from parity.cli import main
@@ -154,7 +154,7 @@ def test_nothing_is_timed_besides_what_was_timed_elsewhere(
     monkeypatch.setattr(collect, "PROCESSES", 0)
     monkeypatch.setattr(collect, "HUNTS", 0)
     file = tmp_path / "speed.json"
-    rows.write(file, rows.document([SPEED], [engines.load("minigrad")], 4))
+    files.dump(file, rows.document([SPEED], [engines.load("minigrad")], 4))
     command = f"report --engine minigrad --op exp --jobs 1 --out {tmp_path}/a --speed {file}"
 
     main(shlex.split(command))
@@ -197,7 +197,7 @@ def test_a_fault_and_a_slowdown_are_found_by_the_command(
         row = Row(**{**vars(SPEED), "engine": "torch", "against": "minigrad", "ratio": ratio})
         row = Row(**{**vars(row), "low": ratio - 0.1, "high": ratio + 0.1})
         speeds[name] = tmp_path / f"{name}.json"
-        rows.write(speeds[name], rows.document([row], [engines.load("torch")], 1))
+        files.dump(speeds[name], rows.document([row], [engines.load("torch")], 1))
     command = "report --engine torch --op exp,log --quick --jobs 1"
     first = f"{command} --out {tmp_path}/a --speed {speeds['old']}"
     then = f"--baseline {tmp_path}/a/report.json --fail-on-regression"

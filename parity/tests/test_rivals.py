@@ -13,9 +13,9 @@ import pytest
 from parity import checks, engines, spec
 from parity.bench import ops as bench
 from parity.bench.rows import BOTH, FORWARD
-from parity.bench.threads import pinned
 from parity.checks.determinism import digests
 from parity.engines import Adapter
+from parity.threads import pinned
 
 NAMES = tuple(name for name in engines.RIVALS if name != "torch")
 each_rival = pytest.mark.parametrize("name", NAMES)

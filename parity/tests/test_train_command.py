@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from parity import engines
 from parity.cli import main
+from parity.tasks.training import Training
 from parity.tasks.xor import Xor
 
 TINY = "train text --preset tiny --eval-every 0"
@@ -72,7 +74,7 @@ def test_several_engines_are_in_one_table(
     step, *losses = first.replace("│", " ").split()
     assert step == "1"
     assert len(set(losses)) == 1
-    for row in ("largest error", "ms per step", "loss off torch's by"):
+    for row in ("largest error", "ms per step, one thread each", "loss off torch's by"):
         assert out.count(row) == 1
     kept = json.loads((tmp_path / "metrics.json").read_text())
     assert list(kept["trainings"]) == list(names)
@@ -373,7 +375,7 @@ def test_one_seed_writes_the_same_on_every_engine(
     assert parity("generate --checkpoint {tmp}/torch --prompt Ah", tmp=tmp_path) == 2
     assert "the character 'A' is not in the vocabulary: ' ()" in capsys.readouterr().err
     assert parity("generate --checkpoint {tmp}/torch", tmp=tmp_path) == 2
-    assert "the prompt is empty" in capsys.readouterr().err
+    assert "say what with --prompt" in capsys.readouterr().err
 
 
 def test_xor_writes_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -397,3 +399,26 @@ def test_a_name_ends_where_the_model_ends_it(
     (name,) = capsys.readouterr().out.splitlines()
     assert name.startswith("jo")
     assert len(name) < 40
+
+
+def test_engines_that_are_compared_have_one_thread_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Threads of one library would look for work, and take the processor, in another's turn."""
+    threads: dict[str, set[int]] = {}
+    advance = Training.advance
+
+    def watched(self: Training, batches: Any) -> None:
+        pools = threadpoolctl.threadpool_info()
+        threads.setdefault(self.engine.name, set()).update(p["num_threads"] for p in pools)
+        advance(self, batches)
+
+    monkeypatch.setattr(Training, "advance", watched)
+    with threadpoolctl.threadpool_limits(2):
+        assert parity("train xor --engine minigrad --steps 2") == 0
+        assert threads == {"minigrad": {2}}
+        assert "ms per step, one" not in capsys.readouterr().out
+        threads.clear()
+        assert parity("train xor --engine minigrad,torch --steps 2") == 0
+        assert threads == {"minigrad": {1}, "torch": {1}}
+        assert all(pool["num_threads"] == 2 for pool in threadpoolctl.threadpool_info())

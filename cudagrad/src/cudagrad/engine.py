@@ -383,6 +383,10 @@ def sweep(
             if known is not None or (parent.op is None and _is_alone(grad, dout, grads)):
                 new.add(parent.index)
             if grad.shape != data.shape or grad.dtype != data.dtype:
+                if not is_floating(data.dtype):
+                    raise TypeError(
+                        f"only floating tensors can require a gradient, not {data.dtype}"
+                    )
                 grad = arrays.cast(sum_to_shape(grad, data.shape, node.op), data.dtype)
             pending[parent.index] = grad if known is None else arrays.apply(f.add, known, grad)
         if not retain_graph:

@@ -359,6 +359,8 @@ def moment() -> int:
 
 def fitted(grad: Array, data: Array, dtype: np.dtype[Any], op: str) -> Array:
     """A gradient from op, whose output is of dtype, in the shape and dtype of its argument data."""
+    if not is_floating(data.dtype):
+        raise TypeError(f"only floating tensors can require a gradient, not {data.dtype}")
     assert grad.dtype in (dtype, data.dtype), (
         f"{op}: a gradient is {grad.dtype}, its output {dtype}"
     )

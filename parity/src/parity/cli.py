@@ -7,7 +7,6 @@ torch takes seconds to import, so whatever needs it is imported by the command t
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
+from . import files
 from .adding import new_op
 from .bench.commands import bench
 from .listing import engines, ops
@@ -158,7 +158,7 @@ def check(
         if items or (run and dtypes):
             selected.append((each, dtypes, items))
         elif dtypes:
-            lacking.append(f"{each.name} has no check that is all of what was asked for")
+            lacking.append(f"{each.name} has no check that fits all of these options")
     if lacking and (engine or not selected):
         raise click.UsageError("; ".join([*lacking, *kinks]))
     for sentence in lacking:
@@ -249,8 +249,7 @@ def mutants(
         mark = "✓" if score.passed else "✗"
         click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
     if file is not None:
-        text = json.dumps([score.data() for score in scores], indent=1, ensure_ascii=False)
-        file.write_text(text, encoding="utf-8")
+        files.dump(file, [score.data() for score in scores])
     return int(not all(score.passed for score in scores))
 
 

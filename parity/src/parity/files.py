@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 StrPath = str | os.PathLike[str]
 
@@ -39,3 +41,8 @@ def replace(path: StrPath, parts: Iterable[bytes]) -> None:
             os.fsync(folder)  # the name
         finally:
             os.close(folder)
+
+
+def dump(path: StrPath, value: Any) -> None:
+    """Write a value as JSON that a reader, too, can follow. Raises OSError as replace does."""
+    replace(path, [json.dumps(value, indent=1, ensure_ascii=False).encode()])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arrays
 from ..engine import Tensor, tensor
 from ..storage import bfloat16
 from . import elementwise
@@ -344,6 +345,40 @@ for _name, _operator in (
 ):
     setattr(Tensor, f"__{_name}__", _operator)
     setattr(Tensor, f"__r{_name}__", _reflected(_operator))
+
+
+def _in_place(function: Any) -> Any:
+    """x += y: a leaf takes the numbers itself; else x names another tensor, as Python has it.
+
+    In no_grad, so, weights can be moved by hand. Where a gradient is recorded a leaf that requires
+    one raises RuntimeError, as in torch.
+    """
+    name = f"{function.__name__} in place"
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        out = function(self, other)
+        if not self.is_leaf or (out.requires_grad and not self.requires_grad):
+            return out
+        if out.requires_grad:
+            raise RuntimeError(f"{name}: a leaf that requires a gradient changes in no_grad() only")
+        if out.shape != self.shape:
+            raise ValueError(f"{name}: a tensor of shape {self.shape} cannot become {out.shape}")
+        if not np.can_cast(out.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{name}: a tensor of {self.dtype} cannot become {out.dtype}")
+        data = arrays.cast(out.data, self.dtype)
+        # In its own memory, if a graph may have captured that and backward() looks after it.
+        self.data = arrays.copy(data, self.data) if self.requires_grad else data
+        self.overwritten()
+        return self
+
+    return method
+
+
+for _name, _operator in (
+    *(("add", add), ("sub", sub), ("mul", mul)),
+    *(("truediv", div), ("pow", pow)),
+):
+    setattr(Tensor, f"__i{_name}__", _in_place(_operator))
 
 
 def _comparison(function: Any) -> Any:

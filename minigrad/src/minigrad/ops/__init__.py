@@ -344,6 +344,38 @@ for _name, _operator in (
     setattr(Tensor, f"__r{_name}__", _reflected(_operator))
 
 
+def _in_place(function: Any) -> Any:
+    """x += y: a leaf takes the numbers itself; else x names another tensor, as Python has it.
+
+    In no_grad, so, weights can be moved by hand. Where a gradient is recorded a leaf that requires
+    one raises RuntimeError, as in torch.
+    """
+    name = f"{function.__name__} in place"
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        out = function(self, other)
+        if not self.is_leaf or (out.requires_grad and not self.requires_grad):
+            return out
+        if out.requires_grad:
+            raise RuntimeError(f"{name}: a leaf that requires a gradient changes in no_grad() only")
+        if out.shape != self.shape:
+            raise ValueError(f"{name}: a tensor of shape {self.shape} cannot become {out.shape}")
+        if not np.can_cast(out.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{name}: a tensor of {self.dtype} cannot become {out.dtype}")
+        self.data = out.data.astype(self.dtype, copy=False)
+        self.overwritten()
+        return self
+
+    return method
+
+
+for _name, _operator in (
+    *(("add", add), ("sub", sub), ("mul", mul)),
+    *(("truediv", div), ("pow", pow)),
+):
+    setattr(Tensor, f"__i{_name}__", _in_place(_operator))
+
+
 def _comparison(function: Any) -> Any:
     """NotImplemented beside what is no number, tensor or array: x == None is False then."""
 

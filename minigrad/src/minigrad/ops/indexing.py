@@ -120,20 +120,25 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
 
 @op
 def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Output:
-    """gather, but the other dims of x and indices broadcast; without dim, of the flattened x."""
+    """gather, but the other dims broadcast, and an index may count from the end.
+
+    dim None: from the elements of x in order, whatever its shape, and no index counts so.
+    """
     if dim is None:
         _require_indices("take_along_dim", indices, x.size)
         value, dflat = _gathered("take_along_dim", x.reshape(-1), 0, indices.reshape(-1))
         return value, lambda dout: dflat(dout).reshape(x.shape)
     along = axis("take_along_dim", dim, x.ndim)
-    _require_indices("take_along_dim", indices, x.shape[along])
+    _require_integers("take_along_dim", indices)
     if indices.ndim != x.ndim:
         raise ValueError(f"take_along_dim: indices {indices.shape} for shape {x.shape}")
     shapes = [(*s[:along], 1, *s[along + 1 :]) for s in (x.shape, indices.shape)]
     whole = broadcast_shapes("take_along_dim", *shapes)
+    counted, n = indices.astype(np.int64), x.shape[along]
+    counted[(-n <= counted) & (counted < 0)] += n
     rows, index = (
         np.broadcast_to(a, (*whole[:along], a.shape[along], *whole[along + 1 :]))
-        for a in (x, indices)
+        for a in (x, counted)
     )
     return _gathered("take_along_dim", rows, along, index)
 
@@ -246,9 +251,15 @@ def _require_fitting_masks(shape: tuple[int, ...], items: tuple[Any, ...]) -> No
 
 
 def _require_indices(name: str, index: Any, size: int) -> None:
+    _require_integers(name, index)
+    indices(name, index, size, "index")
+
+
+def _require_integers(name: str, index: Any) -> None:
     if not isinstance(index, np.ndarray):
         raise TypeError(f"{name}: an index must be a tensor, not {type(index).__name__}")
-    indices(name, index, size, "index")
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: index must be integers, not {index.dtype}")
 
 
 def _places(name: str, x: Any, along: int, index: Any) -> Any:

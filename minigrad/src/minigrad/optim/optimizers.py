@@ -84,6 +84,11 @@ class Optimizer:
         for index, (parameter, group) in enumerate(members):
             if parameter.grad is not None:
                 data, grad = parameter.data, parameter.grad.data
+                if (grad.shape, grad.dtype) != (data.shape, data.dtype):
+                    raise ValueError(
+                        f"step: a gradient of shape {grad.shape} and {grad.dtype} for a parameter "
+                        f"of shape {data.shape} and {data.dtype}"
+                    )
                 state = self.state.setdefault(index, {})
                 key: Any = index
                 if self.elementwise and data.size <= LONG:

@@ -11,13 +11,13 @@ from typing import Any
 from .. import engines as registry
 from ..engines import Adapter
 from ..environment import executor
+from ..threads import pinned
 from . import rows, scaling, steps
 from .ceilings import Ceilings
 from .items import Item, items
 from .ops import compared, planned
 from .rivals import arrays
 from .rows import Row
-from .threads import pinned
 from .timing import frozen
 from .workloads import NOTHING, Workload, untimed
 

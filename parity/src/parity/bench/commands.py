@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
+from .. import files
 from ..tasks.presets import PRESETS
 from ..usage import ENGINES, JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
 from .timing import Spread
@@ -229,8 +230,8 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
     """
     chosen = trainable(engine or ("minigrad",))
     from ..tasks.parallel import joined
+    from ..threads import pinned
     from . import parallel as work
-    from .threads import pinned
 
     with _refused():
         world = joined()
@@ -293,7 +294,8 @@ def _table(
             *("" if size is None else f"{size / 1e6:.2f}" for size in memory),
             "on" if row.collector else "off",
         )
-    printed(table)
+    table.columns[0].no_wrap = True
+    printed(table, spare=4)
 
 
 def _spread(row: Row) -> str:
@@ -329,4 +331,4 @@ def _kept(
     from . import rows
 
     everyone = (*chosen, *map(engines.load, rivals))
-    rows.write(file, rows.document(found, everyone, threads, ceilings))
+    files.dump(file, rows.document(found, everyone, threads, ceilings))

@@ -8,10 +8,10 @@ import numpy as np
 
 from .. import engines
 from ..engines import Adapter
+from ..threads import pinned
 from .contestants import started
 from .items import ARRAYS, SCALARS, Array, Item
 from .rows import Row
-from .threads import pinned
 from .timing import Spread, interleaved, ratios
 
 PAIRS = 9

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import engines
+from ..threads import pinned
 from .contestants import contestants
 from .items import items
 from .rivals import recursion
-from .threads import pinned
 
 WARM, MORE = 5, 10  # steps until all that is kept is there, and steps that should add nothing
 STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")

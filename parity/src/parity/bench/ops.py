@@ -15,11 +15,11 @@ from ..checks.measure import EPS
 from ..checks.reference import cotangent, transform, variable
 from ..engines import Adapter
 from ..environment import executor
+from ..threads import pinned
 from .ceilings import Ceilings
 from .costs import Cost, against_roofline, counted
 from .rivals import arrays
 from .rows import BOTH, FORWARD, Row
-from .threads import pinned
 from .timing import Spread, frozen, interleaved, ratios
 from .workloads import READING, Workload, workloads
 

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from .. import files
 from ..engines import Adapter
 from ..environment import environment, executor
 from ..files import StrPath
@@ -176,11 +175,6 @@ def document(
 def held(found: Document) -> list[Row]:
     """The rows of a document."""
     return [Row.of(row) for row in found["rows"]]
-
-
-def write(path: StrPath, found: Mapping[str, Any]) -> None:
-    """The file, whole or not at all."""
-    files.replace(path, [json.dumps(found, indent=1, ensure_ascii=False).encode()])
 
 
 def read(path: StrPath) -> Document:

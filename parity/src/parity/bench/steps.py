@@ -15,6 +15,7 @@ import numpy as np
 
 from ..checks.measure import EPS
 from ..engines import Adapter
+from ..threads import pinned
 from . import memory, profile
 from .ceilings import Ceilings
 from .contestants import Contestant, Engine, Lists, Plain, contestants
@@ -22,7 +23,6 @@ from .costs import Cost, against_roofline, counted
 from .items import NAMES, Item
 from .rivals import recursion
 from .rows import Row
-from .threads import pinned
 from .timing import Spread, interleaved, ratios
 
 BATCHES = len(NAMES)

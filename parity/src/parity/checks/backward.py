@@ -88,7 +88,7 @@ def judge_gradients(
             continue  # an engine need not touch what nothing depends on
         else:
             error = compare(what, got, times * want, dtype, own[i], times * sizes[i])
-            worst = worst.worst(Measured(error, own[i]))
+            worst = worst.worst(Measured.of(error, own[i]))
     return worst
 
 

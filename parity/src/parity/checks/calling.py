@@ -186,7 +186,7 @@ def judge_outputs(
             name = str(got.dtype)  # an engine of one dtype may add integers in it
         error = compare(f"output {i} ({how})", got, want, name, own[i])
         if dtypes[i] in EPS:
-            worst = worst.worst(Measured(error, own[i]))
+            worst = worst.worst(Measured.of(error, own[i]))
     return worst
 
 
@@ -201,7 +201,7 @@ def judge_inputs(
         if want is not None:
             name = dtype if want.dtype.kind == "f" else str(want.dtype)
             error = compare(f"tensor {i} of the inputs, after the call,", found, want, name, own[i])
-            worst = worst.worst(Measured(error, own[i]))
+            worst = worst.worst(Measured.of(error, own[i]))
         elif not same(found, array):
             raise MismatchError(f"tensor {i} of the inputs was changed in place")
     return worst

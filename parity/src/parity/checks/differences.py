@@ -89,7 +89,8 @@ def _differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
             slope = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * step)
             gap, scale = abs(slope - claimed), max(size, abs(slope))
             rounding = ROUNDINGS * EPS["float64"] * magnitude / step
-            if gap <= RELATIVE * scale + rounding:
+            allowed = RELATIVE * scale + rounding
+            if gap <= allowed:
                 break
         else:
             raise MismatchError(
@@ -103,7 +104,7 @@ def _differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
                 f"{rounding:.3g}: say why with kink= or flat="
             )
         if scale:
-            worst = worst.worst(Measured(gap / (EPS["float64"] * scale)))
+            worst = worst.worst(Measured(gap / (EPS["float64"] * scale), used=gap / allowed))
     return worst
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .measure import EPS, SIGNAL, InvalidCaseError, MismatchError, distance
+from .measure import EPS, SIGNAL, InvalidCaseError, Measured, MismatchError, distance
 
 # Two honest orders of the same sums differ, parameter by parameter, by several times what torch's
 # float32 run shows; the report says how much of this envelope each engine used. A gradient off by
@@ -45,6 +45,10 @@ class Band:
         """
         self.error = _error(got, want, eps, scale)
         self.torch_error = max(self.torch_error, _error(rounded, want, EPS["float32"], scale))
+
+    def measured(self) -> Measured:
+        """The last error, as one of a check."""
+        return Measured(self.error, self.torch_error, self.error / self.limit)
 
     def require(self, what: str) -> None:
         """Raise MismatchError if the engine left the envelope, InvalidCaseError if it is none."""

@@ -45,7 +45,7 @@ def trained(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measur
         band = Band()
         band.measure(array, rounded[name], got[name], EPS[dtype])
         band.require(name)
-        worst = worst.worst(Measured(band.error, band.torch_error))
+        worst = worst.worst(band.measured())
     return worst
 
 
@@ -61,7 +61,7 @@ def cached(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measure
         torch_error = distance(rounded[parts].astype(np.float64), want, EPS["float32"])[0]
         what = f"the logits of {' + '.join(map(str, parts))} tokens"
         error = compare(what, got[parts], want, dtype, torch_error)
-        worst = worst.worst(Measured(error, torch_error))
+        worst = worst.worst(Measured.of(error, torch_error))
     return worst
 
 

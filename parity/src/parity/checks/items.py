@@ -63,9 +63,10 @@ class Result:
     """How a check went; op: the name of the op or the part.
 
     status: passed, failed or skipped. error: the worst, in eps of dtype; torch_error: torch
-    float32's own on the same case, in its eps; None where there is nothing to measure, or nothing
-    that can be compared. reproduce: the command that runs this check alone. traceback: of an
-    exception that the engine should not have raised.
+    float32's own on the same case, in its eps; used: the largest share of what it was allowed that
+    an error took; None where there is nothing to measure, or nothing that can be compared.
+    reproduce: the command that runs this check alone. traceback: of an exception that the engine
+    should not have raised.
     """
 
     engine: str
@@ -76,6 +77,7 @@ class Result:
     status: str
     error: float | None
     torch_error: float | None
+    used: float | None
     message: str
     reproduce: str
     seconds: float
@@ -157,6 +159,7 @@ def run(engine: Adapter, op: Op | Part, case: Call, check: str, dtype: str) -> R
         status=status,
         error=measured.error,
         torch_error=measured.torch_error,
+        used=measured.used,
         message=message,
         reproduce=command,
         seconds=time.perf_counter() - start,

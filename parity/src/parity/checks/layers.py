@@ -190,7 +190,7 @@ def _compared(what: str, got: Array | None, want: Array | None, dtype: str, own:
         return Measured()
     floating = want.dtype.kind == "f"
     error = compare(what, got, want, dtype if floating else str(want.dtype), own)
-    return Measured(error, own) if floating else Measured()
+    return Measured.of(error, own) if floating else Measured()
 
 
 def _judge_chance(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:

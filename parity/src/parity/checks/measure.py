@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,15 +28,24 @@ SIGNAL = 1e-3
 class Measured:
     """The worst error of a check, and torch float32's own on the same case, each in its own eps.
 
-    None where there is nothing to measure: integers, or a call that must be refused.
+    used: the largest share of what it was allowed that an error took. None where there is nothing
+    to measure: integers, or a call that must be refused.
     """
 
     error: float | None = None
     torch_error: float | None = None
+    used: float | None = None
+
+    @classmethod
+    def of(cls, error: float, torch_error: float) -> Self:
+        """An error that compare let pass."""
+        return cls(error, torch_error, error / tolerance(torch_error))
 
     def worst(self, other: Measured) -> Measured:
         return Measured(
-            _largest(self.error, other.error), _largest(self.torch_error, other.torch_error)
+            _largest(self.error, other.error),
+            _largest(self.torch_error, other.torch_error),
+            _largest(self.used, other.used),
         )
 
 

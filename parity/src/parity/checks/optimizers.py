@@ -120,6 +120,7 @@ def _judge(
         )
         raise MismatchError(f"the state{how} lacks {missing} and has beside torch's {extra}")
     bands: dict[str, Band] = {}
+    worst = Measured()
     for what, array in want.items():
         found, near = got[what], rounded[what]
         assert array is not None
@@ -132,10 +133,8 @@ def _judge(
         band = bands.setdefault(what.rpartition(": ")[2], Band())
         band.measure(array, near, found, EPS[dtype])
         band.require(f"{what}{how}")
-    return Measured(
-        max(band.error for band in bands.values()),
-        max(band.torch_error for band in bands.values()),
-    )
+        worst = worst.worst(band.measured())
+    return worst
 
 
 def rates(engine: Adapter, part: Part, case: Rates, dtype: str) -> Measured:

@@ -90,7 +90,7 @@ def _judge_dropout(
             f"{left_out:.2%} of {out.size} elements were left out, should be {p:.2%}, "
             f"within {SIGMAS * sigma:.2%}"
         )
-    return Measured(error, own).worst(_judge_gradient(engine, op, kept, dtype, called, scale))
+    return Measured.of(error, own).worst(_judge_gradient(engine, op, kept, dtype, called, scale))
 
 
 def _judge_gradient(
@@ -104,7 +104,7 @@ def _judge_gradient(
         raise InvalidCaseError("chance needs a gradient in the first input")
     own = own_errors(op, kept).gradients[0]
     got = called.gradient(engine, 0)
-    return Measured(compare("gradient of floating input 0", got, want, dtype, own), own)
+    return Measured.of(compare("gradient of floating input 0", got, want, dtype, own), own)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import operator
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +21,13 @@ SPACES = {
     "scheduler": "optim.lr_scheduler",
     "model": "gpt",
 }
-# Where an engine computes; what checks arguments and keeps books is not shown.
-COMPUTING = ("ops", "scalar", "kernels")
-MOST = 8  # functions beside the first
+# Where an engine computes, the arithmetic itself first; what checks arguments and keeps books is
+# not shown, what launches kernels is only walked through.
+COMPUTING = ("scalar", "rowwise", "kernels", "ops")
+LAUNCHING = ("arrays", "random", "windows")
+STORAGE = ["kernels", "storage"]  # bfloat16 to float32 and back, which is in every kernel
+DEPTH = 4  # calls from an op to the last kernel or slope
+MOST = 12  # functions beside the first
 
 
 @dataclass(frozen=True)
@@ -73,22 +78,24 @@ def function(value: Any) -> FunctionType | None:
 
 def _piece(value: Any) -> Piece:
     lines, line = inspect.getsourcelines(value)
-    file = f"{value.__module__.replace('.', '/')}.py"
+    module = value.__module__
+    within = "/__init__" if hasattr(sys.modules[module], "__path__") else ""
+    file = f"{module.replace('.', '/')}{within}.py"
     return Piece(value.__name__, file, line, textwrap.dedent("".join(lines)).rstrip())
 
 
 def _called(first: FunctionType, engine: Adapter) -> Iterator[FunctionType]:
     """The engine's own functions that first names, and those that these name; nearest first."""
     waiting, seen = [first], {first}
-    for depth in range(2):
+    for _ in range(DEPTH):
         found = []
         for each in waiting:
             for called in _named(each):
-                if called not in seen and _computes(called, engine):
+                if called not in seen and _computes(called, engine) and _on_the_way(each, called):
                     seen.add(called)
                     found.append(called)
-        yield from found
-        waiting = found if depth == 0 else []
+        waiting = sorted(found, key=_room)
+        yield from (called for called in waiting if _room(called) < len(COMPUTING))
 
 
 def _named(caller: FunctionType) -> Iterator[FunctionType]:
@@ -108,11 +115,29 @@ def _named(caller: FunctionType) -> Iterator[FunctionType]:
 
 
 def _within(part: Any) -> Iterator[Any]:
-    """What the names in a lambda stand for."""
-    if isinstance(part, FunctionType):
-        yield from (part.__globals__.get(name) for name in part.__code__.co_names)
+    """What the names in a lambda stand for; any other function is meant itself."""
+    if not isinstance(part, FunctionType) or part.__name__ != "<lambda>":
+        yield part
+        return
+    names = part.__code__.co_names
+    for found in map(part.__globals__.get, names):
+        if isinstance(found, ModuleType):
+            yield from (getattr(found, name, None) for name in names)
+        else:
+            yield found
 
 
 def _computes(called: FunctionType, engine: Adapter) -> bool:
-    package, _, rest = called.__module__.partition(".")
-    return package == engine.package.__name__ and rest.split(".")[0] in COMPUTING
+    package, *rooms = called.__module__.split(".")
+    found = package == engine.package.__name__ and rooms and rooms[0] in (*COMPUTING, *LAUNCHING)
+    return bool(found) and rooms != STORAGE
+
+
+def _on_the_way(caller: FunctionType, called: FunctionType) -> bool:
+    """Whether called leads to what caller computes: it is no launching helper of another file."""
+    launches = all(_room(each) >= len(COMPUTING) for each in (caller, called))
+    return not launches or caller.__module__ == called.__module__
+
+
+def _room(called: FunctionType) -> int:
+    return (*COMPUTING, *LAUNCHING).index(called.__module__.split(".")[1])

@@ -166,6 +166,7 @@ def templates() -> jinja2.Environment:
         "milliseconds": words.milliseconds,
         "duration": words.duration,
         "times": words.times,
+        "part": words.part,
         "percent": words.percent,
         "case_anchor": words.case_anchor,
         "highlight": highlighted,

@@ -8,7 +8,10 @@ from typing import Any
 
 from ..checks import Result
 from ..checks.determinism import Determinism
-from .words import anchor, eps, listed, plural, relative
+from ..checks.differences import RELATIVE
+from ..checks.envelope import FLOOR, MULTIPLE
+from ..checks.measure import BUDGET, FACTOR
+from .words import anchor, eps, listed, part, plural, relative
 
 Report = dict[str, Any]
 
@@ -125,7 +128,7 @@ def determinism_line(result: Determinism) -> str:
         return f"✗ {result.engine}: {result.message}\n  {result.reproduce}"
     if result.status == "skipped":
         return f"– {result.engine}: skipped, {result.message}"
-    cases = plural(result.cases, "case")
+    cases = f"{plural(result.cases, 'case')}, each dtype counted"
     return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
 
 
@@ -133,9 +136,9 @@ def sentence(report: Report, engine: Report) -> str:
     """Whether to trust an engine, and why, in a sentence."""
     judged = {r["op"] for r in report["results"] if r["engine"] == engine["name"]}
     kinds = Counter({"op": len(judged)})
-    for part in report["parts"]:
-        if part["name"] in judged:
-            kinds.update({"op": -1, part["kind"]: 1})
+    for entry in report["parts"]:
+        if entry["name"] in judged:
+            kinds.update({"op": -1, entry["kind"]: 1})
     had = [plural(count, kind) for kind, count in kinds.items() if count]
     done = engine["passed"] + engine["failed"]
     if engine["failed"]:
@@ -155,6 +158,28 @@ def sentence(report: Report, engine: Report) -> str:
     return f"{said}{off}; {skipped}."
 
 
+def limits() -> str:
+    """From where on a check fails."""
+    return (
+        f"A check fails beyond {BUDGET:.0f} eps, or {FACTOR:.0f} times torch’s own float32 error "
+        "on the same case if that is more; optimizers, and the gradients of a whole GPT, beyond "
+        f"{MULTIPLE:.0f} times torch’s own error, which counts for at least {FLOOR:.0f} eps; "
+        f"finite differences beyond {part(RELATIVE)} of the slope, and the rounding in them"
+    )
+
+
+def nearest(report: Report, engine: str) -> str:
+    """The check that an engine was nearest to failing, of those that it passed; or empty."""
+    own = [r for r in report["results"] if r["engine"] == engine and r["used"] is not None]
+    if not own:
+        return ""
+    top = max(own, key=lambda result: result["used"])
+    return (
+        f"Nearest to failing in {top['case']}, {top['check']}, {top['dtype']}: "
+        f"{part(top['used'])} of what it was allowed."
+    )
+
+
 def determinism_sentence(report: Report, engine: str) -> str:
     """Whether an engine gives the same bits in every process."""
     (own,) = (result for result in report["determinism"] if result["engine"] == engine)
@@ -164,7 +189,7 @@ def determinism_sentence(report: Report, engine: str) -> str:
         return f"Its bits were not compared between processes: {own['message']}."
     return (
         f"The same bits in {own['processes']} processes of other hash seeds and thread counts, "
-        f"in all of {plural(own['cases'], 'case')}."
+        f"in all of {plural(own['cases'], 'case')}, each dtype counted."
     )
 
 

@@ -72,7 +72,7 @@ def duration(seconds: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             count = seconds / size
-            return f"{count:.2g} {unit}" if count < 100 else f"{count:.0f} {unit}"
+            return f"{count:.2g} {unit}" if count < 99.5 else f"{count:.0f} {unit}"
     return f"{seconds * 1e9:.0f} ns"
 
 

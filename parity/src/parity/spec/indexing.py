@@ -304,6 +304,7 @@ OPS = (
         Case(randn(2, 3, 5), integers(1, 4, 1, low=0, high=3), 1, why="the indices broadcast"),
         Case(randn(1, 3), integers(5, 2, low=0, high=3), 1, why="x broadcasts"),
         Case(randn(2, 1, 5), integers(1, 3, 7, low=0, high=5), 2, why="both broadcast"),
+        Case(randn(2, 3), ints([[-1, 0], [1, -3]]), 1, why="from the end, if a dim is named"),
         Case(randn(2, 3), integers(2, 37, low=0, high=3), 1, why=FEW),
         Case(randn(37), ints([36, 0, 33]), 0, why=BLOCK),
         Case(randn(2, 3), ints(4), why="one of all: still a row"),
@@ -313,6 +314,7 @@ OPS = (
         Case(ints([[1, 2, 3], [4, 5, 6]]), COLUMNS, 1),
         rejects=[
             Reject(IndexError, randn(2, 3), ints([6])),
+            Reject(IndexError, randn(2, 3), ints([-1])),
             Reject(IndexError, randn(2, 3), ints([[0]]), 2),
             Reject(ValueError, randn(2, 3), ints([0]), 1),
             Reject(ValueError, randn(2, 3), ints([[0], [0], [0]]), 1),

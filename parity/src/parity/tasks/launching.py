@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -154,8 +153,7 @@ def keep(trainings: Sequence[Training], out: Path) -> None:
     from .curve import png
 
     with refusing(OSError):
-        text = json.dumps(data(trainings), indent=1, ensure_ascii=False)
-        files.replace(out / "metrics.json", [text.encode()])
+        files.dump(out / "metrics.json", data(trainings))
         files.replace(out / "curve.png", [png(trainings)])
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..environment import environment, executor
 from .progress import number
+from .running import compared
 from .settings import Settings
 from .training import Training
 
@@ -58,7 +59,10 @@ def table(trainings: Sequence[Training]) -> Table:
     blank = [""] * len(shown)
     for name in trainings[0].metrics:
         found.add_row(name, *(number(each.metrics[name]) for each in trainings), *blank)
-    found.add_row("ms per step", *(number(milliseconds(each)) for each in trainings), *blank)
+    each_one = ", one thread each" if compared(trainings) else ""
+    found.add_row(
+        f"ms per step{each_one}", *(number(milliseconds(each)) for each in trainings), *blank
+    )
     parts = [deviation(each, trainings) for each in trainings]
     if any(part is not None for part in parts):
         found.add_row("loss off torch's by", *("" if d is None else f"{d:.1e}" for d in parts))

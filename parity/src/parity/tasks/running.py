@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Protocol
 
+from ..threads import pinned
 from .checkpoints import Checkpoints
 from .training import Training
+
+
+def compared(trainings: Sequence[Training]) -> bool:
+    """Whether there are several engines, which then have one thread each."""
+    return len({training.engine.name for training in trainings}) > 1
 
 
 class Watcher(Protocol):
@@ -27,9 +33,10 @@ def run(
     """Train to the last step; checkpoints: of each by its name, or none at all.
 
     The engines take turns step by step: whatever else the machine does then slows all of them
-    alike, and what each took for a step can be compared. Those that were interrupted later than
-    others wait for them. Raises DivergedError where numbers are none, OSError if a checkpoint
-    cannot be written; the ones before are then still there.
+    alike, and what each took for a step can be compared. Each has one thread then: where there are
+    more, those of one library look for work while it is another's turn. Those that were interrupted
+    later than others wait for them. Raises DivergedError where numbers are none, OSError if a
+    checkpoint cannot be written; the ones before are then still there.
     """
     task = trainings[0].task
     settings = task.settings
@@ -38,6 +45,8 @@ def run(
     for each in trainings:
         if hasattr(each.engine.package, "keep_memory"):
             kept.enter_context(each.engine.package.keep_memory())
+    if compared(trainings):
+        kept.enter_context(pinned(1))
     try:
         for number in range(min(each.step for each in trainings), settings.steps):
             step, first = number + 1, number * settings.accumulate

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import threadpoolctl
 
-from ..engines import Adapter
+from .engines import Adapter
 
 
 @contextmanager
