@@ -6,6 +6,7 @@ Knows nothing of any particular op: what one computes, and how its gradient come
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import inspect
 import itertools
@@ -26,19 +27,22 @@ Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
 
+_NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
+_NO_PAIR: Any = ()
+_FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
-_grad_enabled = True
+# Of each thread and context its own.
+_grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Inside, ops record what backward() needs, or do not (torch.set_grad_enabled)."""
-    global _grad_enabled
-    before, _grad_enabled = _grad_enabled, mode
+    """Inside, ops of this thread record what backward() needs, or not (torch.set_grad_enabled)."""
+    token = _grad_enabled.set(mode)
     try:
         yield
     finally:
-        _grad_enabled = before
+        _grad_enabled.reset(token)
 
 
 @contextlib.contextmanager
@@ -411,10 +415,8 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
         if node.index < since:
             continue
         if node.op is not None and node.pullback is None:
-            raise RuntimeError(
-                f"backward() through {node.op}, whose graph has been freed by an earlier "
-                "backward(): keep it with retain_graph=True"
-            )
+            why = "which returned None for a pullback" if node.parents else _FREED
+            raise RuntimeError(f"backward() through {node.op}, {why}")
         for parent in node.parents:
             if parent is None:
                 continue
@@ -483,13 +485,19 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         if _casting is not None:
             args, kwargs = _casting(function.__name__, args, kwargs)
         named = {name: unwrap(arg) for name, arg in kwargs.items()}
-        value, pullback = function(*map(unwrap, args), **named)
+        returned = function(*map(unwrap, args), **named)
+        try:  # an array of two is no pair
+            value, pullback = returned if type(returned) is tuple else _NO_PAIR
+        except ValueError:
+            raise TypeError(f"{function.__name__}: {_NO_OUTPUT}") from None
         if kwargs:
             args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
         tensors = tuple(map(Tensor, value)) if isinstance(value, tuple) else (Tensor(value),)
         out = tensors[0]
         needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
-        if _grad_enabled and any(needed) and is_floating(out.data.dtype):
+        if _grad_enabled.get() and any(needed) and is_floating(out.data.dtype):
+            if not (callable(pullback) or pullback is None or type(pullback) is tuple):
+                raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
             out.requires_grad = True
             parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
             out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback

@@ -23,19 +23,25 @@ Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
 
+_NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
+_NO_PAIR: Any = ()
+_FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
-_grad_enabled = True
+
+# Whether ops record, and whether NumPy is silent already: of each thread and context its own, as
+# NumPy's errstate is; one variable, as every op asks for both.
+_mode = contextvars.ContextVar("mode", default=(True, False))
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Inside, ops record what backward() needs, or do not (torch.set_grad_enabled)."""
-    global _grad_enabled
-    before, _grad_enabled = _grad_enabled, mode
+    """Inside, ops of this thread record what backward() needs, or not (torch.set_grad_enabled)."""
+    before = _mode.get()
+    _mode.set((mode, before[1]))
     try:
         yield
     finally:
-        _grad_enabled = before
+        _mode.set((before[0], _mode.get()[1]))
 
 
 @contextlib.contextmanager
@@ -45,18 +51,16 @@ def no_grad() -> Iterator[None]:
         yield
 
 
-_silenced = contextvars.ContextVar("silenced", default=False)  # as NumPy's errstate is per context
-
-
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
     """Inside, NumPy warns of nothing, as in every op: for many of them, which then need not ask."""
-    token = _silenced.set(True)
+    before = _mode.get()
+    _mode.set((before[0], True))
     try:
         with np.errstate(all="ignore"):
             yield
     finally:
-        _silenced.reset(token)
+        _mode.set((_mode.get()[0], before[1]))
 
 
 class Tensor:
@@ -94,6 +98,8 @@ class Tensor:
         parents = [arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args]
         for parent in parents:
             if parent is not None:
+                if not (callable(pullback) or pullback is None or type(pullback) is tuple):
+                    raise TypeError(f"{op}: {_NO_OUTPUT}")
                 self.requires_grad = True
                 self.op, self.parents, self.pullback = op, tuple(parents), pullback
                 break
@@ -333,10 +339,8 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
         if node.index < since:
             continue
         if node.op is not None and node.pullback is None:
-            raise RuntimeError(
-                f"backward() through {node.op}, whose graph has been freed by an earlier "
-                "backward(): keep it with retain_graph=True"
-            )
+            why = "which returned None for a pullback" if node.parents else _FREED
+            raise RuntimeError(f"backward() through {node.op}, {why}")
         for parent in node.parents:
             if parent is None:
                 continue
@@ -425,20 +429,25 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             x = args[0] if args else kwargs.get("x")
             if not isinstance(x, tensors_and):
                 raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
-        computed: Callable[..., Output] = function if _silenced.get() else silently
+        records, silent_already = _mode.get()
+        computed: Callable[..., Output] = function if silent_already else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
         if kwargs:
             named = {key: _operand(arg) for key, arg in kwargs.items()}
-            value, pullback = computed(*arrays, **named)
+            returned = computed(*arrays, **named)
             args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
         else:
-            value, pullback = computed(*arrays)
+            returned = computed(*arrays)
+        try:  # an array of two is no pair
+            value, pullback = returned if type(returned) is tuple else _NO_PAIR
+        except ValueError:
+            raise TypeError(f"{name}: {_NO_OUTPUT}") from None
         if isinstance(value, tuple):
             out: Any = tuple(map(Tensor, value))
             first = out[0]
         else:
             out = first = Tensor(value)
-        if _grad_enabled and is_floating(first.data.dtype):
+        if records and first.data.dtype.kind == "f":
             first.record(name, args, pullback)
         return out
 
