@@ -65,3 +65,16 @@ def test_threads_leave_no_grad_in_any_order(package: Any) -> None:
 
     assert recorded == [True, False]
     assert (x * 2).requires_grad
+
+
+def test_what_was_computed_of_weights_of_before_is_refused(package: Any) -> None:
+    layer = package.nn.Linear(1, 1)
+    for overwrite in (
+        lambda: layer.load_state_dict({"weight": [[5.0]], "bias": [0.0]}),
+        lambda: package.nn.init.constant_(layer.weight, 5.0),
+        lambda: package.nn.init.uniform_(layer.weight),
+    ):
+        square = (layer.weight * layer.weight).sum()
+        overwrite()
+        with pytest.raises(RuntimeError, match="through mul, an input of which has been overwrit"):
+            square.backward()

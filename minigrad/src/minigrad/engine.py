@@ -347,7 +347,7 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
             if parent.index > node.index:
                 raise RuntimeError(
                     f"backward() through {node.op}, an input of which has been overwritten since, "
-                    "as by an optimizer's step: compute it anew"
+                    "as by an optimizer's step or load_state_dict: compute it anew"
                 )
             if parent.index not in found:
                 found[parent.index] = parent

@@ -133,6 +133,7 @@ class Module:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
         for name, array in given.items():
             own[name].data = np.array(array, own[name].dtype)
+            own[name].overwritten()
 
     def train(self, mode: bool = True) -> Self:
         self.training = mode
