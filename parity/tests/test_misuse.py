@@ -6,6 +6,7 @@ import importlib
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
 
@@ -78,3 +79,29 @@ def test_what_was_computed_of_weights_of_before_is_refused(package: Any) -> None
         overwrite()
         with pytest.raises(RuntimeError, match="through mul, an input of which has been overwrit"):
             square.backward()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dtype"),
+    [
+        ([np.float64(1 / 3)], "float64"),
+        ([1.0, np.float64(1 / 3)], "float64"),
+        ([[1, 2], [1, np.float64(1 / 3)]], "float64"),
+        ([np.ones(2), np.ones(2)], "float64"),
+        ([np.float32(1), np.float64(1 / 3)], "float64"),
+        ([np.array(1.0, ">f8")], "float64"),
+        ([np.float32(1), 1.0], "float32"),
+        ([np.int64(1), 1.0], "float32"),
+        ([[1.0], [2]], "float32"),
+    ],
+)
+def test_a_list_keeps_the_digits_of_what_is_in_it(package: Any, numbers: Any, dtype: str) -> None:
+    """As torch.tensor does."""
+    made = package.tensor(numbers)
+    assert made.dtype == dtype
+    assert made.tolist() == np.asarray(numbers, dtype).tolist()
+
+
+def test_a_list_keeps_the_digits_of_tensors_in_it(package: Any) -> None:
+    within = [package.tensor(np.float64(1 / 3)), 1.0]
+    assert package.tensor(within).tolist() == [1 / 3, 1.0]
