@@ -357,6 +357,13 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(array, requires_grad)
 
 
+def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
+    """What zero_grad leaves of a gradient: nothing, or zeros in the place of numbers."""
+    return (
+        None if grad is None or set_to_none else Tensor(arrays.zeros(grad.shape, grad.data.dtype))
+    )
+
+
 def sweep(
     root: Tensor, seed: Array, retain_graph: bool, since: int = 0
 ) -> Iterator[tuple[Tensor, Array, bool]]:

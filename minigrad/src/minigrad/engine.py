@@ -260,6 +260,11 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(np.array(as_array(unwrap(data), dtype)), requires_grad=requires_grad)
 
 
+def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
+    """What zero_grad leaves of a gradient: nothing, or zeros in the place of numbers."""
+    return None if grad is None or set_to_none else Tensor(np.zeros_like(grad.data))
+
+
 class Part:
     """The gradient of an argument that is dout at some places, each there once, and else 0."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from .. import lists
 from ..engine import Value
@@ -27,6 +27,13 @@ class Parameter(list[Any]):
         # A copy, or what was pickled, is made of new leaves, with places of their own on the tape.
         requires_grad = any(value.requires_grad for value in unnest(self)[0])
         return type(self), (lists.tolist(self), requires_grad)
+
+
+class IncompatibleKeys(NamedTuple):
+    """The names that load_state_dict, not strict, passed over: in no state, or of no part."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -117,11 +124,13 @@ class Module:
         """The numbers of parameters and buffers in nested lists, by every name they have."""
         return {name: lists.tolist(tensor) for name, tensor in self._state().items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
         """Take over numbers by name: nested lists, or what has a tolist() as NumPy's arrays do.
 
         Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
-        missing and unexpected ones.
+        missing and unexpected ones. Returns these two, which are empty when strict.
         """
         own = self._state()
         given = {name: _flat(state_dict[name]) for name in own if name in state_dict}
@@ -137,9 +146,12 @@ class Module:
                 if not all(isinstance(number, Real) for number in numbers)
             ],
         }
+        passed_over = IncompatibleKeys(
+            [name for name in own if name not in state_dict],
+            [name for name in state_dict if name not in own],
+        )
         if strict:
-            problems["missing"] = [name for name in own if name not in state_dict]
-            problems["unexpected"] = [name for name in state_dict if name not in own]
+            problems["missing"], problems["unexpected"] = passed_over
         found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
         if found:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
@@ -154,8 +166,11 @@ class Module:
             else:  # a buffer of plain numbers
                 prefix, dot, attribute = name.rpartition(".")
                 setattr(modules[prefix + dot], attribute, nest(numbers, shape))
+        return passed_over
 
     def train(self, mode: bool = True) -> Self:
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, not {mode!r}")
         self.training = mode
         for module in self.children():
             module.train(mode)
@@ -164,10 +179,11 @@ class Module:
     def eval(self) -> Self:
         return self.train(False)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; not set_to_none: make those that are there 0."""
         for parameter in self.parameters():
             for value in unnest(parameter)[0]:
-                value.grad = None
+                value.grad = None if set_to_none or value.grad is None else 0.0
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         for parameter in self.parameters():
