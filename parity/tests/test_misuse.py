@@ -105,3 +105,109 @@ def test_a_list_keeps_the_digits_of_what_is_in_it(package: Any, numbers: Any, dt
 def test_a_list_keeps_the_digits_of_tensors_in_it(package: Any) -> None:
     within = [package.tensor(np.float64(1 / 3)), 1.0]
     assert package.tensor(within).tolist() == [1 / 3, 1.0]
+
+
+def test_an_optimizer_knows_its_options_and_its_state(package: Any) -> None:
+    optim, p = package.optim, leaf(package, 1.0)
+    with pytest.raises(ValueError, match="AdamW: no weight_decy here; there are: amsgrad, betas"):
+        optim.AdamW([{"params": [p], "weight_decy": 0.0}])
+
+    sgd, adam = optim.SGD([p], momentum=0.9), optim.Adam([p])
+    p.grad = package.tensor([1.0])
+    sgd.step()
+    theirs, ours = sgd.state_dict(), adam.state_dict()
+    for state, message in (
+        (theirs, "Adam.load_state_dict: no dampening, momentum, nesterov here"),
+        ({**ours, "state": theirs["state"]}, "Adam.load_state_dict: no momentum_buffer here"),
+        ({"state": {}}, "Adam.load_state_dict: no param_groups in the state"),
+        ({}, "Adam.load_state_dict: no param_groups and no state in the state"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            adam.load_state_dict(state)
+        assert adam.state_dict() == ours
+
+    groups = [{**group, "param_names": ["p"], "foreach": None} for group in ours["param_groups"]]
+    adam.load_state_dict({"state": {}, "param_groups": groups})
+    assert adam.param_groups[0]["param_names"] == ["p"]
+
+
+def test_a_scheduler_knows_its_state(package: Any) -> None:
+    rates = package.optim.lr_scheduler
+    optimizer = package.optim.SGD([leaf(package, 1.0)])
+    step, double = rates.StepLR(optimizer, 3), rates.LambdaLR(optimizer, lambda epoch: 2.0)
+    row = rates.SequentialLR(optimizer, [rates.StepLR(optimizer, 1), double], [2])
+    for scheduler in (step, double, row):
+        state = scheduler.state_dict()
+        for wrong, message in (
+            ({**state, "gama": 3}, "unexpected: gama"),
+            ({name: state[name] for name in state if name != "last_epoch"}, "missing: last_epoch"),
+            ({}, "missing: "),
+        ):
+            with pytest.raises(ValueError, match=message):
+                scheduler.load_state_dict(wrong)
+            assert scheduler.state_dict() == state
+    step.load_state_dict({**step.state_dict(), "_step_count": 1})  # as torch has it
+    assert not hasattr(step, "_step_count")
+
+
+def test_names_that_are_passed_over_are_told(package: Any) -> None:
+    layer = package.nn.Linear(1, 1)
+    found = layer.load_state_dict({"wieght": [[5.0]], "bias": [1.0]}, strict=False)
+    assert (found.missing_keys, found.unexpected_keys) == (["weight"], ["wieght"])
+    assert layer.load_state_dict(layer.state_dict()) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"])
+def test_every_optimizer_climbs(package: Any, name: str) -> None:
+    kind, down, up = getattr(package.optim, name), leaf(package, 1.0), leaf(package, 1.0)
+    for p, options in ((down, {}), (up, {"maximize": True})):
+        p.grad = package.tensor([2.0])
+        kind([p], lr=0.5, **options).step()
+    assert down.item() < 1.0 < up.item()
+
+
+def test_gradients_are_forgotten_or_zeroed(package: Any) -> None:
+    layer, without = package.nn.Linear(2, 1), leaf(package, 1.0)
+    optimizer = package.optim.SGD([*layer.parameters(), without])
+    for owner in (layer, optimizer):
+        layer(package.tensor([[1.0, 2.0]])).sum().backward()
+        owner.zero_grad(set_to_none=False)
+        assert (layer.weight.grad.tolist(), layer.bias.grad.tolist()) == ([[0.0, 0.0]], [0.0])
+        assert without.grad is None
+        layer(package.tensor([[1.0, 2.0]])).sum().backward()
+        assert layer.weight.grad.tolist() == [[1.0, 2.0]]
+        owner.zero_grad()
+        assert layer.weight.grad is layer.bias.grad is None
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_state_follows_its_parameters_to_another_dtype(
+    package: Any, name: str, count: int
+) -> None:
+    options: dict[str, Any] = {"momentum": 0.5} if name in ("SGD", "RMSprop") else {}
+    ends = []
+    for dtype in ("float32", "float64"):
+        layer = package.nn.Linear(1, 1, bias=count == 2)
+        layer.to(dtype)
+        for parameter in layer.parameters():
+            package.nn.init.constant_(parameter, 0.5)
+        optimizer = getattr(package.optim, name)(layer.parameters(), lr=0.25, **options)
+        for number in range(3):
+            for parameter in layer.parameters():
+                parameter.grad = package.ops.full(parameter.shape, 0.75, dtype=parameter.dtype)
+            optimizer.step()
+            if number == 0:
+                layer.to("float64")
+        state = optimizer.state_dict()["state"]
+        assert {x.dtype for s in state.values() for n, x in s.items() if n != "step"} == {
+            np.dtype("float64")
+        }
+        ends.append(layer.weight.item())
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+    assert layer.weight.dtype == "float64"
+
+
+def test_a_mode_is_true_or_false(package: Any) -> None:
+    with pytest.raises(ValueError, match="train: mode must be True or False, not 'no'"):
+        package.nn.Dropout().train("no")
