@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import pickle
 import threading
 from typing import Any
 
@@ -211,3 +213,82 @@ def test_a_state_follows_its_parameters_to_another_dtype(
 def test_a_mode_is_true_or_false(package: Any) -> None:
     with pytest.raises(ValueError, match="train: mode must be True or False, not 'no'"):
         package.nn.Dropout().train("no")
+
+
+def test_a_frozen_parameter_of_integers_is_copied(package: Any) -> None:
+    frozen = package.nn.Parameter(package.tensor([1, 2]), requires_grad=False)
+    for copied in (copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        other = copied(frozen)
+        assert (type(other), other.tolist(), other.dtype) == (type(frozen), [1, 2], "int64")
+        assert not other.requires_grad
+
+
+def test_a_deep_copy_has_a_gradient_of_its_own(package: Any) -> None:
+    x = leaf(package, 2.0)
+    (x * 3.0).backward()
+    other = copy.deepcopy(x)
+    (other * 5.0).backward()
+
+    assert (x.grad.tolist(), other.grad.tolist()) == ([3.0], [8.0])
+    assert pickle.loads(pickle.dumps(x)).grad is None
+
+
+def test_a_wrong_operand_is_told_with_the_op(package: Any) -> None:
+    ops, x = package.ops, package.tensor([[1.0]])
+    for call, message in (
+        (lambda: x + None, "add: expected a tensor, an array or a number, not NoneType"),
+        (lambda: x * [2.0], "mul: expected a tensor, an array or a number, not list"),
+        (lambda: x ** "a", "pow: expected a tensor, an array or a number, not str"),
+        (lambda: x @ None, "matmul: expected a tensor, not NoneType"),
+        (lambda: ops.linear(x, None), "linear: expected a tensor, not NoneType"),
+        (lambda: ops.embedding(package.tensor([0]), None), "embedding: expected a tensor, not N"),
+        (lambda: ops.cross_entropy(x, None), "cross_entropy: expected a tensor, not NoneType"),
+        (lambda: ops.linear(x, weight=None), "linear: expected a tensor, not NoneType"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_what_goes_wrong_within_an_op_of_the_users_is_told_as_it_is(package: Any) -> None:
+    @package.op
+    def mistaken(x):
+        return np.no_such_thing, None
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        mistaken(package.tensor([1.0]))
+
+
+def test_data_is_an_array_and_a_gradient_a_tensor(package: Any) -> None:
+    x, layer = leaf(package, 1.0), package.nn.Linear(1, 1)
+    x.data = package.tensor([2.0])
+    layer.weight.data = package.tensor([[2.0]])
+    with pytest.raises(TypeError, match=r"mul: \.data of a tensor is a .* array, not a Tensor"):
+        x * 2
+    with pytest.raises(TypeError, match=r"linear: \.data of a tensor is a .* array, not a Tensor"):
+        layer(package.tensor([[1.0]]))
+
+    y = leaf(package, 1.0)
+    y.grad = 0.0
+    with pytest.raises(TypeError, match=r"backward: \.grad is a tensor or None, not float"):
+        (y * 2).backward()
+    with pytest.raises(TypeError, match=r"step: \.grad is a tensor or None, not float"):
+        package.optim.SGD([y]).step()
+
+
+def test_a_probability_is_told_by_its_name(package: Any) -> None:
+    ops, x = package.ops, package.tensor([[1.0, 2.0]])
+    target = package.tensor([0])
+    with pytest.raises(ValueError, match="label_smoothing must be between 0 and 1"):
+        ops.cross_entropy(x, target, label_smoothing=1.5)
+    with pytest.raises(TypeError, match="dropout: p must be a number"):
+        ops.dropout(x, "a")
+    with pytest.raises(TypeError, match="Dropout: p must be a number"):
+        package.nn.Dropout("a")
+    with pytest.raises(ValueError, match="MultiheadAttention: dropout must be between 0 and 1"):
+        package.nn.MultiheadAttention(2, 1, dropout=2.0)
+
+
+@pytest.mark.parametrize("shape", [True, (2, True)])
+def test_a_bool_is_no_length(package: Any, shape: Any) -> None:
+    with pytest.raises(TypeError, match="zeros: a shape is a tuple of ints, not "):
+        package.ops.zeros(shape)

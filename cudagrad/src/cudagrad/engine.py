@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import functools
 import inspect
 import itertools
@@ -254,6 +255,13 @@ class Tensor:
             raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
         return _leaf, (type(self), arrays.to_host(self.data), self.dtype, self.requires_grad)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy with its gradient, which one by copy.copy or pickle is without, as in torch."""
+        make, arguments = self.__reduce__()
+        made: Tensor = make(*copy.deepcopy(arguments, memo))
+        made.grad = copy.deepcopy(self.grad, memo)
+        return made
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a 0-d tensor")
@@ -327,6 +335,8 @@ class Tensor:
     def accumulate(self, dout: Array, is_new: bool) -> None:
         """Add to .grad, in an array of its own: dout itself, if it is new and nobody else's."""
         known, home = self.grad, self.home
+        if not isinstance(known, Tensor | None):
+            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
         if known is None and home is None and is_new:
             self.grad = Tensor(dout)
         elif known is None:
@@ -337,10 +347,10 @@ class Tensor:
 
 
 def _leaf(
-    kind: type[Tensor], data: np.ndarray[Any, Any], dtype: Any, requires_grad: bool
+    kind: Callable[..., Tensor], data: np.ndarray[Any, Any], dtype: Any, requires_grad: bool
 ) -> Tensor:
     made = tensor(data, dtype)
-    return (made if kind is Tensor else kind(made)).requires_grad_(requires_grad)
+    return kind(made.data if kind is Tensor else made, requires_grad=requires_grad)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -467,6 +477,19 @@ def unwrap(value: Any) -> Any:
     return to_device(value) if isinstance(value, np.ndarray) else value
 
 
+def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
+    """What an op's function stumbled over in these arguments, with the op's name; None: it says."""
+    for arg in args:
+        if isinstance(arg, Tensor) and isinstance(arg.data, Tensor):
+            return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"
+    if isinstance(error, TypeError):
+        return None if str(error).startswith(name) else f"{name}: {error}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
+        return None
+    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
+
+
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
@@ -477,6 +500,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
     first has a gradient. Arrays of bfloat16 the function may only hand to what knows them: apply,
     cast, and what copies, adds up or multiplies in arrays; see dtypes.through_float32 for others.
+
+    Names mean something: a first parameter x must be given a tensor or an array; where one is
+    called other or exponent, a Python number will do as well, as in arithmetic.
     """
     names = tuple(inspect.signature(function).parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
@@ -492,7 +518,13 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         if _casting is not None:
             args, kwargs = _casting(function.__name__, args, kwargs)
         named = {name: unwrap(arg) for name, arg in kwargs.items()}
-        returned = function(*map(unwrap, args), **named)
+        try:
+            returned = function(*map(unwrap, args), **named)
+        except (AttributeError, TypeError) as error:
+            wrong = _wrong_operand(function.__name__, error, (*args, *kwargs.values()))
+            if wrong is None:
+                raise
+            raise TypeError(wrong) from error
         try:  # an array of two is no pair
             value, pullback = returned if type(returned) is tuple else _NO_PAIR
         except ValueError:

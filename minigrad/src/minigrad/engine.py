@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import functools
 import inspect
 import itertools
@@ -189,6 +190,13 @@ class Tensor:
             raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
         return _leaf, (type(self), self.data, self.requires_grad)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy with its gradient, which one by copy.copy or pickle is without, as in torch."""
+        make, arguments = self.__reduce__()
+        made: Tensor = make(*copy.deepcopy(arguments, memo))
+        made.grad = copy.deepcopy(self.grad, memo)
+        return made
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a 0-d tensor")
@@ -252,6 +260,8 @@ class Tensor:
 
     def accumulate(self, dout: Array) -> None:
         """Add dout, an array that nobody else holds, to .grad."""
+        if not isinstance(self.grad, Tensor | None):
+            raise TypeError(f"backward: .grad is a tensor or None, not {type(self.grad).__name__}")
         self.grad = Tensor(dout if self.grad is None else self.grad.data + dout)
 
 
@@ -389,8 +399,8 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
     return grad.sum(axis=(*range(extra), *stretched)).reshape(shape)
 
 
-def _leaf(kind: Callable[[Array], Tensor], data: Array, requires_grad: bool) -> Tensor:
-    return kind(data).requires_grad_(requires_grad)
+def _leaf(kind: Callable[..., Tensor], data: Array, requires_grad: bool) -> Tensor:
+    return kind(data, requires_grad=requires_grad)
 
 
 def unwrap(value: Any) -> Any:
@@ -410,6 +420,19 @@ def _operand(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
+def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
+    """What an op's function stumbled over in these arguments, with the op's name; None: it says."""
+    for arg in args:
+        if isinstance(arg, Tensor) and not isinstance(arg.data, np.ndarray):
+            return f"{name}: .data of a tensor is a NumPy array, not a {type(arg.data).__name__}"
+    if isinstance(error, TypeError):
+        return None if str(error).startswith(name) else f"{name}: {error}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
+        return None
+    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
+
+
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
@@ -420,6 +443,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     is 0 in most places. It is dout, a view of it, or an array that the pullback does not keep. It
     closes over arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values
     only the first has a gradient.
+
+    Names mean something: a first parameter x must be given a tensor or an array; where one is
+    called other or exponent, a Python number will do as well, as in arithmetic.
     """
     name, names = function.__name__, tuple(inspect.signature(function).parameters)
     takes_x = names[0] == "x"
@@ -437,12 +463,19 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         records, silent_already = _mode.get()
         computed: Callable[..., Output] = function if silent_already else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
+        try:
+            if kwargs:
+                named = {key: _operand(arg) for key, arg in kwargs.items()}
+                returned = computed(*arrays, **named)
+            else:
+                returned = computed(*arrays)
+        except (AttributeError, TypeError) as error:
+            wrong = _wrong_operand(name, error, (*args, *kwargs.values()))
+            if wrong is None:
+                raise
+            raise TypeError(wrong) from error
         if kwargs:
-            named = {key: _operand(arg) for key, arg in kwargs.items()}
-            returned = computed(*arrays, **named)
             args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
-        else:
-            returned = computed(*arrays)
         try:  # an array of two is no pair
             value, pullback = returned if type(returned) is tuple else _NO_PAIR
         except ValueError:

@@ -96,6 +96,9 @@ class Optimizer:
         together: dict[Any, list[tuple[int, Tensor]]] = {}
         for index, (parameter, group) in enumerate(self._members()):
             if parameter.grad is not None:
+                if not isinstance(parameter.grad, Tensor):
+                    found = type(parameter.grad).__name__
+                    raise TypeError(f"step: .grad is a tensor or None, not {found}")
                 data, grad = parameter.data, parameter.grad.data
                 if parameter.dtype is bfloat16:
                     raise TypeError(

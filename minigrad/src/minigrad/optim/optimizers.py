@@ -95,6 +95,9 @@ class Optimizer:
         members = list(self._members())
         for index, (parameter, group) in enumerate(members):
             if parameter.grad is not None:
+                if not isinstance(parameter.grad, Tensor):
+                    found = type(parameter.grad).__name__
+                    raise TypeError(f"step: .grad is a tensor or None, not {found}")
                 data, grad = parameter.data, parameter.grad.data
                 if (grad.shape, grad.dtype) != (data.shape, data.dtype):
                     raise ValueError(
