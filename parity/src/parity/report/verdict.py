@@ -128,7 +128,7 @@ def determinism_line(result: Determinism) -> str:
         return f"✗ {result.engine}: {result.message}\n  {result.reproduce}"
     if result.status == "skipped":
         return f"– {result.engine}: skipped, {result.message}"
-    cases = plural(result.cases, "case")
+    cases = f"{plural(result.cases, 'case')}, each dtype counted"
     return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
 
 
@@ -189,7 +189,7 @@ def determinism_sentence(report: Report, engine: str) -> str:
         return f"Its bits were not compared between processes: {own['message']}."
     return (
         f"The same bits in {own['processes']} processes of other hash seeds and thread counts, "
-        f"in all of {plural(own['cases'], 'case')}."
+        f"in all of {plural(own['cases'], 'case')}, each dtype counted."
     )
 
 
