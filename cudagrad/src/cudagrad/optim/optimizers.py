@@ -156,7 +156,9 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over state and options; parameters are told by their order in the groups.
 
-        Raises ValueError, before anything changes, for what does not fit to the parameters.
+        Arrays of the state are written over those that are there, which a graph (see graph) may
+        have captured. Raises ValueError, before anything changes, for what does not fit to the
+        parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
         missing = [name for name in ("param_groups", "state") if name not in state_dict]
@@ -177,7 +179,8 @@ class Optimizer:
             for state in states:
                 _require_known(what, state, set(self.kept))
         pairs = zip(self._members(), states, strict=True)
-        self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
+        fitting = [_fitting(parameter, state) for (parameter, _), state in pairs]
+        self.state = {i: _in_place(self.state.get(i, {}), new) for i, new in enumerate(fitting)}
         self.param_groups = [
             {**self.defaults, **new, "params": own["params"]}
             for own, new in zip(self.param_groups, saved, strict=True)
@@ -417,6 +420,15 @@ def _require_valid(kind: str, group: Group) -> None:
             raise ValueError(f"{kind}: betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
         raise ValueError(f"{kind}: nesterov needs a momentum, and no dampening")
+
+
+def _in_place(own: State, new: State) -> State:
+    """The new state, in the arrays of the own one where it has such."""
+    state = dict(new)
+    for name in (new.keys() & own.keys()) - {"step"}:
+        if (own[name].shape, own[name].dtype) == (new[name].shape, new[name].dtype):
+            state[name] = arrays.copy(new[name], own[name])
+    return state
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:
