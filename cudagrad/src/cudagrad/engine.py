@@ -335,7 +335,7 @@ class Tensor:
     def accumulate(self, dout: Array, is_new: bool) -> None:
         """Add to .grad, in an array of its own: dout itself, if it is new and nobody else's."""
         known, home = self.grad, self.home
-        if not isinstance(known, Tensor | None):
+        if known is not None and not isinstance(known, Tensor):
             raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
         if known is None and home is None and is_new:
             self.grad = Tensor(dout)

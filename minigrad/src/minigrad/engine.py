@@ -260,9 +260,10 @@ class Tensor:
 
     def accumulate(self, dout: Array) -> None:
         """Add dout, an array that nobody else holds, to .grad."""
-        if not isinstance(self.grad, Tensor | None):
-            raise TypeError(f"backward: .grad is a tensor or None, not {type(self.grad).__name__}")
-        self.grad = Tensor(dout if self.grad is None else self.grad.data + dout)
+        known = self.grad
+        if known is not None and not isinstance(known, Tensor):
+            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
+        self.grad = Tensor(dout if known is None else known.data + dout)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
