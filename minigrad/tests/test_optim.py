@@ -271,11 +271,11 @@ def test_what_has_no_meaning_is_refused(make: Callable, message: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (optim.SGD, {"lr": "a"}, "optimizer: lr must be a number"),
-        (optim.SGD, {"momentum": None}, "optimizer: momentum must be a number"),
+        (optim.SGD, {"lr": "a"}, "SGD: lr must be a number"),
+        (optim.SGD, {"momentum": None}, "SGD: momentum must be a number"),
         (optim.Adam, {"betas": 0.9}, "betas must be two numbers, not 0.9"),
         (optim.Adam, {"betas": (0.9,)}, r"betas must be two numbers, not \(0.9,\)"),
-        (optim.AdamW, {"betas": (0.9, "a")}, "optimizer: betas must be a number"),
+        (optim.AdamW, {"betas": (0.9, "a")}, "AdamW: betas must be a number"),
     ],
 )
 def test_options_are_numbers(kind: Callable, options: dict, message: str) -> None:

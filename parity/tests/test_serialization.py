@@ -207,6 +207,22 @@ def test_a_file_with_more_or_other_bytes_is_refused(engine: engines.Adapter, pat
         assert is_refused(engine, path, other)
 
 
+OURS = pytest.mark.parametrize("engine", ["micrograd", "minigrad", "cudagrad"], indirect=True)
+
+
+@OURS
+def test_a_missing_folder_is_named(engine: engines.Adapter, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        engine.package.save("state", tmp_path / "none" / "file")
+    assert caught.value.filename == str(tmp_path / "none")
+
+
+@OURS
+def test_a_module_is_saved_by_its_state(engine: engines.Adapter, path: Path) -> None:
+    with pytest.raises(TypeError, match=r"Linear: save its state_dict\(\)"):
+        engine.package.save({"model": engine.package.nn.Linear(1, 1)}, path)
+
+
 def test_a_missing_file_is_a_file_not_found(package: Any, path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=path.name):
         package.load(path)

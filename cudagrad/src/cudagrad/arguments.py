@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,12 +45,13 @@ def named_axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
 
 def sizes(op: str, shape: Shape) -> tuple[int, ...]:
     """shape as a tuple of ints."""
-    if isinstance(shape, int | np.integer):
-        return (int(shape),)
     try:
-        return tuple(int(n.__index__()) for n in shape)
-    except (AttributeError, TypeError) as error:
-        raise TypeError(f"{op}: a shape is a tuple of ints, not {shape!r}") from error
+        lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        if bool not in map(type, lengths):  # which operator.index takes for 0 and 1
+            return tuple(map(int, map(operator.index, lengths)))
+    except TypeError:
+        pass
+    raise TypeError(f"{op}: a shape is a tuple of ints, not {shape!r}")
 
 
 def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
@@ -132,10 +134,10 @@ def fitting(op: str, value: Any, dtype: Any) -> None:
         raise ValueError(f"{op}: {value} does not fit into {of_tensor(dtype)}")
 
 
-def probability(op: str, p: float) -> None:
-    number(op, "p", p)
+def probability(op: str, name: str, p: float) -> None:
+    number(op, name, p)
     if not 0 <= p <= 1:
-        raise ValueError(f"{op}: a probability lies in [0, 1], not {p}")
+        raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
 
 
 def refuse_bool(op: str, *operands: Any) -> None:

@@ -6,6 +6,8 @@ Knows nothing of any particular op: what one computes, and how its gradient come
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import copy
 import functools
 import inspect
 import itertools
@@ -26,19 +28,22 @@ Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
 
+_NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
+_NO_PAIR: Any = ()
+_FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
-_grad_enabled = True
+# Of each thread and context its own.
+_grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Inside, ops record what backward() needs, or do not (torch.set_grad_enabled)."""
-    global _grad_enabled
-    before, _grad_enabled = _grad_enabled, mode
+    """Inside, ops of this thread record what backward() needs, or not (torch.set_grad_enabled)."""
+    token = _grad_enabled.set(mode)
     try:
         yield
     finally:
-        _grad_enabled = before
+        _grad_enabled.reset(token)
 
 
 @contextlib.contextmanager
@@ -250,6 +255,13 @@ class Tensor:
             raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
         return _leaf, (type(self), arrays.to_host(self.data), self.dtype, self.requires_grad)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy with its gradient, which one by copy.copy or pickle is without, as in torch."""
+        make, arguments = self.__reduce__()
+        made: Tensor = make(*copy.deepcopy(arguments, memo))
+        made.grad = copy.deepcopy(self.grad, memo)
+        return made
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a 0-d tensor")
@@ -323,6 +335,8 @@ class Tensor:
     def accumulate(self, dout: Array, is_new: bool) -> None:
         """Add to .grad, in an array of its own: dout itself, if it is new and nobody else's."""
         known, home = self.grad, self.home
+        if known is not None and not isinstance(known, Tensor):
+            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
         if known is None and home is None and is_new:
             self.grad = Tensor(dout)
         elif known is None:
@@ -333,10 +347,10 @@ class Tensor:
 
 
 def _leaf(
-    kind: type[Tensor], data: np.ndarray[Any, Any], dtype: Any, requires_grad: bool
+    kind: Callable[..., Tensor], data: np.ndarray[Any, Any], dtype: Any, requires_grad: bool
 ) -> Tensor:
     made = tensor(data, dtype)
-    return (made if kind is Tensor else kind(made)).requires_grad_(requires_grad)
+    return kind(made.data if kind is Tensor else made, requires_grad=requires_grad)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -351,6 +365,13 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     else:
         array = arrays.cast(data.data, as_dtype(dtype))
     return Tensor(array, requires_grad)
+
+
+def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
+    """What zero_grad leaves of a gradient: nothing, or zeros in the place of numbers."""
+    return (
+        None if grad is None or set_to_none else Tensor(arrays.zeros(grad.shape, grad.data.dtype))
+    )
 
 
 def sweep(
@@ -411,17 +432,15 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
         if node.index < since:
             continue
         if node.op is not None and node.pullback is None:
-            raise RuntimeError(
-                f"backward() through {node.op}, whose graph has been freed by an earlier "
-                "backward(): keep it with retain_graph=True"
-            )
+            why = "which returned None for a pullback" if node.parents else _FREED
+            raise RuntimeError(f"backward() through {node.op}, {why}")
         for parent in node.parents:
             if parent is None:
                 continue
             if parent.index > node.index:
                 raise RuntimeError(
                     f"backward() through {node.op}, an input of which has been overwritten since, "
-                    "as by an optimizer's step: compute it anew"
+                    "as by an optimizer's step or load_state_dict: compute it anew"
                 )
             if parent.index not in found:
                 found[parent.index] = parent
@@ -458,6 +477,19 @@ def unwrap(value: Any) -> Any:
     return to_device(value) if isinstance(value, np.ndarray) else value
 
 
+def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
+    """What an op's function stumbled over in these arguments, with the op's name; None: it says."""
+    for arg in args:
+        if isinstance(arg, Tensor) and isinstance(arg.data, Tensor):
+            return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"
+    if isinstance(error, TypeError):
+        return None if str(error).startswith(name) else f"{name}: {error}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
+        return None
+    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
+
+
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
@@ -468,6 +500,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
     first has a gradient. Arrays of bfloat16 the function may only hand to what knows them: apply,
     cast, and what copies, adds up or multiplies in arrays; see dtypes.through_float32 for others.
+
+    Names mean something: a first parameter x must be given a tensor or an array; where one is
+    called other or exponent, a Python number will do as well, as in arithmetic.
     """
     names = tuple(inspect.signature(function).parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
@@ -483,13 +518,25 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         if _casting is not None:
             args, kwargs = _casting(function.__name__, args, kwargs)
         named = {name: unwrap(arg) for name, arg in kwargs.items()}
-        value, pullback = function(*map(unwrap, args), **named)
+        try:
+            returned = function(*map(unwrap, args), **named)
+        except (AttributeError, TypeError) as error:
+            wrong = _wrong_operand(function.__name__, error, (*args, *kwargs.values()))
+            if wrong is None:
+                raise
+            raise TypeError(wrong) from error
+        try:  # an array of two is no pair
+            value, pullback = returned if type(returned) is tuple else _NO_PAIR
+        except ValueError:
+            raise TypeError(f"{function.__name__}: {_NO_OUTPUT}") from None
         if kwargs:
             args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
         tensors = tuple(map(Tensor, value)) if isinstance(value, tuple) else (Tensor(value),)
         out = tensors[0]
         needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
-        if _grad_enabled and any(needed) and is_floating(out.data.dtype):
+        if _grad_enabled.get() and any(needed) and is_floating(out.data.dtype):
+            if not (callable(pullback) or pullback is None or type(pullback) is tuple):
+                raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
             out.requires_grad = True
             parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
             out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback

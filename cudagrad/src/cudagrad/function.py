@@ -127,7 +127,8 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
     Gradients flow to the tensors among args and to those, parameters say, that function finds
     elsewhere. It must compute the same again; the random generator is taken back for that, so that
     the same is dropped. Its result is one tensor. Raises TypeError for another result, and
-    backward() RuntimeError if it was not the same (torch.utils.checkpoint, use_reentrant=False).
+    backward() RuntimeError if the result is now of another shape or made of other tensors; that
+    its numbers are the same is not checked (torch.utils.checkpoint, use_reentrant=False).
     """
     since, state = moment(), get_rng_state()
     # What autocast has rounded before is not there when function runs again.

@@ -58,6 +58,8 @@ def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
         raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
+    if not path.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, "No such folder to write to", os.fspath(path.parent))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:
@@ -106,6 +108,7 @@ def _encoded(state: Any) -> Any:
                 value = {"$dict": pairs}
         elif value is not None and not isinstance(value, (bool, int, float, str)):
             kind = type(value).__name__
+            kind += ": save its state_dict()" if hasattr(value, "state_dict") else ""
             raise TypeError(f"save: {path or 'state'} is of a kind that cannot be saved: {kind}")
         place[at] = value
     return whole[0]

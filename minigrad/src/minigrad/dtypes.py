@@ -27,10 +27,23 @@ def as_array(data: Any, dtype: Any = None) -> Array:
     array = np.asarray(data, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
-        array = array.astype(DEFAULT)
+        array = array.astype(_of_floats(data))
     if array.dtype not in KNOWN:
         raise TypeError(f"no dtype {array.dtype}; there are {', '.join(map(str, DTYPES))}")
     return array
+
+
+def _of_floats(data: Any) -> np.dtype[Any]:
+    """That of nested lists of floats: Python's are of the default one, NumPy's and tensors' count.
+
+    So np.float64 in a list, itself a float of Python, keeps its digits, as in torch.tensor.
+    """
+    if not isinstance(data, list | tuple):
+        dtype = getattr(data, "dtype", None)
+        return dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else DEFAULT
+    if {int, float, bool}.issuperset(map(type, data)):  # the usual, in short
+        return DEFAULT
+    return np.result_type(*map(_of_floats, data))
 
 
 def result_type(*operands: Any) -> np.dtype[Any]:

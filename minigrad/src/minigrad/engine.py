@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import functools
 import inspect
 import itertools
@@ -23,19 +24,25 @@ Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
 
+_NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
+_NO_PAIR: Any = ()
+_FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
-_grad_enabled = True
+
+# Whether ops record, and whether NumPy is silent already: of each thread and context its own, as
+# NumPy's errstate is; one variable, as every op asks for both.
+_mode = contextvars.ContextVar("mode", default=(True, False))
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Inside, ops record what backward() needs, or do not (torch.set_grad_enabled)."""
-    global _grad_enabled
-    before, _grad_enabled = _grad_enabled, mode
+    """Inside, ops of this thread record what backward() needs, or not (torch.set_grad_enabled)."""
+    before = _mode.get()
+    _mode.set((mode, before[1]))
     try:
         yield
     finally:
-        _grad_enabled = before
+        _mode.set((before[0], _mode.get()[1]))
 
 
 @contextlib.contextmanager
@@ -45,18 +52,16 @@ def no_grad() -> Iterator[None]:
         yield
 
 
-_silenced = contextvars.ContextVar("silenced", default=False)  # as NumPy's errstate is per context
-
-
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
     """Inside, NumPy warns of nothing, as in every op: for many of them, which then need not ask."""
-    token = _silenced.set(True)
+    before = _mode.get()
+    _mode.set((before[0], True))
     try:
         with np.errstate(all="ignore"):
             yield
     finally:
-        _silenced.reset(token)
+        _mode.set((_mode.get()[0], before[1]))
 
 
 class Tensor:
@@ -94,6 +99,8 @@ class Tensor:
         parents = [arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args]
         for parent in parents:
             if parent is not None:
+                if not (callable(pullback) or pullback is None or type(pullback) is tuple):
+                    raise TypeError(f"{op}: {_NO_OUTPUT}")
                 self.requires_grad = True
                 self.op, self.parents, self.pullback = op, tuple(parents), pullback
                 break
@@ -183,6 +190,13 @@ class Tensor:
             raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
         return _leaf, (type(self), self.data, self.requires_grad)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy with its gradient, which one by copy.copy or pickle is without, as in torch."""
+        make, arguments = self.__reduce__()
+        made: Tensor = make(*copy.deepcopy(arguments, memo))
+        made.grad = copy.deepcopy(self.grad, memo)
+        return made
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a 0-d tensor")
@@ -246,12 +260,20 @@ class Tensor:
 
     def accumulate(self, dout: Array) -> None:
         """Add dout, an array that nobody else holds, to .grad."""
-        self.grad = Tensor(dout if self.grad is None else self.grad.data + dout)
+        known = self.grad
+        if known is not None and not isinstance(known, Tensor):
+            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
+        self.grad = Tensor(dout if known is None else known.data + dout)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A leaf with a copy of data: numbers, nested lists or an array."""
     return Tensor(np.array(as_array(unwrap(data), dtype)), requires_grad=requires_grad)
+
+
+def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
+    """What zero_grad leaves of a gradient: nothing, or zeros in the place of numbers."""
+    return None if grad is None or set_to_none else Tensor(np.zeros_like(grad.data))
 
 
 class Part:
@@ -333,17 +355,15 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
         if node.index < since:
             continue
         if node.op is not None and node.pullback is None:
-            raise RuntimeError(
-                f"backward() through {node.op}, whose graph has been freed by an earlier "
-                "backward(): keep it with retain_graph=True"
-            )
+            why = "which returned None for a pullback" if node.parents else _FREED
+            raise RuntimeError(f"backward() through {node.op}, {why}")
         for parent in node.parents:
             if parent is None:
                 continue
             if parent.index > node.index:
                 raise RuntimeError(
                     f"backward() through {node.op}, an input of which has been overwritten since, "
-                    "as by an optimizer's step: compute it anew"
+                    "as by an optimizer's step or load_state_dict: compute it anew"
                 )
             if parent.index not in found:
                 found[parent.index] = parent
@@ -380,8 +400,8 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
     return grad.sum(axis=(*range(extra), *stretched)).reshape(shape)
 
 
-def _leaf(kind: Callable[[Array], Tensor], data: Array, requires_grad: bool) -> Tensor:
-    return kind(data).requires_grad_(requires_grad)
+def _leaf(kind: Callable[..., Tensor], data: Array, requires_grad: bool) -> Tensor:
+    return kind(data, requires_grad=requires_grad)
 
 
 def unwrap(value: Any) -> Any:
@@ -401,6 +421,19 @@ def _operand(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
+def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
+    """What an op's function stumbled over in these arguments, with the op's name; None: it says."""
+    for arg in args:
+        if isinstance(arg, Tensor) and not isinstance(arg.data, np.ndarray):
+            return f"{name}: .data of a tensor is a NumPy array, not a {type(arg.data).__name__}"
+    if isinstance(error, TypeError):
+        return None if str(error).startswith(name) else f"{name}: {error}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
+        return None
+    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
+
+
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 
@@ -411,6 +444,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     is 0 in most places. It is dout, a view of it, or an array that the pullback does not keep. It
     closes over arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values
     only the first has a gradient.
+
+    Names mean something: a first parameter x must be given a tensor or an array; where one is
+    called other or exponent, a Python number will do as well, as in arithmetic.
     """
     name, names = function.__name__, tuple(inspect.signature(function).parameters)
     takes_x = names[0] == "x"
@@ -425,20 +461,32 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             x = args[0] if args else kwargs.get("x")
             if not isinstance(x, tensors_and):
                 raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
-        computed: Callable[..., Output] = function if _silenced.get() else silently
+        records, silent_already = _mode.get()
+        computed: Callable[..., Output] = function if silent_already else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
+        try:
+            if kwargs:
+                named = {key: _operand(arg) for key, arg in kwargs.items()}
+                returned = computed(*arrays, **named)
+            else:
+                returned = computed(*arrays)
+        except (AttributeError, TypeError) as error:
+            wrong = _wrong_operand(name, error, (*args, *kwargs.values()))
+            if wrong is None:
+                raise
+            raise TypeError(wrong) from error
         if kwargs:
-            named = {key: _operand(arg) for key, arg in kwargs.items()}
-            value, pullback = computed(*arrays, **named)
             args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
-        else:
-            value, pullback = computed(*arrays)
+        try:  # an array of two is no pair
+            value, pullback = returned if type(returned) is tuple else _NO_PAIR
+        except ValueError:
+            raise TypeError(f"{name}: {_NO_OUTPUT}") from None
         if isinstance(value, tuple):
             out: Any = tuple(map(Tensor, value))
             first = out[0]
         else:
             out = first = Tensor(value)
-        if _grad_enabled and is_floating(first.data.dtype):
+        if records and first.data.dtype.kind == "f":
             first.record(name, args, pullback)
         return out
 

@@ -79,6 +79,8 @@ def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
         raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
+    if not path.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, "No such folder to write to", os.fspath(path.parent))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:
@@ -135,6 +137,7 @@ def _encoded(value: Any, path: str, tensors: dict[str, Array]) -> Any:
         plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
         return dict(items) if plain else {"$dict": items}
     kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+    kind += ": save its state_dict()" if hasattr(value, "state_dict") else ""
     raise TypeError(f"save: {path or 'state'} is of a kind that cannot be saved: {kind}")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from .. import arrays, engine
 from ..dtypes import as_dtype, is_floating, write
-from ..engine import Tensor
+from ..engine import Tensor, zeroed
 
 HostArray = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -22,6 +22,13 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(engine.tensor(data).data, requires_grad)
+
+
+class IncompatibleKeys(NamedTuple):
+    """The names that load_state_dict, not strict, passed over: in no state, or of no part."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -111,11 +118,13 @@ class Module:
         """Copies, on the host, of parameters and buffers, by every name they have."""
         return {name: arrays.to_host(tensor.data) for name, tensor in self._state().items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
         """Write numbers by name over the arrays that are there, each in the dtype of its array.
 
         Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
-        missing and unexpected ones.
+        missing and unexpected ones. Returns these two, which are empty when strict.
         """
         own = self._state()
         given = {name: _on_host(state_dict[name]) for name in own if name in state_dict}
@@ -127,17 +136,23 @@ class Module:
             ],
             "no numbers": [name for name, array in given.items() if array.dtype.kind not in "biuf"],
         }
+        passed_over = IncompatibleKeys(
+            [name for name in own if name not in state_dict],
+            [name for name in state_dict if name not in own],
+        )
         if strict:
-            problems["missing"] = [name for name in own if name not in state_dict]
-            problems["unexpected"] = [name for name in state_dict if name not in own]
+            problems["missing"], problems["unexpected"] = passed_over
         found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
         if found:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
         for name, array in given.items():
             write(array, own[name].data)
             own[name].overwritten()
+        return passed_over
 
     def train(self, mode: bool = True) -> Self:
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, not {mode!r}")
         self.training = mode
         for module in self.children():
             module.train(mode)
@@ -146,9 +161,10 @@ class Module:
     def eval(self) -> Self:
         return self.train(False)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; not set_to_none: make those that are there 0."""
         for parameter in self.parameters():
-            parameter.grad = None
+            parameter.grad = zeroed(parameter.grad, set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         for parameter in self.parameters():

@@ -60,7 +60,7 @@ def scaled_dot_product_attention(
     batch = broadcast_shapes(name, query.shape[:-2], *batches)
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
-    probability(name, dropout_p)
+    probability(name, "dropout_p", dropout_p)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     number(name, "scale", scale)

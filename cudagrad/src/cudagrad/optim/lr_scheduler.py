@@ -14,6 +14,8 @@ from typing import Any
 
 from .optimizers import Optimizer
 
+TORCHS = ("_step_count", "_get_lr_called_within_step")  # what torch's states have, too
+
 
 class LRScheduler:
     """Sets the lr of every group at every step(); a subclass says in get_lr to what.
@@ -57,8 +59,24 @@ class LRScheduler:
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over the attributes; the optimizer's own state has its lr."""
-        vars(self).update(state_dict)
+        """Take over the attributes; the optimizer's own state has its lr.
+
+        Raises ValueError, before anything changes, for names that this scheduler does not have, or
+        that the state lacks.
+        """
+        vars(self).update(self._fitting(state_dict))
+
+    def _fitting(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        """The state, if its names are those of state_dict()."""
+        own = self.state_dict().keys()
+        wrong = {
+            "missing": own - state_dict.keys(),
+            "unexpected": state_dict.keys() - own - set(TORCHS),
+        }
+        found = [f"{kind}: {', '.join(sorted(names))}" for kind, names in wrong.items() if names]
+        if found:
+            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
+        return {name: state_dict[name] for name in own}
 
     def _restart(self) -> None:
         """Go back to epoch 0 and the initial lr."""
@@ -101,10 +119,11 @@ class LambdaLR(LRScheduler):
         return {**super().state_dict(), "lr_lambdas": kept}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        for function, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
+        state = self._fitting(state_dict)
+        for function, attributes in zip(self.lr_lambdas, state["lr_lambdas"], strict=True):
             if attributes:
                 vars(function).update(attributes)
-        super().load_state_dict({**state_dict, "lr_lambdas": self.lr_lambdas})
+        super().load_state_dict({**state, "lr_lambdas": self.lr_lambdas})
 
 
 class StepLR(LRScheduler):
@@ -240,6 +259,10 @@ class SequentialLR(LRScheduler):
         return {**super().state_dict(), "_schedulers": states}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
-            scheduler.load_state_dict(state)
-        super().load_state_dict({**state_dict, "_schedulers": self._schedulers})
+        state = self._fitting(state_dict)
+        pairs = list(zip(self._schedulers, state["_schedulers"], strict=True))
+        for scheduler, its_state in pairs:
+            scheduler._fitting(its_state)
+        for scheduler, its_state in pairs:
+            scheduler.load_state_dict(its_state)
+        super().load_state_dict({**state, "_schedulers": self._schedulers})

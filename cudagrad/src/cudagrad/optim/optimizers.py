@@ -9,7 +9,7 @@ from typing import Any
 from .. import arrays, device
 from ..arguments import number
 from ..arrays import Array
-from ..engine import Tensor, tensor
+from ..engine import Tensor, tensor, zeroed
 from ..flat import Whole, as_one, packed
 from ..kernels import optimizer as kernels
 from ..launches import live
@@ -26,27 +26,34 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
+BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
+# What torch's groups have, too: how it computes, not what. A state may have them, and keeps them.
+TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
 class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
+    defaults: the options that there are. maximize, one of all those here: uphill, not down.
+    kept: the names under which a state may hold something; None: under any.
     Where update treats all elements alike, the parameters of a group that have a gradient are
     packed into one array when they first step, and step in one launch from then on. Those that are
     another package's arrays (see interop) stay where they are, and step alone.
     """
 
+    kept: tuple[str, ...] | None = None
     elementwise = False  # whether update may be given many parameters as one
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        kind = type(self).__name__
         if isinstance(params, Tensor):
-            raise TypeError("an optimizer takes several parameters: put a single one in a list")
+            raise TypeError(f"{kind}: takes several parameters: put a single one in a list")
         if isinstance(params, Set):
-            raise TypeError("an optimizer numbers its parameters: a set of them has no order")
+            raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
         given = list(params)
         if not given:
-            raise ValueError("an optimizer needs at least one parameter")
+            raise ValueError(f"{kind}: needs at least one parameter")
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, State] = {}  # by the parameter's index over all groups
@@ -56,26 +63,31 @@ class Optimizer:
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Optimize more parameters: a dict with them under "params", and options of their own."""
+        kind = type(self).__name__
         if not isinstance(param_group, Mapping) or "params" not in param_group:
-            raise TypeError(f"a group is a dict with parameters as 'params', not {param_group!r}")
+            expected = "a group is a dict with parameters as 'params'"
+            raise TypeError(f"{kind}: {expected}, not {param_group!r}")
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         for parameter in params:
             if not isinstance(parameter, Tensor):
-                raise TypeError(f"only tensors can be optimized, not {type(parameter).__name__}")
+                found = type(parameter).__name__
+                raise TypeError(f"{kind}: only tensors can be optimized, not {found}")
             if not parameter.is_leaf:
-                raise ValueError("only leaves can be optimized: this one is the result of an op")
+                raise ValueError(f"{kind}: only leaves can be optimized, not the result of an op")
         every = [*(parameter for parameter, _ in self._members()), *params]
         if len({id(parameter) for parameter in every}) < len(every):
-            raise ValueError("a parameter is there twice")
+            raise ValueError(f"{kind}: a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
-        _require_valid(group)
+        _require_known(kind, param_group, {*self.defaults, *BESIDE})
+        _require_valid(kind, group)
         self.param_groups.append(group)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; not set_to_none: make those that are there 0."""
         for parameter, _ in self._members():
-            parameter.grad = None
-            if parameter.home is not None:
+            parameter.grad = zeroed(parameter.grad, set_to_none)
+            if set_to_none and parameter.home is not None:
                 parameter.home.flat.forget_gradients()
 
     @live
@@ -84,6 +96,9 @@ class Optimizer:
         together: dict[Any, list[tuple[int, Tensor]]] = {}
         for index, (parameter, group) in enumerate(self._members()):
             if parameter.grad is not None:
+                if not isinstance(parameter.grad, Tensor):
+                    found = type(parameter.grad).__name__
+                    raise TypeError(f"step: .grad is a tensor or None, not {found}")
                 data, grad = parameter.data, parameter.grad.data
                 if parameter.dtype is bfloat16:
                     raise TypeError(
@@ -114,6 +129,7 @@ class Optimizer:
         whole = flat and as_one(flat, states, self._wholes.get(indices[0]))
         if not (flat and whole):
             for parameter, state in zip(parameters, states, strict=True):
+                _follow(parameter.data.dtype, state)
                 self.update(parameter.data, parameter.grad.data, state, group)
             return
         self._wholes[indices[0]] = whole
@@ -144,17 +160,24 @@ class Optimizer:
         have captured. Raises ValueError, before anything changes, for what does not fit to the
         parameters.
         """
+        what = f"{type(self).__name__}.load_state_dict"
+        missing = [name for name in ("param_groups", "state") if name not in state_dict]
+        if missing:
+            raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")
         saved = state_dict["param_groups"]
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
         if sizes != saved_sizes:
-            raise ValueError(
-                f"load_state_dict: groups of {saved_sizes} parameters instead of {sizes}"
-            )
+            raise ValueError(f"{what}: groups of {saved_sizes} parameters instead of {sizes}")
+        for new in saved:
+            _require_known(what, new, {*self.defaults, *BESIDE, *TORCHS})
         indices = [index for group in saved for index in group["params"]]
         unknown = [index for index in state_dict["state"] if index not in indices]
         if unknown:
-            raise ValueError(f"load_state_dict: a state of parameters in no group: {unknown}")
+            raise ValueError(f"{what}: a state of parameters in no group: {unknown}")
         states = [state_dict["state"].get(index, {}) for index in indices]
+        if self.kept is not None:
+            for state in states:
+                _require_known(what, state, set(self.kept))
         pairs = zip(self._members(), states, strict=True)
         fitting = [_fitting(parameter, state) for (parameter, _), state in pairs]
         self.state = {i: _in_place(self.state.get(i, {}), new) for i, new in enumerate(fitting)}
@@ -180,9 +203,10 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: the gradient is that where the momentum leads. maximize: uphill.
+    nesterov: the gradient is that where the momentum leads.
     """
 
+    kept = ("momentum_buffer",)
     elementwise = True
 
     def __init__(
@@ -216,6 +240,7 @@ class Adagrad(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
+    kept = ("step", "sum")
     elementwise = True
 
     def __init__(
@@ -226,9 +251,11 @@ class Adagrad(Optimizer):
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
+        *,
+        maximize: bool = False,
     ) -> None:
         options = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
-        options |= {"initial_accumulator_value": initial_accumulator_value}
+        options |= {"initial_accumulator_value": initial_accumulator_value, "maximize": maximize}
         super().__init__(params, options)
 
     def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
@@ -246,6 +273,7 @@ class RMSprop(Optimizer):
     order of https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
+    kept = ("step", "square_avg", "grad_avg", "momentum_buffer")
     elementwise = True
 
     def __init__(
@@ -257,9 +285,11 @@ class RMSprop(Optimizer):
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
         options = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps}
-        options |= {"centered": centered, "weight_decay": weight_decay}
+        options |= {"centered": centered, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, options)
 
     def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
@@ -282,6 +312,7 @@ class Adam(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
 
+    kept = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     elementwise = True
 
     def __init__(
@@ -293,10 +324,12 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        maximize: bool = False,
         decoupled_weight_decay: bool = False,
     ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        options |= {"amsgrad": amsgrad, "decoupled_weight_decay": decoupled_weight_decay}
+        options |= {"amsgrad": amsgrad, "maximize": maximize}
+        options |= {"decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, options)
 
     def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
@@ -326,8 +359,11 @@ class AdamW(Adam):
         eps: float = 1e-08,
         weight_decay: float = 0.01,
         amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True)
+        always = {"maximize": maximize, "decoupled_weight_decay": True}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **always)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """As any optimizer's; it remains AdamW if the state is that of an Adam."""
@@ -352,24 +388,38 @@ def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
     return state[name]
 
 
+def _follow(dtype: Any, state: State) -> None:
+    """Bring a state to the dtype of its parameter, which Module.to may have changed."""
+    for name, value in state.items():
+        if name != "step" and value.dtype != dtype:
+            state[name] = arrays.cast(value, dtype)
+
+
 def _on_host(state: State) -> State:
     return {name: x if name == "step" else device.to_host(x) for name, x in state.items()}
 
 
-def _require_valid(group: Group) -> None:
+def _require_known(what: str, given: Iterable[str], known: Set[str]) -> None:
+    unknown = sorted(map(str, set(given) - known))
+    if unknown:
+        names = ", ".join(sorted(known)) or "none"
+        raise ValueError(f"{what}: no {', '.join(unknown)} here; there are: {names}")
+
+
+def _require_valid(kind: str, group: Group) -> None:
     betas = group.get("betas", (0, 0))
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(f"betas must be two numbers, not {betas!r}")
+        raise TypeError(f"{kind}: betas must be two numbers, not {betas!r}")
     for name in NOT_NEGATIVE:
-        number("optimizer", name, group.get(name, 0))
+        number(kind, name, group.get(name, 0))
         if not group.get(name, 0) >= 0:
-            raise ValueError(f"{name} must not be negative, is {group[name]}")
+            raise ValueError(f"{kind}: {name} must not be negative, is {group[name]}")
     for beta in betas:
-        number("optimizer", "betas", beta)
+        number(kind, "betas", beta)
         if not 0 <= beta < 1:
-            raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
+            raise ValueError(f"{kind}: betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
-        raise ValueError("nesterov needs a momentum, and no dampening")
+        raise ValueError(f"{kind}: nesterov needs a momentum, and no dampening")
 
 
 def _in_place(own: State, new: State) -> State:

@@ -36,7 +36,7 @@ class MultiheadAttention(Module):
             raise ValueError(
                 f"MultiheadAttention: embed_dim {embed_dim} is no multiple of num_heads {num_heads}"
             )
-        probability("MultiheadAttention", dropout)
+        probability("MultiheadAttention", "dropout", dropout)
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.dropout, self.batch_first = dropout, batch_first
         self.in_proj_weight = init.xavier_uniform_(Parameter(ops.zeros((3 * embed_dim, embed_dim))))

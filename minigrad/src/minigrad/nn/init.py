@@ -123,4 +123,5 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
 
 def _write(tensor: T, numbers: Any) -> T:
     tensor.data = np.asarray(numbers, tensor.dtype)
+    tensor.overwritten()
     return tensor

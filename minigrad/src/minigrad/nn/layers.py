@@ -62,7 +62,7 @@ class Dropout(Module):
     """Each element 0 with probability p while training."""
 
     def __init__(self, p: float = 0.5) -> None:
-        probability("Dropout", p)
+        probability("Dropout", "p", p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from ..dtypes import as_array, is_floating
-from ..engine import Tensor, unwrap
+from ..engine import Tensor, unwrap, zeroed
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -20,6 +20,13 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(unwrap(data), requires_grad=requires_grad)
+
+
+class IncompatibleKeys(NamedTuple):
+    """The names that load_state_dict, not strict, passed over: in no state, or of no part."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -109,11 +116,13 @@ class Module:
         """Copies of the arrays of parameters and buffers, by every name they have."""
         return {name: tensor.data.copy() for name, tensor in self._state().items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
         """Take over numbers by name, each in the dtype of what it is for.
 
         Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
-        missing and unexpected ones.
+        missing and unexpected ones. Returns these two, which are empty when strict.
         """
         own = self._state()
         given = {name: np.asarray(unwrap(state_dict[name])) for name in own if name in state_dict}
@@ -125,16 +134,23 @@ class Module:
             ],
             "no numbers": [name for name, array in given.items() if array.dtype.kind not in "biuf"],
         }
+        passed_over = IncompatibleKeys(
+            [name for name in own if name not in state_dict],
+            [name for name in state_dict if name not in own],
+        )
         if strict:
-            problems["missing"] = [name for name in own if name not in state_dict]
-            problems["unexpected"] = [name for name in state_dict if name not in own]
+            problems["missing"], problems["unexpected"] = passed_over
         found = [f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names]
         if found:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
         for name, array in given.items():
             own[name].data = np.array(array, own[name].dtype)
+            own[name].overwritten()
+        return passed_over
 
     def train(self, mode: bool = True) -> Self:
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, not {mode!r}")
         self.training = mode
         for module in self.children():
             module.train(mode)
@@ -143,9 +159,10 @@ class Module:
     def eval(self) -> Self:
         return self.train(False)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; not set_to_none: make those that are there 0."""
         for parameter in self.parameters():
-            parameter.grad = None
+            parameter.grad = zeroed(parameter.grad, set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         for parameter in self.parameters():

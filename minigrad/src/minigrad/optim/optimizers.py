@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
-from ..engine import Tensor, unwrap
+from ..engine import Tensor, unwrap, zeroed
 from ..rows import BLOCK, blocks
 from ._joined import Joined
 
@@ -27,26 +27,33 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
+BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
+# What torch's groups have, too: how it computes, not what. A state may have them, and keeps them.
+TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
 class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
+    defaults: the options that there are. maximize, one of all those here: uphill, not down.
+    kept: the names under which a state may hold something; None: under any.
     elementwise: whether updated looks at each number alone: it is then given several parameters
     that are in step as one vector.
     """
 
+    kept: tuple[str, ...] | None = None
     elementwise = False
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        kind = type(self).__name__
         if isinstance(params, Tensor):
-            raise TypeError("an optimizer takes several parameters: put a single one in a list")
+            raise TypeError(f"{kind}: takes several parameters: put a single one in a list")
         if isinstance(params, Set):
-            raise TypeError("an optimizer numbers its parameters: a set of them has no order")
+            raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
         given = list(params)
         if not given:
-            raise ValueError("an optimizer needs at least one parameter")
+            raise ValueError(f"{kind}: needs at least one parameter")
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, State] = {}  # by the parameter's index over all groups
@@ -56,25 +63,30 @@ class Optimizer:
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Optimize more parameters: a dict with them under "params", and options of their own."""
+        kind = type(self).__name__
         if not isinstance(param_group, Mapping) or "params" not in param_group:
-            raise TypeError(f"a group is a dict with parameters as 'params', not {param_group!r}")
+            expected = "a group is a dict with parameters as 'params'"
+            raise TypeError(f"{kind}: {expected}, not {param_group!r}")
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         for parameter in params:
             if not isinstance(parameter, Tensor):
-                raise TypeError(f"only tensors can be optimized, not {type(parameter).__name__}")
+                found = type(parameter).__name__
+                raise TypeError(f"{kind}: only tensors can be optimized, not {found}")
             if not parameter.is_leaf:
-                raise ValueError("only leaves can be optimized: this one is the result of an op")
+                raise ValueError(f"{kind}: only leaves can be optimized, not the result of an op")
         every = [*(parameter for parameter, _ in self._members()), *params]
         if len({id(parameter) for parameter in every}) < len(every):
-            raise ValueError("a parameter is there twice")
+            raise ValueError(f"{kind}: a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
-        _require_valid(group)
+        _require_known(kind, param_group, {*self.defaults, *BESIDE})
+        _require_valid(kind, group)
         self.param_groups.append(group)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; not set_to_none: make those that are there 0."""
         for parameter, _ in self._members():
-            parameter.grad = None
+            parameter.grad = zeroed(parameter.grad, set_to_none)
 
     @np.errstate(all="ignore")
     def step(self) -> None:
@@ -83,6 +95,9 @@ class Optimizer:
         members = list(self._members())
         for index, (parameter, group) in enumerate(members):
             if parameter.grad is not None:
+                if not isinstance(parameter.grad, Tensor):
+                    found = type(parameter.grad).__name__
+                    raise TypeError(f"step: .grad is a tensor or None, not {found}")
                 data, grad = parameter.data, parameter.grad.data
                 if (grad.shape, grad.dtype) != (data.shape, data.dtype):
                     raise ValueError(
@@ -155,17 +170,24 @@ class Optimizer:
 
         Raises ValueError, before anything changes, for what does not fit to the parameters.
         """
+        what = f"{type(self).__name__}.load_state_dict"
+        missing = [name for name in ("param_groups", "state") if name not in state_dict]
+        if missing:
+            raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")
         saved = state_dict["param_groups"]
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
         if sizes != saved_sizes:
-            raise ValueError(
-                f"load_state_dict: groups of {saved_sizes} parameters instead of {sizes}"
-            )
+            raise ValueError(f"{what}: groups of {saved_sizes} parameters instead of {sizes}")
+        for new in saved:
+            _require_known(what, new, {*self.defaults, *BESIDE, *TORCHS})
         indices = [index for group in saved for index in group["params"]]
         unknown = [index for index in state_dict["state"] if index not in indices]
         if unknown:
-            raise ValueError(f"load_state_dict: a state of parameters in no group: {unknown}")
+            raise ValueError(f"{what}: a state of parameters in no group: {unknown}")
         states = [state_dict["state"].get(index, {}) for index in indices]
+        if self.kept is not None:
+            for state in states:
+                _require_known(what, state, set(self.kept))
         pairs = zip(self._members(), states, strict=True)
         self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
         self._joined = {}
@@ -191,9 +213,10 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: the gradient is that where the momentum leads. maximize: uphill.
+    nesterov: the gradient is that where the momentum leads.
     """
 
+    kept = ("momentum_buffer",)
     elementwise = True
 
     def __init__(
@@ -231,6 +254,7 @@ class Adagrad(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """
 
+    kept = ("step", "sum")
     elementwise = True
 
     def __init__(
@@ -241,9 +265,11 @@ class Adagrad(Optimizer):
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
+        *,
+        maximize: bool = False,
     ) -> None:
         options = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
-        options |= {"initial_accumulator_value": initial_accumulator_value}
+        options |= {"initial_accumulator_value": initial_accumulator_value, "maximize": maximize}
         super().__init__(params, options)
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
@@ -262,6 +288,7 @@ class RMSprop(Optimizer):
     order of https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
+    kept = ("step", "square_avg", "grad_avg", "momentum_buffer")
     elementwise = True
 
     def __init__(
@@ -273,9 +300,11 @@ class RMSprop(Optimizer):
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
         options = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps}
-        options |= {"centered": centered, "weight_decay": weight_decay}
+        options |= {"centered": centered, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, options)
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
@@ -305,6 +334,7 @@ class Adam(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
 
+    kept = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     elementwise = True
 
     def __init__(
@@ -316,10 +346,12 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        maximize: bool = False,
         decoupled_weight_decay: bool = False,
     ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        options |= {"amsgrad": amsgrad, "decoupled_weight_decay": decoupled_weight_decay}
+        options |= {"amsgrad": amsgrad, "maximize": maximize}
+        options |= {"decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, options)
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
@@ -372,8 +404,11 @@ class AdamW(Adam):
         eps: float = 1e-08,
         weight_decay: float = 0.01,
         amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay=True)
+        always = {"maximize": maximize, "decoupled_weight_decay": True}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **always)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """As any optimizer's; it remains AdamW if the state is that of an Adam."""
@@ -389,25 +424,35 @@ def _decayed(grad: Array, data: Array, group: Group) -> Array:
 
 
 def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
-    """An array of the state, of data's shape; before the first step it is the same everywhere."""
+    """An array of the state, of data's shape; before the first step it is the same everywhere.
+
+    Of data's dtype, too, which Module.to may have changed since the last step.
+    """
     known = state[name] if name in state else np.full(data.shape, initial, data.dtype)
-    return np.asarray(known, order="C")  # so that a vector of it is a view
+    return np.asarray(known, data.dtype, order="C")  # so that a vector of it is a view
 
 
-def _require_valid(group: Group) -> None:
+def _require_known(what: str, given: Iterable[str], known: Set[str]) -> None:
+    unknown = sorted(map(str, set(given) - known))
+    if unknown:
+        names = ", ".join(sorted(known)) or "none"
+        raise ValueError(f"{what}: no {', '.join(unknown)} here; there are: {names}")
+
+
+def _require_valid(kind: str, group: Group) -> None:
     betas = group.get("betas", (0, 0))
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise TypeError(f"betas must be two numbers, not {betas!r}")
+        raise TypeError(f"{kind}: betas must be two numbers, not {betas!r}")
     for name in NOT_NEGATIVE:
-        number("optimizer", name, group.get(name, 0))
+        number(kind, name, group.get(name, 0))
         if not group.get(name, 0) >= 0:
-            raise ValueError(f"{name} must not be negative, is {group[name]}")
+            raise ValueError(f"{kind}: {name} must not be negative, is {group[name]}")
     for beta in betas:
-        number("optimizer", "betas", beta)
+        number(kind, "betas", beta)
         if not 0 <= beta < 1:
-            raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
+            raise ValueError(f"{kind}: betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
-        raise ValueError("nesterov needs a momentum, and no dampening")
+        raise ValueError(f"{kind}: nesterov needs a momentum, and no dampening")
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:

@@ -1,0 +1,294 @@
+"""What users may do wrong, and what two of them do at once: named, not answered with a number."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import pickle
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(params=["minigrad", "cudagrad"])
+def package(request: pytest.FixtureRequest) -> Any:
+    return importlib.import_module(request.param)
+
+
+def leaf(package: Any, *numbers: float) -> Any:
+    return package.tensor(list(numbers), requires_grad=True)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (2, 2), (3,)])
+def test_an_op_without_its_pullback_is_no_pair(package: Any, shape: tuple[int, ...]) -> None:
+    @package.op
+    def forgetful(x):
+        return x
+
+    with pytest.raises(TypeError, match="forgetful: an op returns its value and its pullback"):
+        forgetful(package.ops.ones(shape))
+
+
+def test_a_second_value_is_no_pullback(package: Any) -> None:
+    @package.op
+    def twice(x):
+        return x, x
+
+    with pytest.raises(TypeError, match="twice: an op returns its value and its pullback"):
+        twice(leaf(package, 1.0))
+
+
+def test_an_op_without_a_gradient_has_not_been_freed(package: Any) -> None:
+    @package.op
+    def constant(x):
+        return x, None
+
+    with pytest.raises(RuntimeError, match="through constant, which returned None for a pullback"):
+        constant(leaf(package, 1.0)).backward()
+
+
+def test_threads_leave_no_grad_in_any_order(package: Any) -> None:
+    x, entered, left, recorded = leaf(package, 1.0), threading.Event(), threading.Event(), []
+
+    def other() -> None:
+        recorded.append((x * 2).requires_grad)  # no_grad() is of the first thread alone
+        with package.no_grad():
+            entered.set()
+            left.wait(60)
+            recorded.append((x * 2).requires_grad)
+
+    thread = threading.Thread(target=other)
+    with package.no_grad():
+        thread.start()
+        entered.wait(60)
+    left.set()
+    thread.join()
+
+    assert recorded == [True, False]
+    assert (x * 2).requires_grad
+
+
+def test_what_was_computed_of_weights_of_before_is_refused(package: Any) -> None:
+    layer = package.nn.Linear(1, 1)
+    for overwrite in (
+        lambda: layer.load_state_dict({"weight": [[5.0]], "bias": [0.0]}),
+        lambda: package.nn.init.constant_(layer.weight, 5.0),
+        lambda: package.nn.init.uniform_(layer.weight),
+    ):
+        square = (layer.weight * layer.weight).sum()
+        overwrite()
+        with pytest.raises(RuntimeError, match="through mul, an input of which has been overwrit"):
+            square.backward()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dtype"),
+    [
+        ([np.float64(1 / 3)], "float64"),
+        ([1.0, np.float64(1 / 3)], "float64"),
+        ([[1, 2], [1, np.float64(1 / 3)]], "float64"),
+        ([np.ones(2), np.ones(2)], "float64"),
+        ([np.float32(1), np.float64(1 / 3)], "float64"),
+        ([np.array(1.0, ">f8")], "float64"),
+        ([np.float32(1), 1.0], "float32"),
+        ([np.int64(1), 1.0], "float32"),
+        ([[1.0], [2]], "float32"),
+    ],
+)
+def test_a_list_keeps_the_digits_of_what_is_in_it(package: Any, numbers: Any, dtype: str) -> None:
+    """As torch.tensor does."""
+    made = package.tensor(numbers)
+    assert made.dtype == dtype
+    assert made.tolist() == np.asarray(numbers, dtype).tolist()
+
+
+def test_a_list_keeps_the_digits_of_tensors_in_it(package: Any) -> None:
+    within = [package.tensor(np.float64(1 / 3)), 1.0]
+    assert package.tensor(within).tolist() == [1 / 3, 1.0]
+
+
+def test_an_optimizer_knows_its_options_and_its_state(package: Any) -> None:
+    optim, p = package.optim, leaf(package, 1.0)
+    with pytest.raises(ValueError, match="AdamW: no weight_decy here; there are: amsgrad, betas"):
+        optim.AdamW([{"params": [p], "weight_decy": 0.0}])
+
+    sgd, adam = optim.SGD([p], momentum=0.9), optim.Adam([p])
+    p.grad = package.tensor([1.0])
+    sgd.step()
+    theirs, ours = sgd.state_dict(), adam.state_dict()
+    for state, message in (
+        (theirs, "Adam.load_state_dict: no dampening, momentum, nesterov here"),
+        ({**ours, "state": theirs["state"]}, "Adam.load_state_dict: no momentum_buffer here"),
+        ({"state": {}}, "Adam.load_state_dict: no param_groups in the state"),
+        ({}, "Adam.load_state_dict: no param_groups and no state in the state"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            adam.load_state_dict(state)
+        assert adam.state_dict() == ours
+
+    groups = [{**group, "param_names": ["p"], "foreach": None} for group in ours["param_groups"]]
+    adam.load_state_dict({"state": {}, "param_groups": groups})
+    assert adam.param_groups[0]["param_names"] == ["p"]
+
+
+def test_a_scheduler_knows_its_state(package: Any) -> None:
+    rates = package.optim.lr_scheduler
+    optimizer = package.optim.SGD([leaf(package, 1.0)])
+    step, double = rates.StepLR(optimizer, 3), rates.LambdaLR(optimizer, lambda epoch: 2.0)
+    row = rates.SequentialLR(optimizer, [rates.StepLR(optimizer, 1), double], [2])
+    for scheduler in (step, double, row):
+        state = scheduler.state_dict()
+        for wrong, message in (
+            ({**state, "gama": 3}, "unexpected: gama"),
+            ({name: state[name] for name in state if name != "last_epoch"}, "missing: last_epoch"),
+            ({}, "missing: "),
+        ):
+            with pytest.raises(ValueError, match=message):
+                scheduler.load_state_dict(wrong)
+            assert scheduler.state_dict() == state
+    step.load_state_dict({**step.state_dict(), "_step_count": 1})  # as torch has it
+    assert not hasattr(step, "_step_count")
+
+
+def test_names_that_are_passed_over_are_told(package: Any) -> None:
+    layer = package.nn.Linear(1, 1)
+    found = layer.load_state_dict({"wieght": [[5.0]], "bias": [1.0]}, strict=False)
+    assert (found.missing_keys, found.unexpected_keys) == (["weight"], ["wieght"])
+    assert layer.load_state_dict(layer.state_dict()) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"])
+def test_every_optimizer_climbs(package: Any, name: str) -> None:
+    kind, down, up = getattr(package.optim, name), leaf(package, 1.0), leaf(package, 1.0)
+    for p, options in ((down, {}), (up, {"maximize": True})):
+        p.grad = package.tensor([2.0])
+        kind([p], lr=0.5, **options).step()
+    assert down.item() < 1.0 < up.item()
+
+
+def test_gradients_are_forgotten_or_zeroed(package: Any) -> None:
+    layer, without = package.nn.Linear(2, 1), leaf(package, 1.0)
+    optimizer = package.optim.SGD([*layer.parameters(), without])
+    for owner in (layer, optimizer):
+        layer(package.tensor([[1.0, 2.0]])).sum().backward()
+        owner.zero_grad(set_to_none=False)
+        assert (layer.weight.grad.tolist(), layer.bias.grad.tolist()) == ([[0.0, 0.0]], [0.0])
+        assert without.grad is None
+        layer(package.tensor([[1.0, 2.0]])).sum().backward()
+        assert layer.weight.grad.tolist() == [[1.0, 2.0]]
+        owner.zero_grad()
+        assert layer.weight.grad is layer.bias.grad is None
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_state_follows_its_parameters_to_another_dtype(
+    package: Any, name: str, count: int
+) -> None:
+    options: dict[str, Any] = {"momentum": 0.5} if name in ("SGD", "RMSprop") else {}
+    ends = []
+    for dtype in ("float32", "float64"):
+        layer = package.nn.Linear(1, 1, bias=count == 2)
+        layer.to(dtype)
+        for parameter in layer.parameters():
+            package.nn.init.constant_(parameter, 0.5)
+        optimizer = getattr(package.optim, name)(layer.parameters(), lr=0.25, **options)
+        for number in range(3):
+            for parameter in layer.parameters():
+                parameter.grad = package.ops.full(parameter.shape, 0.75, dtype=parameter.dtype)
+            optimizer.step()
+            if number == 0:
+                layer.to("float64")
+        state = optimizer.state_dict()["state"]
+        assert {x.dtype for s in state.values() for n, x in s.items() if n != "step"} == {
+            np.dtype("float64")
+        }
+        ends.append(layer.weight.item())
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+    assert layer.weight.dtype == "float64"
+
+
+def test_a_mode_is_true_or_false(package: Any) -> None:
+    with pytest.raises(ValueError, match="train: mode must be True or False, not 'no'"):
+        package.nn.Dropout().train("no")
+
+
+def test_a_frozen_parameter_of_integers_is_copied(package: Any) -> None:
+    frozen = package.nn.Parameter(package.tensor([1, 2]), requires_grad=False)
+    for copied in (copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        other = copied(frozen)
+        assert (type(other), other.tolist(), other.dtype) == (type(frozen), [1, 2], "int64")
+        assert not other.requires_grad
+
+
+def test_a_deep_copy_has_a_gradient_of_its_own(package: Any) -> None:
+    x = leaf(package, 2.0)
+    (x * 3.0).backward()
+    other = copy.deepcopy(x)
+    (other * 5.0).backward()
+
+    assert (x.grad.tolist(), other.grad.tolist()) == ([3.0], [8.0])
+    assert pickle.loads(pickle.dumps(x)).grad is None
+
+
+def test_a_wrong_operand_is_told_with_the_op(package: Any) -> None:
+    ops, x = package.ops, package.tensor([[1.0]])
+    for call, message in (
+        (lambda: x + None, "add: expected a tensor, an array or a number, not NoneType"),
+        (lambda: x * [2.0], "mul: expected a tensor, an array or a number, not list"),
+        (lambda: x ** "a", "pow: expected a tensor, an array or a number, not str"),
+        (lambda: x @ None, "matmul: expected a tensor, not NoneType"),
+        (lambda: ops.linear(x, None), "linear: expected a tensor, not NoneType"),
+        (lambda: ops.embedding(package.tensor([0]), None), "embedding: expected a tensor, not N"),
+        (lambda: ops.cross_entropy(x, None), "cross_entropy: expected a tensor, not NoneType"),
+        (lambda: ops.linear(x, weight=None), "linear: expected a tensor, not NoneType"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_what_goes_wrong_within_an_op_of_the_users_is_told_as_it_is(package: Any) -> None:
+    @package.op
+    def mistaken(x):
+        return np.no_such_thing, None
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        mistaken(package.tensor([1.0]))
+
+
+def test_data_is_an_array_and_a_gradient_a_tensor(package: Any) -> None:
+    x, layer = leaf(package, 1.0), package.nn.Linear(1, 1)
+    x.data = package.tensor([2.0])
+    layer.weight.data = package.tensor([[2.0]])
+    with pytest.raises(TypeError, match=r"mul: \.data of a tensor is a .* array, not a Tensor"):
+        x * 2
+    with pytest.raises(TypeError, match=r"linear: \.data of a tensor is a .* array, not a Tensor"):
+        layer(package.tensor([[1.0]]))
+
+    y = leaf(package, 1.0)
+    y.grad = 0.0
+    with pytest.raises(TypeError, match=r"backward: \.grad is a tensor or None, not float"):
+        (y * 2).backward()
+    with pytest.raises(TypeError, match=r"step: \.grad is a tensor or None, not float"):
+        package.optim.SGD([y]).step()
+
+
+def test_a_probability_is_told_by_its_name(package: Any) -> None:
+    ops, x = package.ops, package.tensor([[1.0, 2.0]])
+    target = package.tensor([0])
+    with pytest.raises(ValueError, match="label_smoothing must be between 0 and 1"):
+        ops.cross_entropy(x, target, label_smoothing=1.5)
+    with pytest.raises(TypeError, match="dropout: p must be a number"):
+        ops.dropout(x, "a")
+    with pytest.raises(TypeError, match="Dropout: p must be a number"):
+        package.nn.Dropout("a")
+    with pytest.raises(ValueError, match="MultiheadAttention: dropout must be between 0 and 1"):
+        package.nn.MultiheadAttention(2, 1, dropout=2.0)
+
+
+@pytest.mark.parametrize("shape", [True, (2, True)])
+def test_a_bool_is_no_length(package: Any, shape: Any) -> None:
+    with pytest.raises(TypeError, match="zeros: a shape is a tuple of ints, not "):
+        package.ops.zeros(shape)
