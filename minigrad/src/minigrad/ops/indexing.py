@@ -345,13 +345,14 @@ def _order(x: Any, along: int, descending: bool) -> Any:
 def _first_in_order(rows: Any, k: int, descending: bool) -> Any:
     """The first k indices of _order along the last dim. (..., n) -> (..., k)
 
-    Only those are sorted that are no smaller than the kth, unless others equal it, or it is NaN.
+    Only those are sorted that are no smaller than the kth, unless others equal it, or it is NaN:
+    NumPy puts NaN last, as the largest, where no comparison finds it.
     """
     n = rows.shape[-1]
     if 0 < k < n:
         kth = n - k if descending else k - 1
         bound = np.partition(rows, kth)[..., kth, None]
-        among = rows >= bound if descending else rows <= bound
+        among = ~(rows < bound) if descending else rows <= bound
         if (among.sum(axis=-1) == k).all():
             indices = np.nonzero(among)[-1].reshape(*rows.shape[:-1], k)
             order = _order(np.take_along_axis(rows, indices, -1), -1, descending)

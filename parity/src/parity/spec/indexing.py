@@ -361,6 +361,19 @@ OPS = (
             kink=INFINITE,
             why="NaN is the largest",
         ),
+        Case(
+            values([[2.0, 3.0, 0.5, 2.0, nan], [nan, -0.0, 0.0, -1.0, 0.0]]),
+            3,
+            kink=INFINITE,
+            why="as many numbers tie with the last as there are NaNs before it",
+        ),
+        Case(
+            values([[2.0, 3.0, 0.5, 2.0, nan], [nan, -0.0, 0.0, -1.0, 0.0]]),
+            3,
+            largest=False,
+            kink=INFINITE,
+            why="numbers tie with the last, and NaN comes after it",
+        ),
         rejects=[
             Reject(ValueError, randn(2, 3), 4),
             Reject(ValueError, randn(2, 3), -1),
