@@ -161,7 +161,9 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
         taken, pullback = _gathered(line, 0, _within(name, line, 0, arrays.flat(ids)))
         return taken, lambda dout: arrays.reshape(pullback(dout), shape)
     along = axis(name, dim, x.ndim)
-    if not x.ndim or ids.ndim != x.ndim:
+    if not x.ndim:
+        raise IndexError(f"{name}: a 0-d tensor has no dim {dim}")
+    if ids.ndim != x.ndim:
         raise ValueError(f"{name}: indices of shape {ids.shape} for x of shape {x.shape}")
     n, count = x.shape[along], ids.shape[along]
     rest = broadcast_shapes(name, *(a.shape[:along] + a.shape[along + 1 :] for a in (x, ids)))

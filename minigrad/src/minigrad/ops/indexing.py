@@ -23,7 +23,8 @@ def getitem(x: Operand, index: Any) -> Output:
 
     Slices with a negative step are refused, as in torch.
     """
-    if isinstance(index, int) and not isinstance(index, bool) and x.ndim:  # the usual, in short
+    # The usual, in short.
+    if type(index) is int and x.ndim and -len(x) <= index < len(x):
         return x[index], lambda dout: Part(index, dout)
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
@@ -31,9 +32,15 @@ def getitem(x: Operand, index: Any) -> Output:
     # The ints first, then the arrays: an int beside arrays takes no part in where their dims go.
     basic = tuple(part for item in items for part in _without_arrays(item))
     arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
-    taken = x[basic]
-    _require_fitting_masks(taken.shape, arrays)
-    if not any(isinstance(item, np.ndarray) for item in items):
+    has_arrays = any(isinstance(item, np.ndarray) for item in items)
+    try:
+        taken = x[basic][arrays] if has_arrays else x[basic]
+    except IndexError:
+        taken = None
+    # NumPy lets a mask without elements pass.
+    if taken is None or any(getattr(item, "size", 1) == 0 and item.dtype == bool for item in items):
+        _require_fitting(x.shape, items)
+    if not has_arrays:
         return taken, lambda dout: Part(basic, dout)
 
     def pullback_of_arrays(dout):
@@ -41,7 +48,7 @@ def getitem(x: Operand, index: Any) -> Output:
             return summed_rows(dout, items[0] % len(x), len(x))
         return collected(dout, np.arange(x.size).reshape(x.shape)[basic][arrays], x.shape)
 
-    return taken[arrays], pullback_of_arrays
+    return taken, pullback_of_arrays
 
 
 @op
@@ -130,6 +137,8 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
         return value, lambda dout: dflat(dout).reshape(x.shape)
     along = axis("take_along_dim", dim, x.ndim)
     _require_integers("take_along_dim", indices)
+    if not x.ndim:
+        raise IndexError(f"take_along_dim: a 0-d tensor has no dim {dim}")
     if indices.ndim != x.ndim:
         raise ValueError(f"take_along_dim: indices {indices.shape} for shape {x.shape}")
     shapes = [(*s[:along], 1, *s[along + 1 :]) for s in (x.shape, indices.shape)]
@@ -225,7 +234,7 @@ def _index_item(item: Any) -> Any:
 def _without_arrays(item: Any) -> tuple[Any, ...]:
     """item, an array replaced by a slice for each dim that it indexes."""
     if isinstance(item, np.ndarray):
-        return (slice(None),) * (item.ndim if item.dtype == np.bool_ else 1)
+        return (slice(None),) * _dims_of(item)
     return (item,)
 
 
@@ -234,20 +243,44 @@ def _without_basic(item: Any) -> Any:
     return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
 
 
-def _require_fitting_masks(shape: tuple[int, ...], items: tuple[Any, ...]) -> None:
-    """Every mask has the lengths of its dims: NumPy lets one without elements pass."""
-    widths = [
-        item.ndim if isinstance(item, np.ndarray) and item.dtype == np.bool_ else 1
-        for item in items
-    ]
-    for i, item in enumerate(items):
-        if isinstance(item, np.ndarray) and item.dtype == np.bool_ and not item.size:
-            start = sum(widths[:i])
-            if any(before is Ellipsis for before in items[:i]):
-                start = len(shape) - sum(widths[i:])
-            dims = shape[start : start + item.ndim]
-            if dims != item.shape:
-                raise IndexError(f"getitem: a mask of shape {item.shape} for dims of shape {dims}")
+def _dims_of(item: Any) -> int:
+    """How many dims of x an item speaks of."""
+    if item is None or item is Ellipsis:
+        return 0
+    return item.ndim if isinstance(item, np.ndarray) and item.dtype == np.bool_ else 1
+
+
+def _require_fitting(shape: tuple[int, ...], items: list[Any]) -> None:
+    """There is an element of shape at all that items name: else IndexError says what is wrong."""
+    used, dim = sum(map(_dims_of, items)), 0
+    if used > len(shape):
+        raise IndexError(f"getitem: {used} indices for shape {shape}")
+    if sum(item is Ellipsis for item in items) > 1:
+        raise IndexError(f"getitem: more than one Ellipsis, for shape {shape}")
+    lengths = []  # of the arrays, as broadcasting sees them
+    for item in items:
+        own = shape[dim : dim + _dims_of(item)]
+        if isinstance(item, np.ndarray) and item.dtype == np.bool_:
+            if item.shape != own:
+                raise IndexError(
+                    f"getitem: a mask of shape {item.shape} for dims {own} of shape {shape}"
+                )
+            lengths.append((np.count_nonzero(item),))
+        elif isinstance(item, int | np.ndarray):
+            ids = np.asarray(item)
+            if (wrong := ids[(ids < -own[0]) | (ids >= own[0])]).size:
+                raise IndexError(
+                    f"getitem: {wrong[0]} is out of range for dim {dim} of shape {shape}"
+                )
+            lengths += [ids.shape] if ids.ndim else []
+        dim += len(shape) - used if item is Ellipsis else len(own)
+    try:
+        np.broadcast_shapes(*lengths)
+    except ValueError:
+        several = " and ".join(map(str, lengths))
+        raise IndexError(
+            f"getitem: indices of shapes {several} do not broadcast, for shape {shape}"
+        ) from None
 
 
 def _require_indices(name: str, index: Any, size: int) -> None:

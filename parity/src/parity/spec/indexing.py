@@ -316,6 +316,7 @@ OPS = (
             Reject(IndexError, randn(2, 3), ints([6])),
             Reject(IndexError, randn(2, 3), ints([-1])),
             Reject(IndexError, randn(2, 3), ints([[0]]), 2),
+            Reject(IndexError, randn(), ints(0), 0),
             Reject(ValueError, randn(2, 3), ints([0]), 1),
             Reject(ValueError, randn(2, 3), ints([[0], [0], [0]]), 1),
             Reject(TypeError, randn(2, 3), values([[0.0], [1.0]]), 1),
