@@ -95,6 +95,9 @@ class Tensor:
         for parent in parents:
             if parent is not None:
                 self.requires_grad = True
+                if isinstance(pullback, tuple):  # what only an unneeded one keeps is freed at once
+                    each = zip(pullback, parents, strict=False)
+                    pullback = tuple([pull if of is not None else None for pull, of in each])
                 self.op, self.parents, self.pullback = op, tuple(parents), pullback
                 break
 
@@ -236,10 +239,7 @@ class Tensor:
         """The gradients of the parents, in order, by this node's pullback."""
         pullback = self.pullback
         if isinstance(pullback, tuple):
-            return [
-                function(dout) if function is not None and parent is not None else None
-                for parent, function in zip(self.parents, pullback, strict=False)
-            ]
+            return [function(dout) if function is not None else None for function in pullback]
         assert pullback is not None
         returned = pullback(dout)
         return returned if isinstance(returned, tuple) else (returned,)
