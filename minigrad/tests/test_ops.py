@@ -9,7 +9,7 @@ import pytest
 
 import minigrad
 from minigrad import engine, ops
-from minigrad.ops.indexing import FEW
+from minigrad.ops.indexing import FEW, TURNS, summed_rows
 from minigrad.rows import BLOCK, LONG, SMALL, small_products
 
 
@@ -237,6 +237,20 @@ def test_one_row_goes_through_a_large_weight_as_several_do() -> None:
         one = ops.linear(rows[1].reshape(shape), weight, bias)
         assert one.shape == (*shape[:-1], len(weight))
         assert np.array_equal(one.numpy().reshape(-1), several[1])
+
+
+def test_the_rows_of_a_frequent_place_are_added_like_those_of_others() -> None:
+    generator = np.random.default_rng(0)
+    places = generator.integers(0, 50, 9 * TURNS)  # about ten times each
+    places[generator.random(places.size) < 0.7] = 7
+    places[generator.random(places.size) < 0.2] = 0
+    assert np.sum(np.bincount(places) > TURNS) == 2
+    values = generator.integers(-9, 9, (places.size, 8)).astype(np.float32)  # added exactly
+    assert values.size > FEW
+
+    expected = np.zeros((50, 8), np.float32)
+    np.add.at(expected, places, values)
+    assert np.array_equal(summed_rows(values, places, 50), expected)
 
 
 def test_an_index_that_does_not_fit_is_refused_with_the_shape() -> None:

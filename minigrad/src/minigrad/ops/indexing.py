@@ -15,6 +15,7 @@ from ..arguments import axis, broadcast_shapes, fitting, indices, same
 from ..engine import Operand, Output, Part, op
 
 FEW = 1 << 14  # numbers up to which np.add.at is faster than to sort their places
+TURNS = 256  # rows of one place that are added in turns with others': of more there are few places
 
 
 @op
@@ -322,8 +323,8 @@ def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
 def summed_rows(values: Any, places: Any, length: int) -> Any:
     """Zeros of so many rows, to which the rows of values are added at their places.
 
-    Those that are the first at their place, all at once, then the second ones, and so on; or, of
-    few numbers, one after the other.
+    Those that are the first at their place, all at once, then the second ones, and so on; what
+    comes after TURNS of one place, place by place; or, of few numbers, one after the other.
     """
     sums = np.zeros((length, *values.shape[1:]), values.dtype)
     if values.size <= FEW:
@@ -332,17 +333,25 @@ def summed_rows(values: Any, places: Any, length: int) -> Any:
         np.add.at(sums.reshape(-1), numbers.reshape(-1), values.reshape(-1))
         return sums
     order = np.argsort(places, kind="stable")
-    ordered = places[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    starts = _starts(places[order])
     counts = np.diff(starts, append=places.size)
     turns = np.arange(places.size) - np.repeat(starts, counts)
+    late = order[turns >= TURNS]
     order = order[np.argsort(turns, kind="stable")]
-    places, values = places[order], values[order]
-    ends = np.cumsum(np.bincount(turns)).tolist()
-    sums[places[: ends[0]]] = values[: ends[0]]
+    at, rows = places[order], values[order]
+    ends = np.cumsum(np.bincount(turns))[:TURNS].tolist()
+    sums[at[: ends[0]]] = rows[: ends[0]]
     for those in itertools.starmap(slice, itertools.pairwise(ends)):
-        sums[places[those]] += values[those]
+        sums[at[those]] += rows[those]
+    if late.size:
+        starts = _starts(places[late])
+        sums[places[late[starts]]] += np.add.reduceat(values[late], starts, axis=0)
     return sums
+
+
+def _starts(ordered: Any) -> Any:
+    """Where in places in order each of them begins."""
+    return np.flatnonzero(np.diff(ordered, prepend=-1))
 
 
 def _part(name: str, x: Any, index: Any, src: Any) -> Any:
