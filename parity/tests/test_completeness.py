@@ -57,6 +57,15 @@ def test_families_are_the_specs_files(engine: ModuleType) -> None:
     assert found == {"__init__.py", *(f"{family(module)}.py" for module in FAMILIES)}
 
 
+def test_what_is_found_along_a_dim_has_torchs_names(engine: ModuleType) -> None:
+    x, ops = engine.tensor([[1.0, 3.0], [5.0, 2.0]]), engine.ops
+
+    for found in (ops.max(x, 1), ops.min(x, 1), ops.topk(x, 1), ops.sort(x, 1)):
+        values, indices = found
+        assert found.values is values
+        assert found.indices is indices
+
+
 @pytest.mark.parametrize("module", FAMILIES, ids=family)
 def test_each_op_is_in_the_file_of_its_family_in_order(
     engine: ModuleType, module: ModuleType

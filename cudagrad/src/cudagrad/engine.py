@@ -485,7 +485,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         value, pullback = function(*map(unwrap, args), **named)
         if kwargs:
             args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
-        tensors = tuple(map(Tensor, value)) if isinstance(value, tuple) else (Tensor(value),)
+        tensors: Any = (Tensor(value),)
+        if isinstance(value, tuple):
+            tensors = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
         out = tensors[0]
         needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
         if _grad_enabled and any(needed) and is_floating(out.data.dtype):

@@ -434,7 +434,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         else:
             value, pullback = computed(*arrays)
         if isinstance(value, tuple):
-            out: Any = tuple(map(Tensor, value))
+            out: Any = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
             first = out[0]
         else:
             out = first = Tensor(value)

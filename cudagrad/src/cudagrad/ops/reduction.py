@@ -16,6 +16,7 @@ from ..engine import Operand, Output, Tensor, op
 from ..kernels import functions as f
 from ..kernels.reduction import above, below
 from .elementwise import extreme
+from .indexing import Found
 
 MAX = f.larger, f.larger_dx, above
 MIN = f.smaller, f.smaller_dx, below
@@ -233,8 +234,8 @@ def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any)
         return arrays.put_along(arrays.reshape(dout, indices.shape), indices, shape, along)
 
     if keepdim:
-        return (values, indices), pullback
-    return (_without(values, (along,)), _without(indices, (along,))), pullback
+        return Found(values, indices), pullback
+    return Found(_without(values, (along,)), _without(indices, (along,))), pullback
 
 
 def _shared(name: str, combine: Any, tie: Any, x: Any, dim: Any, keepdim: bool) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,13 @@ from ..engine import Operand, Output, Part, op
 
 FEW = 1 << 14  # numbers up to which np.add.at is faster than to sort their places
 TURNS = 256  # rows of one place that are added in turns with others': of more there are few places
+
+
+class Found(NamedTuple):
+    """Elements that were looked for along a dim, and where they are: as a tuple, or by name."""
+
+    values: Any
+    indices: Any
 
 
 @op
@@ -412,4 +419,4 @@ def _ranked(x: Any, order: Any, along: int) -> Any:
         return dx
 
     values = np.take_along_axis(np.atleast_1d(x), order, along)
-    return (values.reshape(shape), order.reshape(shape)), pullback
+    return Found(values.reshape(shape), order.reshape(shape)), pullback

@@ -12,6 +12,7 @@ from ..arguments import Dims, axes, axis, floats, named_axes, number, same
 from ..dtypes import floating
 from ..engine import Operand, Output, Tensor, op, unwrap
 from .elementwise import larger, smaller
+from .indexing import Found
 
 
 @op
@@ -277,7 +278,7 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
     along = axis(name, dim, x.ndim)
     _require_elements(name, x.shape[along : along + 1])
     if not x.ndim:
-        return (x, np.zeros((), np.int64)), lambda dout: dout
+        return Found(x, np.zeros((), np.int64)), lambda dout: dout
     indices = _first(position, x, along, keepdim=True)
     values = np.take_along_axis(x, indices, along)
 
@@ -287,8 +288,8 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
         return dx
 
     if keepdim:
-        return (values, indices), pullback
-    return (values.squeeze(along), indices.squeeze(along)), pullback
+        return Found(values, indices), pullback
+    return Found(values.squeeze(along), indices.squeeze(along)), pullback
 
 
 def _position(name: str, position: Any, x: Any, dim: int | None, keepdim: bool) -> Any:
