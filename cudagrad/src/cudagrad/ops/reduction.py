@@ -12,7 +12,7 @@ from .. import arrays
 from ..arguments import Dims, axes, axis, floats, named_axes, number, refuse_bool, tensors
 from ..arrays import BOOL, INT, apply
 from ..dtypes import floating, is_floating, through_float32
-from ..engine import Operand, Output, Tensor, op
+from ..engine import Operand, Output, Tensor, op, unwrap
 from ..kernels import functions as f
 from ..kernels.reduction import above, below
 from .elementwise import extreme
@@ -81,7 +81,9 @@ def var_mean(
     x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
-    axes("var_mean", dim, len(np.shape(x)))
+    floats("var_mean", unwrap(x))
+    number("var_mean", "correction", correction)
+    axes("var_mean", dim, x.ndim)
     return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
 
 

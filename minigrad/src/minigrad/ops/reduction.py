@@ -74,7 +74,9 @@ def var_mean(
     x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
-    axes("var_mean", dim, np.ndim(unwrap(x)))
+    floats("var_mean", unwrap(x))
+    number("var_mean", "correction", correction)
+    axes("var_mean", dim, x.ndim)
     return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
 
 
