@@ -26,7 +26,9 @@ INTRODUCTION = """\
 {count} kernels that are wrong in one way each, beside the same kernel mended, and what each way of
 looking at them without a GPU says: an error by its name, or that a number came out wrong, which
 only somebody who knows the right one sees. An empty cell is a wrong kernel that got past. Emulator
-and checker pass all mended kernels. Caught by the {counts}.
+and checker pass all mended kernels. Caught were, by the
+
+{counts}
 
 So it is one thing to run a kernel, and another to check it: where threads run one after the other
 two of them cannot read the same count at once, and an order that happens to be right stays right.
@@ -81,9 +83,9 @@ def page() -> str:
         f"{' | '.join(cell(each, caught[name], unable[name]) for each in COLUMNS)} |"
         for name, tree in trees.items()
     ]
-    counts = "; ".join(
-        f"{each}: {sum(each in found for found in caught.values())}" for each in COLUMNS
-    )
+    sums = [str(sum(each in found for found in caught.values())) for each in COLUMNS]
+    rule = "|---:" * len(COLUMNS) + "|"
+    counts = "\n".join([f"| {' | '.join(COLUMNS)} |", rule, f"| {' | '.join(sums)} |"])
     lines = [INTRODUCTION.format(count=len(trees), counts=counts), head]
     return "\n".join([*lines, "|---" * (head.count("|") - 1) + "|", *rows]) + "\n"
 

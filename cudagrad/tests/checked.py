@@ -52,6 +52,7 @@ def main(name: str) -> None:
         if dtype == np.float32:
             attend(bfloat16)
             reckon_stored()
+            convolve(BFLOAT16)
         multiply(dtype)
         multiply_stored()
         convolve(dtype)
@@ -157,6 +158,12 @@ def reckon_stored() -> None:
         ops.log_softmax(ops.softmax(x, -1), -1).sum().backward()
     fours = ops.full((3, 2, 8), 0.5, dtype=bfloat16, requires_grad=True)
     ops.permute(fours, (1, 0, 2))[:, :, 4:].sum().backward()
+    two = BFLOAT16, arrays.FLOAT32
+    for kind, dtype, dim in itertools.product(two, two, (0, 1)):
+        arrays.total(arrays.full((5, 6), 0.5, kind), (dim,), dtype=dtype)
+    arrays.add_at(arrays.full((2, 3, 2), 0.5, BFLOAT16), arrays.zeros((3,), arrays.INT), 2)
+    pooled = ops.full((2, 4, 5), 0.5, dtype=bfloat16, requires_grad=True)
+    (ops.max_pool2d(pooled, 2) + ops.avg_pool2d(pooled, 2)).sum().backward()
     images = ops.full((2, 3, 2), 0.5, dtype=bfloat16, requires_grad=True)
     ops.cross_entropy(images, np.ones((2, 2), np.int64)).backward()
 
@@ -167,8 +174,8 @@ def convolve(dtype: np.dtype[Any]) -> None:
     geometry = (1, 2), (1, 0), (1, 2)
     x_shape, weight_shape, shape = (2, 4, 3, 7), (6, 2, 2, 2), (2, 6, 4, 3)
     x, weight, dout = (
-        device.to_device(rng.standard_normal(form).astype(dtype))
-        for form in (x_shape, weight_shape, shape)
+        device.to_device(rounded(numbers) if dtype == BFLOAT16 else numbers.astype(dtype))
+        for numbers in map(rng.standard_normal, (x_shape, weight_shape, shape))
     )
     with mock.patch.multiple(convolution, ENOUGH=1, PART=16):
         made = []
@@ -182,7 +189,7 @@ def convolve(dtype: np.dtype[Any]) -> None:
                     )
                 )
         for one, other in zip(*made, strict=True):
-            assert np.allclose(device.to_host(one), device.to_host(other), atol=1e-5)
+            assert np.allclose(arrays.to_host(one), arrays.to_host(other), atol=1e-5)
 
 
 def train(dtype: np.dtype[Any]) -> None:

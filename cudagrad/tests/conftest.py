@@ -1,11 +1,13 @@
 """What the spec and the tests marked `launches` launch must stand in cudagrad.compile's table.
 
-pytest --engine cudagrad --write-launches cudagrad/tests writes the table anew instead.
+pytest --engine cudagrad --write-launches cudagrad/tests writes the table anew instead; of a part of
+these tests, as by --op or -k, it adds to the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,11 +35,12 @@ class Watch:
         self.writes = config.getoption("write_launches", False)
         self.table = set(table.launches())
         self.seen: set[Launch] = set()
-        given = config.option
-        names = ("keyword", "markexpr", "op", "layer", "optimizer")
-        partly = any(getattr(given, name, None) for name in names)
-        if self.writes and (partly or getattr(given, "engine", None) != ["cudagrad"]):
-            raise pytest.UsageError("--write-launches needs all of --engine cudagrad")
+        given, names = config.option, ("keyword", "markexpr", "op", "layer", "optimizer", "run")
+        everything = Path(__file__).parent in [Path(arg).resolve() for arg in config.args]
+        partly = not everything or any(getattr(given, name, None) for name in names)
+        self.kept = self.table if partly else set()
+        if self.writes and getattr(given, "engine", None) != ["cudagrad"]:
+            raise pytest.UsageError("--write-launches needs --engine cudagrad")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -51,7 +54,7 @@ class Watch:
         unknown = sorted(map(str, seen - self.table))
         assert self.writes or not unknown, (
             f"launched, but not in cudagrad.compile's table: {'; '.join(unknown)}; "
-            "tox -e cudagrad -- --write-launches adds it"
+            "the same command with --write-launches adds it"
         )
         return result
 
@@ -65,4 +68,4 @@ class Watch:
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["launches"] = sorted(map(tuple, self.seen))
         elif self.writes and not session.testsfailed:
-            table.write(self.seen)
+            table.write(self.kept | self.seen)

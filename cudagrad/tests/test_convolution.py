@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recording import given
 
-from cudagrad import device, emulator, windows
+import cudagrad
+from cudagrad import arrays, bfloat16, device, emulator, ops, windows
+from cudagrad.arrays import FLOAT32
 from cudagrad.kernels import convolution
+from cudagrad.storage import BFLOAT16, rounded, widened
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
 PLAIN = ((1, 1), (0, 0), (1, 1))
@@ -39,19 +43,28 @@ def counts(x: tuple[int, ...], weight: tuple[int, ...], geometry: Any) -> tuple[
     return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in dims)
 
 
-def results(name: str, dtype: type = np.float64) -> list[np.ndarray[Any, Any]]:
-    """out, dx and dweight."""
+def results(
+    name: str, dtype: Any = np.float64, is_rounded: bool = False
+) -> list[np.ndarray[Any, Any]]:
+    """out, dx and dweight; is_rounded: of numbers that bfloat16 holds."""
     x_shape, weight_shape, groups, geometry = CASES[name]
     shape = (x_shape[0], weight_shape[0], *counts(x_shape, weight_shape, geometry))
     rng = np.random.default_rng(0)
+
+    def draw(form: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        numbers = rng.standard_normal(form)
+        return widened(rounded(numbers)) if is_rounded else numbers
+
     x, weight, bias, dout = (
-        device.to_device(rng.standard_normal(form).astype(dtype))
+        device.to_device(rounded(numbers) if dtype == BFLOAT16 else numbers.astype(dtype))
         for form in (x_shape, weight_shape, shape[1:2], shape)
+        for numbers in [draw(form)]
     )
     out = windows.convolved(x, weight, bias, groups, geometry, shape)
     dx = windows.convolved_dx(dout, weight, groups, geometry, x_shape)
     dweight = windows.convolved_dweight(x, dout, groups, geometry, weight_shape)
-    return [device.to_host(array) for array in (out, dx, dweight)]
+    assert {array.dtype for array in (out, dx, dweight)} == {np.dtype(dtype)}
+    return [arrays.to_host(array) for array in (out, dx, dweight)]
 
 
 def tiled(patch: pytest.MonkeyPatch) -> None:
@@ -74,6 +87,56 @@ def test_tiles_give_what_the_formula_does(
         assert got.shape == expected.shape
         assert got.dtype == dtype
         assert np.allclose(got, expected, rtol=1000 * eps, atol=200 * eps)
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("by_tiles", [False, True])
+@pytest.mark.parametrize("name", ["tiles that are full", "several tiles", "odd strides", "groups"])
+def test_of_bfloat16_it_is_that_of_float32_rounded_once(
+    name: str, by_tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit: the sums are the same ones."""
+    monkeypatch.setattr(device, "processors", lambda: math.inf)
+    if by_tiles:
+        tiled(monkeypatch)
+    pairs = (results(name, dtype, is_rounded=True) for dtype in (BFLOAT16, np.float32))
+    for got, wide in zip(*pairs, strict=True):
+        assert np.array_equal(got, widened(rounded(wide)))
+
+
+WINDOWS = {
+    "conv2d": lambda x: ops.conv2d(x, x[:, :, :3, :3], x[0, 0, 0, :2]),
+    "max_pool2d": lambda x: ops.max_pool2d(x, 2, padding=1),
+    "avg_pool2d": lambda x: ops.avg_pool2d(x, 3, 2),
+    "adaptive_avg_pool2d": lambda x: ops.adaptive_avg_pool2d(x, (2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_no_image_of_bfloat16_is_copied_in_float32(name: str) -> None:
+    """There and back, and the numbers are those of float32."""
+    numbers = widened(rounded(np.random.default_rng(0).standard_normal((2, 4, 7, 6))))
+    numbers[1, 2, 3, 4] = np.nan
+    found = []
+    for dtype in (bfloat16, FLOAT32):
+        x = cudagrad.tensor(numbers, dtype, requires_grad=True)
+
+        def step(x: Any = x) -> None:
+            out = WINDOWS[name](x)
+            dout = np.random.default_rng(1).standard_normal(out.shape)
+            out.backward(cudagrad.tensor(widened(rounded(dout)), x.dtype))
+            found.append((out.detach().numpy(), x.grad))
+
+        sizes = given(step)
+        if dtype is bfloat16:
+            assert all(size < numbers.size / 2 for kind, size in sizes if kind == FLOAT32)
+    (out, grad), (wide, wide_grad) = found
+
+    assert grad.dtype is bfloat16
+    assert np.array_equal(out, widened(rounded(wide)), equal_nan=True)
+    if name != "conv2d":  # whose three gradients of one leaf are rounded before they are added
+        expected = widened(rounded(wide_grad.numpy()))
+        assert np.array_equal(grad.numpy(), expected, equal_nan=True)
 
 
 @needs_emulator

@@ -18,9 +18,11 @@ from cudagrad.emulator import (
     BarrierError,
     DeviceArray,
     KernelError,
+    LoopError,
     UnsupportedError,
     cuda,
     empty,
+    generators,
     jit,
     order,
 )
@@ -41,6 +43,54 @@ def line_of(function: Any, text: str) -> str:
     start = code.co_firstlineno
     offset = next(i for i, line in enumerate(lines[start - 1 :]) if text in line)
     return f"{code.co_filename}:{start + offset}"
+
+
+# Loops
+
+
+@jit
+def wait_in_vain(flag, out):
+    while flag[0] == 0:  # until another thread has come by
+        out[0] += 1
+    flag[0] = 1
+
+
+@jit(device=True)
+def halvings(n):
+    count = 0
+    while n != 1:
+        n //= 2
+        count += 1
+    return count
+
+
+@jit
+def count_halvings(n, out):
+    shared = cuda.shared.array(1, np.int64)
+    if cuda.threadIdx.x == 0:
+        shared[0] = halvings(n[0])
+    cuda.syncthreads()
+    out[cuda.threadIdx.x] = shared[0]
+
+
+def test_a_loop_that_does_not_end_is_stopped_and_named() -> None:
+    flag = device([0], np.int64)
+    place = re.escape(line_of(wait_in_vain, "while flag"))
+    with pytest.raises(
+        LoopError, match=rf"flag\[0\] == 0 at {place}: .* not ended after \d+ turns"
+    ):
+        wait_in_vain[1, 2](flag, device([0]))
+    assert flag.memory.tolist() == [0]
+
+
+@pytest.mark.parametrize("form", [contextlib.nullcontext, generators])
+def test_so_is_one_of_a_device_function(form: Any) -> None:
+    out = device([0] * 4, np.int64)
+    with form():
+        count_halvings[1, 4](device([32], np.int64), out)
+        assert out.memory.tolist() == [5] * 4
+        with pytest.raises(LoopError, match=r"count_halvings.* n != 1 at .*thread \(0, 0, 0\)"):
+            count_halvings[1, 4](device([0], np.int64), out)
 
 
 # Indices

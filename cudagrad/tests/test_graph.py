@@ -181,6 +181,47 @@ def test_weights_that_are_loaded_or_drawn_anew_are_those_of_the_next_replay() ->
     assert places == [device.executor.address(p.data) for p in layer.parameters()]
 
 
+@pytest.mark.parametrize("size", [1, 2], ids=["alone", "packed"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda parameters: optim.SGD(parameters, 0.1, momentum=0.9),
+        lambda parameters: optim.AdamW(parameters, 0.1, amsgrad=True),
+    ],
+    ids=["SGD", "AdamW"],
+)
+def test_a_replay_goes_on_from_the_optimizer_that_was_loaded(make: Any, size: int) -> None:
+    """As a step without a graph does, from numbers of another run, and of more steps."""
+
+    def run(as_graph: bool) -> list[Any]:
+        cudagrad.manual_seed(0)
+        layer = nn.Linear(3, 2, bias=size == 2)
+        optimizer = make(layer.parameters())
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = ops.sum(ops.square(layer(x)))
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        call = graphed(step) if as_graph else step
+        found = [call(cudagrad.tensor(X)).item() for _ in range(4)]
+        saved = layer.state_dict(), optimizer.state_dict()
+        found += [call(cudagrad.tensor(X)).item() for _ in range(3)]
+        layer.load_state_dict(saved[0])
+        optimizer.load_state_dict(saved[1])
+        again = [call(cudagrad.tensor(X)).item() for _ in range(3)]
+        assert again == found[4:]
+        return [found, optimizer.state_dict()["state"][0]]
+
+    (eager, own), (replayed, other) = run(as_graph=False), run(as_graph=True)
+
+    assert replayed == eager
+    assert own.keys() == other.keys()
+    assert all(np.array_equal(own[name], other[name]) for name in own)
+
+
 def test_no_gradient_goes_by_weights_that_have_been_written_over() -> None:
     layer = nn.Linear(3, 2)
     for change in (

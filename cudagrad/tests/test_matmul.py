@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from recording import given
 
 import cudagrad
-from cudagrad import device, emulator, ops
+from cudagrad import arrays, device, emulator, ops
 from cudagrad.kernels import functions as f
 from cudagrad.kernels.matmul import LADDER, REGISTER_TILED, TF32, TILED, VECTORIZED, Rung, choose
 
@@ -202,6 +204,27 @@ def test_the_rung_is_chosen_that_should_be_quickest(monkeypatch: pytest.MonkeyPa
     assert choose(single, 1, 5, 5, "tf32") is TF32
     monkeypatch.setattr(device, "has", lambda capability: capability < (8, 0))
     assert choose(single, 1, 5, 5, "tf32") is TILED
+
+
+@pytest.mark.parametrize(("k", "parts"), [(255, 1), (768, 2), (1023, 1), (16384, 64)])
+def test_few_tiles_of_long_sums_are_made_in_parts(
+    k: int, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One launch more adds them up; by shape and processors alone, in any order of blocks."""
+    monkeypatch.setattr(device, "processors", lambda: 132)
+    rng = np.random.default_rng(k)
+    a, b = (device.to_device(rng.standard_normal((k, n), np.float32)) for n in (9, 7))
+    sizes = given(lambda: arrays.matmul(a, b, a_swapped=True))
+    assert (np.dtype(np.float32), parts * 9 * 7) in sizes
+    found = set()
+    for order in ("forward", "reversed", "random:1"):
+        with emulator.order(order) if device.EXECUTOR == "emulator" else contextlib.nullcontext():
+            found.add(arrays.to_host(arrays.matmul(a, b, a_swapped=True)).tobytes())
+    exact = arrays.to_host(a).T.astype(np.float64) @ arrays.to_host(b)
+
+    assert len(found) == 1
+    product = np.frombuffer(found.pop(), np.float32).reshape(9, 7)
+    assert np.allclose(product, exact, rtol=0, atol=1e-6 * k)
 
 
 @needs_emulator

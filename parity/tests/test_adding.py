@@ -15,6 +15,7 @@ import pytest
 
 from parity import adding
 from parity.cli import main
+from parity.report.collect import families as members
 from parity.spec import FAMILIES
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,8 @@ def test_a_new_op_fails_until_it_is_filled_in(copy: Path) -> None:
     path = copy / "minigrad/src/minigrad/ops/activation.py"
     (code,) = re.findall(rf"`{path.relative_to(copy)}`[^`]*```python\n(.*?)```", contributing, re.S)
     text = path.read_text(encoding="utf-8")
-    path.write_text(text[: text.rindex("@op\n")] + textwrap.dedent(code), encoding="utf-8")
+    stub = text[text.index("@op\ndef mish(") : text.index("is not written yet") + 21]
+    path.write_text(text.replace(stub, textwrap.dedent(code)), encoding="utf-8")
     checked = parity(copy, "check", "--engine", "minigrad", "--op", "mish")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -116,3 +118,20 @@ def test_what_cannot_be_written_is_refused(
 ) -> None:
     assert main(command.split()) == 2
     assert capsys.readouterr().err.startswith(f"parity: {sentence}")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_function_stands_behind_the_last_op_of_its_file(engine: str) -> None:
+    """Behind it come what ops of a family share."""
+    text = (ROOT / engine / "src" / engine / "ops" / "activation.py").read_text(encoding="utf-8")
+    ops = [op.name for op in members()["activation"]]
+    found = adding.with_function(text, "def mish(x):\n    return x\n", ops)
+
+    before, after = (
+        [node.name for node in ast.parse(each).body if isinstance(node, ast.FunctionDef)]
+        for each in (text, found)
+    )
+    place = after.index("mish")
+    assert set(ops) & set(after[:place]) == set(ops) & set(before)
+    assert not set(ops) & set(after[place:])
+    assert [name for name in after if name != "mish"] == before

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import resource
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
-from parity import checks, engines
+from parity import checks, engines, usage
 from parity.cli import main
 from parity.spec import BY_NAME, OPS
 
@@ -62,7 +67,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("check --engine ,", "Invalid value for '--engine': a name is empty"),
         ("check --engine torch --op ''", "Invalid value for '--op': a name is empty"),
         ("check --engine torch,micrograd --case relu[0] --dtype float32", "micrograd has no float"),
-        ("check --case relu[0] --check rejects", "micrograd has no check that is all of what was"),
+        ("check --case relu[0] --check rejects", "micrograd has no check that fits all"),
         (
             "report --out {tmp} --engine torch --op exp --steps 3",
             "--op leaves out the training run",
@@ -74,7 +79,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("check --engine torch --run gpt-tiny --op exp", "--run trains whole models"),
         (
             "check --engine torch --op exp --case log[0]",
-            "torch has no check that is all of what was asked for",
+            "torch has no check that fits all of these options",
         ),
         ("report --out {tmp}/file/report --engine torch", "cannot write to "),
         ("report --engine torch", "Missing option '--out'."),
@@ -85,7 +90,10 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("report --out {tmp} --mutants {tmp}/file", "{tmp}/file holds no results of parity mut"),
         ("report --out {tmp} --steps 0", "Invalid value for '--steps'"),
         ("mutants --json {tmp}", "Invalid value for '--json': File '{tmp}' is a directory."),
-        ("mutants --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
+        (
+            "mutants --json {tmp}/file/a.json",
+            "cannot write to {tmp}/file: it is a file, not a folder",
+        ),
         ("bench ops --json {tmp}", "Invalid value for '--json': File '{tmp}' is a directory."),
         ("bench steps --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
         ("bench generation --json {tmp}/file/a.json", "cannot write to {tmp}/file: "),
@@ -440,3 +448,45 @@ def test_an_engine_of_ops_alone_cannot_train(
 
     assert main(shlex.split(command.format(tmp=tmp_path))) == 2
     assert capsys.readouterr().err.startswith("parity: other has no nn, gpt: it cannot train, ")
+
+
+def test_an_interrupt_leaves_no_traceback_of_processes_that_start() -> None:
+    code = (
+        "import signal, sys; from parity.cli import main;"
+        # What a shell starts in the background ignores Ctrl-C, and so does all that it starts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "mutants", "--engine", "minigrad", "--jobs", "2"]
+    started = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that Ctrl-C, which is for all in a group, does not end us
+    )
+    assert started.stderr is not None
+    first = started.stderr.readline()  # the processes start now, which takes seconds
+    time.sleep(1)
+    os.killpg(started.pid, signal.SIGINT)
+    rest = started.communicate()[1]
+
+    assert "as they are" in first
+    assert rest.strip() == "parity: interrupted"
+    assert started.returncode == 130
+
+
+@pytest.mark.parametrize(("width", "columns"), [(200, 4), (46, 3), (20, 2)])
+def test_a_narrow_terminal_lacks_columns_but_no_figure(
+    width: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=width, no_color=True)
+    monkeypatch.setattr(usage, "Console", lambda: terminal)
+    table = Table("ratio", "work", "peak memory", "collector")
+    table.add_row("0.95 [0.94]", "abcdefghijklm", "12.5", "on")
+    usage.printed(table, spare=2)
+
+    lines = shown.getvalue().splitlines()
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert {len(row) for row in cells} == {columns}
+    assert "".join(row[1] for row in cells) == "abcdefghijklm"

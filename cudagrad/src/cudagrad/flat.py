@@ -122,10 +122,9 @@ class Whole(NamedTuple):
     parts: dict[str, list[Array]]
 
     def is_of(self, states: Sequence[dict[str, Any]]) -> bool:
-        """Whether each state has the same steps, and the parts themselves, not others like them."""
+        """Whether each state has the parts themselves, not others like them."""
         return all(
             state.keys() == self.state.keys()
-            and state.get("step") == self.state.get("step")
             and all(state[name] is parts[i] for name, parts in self.parts.items())
             for i, state in enumerate(states)
         )
@@ -140,13 +139,15 @@ class Whole(NamedTuple):
 
 
 def as_one(flat: Flat, states: Sequence[dict[str, Any]], known: Whole | None) -> Whole | None:
-    """The states of all parts as one: known, if it is; None if some have made other steps."""
-    if known and known.flat is flat and known.is_of(states):
-        return known
+    """The states of all parts as one, which may be known; None if some have made other steps."""
     first = states[0]
     for state in states:
         if state.keys() != first.keys() or state.get("step") != first.get("step"):
             return None
+    if known and known.flat is flat and known.is_of(states):
+        if "step" in first:
+            known.state["step"] = first["step"]  # which is another if a state has been loaded
+        return known
     whole = Whole(flat, {}, {})
     for name, value in first.items():
         each = [state[name] for state in states]

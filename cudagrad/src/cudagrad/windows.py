@@ -23,15 +23,15 @@ def convolved(
     x: Array, weight: Array, bias: Array, groups: int, geometry: Geometry, shape: Shape
 ) -> Array:
     """The sums of windows, of a shape (N, O, down, across), + bias (O) or None."""
-    real, out = x.dtype.type, arrays.empty(shape, x.dtype)
+    stored, out = x.dtype.type, arrays.empty(shape, x.dtype)
     bias = arrays.empty((0,), x.dtype) if bias is None else bias
     m, depth = weight.shape[0] // groups, weight.shape[1]
     if not _fills(weight, groups, m, depth, shape):
         args = x, weight, bias, groups, *geometry, out
-        arrays.launch(naive.forward(real), out.size, *args)
+        arrays.launch(naive.forward(stored), out.size, *args)
     else:
         filters = arrays.permute(_by_group(weight, groups), (0, 3, 2, 1))
-        _gather(implicit.gather(real, element_of), x, filters, weight, bias, geometry, out)
+        _gather(implicit.gather(stored, element_of), x, filters, weight, bias, geometry, out)
     return out
 
 
@@ -39,14 +39,14 @@ def convolved_dx(
     dout: Array, weight: Array, groups: int, geometry: Geometry, shape: Shape
 ) -> Array:
     """The gradient of x, of a shape (N, C, H, W)."""
-    real, dx = dout.dtype.type, arrays.empty(shape, dout.dtype)
+    stored, dx = dout.dtype.type, arrays.empty(shape, dout.dtype)
     m, depth = weight.shape[0] // groups, weight.shape[1]
     if not _fills(weight, groups, depth, m, shape):
-        arrays.launch(naive.dx(real), dx.size, dout, weight, groups, *geometry, dx)
+        arrays.launch(naive.dx(stored), dx.size, dout, weight, groups, *geometry, dx)
     else:
         filters = arrays.permute(_by_group(weight, groups), (0, 3, 1, 2))
         nothing = arrays.empty((0,), dout.dtype)
-        _gather(implicit.gather(real, window_of), dout, filters, weight, nothing, geometry, dx)
+        _gather(implicit.gather(stored, window_of), dout, filters, weight, nothing, geometry, dx)
     return dx
 
 
@@ -55,21 +55,24 @@ def convolved_dweight(
 ) -> Array:
     """The gradient of weight, of a shape (O, C / groups, Kh, Kw)."""
     count, (n_out, depth, *kernel) = dout.shape[0] * math.prod(dout.shape[2:]), shape
-    m, taps, real = n_out // groups, math.prod(kernel), x.dtype.type
+    m, taps, stored = n_out // groups, math.prod(kernel), x.dtype.type
     length = convolution.part(count, groups * taps, m, depth)
     n_parts = -(-count // length)
     if not convolution.fills(x.dtype, n_parts * groups * taps, m, count, depth):
         dweight = arrays.empty(shape, x.dtype)
         args = x, dout, groups, *geometry, dweight
-        arrays.launch_rows(naive.dweight(real), dweight.size, max(dout.shape[-1], 1), *args)
+        arrays.launch_rows(naive.dweight(stored), dweight.size, max(dout.shape[-1], 1), *args)
         return dweight
-    parts = arrays.empty((n_parts * groups * taps, m, depth), x.dtype)
+    parts = arrays.empty((n_parts * groups * taps, m, depth), arrays.reckoned(x.dtype))
     images, size = _lines(x)
     douts, counts = _lines(dout)
     args = images, size, douts, counts, groups, tuple(kernel), *geometry, length, parts
-    summed.dfilters(real)[parts.shape[0] * convolution.tiles(m, depth), implicit.THREADS](*args)
+    summed.dfilters(stored)[parts.shape[0] * convolution.tiles(m, depth), implicit.THREADS](*args)
     parts = arrays.reshape(parts, (n_parts, groups, taps, m, depth))
-    sums = arrays.total(parts, (0,)) if n_parts > 1 else arrays.reshape(parts, parts.shape[1:])
+    if n_parts > 1:
+        sums = arrays.total(parts, (0,), dtype=x.dtype)
+    else:
+        sums = arrays.cast(arrays.reshape(parts, parts.shape[1:]), x.dtype)
     return arrays.reshape(arrays.permute(sums, (0, 2, 3, 1)), shape)
 
 

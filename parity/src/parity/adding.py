@@ -6,6 +6,7 @@ import ast
 import keyword
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -74,11 +75,11 @@ def new_op(name: str, family: str) -> None:
         path = ROOT / engine / "src" / engine / "ops" / f"{family}.py"
         text = importing(path.read_text(encoding="utf-8"), module, names)
         stub = (head + BODY).format(name=name, meaning=meaning)
-        written[path] = f"{text.rstrip()}\n\n\n{stub}"
+        written[path] = with_function(text, stub, [op.name for op in every[family]])
     for path, text in written.items():
         files.replace(path, [text.encode("utf-8")])
-        line = text.rstrip().count("\n") + 1
-        click.echo(f"{path.relative_to(ROOT)}:{line}")
+        before, _, _ = text.partition(f'"{name}",' if path == spec else f"def {name}(")
+        click.echo(f"{path.relative_to(ROOT)}:{before.count(chr(10)) + 1}")
     subprocess.run([sys.executable, str(GENERATE)], check=True)
     click.echo(
         "Now fill them in, with at least four cases and something to refuse, and give the op a call"
@@ -118,6 +119,14 @@ def with_entry(text: str, entry: str) -> str:
     lines = text.splitlines(keepends=True)
     assert ops.end_lineno is not None
     return "".join([*lines[: ops.end_lineno - 1], entry, *lines[ops.end_lineno :]])
+
+
+def with_function(text: str, function: str, ops: Collection[str]) -> str:
+    """The source of a family with one more function, behind the last of its ops."""
+    named = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name in ops]
+    lines = text.splitlines(keepends=True)
+    end = max((node.end_lineno or 0 for node in named), default=len(lines))
+    return "".join([*lines[:end], "\n\n", function, *lines[end:]])
 
 
 def _relative(node: ast.Import | ast.ImportFrom) -> bool:

@@ -158,7 +158,7 @@ def check(
         if items or (run and dtypes):
             selected.append((each, dtypes, items))
         elif dtypes:
-            lacking.append(f"{each.name} has no check that is all of what was asked for")
+            lacking.append(f"{each.name} has no check that fits all of these options")
     if lacking and (engine or not selected):
         raise click.UsageError("; ".join([*lacking, *kinks]))
     for sentence in lacking:

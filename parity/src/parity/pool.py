@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -29,8 +30,17 @@ def workers(jobs: int) -> Iterator[Spread]:
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))  # what is spawned begins with these
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+
+    def spread(function: Callable[..., Any], *items: Any) -> Iterator[Any]:
+        with _uninterrupted():  # by now all processes start that are needed
+            return pool.map(function, *items)
+
     try:
-        yield pool.map
+        yield spread
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
         for name, value in before.items():
@@ -38,3 +48,16 @@ def workers(jobs: int) -> Iterator[Spread]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Inside, Ctrl-C is ignored, as it is for good by the processes that start inside.
+
+    They would print how far they had come; who started them says it in a word.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

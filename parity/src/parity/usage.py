@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
@@ -91,6 +93,8 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
 
 def writable(directory: Path) -> None:
     """Make the directory; refuse one that cannot be written to before any work is done."""
+    if directory.is_file():
+        raise click.UsageError(f"cannot write to {directory}: it is a file, not a folder")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -114,10 +118,23 @@ JSON = click.option(
 )
 
 
-def printed(table: Table) -> None:
-    """Print a table, whole: a file has no width to fit."""
+def printed(table: Table, spare: int = 0) -> None:
+    """Print a table, whole: a file has no width to fit.
+
+    spare: so many of the last columns are left out, from the right, where a terminal is too narrow.
+    """
     terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=200)).print(table)
+    if not terminal.is_terminal:
+        Console(width=200).print(table)
+        return
+    unlimited = terminal.options.update(width=sys.maxsize)
+    for _ in range(spare):
+        if Measurement.get(terminal, unlimited, table).maximum <= terminal.width:
+            break
+        table.columns.pop()
+    for column in table.columns:
+        column.overflow = "fold"  # a figure may take two lines, but none is cut
+    terminal.print(table)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from .elementwise import apply
 from .launching import launch, launch_rows
 from .making import BOOL, INT, empty, item, layout_of, zeros
 from .rearranging import around, copy_from, flat, strides
-from .reducing import in_float32, refuse
+from .reducing import refuse
 
 
 def take(x: Array, ids: Array) -> Array:
@@ -24,7 +24,6 @@ def take(x: Array, ids: Array) -> Array:
     return out
 
 
-@in_float32
 def add_at(x: Array, ids: Array, n: int) -> Array:
     """The gradient of take: x (outer, ids, inner) -> (outer, n, inner), equal ids added up."""
     out = empty((x.shape[0], n, x.shape[2]), x.dtype)

@@ -36,7 +36,7 @@ def matmul(
         a, b, bias = (x if x is None else cast(x, FLOAT32) for x in (a, b, bias))
         return cast(matmul(a, b, a_swapped, b_swapped, bias), dtype)
     if a_swapped and not b_swapped and bias is None and a.ndim == b.ndim == 2:
-        return cast(_product_of_lines(a, b), dtype)
+        return _product_of_lines(a, b, dtype)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     m, n = a.shape[-1 if a_swapped else -2], b.shape[-2 if b_swapped else -1]
     out = empty((*batch, m, n), dtype)
@@ -58,20 +58,20 @@ def matmul(
     return out
 
 
-def _product_of_lines(a: Array, b: Array) -> Array:
-    """aᵀ b for (k, m) and (k, n), as weights' gradients are: k is long, and m n may be small.
+def _product_of_lines(a: Array, b: Array, dtype: Any) -> Array:
+    """aᵀ b, in dtype, for (k, m) and (k, n), as weights' gradients are.
 
-    Then there are too few tiles for all processors; so the lines are multiplied in parts, of which
-    each is a product of its own, and those are added up.
+    k is long there, and m n may be small: then there are too few tiles for all processors. So the
+    lines are multiplied in parts, of which each is a product of its own, and those are added up.
     """
     (k, m), n = a.shape, b.shape[1]
     rung = kernels.choose(a.dtype, cuts(k, 0), m, n, _precision())
     parts = cuts(k, rung.blocks(m, n))
-    out = empty((parts, m, n), a.dtype if parts == 1 else reckoned(a.dtype))
+    out = empty((parts, m, n), dtype if parts == 1 else reckoned(a.dtype))
     if out.size:
         a, b = (reshape(x, (parts, k // parts, x.shape[1])) for x in (a, b))
         rung.launch(a, b, out, a_swapped=True)
-    return total(out, (0,)) if parts > 1 else reshape(out, (m, n))
+    return total(out, (0,), dtype=dtype) if parts > 1 else reshape(out, (m, n))
 
 
 def _precision() -> str:

@@ -2,56 +2,64 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from .. import device, launches
 from ..device import BLOCK, TILE, Array
 from ..kernels import functions as f
 from ..kernels import reduction, scan, softmax
+from ..kernels.storage import narrow
 from ..storage import BFLOAT16
 from .elementwise import cast
 from .launching import launch_rows
-from .making import FLOAT32, INT, empty, full, item
+from .making import INT, empty, full, item, reckoned
 from .rearranging import around, flat, reshape
 
 PART = 32 * BLOCK  # elements that a block combines before a long row is cut into parts
 SHORTEST = 256  # lines of a part, where many are cut into parts that are worked on side by side
 
 
-def in_float32(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Let a function of an array take bfloat16, too: it reckons in float32, and is rounded."""
-
-    @functools.wraps(function)
-    def wrapper(x: Array, *args: Any, **kwargs: Any) -> Array:
-        if x.dtype != BFLOAT16:
-            return function(x, *args, **kwargs)
-        return cast(function(cast(x, FLOAT32), *args, **kwargs), BFLOAT16)
-
-    return wrapper
-
-
-@in_float32
 def total(x: Array, axes: Sequence[int], keepdims: bool = False, dtype: Any = None) -> Array:
     """The sum over axes (ascending), in dtype."""
-    return fold(x if dtype is None else cast(x, dtype), axes, f.add, 0, keepdims)
+    dtype = x.dtype if dtype is None else np.dtype(dtype)
+    if reckoned(x.dtype) != reckoned(dtype):
+        x = cast(x, reckoned(dtype))
+    return fold(x, axes, f.add, 0, keepdims, dtype)
 
 
-@in_float32
 def fold(
-    x: Array, axes: Sequence[int], combine: Callable[..., Any], start: Any, keepdims: bool = False
+    x: Array,
+    axes: Sequence[int],
+    combine: Callable[..., Any],
+    start: Any,
+    keepdims: bool = False,
+    dtype: Any = None,
 ) -> Array:
-    """The elements over axes (ascending) combined; start is what changes nothing in that."""
-    first = x.dtype.type(start)
-    return by_rows(lambda rows: _fold_middle(rows, combine, first), x, axes, keepdims)
+    """The elements over axes (ascending) combined; start is what changes nothing in that.
+
+    dtype: of the result, if it is not that of x: bfloat16 instead of float32, or the other way
+    round. Both are combined in float32, and the result is rounded once.
+    """
+    made = x.dtype if dtype is None else np.dtype(dtype)
+    first = reckoned(x.dtype).type(start)
+
+    def reduce(rows: Array, is_last: bool) -> Array:
+        return _fold_middle(rows, combine, first, made if is_last else reckoned(made))
+
+    return cast(by_rows(reduce, x, axes, keepdims), made)  # which has not been if axes is empty
 
 
 def by_rows(
-    reduce: Callable[[Array], Array], x: Array, axes: Sequence[int], keepdims: bool = False
+    reduce: Callable[[Array, bool], Array], x: Array, axes: Sequence[int], keepdims: bool = False
 ) -> Array:
-    """reduce, (outer, n, inner) -> (outer, inner), over one run of neighbouring axes at a time."""
+    """reduce, (outer, n, inner) -> (outer, inner), over one run of neighbouring axes at a time.
+
+    It is told whether that is the last run.
+    """
     shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     out, left = x, list(axes)
@@ -62,34 +70,40 @@ def by_rows(
             start = left.pop()
         ahead, behind = out.shape[:start], out.shape[stop:]
         rows = (math.prod(ahead), math.prod(out.shape[start:stop]), math.prod(behind))
-        out = reshape(reduce(reshape(out, rows)), (*ahead, *(1,) * (stop - start), *behind))
+        reduced = reduce(reshape(out, rows), not left)
+        out = reshape(reduced, (*ahead, *(1,) * (stop - start), *behind))
     return reshape(out, kept if keepdims else shape)
 
 
-def _fold_middle(x: Array, combine: Callable[..., Any], start: Any) -> Array:
-    """(outer, n, inner) -> (outer, inner)"""
+def _fold_middle(x: Array, combine: Callable[..., Any], start: Any, made: Any) -> Array:
+    """(outer, n, inner) -> (outer, inner), of the dtype made."""
     outer, n, inner = x.shape
     if not n:
-        return full((outer, inner), start, x.dtype)
+        return full((outer, inner), start, made)
     if inner != 1:
         across = outer * -(-inner // TILE)  # blocks
         parts = cuts(n, across)
-        out = empty((outer * parts, inner), x.dtype)
+        out = empty((outer * parts, inner), made if parts == 1 else reckoned(made))
         if out.size:
-            kernel = reduction.fold_columns(x.dtype.type, combine)
+            kernel = _folding(reduction.fold_columns, x, combine, out)
             lines = reshape(x, (outer * parts, n // parts, inner))
             kernel[across * parts, (TILE, TILE)](lines, start, out)
         if parts > 1:
-            return _fold_middle(reshape(out, (outer, parts, inner)), combine, start)
+            return _fold_middle(reshape(out, (outer, parts, inner)), combine, start, made)
         return out
     out = reshape(x, (outer, n))
-    kernel = reduction.fold_rows(x.dtype.type, combine)
     while True:
         rows, n = out, out.shape[1]
-        out = empty((outer, -(-n // PART)), x.dtype)
+        out = empty((outer, -(-n // PART)), made if n <= PART else reckoned(made))
+        kernel = _folding(reduction.fold_rows, rows, combine, out)
         launch_rows(kernel, out.size, min(n, PART), rows, start, PART, out)
         if n <= PART:
             return out
+
+
+def _folding(kernels: Any, x: Array, combine: Callable[..., Any], out: Array) -> Any:
+    """Which of the kernels reads x, and writes out, as each is stored."""
+    return kernels(x.dtype.type, combine, *([narrow] if out.dtype == BFLOAT16 else []))
 
 
 def cuts(n: int, blocks: float) -> int:
@@ -104,7 +118,7 @@ def cuts(n: int, blocks: float) -> int:
 
 def logsumexp(x: Array, axes: Sequence[int]) -> Array:
     """log Σ exp(x) over axes (ascending), which stay with length 1."""
-    return by_rows(_logsumexp_middle, x, axes, keepdims=True)
+    return by_rows(lambda rows, _: _logsumexp_middle(rows), x, axes, keepdims=True)
 
 
 def _logsumexp_middle(x: Array) -> Array:

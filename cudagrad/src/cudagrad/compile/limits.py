@@ -80,9 +80,11 @@ REQUIREMENTS = (
     # Not of implicit.gather: for 10.0 the compiler leaves a loop over its sums as it is.
     Requirement("convolution.summed.", "local", 0, 0, "the sums of a thread stay in registers"),
     Requirement("convolution.implicit.", "fused", 64, inf, "8 x 8 elements for each thread"),
-    Requirement("convolution.implicit.", "wide", 6, inf, "tiles are read by 128 bits"),
+    Requirement("convolution.implicit.gather(float", "wide", 6, inf, "tiles are read by 128 bits"),
+    Requirement("convolution.implicit.gather(uint16", "wide", 4, inf, "they come by 64"),
     Requirement("convolution.summed.", "fused", 64, inf, "8 x 8 elements for each thread"),
-    Requirement("convolution.summed.", "wide", 6, inf, "tiles are read by 128 bits"),
+    Requirement("convolution.summed.dfilters(float", "wide", 6, inf, "tiles are read by 128 bits"),
+    Requirement("convolution.summed.dfilters(uint16", "wide", 4, inf, "they come by 64"),
     Requirement("matmul.tensor_core.", "tensor", 32, inf, "4 x 8 fragments for each warp"),
     Requirement("matmul.tensor_core.", "wide", 8, inf, "copies are of 128 bits"),
     Requirement("matmul.stored.", "tensor", 32, inf, "4 x 8 fragments for each warp"),

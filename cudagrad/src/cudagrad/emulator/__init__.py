@@ -19,12 +19,14 @@
 
 One thread runs after the other, in an order that `order` can reverse, or draw. Where a GPU would go
 on with a wrong number this emulator stops: an index out of bounds, threads that miss each other at
-a barrier. Memory that nobody has written holds NaN, or integers that nobody expects.
+a barrier, a while loop without a barrier that does not seem to end, such as one that waits for
+another thread. (A loop that never ends and meets a barrier in each turn only the checker stops.)
+Memory that nobody has written holds NaN, or integers that nobody expects.
 """
 
 from . import intrinsics
 from .array import DeviceArray, empty
-from .errors import AlignmentError, BarrierError, KernelError, UnsupportedError
+from .errors import AlignmentError, BarrierError, KernelError, LoopError, UnsupportedError
 from .launch import generators, jit, order
 from .names import cuda
 
@@ -33,6 +35,7 @@ __all__ = [
     "BarrierError",
     "DeviceArray",
     "KernelError",
+    "LoopError",
     "UnsupportedError",
     "cuda",
     "empty",

@@ -15,5 +15,9 @@ class BarrierError(KernelError):
     """Not every thread of a block reached the same barrier."""
 
 
+class LoopError(KernelError):
+    """A loop that does not seem to end."""
+
+
 class AlignmentError(KernelError):
     """An access of 128 bits that does not begin at a multiple of 16 bytes."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import cache, runtime
 from .array import DeviceArray
-from .errors import AlignmentError, BarrierError, KernelError
+from .errors import AlignmentError, BarrierError, KernelError, LoopError
 from .forms import Form, form_of
 from .source import DeviceFunction
 from .transform import Translation, translate
@@ -152,6 +152,8 @@ class Launcher:
             raise IndexError(self._explain(error)) from None
         except AlignmentError as error:
             raise AlignmentError(self._explain(error)) from None
+        except LoopError as error:
+            raise LoopError(self._explain(error)) from None
         except LookupError:
             raise KernelError(self._lane()) from None
         except Exception as error:
@@ -160,13 +162,15 @@ class Launcher:
         if not together:
             raise BarrierError(self._barriers())
 
-    def _explain(self, error: IndexError | AlignmentError) -> str:
-        """Where an index was out of bounds, or an access misplaced, and whose."""
+    def _explain(self, error: IndexError | AlignmentError | LoopError) -> str:
+        """Where an index was out of bounds, an access misplaced, or a loop endless, and whose."""
         place, axis, index, size, block, thread = _record[: runtime.THREAD + 1].tolist()
         where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
         if not place:
             return f"{self.kernel}: {error}; {where}"
         text = self.kernel.translation.places[place - 1]
+        if isinstance(error, LoopError):
+            return f"{self.kernel}: {text}: a loop that has not ended after {error}; {where}"
         if isinstance(error, AlignmentError):
             return f"{self.kernel}: {text}: {error}, not at element {index}; {where}"
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"

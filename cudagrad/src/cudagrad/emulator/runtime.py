@@ -18,6 +18,7 @@ from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import as_dtype
 
 from .array import poison_byte
+from .errors import LoopError
 
 # error_model: as on a GPU, a division by zero gives inf or NaN and raises nothing. Wrappers are for
 # calls from Python, which never calls these functions; to compile them would take half the time.
@@ -43,6 +44,7 @@ COPIES = EXCHANGE + MAX_THREADS  # from here on, counts of its copies, then wher
 COUNTS, IN_FLIGHT = 4, 64  # of a thread; copies that are on their way are so many at most
 RECORD_SIZE = COPIES + (COUNTS + 2 * IN_FLIGHT) * MAX_THREADS
 FINISHED = 0  # instead of a barrier
+MOST_TURNS = 2**31  # of a loop without barriers, which takes some seconds
 GRID = 2**20  # is added to the number of a barrier for the whole grid
 
 
@@ -189,6 +191,21 @@ def holding(typing_context, array, index, place, record):
     if not all(isinstance(literal, types.IntegerLiteral) for literal in literals):
         raise RequireLiteralValue("index")
     return array(array, index, types.int64, types.int64), generate
+
+
+@intrinsic
+def turned(typing_context, turns, place, record):
+    """turns + 1 of a loop; a LoopError if there are more than any array has elements."""
+
+    def generate(context, builder, signature, args):
+        turns = builder.add(args[0], context.get_constant(types.int64, 1))
+        most = context.get_constant(types.int64, MOST_TURNS)
+        with cgutils.if_unlikely(builder, builder.icmp_signed(">", turns, most)):
+            note(context, builder, args[2], PLACE, args[1])
+            context.call_conv.return_user_exc(builder, LoopError, (f"{MOST_TURNS} turns",))
+        return turns
+
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
 @intrinsic

@@ -206,7 +206,13 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_While(self, node: ast.While) -> ast.stmt:
         self.no_else(node)
-        return ast.While(self.perhaps(node.test), self.block(node.body), [])
+        test, body = self.perhaps(node.test), self.block(node.body)
+        if not any(isinstance(part, ast.Yield) for line in body for part in ast.walk(line)):
+            turns = ast.Name(self.module.fresh("turns"), ast.Load())
+            place, record = self.module.place(self.source.file, node.test), parse("_thread.record")
+            self.ahead.append(assign(turns, parse("_numpy.int64(0)")))
+            body.insert(0, assign(turns, call("_runtime.turned", turns, place, record)))
+        return ast.While(test, body, [])
 
     def no_else(self, node: ast.For | ast.While) -> None:
         if node.orelse:

@@ -21,6 +21,7 @@ from ..device import BLOCK, cuda, factory, jit
 from . import functions as f
 from .index import divide, inside, place
 from .scan import block_scan, stretch
+from .storage import access
 
 sum_before = block_scan(f.add)
 
@@ -39,8 +40,9 @@ def take(x, ids, out):
 
 
 @factory
-def add_at(real: Any) -> Any:
-    """The gradient of take: what has equal ids is added up."""
+def add_at(stored: Any) -> Any:
+    """The gradient of take: what has equal ids is added up. stored: as what x and out are."""
+    real, load, store = access(stored)
 
     @jit
     def add_at_kernel(x, ids, out):
@@ -63,10 +65,10 @@ def add_at(real: Any) -> Any:
             if cuda.syncthreads_or(1 if mine == own else 0):
                 for k in range(min(BLOCK, rows - start)):
                     if near[k] == own and i < inner:
-                        total += x[o, start + k, i]
+                        total += load(x[o, start + k, i])
             cuda.syncthreads()
         if i < inner:
-            out[o, own, i] = total
+            out[o, own, i] = store(total)
 
     return add_at_kernel
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..device import BLOCK, TILE, cuda, factory, jit
 from . import functions as f
 from .index import divide, first_own, next_own
+from .storage import access
 
 SQUARE = (TILE, TILE)
 
@@ -73,8 +74,12 @@ def block_sums(first, second, firsts, seconds):
 
 
 @factory
-def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
-    """Rows combined to one element, in parts: neighbouring threads read neighbouring elements."""
+def fold_rows(stored: Any, combine: Callable[..., Any], store: Callable[..., Any] = f.same) -> Any:
+    """Rows combined to one element, in parts: neighbouring threads read neighbouring elements.
+
+    stored: as what x is. Of bfloat16 out is float32, unless store is what rounds it.
+    """
+    real, load, _ = access(stored)
     fold = block_fold(combine)
 
     @jit
@@ -90,18 +95,21 @@ def fold_rows(real: Any, combine: Callable[..., Any]) -> Any:
         value = start
         j = np.uint32(part * length + t)
         while j < stop:
-            value = combine(value, x[row, j])
+            value = combine(value, load(x[row, j]))
             j = next_own(j)
         total = fold(value, shared)
         if t == 0:
-            out[row, part] = total
+            out[row, part] = store(total)
 
     return fold_rows_kernel
 
 
 @factory
-def fold_columns(real: Any, combine: Callable[..., Any]) -> Any:
+def fold_columns(
+    stored: Any, combine: Callable[..., Any], store: Callable[..., Any] = f.same
+) -> Any:
     """The same along a dim that others follow: neighbouring threads own neighbouring columns."""
+    real, load, _ = access(stored)
 
     @jit
     def fold_columns_kernel(x, start, out):
@@ -116,7 +124,7 @@ def fold_columns(real: Any, combine: Callable[..., Any]) -> Any:
         value = start
         if column < inner:
             for j in range(ty, n, TILE):
-                value = combine(value, x[o, j, column])
+                value = combine(value, load(x[o, j, column]))
         shared[ty, tx] = value
         cuda.syncthreads()
         half = TILE // 2
@@ -126,7 +134,7 @@ def fold_columns(real: Any, combine: Callable[..., Any]) -> Any:
             cuda.syncthreads()
             half //= 2
         if ty == 0 and column < inner:
-            out[o, column] = shared[0, tx]
+            out[o, column] = store(shared[0, tx])
 
     return fold_columns_kernel
 

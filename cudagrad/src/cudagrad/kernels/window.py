@@ -18,6 +18,7 @@ import numpy as np
 
 from ..device import cuda, factory, jit
 from .index import divide
+from .storage import access
 
 
 @jit(device=True)
@@ -51,34 +52,42 @@ def image_place(k, rows, columns):
     return image, row, column
 
 
-@jit
-def largest(x, kernel, stride, padding, dilation, values, indices):
+@factory
+def largest(stored: Any) -> Any:
     """The largest element of each window, NaN if there is one, and where: row · columns + column.
 
-    x (images, H, W) -> values, indices (images, down, across); every window must have an element.
+    Every window must have an element. stored: as what x and values are, as in the others, too.
     """
-    k = cuda.grid(1)
-    if k < values.size:
-        image, i, j = image_place(k, values.shape[1], values.shape[2])
-        best = x[image, 0, 0]
-        where = np.int64(-1)  # nothing seen yet
-        for a in range(kernel[0]):
-            row = position(i, a, stride[0], padding[0], dilation[0])
-            if 0 <= row and row < x.shape[1]:
-                for b in range(kernel[1]):
-                    column = position(j, b, stride[1], padding[1], dilation[1])
-                    if 0 <= column and column < x.shape[2]:
-                        value = x[image, row, column]
-                        if value > best or value != value or where < 0:
-                            best = value
-                            where = row * x.shape[2] + column
-        values[image, i, j] = best
-        indices[image, i, j] = where
+    _, load, store = access(stored)
+
+    @jit
+    def largest_kernel(x, kernel, stride, padding, dilation, values, indices):
+        """x (images, H, W) -> values, indices (images, down, across)"""
+        k = cuda.grid(1)
+        if k < values.size:
+            image, i, j = image_place(k, values.shape[1], values.shape[2])
+            best = load(x[image, 0, 0])
+            where = np.int64(-1)  # nothing seen yet
+            for a in range(kernel[0]):
+                row = position(i, a, stride[0], padding[0], dilation[0])
+                if 0 <= row and row < x.shape[1]:
+                    for b in range(kernel[1]):
+                        column = position(j, b, stride[1], padding[1], dilation[1])
+                        if 0 <= column and column < x.shape[2]:
+                            value = load(x[image, row, column])
+                            if value > best or value != value or where < 0:
+                                best = value
+                                where = row * x.shape[2] + column
+            values[image, i, j] = store(best)
+            indices[image, i, j] = where
+
+    return largest_kernel
 
 
 @factory
-def largest_dx(real: Any) -> Any:
+def largest_dx(stored: Any) -> Any:
     """The gradient of largest: each element the sum over the windows that chose it."""
+    real, load, store = access(stored)
 
     @jit
     def largest_dx_kernel(dout, indices, kernel, stride, padding, dilation, dx):
@@ -94,15 +103,16 @@ def largest_dx(real: Any) -> Any:
                     for b in range(kernel[1]):
                         j = window_of(column, b, stride[1], padding[1], dilation[1], dout.shape[2])
                         if j >= 0 and indices[image, i, j] == own:
-                            total += dout[image, i, j]
-            dx[image, row, column] = total
+                            total += load(dout[image, i, j])
+            dx[image, row, column] = store(total)
 
     return largest_dx_kernel
 
 
 @factory
-def average(real: Any, quotient: Callable[..., Any]) -> Any:
+def average(stored: Any, quotient: Callable[..., Any]) -> Any:
     """The mean of each window of neighbours, whatever their sizes."""
+    real, load, store = access(stored)
 
     @jit
     def average_kernel(x, rows, columns, out):
@@ -117,15 +127,16 @@ def average(real: Any, quotient: Callable[..., Any]) -> Any:
             total = real(0)
             for row in range(rows[i, 0], rows[i, 1]):
                 for column in range(columns[j, 0], columns[j, 1]):
-                    total += x[image, row, column]
-            out[image, i, j] = quotient(total, real(rows[i, 2] * columns[j, 2]))
+                    total += load(x[image, row, column])
+            out[image, i, j] = store(quotient(total, real(rows[i, 2] * columns[j, 2])))
 
     return average_kernel
 
 
 @factory
-def average_dx(real: Any) -> Any:
+def average_dx(stored: Any) -> Any:
     """The gradient of average: each element its share of the windows that it lies in."""
+    real, load, store = access(stored)
 
     @jit
     def average_dx_kernel(dout, rows, columns, down, across, dx):
@@ -140,7 +151,7 @@ def average_dx(real: Any) -> Any:
             total = real(0)
             for i in range(down[row, 0], down[row, 1]):
                 for j in range(across[column, 0], across[column, 1]):
-                    total += dout[image, i, j] / real(rows[i, 2] * columns[j, 2])
-            dx[image, row, column] = total
+                    total += load(dout[image, i, j]) / real(rows[i, 2] * columns[j, 2])
+            dx[image, row, column] = store(total)
 
     return average_dx_kernel

@@ -30,7 +30,6 @@ Pair = tuple[int, int]
 
 
 @op
-@through_float32
 def conv1d(
     x: Operand,
     weight: Operand,
@@ -48,7 +47,6 @@ def conv1d(
 
 
 @op
-@through_float32
 def conv2d(
     x: Operand,
     weight: Operand,
@@ -69,7 +67,6 @@ def conv2d(
 
 
 @op
-@through_float32
 def max_pool2d(
     x: Operand,
     kernel_size: Shape,
@@ -94,7 +91,7 @@ def max_pool2d(
     values, indices = arrays.empty(pooled, x.dtype), arrays.empty(pooled, INT)
     chosen = _images("max_pool2d", indices)
     args = images, *geometry, _images("max_pool2d", values), chosen
-    arrays.launch(kernels.largest, values.size, *args)
+    arrays.launch(kernels.largest(x.dtype.type), values.size, *args)
 
     def pullback(dout):
         dx = arrays.empty(images_shape, dout.dtype)
@@ -106,7 +103,6 @@ def max_pool2d(
 
 
 @op
-@through_float32
 def avg_pool2d(
     x: Operand,
     kernel_size: Shape,
@@ -138,7 +134,6 @@ def avg_pool2d(
 
 
 @op
-@through_float32
 def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | None) -> Output:
     """The means of H' · W' windows of about one size: (N, C, H, W) or (C, H, W) -> (..., H', W').
 
@@ -348,16 +343,16 @@ def _spans(n: int, starts: Any, stops: Any, counted: Any) -> tuple[Any, Any]:
 def _averaged(images: Any, shape: tuple[int, ...], rows: Any, columns: Any) -> Any:
     """The means of windows of the images of a shape; rows and columns are what _spans makes."""
     (rows, down), (columns, across) = rows, columns
-    real, size, images_shape = images.dtype.type, (rows.shape[0], columns.shape[0]), images.shape
+    stored, size, images_shape = images.dtype.type, (rows.shape[0], columns.shape[0]), images.shape
     quotient = f.div if is_floating(images.dtype) else f.int_div_trunc
     out = arrays.empty((images_shape[0], *size), images.dtype)
-    arrays.launch(kernels.average(real, quotient), out.size, images, rows, columns, out)
+    arrays.launch(kernels.average(stored, quotient), out.size, images, rows, columns, out)
     out_shape = out.shape
 
     def pullback(dout):
         dx = arrays.empty(images_shape, dout.dtype)
         args = arrays.reshape(dout, out_shape), rows, columns, down, across, dx
-        arrays.launch(kernels.average_dx(real), dx.size, *args)
+        arrays.launch(kernels.average_dx(stored), dx.size, *args)
         return arrays.reshape(dx, shape)
 
     return arrays.reshape(out, (*shape[:-2], *size)), pullback

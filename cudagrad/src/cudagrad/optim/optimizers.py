@@ -140,7 +140,9 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over state and options; parameters are told by their order in the groups.
 
-        Raises ValueError, before anything changes, for what does not fit to the parameters.
+        Arrays of the state are written over those that are there, which a graph (see graph) may
+        have captured. Raises ValueError, before anything changes, for what does not fit to the
+        parameters.
         """
         saved = state_dict["param_groups"]
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
@@ -154,7 +156,8 @@ class Optimizer:
             raise ValueError(f"load_state_dict: a state of parameters in no group: {unknown}")
         states = [state_dict["state"].get(index, {}) for index in indices]
         pairs = zip(self._members(), states, strict=True)
-        self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
+        fitting = [_fitting(parameter, state) for (parameter, _), state in pairs]
+        self.state = {i: _in_place(self.state.get(i, {}), new) for i, new in enumerate(fitting)}
         self.param_groups = [
             {**self.defaults, **new, "params": own["params"]}
             for own, new in zip(self.param_groups, saved, strict=True)
@@ -367,6 +370,15 @@ def _require_valid(group: Group) -> None:
             raise ValueError(f"betas must lie in [0, 1), are {group['betas']}")
     if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
         raise ValueError("nesterov needs a momentum, and no dampening")
+
+
+def _in_place(own: State, new: State) -> State:
+    """The new state, in the arrays of the own one where it has such."""
+    state = dict(new)
+    for name in (new.keys() & own.keys()) - {"step"}:
+        if (own[name].shape, own[name].dtype) == (new[name].shape, new[name].dtype):
+            state[name] = arrays.copy(new[name], own[name])
+    return state
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:

@@ -294,7 +294,8 @@ def _table(
             *("" if size is None else f"{size / 1e6:.2f}" for size in memory),
             "on" if row.collector else "off",
         )
-    printed(table)
+    table.columns[0].no_wrap = True
+    printed(table, spare=4)
 
 
 def _spread(row: Row) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..bench.rows import FORWARD
 from ..bench.scaling import KIND as GROWING
 from . import figures, matrix
 from .words import listed, plural, times
@@ -73,12 +74,20 @@ def summaries(report: Report, pace: list[Report]) -> list[str]:
                 STEP: "a training step of the runs",
                 "steps": f"a step of {models}",
                 "generation": f"a token of {models}",
-                "ops": f"{phase} of {plural(len({line['op'] for line in some}), 'op')}",
+                "ops": _timed(phase, len({line["op"] for line in some})),
             }
             parts.append(f"{times(mean)} times as long as {against} for {what[kind]}")
         if parts:
-            said.append(f"{engine['name']} takes {listed(parts)}.")
+            emulated = engine["executor"].startswith("emulator")
+            name = f"{engine['name']}{', on its emulator,' if emulated else ''}"
+            said.append(f"{name} takes {listed(parts)}.")
     return said
+
+
+def _timed(phase: str, ops: int) -> str:
+    """Forward alone are only those ops timed that have no gradient."""
+    alone = phase == FORWARD
+    return f"{phase} of {plural(ops, 'op')}{' without a gradient' if alone else ''}"
 
 
 def drawn(report: Report, pace: list[Report]) -> list[Report]:

@@ -128,7 +128,7 @@ def determinism_line(result: Determinism) -> str:
         return f"✗ {result.engine}: {result.message}\n  {result.reproduce}"
     if result.status == "skipped":
         return f"– {result.engine}: skipped, {result.message}"
-    cases = plural(result.cases, "case")
+    cases = f"{plural(result.cases, 'case')}, each dtype counted"
     return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
 
 
@@ -162,10 +162,9 @@ def limits() -> str:
     """From where on a check fails."""
     return (
         f"A check fails beyond {BUDGET:.0f} eps, or {FACTOR:.0f} times torch’s own float32 error "
-        f"on the same case if that is more; an optimizer’s step, or a parameter’s gradient in the "
-        f"GPT, beyond {MULTIPLE:.0f} times torch’s own error, which counts for at least "
-        f"{FLOOR:.0f}; finite differences, where more than {RELATIVE:.0e} of the slope is not "
-        "rounding"
+        "on the same case if that is more; optimizers, and the gradients of a whole GPT, beyond "
+        f"{MULTIPLE:.0f} times torch’s own error, which counts for at least {FLOOR:.0f} eps; "
+        f"finite differences beyond {part(RELATIVE)} of the slope, and the rounding in them"
     )
 
 
@@ -190,7 +189,7 @@ def determinism_sentence(report: Report, engine: str) -> str:
         return f"Its bits were not compared between processes: {own['message']}."
     return (
         f"The same bits in {own['processes']} processes of other hash seeds and thread counts, "
-        f"in all of {plural(own['cases'], 'case')}."
+        f"in all of {plural(own['cases'], 'case')}, each dtype counted."
     )
 
 

@@ -144,7 +144,7 @@ def names(plan: Plan, data: Path | None) -> int:
 
 @click.command()
 @click.option("--checkpoint", type=FILE, required=True, help="What --out was, or a file in it.")
-@click.option("--prompt", default="", help="What the model writes on from.")
+@click.option("--prompt", default="", help="What the model writes on from; names need none.")
 @click.option("--engine", help="What writes.  [default: what trained it]")
 @click.option("--tokens", type=NATURAL, default=200, show_default=True, help="How many, at most.")
 @click.option("--greedy", is_flag=True, help="Always the likeliest token, instead of a drawn one.")

@@ -35,7 +35,7 @@ def generate(
     end = task["end"]
     ids = list(tokenizer.encode(end + prompt))
     if not ids:
-        raise ValueError("the prompt is empty: the model needs a token to write on from")
+        raise ValueError("the model needs something to write on from: say what with --prompt")
 
     engine = engines.load(engine_name or state["engine"])
     package = engine.package

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from ... import device
+from ...storage import BFLOAT16
 from . import implicit
 from .implicit import STEP
 
+FLOATING = np.float32, np.float64, BFLOAT16
 ENOUGH = 16  # channels, on either side of a product, for which a tile is worth its empty places
 PART = 1024  # terms of a sum, at least, that a block adds
 MOST = 1024  # blocks, about, beyond which sums are cut no further
@@ -35,7 +37,7 @@ def fills(dtype: Any, products: int, m: int, k: int, n: int) -> bool:
     has a thread for an element as the formula does: benchmarks/2026-11-27-h100.md, at 1024. Of
     convolutions none so small was measured. See device.processors for what the emulator says.
     """
-    floating, enough = dtype in (np.float32, np.float64), min(m, k, n) >= ENOUGH
+    floating, enough = dtype in FLOATING, min(m, k, n) >= ENOUGH
     return floating and enough and 2 * products * tiles(m, n) >= device.processors()
 
 

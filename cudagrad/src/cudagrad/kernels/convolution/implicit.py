@@ -27,14 +27,16 @@ what they leave empty.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
 from ..index import divide, fetch
-from ..matmul.product import bias_of
 from ..matmul.vectorized import OWN, STEP, add_products, clear
+from ..storage import access
 from ..window import image_place
 
 SIDE = 64  # rows, and columns, of a block's tile
@@ -53,14 +55,29 @@ def tile_of_block(rows, columns):
     return rest, row * SIDE, column * SIDE
 
 
-@jit(device=True)
-def fetch_filters(own, filters, tap, start, first):
-    """The thread's eight numbers of the filters' tile: in two lines four neighbours each."""
-    line = start + cuda.threadIdx.x // 16
-    column = first + cuda.threadIdx.x % 16 * 4
-    zero = type(own[0])(0)
-    own[0], own[1], own[2], own[3] = fetch(filters, tap, line, column, zero)
-    own[4], own[5], own[6], own[7] = fetch(filters, tap, line + STEP // 2, column, zero)
+@functools.cache
+def fetching(stored: Any) -> tuple[Any, Any]:
+    """What fetches a thread's part of the filters' tile, and of what the windows see."""
+    real, load, _ = access(stored)
+
+    @jit(device=True)
+    def fetch_filters(own, filters, tap, start, first):
+        """The thread's eight numbers of the filters' tile: in two lines four neighbours each."""
+        line = start + cuda.threadIdx.x // 16
+        column = first + cuda.threadIdx.x % 16 * 4
+        for half in range(2):
+            four = fetch(filters, tap, line + half * (STEP // 2), column, stored(0))
+            for k in range(4):
+                own[4 * half + k] = load(four[k])
+
+    @jit(device=True)
+    def fetch_column(own, x, place, image, count):
+        """The thread's column: an element of so many channels, `image` apart, then zeros."""
+        for k in range(STEP):
+            spot = np.uint32(np.uint32(place) + np.uint32(k) * np.uint32(image))
+            own[k] = load(x[spot]) if k < count else real(0)
+
+    return fetch_filters, fetch_column
 
 
 @jit(device=True)
@@ -70,14 +87,6 @@ def put_filters(tiles, buffer, own):
     intrinsics.store4(tiles, (buffer, line, column), own[0], own[1], own[2], own[3])
     line += STEP // 2
     intrinsics.store4(tiles, (buffer, line, column), own[4], own[5], own[6], own[7])
-
-
-@jit(device=True)
-def fetch_column(own, x, place, image, count):
-    """The thread's column: an element of so many channels at least, `image` apart, then zeros."""
-    for k in range(STEP):
-        spot = np.uint32(np.uint32(place) + np.uint32(k) * np.uint32(image))
-        own[k] = x[spot] if k < count else type(own[k])(0)
 
 
 @jit(device=True)
@@ -99,43 +108,55 @@ def own_line(i, first, own):
     return first + i // 4 * HALF + own + i % 4
 
 
-@jit(device=True)
-def write(out, totals, channel, rows, first_row, first_column, ty, tx):
-    """Write a thread's sums to channels of all images (N, ·, length), which lie side by side.
+@functools.cache
+def writing(store: Callable[..., Any]) -> Any:
+    """What writes a thread's sums; store: makes what is stored of numbers."""
 
-    rows: how many of the product's there are, whose first is the channel.
-    """
-    batch, _, length = out.shape
-    if length % 4 == 0:
-        for half in range(2):
-            column = own_line(4 * half, first_column, tx)
-            if column < batch * length:
-                n, place = divide(column, length)
-                for i in range(OWN):
-                    row = own_line(i, first_row, ty)
-                    if row < rows:
-                        intrinsics.store4(
-                            out,
-                            (n, channel + row, place),
-                            totals[i, 4 * half],
-                            totals[i, 4 * half + 1],
-                            totals[i, 4 * half + 2],
-                            totals[i, 4 * half + 3],
-                        )
-    else:
-        for j in range(OWN):
-            column = own_line(j, first_column, tx)
-            if column < batch * length:
-                n, place = divide(column, length)
-                for i in range(OWN):
-                    row = own_line(i, first_row, ty)
-                    if row < rows:
-                        out[n, channel + row, place] = totals[i, j]
+    @jit(device=True)
+    def write(out, totals, channel, rows, first_row, first_column, ty, tx):
+        """Write a thread's sums to channels of all images (N, ·, length), which lie side by side.
+
+        rows: how many of the product's there are, whose first is the channel.
+        """
+        batch, _, length = out.shape
+        if length % 4 == 0:
+            for half in range(2):
+                column = own_line(4 * half, first_column, tx)
+                if column < batch * length:
+                    n, place = divide(column, length)
+                    for i in range(OWN):
+                        row = own_line(i, first_row, ty)
+                        if row < rows:
+                            intrinsics.store4(
+                                out,
+                                (n, channel + row, place),
+                                store(totals[i, 4 * half]),
+                                store(totals[i, 4 * half + 1]),
+                                store(totals[i, 4 * half + 2]),
+                                store(totals[i, 4 * half + 3]),
+                            )
+        else:
+            for j in range(OWN):
+                column = own_line(j, first_column, tx)
+                if column < batch * length:
+                    n, place = divide(column, length)
+                    for i in range(OWN):
+                        row = own_line(i, first_row, ty)
+                        if row < rows:
+                            out[n, channel + row, place] = store(totals[i, j])
+
+    return write
 
 
 @factory
-def gather(real: Any, reach: Any) -> Any:
-    """Forward if reach is element_of; dx, with dout for x, if it is window_of."""
+def gather(stored: Any, reach: Any) -> Any:
+    """Forward if reach is element_of; dx, with dout for x, if it is window_of.
+
+    stored: as what its arrays are. Of bfloat16 the tiles in shared memory are float32.
+    """
+    real, load, store = access(stored)
+    fetch_filters, fetch_column = fetching(stored)
+    write = writing(store)
 
     @jit
     def gather_kernel(x, size, filters, groups, kernel, bias, stride, padding, dilation, grid, out):
@@ -187,7 +208,7 @@ def gather(real: Any, reach: Any) -> Any:
         for i in range(OWN):
             row = own_line(i, first_row, ty)
             if row < m:
-                extra = bias_of(bias, group * m + row, real(0))
+                extra = load(bias[group * m + row]) if bias.size > 0 else real(0)
                 for j in range(OWN):
                     totals[i, j] += extra
         write(out, totals, group * m, m, first_row, first_column, ty, tx)

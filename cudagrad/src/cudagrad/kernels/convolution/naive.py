@@ -18,12 +18,17 @@ from typing import Any
 from ...device import BLOCK, cuda, factory, jit
 from ..index import divide, first_own, next_own
 from ..reduction import block_sum
+from ..storage import access
 from ..window import element_of, image_place, window_of
 
 
 @factory
-def forward(real: Any) -> Any:
-    """out[n, o] = bias[o] + Σ over channels of the windows of x, weighted."""
+def forward(stored: Any) -> Any:
+    """out[n, o] = bias[o] + Σ over channels of the windows of x, weighted.
+
+    stored: as what its arrays are, as in the other two.
+    """
+    real, load, store = access(stored)
 
     @jit
     def forward_kernel(x, weight, bias, groups, stride, padding, dilation, out):
@@ -34,22 +39,24 @@ def forward(real: Any) -> Any:
             line, i, j = image_place(place, out.shape[2], out.shape[3])
             n, o = divide(line, n_out)
             first = divide(o, divide(n_out, groups)[0])[0] * depth  # of its group's channels
-            total = bias[o] if bias.size > 0 else real(0)
+            total = load(bias[o]) if bias.size > 0 else real(0)
             for a in range(height):
                 row = element_of(i, a, stride[0], padding[0], dilation[0], x.shape[2])
                 for b in range(width):
                     column = element_of(j, b, stride[1], padding[1], dilation[1], x.shape[3])
                     if row >= 0 and column >= 0:
                         for c in range(depth):
-                            total += x[n, first + c, row, column] * weight[o, c, a, b]
-            out[n, o, i, j] = total
+                            seen = load(x[n, first + c, row, column])
+                            total += seen * load(weight[o, c, a, b])
+            out[n, o, i, j] = store(total)
 
     return forward_kernel
 
 
 @factory
-def dx(real: Any) -> Any:
+def dx(stored: Any) -> Any:
     """The gradient of x: each element the weighted sum over the windows that see it."""
+    real, load, store = access(stored)
 
     @jit
     def dx_kernel(dout, weight, groups, stride, padding, dilation, dx):
@@ -68,15 +75,16 @@ def dx(real: Any) -> Any:
                     j = window_of(column, b, stride[1], padding[1], dilation[1], dout.shape[3])
                     if i >= 0 and j >= 0:
                         for o in range(group * own, (group + 1) * own):
-                            total += dout[n, o, i, j] * weight[o, c, a, b]
-            dx[n, channel, row, column] = total
+                            total += load(dout[n, o, i, j]) * load(weight[o, c, a, b])
+            dx[n, channel, row, column] = store(total)
 
     return dx_kernel
 
 
 @factory
-def dweight(real: Any) -> Any:
+def dweight(stored: Any) -> Any:
     """The gradient of weight: Σ over images and windows of dout and what the window sees."""
+    real, load, store = access(stored)
 
     @jit
     def dweight_kernel(x, dout, groups, stride, padding, dilation, dweight):
@@ -96,10 +104,11 @@ def dweight(real: Any) -> Any:
                     while j < across:
                         column = element_of(j, b, stride[1], padding[1], dilation[1], x.shape[3])
                         if column >= 0:
-                            total += dout[n, o, i, j] * x[n, channel, row, column]
+                            seen = load(x[n, channel, row, column])
+                            total += load(dout[n, o, i, j]) * seen
                         j = next_own(j)
         total = block_sum(total, shared)
         if cuda.threadIdx.x == 0:
-            dweight[o, c, a, b] = total
+            dweight[o, c, a, b] = store(total)
 
     return dweight_kernel

@@ -13,38 +13,63 @@ the parts are written, read and added besides: a number for each weight and part
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from ...device import cuda, factory, intrinsics, jit
 from ..index import divide
 from ..matmul.vectorized import OWN, STEP, clear
+from ..storage import access
 from ..window import element_of, image_place
 from .implicit import BUFFERS, HALF, THREADS, multiply, own_line, tile_of_block
 
 LINES = THREADS // STEP  # of x's tile, that threads fetch side by side
 
 
-@jit(device=True)
-def fetch_dout(own, dout, first, last, start, stop):
-    """The thread's eight numbers of dout's tile: of two channels four terms each; 0 outside."""
-    length = dout.shape[2]
-    term = start + cuda.threadIdx.x % 2 * 4
-    for k in range(OWN):
-        own[k] = type(own[k])(0)
-    for half in range(2):
-        channel = first + half * HALF + cuda.threadIdx.x // 2
-        if channel < last:
-            if length % 4 == 0:
-                if term < stop:
-                    n, place = divide(term, length)
-                    four = intrinsics.load4(dout, (n, channel, place))
+@functools.cache
+def fetching(load: Callable[..., Any]) -> tuple[Any, Any]:
+    """What fetches a thread's part of dout's tile, and of x's; load: of what is stored."""
+
+    @jit(device=True)
+    def fetch_dout(own, dout, first, last, start, stop):
+        """The thread's eight numbers of dout's tile: of two channels four terms each; 0 outside."""
+        length = dout.shape[2]
+        term = start + cuda.threadIdx.x % 2 * 4
+        for k in range(OWN):
+            own[k] = type(own[k])(0)
+        for half in range(2):
+            channel = first + half * HALF + cuda.threadIdx.x // 2
+            if channel < last:
+                if length % 4 == 0:
+                    if term < stop:
+                        n, place = divide(term, length)
+                        four = intrinsics.load4(dout, (n, channel, place))
+                        for k in range(4):
+                            own[4 * half + k] = load(four[k])
+                else:
                     for k in range(4):
-                        own[4 * half + k] = four[k]
-            else:
-                for k in range(4):
-                    if term + k < stop:
-                        n, place = divide(term + k, length)
-                        own[4 * half + k] = dout[n, channel, place]
+                        if term + k < stop:
+                            n, place = divide(term + k, length)
+                            own[4 * half + k] = load(dout[n, channel, place])
+
+    @jit(device=True)
+    def fetch_seen(own, x, size, first, last, tap, windows, stride, padding, dilation, term, stop):
+        """The thread's eight numbers of x's tile: of one term LINES channels apart; 0 outside.
+
+        x (N, C, H · W), size H, W. first, last: channels of the tile, and after those of the group.
+        """
+        n, i, j = image_place(term, windows[0], windows[1])
+        row = element_of(i, tap[0], stride[0], padding[0], dilation[0], size[0])
+        column = element_of(j, tap[1], stride[1], padding[1], dilation[1], size[1])
+        inside = term < stop and row >= 0 and column >= 0
+        channel = first + cuda.threadIdx.x // STEP
+        for k in range(OWN):
+            seen = inside and channel + LINES * k < last
+            place = row * size[1] + column
+            own[k] = load(x[n, channel + LINES * k, place]) if seen else type(own[k])(0)
+
+    return fetch_dout, fetch_seen
 
 
 @jit(device=True)
@@ -57,22 +82,6 @@ def put_dout(tiles, buffer, own):
 
 
 @jit(device=True)
-def fetch_seen(own, x, size, first, last, tap, windows, stride, padding, dilation, term, stop):
-    """The thread's eight numbers of x's tile: of one term LINES channels apart; 0 outside.
-
-    x (N, C, H · W), size H, W. first, last: channels of the tile, and after those of the group.
-    """
-    n, i, j = image_place(term, windows[0], windows[1])
-    row = element_of(i, tap[0], stride[0], padding[0], dilation[0], size[0])
-    column = element_of(j, tap[1], stride[1], padding[1], dilation[1], size[1])
-    inside = term < stop and row >= 0 and column >= 0
-    channel = first + cuda.threadIdx.x // STEP
-    for k in range(OWN):
-        seen = inside and channel + LINES * k < last
-        own[k] = x[n, channel + LINES * k, row * size[1] + column] if seen else type(own[k])(0)
-
-
-@jit(device=True)
 def put_seen(tiles, buffer, own):
     term = cuda.threadIdx.x % STEP
     line = cuda.threadIdx.x // STEP
@@ -81,8 +90,13 @@ def put_seen(tiles, buffer, own):
 
 
 @factory
-def dfilters(real: Any) -> Any:
-    """Σ dout · what the windows see, of each part of the terms, for each tap of the filters."""
+def dfilters(stored: Any) -> Any:
+    """Σ dout · what the windows see, of each part of the terms, for each tap of the filters.
+
+    stored: as what x and dout are; of bfloat16 the parts are float32.
+    """
+    real, load, _ = access(stored)
+    fetch_dout, fetch_seen = fetching(load)
 
     @jit
     def dfilters_kernel(
