@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import device, memory
+from cudagrad import arrays, device, engine, memory
 from cudagrad.allocator import SEGMENT, SMALL, Allocator, OutOfMemoryError, readable, size_class
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR == "gpu", reason="needs memory of the host")
@@ -251,6 +251,25 @@ def test_backward_frees_what_it_does_not_need() -> None:
     loss.backward()
     del loss
     assert memory.memory_allocated() == before + size_class(10_000)  # the gradient
+
+
+def test_what_only_an_unneeded_gradient_keeps_is_freed_at_once() -> None:
+    @engine.op
+    def scaled(x: Any, weight: Any) -> Any:
+        columns = arrays.zeros((50, 50), x.dtype)
+        return arrays.copy(x), (lambda dout: dout, lambda dout: columns)
+
+    x, weight = (
+        cudagrad.tensor(np.ones((50, 50), np.float32), requires_grad=True) for _ in range(2)
+    )
+    before = memory.memory_allocated()
+    y = scaled(x, weight)
+    assert memory.memory_allocated() == before + 2 * size_class(10_000)
+
+    weight.requires_grad = False
+    y = scaled(x, weight)
+    assert memory.memory_allocated() == before + size_class(10_000)
+    y.sum().backward()
 
 
 def test_the_peak_is_that_since_the_reset() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import tracemalloc
 import weakref
 from typing import Any
 
@@ -59,6 +60,21 @@ def test_backward_frees_what_lies_between_the_leaves_and_the_output() -> None:
     loss.backward()
 
     assert freed() is None
+
+
+def test_what_only_an_unneeded_gradient_keeps_is_freed_at_once() -> None:
+    x = minigrad.tensor(np.ones((2, 8, 32, 32)), requires_grad=True)
+    weight = minigrad.tensor(np.ones((8, 8, 3, 3)), requires_grad=True)
+    kept = []
+    for trained in (True, False):
+        weight.requires_grad = trained
+        tracemalloc.start()
+        y = ops.conv2d(x, weight, padding=1)
+        kept.append(tracemalloc.get_traced_memory()[0] / y.data.nbytes)
+        tracemalloc.stop()
+
+    assert kept[0] > 10  # y, and x in nine places
+    assert kept[1] < 1.1
 
 
 def test_backward_frees_each_output_before_it_goes_on() -> None:

@@ -123,6 +123,17 @@ def test_logits_from_the_cache_are_those_without_it(model: gpt.GPT, parts: list[
     assert np.abs(np.concatenate(logits, axis=1) - want).max() < 1e-5 * np.abs(want).max()
 
 
+def test_a_cache_has_no_room_beyond_the_longest_context(model: gpt.GPT) -> None:
+    cache = gpt.KVCache()
+    rooms = []
+    with minigrad.no_grad():
+        for ids in ([[1, 2]], [[3, 4, 5]], [[6]]):
+            model(np.array(ids), cache=cache)
+            rooms.append({room.shape[3] for room in cache._room.values()})
+
+    assert rooms == [{4}, {6}, {6}]  # twice what there is, but of block_size
+
+
 def numbers(tensor: minigrad.Tensor) -> Any:
     return tensor.detach().numpy()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import minigrad
 from minigrad import engine, ops
-from minigrad.ops.indexing import FEW
+from minigrad.ops.indexing import FEW, TURNS, summed_rows
 from minigrad.rows import BLOCK, LONG, SMALL, small_products
 
 
@@ -235,6 +237,39 @@ def test_one_row_goes_through_a_large_weight_as_several_do() -> None:
         one = ops.linear(rows[1].reshape(shape), weight, bias)
         assert one.shape == (*shape[:-1], len(weight))
         assert np.array_equal(one.numpy().reshape(-1), several[1])
+
+
+def test_the_rows_of_a_frequent_place_are_added_like_those_of_others() -> None:
+    generator = np.random.default_rng(0)
+    places = generator.integers(0, 50, 9 * TURNS)  # about ten times each
+    places[generator.random(places.size) < 0.7] = 7
+    places[generator.random(places.size) < 0.2] = 0
+    assert np.sum(np.bincount(places) > TURNS) == 2
+    values = generator.integers(-9, 9, (places.size, 8)).astype(np.float32)  # added exactly
+    assert values.size > FEW
+
+    expected = np.zeros((50, 8), np.float32)
+    np.add.at(expected, places, values)
+    assert np.array_equal(summed_rows(values, places, 50), expected)
+
+
+def test_an_index_that_does_not_fit_is_refused_with_the_shape() -> None:
+    x = minigrad.tensor(np.zeros((2, 3)))
+    mask = minigrad.tensor([True, False])
+
+    for index, words in (
+        (5, "5 is out of range for dim 0"),
+        ((0, -4), "-4 is out of range for dim 1"),
+        ((..., minigrad.tensor([2, 3])), "3 is out of range for dim 1"),
+        ((slice(0, 0), 7), "7 is out of range for dim 1"),
+        ((0, 0, None, 0), "3 indices"),
+        ((..., ...), "more than one Ellipsis,"),
+        ((..., mask), "a mask of shape (2,) for dims (3,)"),
+        (([0, 0], [0, 1, 0]), "indices of shapes (2,) and (3,) do not broadcast,"),
+    ):
+        message = re.escape(f"getitem: {words}") + r" (of|for) shape \(2, 3\)$"
+        with pytest.raises(IndexError, match=message):
+            x[index]
 
 
 @pytest.mark.parametrize(("dtype", "size"), [(np.int8, 300), (np.int16, 70_000)])

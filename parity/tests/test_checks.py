@@ -374,7 +374,10 @@ def test_a_refusal_must_come_and_be_of_the_right_kind(with_op: WithOp) -> None:
     for words in ("bad shape", "cannot reshape", "reshapes: bad shape"):
         message = failure(refuse(ValueError(words)), RESHAPE, "rejects")
         assert f"the ValueError does not begin with reshape: '{words}'" in message
-    for op, error in ((MAX, IndexError("dim 1")), (RESHAPE, ValueError("reshape: (2,) to (3,)"))):
+    message = failure(refuse(IndexError("tuple index out of range")), MAX, "rejects")
+    assert "the IndexError does not begin with max" in message
+    right = ((MAX, IndexError("max: dim 1")), (RESHAPE, ValueError("reshape: (2,) to (3,)")))
+    for op, error in right:
         assert run(refuse(error), op, "rejects").status == "passed"
 
 

@@ -57,6 +57,37 @@ def test_families_are_the_specs_files(engine: ModuleType) -> None:
     assert found == {"__init__.py", *(f"{family(module)}.py" for module in FAMILIES)}
 
 
+@pytest.mark.parametrize("name", ["minigrad", "cudagrad"])
+def test_an_op_made_of_others_is_named_by_what_was_called(name: str) -> None:
+    package = importlib.import_module(name)
+    ops, x = package.ops, package.tensor([1.0])
+    wrong: Any = [1.0]
+    calls = {
+        "var_mean": ((wrong,), (package.tensor([1]),)),
+        "movedim": ((wrong, 0, 0),),
+        "narrow": ((wrong, 0, 0, 1),),
+        "select": ((wrong, 0, 0),),
+        "unbind": ((wrong,),),
+        "split": ((wrong, 1),),
+        "chunk": ((wrong, 1),),
+        "stack": (([wrong],), ([x, None],)),
+        "cat": (([x, wrong],), ([None],), (wrong,)),
+    }
+    for called, several in calls.items():
+        for args in several:
+            with pytest.raises(TypeError, match=f"^{called}: expected a (floating )?tensor, not"):
+                getattr(ops, called)(*args)
+
+
+def test_what_is_found_along_a_dim_has_torchs_names(engine: ModuleType) -> None:
+    x, ops = engine.tensor([[1.0, 3.0], [5.0, 2.0]]), engine.ops
+
+    for found in (ops.max(x, 1), ops.min(x, 1), ops.topk(x, 1), ops.sort(x, 1)):
+        values, indices = found
+        assert found.values is values
+        assert found.indices is indices
+
+
 @pytest.mark.parametrize("module", FAMILIES, ids=family)
 def test_each_op_is_in_the_file_of_its_family_in_order(
     engine: ModuleType, module: ModuleType

@@ -184,7 +184,7 @@ def through_float32(
             **{name: _wide(arg) for name, arg in kwargs.items()},
         )
         if is_small and isinstance(value, tuple):
-            value = tuple(map(_narrow, value))
+            value = getattr(value, "_make", tuple)(map(_narrow, value))
         elif is_small:
             value = _narrow(value)
         if isinstance(pullback, tuple):

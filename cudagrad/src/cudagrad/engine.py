@@ -317,8 +317,7 @@ class Tensor:
         """The gradients of the parents, in order, by this node's pullback."""
         if isinstance(self.pullback, tuple):
             grads = tuple(
-                function(dout) if function is not None and parent is not None else None
-                for parent, function in zip(self.parents, self.pullback, strict=False)
+                [function(dout) if function is not None else None for function in self.pullback]
             )
         else:
             assert self.pullback is not None
@@ -531,7 +530,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             raise TypeError(f"{function.__name__}: {_NO_OUTPUT}") from None
         if kwargs:
             args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
-        tensors = tuple(map(Tensor, value)) if isinstance(value, tuple) else (Tensor(value),)
+        tensors: Any = (Tensor(value),)
+        if isinstance(value, tuple):
+            tensors = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
         out = tensors[0]
         needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
         if _grad_enabled.get() and any(needed) and is_floating(out.data.dtype):
@@ -539,6 +540,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
                 raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
             out.requires_grad = True
             parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
+            if isinstance(pullback, tuple):  # what only an unneeded one keeps is freed at once
+                each = zip(pullback, parents, strict=False)
+                pullback = tuple([pull if of is not None else None for pull, of in each])
             out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback
         return tensors if isinstance(value, tuple) else out
 

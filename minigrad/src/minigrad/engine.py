@@ -102,6 +102,9 @@ class Tensor:
                 if not (callable(pullback) or pullback is None or type(pullback) is tuple):
                     raise TypeError(f"{op}: {_NO_OUTPUT}")
                 self.requires_grad = True
+                if isinstance(pullback, tuple):  # what only an unneeded one keeps is freed at once
+                    each = zip(pullback, parents, strict=False)
+                    pullback = tuple([pull if of is not None else None for pull, of in each])
                 self.op, self.parents, self.pullback = op, tuple(parents), pullback
                 break
 
@@ -250,10 +253,7 @@ class Tensor:
         """The gradients of the parents, in order, by this node's pullback."""
         pullback = self.pullback
         if isinstance(pullback, tuple):
-            return [
-                function(dout) if function is not None and parent is not None else None
-                for parent, function in zip(self.parents, pullback, strict=False)
-            ]
+            return [function(dout) if function is not None else None for function in pullback]
         assert pullback is not None
         returned = pullback(dout)
         return returned if isinstance(returned, tuple) else (returned,)
@@ -482,7 +482,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         except ValueError:
             raise TypeError(f"{name}: {_NO_OUTPUT}") from None
         if isinstance(value, tuple):
-            out: Any = tuple(map(Tensor, value))
+            out: Any = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
             first = out[0]
         else:
             out = first = Tensor(value)

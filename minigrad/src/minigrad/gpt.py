@@ -94,10 +94,13 @@ class KVCache:
         self._seen[layer] = k, v
         return k, v
 
-    def room(self, layer: nn.Module, shape: tuple[int, int, int, int], dtype: Any) -> Tensor:
+    def room(
+        self, layer: nn.Module, shape: tuple[int, int, int, int], most: int, dtype: Any
+    ) -> Tensor:
         """Where a layer's keys and values may be written behind those it has: (2, B, H, S, D).
 
-        shape: (B, H, T, D), of what is to be written. From then on they belong to what it has.
+        shape: (B, H, T, D), of what is to be written. From then on they belong to what it has, of
+        which there will never be more than most.
         """
         B, H, T, D = shape
         end, room = self.length + T, self._room.get(layer)
@@ -106,7 +109,7 @@ class KVCache:
         if room is not None and room.shape[1] != B:
             raise ValueError(f"KVCache: {B} rows of tokens after {room.shape[1]}")
         if room is None or room.shape[3] < end:
-            before, room = room, Tensor(np.empty((2, B, H, 2 * end, D), dtype))
+            before, room = room, Tensor(np.empty((2, B, H, min(2 * end, most), D), dtype))
             if before is not None:
                 room.data[:, :, :, : self.length] = before.data[:, :, :, : self.length]
         self._room[layer] = room
@@ -118,6 +121,7 @@ class Attention(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         self.n_head, self.dropout = config.n_head, config.dropout
+        self.block_size = config.block_size
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, config.bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, config.bias)
         self.resid_dropout = nn.Dropout(config.dropout)
@@ -136,7 +140,8 @@ class Attention(nn.Module):
         past, dropout_p = cache.length, self.dropout if self.training else 0.0
         heads = B, T, 3, self.n_head, C // self.n_head
         if not qkv.requires_grad:
-            room = cache.room(self, (B, self.n_head, T, C // self.n_head), qkv.dtype)
+            shape = B, self.n_head, T, C // self.n_head
+            room = cache.room(self, shape, self.block_size, qkv.dtype)
             return cached_attention(qkv, room, past, dropout_p)
         q, k, v = ops.unbind(ops.permute(ops.view(qkv, heads), (2, 0, 3, 1, 4)))
         k, v = cache.extend(self, k, v)  # (B, H, past + T, D)

@@ -6,7 +6,7 @@ What is taken several times receives the sum of the gradients.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,13 @@ from ..indexing import locate
 from ..kernels import functions as f
 from ..kernels import gather as kernels
 from ..kernels.reduction import above
+
+
+class Found(NamedTuple):
+    """Elements that were looked for along a dim, and where they are: as a tuple, or by name."""
+
+    values: Any
+    indices: Any
 
 
 @op
@@ -161,7 +168,9 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
         taken, pullback = _gathered(line, 0, _within(name, line, 0, arrays.flat(ids)))
         return taken, lambda dout: arrays.reshape(pullback(dout), shape)
     along = axis(name, dim, x.ndim)
-    if not x.ndim or ids.ndim != x.ndim:
+    if not x.ndim:
+        raise IndexError(f"{name}: a 0-d tensor has no dim {dim}")
+    if ids.ndim != x.ndim:
         raise ValueError(f"{name}: indices of shape {ids.shape} for x of shape {x.shape}")
     n, count = x.shape[along], ids.shape[along]
     rest = broadcast_shapes(name, *(a.shape[:along] + a.shape[along + 1 :] for a in (x, ids)))
@@ -184,7 +193,7 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     values, ids = (
         arrays.copy_from(part, 0, kept, steps) for part in arrays.sort(x, along, largest)
     )
-    return (values, ids), lambda dout: arrays.put_along(dout, ids, shape, along)
+    return Found(values, ids), lambda dout: arrays.put_along(dout, ids, shape, along)
 
 
 @op
@@ -196,7 +205,7 @@ def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = 
     """
     along, shape = axis("sort", dim, x.ndim), x.shape
     values, ids = arrays.sort(x, along, descending)
-    return (values, ids), lambda dout: arrays.put_along(dout, ids, shape, along)
+    return Found(values, ids), lambda dout: arrays.put_along(dout, ids, shape, along)
 
 
 @op

@@ -12,10 +12,11 @@ from .. import arrays
 from ..arguments import Dims, axes, axis, floats, named_axes, number, refuse_bool, tensors
 from ..arrays import BOOL, INT, apply
 from ..dtypes import floating, is_floating, through_float32
-from ..engine import Operand, Output, Tensor, op
+from ..engine import Operand, Output, Tensor, op, unwrap
 from ..kernels import functions as f
 from ..kernels.reduction import above, below
 from .elementwise import extreme
+from .indexing import Found
 
 MAX = f.larger, f.larger_dx, above
 MIN = f.smaller, f.smaller_dx, below
@@ -80,7 +81,9 @@ def var_mean(
     x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
-    axes("var_mean", dim, len(np.shape(x)))
+    floats("var_mean", unwrap(x))
+    number("var_mean", "correction", correction)
+    axes("var_mean", dim, x.ndim)
     return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
 
 
@@ -233,8 +236,8 @@ def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any)
         return arrays.put_along(arrays.reshape(dout, indices.shape), indices, shape, along)
 
     if keepdim:
-        return (values, indices), pullback
-    return (_without(values, (along,)), _without(indices, (along,))), pullback
+        return Found(values, indices), pullback
+    return Found(_without(values, (along,)), _without(indices, (along,))), pullback
 
 
 def _shared(name: str, combine: Any, tie: Any, x: Any, dim: Any, keepdim: bool) -> Any:

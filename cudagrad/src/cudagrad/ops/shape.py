@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Dims, Shape, axes, axis, complete, integer, named_axes, sizes, tensors
+from ..arguments import Dims, Shape, axes, axis, complete, integer, named_axes, sizes
 from ..dtypes import result_type
 from ..engine import Operand, Output, Tensor, op
 from .indexing import getitem
@@ -54,7 +54,7 @@ def permute(x: Operand, dims: Shape) -> Output:
 
 def movedim(x: Operand, source: Shape, destination: Shape) -> Tensor:
     """The dims source, one or several, at the places destination; the others keep their order."""
-    ndim = len(np.shape(x))
+    ndim = len(_shape("movedim", x))
     moved = [axis("movedim", dim, ndim) for dim in sizes("movedim", source)]
     places = [axis("movedim", dim, ndim) for dim in sizes("movedim", destination)]
     if len(moved) != len(places) or any(len({*dims}) != len(dims) for dims in (moved, places)):
@@ -141,7 +141,7 @@ def unsqueeze(x: Operand, dim: int) -> Output:
 
 def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
     """length indices of dim, from start on, which counts from the end if negative."""
-    shape = np.shape(x)
+    shape = _shape("narrow", x)
     along = axis("narrow", dim, len(shape))
     if not shape:
         raise ValueError("narrow: a 0-d tensor has no dim to narrow")
@@ -156,7 +156,7 @@ def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
 
 def select(x: Operand, dim: int, index: int) -> Tensor:
     """What is at one index of dim, without that dim."""
-    shape = np.shape(x)
+    shape = _shape("select", x)
     along = axis("select", dim, len(shape))
     integer("select", "index", index)
     if not shape or not -shape[along] <= index < shape[along]:
@@ -166,7 +166,7 @@ def select(x: Operand, dim: int, index: int) -> Tensor:
 
 def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of what is at each index of dim, without that dim."""
-    shape = np.shape(x)
+    shape = _shape("unbind", x)
     along = axis("unbind", dim, len(shape))
     if not shape:
         raise IndexError("unbind: a 0-d tensor has no dim to unbind")
@@ -175,7 +175,7 @@ def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
 
 def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
-    shape = np.shape(x)
+    shape = _shape("split", x)
     along = axis("split", dim, len(shape))
     if not shape:
         raise ValueError("split: a 0-d tensor has no dim to split")
@@ -198,7 +198,7 @@ def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tens
 
 def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most chunks pieces along dim, of equal size but for the last."""
-    shape = np.shape(x)
+    shape = _shape("chunk", x)
     along = axis("chunk", dim, len(shape))
     if not isinstance(chunks, int):
         raise TypeError(f"chunk: chunks must be an int, not {type(chunks).__name__}")
@@ -218,7 +218,7 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     """tensors, of equal shape, along a new dim."""
     tensors = _sequence("stack", tensors)
-    shapes = [np.shape(tensor) for tensor in tensors]
+    shapes = [_shape("stack", tensor) for tensor in tensors]
     for shape in shapes:
         if shape != shapes[0]:
             raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
@@ -305,7 +305,6 @@ def _rolled(x: Any, shifts: Sequence[int], along: Sequence[int]) -> Any:
 
 @op
 def _concatenate(dim: int, *pieces: Operand) -> Output:
-    tensors("cat", *pieces)
     # A length-0 vector joins anything, as in torch: loops start with one.
     parts = [piece for piece in pieces if piece.shape != (0,)] or list(pieces[:1])
     first = parts[0].shape
@@ -342,7 +341,16 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
         raise TypeError(f"{name}: expected a list of tensors, not {type(tensors).__name__}")
     if not tensors:
         raise ValueError(f"{name}: expected at least one tensor")
+    for tensor in tensors:
+        _shape(name, tensor)
     return list(tensors)
+
+
+def _shape(name: str, x: Operand) -> tuple[int, ...]:
+    """The shape of a tensor, given to what other ops are called for."""
+    if not isinstance(x, Tensor | np.ndarray | np.generic):
+        raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
+    return x.shape
 
 
 def _require_matrix(name: str, x: Any, diagonal: Any) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import compress
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import scalar
 from ..arguments import (
@@ -35,6 +35,13 @@ from ..lists import (
     walk,
 )
 from ..rowwise import owned
+
+
+class Found(NamedTuple):
+    """Elements that were looked for along a dim, and where they are: as a tuple, or by name."""
+
+    values: Any
+    indices: Any
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
@@ -163,9 +170,7 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     return nest(owned([items[place] for place in places]), index_full)
 
 
-def topk(
-    x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> tuple[Tensor, Tensor]:
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Found:
     """The pair (k largest elements along dim, their indices), or of the smallest ones.
 
     In order, equals as they stand, whatever sorted says; nan counts as largest.
@@ -173,9 +178,7 @@ def topk(
     return _ordered("topk", x, dim, largest, k)
 
 
-def sort(
-    x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
-) -> tuple[Tensor, Tensor]:
+def sort(x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Found:
     """The pair (elements in order along dim, their indices); nan counts as largest.
 
     Equals keep their order, whatever stable says.
@@ -244,9 +247,7 @@ def _arrivals(
     return list(items), shape, list(zip(places, arriving, strict=True))
 
 
-def _ordered(
-    op: str, x: Tensor, dim: int, descending: bool, k: int | None = None
-) -> tuple[Tensor, Tensor]:
+def _ordered(op: str, x: Tensor, dim: int, descending: bool, k: int | None = None) -> Found:
     """The first k elements in order of each row along dim, and their indices."""
     [(items, shape)], _ = operands(op, x)
     [(plain, _)] = numbers(op, x)
@@ -264,7 +265,7 @@ def _ordered(
         for i, new_offset in zip(found, new_offsets, strict=False):
             values[new_start + new_offset] = items[start + offsets[i]]
             indices[new_start + new_offset] = i
-    return nest(owned(values), cut), nest(indices, cut)
+    return Found(nest(owned(values), cut), nest(indices, cut))
 
 
 def _entries(index: Any, shape: Shape) -> list[Any]:

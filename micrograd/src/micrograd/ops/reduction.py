@@ -16,6 +16,7 @@ from ..floats import argmin as argmin_of
 from ..lists import Shape, Tensor, as_values, kind, map_rows, nest, numbers, operands, rows, unnest
 from ..rowwise import owned
 from .elementwise import elementwise
+from .indexing import Found
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -224,7 +225,7 @@ def _other(op: str, dim: Any, keepdim: bool, other: Tensor | None) -> Tensor | N
 
 def _extremes(
     op: str, choose: Callable[[Sequence[float]], int], x: Tensor, dim: int, keepdim: bool
-) -> tuple[Tensor, Tensor]:
+) -> Found:
     """An extreme element along dim, which has the whole gradient, and its index."""
     [(items, shape)], _ = operands(op, x)
     dims = one_axis(op, dim, len(shape))
@@ -233,7 +234,7 @@ def _extremes(
     indices = [choose([float(item) for item in row]) for row in groups]
     chosen = [row[i] for row, i in zip(groups, indices, strict=True)]
     reduced = _reduced(shape, dims, keepdim)
-    return nest(owned(chosen), reduced), nest(indices, reduced)
+    return Found(nest(owned(chosen), reduced), nest(indices, reduced))
 
 
 def _index(

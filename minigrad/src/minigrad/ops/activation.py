@@ -87,7 +87,7 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
     y += at_least(x, zero)
 
     def pullback(dout):
-        slope = np.exp(at_most(x, zero))
+        slope = np.exp(np.fmin(x, zero))  # of NaN 0: its slope is 1, in torch of few
         slope *= chosen(x <= 0, alpha, 1, x.dtype)
         slope *= dout
         return slope

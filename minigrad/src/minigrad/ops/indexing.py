@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,14 @@ from ..arguments import axis, broadcast_shapes, fitting, indices, same
 from ..engine import Operand, Output, Part, op
 
 FEW = 1 << 14  # numbers up to which np.add.at is faster than to sort their places
+TURNS = 256  # rows of one place that are added in turns with others': of more there are few places
+
+
+class Found(NamedTuple):
+    """Elements that were looked for along a dim, and where they are: as a tuple, or by name."""
+
+    values: Any
+    indices: Any
 
 
 @op
@@ -23,7 +31,8 @@ def getitem(x: Operand, index: Any) -> Output:
 
     Slices with a negative step are refused, as in torch.
     """
-    if isinstance(index, int) and not isinstance(index, bool) and x.ndim:  # the usual, in short
+    # The usual, in short.
+    if type(index) is int and x.ndim and -len(x) <= index < len(x):
         return x[index], lambda dout: Part(index, dout)
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
@@ -31,9 +40,15 @@ def getitem(x: Operand, index: Any) -> Output:
     # The ints first, then the arrays: an int beside arrays takes no part in where their dims go.
     basic = tuple(part for item in items for part in _without_arrays(item))
     arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
-    taken = x[basic]
-    _require_fitting_masks(taken.shape, arrays)
-    if not any(isinstance(item, np.ndarray) for item in items):
+    has_arrays = any(isinstance(item, np.ndarray) for item in items)
+    try:
+        taken = x[basic][arrays] if has_arrays else x[basic]
+    except IndexError:
+        taken = None
+    # NumPy lets a mask without elements pass.
+    if taken is None or any(getattr(item, "size", 1) == 0 and item.dtype == bool for item in items):
+        _require_fitting(x.shape, items)
+    if not has_arrays:
         return taken, lambda dout: Part(basic, dout)
 
     def pullback_of_arrays(dout):
@@ -41,7 +56,7 @@ def getitem(x: Operand, index: Any) -> Output:
             return summed_rows(dout, items[0] % len(x), len(x))
         return collected(dout, np.arange(x.size).reshape(x.shape)[basic][arrays], x.shape)
 
-    return taken[arrays], pullback_of_arrays
+    return taken, pullback_of_arrays
 
 
 @op
@@ -130,6 +145,8 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
         return value, lambda dout: dflat(dout).reshape(x.shape)
     along = axis("take_along_dim", dim, x.ndim)
     _require_integers("take_along_dim", indices)
+    if not x.ndim:
+        raise IndexError(f"take_along_dim: a 0-d tensor has no dim {dim}")
     if indices.ndim != x.ndim:
         raise ValueError(f"take_along_dim: indices {indices.shape} for shape {x.shape}")
     shapes = [(*s[:along], 1, *s[along + 1 :]) for s in (x.shape, indices.shape)]
@@ -225,7 +242,7 @@ def _index_item(item: Any) -> Any:
 def _without_arrays(item: Any) -> tuple[Any, ...]:
     """item, an array replaced by a slice for each dim that it indexes."""
     if isinstance(item, np.ndarray):
-        return (slice(None),) * (item.ndim if item.dtype == np.bool_ else 1)
+        return (slice(None),) * _dims_of(item)
     return (item,)
 
 
@@ -234,20 +251,44 @@ def _without_basic(item: Any) -> Any:
     return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
 
 
-def _require_fitting_masks(shape: tuple[int, ...], items: tuple[Any, ...]) -> None:
-    """Every mask has the lengths of its dims: NumPy lets one without elements pass."""
-    widths = [
-        item.ndim if isinstance(item, np.ndarray) and item.dtype == np.bool_ else 1
-        for item in items
-    ]
-    for i, item in enumerate(items):
-        if isinstance(item, np.ndarray) and item.dtype == np.bool_ and not item.size:
-            start = sum(widths[:i])
-            if any(before is Ellipsis for before in items[:i]):
-                start = len(shape) - sum(widths[i:])
-            dims = shape[start : start + item.ndim]
-            if dims != item.shape:
-                raise IndexError(f"getitem: a mask of shape {item.shape} for dims of shape {dims}")
+def _dims_of(item: Any) -> int:
+    """How many dims of x an item speaks of."""
+    if item is None or item is Ellipsis:
+        return 0
+    return item.ndim if isinstance(item, np.ndarray) and item.dtype == np.bool_ else 1
+
+
+def _require_fitting(shape: tuple[int, ...], items: list[Any]) -> None:
+    """There is an element of shape at all that items name: else IndexError says what is wrong."""
+    used, dim = sum(map(_dims_of, items)), 0
+    if used > len(shape):
+        raise IndexError(f"getitem: {used} indices for shape {shape}")
+    if sum(item is Ellipsis for item in items) > 1:
+        raise IndexError(f"getitem: more than one Ellipsis, for shape {shape}")
+    lengths = []  # of the arrays, as broadcasting sees them
+    for item in items:
+        own = shape[dim : dim + _dims_of(item)]
+        if isinstance(item, np.ndarray) and item.dtype == np.bool_:
+            if item.shape != own:
+                raise IndexError(
+                    f"getitem: a mask of shape {item.shape} for dims {own} of shape {shape}"
+                )
+            lengths.append((np.count_nonzero(item),))
+        elif isinstance(item, int | np.ndarray):
+            ids = np.asarray(item)
+            if (wrong := ids[(ids < -own[0]) | (ids >= own[0])]).size:
+                raise IndexError(
+                    f"getitem: {wrong[0]} is out of range for dim {dim} of shape {shape}"
+                )
+            lengths += [ids.shape] if ids.ndim else []
+        dim += len(shape) - used if item is Ellipsis else len(own)
+    try:
+        np.broadcast_shapes(*lengths)
+    except ValueError:
+        several = " and ".join(map(str, lengths))
+        raise IndexError(
+            f"getitem: indices of shapes {several} do not broadcast, for shape {shape}"
+        ) from None
 
 
 def _require_indices(name: str, index: Any, size: int) -> None:
@@ -289,8 +330,8 @@ def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
 def summed_rows(values: Any, places: Any, length: int) -> Any:
     """Zeros of so many rows, to which the rows of values are added at their places.
 
-    Those that are the first at their place, all at once, then the second ones, and so on; or, of
-    few numbers, one after the other.
+    Those that are the first at their place, all at once, then the second ones, and so on; what
+    comes after TURNS of one place, place by place; or, of few numbers, one after the other.
     """
     sums = np.zeros((length, *values.shape[1:]), values.dtype)
     if values.size <= FEW:
@@ -299,17 +340,25 @@ def summed_rows(values: Any, places: Any, length: int) -> Any:
         np.add.at(sums.reshape(-1), numbers.reshape(-1), values.reshape(-1))
         return sums
     order = np.argsort(places, kind="stable")
-    ordered = places[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    starts = _starts(places[order])
     counts = np.diff(starts, append=places.size)
     turns = np.arange(places.size) - np.repeat(starts, counts)
+    late = order[turns >= TURNS]
     order = order[np.argsort(turns, kind="stable")]
-    places, values = places[order], values[order]
-    ends = np.cumsum(np.bincount(turns)).tolist()
-    sums[places[: ends[0]]] = values[: ends[0]]
+    at, rows = places[order], values[order]
+    ends = np.cumsum(np.bincount(turns))[:TURNS].tolist()
+    sums[at[: ends[0]]] = rows[: ends[0]]
     for those in itertools.starmap(slice, itertools.pairwise(ends)):
-        sums[places[those]] += values[those]
+        sums[at[those]] += rows[those]
+    if late.size:
+        starts = _starts(places[late])
+        sums[places[late[starts]]] += np.add.reduceat(values[late], starts, axis=0)
     return sums
+
+
+def _starts(ordered: Any) -> Any:
+    """Where in places in order each of them begins."""
+    return np.flatnonzero(np.diff(ordered, prepend=-1))
 
 
 def _part(name: str, x: Any, index: Any, src: Any) -> Any:
@@ -345,13 +394,14 @@ def _order(x: Any, along: int, descending: bool) -> Any:
 def _first_in_order(rows: Any, k: int, descending: bool) -> Any:
     """The first k indices of _order along the last dim. (..., n) -> (..., k)
 
-    Only those are sorted that are no smaller than the kth, unless others equal it, or it is NaN.
+    Only those are sorted that are no smaller than the kth, unless others equal it, or it is NaN:
+    NumPy puts NaN last, as the largest, where no comparison finds it.
     """
     n = rows.shape[-1]
     if 0 < k < n:
         kth = n - k if descending else k - 1
         bound = np.partition(rows, kth)[..., kth, None]
-        among = rows >= bound if descending else rows <= bound
+        among = ~(rows < bound) if descending else rows <= bound
         if (among.sum(axis=-1) == k).all():
             indices = np.nonzero(among)[-1].reshape(*rows.shape[:-1], k)
             order = _order(np.take_along_axis(rows, indices, -1), -1, descending)
@@ -369,4 +419,4 @@ def _ranked(x: Any, order: Any, along: int) -> Any:
         return dx
 
     values = np.take_along_axis(np.atleast_1d(x), order, along)
-    return (values.reshape(shape), order.reshape(shape)), pullback
+    return Found(values.reshape(shape), order.reshape(shape)), pullback

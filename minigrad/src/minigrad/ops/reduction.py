@@ -12,6 +12,7 @@ from ..arguments import Dims, axes, axis, floats, named_axes, number, same
 from ..dtypes import floating
 from ..engine import Operand, Output, Tensor, op, unwrap
 from .elementwise import larger, smaller
+from .indexing import Found
 
 
 @op
@@ -73,7 +74,9 @@ def var_mean(
     x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
-    axes("var_mean", dim, np.ndim(unwrap(x)))
+    floats("var_mean", unwrap(x))
+    number("var_mean", "correction", correction)
+    axes("var_mean", dim, x.ndim)
     return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
 
 
@@ -277,7 +280,7 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
     along = axis(name, dim, x.ndim)
     _require_elements(name, x.shape[along : along + 1])
     if not x.ndim:
-        return (x, np.zeros((), np.int64)), lambda dout: dout
+        return Found(x, np.zeros((), np.int64)), lambda dout: dout
     indices = _first(position, x, along, keepdim=True)
     values = np.take_along_axis(x, indices, along)
 
@@ -287,8 +290,8 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
         return dx
 
     if keepdim:
-        return (values, indices), pullback
-    return (values.squeeze(along), indices.squeeze(along)), pullback
+        return Found(values, indices), pullback
+    return Found(values.squeeze(along), indices.squeeze(along)), pullback
 
 
 def _position(name: str, position: Any, x: Any, dim: int | None, keepdim: bool) -> Any:

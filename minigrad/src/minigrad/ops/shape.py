@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import Dims, Shape, axes, axis, complete, named_axes, sizes
 from ..dtypes import result_type
-from ..engine import Operand, Output, Tensor, op, unwrap
+from ..engine import Operand, Output, Tensor, op
 from .indexing import getitem
 
 
@@ -157,7 +157,7 @@ def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
 
 def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
-    shape = np.shape(unwrap(x))
+    shape = _shape("split", x)
     along = axis("split", dim, len(shape))
     if not shape:
         raise ValueError("split: a 0-d tensor has no dim to split")
@@ -180,7 +180,7 @@ def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tens
 
 def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most chunks pieces along dim, of equal size but for the last."""
-    shape = np.shape(unwrap(x))
+    shape = _shape("chunk", x)
     along = axis("chunk", dim, len(shape))
     if not isinstance(chunks, int):
         raise TypeError(f"chunk: chunks must be an int, not {type(chunks).__name__}")
@@ -200,7 +200,7 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     """tensors, of equal shape, along a new dim."""
     tensors = _sequence("stack", tensors)
-    shapes = [np.shape(unwrap(tensor)) for tensor in tensors]
+    shapes = [_shape("stack", tensor) for tensor in tensors]
     for shape in shapes:
         if shape != shapes[0]:
             raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
@@ -272,7 +272,7 @@ def _expanded(name: str, x: Any, size: Shape) -> Any:
 
 def _dim_of(name: str, x: Operand, dim: int, error: type[Exception]) -> tuple[int, int]:
     """dim counted from the front, and its length; error: what is raised of a 0-d tensor."""
-    shape = np.shape(unwrap(x))
+    shape = _shape(name, x)
     along = axis(name, dim, len(shape))
     if not shape:
         raise error(f"{name}: a 0-d tensor has no dim")
@@ -307,7 +307,16 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
         raise TypeError(f"{name}: expected a list of tensors, not {type(tensors).__name__}")
     if not tensors:
         raise ValueError(f"{name}: expected at least one tensor")
+    for tensor in tensors:
+        _shape(name, tensor)
     return list(tensors)
+
+
+def _shape(name: str, x: Operand) -> tuple[int, ...]:
+    """The shape of a tensor, given to what other ops are called for."""
+    if not isinstance(x, Tensor | np.ndarray | np.generic):
+        raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
+    return x.shape
 
 
 def _require_matrix(name: str, x: Any, diagonal: int) -> None:

@@ -1,4 +1,4 @@
-"""Is a wrong call refused, with the right kind of error, a ValueError beginning with the op?"""
+"""Is a wrong call refused, with the right kind of error, a ValueError or IndexError by its op?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def rejects(engine: Adapter, op: Op, case: Reject, dtype: str) -> Measured:
     try:
         call(engine, op, case, dtype)
     except case.error as error:
-        if case.error is ValueError and not re.match(rf"{op.name}\b", str(error)):
+        named = issubclass(case.error, ValueError | IndexError)
+        if named and not re.match(rf"{op.name}\b", str(error)):
             message = f"the {kind} does not begin with {op.name}: {str(error)!r}"
             raise MismatchError(message) from error
         return Measured()

@@ -316,6 +316,7 @@ OPS = (
             Reject(IndexError, randn(2, 3), ints([6])),
             Reject(IndexError, randn(2, 3), ints([-1])),
             Reject(IndexError, randn(2, 3), ints([[0]]), 2),
+            Reject(IndexError, randn(), ints(0), 0),
             Reject(ValueError, randn(2, 3), ints([0]), 1),
             Reject(ValueError, randn(2, 3), ints([[0], [0], [0]]), 1),
             Reject(TypeError, randn(2, 3), values([[0.0], [1.0]]), 1),
@@ -360,6 +361,19 @@ OPS = (
             largest=False,
             kink=INFINITE,
             why="NaN is the largest",
+        ),
+        Case(
+            values([[2.0, 3.0, 0.5, 2.0, nan], [nan, -0.0, 0.0, -1.0, 0.0]]),
+            3,
+            kink=INFINITE,
+            why="as many numbers tie with the last as there are NaNs before it",
+        ),
+        Case(
+            values([[2.0, 3.0, 0.5, 2.0, nan], [nan, -0.0, 0.0, -1.0, 0.0]]),
+            3,
+            largest=False,
+            kink=INFINITE,
+            why="numbers tie with the last, and NaN comes after it",
         ),
         rejects=[
             Reject(ValueError, randn(2, 3), 4),
