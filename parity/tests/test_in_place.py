@@ -105,3 +105,5 @@ def test_a_gradient_of_another_shape_moves_nothing(name: str) -> None:
     with pytest.raises(ValueError, match=r"step: a gradient of shape \(1,\) and float32"):
         package.optim.SGD([x], lr=1.0).step()
     assert x.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match=r"backward: .grad of shape \(1,\) for shape \(3,\)"):
+        (x * 2).sum().backward()

@@ -336,6 +336,8 @@ class Tensor:
         known, home = self.grad, self.home
         if known is not None and not isinstance(known, Tensor):
             raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
+        if known is not None and known.shape != dout.shape:
+            raise ValueError(f"backward: .grad of shape {known.shape} for shape {dout.shape}")
         if known is None and home is None and is_new:
             self.grad = Tensor(dout)
         elif known is None:

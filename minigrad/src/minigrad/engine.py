@@ -263,6 +263,8 @@ class Tensor:
         known = self.grad
         if known is not None and not isinstance(known, Tensor):
             raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
+        if known is not None and known.shape != dout.shape:
+            raise ValueError(f"backward: .grad of shape {known.shape} for shape {dout.shape}")
         self.grad = Tensor(dout if known is None else known.data + dout)
 
 

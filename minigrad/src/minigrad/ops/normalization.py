@@ -43,6 +43,8 @@ def layer_norm(
         if shift is not None:
             out += shift
 
+    # With normal = (x - mean) · rstd, of which both depend on x, and dnormal = dout · weight:
+    # dx = rstd · (dnormal - mean of dnormal - normal · mean of dnormal · normal), row by row.
     def pullback(dout):
         douts, dx, share = dout.reshape(rows.shape), np.empty_like(rows), scale / n
         dweight: Any = None
@@ -137,6 +139,7 @@ def group_norm(
             if bias is not None:
                 out += bias.reshape(*groups.shape[1:3], 1)
 
+    # As of layer_norm, each mean over a group.
     def pullback(dout):
         douts, dx, product = dout.reshape(groups.shape), *map(np.empty_like, (groups, factor))
         spare = np.empty_like(groups[parts[0]])
