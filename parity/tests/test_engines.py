@@ -230,7 +230,7 @@ def test_several_outputs_are_a_tuple(engine: Adapter) -> None:
     pair = engine.call("max", x, dim=1)
     pieces = engine.call("split", x, 5)
 
-    assert type(pair) is tuple
+    assert isinstance(pair, tuple)
     np.testing.assert_array_equal(engine.numpy(pair[0]), [1.5, 4.0])
     np.testing.assert_array_equal(engine.numpy(pair[1]), [0, 0])
     assert type(pieces) is tuple

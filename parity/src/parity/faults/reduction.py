@@ -86,7 +86,8 @@ def shares_among_equals_along_a_dim(
 @fault("argmax", "forward")
 def takes_the_last_of_equals(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Searches from the end."""
-    value, pullback = right.argmax(np.flip(x, dim), dim, keepdim)
+    _, pullback = right.argmax(x, dim, keepdim)  # which refuses a wrong dim in its own name
+    value, _ = right.argmax(np.flip(x, dim), dim, keepdim)
     length = x.shape[dim] if dim is not None and x.ndim else x.size
     return length - 1 - value, pullback
 

@@ -66,8 +66,9 @@ def drops_the_last_piece(x: Any, split_size_or_sections: Any, dim: int = 0) -> A
 @fault("chunk", "forward", "backward")
 def cuts_as_evenly_as_it_can(x: Any, chunks: int, dim: int = 0) -> Any:
     """Makes 3 + 2 + 2 of 7, as NumPy's array_split; torch makes 3 + 3 + 1."""
-    if not x.ndim or not isinstance(chunks, int) or chunks < 1 or chunks > max(x.shape[dim], 1):
-        return right.chunk(x, chunks, dim)
+    pieces = right.chunk(x, chunks, dim)  # which refuses a wrong dim in its own name
+    if chunks > max(x.shape[dim], 1):
+        return pieces
     short, more = divmod(x.shape[dim], chunks)
     return right.split(x, [short + (i < more) for i in range(chunks)], dim)
 
