@@ -28,8 +28,9 @@ SIGNAL = 1e-3
 class Measured:
     """The worst error of a check, and torch float32's own on the same case, each in its own eps.
 
-    used: the largest share of what it was allowed that an error took. None where there is nothing
-    to measure: integers, or a call that must be refused.
+    used: the largest share of what it was allowed that an error took, which of finite differences
+    says nothing: the first step that is small enough ends them. None where there is nothing to
+    measure: integers, or a call that must be refused.
     """
 
     error: float | None = None
