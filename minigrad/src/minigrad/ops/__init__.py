@@ -336,10 +336,8 @@ def _reflected(function: Any) -> Any:
     return method
 
 
-for _name, _operator in (
-    *(("add", add), ("sub", sub), ("mul", mul), ("truediv", div)),
-    *(("pow", pow), ("matmul", matmul)),
-):
+_ARITHMETIC = (("add", add), ("sub", sub), ("mul", mul), ("truediv", div), ("pow", pow))
+for _name, _operator in (*_ARITHMETIC, ("matmul", matmul)):
     setattr(Tensor, f"__{_name}__", _operator)
     setattr(Tensor, f"__r{_name}__", _reflected(_operator))
 
@@ -369,10 +367,7 @@ def _in_place(function: Any) -> Any:
     return method
 
 
-for _name, _operator in (
-    *(("add", add), ("sub", sub), ("mul", mul)),
-    *(("truediv", div), ("pow", pow)),
-):
+for _name, _operator in _ARITHMETIC:
     setattr(Tensor, f"__i{_name}__", _in_place(_operator))
 
 
