@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -101,6 +102,32 @@ def test_what_a_mask_leaves_out_passes_no_infinity_on() -> None:
     x.relu().backward(np.array([np.inf, -np.inf], np.float32))
 
     assert x.grad.tolist() == [0.0, -np.inf]
+
+
+def test_gelu_by_tanh_keeps_its_digits_where_it_is_small() -> None:
+    numbers = np.linspace(-5, 5, 4001, dtype=np.float32)
+    x = minigrad.tensor(numbers, requires_grad=True)
+    y = ops.gelu(x, approximate="tanh")
+    y.backward(np.ones_like(numbers))
+
+    exact = numbers.astype(np.float64)
+    twice = 2 * math.sqrt(2 / math.pi) * (exact + 0.044715 * exact**3)
+    share, rest = 1 / (1 + np.exp(-twice)), 1 / (1 + np.exp(twice))
+    steepness = 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * exact**2)
+    wanted, slope = exact * share, share * (1 + exact * rest * steepness)
+    eps = np.finfo(np.float32).eps
+    apart = np.abs(y.detach().numpy() - wanted)
+    assert np.all(apart <= 50 * eps * np.abs(wanted))  # by 1 + tanh, a million
+    assert np.abs(x.grad.numpy() - slope).max() <= 3 * eps
+
+
+def test_gelu_by_tanh_has_no_slope_where_its_exponential_overflows() -> None:
+    x = minigrad.tensor([-30.0, -1e5, 30.0, 1e5], requires_grad=True)
+    y = ops.gelu(x, approximate="tanh")
+    y.backward([1.0] * 4)
+
+    assert y.tolist() == [0.0, 0.0, 30.0, 1e5]
+    assert x.grad.tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_random_numbers_follow_the_seed() -> None:

@@ -161,37 +161,38 @@ class Arrays:
         return dx
 
     def gelu(self, h: str, x: Array) -> Array:
-        y, tanh = self.room(h + "gelu", *x.shape), self.room(h + "tanh", x.size)
+        """x s, where s = 1 / (1 + exp(-2 u)) is what is kept, and u is what tanh is taken of."""
+        y, share = self.room(h + "gelu", *x.shape), self.room(h + "share", x.size)
         self.rooms[h + "bent"] = x
         flat, out = x.reshape(-1), y.reshape(-1)
         for block in blocks(x.size):
-            u, t, o = flat[block], tanh[block], out[block]
-            np.multiply(u, u, out=t)
-            t *= SCALE * CUBIC
-            t += SCALE
-            t *= u
-            np.tanh(t, out=t)
-            np.add(t, 1, out=o)
-            o *= u
-            o *= 0.5
+            u, s, o = flat[block], share[block], out[block]
+            np.multiply(u, u, out=s)
+            s *= -2 * SCALE * CUBIC
+            s -= 2 * SCALE
+            s *= u
+            np.exp(s, out=s)
+            s += 1
+            np.divide(1, s, out=s)
+            np.multiply(u, s, out=o)
         return y
 
     def gelu_back(self, h: str, dy: Array) -> Array:
-        flat, tanh, dout = (
+        flat, share, dout = (
             self.rooms[h + "bent"].reshape(-1),
-            self.rooms[h + "tanh"],
+            self.rooms[h + "share"],
             dy.reshape(-1),
         )
         for block in blocks(flat.size):
-            u, t, d = flat[block], tanh[block], dout[block]
+            u, s, d = flat[block], share[block], dout[block]
             spare = self.room("spare", BLOCK)[: u.size]
             np.multiply(u, u, out=spare)
-            spare *= 1.5 * SCALE * CUBIC
-            spare += 0.5 * SCALE
+            spare *= 6 * SCALE * CUBIC
+            spare += 2 * SCALE
             spare *= u
-            d *= np.add(t, 1, out=u)  # what is read for the last time gives its room
-            spare *= np.subtract(1, t, out=t)
-            spare += 0.5
+            spare *= np.subtract(1, s, out=u)  # what is read for the last time gives its room
+            spare += 1
+            d *= s
             d *= spare
         return dy
 
