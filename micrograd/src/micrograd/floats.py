@@ -10,25 +10,34 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from operator import mul, truediv
-from typing import Any, cast
+from typing import cast
 
-WRITTEN_OUT = 64  # numbers of a row at most: with more there is little to gain
+# In C, and rounded once, where Python is 3.12 or newer.
+_in_c: Callable[..., float] | None = getattr(math, "sumprod", None)
+# How many products are quicker written out than summed by _long_sumprod, whose call takes longer.
+WRITTEN_OUT = 16 if _in_c else 64
 
 
-def _sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
-    return sum(map(mul, xs, ys), 0.0)
+def _long_sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
+    return _in_c(xs, ys) if _in_c else sum(map(mul, xs, ys), 0.0)
 
 
-def _sumprods(xs: Iterable[Sequence[float]], ys: Sequence[Sequence[float]]) -> list[float]:
+def sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """The sum of the products of two rows."""
+    return sumprods([xs], [ys])[0]
+
+
+def sumprods(xs: Iterable[Sequence[float]], ys: Sequence[Sequence[float]]) -> list[float]:
+    """The sums of the products of each row of xs with every row of ys."""
     n = len(ys[0]) if ys else 0
     if 0 < n <= WRITTEN_OUT:
         return _written_out(n)(xs, ys)
-    return [sum(map(mul, x, y), 0.0) for x in xs for y in ys]
+    return [_long_sumprod(x, y) for x in xs for y in ys]
 
 
 @functools.cache
 def _written_out(n: int) -> Callable[..., list[float]]:
-    """_sumprods of rows of n numbers, with every product written down; of two, say,
+    """sumprods of rows of n numbers, with every product written down; of two, say,
 
         lambda xs, ys: [0.0 + x0 * y0 + x1 * y1 for x0, x1, in xs for y0, y1, in ys]
 
@@ -39,17 +48,6 @@ def _written_out(n: int) -> Callable[..., list[float]]:
     total = " + ".join(["0.0", *map(" * ".join, zip(x, y, strict=True))])
     text = f"lambda xs, ys: [{total} for {', '.join(x)}, in xs for {', '.join(y)}, in ys]"
     return cast("Callable[..., list[float]]", eval(text))
-
-
-def _sumprods_in_c(xs: Iterable[Sequence[float]], ys: Sequence[Sequence[float]]) -> list[float]:
-    return [_in_c(x, y) for x in xs for y in ys]
-
-
-# The sum of the products of two rows, and those of each row of xs with every row of ys, in one
-# list: math has it since 3.12.
-_in_c: Any = getattr(math, "sumprod", None)
-sumprod: Callable[[Sequence[float], Sequence[float]], float] = _in_c or _sumprod
-sumprods = _sumprods_in_c if _in_c else _sumprods
 
 
 def exp(x: float) -> float:
