@@ -282,6 +282,15 @@ sys.exit(command.main({list(arguments)}))
     )
 
 
+@pytest.mark.parametrize("name", ["README.md", "lessons/4_kernels.ipynb"])
+def test_a_kernel_that_a_text_compiles_is_there(name: str) -> None:
+    text = (PAGE.parents[1] / name).read_text(encoding="utf-8")
+    names = re.findall(r"cudagrad\.compile .*--kernel ([\w.]+)", text)
+
+    assert names
+    assert command.chosen(names)
+
+
 @needs_numba_cuda
 def test_a_kernel_is_compiled_for_gpus_that_are_not_there() -> None:
     done = compile_kernels("--cc", "8.0", "9.0", "--kernel", KERNEL, "map.fill")
