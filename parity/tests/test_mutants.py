@@ -264,7 +264,7 @@ def test_an_op_without_a_gradient_is_not_judged(capsys: pytest.CaptureFixture[st
     ("command", "sentence"),
     [
         ("mutants --engine torch", "torch has no pullbacks and no slopes to mutate"),
-        ("mutants --op sofmax", "no op 'sofmax'; near it: softmax"),
+        ("mutants --op sofmax", "no op 'sofmax'; did you mean softmax"),
         ("mutants --jobs 0", "Invalid value for '--jobs'"),
         ("mutants --json {tmp}/file/score.json", "cannot write to "),
     ],

@@ -1,4 +1,4 @@
-"""parity new-op: an op's entry in the spec and its function in every engine, to be filled in."""
+"""parity new-op: write the skeleton of an op, in the spec and in every engine."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ BODY = '''
 
 @click.command("new-op")
 @click.argument("name")
-@click.option("--family", required=True, help="Whose file it goes into, such as activation.")
+@click.option("--family", required=True, help="File to put it in, such as activation.")
 def new_op(name: str, family: str) -> None:
-    """Write an op of torch's into the spec and the engines, as functions that fail until filled in.
+    """Add the skeleton of a torch op to the spec and to every engine, for you to fill in.
 
-    Only in a checkout of this project.
+    It needs a checkout of this project.
     """
     if not GENERATE.exists():
-        raise click.UsageError("parity is installed without its sources: write ops in a checkout")
+        raise click.UsageError("new-op needs a checkout of the project; this parity is installed")
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise click.UsageError(f"{name!r} is no name for a function")
+        raise click.UsageError(f"{name!r} is not a valid function name")
     from .report.collect import families
 
     every = families()
@@ -64,7 +64,7 @@ def new_op(name: str, family: str) -> None:
     module = home(name)
     if not module:
         raise click.UsageError(
-            f"torch has no function {name}: write by hand what it means, as CONTRIBUTING.md shows"
+            f"torch has no function {name}: add the op by hand, as CONTRIBUTING.md shows"
         )
     meaning, imported = f"{module}.{name}", IMPORTS[module]
     spec = ROOT / "parity" / "src" / "parity" / "spec" / f"{family}.py"
@@ -82,9 +82,9 @@ def new_op(name: str, family: str) -> None:
         click.echo(f"{path.relative_to(ROOT)}:{before.count(chr(10)) + 1}")
     subprocess.run([sys.executable, str(GENERATE)], check=True)
     click.echo(
-        "Now fill them in, with at least four cases and something to refuse, and give the op a call"
-        " in _of_numbers of parity/src/parity/bench/workloads.py, to be timed on. Until then this"
-        f" fails: parity check --op {name}"
+        "Now fill them in: at least four cases, one call that must be refused, and a call to time"
+        " in _of_numbers of parity/src/parity/bench/workloads.py. Until then this fails:"
+        f" parity check --op {name}"
     )
 
 

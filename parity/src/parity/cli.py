@@ -95,12 +95,12 @@ app.add_command(generate)
 @app.command()
 @ENGINES
 @several("--op", "Only these ops.")
-@several("--layer", "Only these layers, losses and models, such as Linear and GPT.")
+@several("--layer", "Only these layers, losses and models, such as Linear or GPT.")
 @several("--optimizer", "Only these optimizers and schedulers, such as Adam.")
 @several("--case", "Only these cases, such as softmax[2].")
 @several("--check", "Only these checks, such as backward.")
 @several("--dtype", "Only these dtypes.")
-@several("--run", "Train these models, such as gpt-tiny, instead of checking ops.")
+@several("--run", "Check these training runs, such as gpt-tiny, instead of single cases.")
 def check(
     engine: tuple[str, ...],
     op: tuple[str, ...],
@@ -111,7 +111,7 @@ def check(
     dtype: tuple[str, ...],
     run: tuple[str, ...],
 ) -> int:
-    """Check the ops, layers and optimizers of engines, or train on them, and say what failed."""
+    """Check ops, layers and optimizers against torch, or whole training runs with --run."""
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
@@ -194,10 +194,10 @@ def check(
     type=click.IntRange(min=2),
     default=20,
     show_default=True,
-    help="How many, each with a hash seed and a number of threads of its own.",
+    help="Number of processes; each gets another hash seed and thread count.",
 )
 def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) -> int:
-    """Compare the bits of every case between processes, and say which differ."""
+    """Check that every case gives the same bits in every process."""
     chosen = loaded(engine)
     from . import spec
     from .report import collect, verdict
@@ -212,12 +212,12 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
 @app.command()
 @ENGINES
 @several("--op", "Only the gradients of these ops.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes.  [default: all cores]")
 @JSON
 def mutants(
     engine: tuple[str, ...], op: tuple[str, ...], jobs: int | None, file: Path | None
 ) -> int:
-    """Make one thing wrong in a gradient at a time, and say what the spec does not see."""
+    """Break the gradients in one place at a time, and list what the spec fails to notice."""
     chosen = loaded(engine)
     from . import mutants, spec
     from .pool import cores
@@ -256,12 +256,14 @@ def mutants(
 @app.command()
 @ENGINES
 @several("--op", "Only graphs of these ops.")
-@click.option("--seconds", type=click.IntRange(min=1), default=30, show_default=True)
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeats the graphs."
+    "--seconds", type=click.IntRange(min=1), default=30, show_default=True, help="Time per engine."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the graphs."
 )
 def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) -> int:
-    """Hold engines against torch on random graphs, and print the first that fails as code."""
+    """Compare engines with torch on random graphs; print the first failure as a program."""
     chosen = loaded(engine)
     from . import fuzz, spec
     from .report import verdict
@@ -271,7 +273,7 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
     for each in chosen:
         ops = [name for name in op or spec.BY_NAME if name in each.ops and name not in fuzz.UNDRAWN]
         if not ops:
-            raise click.UsageError(f"{each.name} has no {' and no '.join(op)}")
+            raise click.UsageError(f"{each.name} does not have {' or '.join(op)}")
         with stage(f"{each.name}: random graphs for {seconds} s", seconds) as advance:
             found = fuzz.hunt(each, ops, fuzz.seeds(seed, seconds, advance))
         graphs = f"{verdict.plural(found.graphs, 'graph')} of {len(found.ops)} ops"

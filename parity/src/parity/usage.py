@@ -48,7 +48,7 @@ def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
     return click.option(name, type=kind, multiple=True, callback=flat, help=help)
 
 
-ENGINES = several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+ENGINES = several("--engine", "Only these engines.  [default: all except torch and the rivals]")
 
 
 def loaded(names: Sequence[str]) -> list[Adapter]:
@@ -85,9 +85,9 @@ def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
 
 
 def unknown(kind: str, name: str, every: Sequence[str]) -> str:
-    """That there is no such name, and which there are, or which of many are near it."""
+    """The message for an unknown name: similar names, or all of them if there are few."""
     near = difflib.get_close_matches(name, every, 5, 0.5) if len(every) > 8 else ()
-    hint = f"near it: {', '.join(near)}" if near else f"there are {', '.join(every)}"
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(every)}"
     return f"no {kind} {name!r}; {hint}"
 
 
@@ -114,7 +114,7 @@ JSON = click.option(
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     callback=_checked,
-    help="File to write it all to.",
+    help="Also write all results to this JSON file.",
 )
 
 

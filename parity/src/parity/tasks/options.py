@@ -39,25 +39,25 @@ class Real(click.FloatRange):
 
 POSITIVE, NATURAL = click.IntRange(min=1), click.IntRange(min=0)
 REAL, ABOVE = Real(min=0), Real(min=0, min_open=True)
-SEED = click.IntRange(min=0, max=2**32 - 1)  # the largest that all who draw from it take
+SEED = click.IntRange(min=0, max=2**32 - 1)  # scikit-learn takes no larger seed
 OPTIONS: dict[str, tuple[click.ParamType, str]] = {
     "steps": (POSITIVE, "Steps of the optimizer."),
-    "batch_size": (POSITIVE, "How much of the data goes into one batch."),
-    "accumulate": (POSITIVE, "Batches whose gradients make one step."),
+    "batch_size": (POSITIVE, "Samples per batch."),
+    "accumulate": (POSITIVE, "Batches whose gradients are added up for one step."),
     "lr": (ABOVE, "Learning rate."),
-    "schedule": (click.Choice(tuple(SCHEDULES)), "How it falls, down to a tenth."),
-    "warmup": (NATURAL, "Steps in which it rises at first."),
+    "schedule": (click.Choice(tuple(SCHEDULES)), "How the learning rate falls, to a tenth of lr."),
+    "warmup": (NATURAL, "Steps over which the learning rate first rises."),
     "weight_decay": (REAL, "Weight decay."),
-    "clip": (REAL, "Largest norm of the gradients; 0 leaves them as they are."),
-    "eval_every": (NATURAL, "Steps from one evaluation to the next; 0: only at the end."),
-    "checkpoint_every": (NATURAL, "Steps from one checkpoint to the next; 0: only at the end."),
-    "seed": (SEED, "Of the initial weights, the batches and dropout."),
-    "dtype": (click.Choice(DTYPES), "Of the weights, where the engine has a choice."),
+    "clip": (REAL, "Clip the norm of all gradients to this; 0 does not clip."),
+    "eval_every": (NATURAL, "Steps between evaluations; 0 evaluates only at the end."),
+    "checkpoint_every": (NATURAL, "Steps between checkpoints; 0 writes one only at the end."),
+    "seed": (SEED, "Seed of the initial weights, the batches and dropout."),
+    "dtype": (click.Choice(DTYPES), "Dtype of the weights, if the engine has both."),
 }
 ENGINES = ("minigrad",)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-OUT = "Folder for checkpoints, metrics.json and curve.png.  [default: nothing is kept]"
-RESUME = "Go on from the checkpoints in --out."
+OUT = "Folder for checkpoints, metrics.json and curve.png.  [default: write nothing]"
+RESUME = "Continue from the latest checkpoint in --out."
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def trains(
             **options: Any,
         ) -> int:
             if resume and out is None:
-                raise click.UsageError("--resume goes on from what --out has: say which")
+                raise click.UsageError("--resume needs --out, the folder to continue from")
             asked = {name: options.pop(name) for name in OPTIONS}
             given = {name: value for name, value in asked.items() if value is not None}
             return command(Plan(engine or ENGINES, optimizer, given, out, resume), **options)
@@ -112,11 +112,11 @@ def trains(
             flag = f"--{name.replace('_', '-')}"
             found = click.option(flag, type=kind, help=f"{help}  [default: {default(name)}]")(found)
         help = (
-            f"What follows the gradients: {', '.join(OPTIMIZERS)}; several train side by side.  "
+            f"One or more of {', '.join(OPTIMIZERS)}; several train side by side.  "
             f"[default: {default('optimizer')}]"
         )
         found = several("--optimizer", help, Optimizers())(found)
-        help = f"Engines; several train side by side.  [default: {','.join(ENGINES)}]"
+        help = f"One or more engines; several train side by side.  [default: {','.join(ENGINES)}]"
         return several("--engine", help)(found)
 
     def default(name: str) -> Any:
