@@ -1,7 +1,7 @@
-"""The parity command: judge engines, report on them, and train with them.
+"""The parity command: check engines, report on them, and train with them.
 
-Exit status: 0 all is well, 1 a check failed or nobody reads the output any more, 2 it cannot be
-done as asked, 130 interrupted.
+Exit status: 0 success; 1 a check failed, or the output pipe was closed; 2 bad usage, or something
+that is needed is missing; 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
 """
 
@@ -29,12 +29,13 @@ from .usage import ENGINES, JSON, known, loaded, printed, several, stage
 if TYPE_CHECKING:
     from .checks import Item
     from .engines import Adapter
+    from .mutants import Score
 
-FEW = 40  # results that are listed one by one
+FEW = 40  # up to this many results are listed one by one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status."""
+    """Run the command and return its exit status."""
     try:
         status = app(args=arguments, prog_name="parity", standalone_mode=False)
         sys.stdout.flush()
@@ -43,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:
         if (error.name or "parity").partition(".")[0] == "parity":
-            raise  # a fault of ours, not a package to install
+            raise  # our own bug, not a package to install
         click.echo(f"parity: {needed(error)}", err=True)
         return 2
-    except BrokenPipeError:  # nobody reads on, as after `| head`: quiet, as click and rich are
-        unwritten()
+    except BrokenPipeError:  # as after `| head`: quiet, as click and rich are
+        discard_stdout()
         return 1
-    except OSError as error:  # stdout's, say: its disk is full
-        unwritten()
+    except OSError as error:  # such as a full disk under stdout
+        discard_stdout()
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"parity: {where}{error.strerror or error}", err=True)
         return 2
@@ -60,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def unwritten() -> None:
-    """Give up what stdout still holds, or Python's exit tries again, fails and hides the status."""
+def discard_stdout() -> None:
+    """Drop buffered output: Python would flush it again at exit, fail, and change the status."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -69,7 +70,7 @@ def unwritten() -> None:
 
 
 def needed(error: ModuleNotFoundError) -> str:
-    """What to install where one of parity's own imports failed."""
+    """The message for a package that parity itself could not import."""
     package = (error.name or "").partition(".")[0]
     return f"parity needs the package {package}: pip install {package}"
 
@@ -115,7 +116,7 @@ def check(
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
-    from .report import collect, trainings, verdict
+    from .report import verdict
     from .spec.runs import RUNS
 
     names = (*op, *layer, *optimizer)
@@ -132,17 +133,9 @@ def check(
     known("run", run, [each.name for each in RUNS])
     known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
 
-    kinks = [
-        f"no finite differences at {verdict.plural(row['count'], 'case')}: {row['reason']}"
-        for row in verdict.grouped(
-            (each.id, each.kink)
-            for every in spec.OPS
-            for each in every.cases
-            if each.kink and (not names or every.name in names) and (not case or each.id in case)
-        )
-        if not run and "differences" in (check or checks.CHECKS) and "float64" in (dtype or EPS)
-    ]
-    # All is selected before anything is judged: what cannot be done is refused at once.
+    differences = not run and "differences" in (check or checks.CHECKS)
+    kinks = kink_sentences(names, case) if differences and "float64" in (dtype or EPS) else []
+    # Select everything before checking anything, so that a wrong option is refused at once.
     selected: list[tuple[Adapter, list[str], list[Item]]] = []
     lacking = []
     for each in chosen:
@@ -164,26 +157,52 @@ def check(
     for sentence in lacking:
         click.echo(f"– skipped: {sentence}")
 
-    failed = 0
-    for each, dtypes, items in selected:
-        trained = [
-            result
-            for training in RUNS
-            if training.name in run
-            for result in collect.train(each, training, dtypes, stage)
-        ]
-        results = collect.judge(each, items, stage) if items else []
-        for result in results:
-            if result.status == "failed" or len(results) <= FEW:
-                click.echo(verdict.check_line(result))
-        for training_result in trained:
-            click.echo(trainings.line(training_result))
-        counted = collect.summary(each, results, trained)
-        click.echo(verdict.counts(counted))
-        failed += counted["failed"]
+    failed = [run_checks(each, dtypes, items, run) for each, dtypes, items in selected]
     for sentence in kinks:
         click.echo(sentence)
-    return int(failed > 0)
+    return int(sum(failed) > 0)
+
+
+def kink_sentences(names: Sequence[str], case_ids: Sequence[str]) -> list[str]:
+    """Why some of the chosen cases have no differences check; no names or ids mean all."""
+    from . import spec
+    from .report import verdict
+
+    reasons = (
+        (case.id, case.kink)
+        for op in spec.OPS
+        for case in op.cases
+        if case.kink and (not names or op.name in names) and (not case_ids or case.id in case_ids)
+    )
+    return [
+        f"no finite differences at {verdict.plural(row['count'], 'case')}: {row['reason']}"
+        for row in verdict.grouped(reasons)
+    ]
+
+
+def run_checks(
+    engine: Adapter, dtypes: Sequence[str], items: Sequence[Item], run_names: Sequence[str]
+) -> int:
+    """Run the checks and training runs of one engine, print the results, and count the failures."""
+    from .report import collect, trainings, verdict
+    from .spec.runs import RUNS
+
+    trained = [
+        result
+        for run in RUNS
+        if run.name in run_names
+        for result in collect.train(engine, run, dtypes, stage)
+    ]
+    results = collect.judge(engine, items, stage) if items else []
+    for result in results:
+        if result.status == "failed" or len(results) <= FEW:
+            click.echo(verdict.check_line(result))
+    for training in trained:
+        click.echo(trainings.line(training))
+    summary = collect.summary(engine, results, trained)
+    click.echo(verdict.counts(summary))
+    failed: int = summary["failed"]
+    return failed
 
 
 @app.command()
@@ -221,7 +240,6 @@ def mutants(
     chosen = loaded(engine)
     from . import mutants, spec
     from .pool import cores
-    from .report import verdict
 
     known("op", op, list(spec.BY_NAME))
     try:
@@ -229,28 +247,34 @@ def mutants(
     except mutants.NothingToJudgeError as error:
         raise click.UsageError(str(error)) from error
     for score in scores:
-        table = Table(score.engine, "mutants", "killed", "equivalent", "survived", "score")
-        for name, judged in {**score.by_function(), "all": score.verdicts}.items():
-            killed = sum(bool(each.killer) for each in judged)
-            same = sum(each.mutant in score.equivalents and not each.killer for each in judged)
-            counts = (len(judged), killed, same, len(judged) - killed - same)
-            table.add_row(
-                name, *map(str, counts), f"{mutants.share(judged, score.equivalents):.1%}"
-            )
-        printed(table)
-        for each in score.survivors:
-            wrong = each.mutant
-            click.echo(f"✗ {mutants.place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
-        for entry in score.false:
-            click.echo(f"✗ no such survivor, for all that equivalents.py says: {entry}")
-        excused = len(score.equivalents)
-        graded = verdict.plural(len(score.verdicts) - excused, "mutant")
-        graded += f", {excused} excused" if excused else ""
-        mark = "✓" if score.passed else "✗"
-        click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
+        print_score(score)
     if file is not None:
         files.dump(file, [score.data() for score in scores])
     return int(not all(score.passed for score in scores))
+
+
+def print_score(score: Score) -> None:
+    """Print how many mutants each function had and lost, every survivor, and the total."""
+    from .mutants import place, share
+    from .report.words import plural
+
+    table = Table(score.engine, "mutants", "killed", "equivalent", "survived", "score")
+    for name, judged in {**score.by_function(), "all": score.verdicts}.items():
+        killed = sum(bool(each.killer) for each in judged)
+        same = sum(each.mutant in score.equivalents and not each.killer for each in judged)
+        counts = (len(judged), killed, same, len(judged) - killed - same)
+        table.add_row(name, *map(str, counts), f"{share(judged, score.equivalents):.1%}")
+    printed(table)
+    for each in score.survivors:
+        wrong = each.mutant
+        click.echo(f"✗ {place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
+    for entry in score.false:
+        click.echo(f"✗ equivalents.py excuses what is no survivor: {entry}")
+    excused = len(score.equivalents)
+    graded = plural(len(score.verdicts) - excused, "mutant")
+    graded += f", {excused} excused" if excused else ""
+    mark = "✓" if score.passed else "✗"
+    click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
 
 
 @app.command()
@@ -285,7 +309,7 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
 
 
 def known_case(name: str) -> None:
-    """Refuse what is neither a case nor a reject, with those that its op has."""
+    """Refuse a case id that does not exist, and say which ones its op has."""
     from .spec import BUILT, BY_NAME
 
     stem = re.split(r"[\[!]", name)[0]
