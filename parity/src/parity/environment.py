@@ -33,9 +33,14 @@ def environment() -> dict[str, Any]:
 
 
 def executor(engine: Any) -> str:
-    """What runs an engine's kernels: a GPU or its emulator by name, else the processor."""
+    """What runs an engine, in words: a GPU by name, cudagrad's emulator, or CPU."""
     device = getattr(engine.package, "device", None)
     return device.describe() if device is not None else "CPU"
+
+
+def executor_kind(engine: Any) -> str:
+    """What runs an engine, in a word: cudagrad's device.EXECUTOR, or cpu for other engines."""
+    return getattr(getattr(engine.package, "device", None), "EXECUTOR", "cpu")
 
 
 def version(engine: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import engines as registry
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
 from ..threads import pinned
 from . import rows, scaling, steps
 from .ceilings import Ceilings
@@ -74,7 +74,7 @@ def of_models(members: Sequence[Adapter], ceilings: Ceilings) -> Iterator[Task]:
     """The steps of each engine."""
     for engine in members:
         for item in items(engine):
-            emulated = not executor(engine).startswith(("CPU", "gpu"))
+            emulated = executor_kind(engine) not in ("cpu", "gpu")
             if item.name in STEPS and not (emulated and item.name in SLOW):
                 yield partial(_step, replace(item, block=1), engine, ceilings)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
 
 ROUNDS = 15  # the fastest counts
 AGAIN = 5  # measurements, before a figure that seems impossible is taken to be so
@@ -32,7 +32,7 @@ class Ceilings:
 
     def __init__(self, engines: Iterable[Adapter], threads: int) -> None:
         arrays = [each for each in engines if len(each.dtypes) > 1]
-        self.engines = [each for each in arrays if not executor(each).startswith("gpu")]
+        self.engines = [each for each in arrays if executor_kind(each) != "gpu"]
         self.threads = threads
         self.best: dict[tuple[str, int | str], float] = {}  # of all measurements
 

@@ -308,7 +308,7 @@ def _table(
 
 def _spread(row: Row) -> str:
     """The ratio of a row."""
-    return _quartiles(Spread(row.ratio, row.low, row.high), 2 if row.low >= 0.1 else 4)
+    return _quartiles(row.spread, 2 if row.low >= 0.1 else 4)
 
 
 def _quartiles(spread: Spread, digits: int) -> str:

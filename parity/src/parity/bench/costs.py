@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
 from .allocations import counting
 from .ceilings import Ceilings
-
-CPU = "CPU"  # what environment.executor says of an engine that is no GPU's
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def counted(engine: Any, graph: Callable[[], Any], call: Callable[[], object]) -
 
 def against_roofline(cost: Cost, engine: Adapter, dtype: str, seconds: float, c: Ceilings) -> Cost:
     """The cost with its share of the roofline, if the processor that was measured ran it."""
-    if executor(engine) != CPU or not (cost.moved or cost.flops):
+    if executor_kind(engine) != "cpu" or not (cost.moved or cost.flops):
         return cost
     needed = {
         "moved": cost.moved / c.bandwidth(cost.moved) if cost.moved else 0.0,

@@ -14,7 +14,7 @@ from .. import engines as registry
 from ..checks.measure import EPS
 from ..checks.reference import cotangent, transform, variable
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
 from ..threads import pinned
 from .ceilings import Ceilings
 from .costs import Cost, against_roofline, counted
@@ -248,7 +248,7 @@ def compared(
         spreads = {name: Spread.of(taken) for name, taken in seconds.items()}
         costs = {name: subject.cost(phase) for name, subject in subjects.items()}
         for name, engine in everyone.items():
-            if executor(engine).startswith("gpu"):
+            if executor_kind(engine) == "gpu":
                 continue  # the ceilings are not its own
             what, read = f"{work.item}: {phase} of {name}", _bytes(given, dtype)
             ceilings.judge(

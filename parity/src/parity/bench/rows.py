@@ -86,12 +86,6 @@ class Row:
         return tuple(getattr(self, name) for name in names)
 
 
-def geometric_mean(rows: Iterable[Row]) -> float:
-    """Of their ratios."""
-    logarithms = [math.log(row.ratio) for row in rows]
-    return math.exp(sum(logarithms) / len(logarithms))
-
-
 def summaries(rows: Sequence[Row]) -> list[str]:
     """A line for every engine, rival and phase: the geometric mean, and the largest ratio."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
@@ -100,8 +94,9 @@ def summaries(rows: Sequence[Row]) -> list[str]:
     lines = []
     for (engine, against, phase), members in groups.items():
         worst = max(members, key=lambda row: row.ratio)
+        mean = statistics.geometric_mean(row.ratio for row in members)
         lines.append(
-            f"{engine} / {against}, {phase}: {geometric_mean(members):.2f} in the geometric mean"
+            f"{engine} / {against}, {phase}: {mean:.2f} in the geometric mean"
             f" of {len(members)}, {worst.ratio:.1f} at most ({worst.item})"
         )
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from .. import checks, corpus
-from ..checks.determinism import Determinism, compared, determinism
+from ..checks.determinism import Determinism, compared, determinism, process
 from ..checks.envelope import FLOOR, MULTIPLE, Band
 from ..checks.runs import RunResult, check_run
 from ..engines import RIVALS, Adapter, names
@@ -56,7 +57,8 @@ def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Report:
     title = f"{len(tasks)} pieces of work for {asked.jobs} process{'es' * (asked.jobs > 1)}"
     done: dict[str, list[Any]] = {kind: [] for kind, _ in tasks}
     with workers(asked.jobs) as spread, stage(title, len(tasks)) as advance:
-        for (kind, _), found in zip(tasks, spread(_perform, [t for _, t in tasks]), strict=True):
+        outcomes = spread(operator.call, [task for _, task in tasks])
+        for (kind, _), found in zip(tasks, outcomes, strict=True):
             done[kind].append(found)
             advance()
     judged = {each.name: each for each in done.get("judged", ())}
@@ -82,12 +84,10 @@ def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Report:
             "envelope": {"multiple": MULTIPLE, "floor": FLOOR},
             "engines": summaries,
             "ops": [
-                described(op.name, judged.get(op.name))
-                | {"family": family, "cases": [described_case(op, case, judged) for case in cases]}
+                described_op(family, op, judged)
                 for family, members in families().items()
                 for op in members
                 if not asked.ops or op.name in asked.ops
-                for cases in [(*op.cases, *op.rejects)]
             ],
             "parts": [
                 described(part.name, judged.get(part.name))
@@ -124,7 +124,7 @@ def planned_work(
     comparable = [e.name for e in engines if not skips.reason(e.name, "determinism")]
     for number in range(QUICK_PROCESSES if asked.quick else PROCESSES):
         if comparable:
-            yield "digested", partial(work.digested, comparable, asked.ops, number)
+            yield "digested", partial(process, comparable, asked.ops, number)
     for each in given:
         seeds = QUICK_HUNTS if asked.quick else HUNTS
         yield "hunted", partial(work.hunted, each, asked.ops, seeds)
@@ -137,10 +137,6 @@ def planned_work(
             yield "judged", partial(work.judged, given, name, asked.quick)
 
 
-def _perform(task: Callable[[], Any]) -> Any:
-    return task()
-
-
 def described(name: str, judged: work.Judged | None) -> Report:
     """An op or a part: what it computes, and how each engine does it."""
     code = (
@@ -149,6 +145,12 @@ def described(name: str, judged: work.Judged | None) -> Report:
         else {}
     )
     return {"name": name, "formula": judged.formula if judged else "", "code": code}
+
+
+def described_op(family: str, op: Op, judged: dict[str, work.Judged]) -> Report:
+    """An op and its cases, with their values on every engine."""
+    cases = [described_case(op, case, judged) for case in (*op.cases, *op.rejects)]
+    return described(op.name, judged.get(op.name)) | {"family": family, "cases": cases}
 
 
 def described_case(op: Op, case: Any, judged: dict[str, work.Judged]) -> Report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from typing import Any
 
 from ..bench.rows import FORWARD
@@ -66,9 +66,9 @@ def summaries(report: Report, pace: list[Report]) -> list[str]:
         own = [line for line in pace if line["engine"] == engine["name"]]
         parts = []
         for (kind, phase, against), some in matrix.by(own, "kind", "phase", "against").items():
-            mean = math.exp(sum(math.log(line["ratio"]) for line in some) / len(some))
             if kind == GROWING:
                 continue
+            mean = statistics.geometric_mean(line["ratio"] for line in some)
             models = plural(len(some), "model")
             what = {
                 STEP: "a training step of the runs",

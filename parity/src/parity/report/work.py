@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import checks, engines, fuzz
-from ..checks import determinism
 from ..checks.runs import RunResult, check_run
 from ..checks.samples import Value, sample
 from ..engines import Adapter
@@ -73,11 +72,6 @@ def skipped(engine: Adapter, run: Run, dtype: str) -> RunResult | None:
     if not reason:
         return None
     return RunResult(engine.name, run.name, dtype, status="skipped", message=reason)
-
-
-def digested(names: Sequence[str], ops: Sequence[str], number: int) -> Any:
-    """The bits of some engines in a process of its own."""
-    return determinism.process(names, ops, number)
 
 
 def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:

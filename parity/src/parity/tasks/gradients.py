@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engines import Adapter
+from ..environment import executor_kind
 from .parallel import World
 
 
@@ -48,8 +49,7 @@ def door(engine: Adapter, world: World) -> Door:
 
 
 def lies_on_gpu(engine: Adapter) -> bool:
-    device = getattr(engine.package, "device", None)
-    return getattr(device, "EXECUTOR", None) == "gpu"
+    return executor_kind(engine) == "gpu"
 
 
 def by_nccl(world: World) -> Callable[[Any], None]:
