@@ -1,4 +1,4 @@
-"""parity bench: how long ops, training and generation take on engines, beside their rivals."""
+"""parity bench: time ops, training and generation on engines and their rivals."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
 def _plan(
     chosen: Sequence[Adapter], items: Callable[[Adapter], Sequence[Item]], names: Sequence[str]
 ) -> list[tuple[Adapter, Item]]:
-    """Each engine but the rival with each of its items, of these names if there are any."""
+    """Pairs of an engine and an item to time; names: only these items."""
     chosen = [each for each in chosen if each.name != "torch"]
     if not chosen:
         raise click.UsageError("torch is the rival here: name another --engine")
@@ -273,7 +273,7 @@ def _plan(
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """What cannot be measured so is said in a sentence."""
+    """Turn what cannot be measured into an error message of the command."""
     try:
         yield
     except UNUSABLE as error:
@@ -283,7 +283,7 @@ def _refused() -> Iterator[None]:
 def _table(
     found: Sequence[Row], chosen: Sequence[Adapter], threads: int, unit: float, symbol: str
 ) -> None:
-    """Ratios first, the worst of each phase at the top."""
+    """Print the rows by phase, the worst ratio first."""
     columns = (
         *("ratio", "contestant / rival", "phase", "work", symbol, f"rival's {symbol}", "apart"),
         *("peak MB", "rival's MB", "collector"),
@@ -307,7 +307,7 @@ def _table(
 
 
 def _spread(row: Row) -> str:
-    """The ratio of a row."""
+    """The ratio of a row, with its quartiles."""
     return _quartiles(row.spread, 2 if row.low >= 0.1 else 4)
 
 
@@ -317,7 +317,7 @@ def _quartiles(spread: Spread, digits: int) -> str:
 
 
 def _machine(chosen: Sequence[Adapter], threads: int) -> str:
-    """Where the figures come from; an emulator's are its own."""
+    """The machine, and what runs engines that do not simply run on its CPU."""
     from ..environment import cpu, executor
 
     runs = [f"{each.name} on {executor(each)}" for each in chosen if executor(each) != "CPU"]
