@@ -143,7 +143,7 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("train names --data {tmp}/none", "{tmp}/none: "),
         ("train names --data {tmp}/one", "one name is too few"),
         ("train names --batch-size 2", "a batch is one name: --accumulate makes a step of several"),
-        ("generate --checkpoint {tmp}/none --prompt a", "there is no {tmp}/none"),
+        ("generate --checkpoint {tmp}/none --prompt a", "{tmp}/none does not exist"),
         ("generate --checkpoint {tmp} --prompt a", "there is no checkpoint in {tmp}"),
         ("generate --checkpoint {tmp}/short --prompt a", "{tmp}/short is not a checkpoint that an"),
         ("generate --checkpoint {tmp}/a.json", "{tmp}/a.json is damaged, or is not a file that"),
@@ -197,7 +197,7 @@ def test_a_training_is_never_overwritten(
     capsys.readouterr()
 
     assert parity(f"{command} --seed 1", tmp=tmp_path) == 2
-    assert "step-000010.safetensors is from a training already" in capsys.readouterr().err
+    assert "step-000010.safetensors exists already" in capsys.readouterr().err
     assert parity(f"{command} --seed 1 --resume", tmp=tmp_path) == 2
     assert "is of another training: with seed 0, not 1" in capsys.readouterr().err
     assert parity("train xor --steps 5 --resume --out {tmp}", tmp=tmp_path) == 2

@@ -1,4 +1,4 @@
-"""parity train, with one command for each task, and parity generate."""
+"""parity train, which has a command for each task, and parity generate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what was asked for to what came of it: checkpoints, the training itself, and its results."""
+"""Run a training from the command line: checkpoints, the training itself, and its results."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .training import DivergedError, Training
 
 
 def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task]) -> int:
-    """Train what build makes of the settings, once with each of them; the exit status.
+    """Train the task that build makes, once with each of the settings; return the exit status.
 
-    They differ in the optimizer and its learning rate alone. Every process that MPI started does
-    so together with the others; the first one speaks and writes. Raises ClickException, which is
-    status 2, for what cannot be done as asked.
+    The settings differ only in the optimizer and its learning rate. Processes started by MPI train
+    together; only the first prints and writes. Raises ClickException, which is status 2, for
+    options that cannot be followed.
     """
     world = joined()
     if world.size == 1:
@@ -48,7 +48,7 @@ def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings],
 def trained(
     plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task], world: World
 ) -> int:
-    """What launch does, in one process of the world."""
+    """launch, in one process of the world."""
     entries = [
         (each.name if len(settings) == 1 else f"{each.name} {chosen.optimizer}", each, chosen)
         for each in trainable(plan.engines)
@@ -84,7 +84,7 @@ def trained(
         ):
             run(trainings, checkpoints, display)
     except DivergedError as error:
-        # All processes have the same loss and weights, and stop here together.
+        # All processes have the same loss and weights, so all of them stop here.
         if world.rank == 0:
             click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
         return 1
@@ -97,7 +97,7 @@ def trained(
     if world.rank:
         return 0
     if plan.out is not None:
-        keep(trainings, plan.out)  # before it is shown: who was to see it may be gone
+        keep(trainings, plan.out)  # before printing, which fails if the output pipe is closed
     printed(table(trainings))
     for training in trainings:
         if closing := training.closing():
@@ -109,17 +109,16 @@ def trained(
 
 
 def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
-    """Refuse a folder in which one of the engines has trained already."""
+    """Refuse a folder that already has checkpoints of one of the engines."""
     for each in checkpoints.values():
         if paths := each.paths():
             raise click.UsageError(
-                f"{paths[-1]} is from a training already: --resume goes on from there, "
-                "or choose another --out"
+                f"{paths[-1]} exists already: --resume goes on from there, or choose another --out"
             )
 
 
 def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints]) -> None:
-    """Take every training to its newest checkpoint; raises ValueError where it is of another."""
+    """Load every training's newest checkpoint; raises ValueError if it is of another training."""
     for training in trainings:
         store = checkpoints[training.name]
         state = store.load()
@@ -139,7 +138,7 @@ def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints])
 
 
 def kept(checkpoints: Mapping[str, Checkpoints], again: str = "") -> str:
-    """Which checkpoints there are; again: how to go on from there."""
+    """Name the newest checkpoints; again: how to continue from there."""
     newest = [str(paths[-1]) for each in checkpoints.values() if (paths := each.paths())]
     if not newest:
         return "no checkpoint was written"
@@ -159,7 +158,7 @@ def keep(trainings: Sequence[Training], out: Path) -> None:
 
 @contextmanager
 def refusing(*kinds: type[Exception]) -> Iterator[None]:
-    """Say in one sentence what cannot be read, written or used: errors of these kinds."""
+    """Turn errors of these kinds into one-sentence messages of the command."""
     try:
         yield
     except kinds as error:

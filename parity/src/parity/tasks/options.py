@@ -1,4 +1,4 @@
-"""The options that every task has on the command line."""
+"""The command-line options that all tasks share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPELT = {name.lower(): name for name in OPTIMIZERS}
 
 
 class Optimizers(Names):
-    """Optimizers separated by commas, whatever their case."""
+    """Optimizers separated by commas, in any case."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         names = super().convert(value, param, ctx)
@@ -28,7 +28,7 @@ class Optimizers(Names):
 
 
 class Real(click.FloatRange):
-    """A range of finite numbers: click lets nan into every range, and inf into open-ended ones."""
+    """A range of finite numbers: click's own accepts nan, and inf if there is no upper bound."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         number = super().convert(value, param, ctx)
@@ -62,18 +62,18 @@ RESUME = "Continue from the latest checkpoint in --out."
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: engines and optimizers, other settings, and where to keep it."""
+    """The options that a user gave."""
 
     engines: tuple[str, ...]
     optimizers: tuple[str, ...]
-    given: dict[str, Any]
+    given: dict[str, Any]  # other settings
     out: Path | None
     resume: bool
 
     def settings(
         self, defaults: Settings, fitted: Callable[[Settings], Settings] = lambda chosen: chosen
     ) -> list[Settings]:
-        """Those of each optimizer; fitted: defaults that depend on the others that were chosen."""
+        """The settings for each optimizer; fitted: adjusts defaults that depend on given ones."""
         asked = [
             {**self.given, "optimizer": optimizer}
             for optimizer in self.optimizers or (defaults.optimizer,)
@@ -84,10 +84,10 @@ class Plan:
 def trains(
     defaults: Settings | None, **depends: str
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Options for a command that trains, which gets a Plan before the options of its own.
+    """A decorator that adds the options; the command gets a Plan before its own options.
 
-    defaults: what --help says of them; None where they depend on a preset. depends: what it says
-    of those that depend on other things.
+    defaults: shown by --help; None if they depend on a preset. depends: what --help shows for
+    defaults that depend on something else.
     """
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:

@@ -1,4 +1,4 @@
-"""What came of a training: one table with the engines side by side, and the same as data."""
+"""The results of a training: a table with the engines side by side, and the same as data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .running import compared
 from .settings import Settings
 from .training import Training
 
-ROWS = 10  # where no evaluations divide the training
+ROWS = 10  # about as many steps or epochs are shown
 REFERENCE = "torch"
 
 
 def table(trainings: Sequence[Training]) -> Table:
-    """Losses on the way, and the metrics that were followed; then what came of it.
+    """Losses and metrics during the training, then the final results.
 
-    Told by steps, with the loss of each that is shown; or by epochs, with the mean over each.
+    Rows are steps, or epochs with the mean loss since the row before.
     """
     settings, epoch = trainings[0].settings, trainings[0].task.epoch
     alone = trainings[0] if len(trainings) == 1 else None
@@ -70,7 +70,7 @@ def table(trainings: Sequence[Training]) -> Table:
 
 
 def chosen(settings: Settings) -> list[int]:
-    """The first step, about ten on the way, such as were evaluated if any were, and the last."""
+    """The steps to show: the first, the last, and about ten others, if possible evaluated ones."""
     every = max(settings.steps // ROWS, 1)
     if followed := settings.eval_every:
         every = followed * max(round(every / followed), 1)
@@ -79,13 +79,13 @@ def chosen(settings: Settings) -> list[int]:
 
 
 def epochs(settings: Settings, epoch: int) -> list[int]:
-    """The last steps of about ten epochs at most, and of the training."""
+    """The epochs to show, at most about ten, by their last steps."""
     every = epoch * max(round(settings.steps / epoch / ROWS), 1)
     return [step for step in range(1, settings.steps + 1) if settings.due(step, every)]
 
 
 def data(trainings: Sequence[Training]) -> dict[str, Any]:
-    """All of it, for metrics.json."""
+    """All results, for metrics.json."""
     task = trainings[0].task
     return {
         "task": task.name,
@@ -111,12 +111,12 @@ def data(trainings: Sequence[Training]) -> dict[str, Any]:
 
 
 def milliseconds(training: Training) -> float:
-    """Of a step: the median."""
+    """The median time of a step."""
     return 1e3 * statistics.median(training.history.seconds)
 
 
 def deviation(training: Training, trainings: Sequence[Training]) -> float | None:
-    """How far a loss was from torch's at most; None where there is no torch."""
+    """The largest difference from torch's losses; None if torch did not train beside it."""
     reference = next(
         (
             each
