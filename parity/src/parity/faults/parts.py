@@ -1,7 +1,7 @@
-"""Wrong layers, optimizers and schedulers, planted in minigrad to see whether the judge notices.
+"""Faults of layers, optimizers and schedulers.
 
-Each is a class in the place of the right one, wrong in one respect only. Its docstring tells the
-story; the decorator names the checks that must reject it, and only those.
+Each is a class that replaces its base class, with one thing wrong. Its docstring tells what; its
+decorator names the checks that must reject it, and no others may.
 """
 
 from __future__ import annotations
