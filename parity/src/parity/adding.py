@@ -29,7 +29,7 @@ ENTRY = """\
     ),
 )
 """
-# What a function looks like in each engine, and what its file has to import.
+# The head of a function in each engine, and what its file must import.
 FUNCTIONS = {
     "micrograd": ("def {name}(x: Tensor) -> Tensor:", "..lists", ("Tensor",)),
     "minigrad": ("@op\ndef {name}(x: Operand) -> Output:", "..engine", ("Operand", "Output", "op")),
@@ -89,7 +89,7 @@ def new_op(name: str, family: str) -> None:
 
 
 def importing(text: str, module: str, names: tuple[str, ...]) -> str:
-    """The source with these names imported from module, or the module itself if there are none."""
+    """Add an import to source code: of names from module, or of module itself if there are none."""
     lines = text.splitlines()
     imports = [n for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom)]
     for node in imports:
@@ -103,14 +103,14 @@ def importing(text: str, module: str, names: tuple[str, ...]) -> str:
                     wanted = sorted(own | set(names), key=lambda n: (not n[0].isupper(), n))
                     lines[node.lineno - 1 : node.end_lineno] = [_import(module, wanted)]
                 return "\n".join(lines) + "\n"
-    # Beside what is imported from as near; the linter puts it in order.
+    # Next to other imports of the same kind, relative or absolute; ruff sorts them.
     near = [n for n in imports if _relative(n) == module.startswith(".")] or imports
     lines.insert(near[-1].end_lineno or near[-1].lineno, _import(module, list(names)))
     return "\n".join(lines) + "\n"
 
 
 def with_entry(text: str, entry: str) -> str:
-    """The source of a family with one more entry at the end of OPS."""
+    """Append an entry to OPS in the source code of a family."""
     (ops,) = (
         node
         for node in ast.parse(text).body
@@ -122,7 +122,7 @@ def with_entry(text: str, entry: str) -> str:
 
 
 def with_function(text: str, function: str, ops: Collection[str]) -> str:
-    """The source of a family with one more function, behind the last of its ops."""
+    """Insert a function after the last op in the source code of a family."""
     named = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name in ops]
     lines = text.splitlines(keepends=True)
     end = max((node.end_lineno or 0 for node in named), default=len(lines))

@@ -1,4 +1,4 @@
-"""parity engines, parity ops: who is there, and who lacks what."""
+"""parity engines and parity ops: list engines, and which ops they have."""
 
 from __future__ import annotations
 

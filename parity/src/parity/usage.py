@@ -1,4 +1,4 @@
-"""What the commands have in common: names in options, refusals, how work and tables are shown."""
+"""What the commands have in common: options, refusals, tables and progress bars."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from .engines import Adapter
 
-# A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
+# Errors of an engine that cannot be used, with a message for the user: a missing package or GPU, or
+# a wrong setting or adapter.
 UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
-TRAINING = ("nn", "optim", "gpt")  # what a package trains and writes with
+TRAINING = ("nn", "optim", "gpt")  # the modules that training and generation need
 
 
 class Names(click.ParamType):
@@ -40,7 +41,7 @@ NAMES = Names()
 
 
 def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
-    """An option that takes names: separated by commas, or given again."""
+    """An option that takes several names, separated by commas or by repeating the option."""
 
     def flat(ctx: Any, param: Any, value: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for group in value for name in group))
@@ -52,7 +53,7 @@ ENGINES = several("--engine", "Only these engines.  [default: all except torch a
 
 
 def loaded(names: Sequence[str]) -> list[Adapter]:
-    """The engines of these names, or all but RIVALS; refuses unknown ones and missing packages."""
+    """Load engines by name, by default all but RIVALS; raise UsageError if one cannot be."""
     from . import engines as registry
 
     every = registry.names()
@@ -66,7 +67,7 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
 
 
 def trainable(names: Sequence[str]) -> list[Adapter]:
-    """As loaded, but refuses engines of ops alone, which have nothing to train or to write with."""
+    """As loaded, but refuse engines that only have ops, and no layers or optimizers."""
     found = loaded(names)
     for engine in found:
         if lacking := [part for part in TRAINING if not hasattr(engine.package, part)]:
@@ -78,7 +79,7 @@ def trainable(names: Sequence[str]) -> list[Adapter]:
 
 
 def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
-    """Refuse a name that is not among every."""
+    """Raise UsageError if one of the names is not in every."""
     for name in names:
         if name not in every:
             raise click.UsageError(unknown(kind, name, every))
@@ -92,7 +93,7 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
 
 
 def writable(directory: Path) -> None:
-    """Make the directory; refuse one that cannot be written to before any work is done."""
+    """Create the directory, and raise UsageError now if it cannot be written to."""
     if directory.is_file():
         raise click.UsageError(f"cannot write to {directory}: it is a file, not a folder")
     try:
@@ -119,9 +120,9 @@ JSON = click.option(
 
 
 def printed(table: Table, spare: int = 0) -> None:
-    """Print a table, whole: a file has no width to fit.
+    """Print a table; into a file or pipe in full width.
 
-    spare: so many of the last columns are left out, from the right, where a terminal is too narrow.
+    spare: up to this many columns are dropped, from the right, if a terminal is too narrow.
     """
     terminal = Console()
     if not terminal.is_terminal:
@@ -133,13 +134,13 @@ def printed(table: Table, spare: int = 0) -> None:
             break
         table.columns.pop()
     for column in table.columns:
-        column.overflow = "fold"  # a figure may take two lines, but none is cut
+        column.overflow = "fold"  # break a long number into lines rather than cut it
     terminal.print(table)
 
 
 @contextmanager
 def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
-    """A progress bar for people; for a file, the title alone."""
+    """A progress bar on a terminal; in a file, only the title. Call what it yields to advance."""
     terminal = Console(stderr=True)
     if not terminal.is_terminal:
         click.echo(title, err=True)
