@@ -12,7 +12,7 @@ from ..threads import pinned
 from .contestants import started
 from .items import ARRAYS, SCALARS, Array, Item
 from .rows import Row
-from .timing import Spread, interleaved, ratios
+from .timing import interleaved
 
 PAIRS = 9
 
@@ -44,24 +44,18 @@ def run(item: Item, engine: Adapter, pairs: int, threads: int = 1) -> list[Row]:
 
         calls = {name: call(write) for name, write in writers.items()}
         seconds = interleaved(calls, pairs, 1, collector=True)
-    share = ratios(seconds, rival.name)[engine.name]
-    tokens = 2 * quarter
-    own, its = (Spread.of(seconds[each.name]).median / tokens for each in (engine, rival))
+    per_token = {name: [one / (2 * quarter) for one in taken] for name, taken in seconds.items()}
     return [
-        Row(
+        Row.timed(
+            per_token,
+            engine.name,
+            rival.name,
             kind="generation",
             item=item.name,
             op="",
-            engine=engine.name,
-            against=rival.name,
             phase="token",
             size=item.name,
             dtype=item.dtype,
-            ratio=share.median,
-            low=share.low,
-            high=share.high,
-            seconds=own,
-            against_seconds=its,
             collector=True,
             apart=0.0,
         )

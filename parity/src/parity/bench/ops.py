@@ -20,7 +20,7 @@ from .ceilings import Ceilings
 from .costs import Cost, against_roofline, counted
 from .rivals import arrays
 from .rows import BOTH, FORWARD, Row
-from .timing import Spread, frozen, interleaved, ratios
+from .timing import Spread, frozen, interleaved
 from .workloads import READING, Workload, workloads
 
 APART = 2.0**13  # in eps: results may differ by this much, as engines sum in different orders
@@ -243,43 +243,34 @@ def compared(
     rows = []
     for phase, functions in calls.items() if beside else ():
         seconds = timed(functions, pairs, turn)
-        spreads = {name: Spread.of(taken) for name, taken in seconds.items()}
         costs = {name: subject.cost(phase) for name, subject in subjects.items()}
         for name, engine in everyone.items():
             if executor_kind(engine) == "gpu":
                 continue  # the ceilings are the CPU's
-            what, read = f"{work.item}: {phase} of {name}", _bytes(given, dtype)
-            ceilings.judge(
-                what, dtype, spreads[name].median, read if work.reading else 0, work.least
+            median = Spread.of(seconds[name]).median
+            read = _bytes(given, dtype) if work.reading else 0
+            ceilings.judge(f"{work.item}: {phase} of {name}", dtype, median, read, work.least)
+            costs[name] = against_roofline(costs[name], engine, dtype, median, ceilings)
+        rows += [
+            Row.timed(
+                seconds,
+                name,
+                other,
+                kind="ops",
+                item=work.item,
+                op=work.op.name,
+                phase=phase,
+                size=work.size,
+                dtype=dtype,
+                collector=False,
+                apart=apart[name, other],
+                rounds=pairs,
+                elements=sum(array.size for array in given),
+                cost=costs[name],
+                against_cost=costs[other],
             )
-            costs[name] = against_roofline(
-                costs[name], engine, dtype, spreads[name].median, ceilings
-            )
-        for name, other in beside:
-            share = ratios(seconds, other)[name]
-            rows.append(
-                Row(
-                    kind="ops",
-                    item=work.item,
-                    op=work.op.name,
-                    engine=name,
-                    against=other,
-                    phase=phase,
-                    size=work.size,
-                    dtype=dtype,
-                    ratio=share.median,
-                    low=share.low,
-                    high=share.high,
-                    seconds=spreads[name].median,
-                    against_seconds=spreads[other].median,
-                    collector=False,
-                    apart=apart[name, other],
-                    rounds=pairs,
-                    elements=sum(array.size for array in given),
-                    cost=costs[name],
-                    against_cost=costs[other],
-                )
-            )
+            for name, other in beside
+        ]
     return rows
 
 

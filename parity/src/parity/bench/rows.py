@@ -19,7 +19,7 @@ from ..environment import environment, executor
 from ..files import StrPath
 from .ceilings import Ceilings
 from .costs import Cost
-from .timing import Spread
+from .timing import Spread, ratios
 
 SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("schema.json")
@@ -55,6 +55,23 @@ class Row:
     shares: Mapping[str, float] | None = None  # of engine's time, by place
     cost: Cost = UNKNOWN
     against_cost: Cost = UNKNOWN
+
+    @classmethod
+    def timed(
+        cls, seconds: Mapping[str, Sequence[float]], engine: str, against: str, **fields: Any
+    ) -> Self:
+        """The row of two contestants; seconds: of each call, by contestant and round."""
+        share = ratios(seconds, against)[engine]
+        return cls(
+            engine=engine,
+            against=against,
+            ratio=share.median,
+            low=share.low,
+            high=share.high,
+            seconds=Spread.of(seconds[engine]).median,
+            against_seconds=Spread.of(seconds[against]).median,
+            **fields,
+        )
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> Self:

@@ -23,7 +23,7 @@ from .costs import Cost, against_roofline, counted
 from .items import NAMES, Item
 from .rivals import recursion
 from .rows import Row
-from .timing import Spread, interleaved, ratios
+from .timing import interleaved
 
 BATCHES = len(NAMES)
 APART = 2.0**14  # in eps: gradients may differ by this much, as engines sum in different orders
@@ -70,28 +70,24 @@ def run(
             ]
         steps = {name: _step(item, each) for name, each in others.items()}
         seconds = interleaved(steps, pairs or item.pairs, item.block, collector)
-    shares = {against: ratios(seconds, against) for against, _, _ in beside}
-    return [
-        Row(
+    rows = [
+        Row.timed(
+            seconds,
+            name,
+            against,
             kind="steps",
             item=item.name,
             op="",
-            engine=KEPT.format(name) if kept else name,
-            against=against,
             phase="step",
             size=item.name,
             dtype=item.dtype,
-            ratio=shares[against][name].median,
-            low=shares[against][name].low,
-            high=shares[against][name].high,
-            seconds=Spread.of(seconds[name]).median,
-            against_seconds=Spread.of(seconds[against]).median,
             collector=collector,
             apart=eps,
             rounds=pairs or item.pairs,
         )
         for against, name, eps in beside
     ]
+    return [replace(row, engine=KEPT.format(row.engine)) for row in rows] if kept else rows
 
 
 def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int = 1) -> list[Row]:
