@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from . import files
-from .usage import known
+from .usage import require_known
 
 ROOT = Path(__file__).resolve().parents[3]
 GENERATE = ROOT / ".ci" / "generate.py"
@@ -56,7 +56,7 @@ def new_op(name: str, family: str) -> None:
     from .report.collect import families
 
     every = families()
-    known("family", [family], list(every))
+    require_known("family", [family], list(every))
     if name in [op.name for members in every.values() for op in members]:
         raise click.UsageError(f"there is {name} already: parity check --op {name}")
     from .engines.torch import home

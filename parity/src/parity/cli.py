@@ -24,7 +24,7 @@ from .listing import engines, ops
 from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import ENGINES, JSON, known, loaded, printed, several, stage
+from .usage import ENGINES, JSON, loaded, printed, require_known, several, stage
 
 if TYPE_CHECKING:
     from .checks import Item
@@ -124,14 +124,16 @@ def check(
         raise click.UsageError(
             "--run trains whole models: leave out --op, --layer, --optimizer, --case and --check"
         )
-    known("op", op, list(spec.BY_NAME))
-    known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
-    known("optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)])
+    require_known("op", op, list(spec.BY_NAME))
+    require_known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
+    require_known(
+        "optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)]
+    )
     for name in case:
-        known_case(name)
-    known("check", check, list(checks.CHECKS))
-    known("run", run, [each.name for each in RUNS])
-    known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
+        require_known_case(name)
+    require_known("check", check, list(checks.CHECKS))
+    require_known("run", run, [each.name for each in RUNS])
+    require_known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
 
     differences = not run and "differences" in (check or checks.CHECKS)
     kinks = kink_sentences(names, case) if differences and "float64" in (dtype or EPS) else []
@@ -221,7 +223,7 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
     from . import spec
     from .report import collect, verdict
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     results = [collect.repeat(each, op, processes, stage) for each in chosen]
     for result in results:
         click.echo(verdict.determinism_line(result))
@@ -241,7 +243,7 @@ def mutants(
     from . import mutants, spec
     from .pool import cores
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     try:
         scores = [mutants.score(each, op, jobs or cores(), stage) for each in chosen]
     except mutants.NothingToJudgeError as error:
@@ -292,7 +294,7 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
     from . import fuzz, spec
     from .report import verdict
 
-    known("op", op, [name for name in spec.BY_NAME if name not in fuzz.UNDRAWN])
+    require_known("op", op, [name for name in spec.BY_NAME if name not in fuzz.UNDRAWN])
     failed = 0
     for each in chosen:
         ops = [name for name in op or spec.BY_NAME if name in each.ops and name not in fuzz.UNDRAWN]
@@ -308,13 +310,13 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
     return int(failed > 0)
 
 
-def known_case(name: str) -> None:
+def require_known_case(name: str) -> None:
     """Refuse a case id that does not exist, and say which ones its op has."""
     from .spec import BUILT, BY_NAME
 
     stem = re.split(r"[\[!]", name)[0]
     if stem not in BUILT:
-        known("op", [stem], list(BY_NAME))
+        require_known("op", [stem], list(BY_NAME))
     entry = BUILT[stem] if stem in BUILT else BY_NAME[stem]
     refusals = getattr(entry, "rejects", ())
     if name not in [call.id for call in (*entry.cases, *refusals)]:

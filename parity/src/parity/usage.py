@@ -57,7 +57,7 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
     from . import engines as registry
 
     every = registry.names()
-    known("engine", names, every)
+    require_known("engine", names, every)
     try:
         return [
             registry.load(name) for name in names or (n for n in every if n not in registry.RIVALS)
@@ -78,7 +78,7 @@ def trainable(names: Sequence[str]) -> list[Adapter]:
     return found
 
 
-def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
+def require_known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
     """Raise UsageError if one of the names is not in every."""
     for name in names:
         if name not in every:
@@ -92,7 +92,7 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
     return f"no {kind} {name!r}; {hint}"
 
 
-def writable(directory: Path) -> None:
+def require_writable(directory: Path) -> None:
     """Create the directory, and raise UsageError now if it cannot be written to."""
     if directory.is_file():
         raise click.UsageError(f"cannot write to {directory}: it is a file, not a folder")
@@ -106,7 +106,7 @@ def writable(directory: Path) -> None:
 
 def _checked(ctx: Any, param: Any, file: Path | None) -> Path | None:
     if file is not None:
-        writable(file.absolute().parent)
+        require_writable(file.absolute().parent)
     return file
 
 

@@ -13,7 +13,17 @@ from rich.table import Table
 
 from .. import files
 from ..tasks.presets import PRESETS
-from ..usage import ENGINES, JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
+from ..usage import (
+    ENGINES,
+    JSON,
+    UNUSABLE,
+    loaded,
+    printed,
+    require_known,
+    several,
+    stage,
+    trainable,
+)
 from .timing import Spread
 
 if TYPE_CHECKING:
@@ -124,7 +134,7 @@ def ops(
     from .ceilings import Ceilings
     from .workloads import NOTHING, untimed
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     if not chosen:
         raise click.UsageError("an engine cannot be its own rival: name another --against")
     for name in untimed(op):
@@ -265,7 +275,9 @@ def _plan(
     chosen = [each for each in chosen if each.name != "torch"]
     if not chosen:
         raise click.UsageError("torch is the rival here: name another --engine")
-    known("item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each))))
+    require_known(
+        "item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each)))
+    )
     return [
         (each, item) for each in chosen for item in items(each) if item.name in names or not names
     ]

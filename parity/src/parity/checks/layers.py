@@ -155,7 +155,7 @@ def weights(part: Part, case: Made) -> dict[str, Array]:
 
 
 @functools.cache
-def known(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str, float]]:
+def torch_work(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str, float]]:
     """torch's trace in float64, and the error of its float32, in eps."""
     torch = engines.load("torch")
     want, rounded = (work(torch, part, case, dtype, training) for dtype in ("float64", "float32"))
@@ -173,7 +173,7 @@ def known(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str, floa
 
 
 def _judge_work(engine: Adapter, part: Part, case: Made, dtype: str, training: bool) -> Measured:
-    want, errors = known(part, case, training)
+    want, errors = torch_work(part, case, training)
     got = work(engine, part, case, dtype, training)
     if got.keys() != want.keys():
         raise MismatchError(f"there is {', '.join(got)}; should be {', '.join(want)}")
@@ -197,7 +197,7 @@ def _judge_chance(engine: Adapter, part: Part, case: Made, dtype: str) -> Measur
     """Check dropout: each output is 0 or 1 / (1 - p) times its value in eval, as are gradients."""
     assert case.chance
     p, k = case.chance.p, case.chance.output
-    whole, errors = known(part, case, training=False)
+    whole, errors = torch_work(part, case, training=False)
     what = f"output {k} of call 0"
     want = whole[what]
     if want is None or want.size < ENOUGH or not want.all():

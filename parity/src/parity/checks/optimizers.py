@@ -102,7 +102,7 @@ def _continued(
 
 
 @functools.cache
-def known(part: Part, case: Steps) -> tuple[Trace, Trace]:
+def torch_paths(part: Part, case: Steps) -> tuple[Trace, Trace]:
     """Torch's path in float64 and in float32."""
     torch = engines.load("torch")
     return path(torch, part, case, "float64"), path(torch, part, case, "float32")
@@ -111,7 +111,7 @@ def known(part: Part, case: Steps) -> tuple[Trace, Trace]:
 def _judge(
     part: Part, case: Steps, dtype: str, got: Trace, engine: Adapter, how: str = ""
 ) -> Measured:
-    want, rounded = known(part, case)
+    want, rounded = torch_paths(part, case)
     if list(got) != list(want):
         extra, missing = (
             ", ".join(what for what in some if what not in others) or "nothing"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..usage import ENGINES, known, loaded, several, stage, writable
+from ..usage import ENGINES, loaded, require_known, require_writable, several, stage
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -41,7 +41,7 @@ def report(
     """Check engines, and write index.html, report.json, summary.md and junit.xml."""
     if fail_on_regression and baseline is None:
         raise click.UsageError("--fail-on-regression needs --baseline")
-    writable(out)
+    require_writable(out)
     chosen = loaded(engine)
     from .. import spec
     from ..bench import brief, comparing, rows
@@ -49,7 +49,7 @@ def report(
     from . import changes, collect, mutation, page, verdict
     from . import speed as pace
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     if op and steps:
         raise click.UsageError("--steps is of the training runs, which --op leaves out")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .. import files
-from ..usage import printed, trainable, writable
+from ..usage import printed, require_writable, trainable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
 from .parallel import World, joined
@@ -56,7 +56,7 @@ def trained(
     ]
     checkpoints: dict[str, Checkpoints] = {}
     if plan.out is not None:
-        writable(plan.out)
+        require_writable(plan.out)
         checkpoints = {
             name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
             for name, engine, _ in entries
@@ -64,7 +64,7 @@ def trained(
         if not plan.resume:
             require_new(checkpoints)
         for store in checkpoints.values():
-            writable(store.folder)
+            require_writable(store.folder)
     with refusing(OSError, ValueError, ImportError, MemoryError):
         task = build(settings[0])
         trainings = [
