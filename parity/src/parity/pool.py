@@ -7,10 +7,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 Spread = Callable[..., Iterator[Any]]  # map(), or one like it that uses several processes
+# stage(title, total) starts a stage of the work; what it yields is called after each unit.
+Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 
 # The environment variables that set how many threads a library starts.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

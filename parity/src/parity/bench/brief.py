@@ -11,6 +11,7 @@ from typing import Any
 from .. import engines as registry
 from ..engines import Adapter
 from ..environment import executor_kind
+from ..pool import Stage
 from ..threads import pinned
 from . import rows, scaling, steps
 from .ceilings import Ceilings
@@ -32,7 +33,7 @@ Task = Callable[[], list[Row]]
 def measured(
     engines: Sequence[Adapter],
     only: Sequence[str],
-    stage: Callable[[str, int], Any],
+    stage: Stage,
     ops: bool = True,
     seconds: float = SECONDS,
 ) -> dict[str, Any] | None:

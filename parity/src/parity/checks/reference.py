@@ -111,23 +111,28 @@ def answer(
         cotangents = tuple(
             cotangent(case, i, array.shape, variant.ones) for i, array in enumerate(arrays)
         )
-    fresh = tuple(
+    new_leaves = tuple(
         output.requires_grad and output.is_leaf and not any(output is leaf for leaf in leaves)
         for output in outputs
     )
     pairs = [
         (output, torch.from_numpy(exact).to(output.dtype))
-        for output, exact, new in zip(outputs, cotangents, fresh, strict=True)
+        for output, exact, new in zip(outputs, cotangents, new_leaves, strict=True)
         if output.requires_grad and not new
     ]
-    gradients: tuple[Array | None, ...] = ()
-    if pairs:
-        carried, seeds = zip(*pairs, strict=True)
-        found = torch.autograd.grad(carried, leaves, seeds, allow_unused=True)
-        gradients = tuple(None if g is None else g.numpy() for g in found)
+    gradients = _gradients(pairs, leaves) if pairs else ()
     after = [(tensor.detach().numpy(), held) for tensor, held in given]
     updates = tuple(None if same(found, held) else found for found, held in after)
-    return Answer(arrays, gradients, updates, fresh)
+    return Answer(arrays, gradients, updates, new_leaves)
+
+
+def _gradients(
+    pairs: list[tuple[torch.Tensor, torch.Tensor]], leaves: list[torch.Tensor]
+) -> tuple[Array | None, ...]:
+    """The gradient of each leaf, given pairs of an output and its cotangent."""
+    outputs, cotangents = zip(*pairs, strict=True)
+    found = torch.autograd.grad(outputs, leaves, cotangents, allow_unused=True)
+    return tuple(None if gradient is None else gradient.numpy() for gradient in found)
 
 
 def same(a: Array, b: Array) -> bool:

@@ -6,13 +6,12 @@ import functools
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..engines import Adapter
-from ..pool import Spread, workers
+from ..pool import Spread, Stage, workers
 from ..spec import BY_NAME
 from .equivalents import EQUIVALENTS, Equivalent
 from .gradients import path
@@ -30,8 +29,6 @@ ESSENTIAL = {
     "matmul",
     "embedding",
 }
-
-Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 
 
 class NothingToJudgeError(ValueError):

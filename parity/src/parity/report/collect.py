@@ -7,7 +7,6 @@ import math
 import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from ..checks.envelope import FLOOR, MULTIPLE, Band
 from ..checks.runs import RunResult, check_run
 from ..engines import RIVALS, Adapter, names
 from ..environment import environment, executor, version
-from ..pool import workers
+from ..pool import Stage, workers
 from ..spec import BUILT, FAMILIES, Op, skips
 from ..spec.run import Run
 from ..spec.runs import RUNS
@@ -31,8 +30,6 @@ HUNTS, QUICK_HUNTS = 4, 1  # seeds per engine, each of fuzz.hunting.BATCH graphs
 SHARES = 8  # tasks that the planted faults are divided into
 REASONS = ("why", "kink", "flat", "chance")  # attributes of a case that the report shows
 
-# stage(title, total) starts a stage of the work; what it yields is called after each unit.
-Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 Report = dict[str, Any]
 
 
