@@ -378,7 +378,7 @@ def test_one_seed_writes_the_same_on_every_engine(
     assert parity("generate --checkpoint {tmp}/torch --prompt Ah", tmp=tmp_path) == 2
     assert "the character 'A' is not in the vocabulary: ' ()" in capsys.readouterr().err
     assert parity("generate --checkpoint {tmp}/torch", tmp=tmp_path) == 2
-    assert "say what with --prompt" in capsys.readouterr().err
+    assert "give one with --prompt" in capsys.readouterr().err
 
 
 def test_xor_writes_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

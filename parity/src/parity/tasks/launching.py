@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from .. import files
+from ..engines import Adapter
 from ..usage import printed, require_writable, trainable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
@@ -54,17 +55,7 @@ def trained(
         for each in trainable(plan.engines)
         for chosen in settings
     ]
-    checkpoints: dict[str, Checkpoints] = {}
-    if plan.out is not None:
-        require_writable(plan.out)
-        checkpoints = {
-            name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
-            for name, engine, _ in entries
-        }
-        if not plan.resume:
-            require_new(checkpoints)
-        for store in checkpoints.values():
-            require_writable(store.folder)
+    checkpoints = prepared(plan, {name: engine for name, engine, _ in entries})
     with refusing(OSError, ValueError, ImportError, MemoryError):
         task = build(settings[0])
         trainings = [
@@ -94,18 +85,38 @@ def trained(
     except click.ClickException as error:
         again = kept(checkpoints, "--resume, once that is mended,")
         raise click.ClickException(f"{error.message}; {again}") from error
-    if world.rank:
-        return 0
-    if plan.out is not None:
-        keep(trainings, plan.out)  # before printing, which fails if the output pipe is closed
+    if world.rank == 0:
+        report(trainings, plan.out)
+    return 0
+
+
+def prepared(plan: Plan, engines: Mapping[str, Adapter]) -> dict[str, Checkpoints]:
+    """The checkpoints of each training by name; none without --out, which must be writable."""
+    if plan.out is None:
+        return {}
+    require_writable(plan.out)
+    checkpoints = {
+        name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
+        for name, engine in engines.items()
+    }
+    if not plan.resume:
+        require_new(checkpoints)
+    for store in checkpoints.values():
+        require_writable(store.folder)
+    return checkpoints
+
+
+def report(trainings: Sequence[Training], out: Path | None) -> None:
+    """Write the results, if there is a folder for them, and print them."""
+    if out is not None:
+        keep(trainings, out)  # before printing, which fails if the output pipe is closed
     printed(table(trainings))
     for training in trainings:
         if closing := training.closing():
             name = "" if len(trainings) == 1 else f"{training.name}:\n"
             click.echo(f"\n{name}{closing}")
-    if plan.out is not None:
-        click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {plan.out}")
-    return 0
+    if out is not None:
+        click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {out}")
 
 
 def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
