@@ -10,7 +10,7 @@ import pytest
 
 from parity import engines
 from parity.checks.determinism import process
-from parity.report import collect, work
+from parity.report import collect
 from parity.spec import BUILT
 
 Report = dict[str, Any]
@@ -32,6 +32,6 @@ def small(*judged: Any) -> Report:
         patch.setattr(collect, "families", lambda: few)
         patch.setattr(collect, "BUILT", {name: BUILT[name] for name in PARTS})
         patch.setattr(collect, "QUICK_HUNTS", 0)
-        patch.setattr(work, "digested", lambda names, ops, number: process(names, FEW, number))
+        patch.setattr(collect, "process", lambda names, ops, number: process(names, FEW, number))
         judged = judged or (engines.load("torch"), engines.load("micrograd"))
         return collect.collect(judged, quiet, collect.Asked(steps=3, quick=True))

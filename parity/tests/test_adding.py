@@ -106,10 +106,10 @@ def imported(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("new-op mish --family activations", "no family 'activations'; near it: activation"),
+        ("new-op mish --family activations", "no family 'activations'; did you mean activation"),
         ("new-op softmax --family activation", "there is softmax already"),
-        ("new-op megaop --family activation", "torch has no function megaop: write by hand"),
-        ("new-op 1d --family activation", "'1d' is no name for a function"),
+        ("new-op megaop --family activation", "torch has no function megaop: add the op by hand"),
+        ("new-op 1d --family activation", "'1d' is not a valid function name"),
         ("new-op mish", "Missing option '--family'."),
     ],
 )

@@ -152,7 +152,7 @@ def test_each_dtype_is_kept(engine: Adapter) -> None:
 
 
 def test_nested_lists_refuse_what_they_cannot_say() -> None:
-    with pytest.raises(ValueError, match=r"nested lists cannot say shape \(0, 3\)"):
+    with pytest.raises(ValueError, match=r"nested lists cannot have shape \(0, 3\)"):
         engines.load("micrograd").tensor(np.zeros((0, 3)))
 
 

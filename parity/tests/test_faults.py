@@ -81,12 +81,10 @@ def test_the_table_names_every_fault_and_its_checks() -> None:
     text = (ROOT / "parity" / "docs" / "faults.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
 
-    planted = [
-        (fault.name, fault.wrong.__name__.replace("_", " "), fault.checks) for fault in FAULTS
-    ]
+    planted = [(fault.name, fault.title.replace("_", " "), fault.checks) for fault in FAULTS]
     for fault in parts.FAULTS:
         space = fault.space.__name__.rpartition(".")[2]
-        words = re.findall("[A-Z][a-z]*", fault.story)
+        words = re.findall("[A-Z][a-z]*", fault.title)
         planted.append((f"{space}.{fault.name}", " ".join(words).lower(), fault.checks))
 
     assert len(rows) == len(planted)

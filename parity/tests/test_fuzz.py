@@ -217,7 +217,7 @@ def test_the_command_prints_the_program(
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("fuzz --op sofmax", "no op 'sofmax'; near it: softmax"),
+        ("fuzz --op sofmax", "no op 'sofmax'; did you mean softmax"),
         ("fuzz --op zeros", "no op 'zeros'"),
         ("fuzz --seconds 0", "Invalid value for '--seconds'"),
     ],

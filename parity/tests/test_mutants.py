@@ -226,7 +226,7 @@ def test_an_excuse_that_does_not_hold_is_an_error(
     monkeypatch.setattr(scoring, "EQUIVALENTS", (false,))
 
     assert main(COMMAND.split()) == 1
-    assert "✗ no such survivor, for all that equivalents.py says: " in capsys.readouterr().out
+    assert "✗ equivalents.py excuses what is no survivor: " in capsys.readouterr().out
 
 
 def test_every_excuse_has_its_reason() -> None:
@@ -264,7 +264,7 @@ def test_an_op_without_a_gradient_is_not_judged(capsys: pytest.CaptureFixture[st
     ("command", "sentence"),
     [
         ("mutants --engine torch", "torch has no pullbacks and no slopes to mutate"),
-        ("mutants --op sofmax", "no op 'sofmax'; near it: softmax"),
+        ("mutants --op sofmax", "no op 'sofmax'; did you mean softmax"),
         ("mutants --jobs 0", "Invalid value for '--jobs'"),
         ("mutants --json {tmp}/file/score.json", "cannot write to "),
     ],

@@ -385,6 +385,6 @@ def test_weak_scaling_is_of_one_process_beside_several() -> None:
 
 def test_weak_scaling_takes_several_processes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "parallel"]) == 2
-    assert "it takes several processes: mpiexec -n 2 parity bench parallel" in (
+    assert "needs several processes: mpiexec -n 2 parity bench parallel" in (
         capsys.readouterr().err
     )

@@ -12,7 +12,8 @@ import torch
 from parity import checks, engines
 from parity.checks import layers
 from parity.checks.items import applicable
-from parity.faults.parts import FAULTS, Fault
+from parity.faults import Fault
+from parity.faults.parts import FAULTS
 from parity.spec import BUILT, OPS, PARTS
 from parity.spec.case import Case, randn, values
 from parity.spec.part import Layer, Made, Normal, Part, Uniform
@@ -45,7 +46,7 @@ def test_an_honest_engine_passes(name: str, part: Part) -> None:
     assert rejected_by(engines.load(name), part) == frozenset()
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.name}-{fault.story}")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_the_fault_is_rejected(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fault.space, fault.name, fault.wrong)
 
@@ -58,7 +59,7 @@ def test_every_check_has_a_fault() -> None:
     known = {c for part in PARTS for case in part.cases for c in applicable(part, case)}
 
     assert {check for fault in FAULTS for check in fault.checks} == known
-    assert len({fault.story for fault in FAULTS}) == len(FAULTS)
+    assert len({fault.title for fault in FAULTS}) == len(FAULTS)
 
 
 def test_names_are_torchs_and_of_one_thing_each() -> None:

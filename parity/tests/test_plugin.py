@@ -199,13 +199,13 @@ def test_an_unexpected_exception_comes_with_its_traceback(
     ("arguments", "sentence"),
     [
         (["--engine", "tinier"], "ERROR: no engine 'tinier'; there are micrograd, minigrad,*"),
-        (["--engine", "minigrad", "--op", "conv9d"], "ERROR: no op 'conv9d'; near it: conv*"),
-        (["--engine", "minigrad", "--layer", "Lin"], "ERROR: no layer 'Lin'; near it: Linear*"),
+        (["--engine", "minigrad", "--op", "conv9d"], "ERROR: no op 'conv9d'; did you mean conv*"),
+        (["--engine", "minigrad", "--layer", "Lin"], "ERROR: no layer 'Lin'; did you mean Linear*"),
         (
             ["--engine", "torch", "--optimizer", "Adams"],
-            "ERROR: no optimizer 'Adams'; near it: Adam*",
+            "ERROR: no optimizer 'Adams'; did you mean Adam*",
         ),
-        (["--engine", "torch", "--run", "gpt-5"], "ERROR: no run 'gpt-5'; near it: gpt-*"),
+        (["--engine", "torch", "--run", "gpt-5"], "ERROR: no run 'gpt-5'; did you mean gpt-*"),
         (["--op", "exp"], "ERROR: --op needs an --engine to judge"),
         (["--optimizer", "Adam"], "ERROR: --optimizer needs an --engine to judge"),
     ],

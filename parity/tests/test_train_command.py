@@ -126,7 +126,7 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("train text --dropout nan", "Invalid value for '--dropout': nan is not a finite number"),
         ("train moons --seed 4294967296", "Invalid value for '--seed': 4294967296 is not in"),
         ("train xor --batch-size 5", "a batch is the whole truth table: leave out --batch-size"),
-        ("train xor --resume", "--resume goes on from what --out has: say which"),
+        ("train xor --resume", "--resume needs --out, the folder to continue from"),
         ("train xor --out {tmp}/empty", "'{tmp}/empty' is a file"),
         ("train xor --out {tmp}/empty/below", "cannot write to {tmp}/empty/below: "),
         ("train xor --out {tmp}/out", "cannot write to {tmp}/out/minigrad: it is a file"),
@@ -139,16 +139,19 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("train text --tokenizer {tmp}/short", "cannot use the tokenizer {tmp}/short: "),
         ("train text --tokenizer {tmp}/a.json", "cannot use the tokenizer {tmp}/a.json: it is not"),
         ("train text --tokenizer {tmp}/a.tiktoken", "a.tiktoken: line 1 is not a token in base64"),
-        ("train text --data {tmp}/short --corpus python", "--data is instead of --corpus"),
+        ("train text --data {tmp}/short --corpus python", "--data and --corpus exclude each other"),
         ("train names --data {tmp}/none", "{tmp}/none: "),
         ("train names --data {tmp}/one", "one name is too few"),
         ("train names --batch-size 2", "a batch is one name: --accumulate makes a step of several"),
-        ("generate --checkpoint {tmp}/none --prompt a", "there is no {tmp}/none"),
+        ("generate --checkpoint {tmp}/none --prompt a", "{tmp}/none does not exist"),
         ("generate --checkpoint {tmp} --prompt a", "there is no checkpoint in {tmp}"),
         ("generate --checkpoint {tmp}/short --prompt a", "{tmp}/short is not a checkpoint that an"),
         ("generate --checkpoint {tmp}/a.json", "{tmp}/a.json is damaged, or is not a file that"),
         ("generate --checkpoint {tmp}/b.json", "{tmp}/b.json is not a checkpoint of a training"),
-        ("generate --checkpoint {tmp} --greedy --top-k 3", "--greedy draws nothing: leave out --t"),
+        (
+            "generate --checkpoint {tmp} --greedy --top-k 3",
+            "--greedy does not sample: leave out -",
+        ),
         ("generate --checkpoint {tmp} --engine x", "no engine 'x'; there are"),
         ("generate --checkpoint {tmp} --temperature inf", "--temperature': inf is not a finite n"),
         ("generate --checkpoint {tmp} --temperature 0", "Invalid value for '--temperature'"),
@@ -194,7 +197,7 @@ def test_a_training_is_never_overwritten(
     capsys.readouterr()
 
     assert parity(f"{command} --seed 1", tmp=tmp_path) == 2
-    assert "step-000010.safetensors is from a training already" in capsys.readouterr().err
+    assert "step-000010.safetensors exists already" in capsys.readouterr().err
     assert parity(f"{command} --seed 1 --resume", tmp=tmp_path) == 2
     assert "is of another training: with seed 0, not 1" in capsys.readouterr().err
     assert parity("train xor --steps 5 --resume --out {tmp}", tmp=tmp_path) == 2
@@ -375,7 +378,7 @@ def test_one_seed_writes_the_same_on_every_engine(
     assert parity("generate --checkpoint {tmp}/torch --prompt Ah", tmp=tmp_path) == 2
     assert "the character 'A' is not in the vocabulary: ' ()" in capsys.readouterr().err
     assert parity("generate --checkpoint {tmp}/torch", tmp=tmp_path) == 2
-    assert "say what with --prompt" in capsys.readouterr().err
+    assert "give one with --prompt" in capsys.readouterr().err
 
 
 def test_xor_writes_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def test_every_engine_starts_alike(task: str, sold: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "content", "sentence"),
     [
-        ("", None, "say which sales with --data; parity data sales writes some"),
+        ("", None, "name a file with --data; parity data sales can write one"),
         ("--data {tmp}/none", None, "{tmp}/none: No such file or directory"),
         ("--data {tmp}", None, "{tmp}: Is a directory"),
         ("--data {file}", b"", "{file} has no usable sale: it is empty"),

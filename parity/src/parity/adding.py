@@ -1,4 +1,4 @@
-"""parity new-op: an op's entry in the spec and its function in every engine, to be filled in."""
+"""parity new-op: write the skeleton of an op, in the spec and in every engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from . import files
-from .usage import known
+from .usage import require_known
 
 ROOT = Path(__file__).resolve().parents[3]
 GENERATE = ROOT / ".ci" / "generate.py"
@@ -29,7 +29,7 @@ ENTRY = """\
     ),
 )
 """
-# What a function looks like in each engine, and what its file has to import.
+# The head of a function in each engine, and what its file must import.
 FUNCTIONS = {
     "micrograd": ("def {name}(x: Tensor) -> Tensor:", "..lists", ("Tensor",)),
     "minigrad": ("@op\ndef {name}(x: Operand) -> Output:", "..engine", ("Operand", "Output", "op")),
@@ -43,20 +43,20 @@ BODY = '''
 
 @click.command("new-op")
 @click.argument("name")
-@click.option("--family", required=True, help="Whose file it goes into, such as activation.")
+@click.option("--family", required=True, help="File to put it in, such as activation.")
 def new_op(name: str, family: str) -> None:
-    """Write an op of torch's into the spec and the engines, as functions that fail until filled in.
+    """Add the skeleton of a torch op to the spec and to every engine, for you to fill in.
 
-    Only in a checkout of this project.
+    It needs a checkout of this project.
     """
     if not GENERATE.exists():
-        raise click.UsageError("parity is installed without its sources: write ops in a checkout")
+        raise click.UsageError("new-op needs a checkout of the project; this parity is installed")
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise click.UsageError(f"{name!r} is no name for a function")
+        raise click.UsageError(f"{name!r} is not a valid function name")
     from .report.collect import families
 
     every = families()
-    known("family", [family], list(every))
+    require_known("family", [family], list(every))
     if name in [op.name for members in every.values() for op in members]:
         raise click.UsageError(f"there is {name} already: parity check --op {name}")
     from .engines.torch import home
@@ -64,7 +64,7 @@ def new_op(name: str, family: str) -> None:
     module = home(name)
     if not module:
         raise click.UsageError(
-            f"torch has no function {name}: write by hand what it means, as CONTRIBUTING.md shows"
+            f"torch has no function {name}: add the op by hand, as CONTRIBUTING.md shows"
         )
     meaning, imported = f"{module}.{name}", IMPORTS[module]
     spec = ROOT / "parity" / "src" / "parity" / "spec" / f"{family}.py"
@@ -82,14 +82,14 @@ def new_op(name: str, family: str) -> None:
         click.echo(f"{path.relative_to(ROOT)}:{before.count(chr(10)) + 1}")
     subprocess.run([sys.executable, str(GENERATE)], check=True)
     click.echo(
-        "Now fill them in, with at least four cases and something to refuse, and give the op a call"
-        " in _of_numbers of parity/src/parity/bench/workloads.py, to be timed on. Until then this"
-        f" fails: parity check --op {name}"
+        "Now fill them in: at least four cases, one call that must be refused, and a call to time"
+        " in _of_numbers of parity/src/parity/bench/workloads.py. Until then this fails:"
+        f" parity check --op {name}"
     )
 
 
 def importing(text: str, module: str, names: tuple[str, ...]) -> str:
-    """The source with these names imported from module, or the module itself if there are none."""
+    """Add an import to source code: of names from module, or of module itself if there are none."""
     lines = text.splitlines()
     imports = [n for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom)]
     for node in imports:
@@ -103,14 +103,14 @@ def importing(text: str, module: str, names: tuple[str, ...]) -> str:
                     wanted = sorted(own | set(names), key=lambda n: (not n[0].isupper(), n))
                     lines[node.lineno - 1 : node.end_lineno] = [_import(module, wanted)]
                 return "\n".join(lines) + "\n"
-    # Beside what is imported from as near; the linter puts it in order.
+    # Next to other imports of the same kind, relative or absolute; ruff sorts them.
     near = [n for n in imports if _relative(n) == module.startswith(".")] or imports
     lines.insert(near[-1].end_lineno or near[-1].lineno, _import(module, list(names)))
     return "\n".join(lines) + "\n"
 
 
 def with_entry(text: str, entry: str) -> str:
-    """The source of a family with one more entry at the end of OPS."""
+    """Append an entry to OPS in the source code of a family."""
     (ops,) = (
         node
         for node in ast.parse(text).body
@@ -122,7 +122,7 @@ def with_entry(text: str, entry: str) -> str:
 
 
 def with_function(text: str, function: str, ops: Collection[str]) -> str:
-    """The source of a family with one more function, behind the last of its ops."""
+    """Insert a function after the last op in the source code of a family."""
     named = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name in ops]
     lines = text.splitlines(keepends=True)
     end = max((node.end_lineno or 0 for node in named), default=len(lines))

@@ -1,7 +1,7 @@
-"""The parity command: judge engines, report on them, and train with them.
+"""The parity command: check engines, report on them, and train with them.
 
-Exit status: 0 all is well, 1 a check failed or nobody reads the output any more, 2 it cannot be
-done as asked, 130 interrupted.
+Exit status: 0 success; 1 a check failed, or the output pipe was closed; 2 bad usage, or something
+that is needed is missing; 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
 """
 
@@ -24,17 +24,18 @@ from .listing import engines, ops
 from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import ENGINES, JSON, known, loaded, printed, several, stage
+from .usage import ENGINES, JSON, loaded, printed, require_known, several, stage
 
 if TYPE_CHECKING:
     from .checks import Item
     from .engines import Adapter
+    from .mutants import Score
 
-FEW = 40  # results that are listed one by one
+FEW = 40  # up to this many results are listed one by one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status."""
+    """Run the command and return its exit status."""
     try:
         status = app(args=arguments, prog_name="parity", standalone_mode=False)
         sys.stdout.flush()
@@ -43,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:
         if (error.name or "parity").partition(".")[0] == "parity":
-            raise  # a fault of ours, not a package to install
+            raise  # our own bug, not a package to install
         click.echo(f"parity: {needed(error)}", err=True)
         return 2
-    except BrokenPipeError:  # nobody reads on, as after `| head`: quiet, as click and rich are
-        unwritten()
+    except BrokenPipeError:  # as after `| head`: quiet, as click and rich are
+        discard_stdout()
         return 1
-    except OSError as error:  # stdout's, say: its disk is full
-        unwritten()
+    except OSError as error:  # such as a full disk under stdout
+        discard_stdout()
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"parity: {where}{error.strerror or error}", err=True)
         return 2
@@ -60,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def unwritten() -> None:
-    """Give up what stdout still holds, or Python's exit tries again, fails and hides the status."""
+def discard_stdout() -> None:
+    """Drop buffered output: Python would flush it again at exit, fail, and change the status."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -69,7 +70,7 @@ def unwritten() -> None:
 
 
 def needed(error: ModuleNotFoundError) -> str:
-    """What to install where one of parity's own imports failed."""
+    """The message for a package that parity itself could not import."""
     package = (error.name or "").partition(".")[0]
     return f"parity needs the package {package}: pip install {package}"
 
@@ -95,12 +96,12 @@ app.add_command(generate)
 @app.command()
 @ENGINES
 @several("--op", "Only these ops.")
-@several("--layer", "Only these layers, losses and models, such as Linear and GPT.")
+@several("--layer", "Only these layers, losses and models, such as Linear or GPT.")
 @several("--optimizer", "Only these optimizers and schedulers, such as Adam.")
 @several("--case", "Only these cases, such as softmax[2].")
 @several("--check", "Only these checks, such as backward.")
 @several("--dtype", "Only these dtypes.")
-@several("--run", "Train these models, such as gpt-tiny, instead of checking ops.")
+@several("--run", "Check these training runs, such as gpt-tiny, instead of single cases.")
 def check(
     engine: tuple[str, ...],
     op: tuple[str, ...],
@@ -111,11 +112,11 @@ def check(
     dtype: tuple[str, ...],
     run: tuple[str, ...],
 ) -> int:
-    """Check the ops, layers and optimizers of engines, or train on them, and say what failed."""
+    """Check ops, layers and optimizers against torch, or whole training runs with --run."""
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
-    from .report import collect, trainings, verdict
+    from .report import verdict
     from .spec.runs import RUNS
 
     names = (*op, *layer, *optimizer)
@@ -123,26 +124,20 @@ def check(
         raise click.UsageError(
             "--run trains whole models: leave out --op, --layer, --optimizer, --case and --check"
         )
-    known("op", op, list(spec.BY_NAME))
-    known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
-    known("optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)])
+    require_known("op", op, list(spec.BY_NAME))
+    require_known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
+    require_known(
+        "optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)]
+    )
     for name in case:
-        known_case(name)
-    known("check", check, list(checks.CHECKS))
-    known("run", run, [each.name for each in RUNS])
-    known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
+        require_known_case(name)
+    require_known("check", check, list(checks.CHECKS))
+    require_known("run", run, [each.name for each in RUNS])
+    require_known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
 
-    kinks = [
-        f"no finite differences at {verdict.plural(row['count'], 'case')}: {row['reason']}"
-        for row in verdict.grouped(
-            (each.id, each.kink)
-            for every in spec.OPS
-            for each in every.cases
-            if each.kink and (not names or every.name in names) and (not case or each.id in case)
-        )
-        if not run and "differences" in (check or checks.CHECKS) and "float64" in (dtype or EPS)
-    ]
-    # All is selected before anything is judged: what cannot be done is refused at once.
+    differences = not run and "differences" in (check or checks.CHECKS)
+    kinks = kink_sentences(names, case) if differences and "float64" in (dtype or EPS) else []
+    # Select everything before checking anything, so that a wrong option is refused at once.
     selected: list[tuple[Adapter, list[str], list[Item]]] = []
     lacking = []
     for each in chosen:
@@ -164,26 +159,52 @@ def check(
     for sentence in lacking:
         click.echo(f"– skipped: {sentence}")
 
-    failed = 0
-    for each, dtypes, items in selected:
-        trained = [
-            result
-            for training in RUNS
-            if training.name in run
-            for result in collect.train(each, training, dtypes, stage)
-        ]
-        results = collect.judge(each, items, stage) if items else []
-        for result in results:
-            if result.status == "failed" or len(results) <= FEW:
-                click.echo(verdict.check_line(result))
-        for training_result in trained:
-            click.echo(trainings.line(training_result))
-        counted = collect.summary(each, results, trained)
-        click.echo(verdict.counts(counted))
-        failed += counted["failed"]
+    failed = [run_checks(each, dtypes, items, run) for each, dtypes, items in selected]
     for sentence in kinks:
         click.echo(sentence)
-    return int(failed > 0)
+    return int(sum(failed) > 0)
+
+
+def kink_sentences(names: Sequence[str], case_ids: Sequence[str]) -> list[str]:
+    """Why some of the chosen cases have no differences check; no names or ids mean all."""
+    from . import spec
+    from .report import verdict
+
+    reasons = (
+        (case.id, case.kink)
+        for op in spec.OPS
+        for case in op.cases
+        if case.kink and (not names or op.name in names) and (not case_ids or case.id in case_ids)
+    )
+    return [
+        f"no finite differences at {verdict.plural(row['count'], 'case')}: {row['reason']}"
+        for row in verdict.grouped(reasons)
+    ]
+
+
+def run_checks(
+    engine: Adapter, dtypes: Sequence[str], items: Sequence[Item], run_names: Sequence[str]
+) -> int:
+    """Run the checks and training runs of one engine, print the results, and count the failures."""
+    from .report import collect, trainings, verdict
+    from .spec.runs import RUNS
+
+    trained = [
+        result
+        for run in RUNS
+        if run.name in run_names
+        for result in collect.train(engine, run, dtypes, stage)
+    ]
+    results = collect.judge(engine, items, stage) if items else []
+    for result in results:
+        if result.status == "failed" or len(results) <= FEW:
+            click.echo(verdict.check_line(result))
+    for training in trained:
+        click.echo(trainings.line(training))
+    summary = collect.summary(engine, results, trained)
+    click.echo(verdict.counts(summary))
+    failed: int = summary["failed"]
+    return failed
 
 
 @app.command()
@@ -194,15 +215,15 @@ def check(
     type=click.IntRange(min=2),
     default=20,
     show_default=True,
-    help="How many, each with a hash seed and a number of threads of its own.",
+    help="Number of processes; each gets another hash seed and thread count.",
 )
 def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) -> int:
-    """Compare the bits of every case between processes, and say which differ."""
+    """Check that every case gives the same bits in every process."""
     chosen = loaded(engine)
     from . import spec
     from .report import collect, verdict
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     results = [collect.repeat(each, op, processes, stage) for each in chosen]
     for result in results:
         click.echo(verdict.determinism_line(result))
@@ -212,66 +233,73 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
 @app.command()
 @ENGINES
 @several("--op", "Only the gradients of these ops.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes.  [default: all cores]")
 @JSON
 def mutants(
     engine: tuple[str, ...], op: tuple[str, ...], jobs: int | None, file: Path | None
 ) -> int:
-    """Make one thing wrong in a gradient at a time, and say what the spec does not see."""
+    """Break the gradients in one place at a time, and list what the spec fails to notice."""
     chosen = loaded(engine)
     from . import mutants, spec
     from .pool import cores
-    from .report import verdict
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     try:
         scores = [mutants.score(each, op, jobs or cores(), stage) for each in chosen]
     except mutants.NothingToJudgeError as error:
         raise click.UsageError(str(error)) from error
     for score in scores:
-        table = Table(score.engine, "mutants", "killed", "equivalent", "survived", "score")
-        for name, judged in {**score.by_function(), "all": score.verdicts}.items():
-            killed = sum(bool(each.killer) for each in judged)
-            same = sum(each.mutant in score.equivalents and not each.killer for each in judged)
-            counts = (len(judged), killed, same, len(judged) - killed - same)
-            table.add_row(
-                name, *map(str, counts), f"{mutants.share(judged, score.equivalents):.1%}"
-            )
-        printed(table)
-        for each in score.survivors:
-            wrong = each.mutant
-            click.echo(f"✗ {mutants.place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
-        for entry in score.false:
-            click.echo(f"✗ no such survivor, for all that equivalents.py says: {entry}")
-        excused = len(score.equivalents)
-        graded = verdict.plural(len(score.verdicts) - excused, "mutant")
-        graded += f", {excused} excused" if excused else ""
-        mark = "✓" if score.passed else "✗"
-        click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
+        print_score(score)
     if file is not None:
         files.dump(file, [score.data() for score in scores])
     return int(not all(score.passed for score in scores))
 
 
+def print_score(score: Score) -> None:
+    """Print how many mutants each function had and lost, every survivor, and the total."""
+    from .mutants import place, share
+    from .report.words import plural
+
+    table = Table(score.engine, "mutants", "killed", "equivalent", "survived", "score")
+    for name, judged in {**score.by_function(), "all": score.verdicts}.items():
+        killed = sum(bool(each.killer) for each in judged)
+        same = sum(each.mutant in score.equivalents and not each.killer for each in judged)
+        counts = (len(judged), killed, same, len(judged) - killed - same)
+        table.add_row(name, *map(str, counts), f"{share(judged, score.equivalents):.1%}")
+    printed(table)
+    for each in score.survivors:
+        wrong = each.mutant
+        click.echo(f"✗ {place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
+    for entry in score.false:
+        click.echo(f"✗ equivalents.py excuses what is no survivor: {entry}")
+    excused = len(score.equivalents)
+    graded = plural(len(score.verdicts) - excused, "mutant")
+    graded += f", {excused} excused" if excused else ""
+    mark = "✓" if score.passed else "✗"
+    click.echo(f"{mark} {score.engine}: {score.share:.2%} of {graded}, {score.seconds:.0f} s")
+
+
 @app.command()
 @ENGINES
 @several("--op", "Only graphs of these ops.")
-@click.option("--seconds", type=click.IntRange(min=1), default=30, show_default=True)
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeats the graphs."
+    "--seconds", type=click.IntRange(min=1), default=30, show_default=True, help="Time per engine."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the graphs."
 )
 def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) -> int:
-    """Hold engines against torch on random graphs, and print the first that fails as code."""
+    """Compare engines with torch on random graphs; print the first failure as a program."""
     chosen = loaded(engine)
     from . import fuzz, spec
     from .report import verdict
 
-    known("op", op, [name for name in spec.BY_NAME if name not in fuzz.UNDRAWN])
+    require_known("op", op, [name for name in spec.BY_NAME if name not in fuzz.UNDRAWN])
     failed = 0
     for each in chosen:
         ops = [name for name in op or spec.BY_NAME if name in each.ops and name not in fuzz.UNDRAWN]
         if not ops:
-            raise click.UsageError(f"{each.name} has no {' and no '.join(op)}")
+            raise click.UsageError(f"{each.name} does not have {' or '.join(op)}")
         with stage(f"{each.name}: random graphs for {seconds} s", seconds) as advance:
             found = fuzz.hunt(each, ops, fuzz.seeds(seed, seconds, advance))
         graphs = f"{verdict.plural(found.graphs, 'graph')} of {len(found.ops)} ops"
@@ -282,13 +310,13 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
     return int(failed > 0)
 
 
-def known_case(name: str) -> None:
-    """Refuse what is neither a case nor a reject, with those that its op has."""
+def require_known_case(name: str) -> None:
+    """Refuse a case id that does not exist, and say which ones its op has."""
     from .spec import BUILT, BY_NAME
 
     stem = re.split(r"[\[!]", name)[0]
     if stem not in BUILT:
-        known("op", [stem], list(BY_NAME))
+        require_known("op", [stem], list(BY_NAME))
     entry = BUILT[stem] if stem in BUILT else BY_NAME[stem]
     refusals = getattr(entry, "rejects", ())
     if name not in [call.id for call in (*entry.cases, *refusals)]:

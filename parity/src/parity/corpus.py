@@ -1,7 +1,7 @@
-"""Real text without a network: the help topics that every CPython carries, as characters.
+"""Real text that needs no download: the help topics that come with CPython, as characters.
 
-The topics differ a little between Python versions, so a trajectory is comparable within one
-version; describe() says which text it was.
+The topics differ a little between Python versions, so losses are only comparable within one
+version. describe() identifies the text.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-ALPHABET = " abcdefghijklmnopqrstuvwxyz.,()-"  # fixed, so a model's size never depends on Python
+ALPHABET = " abcdefghijklmnopqrstuvwxyz.,()-"  # fixed, so that every Python gives equal models
 SIZE = 65536
 
 
 @functools.cache
 def text() -> str:
-    """SIZE characters of ALPHABET: prose in lower case, with single spaces."""
+    """SIZE characters of lower-case prose, all in ALPHABET, with single spaces."""
     prose = " ".join(topics[name] for name in sorted(topics)).lower()
     kept = re.sub(f"[^{re.escape(ALPHABET)}]+", " ", prose)
     return re.sub(" +", " ", re.sub("-{2,}|[.]{2,}", " ", kept))[:SIZE]
@@ -44,9 +44,7 @@ def decode(ids: Array) -> str:
 def windows(
     rng: np.random.Generator, characters: int, count: int, length: int
 ) -> tuple[Array, Array]:
-    """ids (count, length) from random places in the first characters of the text, and the ids that
-    follow each.
-    """
+    """Ids (count, length) from random places in the first characters, and the ids after each."""
     ids = encode(text()[:characters])
     starts = rng.integers(0, len(ids) - length, count)
     found = ids[starts[:, None] + np.arange(length + 1)]
@@ -54,7 +52,7 @@ def windows(
 
 
 def describe() -> dict[str, Any]:
-    """What the text is: its source, the Python that carried it, its size and checksum."""
+    """The source of the text, the Python version, its size and checksum."""
     return {
         "source": "pydoc_data.topics",
         "python": platform.python_version(),

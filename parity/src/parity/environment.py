@@ -1,4 +1,4 @@
-"""Where figures come from: versions, processor, executor."""
+"""Where results come from: versions, processor, executor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Versions and the processor; imports nothing of the spec, which needs torch."""
+    """Versions and the processor. It must not import the spec, which needs torch."""
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -33,13 +33,18 @@ def environment() -> dict[str, Any]:
 
 
 def executor(engine: Any) -> str:
-    """What runs an engine's kernels: a GPU or its emulator by name, else the processor."""
+    """What runs an engine, in words: a GPU by name, cudagrad's emulator, or CPU."""
     device = getattr(engine.package, "device", None)
     return device.describe() if device is not None else "CPU"
 
 
+def executor_kind(engine: Any) -> str:
+    """What runs an engine, in a word: cudagrad's device.EXECUTOR, or cpu for other engines."""
+    return getattr(getattr(engine.package, "device", None), "EXECUTOR", "cpu")
+
+
 def version(engine: Any) -> str:
-    """The version of the distribution that an engine's package came from."""
+    """The version of an engine's distribution."""
     module = getattr(engine.package, "__name__", engine.name)
     return installed(metadata.packages_distributions().get(module, [module])[0])
 
@@ -53,7 +58,7 @@ def installed(distribution: str) -> str:
 
 
 def cpu() -> str:
-    """The processor's model name; the platform module alone knows little more than x86_64."""
+    """The processor's model name, if possible; platform often knows only x86_64."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

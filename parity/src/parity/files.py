@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever interrupts who writes them."""
+"""Write files atomically: an interrupted write leaves the old file, never half of the new one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ StrPath = str | os.PathLike[str]
 
 
 def replace(path: StrPath, parts: Iterable[bytes]) -> None:
-    """Write a file under another name first, and give it its own once all is on the disk.
+    """Write a temporary file, and rename it once its content is on the disk.
 
-    Raises OSError, which names the file, and leaves what was there before.
+    Raises OSError, which names the file, and leaves an existing file as it is.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
@@ -31,18 +31,18 @@ def replace(path: StrPath, parts: Iterable[bytes]) -> None:
         os.replace(temporary, path)
     except BaseException as error:  # KeyboardInterrupt too
         if isinstance(error, OSError):
-            error.filename = os.fspath(path)  # the name that the user knows
+            error.filename = os.fspath(path)  # instead of the temporary name
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
     if hasattr(os, "O_DIRECTORY"):  # not on Windows, which has no fsync of a folder
         folder = os.open(path.parent, os.O_DIRECTORY)
         try:
-            os.fsync(folder)  # the name
+            os.fsync(folder)  # makes the rename durable
         finally:
             os.close(folder)
 
 
 def dump(path: StrPath, value: Any) -> None:
-    """Write a value as JSON that a reader, too, can follow. Raises OSError as replace does."""
+    """Write a value as indented JSON. Raises OSError like replace."""
     replace(path, [json.dumps(value, indent=1, ensure_ascii=False).encode()])

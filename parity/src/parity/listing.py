@@ -1,4 +1,4 @@
-"""parity engines, parity ops: who is there, and who lacks what."""
+"""parity engines and parity ops: list engines, and which ops they have."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.table import Table
 
 from .usage import ENGINES, UNUSABLE, loaded, printed
 
-JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for machines.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.command()
 @JSON
 def engines(as_json: bool) -> None:
-    """List the engines: version, dtypes, what executes them, how many ops."""
+    """List the engines with their version, dtypes, device and number of ops."""
     from . import engines as registry
     from .environment import executor, version
 
@@ -46,7 +46,7 @@ def engines(as_json: bool) -> None:
 @ENGINES
 @JSON
 def ops(engine: tuple[str, ...], as_json: bool) -> None:
-    """List the ops, which engine has which, and what each lacks."""
+    """List the ops, and which engines implement them."""
     chosen = loaded(engine)
     from .report.collect import families
 

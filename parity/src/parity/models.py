@@ -1,6 +1,6 @@
-"""The models of the tasks, each written once over any engine's package; its GPT is its own.
+"""The models of the tasks, written once for any engine's package; GPT is each engine's own.
 
-They stand below both the spec, which trains them in miniature, and the tasks.
+Both the spec, which trains small versions of them, and the tasks import this module.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ def digits(
 
 
 def gpt(package: Any, **config: Any) -> Any:
-    """Token ids (B, T), and targets if there are any, to logits and loss; config: of GPTConfig."""
+    """Token ids (B, T) and optional targets to logits and loss; config: arguments of GPTConfig."""
     return package.gpt.GPT(package.gpt.GPTConfig(**config))

@@ -1,7 +1,7 @@
-"""The pytest plugin: pytest --engine minigrad makes a test item of every check of an engine.
+"""The pytest plugin: pytest --engine minigrad turns every check of an engine into a test item.
 
-The items come beside whatever test files are named; if none is, they come alone. Without --engine
-the plugin adds nothing, and imports nothing.
+The items run in addition to the test files that are named; if none is named, they run alone.
+Without --engine the plugin does nothing and imports nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:  # these import torch, which no other test run should wait for
+if TYPE_CHECKING:  # these import torch, which is slow
     from .checks import Item, Result
     from .checks.runs import RunResult
     from .engines import Adapter
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
             if name not in names:
                 raise pytest.UsageError(unknown(kind, name, names))
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = []  # no path was named: the spec alone, not every test under this directory
+        config.args = []  # no path was named: run the spec, not every test in this directory
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -84,7 +84,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Add the spec to what the session found in files: it then obeys -k, -n and the rest."""
+    """Add the spec to the session's items, so that -k, -n and other options apply to it."""
     report = yield
     if isinstance(collector, pytest.Session) and report.passed:
         report.result += [
@@ -102,7 +102,7 @@ class Spec(pytest.Collector):
         self.engine = engine
 
     def collect(self) -> Iterator[pytest.Item]:
-        """The runs come first, since the longest should not be what all wait for at the end."""
+        """Runs come first: they are the longest, and parallel workers should not end with one."""
         from .checks import cases
         from .spec.runs import RUNS
 
@@ -119,7 +119,7 @@ class Spec(pytest.Collector):
 
 
 class SpecItem(pytest.Item):
-    """A part of the spec: its failure is the judge's sentence."""
+    """An item of the spec; a failure is shown as the judge's message, without a traceback."""
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, FailedCheckError):
@@ -161,7 +161,7 @@ class CheckItem(SpecItem):
 
 
 def outcome(result: Result | RunResult, failure: str) -> None:
-    """Skip or fail as a result says; an exception that the engine raised shows its traceback."""
+    """Skip or fail the test item as the result says, with the engine's traceback if it raised."""
     if result.status == "skipped":
         pytest.skip(result.message)
     if result.status == "failed":
@@ -169,10 +169,10 @@ def outcome(result: Result | RunResult, failure: str) -> None:
 
 
 class FailedCheckError(AssertionError):
-    """A check or a run that failed, in the judge's words."""
+    """A check or a run failed."""
 
 
 @contextmanager
 def silent(title: str, total: int) -> Iterator[Callable[[], object]]:
-    """Work without a progress bar."""
+    """A stage without a progress bar."""
     yield lambda: None

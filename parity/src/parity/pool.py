@@ -1,4 +1,4 @@
-"""Work shared by processes: map(), done by several at once."""
+"""A map() over several processes."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-Spread = Callable[..., Iterator[Any]]  # map(), maybe by several processes
+Spread = Callable[..., Iterator[Any]]  # map(), or one like it that uses several processes
+# stage(title, total) starts a stage of the work; what it yields is called after each unit.
+Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 
-# What says how many threads a library starts.
+# The environment variables that set how many threads a library starts.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def cores() -> int:
-    """How many there are for this process, which may be kept from some."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def workers(jobs: int) -> Iterator[Spread]:
-    """So many processes, of one thread each; this one alone, as it is, if it is one."""
+    """A map() over this many processes with one thread each; for one job, Python's own map()."""
     if jobs == 1:
         yield map
         return
     before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))  # what is spawned begins with these
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # inherited by the processes
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
     def spread(function: Callable[..., Any], *items: Any) -> Iterator[Any]:
-        with _uninterrupted():  # by now all processes start that are needed
+        with _uninterrupted():  # the pool starts its processes here
             return pool.map(function, *items)
 
     try:
@@ -52,9 +54,9 @@ def workers(jobs: int) -> Iterator[Spread]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Inside, Ctrl-C is ignored, as it is for good by the processes that start inside.
+    """Ignore Ctrl-C inside; processes that start inside ignore it for good.
 
-    They would print how far they had come; who started them says it in a word.
+    Otherwise each of them would print a traceback, when one message of their parent's is enough.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -1,4 +1,4 @@
-"""As many threads for everyone: NumPy's BLAS, torch's OpenMP, and MKL where there is one."""
+"""Give all libraries the same number of threads: NumPy's BLAS, torch's OpenMP, and MKL."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .engines import Adapter
 
 @contextmanager
 def pinned(threads: int, engines: Sequence[Adapter] = ()) -> Iterator[None]:
-    """Inside, every pool of threads that is loaded has so many; raises ValueError if one has not.
+    """Set the size of every loaded library's thread pool; raises ValueError if one differs.
 
-    Load the engines before: a library that comes later is not held to it. Of these engines some may
-    have threads of their own, which were given to them when they started, and say how many.
+    Load the engines before, as libraries that are loaded later are not affected. Some engines have
+    threads of their own, whose number is fixed at their start; it is compared, too.
     """
     for engine in engines:
         own = getattr(engine, "threads", threads)
@@ -35,5 +35,5 @@ def pinned(threads: int, engines: Sequence[Adapter] = ()) -> Iterator[None]:
 
 
 def several() -> bool:
-    """Whether any pool of threads that is loaded has more than one."""
+    """Whether any loaded thread pool has more than one thread."""
     return any(pool["num_threads"] > 1 for pool in threadpoolctl.threadpool_info())

@@ -1,4 +1,4 @@
-"""What the commands have in common: names in options, refusals, how work and tables are shown."""
+"""What the commands have in common: options, refusals, tables and progress bars."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from .engines import Adapter
 
-# A package or a GPU that is not there, a setting or an adapter that is wrong: each says which.
+# Errors of an engine that cannot be used, with a message for the user: a missing package or GPU, or
+# a wrong setting or adapter.
 UNUSABLE = (ImportError, RuntimeError, TypeError, ValueError)
-TRAINING = ("nn", "optim", "gpt")  # what a package trains and writes with
+TRAINING = ("nn", "optim", "gpt")  # the modules that training and generation need
 
 
 class Names(click.ParamType):
@@ -40,7 +41,7 @@ NAMES = Names()
 
 
 def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
-    """An option that takes names: separated by commas, or given again."""
+    """An option that takes several names, separated by commas or by repeating the option."""
 
     def flat(ctx: Any, param: Any, value: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for group in value for name in group))
@@ -48,15 +49,15 @@ def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
     return click.option(name, type=kind, multiple=True, callback=flat, help=help)
 
 
-ENGINES = several("--engine", "Only these engines.  [default: all but torch and other rivals]")
+ENGINES = several("--engine", "Only these engines.  [default: all except torch and the rivals]")
 
 
 def loaded(names: Sequence[str]) -> list[Adapter]:
-    """The engines of these names, or all but RIVALS; refuses unknown ones and missing packages."""
+    """Load engines by name, by default all but RIVALS; raise UsageError if one cannot be."""
     from . import engines as registry
 
     every = registry.names()
-    known("engine", names, every)
+    require_known("engine", names, every)
     try:
         return [
             registry.load(name) for name in names or (n for n in every if n not in registry.RIVALS)
@@ -66,7 +67,7 @@ def loaded(names: Sequence[str]) -> list[Adapter]:
 
 
 def trainable(names: Sequence[str]) -> list[Adapter]:
-    """As loaded, but refuses engines of ops alone, which have nothing to train or to write with."""
+    """As loaded, but refuse engines that only have ops, and no layers or optimizers."""
     found = loaded(names)
     for engine in found:
         if lacking := [part for part in TRAINING if not hasattr(engine.package, part)]:
@@ -77,22 +78,22 @@ def trainable(names: Sequence[str]) -> list[Adapter]:
     return found
 
 
-def known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
-    """Refuse a name that is not among every."""
+def require_known(kind: str, names: Sequence[str], every: Sequence[str]) -> None:
+    """Raise UsageError if one of the names is not in every."""
     for name in names:
         if name not in every:
             raise click.UsageError(unknown(kind, name, every))
 
 
 def unknown(kind: str, name: str, every: Sequence[str]) -> str:
-    """That there is no such name, and which there are, or which of many are near it."""
+    """The message for an unknown name: similar names, or all of them if there are few."""
     near = difflib.get_close_matches(name, every, 5, 0.5) if len(every) > 8 else ()
-    hint = f"near it: {', '.join(near)}" if near else f"there are {', '.join(every)}"
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(every)}"
     return f"no {kind} {name!r}; {hint}"
 
 
-def writable(directory: Path) -> None:
-    """Make the directory; refuse one that cannot be written to before any work is done."""
+def require_writable(directory: Path) -> None:
+    """Create the directory, and raise UsageError now if it cannot be written to."""
     if directory.is_file():
         raise click.UsageError(f"cannot write to {directory}: it is a file, not a folder")
     try:
@@ -105,7 +106,7 @@ def writable(directory: Path) -> None:
 
 def _checked(ctx: Any, param: Any, file: Path | None) -> Path | None:
     if file is not None:
-        writable(file.absolute().parent)
+        require_writable(file.absolute().parent)
     return file
 
 
@@ -114,14 +115,14 @@ JSON = click.option(
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     callback=_checked,
-    help="File to write it all to.",
+    help="Also write all results to this JSON file.",
 )
 
 
 def printed(table: Table, spare: int = 0) -> None:
-    """Print a table, whole: a file has no width to fit.
+    """Print a table; into a file or pipe in full width.
 
-    spare: so many of the last columns are left out, from the right, where a terminal is too narrow.
+    spare: up to this many columns are dropped, from the right, if a terminal is too narrow.
     """
     terminal = Console()
     if not terminal.is_terminal:
@@ -133,13 +134,13 @@ def printed(table: Table, spare: int = 0) -> None:
             break
         table.columns.pop()
     for column in table.columns:
-        column.overflow = "fold"  # a figure may take two lines, but none is cut
+        column.overflow = "fold"  # break a long number into lines rather than cut it
     terminal.print(table)
 
 
 @contextmanager
 def stage(title: str, total: int) -> Iterator[Callable[[], object]]:
-    """A progress bar for people; for a file, the title alone."""
+    """A progress bar on a terminal; in a file, only the title. Call what it yields to advance."""
     terminal = Console(stderr=True)
     if not terminal.is_terminal:
         click.echo(title, err=True)

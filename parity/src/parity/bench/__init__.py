@@ -1,1 +1,1 @@
-"""How long the work of training takes, beside rivals, in pairs taken in turn in one process."""
+"""Benchmarks: engines and rivals take turns in one process, and are compared as ratios."""

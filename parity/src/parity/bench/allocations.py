@@ -1,6 +1,7 @@
-"""How often NumPy allocates memory for arrays: another handler of memory, which counts.
+"""Count NumPy's array allocations, by installing a memory handler that counts.
 
-https://numpy.org/neps/nep-0049.html; it is offered in C alone: NumPy's table of functions is asked.
+Memory handlers (https://numpy.org/neps/nep-0049.html) exist only in NumPy's C API, so this module
+calls the API's function table through ctypes.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Any
 
 from numpy._core import multiarray
 
-SET_HANDLER, GET_HANDLER = 304, 305  # in NumPy's table of functions, which only ever grows
-NAME = b"mem_handler"  # of the capsules that hold a handler
+SET_HANDLER, GET_HANDLER = 304, 305  # indices in the table; NumPy only ever appends to it
+NAME = b"mem_handler"  # of the capsule that holds a handler
 
-# Called with Python's lock held, as all of NumPy's own are.
+# PYFUNCTYPE keeps the GIL, which NumPy holds when it calls a handler.
 Malloc = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 Calloc = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
 
 
 class Handler(ctypes.Structure):
-    """PyDataMem_Handler: what numpy/ndarraytypes.h says of it."""
+    """PyDataMem_Handler of numpy/ndarraytypes.h."""
 
     _fields_ = (
         ("name", ctypes.c_char * 127),
@@ -35,7 +36,7 @@ class Handler(ctypes.Structure):
 
 
 class Counter:
-    """How many arrays have been given memory."""
+    """The number of allocations so far."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -43,10 +44,10 @@ class Counter:
 
 @contextmanager
 def counting() -> Iterator[Counter]:
-    """Inside, arrays that are allocated are counted; memory comes from where it came before.
+    """Count the arrays allocated inside; the memory still comes from NumPy's own handler.
 
-    An array gives its memory back to the handler that it has it from, whenever that is: so that
-    part stays NumPy's, and the handler is never freed.
+    An array frees its memory through the handler that allocated it, perhaps long after this. So
+    the new handler is never freed, and its free is NumPy's.
     """
     counter, before = Counter(), _get()
     usual = Handler.from_address(_address(before, NAME))
@@ -70,7 +71,7 @@ def counting() -> Iterator[Counter]:
 
 
 def _function(place: int, *types: Any) -> Any:
-    """One of NumPy's table."""
+    """A function of NumPy's table."""
     table = _address(vars(multiarray)["_ARRAY_API"], None)
     return ctypes.PYFUNCTYPE(*types)(ctypes.c_void_p.from_address(table + 8 * place).value or 0)
 

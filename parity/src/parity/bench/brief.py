@@ -1,4 +1,4 @@
-"""A little of every benchmark, within a minute: what a report holds if nothing is handed in."""
+"""A minute's worth of every benchmark, for a report that is given no results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from .. import engines as registry
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
+from ..pool import Stage
 from ..threads import pinned
 from . import rows, scaling, steps
 from .ceilings import Ceilings
@@ -21,10 +22,10 @@ from .rows import Row
 from .timing import frozen
 from .workloads import NOTHING, Workload, untimed
 
-SECONDS = 60.0  # of the processor's time, after which nothing more is begun
+SECONDS = 60.0  # of processor time, after which no further measurement starts
 PAIRS, TURN = 3, 5e-4
 STEPS, STEP_PAIRS = ("names", "tiny", "cpu", "digits", "sales"), 5
-SLOW = ("cpu",)  # what takes an emulator seconds
+SLOW = ("cpu",)  # models left out on an emulator, where a step takes seconds
 THREADS = 1
 Task = Callable[[], list[Row]]
 
@@ -32,15 +33,15 @@ Task = Callable[[], list[Row]]
 def measured(
     engines: Sequence[Adapter],
     only: Sequence[str],
-    stage: Callable[[str, int], Any],
+    stage: Stage,
     ops: bool = True,
     seconds: float = SECONDS,
 ) -> dict[str, Any] | None:
-    """The document of what is measured of engines beside torch, as of parity bench; None of none.
+    """Time engines beside torch, as a document of parity bench; None if there is only torch.
 
-    only: these ops, and no steps; empty for all. ops: whether to time any. stage: as the report's.
-    What there was no time for in so many seconds is counted in left_out; what an engine does not do
-    right is not timed, nor what has no workload, and refused says why.
+    only: these ops and no steps; empty for all. ops: whether to time ops at all. The document also
+    has left_out, the number of measurements that did not fit into seconds, and refused, the reasons
+    why others were not timed: wrong results, or an op without a workload.
     """
     rival = registry.load("torch")
     members = [engine for engine in engines if engine.name != rival.name]
@@ -63,7 +64,7 @@ def measured(
             else:
                 try:
                     found += task()
-                except Exception as error:  # of an engine that is wrong, which the checks tell
+                except Exception as error:  # a wrong engine, which the checks report
                     refused.append(f"{type(error).__name__}: {error}")
             advance()
     made = rows.document(found, (rival, *members), THREADS, ceilings)
@@ -71,10 +72,10 @@ def measured(
 
 
 def of_models(members: Sequence[Adapter], ceilings: Ceilings) -> Iterator[Task]:
-    """The steps of each engine."""
+    """Tasks that time a training step, for each engine and model."""
     for engine in members:
         for item in items(engine):
-            emulated = not executor(engine).startswith(("CPU", "gpu"))
+            emulated = executor_kind(engine) not in ("cpu", "gpu")
             if item.name in STEPS and not (emulated and item.name in SLOW):
                 yield partial(_step, replace(item, block=1), engine, ceilings)
 
@@ -82,14 +83,14 @@ def of_models(members: Sequence[Adapter], ceilings: Ceilings) -> Iterator[Task]:
 def of_ops(
     members: Sequence[Adapter], rival: Adapter, only: Sequence[str], ceilings: Ceilings
 ) -> Iterator[Task]:
-    """Each op, or only these."""
+    """Tasks that time an op."""
     for some, dtype, works in planned(members, only, "brief"):
         for work in _first(works):
             yield partial(compared, work, some, [rival], dtype, ceilings, PAIRS, TURN, True)
 
 
 def _first(works: Sequence[Workload]) -> Iterator[Workload]:
-    """The first of each op, and those that are written for NumPy by hand, too."""
+    """The first workload of each op, and all that have a version by hand in NumPy."""
     seen = set()
     for work in works:
         if work.op.name not in seen or arrays.written(work.op.name, work.case.inputs()[1]):

@@ -1,6 +1,6 @@
-"""What no engine can exceed here: how fast memory is copied and matrices are multiplied.
+"""The speed limits of this machine: copying memory, and multiplying matrices.
 
-Measured in the run whose figures they judge. Whatever is faster than that has not done its work.
+They are measured in the run that they judge. A faster result means that some work was not done.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
 
-ROUNDS = 15  # the fastest counts
-AGAIN = 5  # measurements, before a figure that seems impossible is taken to be so
-MARGIN = 1.5  # what is faster than a ceiling by more than the noise of its measurement
-LEAST = 1 << 16  # bytes of a copy that tells a bandwidth
+ROUNDS = 15  # of which the fastest counts
+AGAIN = 5  # measure a ceiling this often before calling a result impossible
+MARGIN = 1.5  # a result may be this much faster than a ceiling, which is noisy itself
+LEAST = 1 << 16  # bytes; a smaller copy measures the cost of a call rather than bandwidth
 SIDE = 384  # of the square matrices
 
 
 class ImpossibleError(ValueError):
-    """A figure above what the machine can do."""
+    """A result faster than the machine allows."""
 
 
 class Ceilings:
-    """Bytes a second and multiplications with additions a second, as measured when first asked."""
+    """Bytes and floating-point operations per second, measured when first asked for."""
 
     def __init__(self, engines: Iterable[Adapter], threads: int) -> None:
         arrays = [each for each in engines if len(each.dtypes) > 1]
-        self.engines = [each for each in arrays if not executor(each).startswith("gpu")]
+        self.engines = [each for each in arrays if executor_kind(each) != "gpu"]
         self.threads = threads
-        self.best: dict[tuple[str, int | str], float] = {}  # of all measurements
+        self.best: dict[tuple[str, int | str], float] = {}  # the highest rate measured so far
 
     def bytes_a_second(self, size: int, again: bool = False) -> float:
-        """Read and written by copies of size bytes: what fits in a cache is copied faster."""
+        """Bytes read and written per second by copies of size bytes, which caches speed up."""
 
         def measured() -> float:
             source = np.ones(size, np.int8)
@@ -48,11 +48,11 @@ class Ceilings:
         return self._highest(("copy", size), measured, again)
 
     def bandwidth(self, size: int) -> float:
-        """Bytes a second of a copy of about size, and of LEAST at least: less is mostly a call."""
+        """Bytes per second of a copy of about size bytes, but at least LEAST."""
         return self.bytes_a_second(max(LEAST, 1 << round(math.log2(size))))
 
     def flops_a_second(self, dtype: str, again: bool = False) -> float:
-        """Of the fastest product of matrices among NumPy's and the engines'."""
+        """Operations per second of the fastest matrix product, of NumPy's and the engines'."""
 
         def measured() -> float:
             matrix = np.ones((SIDE, SIDE), dtype)
@@ -65,7 +65,7 @@ class Ceilings:
         return self._highest(("product", dtype), measured, again)
 
     def found(self) -> dict[str, dict[str, float]]:
-        """All that was measured: bytes a second by the size of a copy, flops a second by dtype."""
+        """All rates so far: bytes per second by size of the copy, flops per second by dtype."""
         named = {"copy": dict[str, float](), "product": dict[str, float]()}
         for (kind, what), speed in sorted(self.best.items(), key=str):
             if not isinstance(what, int) or what >= LEAST:
@@ -80,15 +80,15 @@ class Ceilings:
         return self.best[what]
 
     def least(self, dtype: str, moved: int, flops: int, again: bool = False) -> float:
-        """Seconds that it takes to read moved bytes, or for flops, with a margin."""
+        """The least seconds in which moved bytes can be read and flops be done, with a margin."""
         copied = moved / self.bytes_a_second(moved, again) if moved else 0.0
         multiplied = flops / self.flops_a_second(dtype, again) if flops else 0.0
         return max(copied, multiplied) / MARGIN
 
     def judge(self, what: str, dtype: str, seconds: float, moved: int, flops: int) -> None:
-        """Raise ImpossibleError if seconds do not suffice to read moved bytes, and for flops.
+        """Raise ImpossibleError if seconds are too few to read moved bytes and do flops.
 
-        moved: what is read at least; what is written comes on top, and is left to the margin.
+        moved: the bytes that must be read. Writing takes extra time, which is not counted.
         """
         least = self.least(dtype, moved, flops)
         for _ in range(AGAIN):  # the machine may have been busy
@@ -103,7 +103,7 @@ class Ceilings:
 
 
 def _fastest(call: Callable[[], Any], times: int) -> float:
-    """Seconds for so many calls."""
+    """The seconds that this many calls take, in the fastest of ROUNDS."""
     taken = []
     for _ in range(ROUNDS):
         started = time.perf_counter()

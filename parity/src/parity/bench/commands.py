@@ -1,4 +1,4 @@
-"""parity bench: how long ops, training and generation take on engines, beside their rivals."""
+"""parity bench: time ops, training and generation on engines and their rivals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from rich.table import Table
 
 from .. import files
 from ..tasks.presets import PRESETS
-from ..usage import ENGINES, JSON, UNUSABLE, known, loaded, printed, several, stage, trainable
+from ..usage import (
+    ENGINES,
+    JSON,
+    UNUSABLE,
+    loaded,
+    printed,
+    require_known,
+    several,
+    stage,
+    trainable,
+)
 from .timing import Spread
 
 if TYPE_CHECKING:
@@ -22,14 +32,14 @@ if TYPE_CHECKING:
     from .items import Item
     from .rows import Row
 
-ROUNDS = "Rounds in which all take turns."
+ROUNDS = "Number of rounds; in each, every contestant has one turn."
 PAIRS = click.option("--pairs", type=click.IntRange(min=2), help=ROUNDS)
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="As many for everyone.",
+    help="Threads of every contestant.",
 )
 SIZES = click.Choice(("small", "brief", "gpt", "large"))
 
@@ -40,24 +50,25 @@ SIZES = click.Choice(("small", "brief", "gpt", "large"))
     nargs=2,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="BEFORE AFTER",
-    help="Say what is faster or slower in the second file of results than in the first.",
+    help="List what got faster or slower between two result files.",
 )
-@click.option("--fail-on-regression", is_flag=True, help="With --compare: status 1 if one is.")
+@click.option("--fail-on-regression", is_flag=True, help="Exit with 1 if --compare finds one.")
 @click.pass_context
 def bench(
     context: click.Context, compare: tuple[Path, Path] | None, fail_on_regression: bool
 ) -> int:
-    """Time engines beside rivals, in turns, after checking that they compute the same.
+    """Time engines against rivals, after checking that their results agree.
 
-    Figures are shares of the rival's time in the same round: the median, with the quartiles.
+    Contestants take turns, and each is timed as a ratio to the rival in the same round. Tables show
+    the median ratio and its quartiles.
     """
     if context.invoked_subcommand is not None:
         if compare:
-            raise click.UsageError("--compare reads two files: leave out the benchmark")
+            raise click.UsageError("--compare only reads two files: it takes no benchmark")
         return 0
     if compare is None:
         if fail_on_regression:
-            raise click.UsageError("--fail-on-regression goes with --compare")
+            raise click.UsageError("--fail-on-regression needs --compare")
         click.echo(context.get_help())
         return 0
     from . import rows
@@ -92,8 +103,15 @@ def bench(
 @bench.command()
 @ENGINES
 @several("--op", "Only these ops.")
-@click.option("--size", type=SIZES, multiple=True, default=("gpt",), show_default=True)
-@several("--against", "Rivals.  [default: torch]")
+@click.option(
+    "--size",
+    type=SIZES,
+    multiple=True,
+    default=("gpt",),
+    show_default=True,
+    help="Size of the inputs; repeat it to see how time grows.",
+)
+@several("--against", "Engines to compare with.  [default: torch]")
 @THREADS
 @PAIRS
 @JSON
@@ -106,7 +124,7 @@ def ops(
     pairs: int | None,
     file: Path | None,
 ) -> None:
-    """Time every op: forward, and forward with backward; at several sizes, how times grow."""
+    """Time every op: forward alone, and forward with backward."""
     rivals = against or ("torch",)
     chosen = [each for each in loaded(engine) if each.name not in rivals]
     loaded(rivals)
@@ -116,9 +134,9 @@ def ops(
     from .ceilings import Ceilings
     from .workloads import NOTHING, untimed
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     if not chosen:
-        raise click.UsageError("an engine beside itself tells nothing: name another --against")
+        raise click.UsageError("an engine cannot be its own rival: name another --against")
     for name in untimed(op):
         if op:
             raise click.UsageError(f"{name} has {NOTHING}")
@@ -144,10 +162,10 @@ def ops(
 
 @bench.command()
 @ENGINES
-@several("--item", "Only these work items, such as names.")
+@several("--item", "Only these models, such as names.")
 @THREADS
 @PAIRS
-@click.option("--profile", is_flag=True, help="Say what part of a step goes where.")
+@click.option("--profile", is_flag=True, help="Also profile where the time of a step goes.")
 @JSON
 def steps(
     engine: tuple[str, ...],
@@ -157,7 +175,7 @@ def steps(
     profile: bool,
     file: Path | None,
 ) -> None:
-    """Time a training step (forward, backward, optimizer), with the memory that training takes."""
+    """Time training steps (forward, backward, optimizer), and measure peak memory."""
     chosen = trainable(engine)
     from . import steps as work
     from .ceilings import Ceilings
@@ -199,7 +217,7 @@ def generation(
     pairs: int | None,
     file: Path | None,
 ) -> None:
-    """Time what a GPT needs for a token, with its cache of keys and values."""
+    """Time how long a GPT takes per generated token, with its key-value cache."""
     chosen = trainable(engine)
     from . import generation as work
 
@@ -220,13 +238,13 @@ def generation(
     type=click.Choice(tuple(PRESETS)),
     default="cpu",
     show_default=True,
-    help="Model of the task text, and the batch of each process.",
+    help="Model to train; each process has this preset's batch.",
 )
 @click.option("--pairs", type=click.IntRange(min=2), default=30, show_default=True, help=ROUNDS)
 def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
-    """Time a training in processes that mpiexec started, beside one process with its share of it.
+    """Time data-parallel training against one process with the same work.
 
-    mpiexec -n 2 parity bench parallel
+    Run it under MPI: mpiexec -n 2 parity bench parallel
     """
     chosen = trainable(engine or ("minigrad",))
     from ..tasks.parallel import joined
@@ -236,7 +254,7 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
     with _refused():
         world = joined()
     if world.size == 1:
-        raise click.UsageError("it takes several processes: mpiexec -n 2 parity bench parallel")
+        raise click.UsageError("needs several processes: mpiexec -n 2 parity bench parallel")
     table = Table(
         *("engine", "the same work for each process", "ms a step", "times those of one process"),
         caption=_machine(chosen, 1),
@@ -253,11 +271,13 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
 def _plan(
     chosen: Sequence[Adapter], items: Callable[[Adapter], Sequence[Item]], names: Sequence[str]
 ) -> list[tuple[Adapter, Item]]:
-    """Each engine but the rival with each of its items, of these names if there are any."""
+    """Pairs of an engine and an item to time; names: only these items."""
     chosen = [each for each in chosen if each.name != "torch"]
     if not chosen:
-        raise click.UsageError("torch is what engines are timed beside: name one of these")
-    known("item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each))))
+        raise click.UsageError("torch is the rival here: name another --engine")
+    require_known(
+        "item", names, list(dict.fromkeys(item.name for each in chosen for item in items(each)))
+    )
     return [
         (each, item) for each in chosen for item in items(each) if item.name in names or not names
     ]
@@ -265,7 +285,7 @@ def _plan(
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """What cannot be measured so is said in a sentence."""
+    """Turn what cannot be measured into an error message of the command."""
     try:
         yield
     except UNUSABLE as error:
@@ -275,7 +295,7 @@ def _refused() -> Iterator[None]:
 def _table(
     found: Sequence[Row], chosen: Sequence[Adapter], threads: int, unit: float, symbol: str
 ) -> None:
-    """Ratios first, the worst of each phase at the top."""
+    """Print the rows by phase, the worst ratio first."""
     columns = (
         *("ratio", "contestant / rival", "phase", "work", symbol, f"rival's {symbol}", "apart"),
         *("peak MB", "rival's MB", "collector"),
@@ -299,8 +319,8 @@ def _table(
 
 
 def _spread(row: Row) -> str:
-    """The ratio of a row."""
-    return _quartiles(Spread(row.ratio, row.low, row.high), 2 if row.low >= 0.1 else 4)
+    """The ratio of a row, with its quartiles."""
+    return _quartiles(row.spread, 2 if row.low >= 0.1 else 4)
 
 
 def _quartiles(spread: Spread, digits: int) -> str:
@@ -309,7 +329,7 @@ def _quartiles(spread: Spread, digits: int) -> str:
 
 
 def _machine(chosen: Sequence[Adapter], threads: int) -> str:
-    """Where the figures come from; an emulator's are its own."""
+    """The machine, and what runs engines that do not simply run on its CPU."""
     from ..environment import cpu, executor
 
     runs = [f"{each.name} on {executor(each)}" for each in chosen if executor(each) != "CPU"]

@@ -1,4 +1,4 @@
-"""What got faster or slower between two files of results, beyond what noise explains."""
+"""What got faster or slower between two result files, beyond the noise."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import Any
 
 from .rows import Document, Row, held
 
-LEAST = 0.1  # a smaller change is none, however narrow the quartiles
-# The quartiles of fewer rounds than ENOUGH are hardly known: of these only a large change is one.
+LEAST = 0.1  # a smaller relative change is ignored, however narrow the quartiles
+# With fewer rounds than ENOUGH the quartiles are uncertain, so the change must be larger.
 ENOUGH, LEAST_OF_FEW = 9, 0.5
 
 
 @dataclass(frozen=True)
 class Change:
-    """One measurement before and after; factor: of the ratio to the rival, above 1 is slower."""
+    """One measurement, before and after."""
 
     before: Row
     after: Row
 
     @property
     def factor(self) -> float:
+        """How the ratio to the rival has changed; above 1 is slower."""
         return self.after.ratio / self.before.ratio
 
     @property
     def beyond_noise(self) -> bool:
-        """Whether the quartiles do not meet, and the medians are LEAST apart."""
+        """Whether the quartile ranges do not overlap, and the medians are far enough apart."""
         apart = self.after.low > self.before.high or self.after.high < self.before.low
         few = any((each.rounds or ENOUGH) < ENOUGH for each in (self.before, self.after))
         least = LEAST_OF_FEW if few else LEAST
@@ -37,10 +38,10 @@ class Change:
 
 
 def changes(before: Document, after: Document) -> list[Change]:
-    """Whatever is in both documents of results, the worst change first.
+    """The changes of all measurements that are in both documents, the worst first.
 
-    Ratios are compared, not seconds: the rival stood on the same machine at the same time. Raises
-    ValueError if the machines are unlike, or nothing is in both.
+    Ratios to a rival are compared, not seconds, as the rival ran on the same machine at that time.
+    Raises ValueError if the machines differ, or if there is no measurement in common.
     """
     if reason := unlike(before, after):
         raise ValueError(reason)
@@ -52,7 +53,7 @@ def changes(before: Document, after: Document) -> list[Change]:
 
 
 def unlike(before: Document, after: Document) -> str:
-    """In what two documents differ that makes other ratios of the same code, or nothing."""
+    """Why two documents cannot be compared: another processor, say. Empty if they can."""
     was, now = map(_place, (before, after))
     for what in was:
         if what in now and was[what] != now[what]:
@@ -61,6 +62,6 @@ def unlike(before: Document, after: Document) -> str:
 
 
 def _place(found: Document) -> dict[str, Any]:
-    """Where a document was measured; behind its semicolon an executor says why it is this one."""
+    """What two documents must agree in. An executor's reasons, after its semicolon, may differ."""
     runs = {f"what runs {name}": way.partition(";")[0] for name, way in found["executors"].items()}
     return {"the processor": found["environment"]["cpu"], "threads": found["threads"], **runs}

@@ -1,8 +1,8 @@
-"""Who takes part in a benchmark: each trains the same model, from the same weights, on one data.
+"""The contestants of a benchmark: all train the same model, from the same weights and data.
 
-A batch is (inputs, targets). Gradients are compared before anything is timed. Each keeps its loss
-until it has the next one, as a loop at the top of a script does: the graph of an engine that does
-not free it in backward() lives on meanwhile, and Python's collector looks at it.
+A batch is (inputs, targets). A contestant keeps its last loss until it has the next one, like a
+loop in a script: a graph that backward() does not free then stays alive, and Python's garbage
+collector has to look at it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from .rivals.text import Model
 
 
 class Contestant(Protocol):
-    """name: for people. step: trains on a batch; the loss before it. probe: that loss and the
-    gradients by the names of the weights, with nothing trained."""
+    """One who trains; name is for people."""
 
     name: str
 
-    def step(self, batch: Batch) -> float: ...
+    def step(self, batch: Batch) -> float:
+        """Train on a batch, and return its loss."""
+        ...
 
-    def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]: ...
+    def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]:
+        """The loss of a batch and the gradients by parameter, without training."""
+        ...
 
 
 def started(engine: Adapter, item: Item) -> Any:
-    """The item's model on an engine, in its dtype and with its weights."""
+    """The item's model on an engine, in its dtype and with its initial weights."""
     model = item.model(engine.package)
     converted(engine, model, item.dtype)
     load_weights(engine, model, item.weights())
@@ -54,7 +57,7 @@ class Engine:
         self.optimizer = optimizer(self.model.parameters(), lr=item.lr)
 
     def graph(self, batch: Batch) -> Any:
-        """The loss, with all that backward() needs."""
+        """The loss tensor of a batch, ready for backward()."""
         return self.item.loss(self.engine, self.model, *map(self.engine.tensor, batch))
 
     def _loss(self, batch: Batch) -> Any:
@@ -78,7 +81,7 @@ class Engine:
 
 
 class Paused:
-    """An engine that trains with Python's cyclic collector paused, as it offers to."""
+    """An engine that trains inside its collector_paused(), without the cyclic collector."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.name = engine, f"{engine.name}, collector_paused()"
@@ -90,7 +93,7 @@ class Paused:
 
 
 class Text:
-    """The GPT that is written as sums of products, on the scalars of an engine or of the rival."""
+    """A GPT written as sums of products of scalars, which are an engine's or the rival's."""
 
     def __init__(self, name: str, weights: Weights, heads: int, leaf: Any, optimizer: Any) -> None:
         self.name = name
@@ -140,7 +143,7 @@ class Lists:
 
 
 def keeps_memory(engine: Adapter) -> bool:
-    """Whether an engine of NumPy arrays offers to keep their memory between steps."""
+    """Whether an engine can keep its arrays' memory between steps."""
     return hasattr(engine.package, "keep_memory")
 
 
@@ -163,7 +166,7 @@ class Plain:
 
 
 def contestants(item: Item, engine: Adapter) -> dict[str, Callable[[], Contestant]]:
-    """By name how to make the rival, the engine, and whatever else is worth comparing."""
+    """The contestants by name, as functions that make them; the rival comes first."""
     if item not in SCALARS:
         torch = engines.load("torch")
         others: dict[str, Callable[[], Contestant]]

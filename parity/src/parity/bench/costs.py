@@ -1,7 +1,7 @@
-"""What an op or a training step costs besides its time: counted, or by a formula where it says so.
+"""What an op or a training step costs besides time: some costs are counted, some follow a formula.
 
-A formula gives what must be done at least, by whatever engine: so a share of the machine's speed
-is one of what is needed, not of what an engine happens to do.
+A formula says what any engine must do at least. A share of the machine's speed is therefore a share
+of the necessary work, not of the work that an engine happens to do.
 """
 
 from __future__ import annotations
@@ -15,39 +15,31 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
 from .allocations import counting
 from .ceilings import Ceilings
-
-CPU = "CPU"  # what environment.executor says of an engine that is no GPU's
 
 
 @dataclass(frozen=True)
 class Cost:
-    """nodes: recorded, that backward() goes through. allocations: of arrays. launches: of kernels.
-    given: bytes of the arrays that kernels were given. moved: bytes read and written at least, by
-    formula: inputs, outputs, gradients. flops: multiplications and additions of products, by
-    formula. memory: bytes at the peak, on top of what there was before. share: of the roofline, the
-    time in which this processor copies moved, or does flops, whichever is longer. bound: which of
-    the two that is, moved or flops. None is what nobody can tell, or that is not well defined.
-    """
+    """The costs of a piece of work. None means unknown, or not well defined."""
 
-    nodes: int | None = None
-    allocations: int | None = None
-    launches: int | None = None
-    given: int | None = None
-    moved: int | None = None
-    flops: int | None = None
-    memory: int | None = None
-    share: float | None = None
-    bound: str | None = None
+    nodes: int | None = None  # of the graph that backward() goes through
+    allocations: int | None = None  # of arrays
+    launches: int | None = None  # of kernels
+    given: int | None = None  # bytes of the arrays passed to kernels
+    moved: int | None = None  # bytes of inputs, outputs and gradients, by formula
+    flops: int | None = None  # multiplications and additions of matrix products, by formula
+    memory: int | None = None  # peak bytes, in addition to what was in use before
+    share: float | None = None  # of the roofline: the least time for moved and flops / time taken
+    bound: str | None = None  # which of the two limits it: "moved" or "flops"
 
 
 def counted(engine: Any, graph: Callable[[], Any], call: Callable[[], object]) -> Cost:
-    """What a call allocates and launches, and the nodes of the graph that another one records."""
+    """Count what call() allocates and launches, and the nodes of the graph that graph() records."""
     cost = Cost(nodes=nodes(graph()))
     memory: Any = getattr(engine.package, "memory", None)
-    if hasattr(memory, "memory_stats"):  # an allocator of its own, in torch.cuda's words
+    if hasattr(memory, "memory_stats"):  # cudagrad's allocator, whose API is torch.cuda's
         before = memory.memory_stats()
         memory.reset_peak_memory_stats()
         with engine.package.device.counting() as counts:
@@ -69,8 +61,8 @@ def counted(engine: Any, graph: Callable[[], Any], call: Callable[[], object]) -
 
 
 def against_roofline(cost: Cost, engine: Adapter, dtype: str, seconds: float, c: Ceilings) -> Cost:
-    """The cost with its share of the roofline, if the processor that was measured ran it."""
-    if executor(engine) != CPU or not (cost.moved or cost.flops):
+    """Add the share of the roofline, if the engine runs on the CPU, whose ceilings these are."""
+    if executor_kind(engine) != "cpu" or not (cost.moved or cost.flops):
         return cost
     needed = {
         "moved": cost.moved / c.bandwidth(cost.moved) if cost.moved else 0.0,
@@ -81,8 +73,8 @@ def against_roofline(cost: Cost, engine: Adapter, dtype: str, seconds: float, c:
 
 
 def nodes(output: Any) -> int | None:
-    """Of the graph behind some tensors, without leaves; None of tensors that do not show it."""
-    found: dict[int, Any] = {}  # kept, lest another takes the place of one that is gone
+    """The number of nodes behind some tensors, without leaves; None if they do not show them."""
+    found: dict[int, Any] = {}  # by id; holding the nodes keeps their ids from being reused
     waiting = []
     for tensor in _flat(output):
         if not hasattr(tensor, "grad_fn") and not hasattr(tensor, "parents"):
@@ -97,11 +89,11 @@ def nodes(output: Any) -> int | None:
 
 
 def _behind(node: Any) -> Iterable[Any]:
-    """What a node of ours, or a function of torch's, was made of; nothing if it is a leaf."""
+    """The parents of a node, or of a torch function; none if it is a leaf."""
     functions = getattr(node, "next_functions", None)
     if functions is not None:
         return (function for function, _ in functions if function is not None)
-    if hasattr(node, "edges"):  # of micrograd, whose Values keep their parents in several forms
+    if hasattr(node, "edges"):  # micrograd's Values keep their parents in several forms
         return (parent for parent, _ in node.edges())
     return (parent for parent in getattr(node, "parents", ()) if parent is not None)
 
@@ -116,13 +108,13 @@ def _flat(value: Any) -> Iterator[Any]:
 
 @functools.cache
 def traceable(engine: Any) -> bool:
-    """Whether tracemalloc sees an engine's memory: not where its own code allocates it."""
+    """Whether tracemalloc sees an engine's memory: Python's and NumPy's, but not torch's."""
     return _traced(_negated(engine)) >= 1 << 14
 
 
 @functools.cache
 def _in_numpy(engine: Any) -> bool:
-    """Whether it is NumPy that an engine's numbers lie in."""
+    """Whether an engine keeps its numbers in NumPy arrays."""
     call = _negated(engine)
     with counting() as counter:
         call()

@@ -1,4 +1,4 @@
-"""Writing with a GPT, token by token with its cache of keys and values: on an engine, on torch."""
+"""Time an engine and torch generating text with a GPT and its key-value cache."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..threads import pinned
 from .contestants import started
 from .items import ARRAYS, SCALARS, Array, Item
 from .rows import Row
-from .timing import Spread, interleaved, ratios
+from .timing import interleaved
 
 PAIRS = 9
 
 
 def items(engine: Adapter) -> tuple[Item, ...]:
-    """The models that an engine is timed at."""
+    """The models to time an engine on."""
     if len(engine.dtypes) == 1:
         return SCALARS
     return tuple(item for item in ARRAYS if item.name in ("cpu", "baby"))
 
 
 def run(item: Item, engine: Adapter, pairs: int, threads: int = 1) -> list[Row]:
-    """Time an engine at an item, a half of the context at a time from a quarter of it on.
+    """Time an engine: a prompt fills a quarter of the context, and two more quarters are generated.
 
-    Raises ValueError if it does not write what torch does.
+    Raises ValueError if it does not generate the same tokens as torch.
     """
     assert item.sizes is not None
     quarter = item.sizes["block_size"] // 4
@@ -44,24 +44,18 @@ def run(item: Item, engine: Adapter, pairs: int, threads: int = 1) -> list[Row]:
 
         calls = {name: call(write) for name, write in writers.items()}
         seconds = interleaved(calls, pairs, 1, collector=True)
-    share = ratios(seconds, rival.name)[engine.name]
-    tokens = 2 * quarter
-    own, its = (Spread.of(seconds[each.name]).median / tokens for each in (engine, rival))
+    per_token = {name: [one / (2 * quarter) for one in taken] for name, taken in seconds.items()}
     return [
-        Row(
+        Row.timed(
+            per_token,
+            engine.name,
+            rival.name,
             kind="generation",
             item=item.name,
             op="",
-            engine=engine.name,
-            against=rival.name,
             phase="token",
             size=item.name,
             dtype=item.dtype,
-            ratio=share.median,
-            low=share.low,
-            high=share.high,
-            seconds=own,
-            against_seconds=its,
             collector=True,
             apart=0.0,
         )
@@ -69,7 +63,7 @@ def run(item: Item, engine: Adapter, pairs: int, threads: int = 1) -> list[Row]:
 
 
 def _writer(engine: Adapter, item: Item, prompt: Array) -> Callable[[], Array]:
-    """What has the engine's model write on."""
+    """A function that lets the engine's model continue the prompt."""
     model, ids = started(engine, item), engine.tensor(prompt)
     tokens = 2 * prompt.shape[1]
     return lambda: engine.numpy(model.generate(ids, tokens))

@@ -1,4 +1,4 @@
-"""The work items: what is trained, one step at a time, and on what.
+"""The models whose training steps are timed, with their data.
 
 names: a GPT for scalars. tiny, cpu, baby: GPTs for arrays. digits, sales: the tasks' models.
 """
@@ -28,27 +28,21 @@ BETWEEN = 26  # the token before and after a name; 0 to 25 are the letters
 
 @dataclass(frozen=True)
 class Item:
-    """A model and how it is trained.
-
-    model: made with an engine's package. loss: of engine, model, inputs and targets. batch: inputs
-    and targets by number. weights: where training begins, by the names of the model. block: steps
-    that are timed together. pairs: of those, beside the rival. sizes: of a GPT.
-    flops: multiplications and additions of a step's products, where a formula gives them.
-    """
+    """A model and how it is trained."""
 
     name: str
-    model: Callable[[Any], Any]
-    loss: Callable[[Adapter, Any, Any, Any], Any]
-    batch: Callable[[int], Batch]
-    weights: Callable[[], dict[str, Array]]
+    model: Callable[[Any], Any]  # of an engine's package
+    loss: Callable[[Adapter, Any, Any, Any], Any]  # of engine, model, inputs, targets
+    batch: Callable[[int], Batch]  # by number
+    weights: Callable[[], dict[str, Array]]  # initial, by parameter
     optimizer: str
     lr: float
     clip: float
     dtype: str
-    block: int
-    pairs: int = 15
-    sizes: Mapping[str, Any] | None = None
-    flops: int | None = None
+    block: int  # steps per turn
+    pairs: int = 15  # rounds
+    sizes: Mapping[str, Any] | None = None  # of a GPT
+    flops: int | None = None  # multiplications and additions of a step, if a formula gives them
 
     @property
     def parameters(self) -> int:
@@ -56,7 +50,7 @@ class Item:
 
     @property
     def moved(self) -> int:
-        """Bytes at least: each weight, its gradient and both its moments, read and written once."""
+        """The least bytes: each weight, gradient and both moments are read and written once."""
         return 8 * self.parameters * np.dtype(self.dtype).itemsize
 
 
@@ -71,7 +65,7 @@ def of_gpt(
     block: int,
     pairs: int = 15,
 ) -> Item:
-    """A GPT; batch_size 0: a name at a time."""
+    """A GPT; batch_size 0 means one name at a time."""
     return Item(
         name,
         partial(models.gpt, **sizes),
@@ -84,8 +78,10 @@ def of_gpt(
 
 
 def gpt_flops(sizes: Mapping[str, Any], batch_size: int) -> int:
-    """Of a GPT's training step: three forwards, whose products are those of weights and tokens, and
-    those of attention, each token's with itself and those before it."""
+    """The operations of a GPT's training step, which takes three times as many as forward.
+
+    Forward multiplies weights by tokens, and in attention each token by itself and those before it.
+    """
     n, tokens, layers = sizes["n_embd"], sizes["block_size"], sizes["n_layer"]
     weights = batch_size * tokens * (12 * layers * n**2 + sizes["vocab_size"] * n)
     attention = 2 * batch_size * layers * n * tokens * (tokens + 1) // 2
@@ -93,7 +89,7 @@ def gpt_flops(sizes: Mapping[str, Any], batch_size: int) -> int:
 
 
 def _ids(sizes: Mapping[str, Any], batch_size: int, number: int) -> Batch:
-    """Ids of shape (B, T), and those after them."""
+    """Ids of shape (B, T), and the ids that follow each of them."""
     if not batch_size:
         letters = [ord(letter) - ord("a") for letter in NAMES[number % len(NAMES)]]
         ids = np.array([[BETWEEN, *letters, BETWEEN]])
@@ -104,7 +100,7 @@ def _ids(sizes: Mapping[str, Any], batch_size: int, number: int) -> Batch:
 
 
 def weights(sizes: Mapping[str, Any], dtype: str) -> dict[str, Array]:
-    """First weights of a GPT by the names of the engines' gpt, the tied ones once."""
+    """Initial weights of a GPT by parameter; a tied weight comes once."""
     rng = np.random.default_rng(0)
     n, bias = sizes["n_embd"], sizes.get("bias", True)
     shapes: dict[str, tuple[int, ...]] = {"wte": (sizes["vocab_size"], n)}
@@ -130,13 +126,13 @@ def weights(sizes: Mapping[str, Any], dtype: str) -> dict[str, Array]:
 
 
 def _images(number: int) -> Batch:
-    """Images of the size of MNIST's, and their digits."""
+    """Random images of MNIST's size, and digits."""
     rng = np.random.default_rng(number)
     return rng.random((64, 1, 28, 28), np.float32), rng.integers(10, size=64)
 
 
 def _sales(number: int) -> Batch:
-    """Ten features of 256 sales, and what each came to."""
+    """Ten random features of 256 sales, and totals."""
     rng = np.random.default_rng(number)
     return rng.normal(size=(256, 10)).astype("float32"), rng.normal(size=(256, 1)).astype("float32")
 
@@ -184,5 +180,5 @@ ARRAYS = (
 
 
 def items(engine: Adapter) -> tuple[Item, ...]:
-    """What an engine is timed at."""
+    """The models to time an engine on."""
     return SCALARS if len(engine.dtypes) == 1 else ARRAYS

@@ -1,4 +1,4 @@
-"""What memory a training takes, in a process of its own: no other's is in the way, or in reach."""
+"""Measure the memory that training takes, in a new process so that nothing else is counted."""
 
 from __future__ import annotations
 
@@ -15,24 +15,20 @@ from .contestants import contestants
 from .items import items
 from .rivals import recursion
 
-WARM, MORE = 5, 10  # steps until all that is kept is there, and steps that should add nothing
+WARM, MORE = 5, 10  # steps that fill all caches, then steps that should need no more memory
 STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
 class Memory:
-    """peak: bytes at most on top of what the process had before the model was made.
+    """The memory of a training; None on systems other than Linux."""
 
-    growth: bytes by which a step after the first ones leaves the process larger. None where the
-    system does not tell, as any but Linux.
-    """
-
-    peak: int | None = None
-    growth: float | None = None
+    peak: int | None = None  # bytes, in addition to what was in use before the model was made
+    growth: float | None = None  # bytes that every further step adds
 
 
 def measured(engine: str, item: str, contestant: str, threads: int) -> Memory:
-    """Of a contestant at an item of the engine, by their names."""
+    """The memory that a contestant takes to train an item."""
     if not (STATUS.exists() and PEAK.exists()):
         return Memory()
     spawn = multiprocessing.get_context("spawn")
@@ -57,22 +53,22 @@ def _measure(send: Any, engine: str, item: str, contestant: str, threads: int) -
     (chosen,) = (each for each in every if each.name == item)
     make = contestants(chosen, adapter)[contestant]
     with pinned(threads):
-        # What a library only loads when it is first used is none of the training's.
+        # A first step loads what libraries load lazily, which is not to be counted.
         contestants(first, adapter)[contestant]().step(first.batch(0))
         gc.collect()
         before = _kilobytes("VmRSS")
-        PEAK.write_text("5")  # the peak is from here on
+        PEAK.write_text("5")  # resets VmHWM
         trained, batch = make(), chosen.batch(0)
         for _ in range(WARM):
             trained.step(batch)
         warm = _kilobytes("VmRSS")
-        for _ in range(MORE):  # on one batch: another may need more
+        for _ in range(MORE):  # on the same batch: a longer one would need more
             trained.step(batch)
         growth = 1024 * (_kilobytes("VmRSS") - warm) / MORE
         send.send(Memory(1024 * (_kilobytes("VmHWM") - before), growth))
 
 
 def _kilobytes(name: str) -> int:
-    """A line of the process's status."""
+    """A value of /proc/self/status."""
     lines = STATUS.read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

@@ -1,4 +1,4 @@
-"""Every op of the spec, timed on engines beside others: forward, and forward with backward."""
+"""Time every op of the spec on engines and rivals: forward, and forward with backward."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from .. import engines as registry
 from ..checks.measure import EPS
 from ..checks.reference import cotangent, transform, variable
 from ..engines import Adapter
-from ..environment import executor
+from ..environment import executor_kind
 from ..threads import pinned
 from .ceilings import Ceilings
 from .costs import Cost, against_roofline, counted
 from .rivals import arrays
 from .rows import BOTH, FORWARD, Row
-from .timing import Spread, frozen, interleaved, ratios
+from .timing import Spread, frozen, interleaved
 from .workloads import READING, Workload, workloads
 
-APART = 2.0**13  # in eps: how far equal results may be from each other, for they sum in any order
+APART = 2.0**13  # in eps: results may differ by this much, as engines sum in different orders
 PAIRS = 9
-TURN = 2e-3  # seconds of one contestant's turn, if that is more than a call
+TURN = 2e-3  # a turn repeats the call for about this many seconds
 
-# Families whose ops read all of their inputs, or none, and write all of their outputs.
+# Families whose ops read all of their inputs, or have none, and write all of their outputs.
 MOVING = (*READING, "convolution", "regularization", "creation")
 
 Array = np.ndarray[Any, Any]
 
 
 class Subject:
-    """An op of an engine on tensors that are there already, and the gradient that comes back.
+    """An op of an engine, with its inputs and cotangent converted in advance.
 
-    Of several floating outputs the sum is carried back.
+    If there are several floating outputs, backward starts from their sum.
     """
 
     def __init__(self, engine: Adapter, work: Workload, inputs: Any, dtype: str) -> None:
@@ -70,7 +70,7 @@ class Subject:
         self.grads = [np.zeros(0) if grad is None else grad for grad in grads]
 
     def _function(self, name: str) -> Callable[..., Any]:
-        """The engine's own, where it shows them: an adapter's call looks the name up every time."""
+        """The engine's own function, if it can be had: Adapter.call would add a look-up."""
         ops = getattr(self.engine.package, "ops", None)
         return functools.partial(self.engine.call, name) if ops is None else getattr(ops, name)
 
@@ -80,8 +80,8 @@ class Subject:
         return functools.reduce(self.add, [value[i] for i in self.floating])
 
     def _back(self, output: Any, gradient: Array) -> Callable[[Any], object]:
-        """What carries the gradient back from such an output, with no more to convert."""
-        if hasattr(self.engine.package, "backward"):  # whose tensors are lists, with no methods
+        """A function that runs backward from an output, with the gradient already converted."""
+        if hasattr(self.engine.package, "backward"):  # micrograd: nested lists have no methods
             lists = gradient.tolist()
             return lambda output: self.engine.package.backward(output, lists)
         if hasattr(output, "backward"):
@@ -93,18 +93,18 @@ class Subject:
         return self.function(*self.args, **self.kwargs)
 
     def both(self) -> None:
-        """Forward and backward, to leaves that have no gradient before."""
+        """Forward and backward, to leaves without a gradient."""
         for node in self.nodes:
             node.grad = None
         self.carry(self._joined(self.forward()))
 
     def cost(self, phase: str) -> Cost:
-        """What a phase takes, but for its share of the roofline: that depends on its time."""
+        """The cost of a phase, except the share of the roofline, which depends on its time."""
         own = counted(self.engine, self.forward, self.both if phase == BOTH else self.forward)
         return replace(own, moved=self._moved(phase), flops=self.work.operations(phase == BOTH))
 
     def _moved(self, phase: str) -> int | None:
-        """Bytes of the inputs and outputs; of the gradients, too, that come in and go out."""
+        """Bytes of the inputs and outputs, and for both phases those of all gradients."""
         if self.work.family not in MOVING:
             return None
         read = [] if self.work.family == "creation" else self.inputs
@@ -116,7 +116,7 @@ class Subject:
 
 
 class ByHand:
-    """An op that is written for NumPy alone, in the place of an engine's."""
+    """An op written by hand in NumPy, to compare engines with."""
 
     name = "NumPy by hand"
 
@@ -143,14 +143,14 @@ class ByHand:
 
 
 def _bytes(some: Sequence[Array], dtype: str) -> int:
-    """Of arrays, if those of floating numbers are of dtype."""
+    """The size of some arrays in bytes, with floats counted as dtype."""
     return sum(
         a.size * (np.dtype(dtype).itemsize if a.dtype.kind == "f" else a.itemsize) for a in some
     )
 
 
 def numbers(leaf: Any) -> Iterator[Any]:
-    """What holds a gradient: a tensor, or each number of nested lists."""
+    """The objects that hold a gradient: a tensor itself, or each number in nested lists."""
     if isinstance(leaf, list):
         for item in leaf:
             yield from numbers(item)
@@ -168,13 +168,12 @@ def measure(
     advance: Callable[[], object] = lambda: None,
     ceilings: Ceilings | None = None,
 ) -> list[Row]:
-    """Rows of every op that the engines have, in the order of the spec, each beside each other.
+    """Time every op that the engines have against every rival, in the order of the spec.
 
-    ops: only these. size: small, gpt or large; an engine of scalars is always timed at small.
-    against: engines by name; an engine of arrays stands beside NumPy by hand, too, where there is
-    such an op. advance: called after each of the workloads, of which planned() knows the number.
-    ceilings: of the machine, if they have been asked for before. Raises ValueError if two results
-    differ, ImpossibleError if a figure cannot be.
+    ops: only these. size: a key of SIZES; an engine of scalars is always timed at small. against:
+    rivals by name; engines of arrays are also compared with NumPy by hand where that exists.
+    advance: called after each workload. ceilings: reused, if they were measured before. Raises
+    ValueError if two results differ, ImpossibleError if a result is faster than the machine allows.
     """
     rivals = [registry.load(name) for name in against]
     ceilings = ceilings or Ceilings((*rivals, *engines), threads)
@@ -191,7 +190,7 @@ def measure(
 def planned(
     engines: Sequence[Adapter], ops: Sequence[str], size: str
 ) -> list[tuple[list[Adapter], str, list[Workload]]]:
-    """Engines of arrays in float32, those of scalars in float64 and small; and their workloads."""
+    """Engines with the dtype and workloads to time them on; for scalars float64 and small."""
     return [
         (members, dtype, workloads(size if dtype == "float32" else "small", tuple(ops)))
         for members, dtype in groups(engines)
@@ -199,7 +198,7 @@ def planned(
 
 
 def groups(engines: Sequence[Adapter]) -> list[tuple[list[Adapter], str]]:
-    """Engines of arrays with the dtype that they are timed in, and those of scalars."""
+    """Engines of arrays and engines of scalars, each with the dtype that they are timed in."""
     scalars = [engine for engine in engines if len(engine.dtypes) == 1]
     arrays = [engine for engine in engines if engine not in scalars]
     return [(each, dtype) for each, dtype in ((arrays, "float32"), (scalars, "float64")) if each]
@@ -215,10 +214,9 @@ def compared(
     turn: float = TURN,
     last: bool = False,
 ) -> list[Row]:
-    """The rows of one workload: each of members beside each of rivals, if both have the op.
+    """Time one workload: each of members against each of rivals, if both have the op.
 
-    turn: seconds of one contestant's, if that is more than a call. last: not forward alone, of an
-    op that has a gradient.
+    turn: about how many seconds a turn takes. last: skip forward alone if there is a backward.
     """
     inputs = work.case.inputs()
     everyone = {each.name: each for each in (*rivals, *members) if work.op.name in each.ops}
@@ -245,50 +243,41 @@ def compared(
     rows = []
     for phase, functions in calls.items() if beside else ():
         seconds = timed(functions, pairs, turn)
-        spreads = {name: Spread.of(taken) for name, taken in seconds.items()}
         costs = {name: subject.cost(phase) for name, subject in subjects.items()}
         for name, engine in everyone.items():
-            if executor(engine).startswith("gpu"):
-                continue  # the ceilings are not its own
-            what, read = f"{work.item}: {phase} of {name}", _bytes(given, dtype)
-            ceilings.judge(
-                what, dtype, spreads[name].median, read if work.reading else 0, work.least
+            if executor_kind(engine) == "gpu":
+                continue  # the ceilings are the CPU's
+            median = Spread.of(seconds[name]).median
+            read = _bytes(given, dtype) if work.reading else 0
+            ceilings.judge(f"{work.item}: {phase} of {name}", dtype, median, read, work.least)
+            costs[name] = against_roofline(costs[name], engine, dtype, median, ceilings)
+        rows += [
+            Row.timed(
+                seconds,
+                name,
+                other,
+                kind="ops",
+                item=work.item,
+                op=work.op.name,
+                phase=phase,
+                size=work.size,
+                dtype=dtype,
+                collector=False,
+                apart=apart[name, other],
+                rounds=pairs,
+                elements=sum(array.size for array in given),
+                cost=costs[name],
+                against_cost=costs[other],
             )
-            costs[name] = against_roofline(
-                costs[name], engine, dtype, spreads[name].median, ceilings
-            )
-        for name, other in beside:
-            share = ratios(seconds, other)[name]
-            rows.append(
-                Row(
-                    kind="ops",
-                    item=work.item,
-                    op=work.op.name,
-                    engine=name,
-                    against=other,
-                    phase=phase,
-                    size=work.size,
-                    dtype=dtype,
-                    ratio=share.median,
-                    low=share.low,
-                    high=share.high,
-                    seconds=spreads[name].median,
-                    against_seconds=spreads[other].median,
-                    collector=False,
-                    apart=apart[name, other],
-                    rounds=pairs,
-                    elements=sum(array.size for array in given),
-                    cost=costs[name],
-                    against_cost=costs[other],
-                )
-            )
+            for name, other in beside
+        ]
     return rows
 
 
 def timed(
     functions: Mapping[str, Callable[[], object]], pairs: int, turn: float = TURN
 ) -> dict[str, list[float]]:
-    """Seconds a call, by name, in rounds: everyone calls as often as fits into a turn."""
+    """Seconds per call by name, one for each round; a turn repeats the call to fill its time."""
     times = {}
     for name, function in functions.items():
         started = time.perf_counter()
@@ -308,9 +297,9 @@ def timed(
 
 
 def difference(own: Subject | ByHand, rival: Subject | ByHand) -> float | None:
-    """How far outputs and gradients are apart, in eps; None where chance makes them.
+    """How far two contestants' outputs and gradients differ, in eps; None if they are random.
 
-    Raises ValueError if they are not the same but for rounding.
+    Raises ValueError if they differ by more than rounding.
     """
     what = f"{own.work.item}: {own.name} and {rival.name}"
     ours, theirs = own.outputs + own.grads, rival.outputs + rival.grads

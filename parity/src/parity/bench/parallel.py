@@ -1,7 +1,7 @@
-"""Weak scaling: the same work for each process, in one and in several of them.
+"""Weak scaling: how much slower is a step if several processes share it, each with equal work?
 
-Turns are taken step by step: one process alone, while the others sleep; all of them, each for
-itself, which tells what they take from each other by being there; and all of them in one training.
+Three cases take turns, step by step: one process alone, while the others sleep; all processes, each
+training for itself, which shows what they cost each other; and all processes in one training.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ TURNS = (ALONE, BESIDE, TOGETHER)
 
 
 def measured(engine: Adapter, preset: str, world: World, rounds: int) -> dict[str, list[float]]:
-    """Seconds for a step of each of TURNS, in every round; the same numbers in each process.
+    """Seconds per step for each of TURNS, one per round; every process gets the same numbers.
 
-    preset: of the task text, whose batch is that of one process. The first round is not counted.
+    preset: of the task text; its batch is that of one process. The first round is not counted.
     """
     own = Training(engine, _task(preset, 1))
     common = Training(engine, _task(preset, world.size), world=world)
@@ -52,7 +52,7 @@ def measured(engine: Adapter, preset: str, world: World, rounds: int) -> dict[st
 
 
 def _task(preset: str, processes: int) -> Text:
-    """That of so many times the batch of the preset."""
+    """The task text, with a batch of the preset's for each process."""
     chosen, text = PRESETS[preset], text_of("python")
     rows = chosen.settings.batch_size * processes
     settings = replace(chosen.settings, batch_size=rows)
@@ -60,6 +60,6 @@ def _task(preset: str, processes: int) -> Text:
 
 
 def compared(seconds: dict[str, list[float]]) -> Sequence[tuple[str, Spread, Spread]]:
-    """Of each turn: seconds for a step, and their share of those of one process alone."""
+    """For each turn the seconds per step, and their ratio to one process alone."""
     shares = ratios(seconds, ALONE)
     return [(turn, Spread.of(seconds[turn]), shares[turn]) for turn in TURNS]

@@ -1,6 +1,7 @@
-"""What part of a step goes where, as Python's profiler sees it.
+"""Which share of a training step is spent where, by Python's profiler.
 
-It makes calls dearer than they are: the shares of what is called often are rather too large.
+The profiler makes calls more expensive, so functions that are called often look slower than they
+are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from ..engines import Adapter
 
 WARM, STEPS = 3, 5
-# Places in an engine's package, by their names there, and what the time spent there is called.
+# Modules and folders of an engine's package, with the names under which their time is shown.
 PLACES = {
     "ops/linalg": "matmul",
     "ops/convolution": "convolution",
@@ -31,11 +32,11 @@ PLACES = {
 }
 OTHER = "Python, other"
 
-Function = tuple[str, int, str]  # file, line and name, as pstats has them
+Function = tuple[str, int, str]  # file, line and name, as in pstats
 
 
 def shares(engine: Adapter, step: Callable[[int], object]) -> dict[str, float] | None:
-    """Of the time of steps; None of an engine that does not run its own Python."""
+    """The share of a step's time by place; None if the engine is no Python package."""
     file = getattr(engine.package, "__file__", None)
     if file is None:
         return None
@@ -49,7 +50,7 @@ def shares(engine: Adapter, step: Callable[[int], object]) -> dict[str, float] |
 
 
 def summed(stats: Mapping[Function, Any], package: Path) -> dict[str, float]:
-    """The time of each function, counted where it is, or else where its callers are."""
+    """Sum the times by place; a function outside all PLACES is charged to its callers."""
     spent: defaultdict[str, float] = defaultdict(float)
 
     def charge(function: Function, seconds: float, below: frozenset[Function]) -> None:
@@ -62,7 +63,7 @@ def summed(stats: Mapping[Function, Any], package: Path) -> dict[str, float]:
         if name is not None or not callers:
             spent[name or OTHER] += seconds
             return
-        calls = {caller: times[2] for caller, times in callers.items()}  # seconds in its name
+        calls = {caller: times[2] for caller, times in callers.items()}  # seconds on its behalf
         total = sum(calls.values())
         for caller, part in calls.items():
             share = part / total if total else 1 / len(calls)
@@ -77,7 +78,7 @@ def summed(stats: Mapping[Function, Any], package: Path) -> dict[str, float]:
 
 
 def place(file: str, package: Path) -> str | None:
-    """What a file of the package is called among PLACES; None for what only works for others."""
+    """The name in PLACES that a file belongs to; None if its time is charged to its callers."""
     if not Path(file).is_relative_to(package):
         return None
     within = Path(file).relative_to(package).with_suffix("").as_posix()

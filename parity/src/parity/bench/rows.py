@@ -1,6 +1,6 @@
-"""What every benchmark finds, in one form: rows, the file that holds them, and how it is read.
+"""The results of all benchmarks: rows, and the file that holds them, which schema.json documents.
 
-schema.json documents the file. A row is one contestant beside one other, at one piece of work.
+A row compares one contestant with one other at one piece of work.
 """
 
 from __future__ import annotations
@@ -19,57 +19,63 @@ from ..environment import environment, executor
 from ..files import StrPath
 from .ceilings import Ceilings
 from .costs import Cost
-from .timing import Spread
+from .timing import Spread, ratios
 
 SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("schema.json")
 FORWARD, BOTH = "forward", "forward + backward"
 UNKNOWN = Cost()
 Document = dict[str, Any]  # as schema.json says
-LARGEST = 4  # sizes, that an exponent is fitted to
+LARGEST = 4  # an exponent is fitted to this many of the largest sizes
 
 
 @dataclass(frozen=True)
 class Row:
-    """The times of a contestant as a share of another's, taken in turn, and what else was seen.
+    """How long engine takes compared with against, at one piece of work."""
 
-    kind: the benchmark: ops, steps, generation or scaling. item: the work, as text. op: its name,
-    "" of a step. engine, against: the contestants. phase: forward, forward + backward, step or
-    token. ratio, low, high: the median of engine / against within a round, and its quartiles.
-    seconds, against_seconds: the medians of one call. collector: whether Python's cyclic collector
-    was on. apart: how far the results are from the other's, in eps of dtype; None where chance
-    makes them. growth: bytes that every further step leaves behind. rounds: in which all took
-    turns. elements: numbers in the inputs of an op, in the parameters of a model that grows.
-    shares: what part of engine's time goes where, by name. cost, against_cost: what else the work
-    takes.
-    """
-
-    kind: str
-    item: str
-    op: str
+    kind: str  # the benchmark: ops, steps, generation or scaling
+    item: str  # the work, as text
+    op: str  # empty for a training step
     engine: str
     against: str
-    phase: str
+    phase: str  # forward, forward + backward, step or token
     size: str
     dtype: str
-    ratio: float
-    low: float
+    ratio: float  # the median of engine / against within a round
+    low: float  # its quartiles
     high: float
-    seconds: float
+    seconds: float  # the median of one call
     against_seconds: float
-    collector: bool
-    apart: float | None = None
-    growth: float | None = None
+    collector: bool  # whether Python's cyclic garbage collector was on
+    apart: float | None = None  # how far the results differ, in eps of dtype; None if random
+    growth: float | None = None  # bytes that every further step leaves behind
     against_growth: float | None = None
     rounds: int | None = None
-    elements: int | None = None
-    shares: Mapping[str, float] | None = None
+    elements: int | None = None  # numbers in an op's inputs, or parameters of a model that grows
+    shares: Mapping[str, float] | None = None  # of engine's time, by place
     cost: Cost = UNKNOWN
     against_cost: Cost = UNKNOWN
 
     @classmethod
+    def timed(
+        cls, seconds: Mapping[str, Sequence[float]], engine: str, against: str, **fields: Any
+    ) -> Self:
+        """The row of two contestants; seconds: of each call, by contestant and round."""
+        share = ratios(seconds, against)[engine]
+        return cls(
+            engine=engine,
+            against=against,
+            ratio=share.median,
+            low=share.low,
+            high=share.high,
+            seconds=Spread.of(seconds[engine]).median,
+            against_seconds=Spread.of(seconds[against]).median,
+            **fields,
+        )
+
+    @classmethod
     def of(cls, line: Mapping[str, Any]) -> Self:
-        """The row of a line of a file, whatever else the line says."""
+        """The row from a line of a file; unknown fields are ignored."""
         known: dict[str, Any] = {key: line[key] for key in cls.__dataclass_fields__ if key in line}
         for key in ("cost", "against_cost"):
             known[key] = Cost(**line.get(key, {}))
@@ -81,15 +87,9 @@ class Row:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes it the same measurement as another, taken before or elsewhere."""
+        """What identifies the measurement, to find it again in another file."""
         names = ("kind", "item", "engine", "against", "phase", "size", "dtype", "collector")
         return tuple(getattr(self, name) for name in names)
-
-
-def geometric_mean(rows: Iterable[Row]) -> float:
-    """Of their ratios."""
-    logarithms = [math.log(row.ratio) for row in rows]
-    return math.exp(sum(logarithms) / len(logarithms))
 
 
 def summaries(rows: Sequence[Row]) -> list[str]:
@@ -100,8 +100,9 @@ def summaries(rows: Sequence[Row]) -> list[str]:
     lines = []
     for (engine, against, phase), members in groups.items():
         worst = max(members, key=lambda row: row.ratio)
+        mean = statistics.geometric_mean(row.ratio for row in members)
         lines.append(
-            f"{engine} / {against}, {phase}: {geometric_mean(members):.2f} in the geometric mean"
+            f"{engine} / {against}, {phase}: {mean:.2f} in the geometric mean"
             f" of {len(members)}, {worst.ratio:.1f} at most ({worst.item})"
         )
     return lines
@@ -109,28 +110,26 @@ def summaries(rows: Sequence[Row]) -> list[str]:
 
 @dataclass(frozen=True)
 class Curve:
-    """Seconds of an op over the numbers in its inputs: about a multiple of numbers ** exponent.
+    """How the time of an op, or of a model's step, grows: about like elements ** exponent.
 
-    Or of a model's step, over those in its parameters; op is then the model. seconds,
-    against_seconds: of engine and its rival at each of elements, the smallest first. The exponents
-    are fitted to the LARGEST of them: what a call costs at all bends the others.
+    The exponents are fitted to the LARGEST sizes, as the fixed cost of a call dominates the others.
     """
 
     kind: str
-    op: str
+    op: str  # or the model
     engine: str
     against: str
     phase: str
     dtype: str
-    elements: tuple[int, ...]
-    seconds: tuple[float, ...]
+    elements: tuple[int, ...]  # of the inputs, or the model's parameters; the smallest first
+    seconds: tuple[float, ...]  # at each size
     against_seconds: tuple[float, ...]
     exponent: float
     against_exponent: float
 
 
 def curves(rows: Sequence[Row]) -> list[Curve]:
-    """Those of the first workload of each op, where rows have it at two sizes or more."""
+    """A curve for the first workload of each op that was timed at two sizes or more."""
     groups: dict[tuple[str, str, str, str, str, str], dict[str, Row]] = {}
     for row in rows:
         if row.elements:
@@ -148,7 +147,7 @@ def curves(rows: Sequence[Row]) -> list[Curve]:
 
 
 def _slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of the straight line through the logarithms of the LARGEST, by least squares."""
+    """The slope of a line fitted to the logarithms of the LARGEST points."""
     a, b = ([math.log(number) for number in some[-LARGEST:]] for some in (x, y))
     fit = statistics.linear_regression(a, b)
     return fit.slope
@@ -160,7 +159,7 @@ def document(
     threads: int,
     ceilings: Ceilings | None = None,
 ) -> Document:
-    """Rows and where they come from, for JSON: what ran each engine among the rest."""
+    """The rows with their environment, for JSON."""
     return {
         "schema": SCHEMA_VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -178,7 +177,7 @@ def held(found: Document) -> list[Row]:
 
 
 def read(path: StrPath) -> Document:
-    """The document of a file; raises ValueError, with the file's name, if it holds none."""
+    """Read a document; raises ValueError, with the file's name, if the file holds none."""
     try:
         found: Document = json.loads(Path(path).read_text(encoding="utf-8"))
         if found["schema"] != SCHEMA_VERSION:

@@ -1,6 +1,6 @@
-"""How time grows with size: some ops, and the step of a GPT, at sizes that double again and again.
+"""How time grows with size: some ops, and a GPT's training step, at sizes that keep doubling.
 
-Every engine begins with the same small sizes; one of scalars stops early.
+Every engine starts at the same small size; an engine of scalars stops early.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from .rows import Row
 from .workloads import Workload
 
 KIND = "scaling"
-NUMBERS, FEW = tuple(2**k for k in range(6, 18)), 5  # in an input; how many of these for scalars
+# Sizes, and how many of them an engine of scalars is timed at: elements, sides of matrices, widths.
+NUMBERS, FEW = tuple(2**k for k in range(6, 18)), 5
 SIDES, FEW_SIDES = tuple(2**k for k in range(2, 8)), 4
 WIDTHS, FEW_WIDTHS = (8, 16, 32, 64, 128), 3
 PAIRS, TURN = 3, 5e-4
 
 
 def _call(name: str, n: int) -> Case:
-    """An op on n numbers, in rows; matmul on two squares of side n."""
+    """An op on n numbers, in rows; matmul on two n × n matrices."""
     if name == "matmul":
         return Case(randn(n, n), randn(n, n))
     columns = min(n, 64)
@@ -46,7 +47,7 @@ OPS = {
 
 
 def gpt(width: int, dtype: str) -> Item:
-    """A GPT of one layer, which reads 16 tokens."""
+    """A GPT with one layer and a context of 16 tokens."""
     sizes = {"vocab_size": 27, "block_size": 16, "n_layer": 1, "n_head": 4, "n_embd": width}
     return of_gpt("GPT", sizes, 1, "AdamW", 1e-3, 1.0, dtype, block=1)
 
@@ -54,8 +55,8 @@ def gpt(width: int, dtype: str) -> Item:
 def planned(
     engines: Sequence[Adapter], rival: Adapter, ceilings: Ceilings
 ) -> Iterator[Callable[[], list[Row]]]:
-    """Every size of every op and of the GPT, as what measures it."""
-    for members, dtype in reversed(groups(engines)):  # what is soon done comes first
+    """A function for every measurement: each op and the GPT at each of its sizes."""
+    for members, dtype in reversed(groups(engines)):  # the quickest first
         scalars = dtype == "float64"
         for name, (sizes, few) in OPS.items():
             for n in sizes[: few if scalars else None]:

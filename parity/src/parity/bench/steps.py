@@ -1,6 +1,6 @@
-"""One training step of the work items, on an engine and on its rivals: time, memory, gradients.
+"""Time a training step of an engine and its rivals, and compare their gradients and memory.
 
-A scalar engine stands beside the manner of microgpt, an engine of arrays beside torch.
+The rival of a scalar engine is a small engine like microgpt's, that of an array engine is torch.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ from .costs import Cost, against_roofline, counted
 from .items import NAMES, Item
 from .rivals import recursion
 from .rows import Row
-from .timing import Spread, interleaved, ratios
+from .timing import interleaved
 
 BATCHES = len(NAMES)
-APART = 2.0**14  # in eps: how far equal gradients may be from each other, for they sum in any order
-
-
-KEPT = "{}, keep_memory()"  # the name of an engine's rows from a process that keeps its memory
+APART = 2.0**14  # in eps: gradients may differ by this much, as engines sum in different orders
+KEPT = "{}, keep_memory()"  # the engine's name in rows that were timed inside keep_memory()
 
 
 def run(
@@ -42,17 +40,17 @@ def run(
 ) -> list[Row]:
     """Time an engine at an item; raises ValueError if not all compute the same gradients.
 
-    Each row is one beside the rival, or, of scalars, beside plain lists as well: these need no
-    memory to speak of, so that their ratio is much the same whatever else the machine is at.
-    pairs: None for as many as the item has. collector: Python's own, in the steps of everyone.
-    kept: inside the engine's keep_memory(), as its training loop would be, with its rival.
+    Rows compare with the rival, and for scalars also with plain lists. Those hardly need memory, so
+    that ratios to them depend little on what else the machine is doing.
+    pairs: rounds; None for the item's own. collector: whether Python's garbage collector is on.
+    kept: time everything inside the engine's keep_memory(), as in its training loop.
     """
     memory_kept = engine.package.keep_memory() if kept else nullcontext()
     with _deep(), pinned(threads), memory_kept:
         others = {
             name: make()
             for name, make in contestants(item, engine).items()
-            if not kept or name != Plain.name  # it gives none back
+            if not kept or name != Plain.name  # by hand, no memory is given back to be reused
         }
         rival, *rest = others
         apart = {name: difference(item, others[rival], others[name]) for name in rest}
@@ -72,34 +70,30 @@ def run(
             ]
         steps = {name: _step(item, each) for name, each in others.items()}
         seconds = interleaved(steps, pairs or item.pairs, item.block, collector)
-    shares = {against: ratios(seconds, against) for against, _, _ in beside}
-    return [
-        Row(
+    rows = [
+        Row.timed(
+            seconds,
+            name,
+            against,
             kind="steps",
             item=item.name,
             op="",
-            engine=KEPT.format(name) if kept else name,
-            against=against,
             phase="step",
             size=item.name,
             dtype=item.dtype,
-            ratio=shares[against][name].median,
-            low=shares[against][name].low,
-            high=shares[against][name].high,
-            seconds=Spread.of(seconds[name]).median,
-            against_seconds=Spread.of(seconds[against]).median,
             collector=collector,
             apart=eps,
             rounds=pairs or item.pairs,
         )
         for against, name, eps in beside
     ]
+    return [replace(row, engine=KEPT.format(row.engine)) for row in rows] if kept else rows
 
 
 def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int = 1) -> list[Row]:
-    """The rows of an item, with what each contestant's training takes in a process of its own.
+    """Add to the rows the memory of each contestant, measured in a process of its own.
 
-    But for those from inside keep_memory(), whose peak is up to what else the process has done.
+    Rows from inside keep_memory() get none: their peak depends on what the process did before.
     """
     names = contestants(item, engine)
     used = {name: memory.measured(engine.name, item.name, name, threads) for name in names}
@@ -120,7 +114,7 @@ def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int = 1) 
 def with_costs(
     rows: list[Row], item: Item, engine: Adapter, ceilings: Ceilings, threads: int = 1
 ) -> list[Row]:
-    """The rows of an item, with what a step of each engine takes besides its time."""
+    """Add to the rows of an item what a step of each engine costs besides time."""
     found: dict[str, tuple[Adapter, Cost]] = {}
     with pinned(threads):
         for make in contestants(item, engine).values():
@@ -149,32 +143,32 @@ def with_costs(
 
 
 def with_shares(rows: list[Row], item: Item, engine: Adapter) -> list[Row]:
-    """The rows of an item, the engine's own with what part of a step goes where."""
+    """Add a profile of a step to the engine's rows."""
     contestant = contestants(item, engine)[engine.name]()
     shares = profile.shares(engine, _step(item, contestant))
     return [replace(row, shares=shares) if row.engine == engine.name else row for row in rows]
 
 
 def difference(item: Item, rival: Contestant, other: Contestant) -> float:
-    """How far a contestant's loss and gradients are from the rival's, in eps, at worst."""
+    """The largest difference between two contestants' losses and gradients, in eps."""
     batch = item.batch(0)
     (loss, grads), (own_loss, own) = rival.probe(batch), other.probe(batch)
     if own.keys() != grads.keys():
         raise ValueError(f"{item.name}: {other.name} and {rival.name} train other parameters")
     pairs = [(np.array(loss), np.array(own_loss)), *((grads[name], own[name]) for name in grads)]
     worst = [float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs]
-    return float(np.max(worst)) / EPS[item.dtype]  # np's max, for which nan is largest
+    return float(np.max(worst)) / EPS[item.dtype]  # np.max, unlike max, does not lose a NaN
 
 
 def _step(item: Item, contestant: Contestant) -> Callable[[int], float]:
-    """The step of a number, on one of the BATCHES, which are drawn here: that is not timed."""
+    """A function that takes step number n; the batches are drawn in advance, untimed."""
     batches = [item.batch(number) for number in range(BATCHES)]
     return lambda number: contestant.step(batches[number % BATCHES])
 
 
 @contextmanager
 def _deep() -> Iterator[None]:
-    """Python's limit of recursion raised for the rival."""
+    """Raise Python's recursion limit for the rival, whose backward is recursive."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(recursion.DEPTH)
     try:

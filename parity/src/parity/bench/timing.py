@@ -1,4 +1,4 @@
-"""Times taken in turn in one process, and what of them can be trusted: ratios within a pair."""
+"""Time contestants in turns in one process; what can be trusted are ratios within a round."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-TRIES = 8
-SHORT = 0.05  # seconds of work: what takes longer is hardly ever left alone
-REST = 0.1  # seconds in which threads that have nothing more to do fall asleep
+TRIES = 8  # how often an interrupted turn is repeated
+SHORT = 0.05  # seconds; a longer turn is hardly ever uninterrupted, so it is not repeated
+REST = 0.1  # seconds after which idle threads of a library have gone to sleep
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,13 @@ def interleaved(
     block: int,
     collector: bool,
 ) -> dict[str, list[float]]:
-    """Seconds a step, by name: in every round each one does a block of steps, after the others.
+    """Seconds per step by name, one for each round, in which everyone does one block of steps.
 
-    A step is called with its number. The first round, which warms up, is not counted. collector:
-    whether Python's cyclic collector is on. Each block begins without the others' garbage, and
-    what there was before the first is never looked at. A short block that another process has
-    interrupted is done again, some times. Where there are several threads, each block waits until
-    those of the one before are at rest, for they look for more work for a while, on the cores that
-    the next one needs; and it begins with a step that is not counted, which wakes its own.
+    A step is called with its number. The first round warms up and is not counted. collector:
+    whether Python's cyclic garbage collector is on; every block starts with no garbage, and objects
+    from before the first block are frozen. A short block that was interrupted by another process is
+    repeated. With several threads, every block first waits until the previous contestant's threads
+    stop spinning on the cores, then wakes its own threads with a step that is not counted.
     """
     several = threads.several()
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -70,7 +69,7 @@ def interleaved(
 
 
 def _turn(step: Callable[[int], object], numbers: range) -> float:
-    """Seconds for the steps of these numbers, without an interruption or else in the best try."""
+    """Seconds for these steps without an interruption, or else the best of several tries."""
     best = math.inf
     for _ in range(TRIES):
         before, worked, started = _interruptions(), time.process_time(), time.perf_counter()
@@ -86,12 +85,12 @@ def _turn(step: Callable[[int], object], numbers: range) -> float:
 
 
 def _interruptions() -> int:
-    """How often the system has taken the processor away; 0 where it does not tell."""
+    """How often the system has preempted this process; always 0 on Windows."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else 0
 
 
 def ratios(seconds: Mapping[str, Sequence[float]], rival: str) -> dict[str, Spread]:
-    """Each one's time as a share of the rival's in the same round."""
+    """Everyone's time divided by the rival's in the same round."""
     return {
         name: Spread.of([own / its for own, its in zip(taken, seconds[rival], strict=True)])
         for name, taken in seconds.items()
@@ -100,10 +99,9 @@ def ratios(seconds: Mapping[str, Sequence[float]], rival: str) -> dict[str, Spre
 
 @contextmanager
 def frozen() -> Iterator[None]:
-    """All objects that there are set aside, and the collector afterwards as it was before.
+    """Freeze all existing objects, so that the collector only looks at new ones; undo it after.
 
-    To look for garbage among all of them takes long: around many measurements they are looked at
-    once, and inside only what is new.
+    Wrapped around many measurements, it saves searching all of these objects in each of them.
     """
     enabled, outermost = gc.isenabled(), gc.get_freeze_count() == 0
     gc.collect()

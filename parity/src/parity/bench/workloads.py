@@ -1,8 +1,8 @@
-"""What each op of the spec is timed on: cases as the spec's, as large as those of a GPT.
+"""The cases that each op of the spec is timed on, in the sizes of a GPT.
 
-SIZES: small shows what a call costs at all, gpt a model of width 128 to 512, large a bigger one;
-brief lies between small and gpt, for a table that shall not take long. What is called stands in
-_of_numbers to _of_layers.
+Of SIZES, small shows the fixed cost of a call, gpt is a model of width 128 to 512, large a bigger
+one, and brief lies between small and gpt for quick tables. The calls are in _of_numbers,
+_of_shapes, _of_products and _of_layers.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ from ..spec.case import Case, Data, constant, exact, integers, mask, named, rand
 
 @dataclass(frozen=True)
 class Size:
-    """Lengths of axes. rows: of tokens. width: of features. inner: of what is projected from.
-    batch, heads, tokens, head: of attention. ids: distinct tokens. images, channels, side: of
-    convolutions."""
+    """Lengths of axes."""
 
-    rows: int
-    width: int
-    inner: int
-    batch: int
+    rows: int  # tokens
+    width: int  # features
+    inner: int  # features that a linear layer projects to width
+    batch: int  # the next four are attention's
     heads: int
     tokens: int
-    head: int
-    ids: int
-    images: int
+    head: int  # features per head
+    ids: int  # vocabulary
+    images: int  # the last three are the convolutions'
     channels: int
     side: int
 
@@ -44,29 +42,29 @@ SIZES = {
     "large": Size(2048, 1536, 384, 8, 6, 256, 64, 50257, 64, 32, 28),
 }
 
-# Ops that must read all of their inputs: what is only looked at through another shape need not.
+# Families whose ops must read all of their inputs; a view, for one, need not.
 READING = (
     *("elementwise", "comparison", "reduction", "linalg", "activation", "normalization"),
     *("attention", "loss"),
 )
-# Ops without a gradient, or with one of zeros, besides those that create and compare.
+# Ops without a gradient, or with a zero one, in families other than creation and comparison.
 FLAT = ("sign", "floor", "ceil", "round", "any", "all", "argmax", "argmin", "argsort", "one_hot")
 
 NOTHING = "nothing to be timed on: give it a call in _of_numbers of parity/bench/workloads.py"
 
-# Forward and backward, in forwards. A product of matrices has two such products as gradients; one
-# of vectors has scaled vectors, or products that are dearer than itself.
+# The operations of forward and backward together, relative to forward: 3 for a product of matrices,
+# whose two gradients are such products, too, and these for products with vectors.
 BACKWARD = {"dot": 2, "mv": 2.5, "outer": 5}
 
 
 @dataclass(frozen=True)
 class Workload:
-    """An op on a case. flops: multiplications and additions of its forward products, as defined."""
+    """An op on a case."""
 
     op: spec.Op
     case: Case
     size: str
-    flops: int = 0
+    flops: int = 0  # multiplications and additions of forward, by definition of the product
 
     @property
     def family(self) -> str:
@@ -80,11 +78,11 @@ class Workload:
 
     @property
     def least(self) -> int:
-        """Of flops, those that nobody can do without: convolutions have ways with fewer."""
+        """The flops that cannot be avoided; fast convolutions need fewer than the definition."""
         return 0 if self.family == "convolution" else self.flops
 
     def operations(self, backward: bool) -> int | None:
-        """flops, with those of the gradients if backward; None of what is no product."""
+        """The flops of forward, or of forward and backward; None if the op is no product."""
         return round(self.flops * (BACKWARD.get(self.op.name, 3) if backward else 1)) or None
 
     @property
@@ -100,7 +98,7 @@ class Workload:
 
 
 def distinct(*shape: int) -> Data:
-    """Numbers in a random order, no two of them equal in a row: sorting has one answer."""
+    """Shuffled rows of distinct numbers, so that sorting has only one answer."""
 
     def draw(rng: np.random.Generator) -> np.ndarray[Any, Any]:
         ordered = np.broadcast_to(np.linspace(-2.0, 2.0, shape[-1]), shape)
@@ -110,7 +108,7 @@ def distinct(*shape: int) -> Data:
 
 
 def places(*shape: int, n: int) -> Data:
-    """For every row other ints below n, no two of them equal: what is scattered does not meet."""
+    """Rows of distinct ints below n, so that no two scattered elements collide."""
 
     def draw(rng: np.random.Generator) -> np.ndarray[Any, Any]:
         rows = rng.permuted(np.broadcast_to(np.arange(n), (*shape[:-1], n)), axis=-1)
@@ -120,7 +118,7 @@ def places(*shape: int, n: int) -> Data:
 
 
 def workloads(size: str, ops: tuple[str, ...] = ()) -> list[Workload]:
-    """Those of a size, in the order of the spec; of these ops only, if there are any."""
+    """The workloads of a size, in the order of the spec; ops: only these."""
     found: list[Workload] = []
     for name, case, flops in _calls(SIZES[size]):
         if not ops or name in ops:
@@ -131,13 +129,13 @@ def workloads(size: str, ops: tuple[str, ...] = ()) -> list[Workload]:
 
 
 def untimed(ops: Sequence[str] = ()) -> list[str]:
-    """Which ops of the spec, or of these, have no workload yet."""
+    """The ops that have no workload yet."""
     timed = {name for name, _, _ in _calls(SIZES["small"])}
     return [name for name in ops or spec.BY_NAME if name not in timed]
 
 
 def _calls(s: Size) -> Iterator[tuple[str, Case, int]]:
-    """Names, calls and the operations of their products, multiplications and additions alike."""
+    """Every op's name and case, with the flops of its products."""
     yield from ((name, call, 0) for name, call in _of_numbers(s))
     yield from ((name, call, 0) for name, call in _of_shapes(s))
     yield from _of_products(s)

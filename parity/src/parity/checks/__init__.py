@@ -1,4 +1,4 @@
-"""Does an engine do what the spec says? Each check compares one op, on one case, with torch."""
+"""Does an engine do what the spec says? Each check tests one op on one case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are the gradients torch's, whoever needs one, however the case is called?"""
+"""Are the gradients torch's, whichever inputs require one and however the inputs are laid out?"""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def backward(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
 
 
 def subsets(positions: range) -> Iterator[tuple[int, ...]]:
-    """All that are not empty; of more than four positions only each alone, and all together."""
+    """All non-empty subsets, largest first; of more than four positions only all, and each one."""
     sizes = range(1, len(positions) + 1) if len(positions) <= 4 else (1, len(positions))
     for size in reversed(sizes):
         yield from itertools.combinations(positions, size)
 
 
 def ties(case: Call) -> list[Variant]:
-    """Each pair of floating inputs that could be one tensor."""
+    """The variants that pass one tensor twice: every pair of inputs of the same shape."""
     shapes = [array.shape for array in floats(case)]
     pairs = itertools.combinations(range(len(shapes)), 2)
     return [Variant(tied=(i, j)) for i, j in pairs if shapes[i] == shapes[j]]
@@ -75,7 +75,10 @@ def judge_gradients(
     needs: Collection[int],
     times: int = 1,
 ) -> Measured:
-    """Compare times the gradient of each input in needs; the others must have none."""
+    """Compare the gradients of the inputs in needs; all other inputs must have none.
+
+    times: how often each gradient has been accumulated.
+    """
     worst = Measured()
     own, sizes = own_errors(op, case, variant).gradients, scales(op, case, variant)
     for i, want in enumerate(reference(op, case, variant).gradients):
@@ -85,7 +88,7 @@ def judge_gradients(
             if got is not None:
                 raise MismatchError(f"{what}: there should be none")
         elif got is None and case.flat and not want.any():
-            continue  # an engine need not touch what nothing depends on
+            continue  # where a zero gradient is expected, None is as good
         else:
             error = compare(what, got, times * want, dtype, own[i], times * sizes[i])
             worst = worst.worst(Measured.of(error, own[i]))
@@ -93,7 +96,7 @@ def judge_gradients(
 
 
 def _judge_accumulation(engine: Adapter, op: Op, case: Case, dtype: str) -> None:
-    """A second call on the same leaves adds its gradient to the first's."""
+    """Require that a second call on the same leaves adds to their gradients."""
     everyone = range(len(floats(case)))
     first = call(engine, op, case, dtype, everyone)
     carry_back(engine, op, case, dtype, first)

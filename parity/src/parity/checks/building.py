@@ -1,4 +1,4 @@
-"""Layers, optimizers and schedulers made on an engine from what the spec says of them."""
+"""Build an engine's layers, optimizers and schedulers from the spec's description of them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..spec.case import Array
 from ..spec.part import Again, Made, New, Part, Rates, Steps
 from .reference import variable
 
-FIRST_RATE, SECOND_RATE = {"lr": 0.1}, {"lr": 0.03}  # of two groups, before any scheduler
+FIRST_RATE, SECOND_RATE = {"lr": 0.1}, {"lr": 0.03}  # of two parameter groups
 
 
 def tensor(engine: Adapter, array: Array, dtype: str, needed: bool = False) -> Any:
-    """A leaf, of dtype where the array is floating."""
+    """A leaf tensor; a floating array is converted to dtype."""
     return engine.tensor(np.asarray(array, dtype if array.dtype.kind == "f" else None), needed)
 
 
 def arguments(engine: Adapter, values: Any, dtype: str, space: Any, *first: Any) -> Any:
-    """values with tensors for arrays, and for every New what it says, made in space.
+    """Replace, anywhere inside values, arrays by tensors and every New by the object it describes.
 
-    first: what each of these takes before its own arguments.
+    space: the module that has the classes. first: arguments that come before those of a New.
     """
     if isinstance(values, np.ndarray):
         return tensor(engine, values, dtype)
@@ -40,13 +40,13 @@ def arguments(engine: Adapter, values: Any, dtype: str, space: Any, *first: Any)
 
 
 def layer(engine: Adapter, part: Part, case: Made, dtype: str) -> Any:
-    """The layer, with the numbers that the engine gives it."""
+    """The layer as the engine initializes it."""
     args, kwargs = arguments(engine, case.inputs(), dtype, engine.package.nn)
     return getattr(engine.package.nn, part.name)(*args, **kwargs)
 
 
 def loaded(engine: Adapter, part: Part, case: Made, dtype: str, state: dict[str, Array]) -> Any:
-    """The layer in dtype, with the numbers of state."""
+    """The layer in dtype, with state loaded."""
     module = layer(engine, part, case, dtype)
     converted(engine, module, dtype)
     load_state(module, state)
@@ -54,7 +54,7 @@ def loaded(engine: Adapter, part: Part, case: Made, dtype: str, state: dict[str,
 
 
 def inputs(engine: Adapter, call: Any, dtype: str) -> tuple[list[Any], dict[str, Any], list[Any]]:
-    """The arguments of a call, and those of them that need a gradient."""
+    """The positional and keyword arguments of a call, and the leaves that require a gradient."""
     leaves: list[Any] = []
 
     def given(value: Any, before: list[Any]) -> Any:
@@ -77,7 +77,7 @@ def inputs(engine: Adapter, call: Any, dtype: str) -> tuple[list[Any], dict[str,
 def optimizer(
     engine: Adapter, name: str, settings: dict[str, Any], second: Any, parameters: list[Any]
 ) -> Any:
-    """An optimizer of parameters, the last two of which are a group of their own if second is."""
+    """An optimizer; second, if given, has the options of a group of the last two parameters."""
     groups: list[Any] = parameters
     if second is not None:
         groups = [{"params": parameters[:-2]}, {"params": parameters[-2:], **second}]
@@ -89,7 +89,7 @@ def of_steps(engine: Adapter, part: Part, case: Steps, parameters: list[Any]) ->
 
 
 def schedulers(engine: Adapter, part: Part, case: Rates) -> tuple[Any, list[Any]]:
-    """An optimizer of two groups and the schedulers that set their rates."""
+    """An optimizer with two groups, and its schedulers."""
     arrays = [np.ones(2), np.ones(3), np.ones(1)]
     parameters = [engine.package.nn.Parameter(engine.tensor(array)) for array in arrays]
     judged = optimizer(engine, "SGD", FIRST_RATE, SECOND_RATE, parameters)

@@ -1,4 +1,4 @@
-"""One call of an op on an engine: its inputs laid out in some way, its outputs, its leaves."""
+"""Call an op on an engine with inputs in some memory layout, and compare what comes out."""
 
 from __future__ import annotations
 
@@ -27,16 +27,12 @@ from .reference import (
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to give an array that is not simply all of a tensor's memory, in order.
-
-    stored: what the leaf holds of an array. seen: the op's argument, from that leaf. read: the
-    gradient of the argument, from the leaf's.
-    """
+    """How an input lies in memory: the leaf may store it differently from how the op sees it."""
 
     name: str
-    stored: Callable[[Array], Array] = np.copy
-    seen: Callable[[Adapter, Any], Any] = lambda engine, leaf: leaf
-    read: Callable[[Array], Array] = lambda gradient: gradient
+    stored: Callable[[Array], Array] = np.copy  # the input -> the array that the leaf holds
+    seen: Callable[[Adapter, Any], Any] = lambda engine, leaf: leaf  # the leaf -> the op's argument
+    read: Callable[[Array], Array] = lambda gradient: gradient  # leaf gradient -> input's gradient
 
     def __str__(self) -> str:
         return self.name
@@ -62,7 +58,7 @@ LAYOUTS = (
 
 
 def layouts(op: Op, case: Call) -> tuple[Layout, ...]:
-    """The layouts that a case has: a single number or none has but one, view() takes no other."""
+    """The layouts to try: only one if all inputs are scalars or empty, or torch takes no other."""
     arrays: list[Array] = []
     transform(arrays.append, case.inputs())
     several = any(array.ndim and array.size for array in arrays) and transposable(op, case)
@@ -71,7 +67,7 @@ def layouts(op: Op, case: Call) -> tuple[Layout, ...]:
 
 @dataclass
 class Leaf:
-    """A floating input: the tensor that holds its gradient, and how the op sees it."""
+    """The tensor that holds the gradient of a floating input, and its layout."""
 
     tensor: Any
     layout: Layout
@@ -79,14 +75,14 @@ class Leaf:
 
 @dataclass
 class Called:
-    """outputs: of the op. leaves: one per floating input. given: each argument with its numbers."""
+    """What went into a call, and what came out."""
 
     outputs: tuple[Any, ...] = ()
-    leaves: list[Leaf] = field(default_factory=list)
-    given: list[tuple[Any, Array]] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)  # one per floating input
+    given: list[tuple[Any, Array]] = field(default_factory=list)  # every tensor, and its numbers
 
     def gradient(self, engine: Adapter, position: int) -> Array | None:
-        """The gradient of a floating input, as the case wrote that input."""
+        """The gradient of a floating input, in the input's own layout."""
         leaf = self.leaves[position]
         gradient = engine.grad(leaf.tensor)
         return None if gradient is None else leaf.layout.read(gradient)
@@ -103,10 +99,10 @@ def call(
     tied: tuple[int, int] | None = None,
     into: Called | None = None,
 ) -> Called:
-    """Call op with the floating inputs at the positions in needs requiring a gradient.
+    """Call op; the floating inputs at the positions in needs require a gradient.
 
-    tied: of these two, the second is the first's tensor. into: an earlier call, whose leaves serve
-    again.
+    tied: positions of two inputs that are to be one tensor. into: an earlier call whose leaves are
+    used again.
     """
     called = Called()
 
@@ -115,7 +111,7 @@ def call(
         array = np.asarray(array, dtype if array.dtype.kind == "f" else None)
         if is_leaf and tied and position == tied[1]:
             called.leaves.append(called.leaves[tied[0]])
-            return called.leaves[-1].tensor  # ties are only tried where the leaf is the argument
+            return called.leaves[-1].tensor  # ties are only tried in the contiguous layout
         if is_leaf and into is not None:
             leaf = into.leaves[position]
         else:
@@ -143,9 +139,9 @@ def carry_back(
     variant: Variant = PLAIN,
     layout: Layout = CONTIGUOUS,
 ) -> None:
-    """Carry the cotangents of the outputs back, and require that none is changed on the way.
+    """Run backward from every output, and require that no cotangent is changed in place.
 
-    Each output has a call of its own, on the same leaves: two might share a graph, which is freed.
+    The op is called again for each further output, because backward may free a shared graph.
     """
     outputs: tuple[Any, ...] | None = called.outputs
     for i in range(len(called.outputs)):
@@ -165,7 +161,7 @@ def carry_back(
 
 
 def output_dtypes_of(engine: Adapter, op: Op, case: Call, dtype: str) -> tuple[str, ...]:
-    """The dtypes that the outputs of an engine should have: torch's, if it has them all."""
+    """The dtypes that an engine's outputs should have: torch's, as far as the engine has them."""
     default = "float32" if "float32" in engine.dtypes else dtype
     return output_dtypes(op, case, dtype, default)
 
@@ -173,7 +169,7 @@ def output_dtypes_of(engine: Adapter, op: Op, case: Call, dtype: str) -> tuple[s
 def judge_outputs(
     engine: Adapter, op: Op, case: Call, dtype: str, called: Called, how: str, variant: Variant
 ) -> Measured:
-    """Compare the outputs with torch's."""
+    """Compare the outputs with torch's in number, shape, dtype and value."""
     wanted = reference(op, case, variant).outputs
     if len(called.outputs) != len(wanted):
         raise MismatchError(f"{len(called.outputs)} outputs ({how}), should be {len(wanted)}")
@@ -183,7 +179,7 @@ def judge_outputs(
     for i, (output, want) in enumerate(zip(called.outputs, wanted, strict=True)):
         got, name = engine.numpy(output), dtypes[i]
         if len(engine.dtypes) == 1 and name not in EPS:
-            name = str(got.dtype)  # an engine of one dtype may add integers in it
+            name = str(got.dtype)  # an engine with a single dtype may use it for integers too
         error = compare(f"output {i} ({how})", got, want, name, own[i])
         if dtypes[i] in EPS:
             worst = worst.worst(Measured.of(error, own[i]))
@@ -193,7 +189,7 @@ def judge_outputs(
 def judge_inputs(
     engine: Adapter, op: Op, case: Call, dtype: str, called: Called, variant: Variant = PLAIN
 ) -> Measured:
-    """Require that the call left in its inputs what torch's does: hardly ever anything new."""
+    """Require that the call changed its inputs only where torch's does, as in batch_norm."""
     worst = Measured()
     updates, own = reference(op, case, variant).updates, own_errors(op, case, variant).updates
     for i, (argument, array) in enumerate(called.given):
@@ -208,7 +204,7 @@ def judge_inputs(
 
 
 def judge_leaves(engine: Adapter, op: Op, case: Call, called: Called) -> None:
-    """An output that torch makes a leaf must keep the gradient that is carried back to it."""
+    """Require that an output that is a leaf in torch, such as randn's, accumulates a gradient."""
     for i, new in enumerate(reference(op, case).leaves):
         array = engine.numpy(called.outputs[i])
         if new and array.size:

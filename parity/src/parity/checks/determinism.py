@@ -1,6 +1,6 @@
-"""Does a case give the same bits in every process, whatever its hash seed and its threads?
+"""Does a case give the same bits in every process, whatever its hash seed and thread count?
 
-Run as a program, this module is such a process: it digests every case of some engines.
+python -m parity.checks.determinism is one such process: it prints a digest of every case.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from .calling import call, carry_back
 from .reference import floats
 
 PROCESSES = 20
-COUNTS = (1, 2, 3, 4)  # of threads in the processes, in turn
-NAMED = 5  # cases in a message
+COUNTS = (1, 2, 3, 4)  # thread counts, which the processes take in turn
+NAMED = 5  # cases that a message names
 
-Digests = dict[str, dict[str, str]]  # of every case in every dtype, by engine
+Digests = dict[str, dict[str, str]]  # engine -> case and dtype -> digest
 
 
 @dataclass
 class Determinism:
-    """How an engine's bits compare; cases: how many, once in each dtype. differing: their names."""
+    """Whether an engine gave the same bits in all processes."""
 
     engine: str
     processes: int
-    cases: int = 0
+    cases: int = 0  # counted once per dtype
     differing: list[str] = field(default_factory=list)
     status: str = "passed"
     message: str = ""
@@ -53,9 +53,9 @@ def determinism(
     processes: int = PROCESSES,
     advance: Callable[[], object] = lambda: None,
 ) -> Determinism:
-    """Compare the bits of an engine between processes, as many at once as there are cores for it.
+    """Compare the bits of an engine between processes; advance is called after each.
 
-    ops: only these. advance is called after every process.
+    ops: only these; empty for all.
     """
     started = time.perf_counter()
     taken = []
@@ -69,7 +69,7 @@ def determinism(
 def compared(
     engine: str, ops: Sequence[str], taken: Sequence[Digests | str], seconds: float
 ) -> Determinism:
-    """What the digests of several processes say of an engine; see process."""
+    """Compare the digests of one engine that several calls of process returned."""
     chosen = f" --op {','.join(ops)}" if ops else ""
     command = f"parity determinism --engine {engine}{chosen} --processes {len(taken)}"
     result = Determinism(engine, len(taken), reproduce=command, seconds=seconds)
@@ -82,7 +82,7 @@ def compared(
             seen[name].append(digest)
     result.cases = len(seen)
     if not result.message:
-        # What could not be computed in some of the processes differs as well.
+        # A case that failed in only some of the processes differs, too.
         result.differing = [
             name for name, bits in seen.items() if len(set(bits)) > 1 or len(bits) < len(taken)
         ]
@@ -92,7 +92,7 @@ def compared(
 
 
 def digests(engine: Adapter, ops: Sequence[str] = ()) -> dict[str, str]:
-    """Of every case in every dtype, a digest; what cannot be computed is left to the checks."""
+    """A digest of every case in every dtype; a case that raises is left to the other checks."""
     found = {}
     for op in OPS:
         if ops and op.name not in ops:
@@ -108,13 +108,13 @@ def digests(engine: Adapter, ops: Sequence[str] = ()) -> dict[str, str]:
 
 
 def _digest(engine: Adapter, op: Op, case: Case, dtype: str) -> str:
-    """The bits of the outputs, of the gradients, and of what is left in the inputs."""
+    """A hash of the outputs, the gradients, and the inputs after the call."""
     engine.package.manual_seed(0)
     called = call(engine, op, case, dtype, range(len(floats(case))))
     bits = hashlib.blake2b(digest_size=16)
     try:
         carry_back(engine, op, case, dtype, called)
-    except RuntimeError as error:  # there is nothing to carry back
+    except RuntimeError as error:  # the op has no gradient
         bits.update(type(error).__name__.encode())
     arrays = [engine.numpy(output) for output in called.outputs]
     arrays += [engine.numpy(argument) for argument, _ in called.given]
@@ -125,14 +125,14 @@ def _digest(engine: Adapter, op: Op, case: Case, dtype: str) -> str:
 
 
 def _message(differing: list[str]) -> str:
-    """What differs, in words, or nothing."""
+    """The message for these cases; empty if there are none."""
     names, more = ", ".join(differing[:NAMED]), len(differing) - NAMED
     rest = f" and {more} more" if more > 0 else ""
     return f"other bits in other processes: {names}{rest}" if differing else ""
 
 
 def process(names: Sequence[str], ops: Sequence[str], number: int) -> Digests | str:
-    """The digests of some engines in a process of its own, or why there are none."""
+    """The digests of the named engines from a new process, or a message if it failed."""
     threads = COUNTS[number % len(COUNTS)]
     varied = dict.fromkeys(THREADS, str(threads)) | {"PYTHONHASHSEED": str(number)}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Do the gradients agree with finite differences of the engine's own values, torch aside?"""
+"""Do the gradients agree with finite differences of the engine's own values, without torch?"""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .measure import EPS, InvalidCaseError, Measured, MismatchError
 from .reference import cotangent, floats, transform, variable
 
 DIRECTIONS = 2
-STEPS = (1e-3, 1e-5, 1e-7)  # a shorter one where the function bends sharply
-RELATIVE = 1e-6  # what is left of a good gradient's difference at one of the steps, with a margin
-ROUNDINGS = 16  # of the values, that a difference of four of them may suffer
-SIGNAL = 1e-3  # a slope under a thousand times that rounding is not seen
+STEPS = (1e-3, 1e-5, 1e-7)  # tried in turn: a function that bends sharply needs a shorter one
+RELATIVE = 1e-6  # the largest error allowed, relative to the slope; good gradients are well below
+ROUNDINGS = 16  # rounding errors, in eps of the values, allowed in a difference of four values
+SIGNAL = 1e-3  # the slope must be a thousand times the rounding, or the check shows nothing
 
 
 class Moved(Call):
-    """A case some steps along a direction: one array for each of its floating inputs."""
+    """A case with its floating inputs moved by step times direction, one array per input."""
 
     def __init__(self, case: Call, direction: list[Array], step: float) -> None:
         super().__init__(case.args, case.kwargs)
@@ -41,7 +41,7 @@ class Moved(Call):
 
 
 def differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
-    """Compare slopes along random directions; a case's kink says why there are none to compare."""
+    """Compare directional derivatives along random directions."""
     try:
         return _differences(engine, op, case, dtype)
     except InvalidCaseError:
@@ -56,15 +56,15 @@ def differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
 
 @functools.cache
 def meaningless(op: Op, case: Case) -> bool:
-    """Whether finite differences fail at this case even for torch, or a step leaves its domain."""
+    """Whether finite differences fail on this case even for torch."""
     try:
         _differences(engines.load("torch"), op, case, "float64")
-    except (MismatchError, RuntimeError):
+    except (MismatchError, RuntimeError):  # RuntimeError: a step left the op's domain
         return True
     return False
 
 
-@np.errstate(invalid="ignore")  # infinities make NaNs, and those a mismatch
+@np.errstate(invalid="ignore")  # inf - inf is NaN, which is then reported as a mismatch
 def _differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
     inputs = floats(case)
     called = _call(engine, op, case, dtype, case, range(len(inputs)))
@@ -111,7 +111,7 @@ def _call(
     engine: Adapter, op: Op, case: Case, dtype: str, inputs: Call, needs: range = range(0)
 ) -> Called:
     if case.chance:
-        engine.package.manual_seed(0)  # the same elements are left out every time
+        engine.package.manual_seed(0)  # dropout must drop the same elements in every call
     return call(engine, op, inputs, dtype, needs)
 
 
@@ -127,7 +127,7 @@ def _weights(engine: Adapter, case: Case, called: Called) -> list[Array | None]:
 def _total(
     engine: Adapter, called: Called, weights: list[Array | None], absolute: bool = False
 ) -> float:
-    """The outputs, weighted and summed: the number whose slope is measured."""
+    """The weighted sum of all outputs: the scalar whose slope is measured."""
     total = 0.0
     for output, weight in zip(called.outputs, weights, strict=True):
         if weight is not None:

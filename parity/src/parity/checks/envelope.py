@@ -1,11 +1,12 @@
-"""What rounding alone explains, where many steps carry it on: torch in float32 says how much.
+"""How much deviation rounding alone explains over many steps, judged by torch in float32.
 
-It stands beside torch in float64. Both deviations are in units of the eps they were computed with,
-so an engine in float64 is held to the float64 round-off, not to the float32 one.
+Rounding errors grow from step to step, so a fixed tolerance does not work. Instead torch's float32
+is measured against its float64, and an engine may deviate by a multiple of that. Each deviation is
+in units of its own eps, so an engine in float64 is held to float64 round-off.
 
-Where torch's float32 and float64 share fewer than three digits, nobody can be held to anything: the
-case is the error. That is asked of the deviation, not of the limit: what steps make of rounding
-differs between machines, and the limit of float64, 6e-11 at the worst, sees what is wrong.
+If torch's float32 and float64 share fewer than three digits, the case itself is invalid: no engine
+can be held to anything. The deviation decides this and not the limit, which is MULTIPLE times as
+large and still strict in float64: 6e-11 at worst.
 """
 
 from __future__ import annotations
@@ -18,17 +19,16 @@ import numpy as np
 
 from .measure import EPS, SIGNAL, InvalidCaseError, Measured, MismatchError, distance
 
-# Two honest orders of the same sums differ, parameter by parameter, by several times what torch's
-# float32 run shows; the report says how much of this envelope each engine used. A gradient off by
-# one part in ten thousand, 800 eps of float32, leaves it in the first step.
+# Adding up in another order, which is legitimate, moves a parameter by several times what torch's
+# float32 run shows; the report says how much of the envelope each engine used. A gradient that is
+# off by one part in ten thousand, 800 eps of float32, leaves the envelope in the first step.
 MULTIPLE = 32.0
-# float32 may by luck hit the float64 value nearly exactly, which says nothing of the next engine.
-FLOOR = 2.0
+FLOOR = 2.0  # torch's float32 may hit the exact value by luck, which other engines cannot rely on
 
 
 @dataclass
 class Band:
-    """One quantity, in eps: how far the engine, and torch's float32, came from torch."""
+    """How far the engine, and torch's float32, are from torch's float64 in one quantity, in eps."""
 
     error: float = 0.0
     torch_error: float = 0.0
@@ -38,20 +38,20 @@ class Band:
         return MULTIPLE * max(FLOOR, self.torch_error)
 
     def measure(self, want: Any, rounded: Any, got: Any, eps: float, scale: float = 0.0) -> None:
-        """Compare with want (torch, float64) both rounded (torch, float32) and got (in eps).
+        """Compare rounded (torch, float32) and got (the engine) with want (torch, float64).
 
-        The envelope is the widest so far: what rounding did comes and goes, step by step. scale:
-        the size of the numbers that want is left of, see distance.
+        torch_error is the largest so far, as the effect of rounding varies from step to step.
+        scale: see distance.
         """
         self.error = _error(got, want, eps, scale)
         self.torch_error = max(self.torch_error, _error(rounded, want, EPS["float32"], scale))
 
     def measured(self) -> Measured:
-        """The last error, as one of a check."""
+        """The last error, in the form of a check's result."""
         return Measured(self.error, self.torch_error, self.error / self.limit)
 
     def require(self, what: str) -> None:
-        """Raise MismatchError if the engine left the envelope, InvalidCaseError if it is none."""
+        """Raise MismatchError if the engine left the envelope, InvalidCaseError if it is noise."""
         if not self.torch_error * EPS["float32"] <= SIGNAL:
             raise InvalidCaseError(
                 f"{what} is rounding noise: torch's float32 is {self.torch_error:.3g} eps off"
@@ -62,7 +62,7 @@ class Band:
 
 
 def _error(got: Any, want: Any, eps: float, scale: float = 0.0) -> float:
-    """The distance in eps, infinite unless both are finite numbers, of one shape."""
+    """The distance in eps; infinite unless both have the same shape and only finite numbers."""
     if got is None or want is None or np.shape(got) != np.shape(want):
         return math.inf
     got, want = (np.asarray(array, np.float64) for array in (got, want))

@@ -1,4 +1,4 @@
-"""Is the value torch's, for every layout of the inputs, and what is left in the inputs?"""
+"""Is the value torch's for every layout of the inputs, and are the inputs left as torch does?"""
 
 from __future__ import annotations
 

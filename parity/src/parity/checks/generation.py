@@ -1,4 +1,4 @@
-"""Does a GPT, with its options, learn as torch's does, read through its cache, and write alike?"""
+"""Does a GPT have torch's loss and gradients, the same logits with its cache, and the same text?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .measure import (
 
 
 def model(engine: Any, writing: Writing, dtype: str) -> Any:
-    """The engine's GPT with the weights of a writing."""
+    """The engine's GPT with the weights of a case."""
     built = models.gpt(engine.package, **writing.config())
     converted(engine, built, dtype)
     shapes = {name: np.shape(array) for name, array in built.state_dict().items()}
@@ -35,7 +35,7 @@ def model(engine: Any, writing: Writing, dtype: str) -> Any:
 
 
 def trained(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measured:
-    """Logits, loss and the gradient of every parameter are torch's, within a run's envelope."""
+    """Check that logits, loss and the gradient of every parameter are torch's, as in a run."""
     want, rounded, got = (_trained(*of, writing) for of in _three(engine, dtype))
     if list(want) != list(got):
         raise MismatchError(f"there are {', '.join(got)}, should be {', '.join(want)}")
@@ -50,7 +50,7 @@ def trained(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measur
 
 
 def cached(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measured:
-    """Logits read part after part into a cache are torch's of the whole context, without one."""
+    """Check that reading a context in parts with a cache gives torch's logits without a cache."""
     torch = engines.load("torch")
     size = writing.config()["block_size"]
     idx = writing.ids(size)
@@ -66,7 +66,7 @@ def cached(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measure
 
 
 def written(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measured:
-    """Every text is torch's, token by token, and the same with the cache as without."""
+    """Check that every generated text is torch's, with the cache and without."""
     torch = engines.load("torch")
     prompt = writing.ids(2)
     judges = [model(torch, writing, name) for name in ("float64", "float32")]
@@ -83,7 +83,7 @@ def written(engine: Adapter, part: Part, writing: Writing, dtype: str) -> Measur
 
 
 def _three(engine: Any, dtype: str) -> list[tuple[Any, str]]:
-    """What is right, what rounding does to it, and what is judged."""
+    """Whom to compare: torch in float64, torch in float32 (its rounding), and the engine."""
     torch = engines.load("torch")
     return [(torch, "float64"), (torch, "float32"), (engine, dtype)]
 
@@ -105,7 +105,7 @@ def _read(engine: Any, dtype: str, writing: Writing, idx: Array) -> dict[tuple[i
 def logits(
     engine: Any, gpt: Any, idx: Array, parts: tuple[int, ...], use_cache: bool = True
 ) -> Array:
-    """The logits (B, T, V) of all of idx, read in parts."""
+    """The logits (B, T, V) of idx, read in parts of these lengths."""
     cache = engine.package.gpt.KVCache() if use_cache else None
     with engine.package.no_grad():
         found = [

@@ -1,4 +1,4 @@
-"""Which checks there are for an engine, and how each one went."""
+"""The list of checks of an engine, and how to run one."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ CHECKS: dict[str, Callable[[Adapter, Any, Any, str], Measured]] = {
 
 @dataclass(frozen=True)
 class Item:
-    """One check to be run, of an op or a part; skipped is the reason why it is not, or empty."""
+    """One check to run, of an op or a part."""
 
     engine: str
     op: Op | Part
     case: Call
     check: str
     dtype: str
-    skipped: str = ""
+    skipped: str = ""  # the reason, if it is to be skipped
 
     @property
     def id(self) -> str:
@@ -60,32 +60,25 @@ class Item:
 
 @dataclass(frozen=True)
 class Result:
-    """How a check went; op: the name of the op or the part.
-
-    status: passed, failed or skipped. error: the worst, in eps of dtype; torch_error: torch
-    float32's own on the same case, in its eps; used: the largest share of what it was allowed that
-    an error took; None where there is nothing to measure, or nothing that can be compared.
-    reproduce: the command that runs this check alone. traceback: of an exception that the engine
-    should not have raised.
-    """
+    """How a check went. Errors are None if there is nothing to measure."""
 
     engine: str
-    op: str
+    op: str  # or the part
     case: str
     check: str
     dtype: str
-    status: str
-    error: float | None
-    torch_error: float | None
-    used: float | None
+    status: str  # passed, failed or skipped
+    error: float | None  # the worst, in eps of dtype
+    torch_error: float | None  # torch float32's worst on the same case, in eps of float32
+    used: float | None  # the largest share of its tolerance that an error used up
     message: str
-    reproduce: str
+    reproduce: str  # the command that runs this check alone
     seconds: float
-    traceback: str = ""
+    traceback: str = ""  # of an exception that the engine should not have raised
 
 
 def cases(engine: Adapter, names: Collection[str] | None = None) -> Iterator[Item]:
-    """Every check of an engine, in the order of the spec; names: of the ops and parts to keep."""
+    """Every check of an engine, in the order of the spec; names: only these ops and parts."""
     every: tuple[Op | Part, ...] = (*OPS, *BUILT.values())
     for op in every:
         if names is not None and op.name not in names:
@@ -102,11 +95,10 @@ def cases(engine: Adapter, names: Collection[str] | None = None) -> Iterator[Ite
 
 
 def applicable(op: Op | Part, case: Call) -> dict[str, tuple[str, ...]]:
-    """The checks that mean something for a case, and in which dtypes.
+    """The checks that apply to a case, each with its dtypes.
 
-    Differences of float32 values show nothing; where a kink says so those of float64 do neither,
-    which the report tells by reason. An error does not depend on the dtype, nor do names, rates,
-    and the numbers that a layer starts with.
+    Finite differences need float64, and a case with a kink has none. Refusals, names, learning
+    rates and initial values do not depend on the dtype, so float64 alone is enough.
     """
     both, precise = ("float64", "float32"), ("float64",)
     if isinstance(case, Reject):
@@ -132,7 +124,7 @@ def applicable(op: Op | Part, case: Call) -> dict[str, tuple[str, ...]]:
 
 
 def run(engine: Adapter, op: Op | Part, case: Call, check: str, dtype: str) -> Result:
-    """Run one check; a wrong engine is a failed result, never an exception."""
+    """Run one check. Whatever the engine does wrong becomes a failed result, not an exception."""
     command = (
         f'parity check --engine {engine.name} --case "{case.id}" --check {check} --dtype {dtype}'
     )

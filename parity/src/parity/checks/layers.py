@@ -1,7 +1,7 @@
-"""Is a layer torch's: its names and text, its numbers in training and in eval, its chances?
+"""Is a layer like torch's: its names and repr, its outputs and gradients, its initial values?
 
-The weights are drawn here and handed to the engine and to torch through load_state_dict, so that
-no random generator is shared.
+Weights are drawn here and loaded into the engine and torch through load_state_dict, so that they
+need not share a random generator.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from .measure import (
 from .reference import cotangent, same
 from .stochastic import ENOUGH, SIGMAS
 
-Trace = dict[str, Array | None]  # all that can be seen of a layer at work, by what it is
+Trace = dict[str, Array | None]  # every observable array of a layer's calls, by description
 
-# Of a sample of n numbers, the largest distance between its distribution function and the true one
-# exceeds this over the root of n as rarely as a normal number is five sigmas off.
+# Kolmogorov-Smirnov test: the empirical distribution of n samples is further from the true one than
+# KOLMOGOROV / sqrt(n) only as rarely as a normal number is five sigmas off.
 KOLMOGOROV = 2.75
 
 
 def form(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
-    """Names, shapes, order, text, and what load_state_dict takes and refuses."""
+    """Check names, shapes, order and repr, and what load_state_dict accepts and refuses."""
     torch = engines.load("torch")
     own, other = (described(e, building.layer(e, part, case, dtype)) for e in (engine, torch))
     if "float32" not in engine.dtypes:
@@ -53,7 +53,7 @@ def form(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
 
 
 def described(engine: Adapter, module: Any) -> dict[str, Any]:
-    """What there is of a layer by name."""
+    """The names, shapes and order of a layer's parameters, buffers and modules."""
     parameters, buffers = list(module.named_parameters()), list(module.named_buffers())
     state = {name: np.asarray(value) for name, value in module.state_dict().items()}
     return {
@@ -71,19 +71,19 @@ def described(engine: Adapter, module: Any) -> dict[str, Any]:
 
 
 def training(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
-    """Outputs, gradients and buffers in training; by its statistics what is random there."""
+    """Check outputs, gradients and buffers in training mode; what is random, by its statistics."""
     if case.chance:
         return _judge_chance(engine, part, case, dtype)
     return _judge_work(engine, part, case, dtype, True)
 
 
 def evaluation(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
-    """The same after eval()."""
+    """Check the same after eval()."""
     return _judge_work(engine, part, case, dtype, False)
 
 
 def initial(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
-    """The numbers that a layer starts with are distributed as promised, and a seed repeats them."""
+    """Check that initial values have the promised distribution, and that a seed repeats them."""
     first, second = (_fresh(engine, part, case, dtype, seed) for seed in (0, None))
     again = _fresh(engine, part, case, dtype, 0)
     promised = case.initial or {}
@@ -106,9 +106,9 @@ def work(
     training: bool,
     carried: Mapping[int, Array] | None = None,
 ) -> Trace:
-    """What a layer does with its calls, one after the other.
+    """Call a layer as its case says, and record outputs, gradients and buffers.
 
-    carried: what is carried back, by output, and nothing from the others; else random numbers.
+    carried: cotangents by output, where no other output gets one; by default all are random.
     """
     module = building.loaded(engine, part, case, dtype, weights(part, case))
     module.train(training)
@@ -146,7 +146,7 @@ def work(
 
 @functools.cache
 def weights(part: Part, case: Made) -> dict[str, Array]:
-    """The numbers of the state, drawn for the shapes that torch's layer has."""
+    """The state that the case is checked with, drawn for the shapes of torch's layer."""
     torch = engines.load("torch")
     module = building.layer(torch, part, case, "float64")
     buffers = {name for name, _ in module.named_buffers()}
@@ -155,8 +155,8 @@ def weights(part: Part, case: Made) -> dict[str, Array]:
 
 
 @functools.cache
-def known(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str, float]]:
-    """What torch does in float64, and how far its float32 is from that, in its eps."""
+def torch_work(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str, float]]:
+    """torch's trace in float64, and the error of its float32, in eps."""
     torch = engines.load("torch")
     want, rounded = (work(torch, part, case, dtype, training) for dtype in ("float64", "float32"))
     errors = {}
@@ -173,7 +173,7 @@ def known(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str, floa
 
 
 def _judge_work(engine: Adapter, part: Part, case: Made, dtype: str, training: bool) -> Measured:
-    want, errors = known(part, case, training)
+    want, errors = torch_work(part, case, training)
     got = work(engine, part, case, dtype, training)
     if got.keys() != want.keys():
         raise MismatchError(f"there is {', '.join(got)}; should be {', '.join(want)}")
@@ -194,10 +194,10 @@ def _compared(what: str, got: Array | None, want: Array | None, dtype: str, own:
 
 
 def _judge_chance(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
-    """Each element of the output is 0 or 1 / (1 - p) times what it is in eval; so its gradients."""
+    """Check dropout: each output is 0 or 1 / (1 - p) times its value in eval, as are gradients."""
     assert case.chance
     p, k = case.chance.p, case.chance.output
-    whole, errors = known(part, case, training=False)
+    whole, errors = torch_work(part, case, training=False)
     what = f"output {k} of call 0"
     want = whole[what]
     if want is None or want.size < ENOUGH or not want.all():
@@ -226,7 +226,7 @@ def _judge_chance(engine: Adapter, part: Part, case: Made, dtype: str) -> Measur
 
 
 def _judge_loading(engine: Adapter, part: Part, case: Made, dtype: str) -> None:
-    """What is loaded is what there is afterwards; other names and shapes are refused."""
+    """Check that load_state_dict loads what it is given, and refuses other names and shapes."""
     state = weights(part, case)
     module = building.loaded(engine, part, case, dtype, state)
     for name, value in module.state_dict().items():
@@ -234,7 +234,7 @@ def _judge_loading(engine: Adapter, part: Part, case: Made, dtype: str) -> None:
             raise MismatchError(f"load_state_dict left other numbers in {name}")
     wrong = {"unexpected": {**state, "another": np.ones(2)}}
     for name, array in state.items():
-        if array.ndim:  # without its counter, a state is of torch's first versions
+        if array.ndim:  # the counter of a batch norm may be missing: old versions of torch had none
             wrong[f"missing {name}"] = {key: state[key] for key in state if key != name}
         wrong[f"misshapen {name}"] = {**state, name: np.ones((2, *array.shape))}
     for what, given in wrong.items():
@@ -256,7 +256,7 @@ def _fresh(
 
 
 def _judge_law(name: str, numbers: Array, law: Uniform | Normal | Always) -> None:
-    """Whether numbers are a sample of what the law says."""
+    """Require that numbers look like a sample of the law."""
     if isinstance(law, Always):
         if not (numbers == law.value).all():
             raise MismatchError(f"{name} should be {law.value} everywhere at first")
@@ -266,7 +266,7 @@ def _judge_law(name: str, numbers: Array, law: Uniform | Normal | Always) -> Non
     ordered, n = np.sort(numbers), numbers.size
     if isinstance(law, Uniform):
         share = (ordered / law.bound + 1) / 2
-        # Of n numbers the largest is as rarely as a five-sigma event 15 / n short of the bound.
+        # The largest of n numbers is 15 / n short of the bound as rarely as a five-sigma event.
         span, least = float(np.abs(numbers).max()) / law.bound, 1 - 15 / n
         if not least <= span <= 1 + EPS["float32"]:
             raise MismatchError(f"{name} reaches {span:.4g} of its bound {law.bound:.4g}")

@@ -1,4 +1,4 @@
-"""How far numbers are from what they should be, in units of the dtype's eps."""
+"""Measure errors in units of the dtype's eps, and compare them with the tolerance."""
 
 from __future__ import annotations
 
@@ -12,34 +12,28 @@ Array = np.ndarray[Any, Any]
 
 EPS = {name: float(np.finfo(name).eps) for name in ("float64", "float32")}
 
-# One tolerance for every case of every op. They are sums of tens of terms and a handful of
-# roundings in a row, which BUDGET leaves room for; the report shows how much of it each engine
-# needs. In float32 it is a deviation of 4e-6, in float64 of 7e-15: no wrong formula comes that
-# close. Where a case is harder by nature (the variance of large numbers), torch's own float32
-# says so: rounding grows with the condition of the case, in eps alike for every dtype, so FACTOR
-# times torch's error is allowed.
+# One tolerance for every case of every op. Cases sum tens of terms and round a handful of times in
+# a row, which fits into BUDGET; the report shows how much of it each engine needs. It allows a
+# relative error of 4e-6 in float32 and 7e-15 in float64, which no wrong formula reaches. Some cases
+# are ill-conditioned, such as the variance of large numbers. torch's own float32 error shows that,
+# and since it is the same number of eps in every dtype, FACTOR times as much is allowed.
 BUDGET = 32.0
 FACTOR = 4.0
-# What is only known to fewer than three digits cannot tell right from wrong.
-SIGNAL = 1e-3
+SIGNAL = 1e-3  # a reference known to fewer than three digits cannot tell right from wrong
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The worst error of a check, and torch float32's own on the same case, each in its own eps.
+    """The worst error of a check. All are None if there is nothing to measure, as for integers."""
 
-    used: the largest share of what it was allowed that an error took, which of finite differences
-    says nothing: the first step that is small enough ends them. None where there is nothing to
-    measure: integers, or a call that must be refused.
-    """
-
-    error: float | None = None
-    torch_error: float | None = None
-    used: float | None = None
+    error: float | None = None  # in eps of the dtype
+    torch_error: float | None = None  # torch float32's on the same case, in eps of float32
+    used: float | None = None  # share of the tolerance; None for finite differences, too, which
+    # stop at the first step that is good enough
 
     @classmethod
     def of(cls, error: float, torch_error: float) -> Self:
-        """An error that compare let pass."""
+        """The measurement of an error that compare accepted."""
         return cls(error, torch_error, error / tolerance(torch_error))
 
     def worst(self, other: Measured) -> Measured:
@@ -55,7 +49,7 @@ def _largest(a: float | None, b: float | None) -> float | None:
 
 
 class MismatchError(AssertionError):
-    """An engine is wrong, in words; error is its distance in eps where that is a number."""
+    """An engine is wrong; error is by how many eps, if that can be said."""
 
     def __init__(self, message: str, error: float | None = None) -> None:
         super().__init__(message)
@@ -63,22 +57,22 @@ class MismatchError(AssertionError):
 
 
 class InvalidCaseError(MismatchError):
-    """The spec is wrong: this case could not tell a good engine from a bad one."""
+    """The spec is wrong: this case cannot tell a right engine from a wrong one."""
 
     def __init__(self, message: str) -> None:
         super().__init__(f"invalid case: {message}")
 
 
 def tolerance(torch_error: float) -> float:
-    """The largest error in eps that passes, where torch's float32 has torch_error."""
+    """The largest error in eps that passes, given torch float32's own error."""
     return max(BUDGET, FACTOR * torch_error)
 
 
 def distance(got: Array, want: Array, eps: float, scale: float = 0.0) -> tuple[float, Any]:
-    """max|got - want| / (eps · max|want|), and where that is, over the finite numbers of want.
+    """max|got - want| / (eps · max|want|) over the finite numbers of want, and where it is.
 
-    There is no floor: a want of zeros makes any other number infinitely wrong. Only where want is
-    what is left of larger numbers that cancel may scale, their size, stand in for it.
+    There is no absolute floor: if want is all zero, anything else is infinitely wrong. If want is a
+    small difference of large numbers, scale gives their size, and replaces a smaller max|want|.
     """
     finite = np.isfinite(want)
     if not finite.any():
@@ -99,17 +93,17 @@ def require_form(what: str, got: Any, shape: tuple[int, ...], dtype: str) -> Non
         raise MismatchError(f"{what} is {got}, not an array of shape {shape}")
     if got.shape != shape:
         raise MismatchError(f"{what} has shape {got.shape}, should be {shape}")
-    if got.size and got.dtype != dtype:  # an empty nested list has no dtype
+    if got.size and got.dtype != dtype:  # micrograd's empty lists have no dtype
         raise MismatchError(f"{what} is {got.dtype}, should be {dtype}")
 
 
 def compare(
     what: str, got: Any, want: Array, dtype: str, torch_error: float = 0.0, scale: float = 0.0
 ) -> float:
-    """The error of got in eps of dtype; raises MismatchError when it is not want.
+    """The error of got in eps of dtype; raises MismatchError if it is beyond the tolerance.
 
-    Shape, dtype, then which numbers are not finite, then size: a NaN cannot pass.
-    dtype: what got must have. want: float64, or exact int64 or bool. scale: see distance.
+    Shape and dtype are compared first, then which numbers are not finite, so that NaN cannot pass.
+    want: float64, or exact int64 or bool. scale: see distance.
     """
     require_form(what, got, want.shape, dtype)
     if dtype not in EPS:
@@ -119,7 +113,7 @@ def compare(
             raise MismatchError(f"{what} at {place} is {got[place]}, should be {want[place]}")
         return 0.0
     with np.errstate(over="ignore"):
-        known = want.astype(dtype)  # what overflows in dtype should be infinite
+        known = want.astype(dtype)  # a number that overflows in dtype should be infinite
     strange = (np.isfinite(got) | np.isfinite(known)) & (np.isfinite(got) != np.isfinite(known))
     strange |= ~np.isfinite(known) & ~((got == known) | (np.isnan(got) & np.isnan(known)))
     if strange.any():

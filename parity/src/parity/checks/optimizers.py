@@ -1,7 +1,6 @@
-"""Does an optimizer step as torch's, from the same gradients, and a scheduler pace it as torch's?
+"""Does an optimizer take torch's steps from the same gradients, and a scheduler set torch's rates?
 
-As in a training run, what rounding alone does is measured: torch in float32 beside torch in
-float64, and the engine held to a multiple of it.
+As in a training run, an engine may deviate by a multiple of torch's own float32 error.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from .envelope import Band
 from .layers import Trace
 from .measure import EPS, Measured, MismatchError, require_form
 
-STEPS, MIDDLE = 20, 10
-EPOCHS, BREAK = 30, 12
-RATE = 1e-14  # of a rate: a few roundings of Python's floats
+STEPS, MIDDLE = 20, 10  # an interrupted optimizer is saved and loaded after step MIDDLE
+EPOCHS, BREAK = 30, 12  # the same for schedulers
+RATE = 1e-14  # relative tolerance of learning rates: a few roundings of Python floats
 
 
 class Journey:
-    """An optimizer under way on an engine; where: its parameters, if not those of the case."""
+    """An engine's optimizer and its parameters; where: their values, if not those of the case."""
 
     def __init__(
         self, engine: Adapter, part: Part, case: Steps, dtype: str, where: list[Array] | None = None
@@ -40,7 +39,7 @@ class Journey:
         self.optimizer = building.of_steps(engine, part, case, self.parameters)
 
     def step(self, number: int) -> None:
-        """Give the parameters their gradients, as those of copies of them, and step."""
+        """Give the parameters their gradients, by backward through a clone of each, and step."""
         self.optimizer.zero_grad()
         for parameter, gradient in zip(self.parameters, self.case.gradients(number), strict=True):
             if gradient is not None:
@@ -53,12 +52,12 @@ class Journey:
 
 
 def steps(engine: Adapter, part: Part, case: Steps, dtype: str) -> Measured:
-    """Every parameter after every step, and what the optimizer keeps in its state."""
+    """Check every parameter after every step, and the final state of the optimizer."""
     return _judge(part, case, dtype, path(engine, part, case, dtype), engine)
 
 
 def resumed(engine: Adapter, part: Part, case: Steps, dtype: str) -> Measured:
-    """State and options go on from a state_dict: of the engine, and of torch, both ways."""
+    """Check that a state_dict resumes an optimizer: the engine's own, from torch, and in torch."""
     torch = engines.load("torch")
     worst = Measured()
     for source, target in ((engine, engine), (torch, engine), (engine, torch)):
@@ -71,9 +70,9 @@ def resumed(engine: Adapter, part: Part, case: Steps, dtype: str) -> Measured:
 def path(
     engine: Adapter, part: Part, case: Steps, dtype: str, then: Adapter | None = None
 ) -> Trace:
-    """Where the parameters are after each step, and at the end the state.
+    """The parameters after every step, and the final state.
 
-    then: the engine whose optimizer, with other settings of its own, goes on from the middle.
+    then: the engine that takes over in the middle, with a new optimizer that loads the state.
     """
     journey = Journey(engine, part, case, dtype)
     trace: Trace = {}
@@ -96,14 +95,14 @@ def _continued(
     engine: Adapter, part: Part, case: Steps, dtype: str, where: list[Array], state: Any
 ) -> Journey:
     lost = Steps(case.second and {**case.second, "lr": 7.0}, **{**case.kwargs, "lr": 5.0})
-    lost.id = case.id  # of the case, but for the rates, which the state puts right
+    lost.id = case.id  # the same case with wrong rates, which loading the state must correct
     journey = Journey(engine, part, lost, dtype, where)
     load_state(journey.optimizer, state)
     return journey
 
 
 @functools.cache
-def known(part: Part, case: Steps) -> tuple[Trace, Trace]:
+def torch_paths(part: Part, case: Steps) -> tuple[Trace, Trace]:
     """Torch's path in float64 and in float32."""
     torch = engines.load("torch")
     return path(torch, part, case, "float64"), path(torch, part, case, "float32")
@@ -112,7 +111,7 @@ def known(part: Part, case: Steps) -> tuple[Trace, Trace]:
 def _judge(
     part: Part, case: Steps, dtype: str, got: Trace, engine: Adapter, how: str = ""
 ) -> Measured:
-    want, rounded = known(part, case)
+    want, rounded = torch_paths(part, case)
     if list(got) != list(want):
         extra, missing = (
             ", ".join(what for what in some if what not in others) or "nothing"
@@ -125,7 +124,7 @@ def _judge(
         found, near = got[what], rounded[what]
         assert array is not None
         assert found is not None
-        if what.startswith("step of"):  # a count: torch keeps it in float32
+        if what.startswith("step of"):  # the step count, which torch keeps in float32
             if float(found) != float(array):
                 raise MismatchError(f"{what}{how} is {found}, should be {array}")
             continue
@@ -138,7 +137,7 @@ def _judge(
 
 
 def rates(engine: Adapter, part: Part, case: Rates, dtype: str) -> Measured:
-    """The rate of every group after every step, also where a state_dict interrupts them."""
+    """Check the rate of every group at every epoch, with and without saving and loading."""
     want = paces(engines.load("torch"), part, case)
     for how, interrupted in (("", False), (" from a state_dict", True)):
         for epoch, (found, wanted) in enumerate(
@@ -152,7 +151,7 @@ def rates(engine: Adapter, part: Part, case: Rates, dtype: str) -> Measured:
 
 
 def paces(engine: Adapter, part: Part, case: Rates, interrupted: bool = False) -> list[list[float]]:
-    """The rates of both groups, and those that the schedulers say they set, at every epoch."""
+    """At every epoch, the rates of both groups, and what get_last_lr() of each scheduler says."""
     optimizer, schedulers = building.schedulers(engine, part, case)
     found = []
     for epoch in range(EPOCHS + 1):
@@ -170,7 +169,7 @@ def paces(engine: Adapter, part: Part, case: Rates, interrupted: bool = False) -
 
 
 def portable(state: Any) -> Any:
-    """The state_dict of an optimizer with arrays for tensors and for nested lists."""
+    """An optimizer's state_dict with arrays in place of tensors and nested lists."""
     entries = {
         i: {name: _plain(value) for name, value in entry.items()}
         for i, entry in state["state"].items()

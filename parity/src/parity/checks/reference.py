@@ -1,6 +1,6 @@
-"""What torch says: values and gradients in float64, dtypes by its promotion, its float32's error.
+"""torch's answers: values and gradients in float64, promoted dtypes, and its own float32 error.
 
-Everything is cached by case: the engines that are judged in turn share one reference.
+Answers are cached by case, so that all engines share them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .measure import EPS, distance
 
 
 def transform(function: Callable[[Array], Any], value: Any) -> Any:
-    """value with function(array) in place of every array, in the order of the arguments."""
+    """Apply function to every array inside nested lists, tuples and dicts, in order."""
     if isinstance(value, np.ndarray):
         return function(value)
     if isinstance(value, list | tuple):
@@ -32,12 +32,12 @@ def transform(function: Callable[[Array], Any], value: Any) -> Any:
 
 
 def variable(array: Array) -> bool:
-    """Whether an input is one that may need a gradient."""
+    """Whether an input can require a gradient."""
     return array.dtype.kind == "f" and not isinstance(array, Constant)
 
 
 def floats(case: Call) -> list[Array]:
-    """The floating inputs of a case, in the order of its arguments; constants are none of them."""
+    """The inputs of a case that can require a gradient, in the order of its arguments."""
     found: list[Array] = []
     transform(lambda array: found.append(array) if variable(array) else None, case.inputs())
     return found
@@ -45,10 +45,10 @@ def floats(case: Call) -> list[Array]:
 
 @dataclass(frozen=True)
 class Variant:
-    """How a case is called: ones instead of a random cotangent, one tensor as two inputs."""
+    """How a case is called."""
 
-    ones: bool = False
-    tied: tuple[int, int] | None = None  # positions among the floating inputs
+    ones: bool = False  # a cotangent of ones instead of a random one
+    tied: tuple[int, int] | None = None  # positions of floating inputs that are one tensor
 
     def __str__(self) -> str:
         if self.tied:
@@ -61,22 +61,17 @@ PLAIN, ONES = Variant(), Variant(ones=True)
 
 @dataclass(frozen=True)
 class Answer:
-    """Outputs of a call, the gradients of its floating inputs, and what it did to its inputs.
-
-    A gradient is None for an input without one; there are no gradients if the op has none at all.
-    updates: what every input, of any dtype, holds after the call; None where that is what it held.
-    leaves: whether an output is a new leaf that needs a gradient.
-    """
+    """What torch makes of a call."""
 
     outputs: tuple[Array, ...]
-    gradients: tuple[Array | None, ...]
-    updates: tuple[Array | None, ...]
-    leaves: tuple[bool, ...]
+    gradients: tuple[Array | None, ...]  # one per floating input; empty if the op has none at all
+    updates: tuple[Array | None, ...]  # one per input: its numbers after the call, if they changed
+    leaves: tuple[bool, ...]  # one per output: is it a new leaf that requires a gradient?
 
 
 @functools.cache
 def reference(op: Op, case: Call, variant: Variant = PLAIN) -> Answer:
-    """torch in float64 throughout, also where it would make float32 of a Python number."""
+    """torch's answer in float64 throughout, even where a Python number would become float32."""
     return answer(op, case, variant, "float64", "float64")
 
 
@@ -88,10 +83,10 @@ def answer(
     default: str,
     cotangents: tuple[Array, ...] | None = None,
 ) -> Answer:
-    """torch on inputs of dtype.
+    """torch's answer for inputs of dtype.
 
-    default: what Python floats and divided integers become. cotangents: one per output, in place
-    of those of the case.
+    default: the dtype of Python floats and of divided integers. cotangents: one per output, instead
+    of the case's own.
     """
     leaves: list[torch.Tensor] = []
     given: list[tuple[torch.Tensor, Array]] = []
@@ -116,32 +111,37 @@ def answer(
         cotangents = tuple(
             cotangent(case, i, array.shape, variant.ones) for i, array in enumerate(arrays)
         )
-    fresh = tuple(
+    new_leaves = tuple(
         output.requires_grad and output.is_leaf and not any(output is leaf for leaf in leaves)
         for output in outputs
     )
     pairs = [
         (output, torch.from_numpy(exact).to(output.dtype))
-        for output, exact, new in zip(outputs, cotangents, fresh, strict=True)
+        for output, exact, new in zip(outputs, cotangents, new_leaves, strict=True)
         if output.requires_grad and not new
     ]
-    gradients: tuple[Array | None, ...] = ()
-    if pairs:
-        carried, seeds = zip(*pairs, strict=True)
-        found = torch.autograd.grad(carried, leaves, seeds, allow_unused=True)
-        gradients = tuple(None if g is None else g.numpy() for g in found)
+    gradients = _gradients(pairs, leaves) if pairs else ()
     after = [(tensor.detach().numpy(), held) for tensor, held in given]
     updates = tuple(None if same(found, held) else found for found, held in after)
-    return Answer(arrays, gradients, updates, fresh)
+    return Answer(arrays, gradients, updates, new_leaves)
+
+
+def _gradients(
+    pairs: list[tuple[torch.Tensor, torch.Tensor]], leaves: list[torch.Tensor]
+) -> tuple[Array | None, ...]:
+    """The gradient of each leaf, given pairs of an output and its cotangent."""
+    outputs, cotangents = zip(*pairs, strict=True)
+    found = torch.autograd.grad(outputs, leaves, cotangents, allow_unused=True)
+    return tuple(None if gradient is None else gradient.numpy() for gradient in found)
 
 
 def same(a: Array, b: Array) -> bool:
-    """Whether two arrays of one dtype are equal to the bit."""
+    """Whether two arrays of the same dtype are equal bit by bit."""
     return a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def cotangent(case: Call, output: int, shape: tuple[int, ...], ones: bool = False) -> Array:
-    """What is carried back from an output: random, since ones see nothing of softmax."""
+    """The cotangent of an output. Random, as ones are blind: softmax's gradient would be zero."""
     if ones:
         return np.ones(shape)
     rng = np.random.default_rng(zlib.crc32(f"{case.id} cotangent {output}".encode()))
@@ -150,14 +150,14 @@ def cotangent(case: Call, output: int, shape: tuple[int, ...], ones: bool = Fals
 
 @functools.cache
 def output_dtypes(op: Op, case: Call, dtype: str, default: str) -> tuple[str, ...]:
-    """The dtypes of the outputs, by torch's promotion of inputs of dtype."""
+    """The dtypes that torch's promotion gives the outputs."""
     outputs = answer(op, case, PLAIN, dtype, default).outputs
     return tuple(str(output.dtype) for output in outputs)
 
 
 @dataclass(frozen=True)
 class Errors:
-    """torch float32's distance from its own float64, in eps of float32, one per array."""
+    """The distance of torch's float32 from its float64, in eps of float32, one per array."""
 
     outputs: tuple[float, ...]
     gradients: tuple[float, ...]
@@ -190,10 +190,10 @@ def _own_error(got: Array, want: Array, scale: float = 0.0) -> float:
 
 @functools.cache
 def scales(op: Op, case: Call, variant: Variant = PLAIN) -> tuple[float, ...]:
-    """The size of the numbers that may cancel in each gradient of a variant; 0 for the plain case.
+    """The size of the numbers that may cancel in each gradient of a variant; 0 in the plain case.
 
-    Under ones the gradient of softmax is rounding noise, and so is that of x / x: it is measured
-    by the size that the gradients of the case have under a random cotangent.
+    With a cotangent of ones softmax's gradient is mere rounding noise, as is that of x / x for a
+    tied x. Such errors are measured relative to the gradients under a random cotangent.
     """
     gradients = reference(op, case).gradients
     if variant == PLAIN:
@@ -212,7 +212,7 @@ def _size(gradient: Array | None) -> float:
 
 @functools.cache
 def transposable(op: Op, case: Call) -> bool:
-    """Whether torch takes the inputs when they are not contiguous: view() refuses."""
+    """Whether torch accepts inputs that are not contiguous: view() does not."""
     args, kwargs = transform(
         lambda array: torch.from_numpy(np.asfortranarray(array)), case.inputs()
     )

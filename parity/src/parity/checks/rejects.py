@@ -1,4 +1,4 @@
-"""Is a wrong call refused, with the right kind of error, a ValueError or IndexError by its op?"""
+"""Is a wrong call refused with the right kind of error, which names the op?"""
 
 from __future__ import annotations
 

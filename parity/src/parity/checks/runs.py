@@ -1,6 +1,6 @@
-"""A training run beside torch's: every step's loss, the first gradients, the weights, the text.
+"""Compare a training run with torch's: the losses, the first gradients, the weights, the text.
 
-All go in lock-step, so that what is said of a fault is the first step and parameter that shows it.
+Both train in lock-step, so that a failure names the first step and parameter that is off.
 """
 
 from __future__ import annotations
@@ -24,20 +24,12 @@ from .envelope import Band
 from .measure import EPS, MismatchError
 from .training import State, Training, initial
 
-# How far apart, relatively, the last losses may be in float64: whatever the envelope has become.
-LAST = 1e-9
+LAST = 1e-9  # relative tolerance of the last loss in float64, however wide the envelope is by then
 
 
 @dataclass
 class RunResult:
-    """How a run went on an engine; errors are in eps of dtype, torch_errors in eps of float32.
-
-    losses, torch_losses: one per step. loss_bands: step by step. gradients: of the first step, and
-    weights: after the last, by parameter in the order of the model. seconds, torch_seconds: the
-    median step, both in dtype and taken in turn in one process. ratio, low, high: the median of
-    their ratios step by step, and its quartiles. elapsed: all of it, torch included.
-    traceback: of an exception that the engine should not have raised.
-    """
+    """How a run went on an engine; errors are in eps of dtype, torch_errors in eps of float32."""
 
     engine: str
     run: str
@@ -45,20 +37,20 @@ class RunResult:
     status: str = "passed"
     message: str = ""
     reproduce: str = ""
-    losses: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)  # one per step, like the next two
     torch_losses: list[float] = field(default_factory=list)
     loss_bands: list[Band] = field(default_factory=list)
-    gradients: dict[str, Band] = field(default_factory=dict)
-    weights: dict[str, Band] = field(default_factory=dict)
+    gradients: dict[str, Band] = field(default_factory=dict)  # by parameter, of the first step
+    weights: dict[str, Band] = field(default_factory=dict)  # by parameter, after the last step
     text: str = ""
     torch_text: str = ""
-    seconds: float = 0.0
-    torch_seconds: float = 0.0
-    ratio: float = 0.0
-    low: float = 0.0
+    seconds: float = 0.0  # the median step
+    torch_seconds: float = 0.0  # torch's median step, in the same dtype and process
+    ratio: float = 0.0  # the median of their ratios, step by step
+    low: float = 0.0  # its quartiles
     high: float = 0.0
-    elapsed: float = 0.0
-    traceback: str = ""
+    elapsed: float = 0.0  # everything, including torch
+    traceback: str = ""  # of an exception that the engine should not have raised
 
 
 def check_run(
@@ -69,7 +61,7 @@ def check_run(
     result = RunResult(engine.name, run.name, dtype, reproduce=command)
     comparison = Comparison(result)
     started = time.perf_counter()
-    gc.freeze()  # else the collector walks all of torch and numba again and again, within the steps
+    gc.freeze()  # or the collector would walk all of torch and numba during the steps
     try:
         comparison.follow(engine, run, advance)
     except Exception as error:
@@ -81,26 +73,22 @@ def check_run(
 
 
 class Comparison:
-    """Fills in the result of a run; the first fault is the one that is told.
-
-    stage: what is being done, which is where a fault is. trainings: of torch in float64, of torch
-    in float32, of the engine. sizes: of each parameter, the largest that it has been.
-    """
+    """Trains an engine beside torch, and fills in the result; only the first fault is reported."""
 
     def __init__(self, result: RunResult) -> None:
-        self.result, self.stage = result, "building the model"
+        self.result, self.stage = result, "building the model"  # a fault is reported by its stage
         self.loss, self.eps = Band(), EPS[result.dtype]
-        self.trainings: tuple[Training, ...] = ()
-        self.sizes: dict[str, float] = {}
+        self.trainings: tuple[Training, ...] = ()  # torch in float64, torch in float32, the engine
+        self.sizes: dict[str, float] = {}  # the largest absolute value each parameter ever had
 
     def fault(self, what: str, trace: str = "") -> None:
-        """Note what went wrong in this stage, if nothing did before."""
+        """Record a fault in this stage, unless there was one before."""
         if self.result.status != "failed":
             self.result.status, self.result.traceback = "failed", trace
             self.result.message = f"{self.stage}: {what}"
 
     def follow(self, engine: Adapter, run: Run, advance: Callable[[], object]) -> None:
-        """Train beside torch, step by step, and then look at what came of it."""
+        """Train step by step beside torch, then compare the results."""
         torch, state, dtype = engines.load("torch"), initial(run), self.result.dtype
         reference = Training(torch, run, "float64", state, at_once=True)
         rounding = Training(torch, run, "float32", state, at_once=True)
@@ -142,7 +130,7 @@ class Comparison:
             gradients = [training.gradients() for training in self.trainings]
             _measure(self.result.gradients, gradients, self.eps)
             measured["the gradient of "] = self.result.gradients
-        # A weight is a sum of steps: one that passes near zero has the rounding of what it was.
+        # A weight that passes near zero keeps the rounding error of its earlier, larger values.
         weights = [training.weights() for training in self.trainings]
         self.sizes = {n: max(self.sizes[n], _size(array)) for n, array in weights[0].items()}
         _measure(self.result.weights, weights, self.eps, self.sizes)
@@ -150,7 +138,7 @@ class Comparison:
         self._require_within(measured)
 
     def _ending(self, tied: list[tuple[str, str]]) -> None:
-        """The last loss; whether what is tied is one; the loss in evaluation."""
+        """Compare the last loss, tied parameters, and the loss in evaluation mode."""
         got, want = self.result.losses[-1], self.result.torch_losses[-1]
         if self.result.dtype == "float64" and not math.isclose(got, want, rel_tol=LAST):
             self.fault(f"the last loss is {got!r}, torch's {want!r}")
@@ -163,7 +151,7 @@ class Comparison:
         self._require_within({"the loss in evaluation": {"": self.loss}})
 
     def _writing(self) -> None:
-        """What a GPT says and writes, with its cache and without."""
+        """Compare a GPT's logits and text, with its cache and without."""
         reference, _, judged = self.trainings
         for quantity, cached in {"the logits": False, "the logits with a cache": True}.items():
             band = Band()
@@ -182,7 +170,7 @@ class Comparison:
 
 
 def _tied(state: Mapping[str, Array]) -> list[tuple[str, str]]:
-    """The names that stand for one parameter, in pairs."""
+    """Pairs of names that stand for the same parameter."""
     return [(a, b) for a, b in itertools.combinations(state, 2) if state[a] is state[b]]
 
 
@@ -193,14 +181,14 @@ def _size(array: Array | None) -> float:
 def _measure(
     bands: dict[str, Band], states: Sequence[State], eps: float, sizes: Mapping[str, float] = {}
 ) -> None:
-    """Measure every parameter; states: of torch in float64, of torch in float32, of the engine."""
+    """Measure every parameter; states: torch in float64, torch in float32, the engine."""
     want, rounded, got = states
     for name, band in bands.items():
         band.measure(want[name], rounded[name], got[name], eps, sizes.get(name, 0.0))
 
 
 def _departures(measured: dict[str, dict[str, Band]]) -> list[str]:
-    """Of each quantity, the first parameter in the order of the model that left its envelope."""
+    """For each quantity, the first parameter that left its envelope, in the model's order."""
     found = []
     for quantity, bands in measured.items():
         try:

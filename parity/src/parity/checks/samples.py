@@ -1,4 +1,4 @@
-"""What goes into a case and what comes out of it, engine by engine, for people to look at."""
+"""The inputs of a case and what each engine makes of them, for the report to show."""
 
 from __future__ import annotations
 
@@ -15,39 +15,34 @@ from .calling import Called, call, carry_back
 from .measure import EPS, distance
 from .reference import floats, reference, transform
 
-FEW = 6  # numbers of an array that are shown
+FEW = 6  # numbers shown of each array
 
 
 @dataclass(frozen=True)
 class Got:
-    """What an engine gave; head: its first numbers, or what it raised; empty if it is as wanted.
-
-    error: how far it is from what is wanted, in eps of its dtype; None if that cannot be said.
-    at: where it is farthest off, got and want: the numbers there, in full; empty if it is nowhere.
-    """
+    """An engine's version of an array."""
 
     engine: str
-    head: str
-    error: float | None = None
-    at: str = ""
-    got: str = ""
-    want: str = ""
+    head: str  # its first numbers, or what it raised; empty if they look like the wanted ones
+    error: float | None = None  # in eps of its dtype, if there is one
+    at: str = ""  # where the error is largest
+    got: str = ""  # the engine's number there, in full
+    want: str = ""  # torch's number there, in full
 
 
 @dataclass(frozen=True)
 class Value:
-    """One array of a case. what: input 0, output 0, gradient of input 0; want: torch's first
-    numbers, and for an input simply its own."""
+    """One array of a case."""
 
-    what: str
+    what: str  # such as input 0, output 0, gradient of floating input 0
     shape: tuple[int, ...]
     dtype: str
-    want: str
+    want: str  # the first numbers: torch's, or the input's own
     got: list[Got] = field(default_factory=list)
 
 
 def sample(engines: Sequence[Adapter], op: Op, case: Call) -> list[Value]:
-    """The inputs of a case; its outputs and gradients, each engine's in its most precise dtype."""
+    """The inputs, outputs and gradients of a case; each engine uses its most precise dtype."""
     inputs: list[Array] = []
     transform(inputs.append, case.inputs())
     values = [_value(f"input {i}", array) for i, array in enumerate(inputs)]
@@ -56,7 +51,7 @@ def sample(engines: Sequence[Adapter], op: Op, case: Call) -> list[Value]:
         refused = [Got(engine.name, _refusal(engine, op, case)) for engine in able]
         return [*values, Value("refusal", (), "", case.error.__name__, refused)]
     if not isinstance(case, Case) or case.chance:
-        return values  # what is random has no numbers to be compared
+        return values  # random outputs cannot be compared
     answer = reference(op, case)
     wanted = {f"output {i}": array for i, array in enumerate(answer.outputs)}
     wanted |= {
@@ -89,7 +84,7 @@ def _short(number: Any) -> str:
 
 
 def _arrays(engine: Adapter, op: Op, case: Case) -> dict[str, Array | str]:
-    """What an engine makes of a case, by name; what it raised in the place of the outputs."""
+    """An engine's outputs and gradients by name; if it raised, that stands for output 0."""
     dtype, found = engine.dtypes[0], dict[str, Array | str]()
     try:
         called = call(engine, op, case, dtype, range(len(floats(case))))
@@ -97,7 +92,7 @@ def _arrays(engine: Adapter, op: Op, case: Case) -> dict[str, Array | str]:
         if reference(op, case).gradients:
             carry_back(engine, op, case, dtype, called)
             found |= _gradients(engine, called)
-    except Exception as error:  # an engine may raise anything: that is what it gave
+    except Exception as error:  # an engine may raise anything, which is then shown
         found.setdefault("output 0", _raised(error))
     return found
 
@@ -131,7 +126,7 @@ def _got(engine: Adapter, array: Array | str | None, want: Array) -> Got:
 def _refusal(engine: Adapter, op: Op, case: Reject) -> str:
     try:
         call(engine, op, case, engine.dtypes[0])
-    except Exception as error:  # of any kind: whether it is the right one, the check says
+    except Exception as error:  # of any kind: the check says whether it is the right one
         return _raised(error)
     return "accepted"
 

@@ -1,4 +1,4 @@
-"""Is what is random distributed as promised, and does manual_seed repeat it?"""
+"""Do random ops have the promised distribution, and does manual_seed repeat them?"""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .calling import Called, call, judge_inputs, judge_leaves, output_dtypes_of
 from .measure import InvalidCaseError, Measured, MismatchError, compare, require_form
 from .reference import PLAIN, answer, cotangent, own_errors, reference, same
 
-ENOUGH = 1000  # elements: their share of zeros is known to a few per cent
-SIGMAS = 5  # one honest run in two million is further off, and the seed is fixed
-MANY = 5000  # elements: their fourth moment tells the normal distribution from a uniform one
-# Of a standard normal z, the mean and the variance of z, z², z³ and z⁴.
+ENOUGH = 1000  # elements, to know the share of zeros to a few per cent
+SIGMAS = 5  # a right engine is further off once in two million runs, and the seed is fixed
+MANY = 5000  # elements, to tell a normal distribution from a uniform one by its fourth moment
+# The mean and variance of z, z², z³ and z⁴, if z is standard normal.
 MOMENTS = {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}
-DISTINCT = 0.99  # of many float32 numbers, two may be equal by chance
+DISTINCT = 0.99  # share of different numbers; a few float32 numbers coincide by chance
 
 
 def stochastic(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
-    """The first output is as the case promises, a seed repeats it, and other calls differ."""
+    """Check the distribution of the first output, and that only a seed makes calls repeat."""
     engine.package.manual_seed(0)
     called = call(engine, op, case, dtype, needs=(0,))
     out = engine.numpy(called.outputs[0])
@@ -46,7 +46,7 @@ def _judge_repetition(engine: Adapter, op: Op, case: Case, dtype: str, first: Ar
 
 
 def _judge_normal(engine: Adapter, op: Op, case: Case, dtype: str, out: Array) -> Measured:
-    """Independent standard normal numbers, by their first four moments."""
+    """Require standard normal numbers, by their first four moments."""
     like = reference(op, case).outputs[0]
     if like.size < MANY:
         raise InvalidCaseError(f"normal numbers need {MANY} elements")
@@ -68,10 +68,9 @@ def _judge_normal(engine: Adapter, op: Op, case: Case, dtype: str, out: Array) -
 def _judge_dropout(
     engine: Adapter, op: Op, case: Case, dtype: str, called: Called, out: Array
 ) -> Measured:
-    """Every element of the output is 0 or 1 / (1 - p) times what it is without dropout.
+    """Require that every output is 0 or 1 / (1 - p) times what it is without dropout.
 
-    The share of zeros is p, and the gradient of the first input is that of the op without dropout
-    for the elements that were kept.
+    A share of p must be 0, and gradients must flow back only through the elements that were kept.
     """
     p = float(case.kwargs[case.chance])
     kept = keeping_all(case)
@@ -81,7 +80,7 @@ def _judge_dropout(
             f"chance needs {ENOUGH} elements, none of them 0 before they are dropped"
         )
     require_form("output", out, whole.shape, dtype)
-    scale = (out != 0) / (1 - p)  # which elements were kept, and what that makes of them
+    scale = (out != 0) / (1 - p)  # what the op multiplied each element by
     own = own_errors(op, kept).outputs[0]
     error = compare("output", out, whole * scale, dtype, own)
     left_out, sigma = float((out == 0).mean()), math.sqrt(p * (1 - p) / out.size)
@@ -96,7 +95,7 @@ def _judge_dropout(
 def _judge_gradient(
     engine: Adapter, op: Op, kept: Case, dtype: str, called: Called, scale: Array
 ) -> Measured:
-    """Carrying c back through what was kept is carrying c · scale back through everything."""
+    """Require that a cotangent c gives the gradient that c · scale gives without dropout."""
     carried = cotangent(kept, 0, scale.shape)
     engine.backward(called.outputs[0], carried.astype(dtype))
     want = answer(op, kept, PLAIN, "float64", "float64", (carried * scale,)).gradients[0]
@@ -109,7 +108,7 @@ def _judge_gradient(
 
 @functools.cache
 def keeping_all(case: Case) -> Case:
-    """The case with a probability of 0."""
+    """The case with a dropout probability of 0."""
     kept = copy.copy(case)
     kept.kwargs = case.kwargs | {case.chance: 0.0}
     return kept

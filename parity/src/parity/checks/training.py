@@ -1,4 +1,4 @@
-"""A training run under way on one engine: what the spec says of it, done step by step."""
+"""Train one engine on a run of the spec, step by step."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..spec.run import Run
 from . import building, generation
 from .measure import EPS
 
-PARTS = (3, 1, 2)  # of a text that is read through a cache; what is left comes last
+PARTS = (3, 1, 2)  # lengths in which a text is read through a cache, before the rest
 State = dict[str, Array | None]
 
 
 def initial(run: Run) -> dict[str, Array]:
-    """The weights that a run begins with, by torch's names: one array where it ties two."""
+    """The initial weights of a run by torch's names; tied weights are one array."""
     model = run.model(engines.load("torch").package)
     own = dict(model.named_parameters())
     drawn = run.weights({name: tuple(parameter.shape) for name, parameter in own.items()})
@@ -33,9 +33,9 @@ def initial(run: Run) -> dict[str, Array]:
 
 
 class Training:
-    """A run on an engine, from the weights of state, by all names that the model has.
+    """A run on an engine, starting from the weights in state.
 
-    at_once: the batches of a step are one large batch instead of gradients that accumulate.
+    at_once: join the batches of a step into one, instead of accumulating their gradients.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Training:
                 module.forward = partial(self._dropped, module)
 
     def step(self) -> float:
-        """Train on the batches of the next step; their mean loss, before it."""
+        """Take one step, and return the mean loss of its batches."""
         self.number += 1
         self.masks = 0
         batches = self._batches(self.number)
@@ -76,14 +76,14 @@ class Training:
         return sum(losses) / len(losses)
 
     def evaluate(self) -> float:
-        """The loss of the next batches in evaluation, where a Dropout changes nothing."""
+        """The loss of the next batches in evaluation mode, without dropout."""
         self.model.eval()
         with self.engine.package.no_grad():
             losses = [self._loss(*batch) for batch in self._batches(self.number + 1)]
         return sum(float(self.engine.numpy(loss)) for loss in losses) / len(losses)
 
     def logits(self, cached: bool) -> Array:
-        """What a GPT says of the next inputs, read in one piece or, with a cache, in several."""
+        """A GPT's logits for the next inputs, read at once or, with a cache, in parts."""
         self.model.eval()
         ((inputs, _),) = self._batches(self.number + 1)
         rest = inputs.shape[1] - sum(PARTS)
@@ -91,7 +91,7 @@ class Training:
         return generation.logits(self.engine, self.model, inputs, parts, use_cache=cached)
 
     def text(self, use_cache: bool = True) -> str:
-        """The prompt, and what the model takes for its likeliest continuation."""
+        """The prompt and its likeliest continuation."""
         self.model.eval()
         prompt = self.engine.tensor(corpus.encode(self.run.prompt)[None])
         ids = self.model.generate(prompt, self.run.new_tokens, use_cache=use_cache)
@@ -104,7 +104,7 @@ class Training:
         return {name: self.engine.numpy(p) for name, p in self.model.named_parameters()}
 
     def _made(self, new: New | None, space: Any, *first: Any) -> Any:
-        """What new says, by what space, a module of the engine, has of that name; None of None."""
+        """The engine's object for a New, from a module such as its nn; None for None."""
         return building.arguments(self.engine, new, self.dtype, space, *first)
 
     def _batches(self, step: int) -> list[tuple[Array, ...]]:
@@ -120,7 +120,7 @@ class Training:
         return self.loss_of(self.model(inputs), targets)
 
     def _dropped(self, module: Any, x: Any) -> Any:
-        """What a Dropout of the model gives: in training, x times the mask of the spec."""
+        """Replace Dropout.forward: in training, multiply by the spec's mask."""
         if not module.training:
             return type(module).forward(module, x)
         self.masks += 1

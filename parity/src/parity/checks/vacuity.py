@@ -1,4 +1,4 @@
-"""Could this case tell a good engine from a bad one? If not, the case itself is the error."""
+"""Can this case tell a right engine from a wrong one? If not, the case itself is invalid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .reference import own_errors, reference
 
 @functools.cache
 def fault(op: Op, case: Case) -> str:
-    """What is wrong with the gradients of a case, in words; empty if nothing is."""
+    """Why the gradients of a case show nothing; empty if they do show something."""
     gradients = reference(op, case).gradients
     zero = [i for i, g in enumerate(gradients) if g is not None and not g.any()]
     if zero and not case.flat:

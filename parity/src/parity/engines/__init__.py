@@ -1,7 +1,7 @@
-"""How an array gets into an engine and a gradient out: one small file each, found by entry point.
+"""The adapters of engines: how an array gets in, and a gradient out.
 
-Any installed distribution may register an engine in the group "parity.engines"; it is then judged
-by the same list as our own.
+Engines are found by the entry point group "parity.engines", in which any installed distribution may
+register one.
 """
 
 from __future__ import annotations
@@ -15,17 +15,12 @@ __all__ = ["RIVALS", "Adapter", "load", "names"]
 
 GROUP = "parity.engines"
 OURS = ("micrograd", "minigrad", "cudagrad", "torch")  # in order of rising difficulty
-RIVALS = (
-    "torch",
-    "autograd",
-    "jax",
-    "tinygrad",
-)  # that are judged and timed when they are asked for
+RIVALS = ("torch", "autograd", "jax", "tinygrad")  # only judged and timed if asked for by name
 MEMBERS = ("name", "ops", "dtypes", "package", "tensor", "call", "numpy", "grad", "backward")
 
 
 def names() -> tuple[str, ...]:
-    """The engines that are registered, installed or not: ours first, then the others by name."""
+    """The registered engines, importable or not: ours first, then the others by name."""
     found = importlib.metadata.entry_points(group=GROUP).names
     return tuple(sorted(found, key=lambda name: (OURS.index(name) if name in OURS else 99, name)))
 
@@ -34,8 +29,8 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Adapter:
     """The adapter of an engine.
 
-    Raises ValueError for an unknown name, ModuleNotFoundError with one sentence that says what to
-    install if the engine is not there, TypeError if an adapter lacks a part of the interface.
+    Raises ValueError for an unknown name, ModuleNotFoundError that says what to install if a
+    package is missing, and TypeError if the adapter lacks a part of the interface.
     """
     if name not in names():
         raise ValueError(f"no engine {name!r}; there are {', '.join(names())}")
@@ -44,7 +39,7 @@ def load(name: str) -> Adapter:
         adapter = entry_point.load()()
     except ModuleNotFoundError as error:
         missing = error.name or name
-        # The index has other projects of these names: ours are installed from where they lie.
+        # PyPI has other projects of these names, so ours must be installed from the checkout.
         what = f"./{missing}, in this project's root" if missing in OURS[:3] else missing
         raise ModuleNotFoundError(
             f"engine {name} needs the package {missing}: pip install {what}", name=missing

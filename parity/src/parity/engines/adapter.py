@@ -1,4 +1,4 @@
-"""What parity asks of an engine: arrays in, ops by name, arrays and gradients out."""
+"""The interface to an engine: arrays in, ops by name, arrays and gradients out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Array = np.ndarray[Any, Any]
 
 
 class Adapter(Protocol):
-    """The interface through which an engine is judged; tensors are whatever the engine has.
+    """The interface through which an engine is judged; a tensor is whatever the engine has.
 
-    name: what the engine is called. ops: the names of the ops that it has.
-    dtypes: the names of its floating dtypes, the most precise one first.
-    package: its module, which offers nn, optim, gpt, no_grad and manual_seed to training runs, and
-    save, load, get_rng_state and set_rng_state to those that are interrupted.
+    name: of the engine. ops: the names of its ops.
+    dtypes: the names of its floating dtypes, the most precise first.
+    package: its module. Training runs use its nn, optim, gpt, no_grad and manual_seed; checkpoints
+    use save, load, get_rng_state and set_rng_state.
     """
 
     @property
@@ -34,38 +34,37 @@ class Adapter(Protocol):
     def package(self) -> Any: ...
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
-        """A leaf with a copy of array: of any layout and dtype, 0-d and empty ones too.
+        """A leaf with a copy of array, which may have any layout and dtype, and be 0-d or empty.
 
-        Arrays of integers and booleans become plain indices and masks.
+        Arrays of integers and booleans become indices and masks.
         """
         ...
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """The op on tensors, Python scalars, tuples and lists of tensors.
+        """Call an op on tensors, Python scalars, and tuples or lists of tensors.
 
-        Order and keywords are torch's, the tensor first, a shape as one tuple. Several outputs come
-        back as a tuple. An op or an argument that the engine does not have raises
-        NotImplementedError, which names it.
+        Arguments have torch's order and names; a shape is one tuple. Several outputs are returned
+        as a tuple. A missing op or argument raises NotImplementedError, which names it.
         """
         ...
 
     def numpy(self, tensor: Any) -> Array:
-        """A copy of the numbers, cut off from the graph; integers as int64."""
+        """A copy of the numbers, detached from the graph; integers as int64."""
         ...
 
     def grad(self, tensor: Any) -> Array | None:
-        """A copy of the gradient that has accumulated on a leaf; None before any has."""
+        """A copy of the gradient accumulated on a leaf; None if there is none yet."""
         ...
 
     def backward(self, tensor: Any, gradient: Array) -> None:
-        """Carry gradient, of the shape of tensor, back to the leaves."""
+        """Run backward from tensor, starting with this gradient of the same shape."""
         ...
 
 
 def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: Any) -> Any:
-    """The function called name among the attributes of functions, if it takes these arguments.
+    """The function of this name, an attribute of functions, if it takes these arguments.
 
-    Raises NotImplementedError, as Adapter.call must, when it is missing or has no such argument.
+    Raises NotImplementedError, as Adapter.call must, if the op or one of the arguments is missing.
     """
     if name not in engine.ops:
         raise NotImplementedError(f"{engine.name} has no op {name!r}")
@@ -75,7 +74,7 @@ def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: A
         if keyword not in {parameter.name for parameter in parameters}:
             raise NotImplementedError(f"{engine.name}: {name} has no argument {keyword!r}")
     positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # as the operands of einsum
+    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # such as einsum's operands
     if len(args) > len(positional) and not endless:
         raise NotImplementedError(
             f"{engine.name}: {name} has {len(positional)} positional arguments, not {len(args)}"
@@ -84,7 +83,7 @@ def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: A
 
 
 def converted(engine: Adapter, model: Any, dtype: str) -> str:
-    """Convert a model to the dtype, unless the engine has but one; which it is then of."""
+    """Convert a model to dtype if the engine has several; return the dtype that it has."""
     if len(engine.dtypes) == 1:
         return engine.dtypes[0]
     model.to(engine.tensor(np.zeros(1, dtype)).dtype)
@@ -92,10 +91,10 @@ def converted(engine: Adapter, model: Any, dtype: str) -> str:
 
 
 def exported(array: Array) -> Array:
-    """A copy of an engine's array as numpy() and grad() hand it out."""
+    """A copy of an array as numpy() and grad() must return it: integers as int64."""
     return np.array(array, np.int64 if array.dtype.kind in "iu" else None)
 
 
 def threads() -> int:
-    """How many threads an engine may start of its own: OMP_NUM_THREADS, or else one."""
+    """How many threads an engine may start: OMP_NUM_THREADS, by default one."""
     return int(os.environ.get("OMP_NUM_THREADS", "1"))

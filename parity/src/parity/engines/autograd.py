@@ -1,6 +1,6 @@
-"""HIPS autograd, a rival that differentiates NumPy's functions: the ops that it has by these.
+"""The adapter of HIPS autograd, a rival that differentiates NumPy's functions.
 
-It is no part of an engine of ours and is not installed with them: pip install autograd.
+It is optional: pip install autograd.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NUMBERS = ("abs", "exp", "expm1", "log", "log1p", "sin", "cos", "sqrt", "square"
 
 
 class Leaf(ArrayBox):
-    """An array that backward() comes to in the end."""
+    """An array that accumulates a gradient."""
 
     __slots__ = ("grad",)
 
@@ -93,7 +93,7 @@ def _gelu(x: Any, *, approximate: str = "none") -> Any:
 def _layer_norm(
     x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
-    along = tuple(range(x.ndim - len(normalized_shape), x.ndim))  # it errs where they are negative
+    along = tuple(range(x.ndim - len(normalized_shape), x.ndim))  # not negative: autograd errs
     centred = x - np.mean(x, axis=along, keepdims=True)
     y = centred / np.sqrt(np.mean(centred * centred, axis=along, keepdims=True) + eps)
     y = y if weight is None else y * weight

@@ -1,4 +1,4 @@
-"""cudagrad's tensors hold device arrays, which it copies to and from NumPy itself."""
+"""The adapter of cudagrad, which copies arrays to and from the device itself."""
 
 from __future__ import annotations
 

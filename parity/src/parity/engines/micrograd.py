@@ -1,4 +1,4 @@
-"""micrograd's tensors are nested lists: of Values for floats, of numbers for ids and masks."""
+"""The adapter of micrograd, whose tensors are nested lists: of Values, or of ids and masks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Micrograd:
     def tensor(self, array: Array, requires_grad: bool = False) -> Any:
         if 0 in array.shape[:-1]:
             raise ValueError(
-                f"micrograd: nested lists cannot say shape {array.shape}, with a 0 before the end"
+                f"micrograd: nested lists cannot have shape {array.shape}, with a 0 before the end"
             )
         if array.dtype.kind != "f":
             return array.tolist()
@@ -44,7 +44,7 @@ class Micrograd:
             micrograd.backward(tensor, gradient.tolist())
 
     def _array(self, tensor: Any, read: Any) -> Array:
-        """What read says of each Value, in the shape of the nested list."""
+        """Apply read to each Value of a nested list, and return an array of its shape."""
         values = np.array(tensor, object)
         items = [read(v) if isinstance(v, micrograd.Value) else v for v in values.flat]
         return np.array(items).reshape(values.shape)

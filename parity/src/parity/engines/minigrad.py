@@ -1,4 +1,4 @@
-"""minigrad's tensors hold NumPy arrays: nothing to translate."""
+"""The adapter of minigrad, whose tensors hold NumPy arrays."""
 
 from __future__ import annotations
 

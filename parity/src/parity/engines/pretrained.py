@@ -1,4 +1,4 @@
-"""GPT-2 of transformers in any engine, and back: safetensors files for who cannot read them."""
+"""Exchange GPT-2 with transformers, in safetensors files, for engines that cannot read them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ MODEL = "model.safetensors"
 
 
 def from_pretrained(engine: Adapter, folder: StrPath) -> Any:
-    """The engine's GPT with the weights of a folder that transformers wrote."""
+    """The engine's GPT with the weights from a folder that transformers wrote."""
     return engine.package.gpt.GPT.from_pretrained(folder, state=arrays(folder))
 
 
 def arrays(folder: StrPath) -> dict[str, Array]:
-    """What model.safetensors of a folder holds, by name; raises ValueError if NumPy cannot."""
+    """The arrays in a folder's model.safetensors; raises ValueError if NumPy cannot hold them."""
     path = Path(folder) / MODEL
     try:
         return dict(safetensors.numpy.load_file(path))
-    except (safetensors.SafetensorError, TypeError) as error:  # NumPy's, for bfloat16
+    except (safetensors.SafetensorError, TypeError) as error:  # TypeError: NumPy has no bfloat16
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def save_pretrained(engine: Adapter, model: Any, folder: StrPath) -> None:
-    """Write the engine's GPT to a folder that transformers reads, from model.json if need be."""
+    """Write the engine's GPT to a folder that transformers can read."""
     model.save_pretrained(folder)
     written = Path(folder) / f"model{engine.package.serialization.SUFFIX}"
     if written.name != MODEL:

@@ -1,4 +1,4 @@
-"""torch as an engine: each op is what the spec says it means."""
+"""torch as an engine; its ops are the functions in the spec."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .adapter import Array, exported
 
 
 def evaluate(op: Op, args: Any, kwargs: Any) -> Any:
-    """What op means for torch's tensors: a tensor, or a tuple of them."""
+    """Call torch's function for an op; the result is a tensor, or a tuple of them."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the spec asks for a variance of one number on purpose
+        warnings.simplefilter("ignore")  # such as for the variance of a single number
         value = op.torch(*args, **kwargs)
     return value if isinstance(value, torch.Tensor) else tuple(value)
 
 
 def home(name: str) -> str:
-    """Which module of torch's has a function of this name: functional, torch, or none, empty."""
+    """The module that has a function of this name: "functional", "torch", or empty for neither."""
     modules = {"functional": torch.nn.functional, "torch": torch}
     return next((m for m, module in modules.items() if callable(getattr(module, name, 0))), "")
 
 
 def load_state(holder: Any, state: Any) -> None:
-    """holder.load_state_dict(state); torch's own takes tensors in the place of arrays."""
+    """holder.load_state_dict(state), with tensors instead of arrays if holder is torch's."""
     if isinstance(holder, torch.nn.Module | torch.optim.Optimizer):
         state = _tensors(state)
     holder.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""The GPT of the engines in torch.nn: the same parameter names and formulas, for the reference."""
+"""The engines' GPT written in torch.nn, as a reference: the same parameter names and formulas."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class GPTConfig:
 
 
 class KVCache:
-    """For each layer the keys and values, (B, H, T, D), of the T tokens read so far."""
+    """The keys and values, (B, H, T, D) each, of all tokens read so far, by layer."""
 
     def __init__(self) -> None:
         self.length = 0
         self.pasts: dict[nn.Module, torch.Tensor] = {}
 
     def extend(self, layer: nn.Module, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        """Keys and values together, (2, B, H, S, D), with the layer's new ones at their end."""
+        """Append a layer's new keys and values, and return all of them, (2, B, H, S, D)."""
         new = torch.stack((k, v))
         if layer in self.pasts:
             new = torch.cat((self.pasts[layer], new), dim=3)
@@ -89,7 +89,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Four times as wide in the middle. (B, T, C) -> (B, T, C)."""
+    """A hidden layer that is four times as wide. (B, T, C) -> (B, T, C)."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then MLP, each behind a norm and beside a residual path."""
+    """Attention, then an MLP, each after a norm and with a residual connection."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class GPT(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Logits (B, T, V) of ids (B, T), and their mean cross-entropy where targets are given.
 
-        cache: of the tokens before idx, to which idx's are added.
+        cache: of the tokens before idx, to which those of idx are added.
         """
         length = idx.shape[1] + (0 if cache is None else cache.length)
         if length > self.config.block_size:
@@ -188,7 +188,7 @@ class GPT(nn.Module):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """torch's own, which also takes arrays, as the engines' does."""
+        """torch's own, but it also takes arrays, as the engines' does."""
         state = {name: torch.as_tensor(value) for name, value in state_dict.items()}
         return super().load_state_dict(state, strict, assign)
 
@@ -205,7 +205,7 @@ class GPT(nn.Module):
         seed: int | None = None,
         use_cache: bool = True,
     ) -> torch.Tensor:
-        """Ids (B, T) with max_new_tokens appended: the likeliest, or drawn as the engines draw."""
+        """Ids (B, T) with max_new_tokens appended: the likeliest, or drawn like the engines'."""
         if seed is None and do_sample:
             seed = int(torch.randint(2**53, ()))
         draws = random.Random(seed)
@@ -234,10 +234,10 @@ class GPT(nn.Module):
 
 
 def kept(weights: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
-    """weights (B, V) with zeros for all but the top_k largest, and of those but the top_p of all.
+    """weights (B, V) with zeros for all that top_k and top_p exclude.
 
-    Of equal weights the first counts as the largest. The weight with which the sum reaches top_p
-    stays.
+    Of equal weights the first counts as the largest. The weight that makes the sum reach top_p is
+    kept.
     """
     ordered, order = weights.sort(dim=-1, descending=True, stable=True)
     if top_k is not None:

@@ -1,6 +1,6 @@
-"""Save and load for torch, as the engines do: whole or not at all, and noticing damage.
+"""Save and load for torch that, like the engines', write atomically and detect damage.
 
-The file is torch.save's, a zip file, with its SHA-256 where such a file has room for a comment.
+The file is torch.save's, a zip file, with its SHA-256 in the zip comment.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from .. import files
 from ..files import StrPath
 
 SUFFIX = ".pt"
-_LENGTH = (64).to_bytes(2, "little")  # of the comment, in its place: the last two bytes before it
+_LENGTH = (64).to_bytes(2, "little")  # of the comment; a zip file without one ends in two zeros
 
 
 def save(state: Any, path: StrPath) -> None:
-    """Write state to a file, in the place of what was there; if that fails, the old one stays.
+    """Write state to a file; if that fails, an existing file stays as it is.
 
-    state: dicts with str or int keys, lists, tuples, str, numbers, bool and None, nested, with
-    tensors and arrays of numbers in them. Raises TypeError with the path to what is none of these,
-    OSError if the file cannot be written.
+    state: nested dicts with str or int keys, lists, tuples, str, numbers, bool, None, tensors and
+    numeric arrays. Raises TypeError, with the path to it, for anything else; OSError if the file
+    cannot be written.
     """
     buffer = io.BytesIO()
     torch.save(_plain(state, ""), buffer)
@@ -34,7 +34,7 @@ def save(state: Any, path: StrPath) -> None:
 
 
 def load(path: StrPath) -> Any:
-    """What was saved to the file: tensors for tensors and arrays, all else as it was.
+    """The saved state, with tensors for tensors and arrays.
 
     Raises FileNotFoundError if there is no file, ValueError if it is damaged.
     """
@@ -45,9 +45,9 @@ def load(path: StrPath) -> Any:
 
 
 def _plain(value: Any, path: str) -> Any:
-    """value with tensors for arrays, and nothing in it that load would refuse."""
+    """Convert arrays to tensors, and refuse what load could not read."""
     if isinstance(value, torch.Tensor):
-        return value.detach().clone()  # of a view, too, no more than it shows
+        return value.detach().clone()  # a view would be saved with all of its storage
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.itemsize <= 8:
@@ -56,7 +56,7 @@ def _plain(value: Any, path: str) -> Any:
         return value
     for kind in (int, float, str):
         if isinstance(value, kind):
-            return kind(value)  # an IntEnum, say, would not come back
+            return kind(value)  # a subclass such as an IntEnum could not be loaded
     if isinstance(value, (list, tuple)):
         items = [_plain(item, _below(path, i)) for i, item in enumerate(value)]
         return items if isinstance(value, list) else tuple(items)

@@ -1,9 +1,9 @@
-"""Wrong ops: what goes wrong in practice, planted in minigrad to see whether the judge notices.
+"""Planted faults: plausible mistakes, put into minigrad to see whether the judge rejects them.
 
-Each is a function in the place of the right one, wrong in one respect only, in the file of its
-family. Its docstring tells the story; the decorator names the checks that must reject it, and only
-those. parts.py has those of layers, optimizers and schedulers, planting.py puts one in its place.
-parity/docs/faults.md has them all in one table.
+Each is a function that replaces an op, in the file of its family, with one thing wrong. Its
+docstring tells what; its decorator names the checks that must reject it, and no others may.
+parts.py has faults of layers, optimizers and schedulers; planting.py puts a fault in place.
+parity/docs/faults.md lists all of them.
 """
 
 from __future__ import annotations

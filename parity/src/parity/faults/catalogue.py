@@ -1,4 +1,4 @@
-"""What a fault is, and the list of all."""
+"""What a fault is, and the list of all faults of ops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minigrad import op
 
 from ..spec.case import Case
 
-# The right ops on arrays: each returns its value and its pullback.
+# The right ops, as functions of arrays that return a value and its pullback.
 right = SimpleNamespace(
     **{name: inspect.unwrap(getattr(minigrad.ops, name)) for name in minigrad.ops.__all__}
 )
@@ -21,55 +21,53 @@ right = SimpleNamespace(
 
 @dataclass(frozen=True)
 class Fault:
-    """wrong stands in for the op called name; checks are those that must reject it.
+    """A wrong op, layer, optimizer or scheduler; its docstring says what is wrong."""
 
-    rule: the number of the rule in parity's README that it shows, where there is one.
-    case: where the op is right and this case of it is what is wrong.
-    """
-
-    name: str
+    name: str  # of the right one, which it replaces
+    title: str  # the name under which the fault was written
     wrong: Callable[..., Any]
-    checks: frozenset[str]
-    rule: int | None = None
-    case: Case | None = None
+    checks: frozenset[str]  # that must reject it, and no others
+    rule: int | None = None  # in parity's README, if the fault illustrates one
+    case: Case | None = None  # set if the op is right and this case is what is wrong
+    space: Any = minigrad.ops  # the module that has the right one
 
     @property
     def id(self) -> str:
-        return f"{self.name}-{self.wrong.__name__}"
+        return f"{self.name}-{self.title}"
 
 
 FAULTS: list[Fault] = []
 
 
 def fault(name: str, *checks: str, rule: int | None = None) -> Callable[[Any], Any]:
-    """Enter a function into FAULTS, which takes the arguments of the op.
+    """Register a function with the op's arguments as a fault.
 
-    It is on arrays, and returns its value and its pullback, where the right op is; where that is
-    composed of others, it is on Tensors.
+    If the op is written on arrays, so is the fault: it returns a value and its pullback. If the op
+    is composed of other ops, the fault takes and returns Tensors.
     """
 
     def enter(wrong: Any) -> Any:
         whole = getattr(minigrad.ops, name)
         wrong.__signature__ = inspect.signature(whole)
         planted = op(wrong) if hasattr(whole, "__wrapped__") else wrong
-        FAULTS.append(Fault(name, planted, frozenset(checks), rule))
+        FAULTS.append(Fault(name, wrong.__name__, planted, frozenset(checks), rule))
         return wrong
 
     return enter
 
 
 def blind_case(name: str, *checks: str, rule: int = 6) -> Callable[[Any], Any]:
-    """Enter a function into FAULTS, which returns a case of the op that shows nothing."""
+    """Register a function that returns a case that cannot tell a right op from a wrong one."""
 
     def enter(make: Callable[[], Case]) -> Callable[[], Case]:
-        FAULTS.append(Fault(name, make, frozenset(checks), rule, make()))
+        FAULTS.append(Fault(name, make.__name__, make, frozenset(checks), rule, make()))
         return make
 
     return enter
 
 
 def gradients(pullback: Any, dout: Any) -> tuple[Any, ...]:
-    """What a pullback gives for dout, in either of its forms: one gradient per argument."""
+    """One gradient per argument, from either form of pullback: a function, or a tuple of them."""
     if isinstance(pullback, tuple):
         return tuple(function and function(dout) for function in pullback)
     returned = pullback(dout)

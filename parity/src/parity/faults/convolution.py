@@ -1,4 +1,4 @@
-"""Faults of windows."""
+"""Faults of convolutions, pooling and padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of new tensors."""
+"""Faults of ops that create tensors."""
 
 from __future__ import annotations
 

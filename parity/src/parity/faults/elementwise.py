@@ -1,4 +1,4 @@
-"""Faults of arithmetic, powers, roundings and choices."""
+"""Faults of arithmetic, powers, rounding and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of tables."""
+"""Faults of embedding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of what is taken from places, or put there."""
+"""Faults of indexing, gathering, scattering and sorting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of products of matrices."""
+"""Faults of matrix products."""
 
 from __future__ import annotations
 

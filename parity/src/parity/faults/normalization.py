@@ -1,4 +1,4 @@
-"""Faults of norms."""
+"""Faults of normalization."""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
-"""Wrong layers, optimizers and schedulers, planted in minigrad to see whether the judge notices.
+"""Faults of layers, optimizers and schedulers.
 
-Each is a class in the place of the right one, wrong in one respect only. Its docstring tells the
-story; the decorator names the checks that must reject it, and only those.
+Each is a class that replaces its base class, with one thing wrong. Its docstring tells what; its
+decorator names the checks that must reject it, and no others may.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,29 +15,19 @@ import numpy as np
 from minigrad import nn, ops, optim
 from minigrad.optim import lr_scheduler
 
-
-@dataclass(frozen=True)
-class Fault:
-    """wrong stands in for the attribute of space that is called name."""
-
-    space: Any
-    name: str
-    wrong: type
-    checks: frozenset[str]
-    story: str
-
+from .catalogue import Fault
 
 FAULTS: list[Fault] = []
 
 
 def planted(space: Any, *checks: str) -> Callable[[type], type]:
-    """Enter a class into FAULTS, in the place of the one that it derives from."""
+    """Register a class as a fault, in place of the class that it derives from."""
 
     def enter(wrong: type) -> type:
-        story, name = wrong.__name__, wrong.__bases__[0].__name__
+        title, name = wrong.__name__, wrong.__bases__[0].__name__
         assert wrong.__doc__
-        FAULTS.append(Fault(space, name, wrong, frozenset(checks), story))
-        wrong.__name__ = name  # the text of a layer has the name of its class
+        FAULTS.append(Fault(name, title, wrong, frozenset(checks), space=space))
+        wrong.__name__ = name  # a layer's repr shows the name of its class
         return wrong
 
     return enter

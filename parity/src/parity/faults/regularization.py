@@ -1,4 +1,4 @@
-"""Faults of what is left out at random."""
+"""Faults of dropout."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Random graphs of ops, on which an engine must be torch: its values and all its gradients.
+"""Fuzzing: on random graphs of ops, an engine's value and gradients must be torch's.
 
-hypothesis draws the ops and their arguments: arguments.py has a row for each op, whose choices are
-in drawing.py. graph.py runs a graph on an engine and writes it down as a program, judging.py says
-how far from torch it may be, hunting.py looks for one that fails.
+hypothesis draws the ops and their arguments; arguments.py has a row for each op, made of the
+choices in drawing.py. graph.py runs a graph on an engine, or prints it as a program. judging.py
+compares it with torch, and hunting.py looks for a graph that fails.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The arguments of each op: its row draws them, from what a graph holds so far or anew.
+"""Draw the arguments of each op: values that the graph already has, or new ones.
 
-Now and then, and where there is no row, an op is called as in one of its cases in the spec.
+Sometimes, and for ops without a row, the arguments are those of one of the op's cases in the spec.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .drawing import SHAPES, Call, Drawing, Value, tame
 
 Row = Callable[[Drawing], Call]
 
-# Ops of which no graph is made.
+# Ops that are not drawn, and why.
 UNDRAWN = dict.fromkeys(
     ("zeros", "ones", "full", "arange", "randn"), "it takes no tensor: no gradient goes through it"
 )
@@ -29,7 +29,7 @@ def arguments(op: str, g: Drawing) -> Call:
 
 
 def _of_a_case(op: str, g: Drawing) -> Call:
-    """The inputs of a case, other floats of the same shape and range in their place."""
+    """The inputs of a case, but with other floats of the same shape and range."""
 
     def value(array: Array) -> Value:
         if array.dtype.kind != "f" or type(array) is not np.ndarray:
@@ -45,7 +45,7 @@ def _of_a_case(op: str, g: Drawing) -> Call:
 
 @functools.cache
 def _tame_inputs(op: str) -> list[Call]:
-    """The inputs of an op's cases, but for those with strange numbers, too many, or their dtype."""
+    """The inputs of an op's cases, except extreme or large ones, and those that set a dtype."""
     found = []
     for case in BY_NAME[op].cases:
         arrays: list[Array] = []
@@ -56,7 +56,7 @@ def _tame_inputs(op: str) -> list[Call]:
     return found
 
 
-# Arguments of the same form
+# Arguments that several ops share
 
 
 def _any(g: Drawing) -> Call:
@@ -121,7 +121,7 @@ def _ordered(g: Drawing) -> Call:
     return g(x := g.tensor(), g.dim(x), g.flag())
 
 
-# Arguments of their own
+# Arguments of a single op
 
 
 def _reshape(g: Drawing, x: Value | None = None) -> Call:
@@ -189,7 +189,7 @@ def _getitem(g: Drawing) -> Call:
 
 
 def _ids_along(g: Drawing, x: Value, dim: int) -> Value:
-    """Ids for every place of x, some of them along dim."""
+    """Ids along dim, in the shape of x except for the length of dim."""
     shape = list(x.array.shape)
     shape[dim] = g.whole(1, 3)
     return g.ids(tuple(shape), x.array.shape[dim])
@@ -212,7 +212,7 @@ def _scatter_add(g: Drawing) -> Call:
 
 
 def _scatter(g: Drawing) -> Call:
-    """To different places: which of two numbers ends up in the same one is open."""
+    """The places are distinct, as torch does not define which number wins a collision."""
     x = g.of_dims(1)
     dim = g.dim(x)
     order = np.argsort(g.rng().random(x.array.shape), dim)
@@ -288,7 +288,7 @@ def _classes(g: Drawing) -> Call:
 
 
 def _shares(g: Drawing, low: float = -2, high: float = 2) -> Call:
-    """Numbers, and as many between 0 and 1."""
+    """Numbers, and targets between 0 and 1 of the same shape."""
     x = g.tensor(low=low, high=high)
     target = g.shaped(*x.array.shape, low=0.05, high=0.95)
     return g(x, target, reduction=g.choice(REDUCTIONS))

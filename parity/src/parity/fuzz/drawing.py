@@ -1,4 +1,4 @@
-"""What arguments are drawn from: the values of a graph so far, new leaves, dims and numbers."""
+"""Draw values that a graph already has, new leaves, dims and numbers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SHAPES: tuple[Shape, ...] = (
     *((2, 3, 4), (2, 1, 3), (1, 3, 2), (4, 1, 1), (2, 2, 1, 3)),
 )
 GRIDS = (64, 4096)
-# Values stay within these bounds, where float32 keeps its digits, and where nothing that is left
-# of numbers that cancel passes for a number.
+# Values must stay within these bounds, where float32 is accurate, and where no value is merely the
+# rounding error of numbers that cancel.
 SIZE, LARGE, SMALL = 512, 1e2, 1e-5
 
 
 class Drawing:
-    """A graph that grows, computed by torch; calling it packs up the arguments of a call."""
+    """A growing graph, computed by torch. Calling it with arguments returns them as a Call."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
@@ -41,7 +41,7 @@ class Drawing:
         return args, kwargs
 
     def step(self, op: str, arguments: Call) -> list[Value]:
-        """Call an op: its outputs, or none if one of them is out of bounds."""
+        """Call an op, and return its outputs, or nothing if one of them is out of bounds."""
         args, kwargs = arguments
         given, named = replaced(self.tensors.__getitem__, (args, kwargs))
         result = self.torch.call(op, *given, **named)
@@ -66,7 +66,7 @@ class Drawing:
             self.values.append(value)
         return value
 
-    # Choices. hypothesis prefers the first, False and the lowest number.
+    # Choices. hypothesis prefers the first option, False and the lowest number.
 
     def choice(self, options: Sequence[T]) -> T:
         return self.draw(st.sampled_from(options))
@@ -87,7 +87,7 @@ class Drawing:
         return numbers(self.rng(), shape, low, high)
 
     def existing(self, fits: Callable[[Value], bool]) -> Value | None:
-        """A value that fits, mostly the newest, or None."""
+        """A value that fits, most often the newest, or None."""
         fitting = [value for value in self.values if fits(value)]
         which = self.whole(0, 9)
         if not fitting or which == 9:
@@ -101,9 +101,9 @@ class Drawing:
         low: float = -2,
         high: float = 2,
     ) -> Value:
-        """Floats of a shape that fits: a leaf's is one of shapes, or of SHAPES.
+        """A floating value whose shape fits: an existing one, or a leaf with one of the shapes.
 
-        low, high: within which they must be, if that is not as usual.
+        low, high: bounds of the numbers, checked for existing values if they are not the default.
         """
         anything = (low, high) == (-2, 2)
 
@@ -125,12 +125,12 @@ class Drawing:
         return self.tensor(lambda shape: low <= len(shape) <= high)
 
     def like(self, *values: Value, **bounds: float) -> Value:
-        """Floats that broadcast with values."""
+        """A floating value that broadcasts with values."""
         shape = values[0].array.shape
         return self.tensor(lambda own: broadcast(own, *values), shape, **bounds)
 
     def mask(self, *values: Value) -> Value:
-        """Booleans that broadcast with values."""
+        """A boolean value that broadcasts with values."""
         known = self.existing(
             lambda value: value.array.dtype == np.bool_ and broadcast(value.array.shape, *values)
         )
@@ -158,7 +158,7 @@ class Drawing:
 
 
 def numbers(rng: np.random.Generator, shape: Shape, low: float = -2, high: float = 2) -> Array:
-    """Numbers between low and high, all different: odd multiples of 1 / 64, if they suffice."""
+    """Distinct numbers between low and high: odd multiples of 1 / 64, if there are enough."""
     for grid in GRIDS:
         every = np.arange(int(low * grid) | 1, high * grid, 2) / grid
         between = every[(every > low) & (every < high)]

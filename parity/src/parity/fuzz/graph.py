@@ -1,4 +1,4 @@
-"""A graph of ops: it runs on any engine, and can be written down as the code that does the same."""
+"""A graph of ops, which can run on any engine, and be printed as a program."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ got = graph(engines.load("{engine}"), "{dtype}")
 want = graph(engines.load("torch"), "float64")
 assert_allclose(got, want, rtol=0, atol={tolerance})
 """
-_made = itertools.count()  # in order of creation parents come first
+_made = itertools.count()  # numbers values: parents have lower numbers than their children
 
 
 @dataclass(eq=False)
 class Step:
-    """A call of an op; its arguments hold Values, maybe inside lists and tuples."""
+    """A call of an op; its arguments may hold Values, also inside lists and tuples."""
 
     op: str
     args: tuple[Any, ...]
@@ -44,9 +44,10 @@ class Step:
 
 
 class Value:
-    """A leaf, or an output of a step; item: which one, if there are several.
+    """A leaf, or an output of a step.
 
-    array: its numbers, by torch in float64. live: whether leaves get a gradient through it.
+    array: its numbers, by torch in float64. live: whether it requires a gradient. item: which of
+    the step's outputs it is, if there are several.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Value:
 
 @dataclass(eq=False)
 class Graph:
-    """A value, all that it depends on, and what is carried back from it if it is live."""
+    """An output with everything that it depends on, and its cotangent."""
 
     output: Value
     cotangent: Array
@@ -78,11 +79,11 @@ class Graph:
 
     @property
     def leaves(self) -> list[Value]:
-        """Those that have a gradient."""
+        """The leaves that require a gradient."""
         return [node for node in self.nodes if isinstance(node, Value) and node.live]
 
     def run(self, engine: Adapter, dtype: str) -> list[Array]:
-        """The output's numbers, then the gradient of each leaf: zeros if nothing arrives there."""
+        """The output's numbers, then the gradient of each leaf, or zeros if it has none."""
         tensors: dict[Value | Step, Any] = {}
 
         def tensor(value: Value) -> Any:
@@ -105,7 +106,7 @@ class Graph:
         return results
 
     def program(self, engine: str, dtype: str, wrong: int, tolerance: float) -> str:
-        """Python code that fails as long as the result number wrong of run() is."""
+        """A Python program that fails as long as result number wrong of run() is wrong."""
         names = dict(zip(self.nodes, _names(), strict=False))
 
         def text(value: Value) -> Text:
@@ -132,7 +133,7 @@ class Graph:
 
 
 def cut(graph: Graph, at: Value, leaf: Value) -> Graph:
-    """The graph with a leaf in the place of a value."""
+    """The graph with a leaf instead of the value at."""
     made: dict[Step, Step] = {}
 
     def copied(value: Value) -> Value:
@@ -149,7 +150,7 @@ def cut(graph: Graph, at: Value, leaf: Value) -> Graph:
 
 
 class Text(str):
-    """Code that stands for itself in a repr."""
+    """Code whose repr is itself, without quotes."""
 
     __slots__ = ()
 
@@ -170,7 +171,7 @@ def nodes_before(output: Value) -> list[Value | Step]:
 
 
 def replaced(function: Callable[[Value], Any], item: Any) -> Any:
-    """item with function(value) in place of every Value in it."""
+    """Apply function to every Value inside nested lists, tuples and dicts."""
     if isinstance(item, Value):
         return function(item)
     if isinstance(item, list | tuple):

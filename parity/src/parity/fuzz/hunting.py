@@ -1,4 +1,4 @@
-"""Makes graphs until an engine is wrong on one, and then that one as small as it gets."""
+"""Draw graphs until an engine is wrong on one, then make that one as small as possible."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .graph import Graph, Step, Value, cut, nodes_before, replaced
 from .judging import Failure, judge
 
 STEPS = 8
-BATCH = 50  # graphs that are made from one seed
+BATCH = 50  # graphs drawn from one seed
 
 
 @dataclass
 class Hunt:
-    """How many graphs an engine was right on, how often they had each op, and what was wrong."""
+    """The result of fuzzing an engine."""
 
-    graphs: int = 0
-    ops: Counter[str] = field(default_factory=Counter)
+    graphs: int = 0  # on which the engine was right
+    ops: Counter[str] = field(default_factory=Counter)  # how often each op was in them
     failure: Failure | None = None
 
 
 @st.composite
 def graphs(draw: st.DrawFn, ops: Sequence[str]) -> Graph:
-    """The largest graph that a few calls of the named ops make."""
+    """The largest graph in a few random calls of these ops."""
     drawing = Drawing(draw)
     outputs: list[Value] = []
     for _ in range(STEPS - draw(st.integers(0, STEPS - 1))):
@@ -47,7 +47,7 @@ def graphs(draw: st.DrawFn, ops: Sequence[str]) -> Graph:
 
 
 def hunt(engine: Adapter, ops: Sequence[str], seeds: Iterable[int]) -> Hunt:
-    """Judge an engine on graphs of the named ops, BATCH of them for each seed."""
+    """Judge an engine on random graphs of these ops, BATCH for each seed."""
     found = Hunt()
 
     def holds(graph: Graph) -> None:
@@ -55,12 +55,12 @@ def hunt(engine: Adapter, ops: Sequence[str], seeds: Iterable[int]) -> Hunt:
             if failure := judge(graph, engine, dtype):
                 found.failure = failure
                 raise AssertionError(failure.complaint)
-        if found.failure is None:  # not what hypothesis tries in search of a smaller failure
+        if found.failure is None:  # after a failure, hypothesis only tries to shrink it
             found.graphs += 1
             found.ops.update(node.op for node in graph.nodes if isinstance(node, Step))
 
     for each in seeds:
-        shuffled = random.Random(each).sample(ops, len(ops))  # hypothesis prefers the first
+        shuffled = random.Random(each).sample(ops, len(ops))  # as hypothesis prefers the first
         with contextlib.suppress(AssertionError):
             seed(each)(_quietly(given(graphs(shuffled))(holds)))()
         if found.failure is not None:
@@ -70,7 +70,7 @@ def hunt(engine: Adapter, ops: Sequence[str], seeds: Iterable[int]) -> Hunt:
 
 
 def seeds(start: int, seconds: float, each_second: Callable[[], object]) -> Iterator[int]:
-    """Seeds for so many seconds, the same ones for the same start."""
+    """Yield seeds for this many seconds; the same start gives the same seeds."""
     begun, told = time.monotonic(), 0
     for batch in itertools.count():
         spent = time.monotonic() - begun
@@ -93,7 +93,7 @@ _quietly = settings(
 
 
 def smallest(failure: Failure) -> Failure:
-    """The failure that is left when no step can be left out: hypothesis may have left a few."""
+    """Drop steps until every one is needed, as hypothesis does not drop all it could."""
     for graph in _smaller(failure.graph):
         if found := judge(graph, failure.engine, failure.dtype):
             return smallest(found)
@@ -101,7 +101,7 @@ def smallest(failure: Failure) -> Failure:
 
 
 def _smaller(graph: Graph) -> Iterator[Graph]:
-    """The graph up to each value in it, then with a leaf in the place of each."""
+    """Smaller graphs: up to each value, then with each value replaced by a leaf."""
     inner: list[Value] = []
     for node in graph.nodes:
         if isinstance(node, Step):

@@ -1,4 +1,4 @@
-"""Is an engine torch on a graph, as far as rounding allows to tell?"""
+"""Does an engine agree with torch on a graph, as far as rounding allows one to tell?"""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..engines.torch import Torch
 from .drawing import Shape
 from .graph import Graph
 
-NOISE = 64  # in eps: what every op is off, to see what becomes of it
-NEARBY = 1 / 64  # how far leaves are moved, to see what float32 makes of other numbers
-LUCK = 16  # of so few roundings even the worst may be a good one
+NOISE = 64  # eps of noise added after every op, to see how the graph amplifies it
+NEARBY = 1 / 64  # relative distance by which leaves are moved, to see float32 on other numbers
+LUCK = 16  # factor for float32's error, as the worst of a few samples may be lucky
 RUNS = 3
 
 
 class Noisy(Torch):
-    """torch, where every leaf and every op is a little off, in one direction or the other."""
+    """torch with noise in every leaf and every op; sign inverts all of it."""
 
     def __init__(self, run: int, sign: int) -> None:
         self.rng, self.size = np.random.default_rng(run), sign * NOISE * EPS["float32"]
@@ -48,7 +48,7 @@ class Noisy(Torch):
 
 
 class Moved(Torch):
-    """torch, on leaves a little nearer to 0."""
+    """torch with all leaves moved a little towards 0."""
 
     def __init__(self, run: int) -> None:
         self.rng = np.random.default_rng(run)
@@ -62,18 +62,18 @@ class Moved(Torch):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A result of Graph.run, by torch in float64, and how far off it may be, in eps."""
+    """What a result of Graph.run should be."""
 
-    array: Array
-    error: float
+    array: Array  # torch's, in float64
+    error: float  # the tolerance, in eps
 
 
 def wanted(graph: Graph) -> list[Wanted | None]:
-    """What every result should be; None for one that rounding decides.
+    """What every result should be; None if rounding decides it.
 
-    The error is what a check of a case allows, and what torch's float32 shows, on these leaves and
-    on leaves nearby, and how far the result moves with noise. Two opposite noises are sure to cross
-    a corner that is near enough for rounding to cross it.
+    The tolerance adds up the BUDGET of a check, torch's float32 errors on these and on nearby
+    leaves, and the effect of noise. Noise of both signs is used: if rounding could push a value
+    across a corner such as relu's, one of the two does.
     """
     torch = engines.load("torch")
     exact = graph.run(torch, "float64")
@@ -95,26 +95,23 @@ def wanted(graph: Graph) -> list[Wanted | None]:
 
 @dataclass(frozen=True)
 class Failure:
-    """A graph on which an engine is wrong in a dtype, and how.
-
-    result: which of the results of Graph.run is. tolerance: how far off it might be.
-    """
+    """A graph on which an engine is wrong."""
 
     graph: Graph
     engine: Adapter
     dtype: str
     complaint: str
-    result: int
+    result: int  # index of the wrong result of Graph.run
     tolerance: float
 
     def program(self) -> str:
-        """Python code that fails as long as the engine does."""
+        """A Python program that fails as long as the engine is wrong."""
         code = self.graph.program(self.engine.name, self.dtype, self.result, self.tolerance)
         return f"# {self.engine.name} is not torch in {self.dtype}: {self.complaint}\n\n{code}"
 
 
 def judge(graph: Graph, engine: Adapter, dtype: str) -> Failure | None:
-    """The first of the engine's results that is wrong."""
+    """The first wrong result of the engine, or None."""
     wants = wanted(graph)
     try:
         results = graph.run(engine, dtype)
@@ -139,7 +136,7 @@ def _complaint(got: Array, want: Wanted, dtype: str) -> str:
 
 
 def _distance(a: Array, b: Array) -> float:
-    """How far apart two arrays are at most: infinitely where one is no finite number."""
+    """The largest difference of two arrays; infinite if one has a number that is not finite."""
     with np.errstate(invalid="ignore"):  # inf - inf
         distance = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
     return math.inf if math.isnan(distance) else distance

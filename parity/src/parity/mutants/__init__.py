@@ -1,13 +1,12 @@
-"""Does the spec see it when a gradient is wrong? Mutants are engines with one thing wrong in it.
+"""Mutation testing: does the spec notice if a gradient has one thing wrong?
 
-Each is killed by a case of the spec, or it survives: then the spec has a hole, or the mutation
-changes nothing, which equivalents.py must say. gradients.py finds the code, mutate.py changes it,
-judging.py runs the cases, scoring.py counts.
+A mutant is killed by a case of the spec, or it survives. Then either the spec has a hole, or the
+mutation changes nothing, which equivalents.py must say. gradients.py finds the code of gradients,
+mutate.py changes it, judging.py runs the cases, scoring.py counts.
 
-General tools for this (mutmut, cosmic-ray) change files, and start the test command anew for each
-mutant, of which there are thousands here, killed in a hundredth of a second each. They know what
-can go wrong in any program, such as a sign or a number; not a transposition, a reduction or a whole
-gradient that is left out.
+General tools such as mutmut and cosmic-ray change files, and run the test command for every mutant.
+Here are thousands, each killed in a hundredth of a second. Also, those tools mutate signs and
+numbers, but do not know of transpositions, reductions or whole gradients to leave out.
 """
 
 from __future__ import annotations

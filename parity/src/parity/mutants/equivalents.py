@@ -1,6 +1,6 @@
-"""Mutants that change no result, and why: the one list of what need not be killed.
+"""The list of mutants that change no result, and so need not be killed, with reasons.
 
-An entry that names no mutant, or one that a case does kill, is an error.
+An entry is an error if it matches no mutant, or one that is killed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Equivalent:
-    """In a function of an engine, mutated comes to the same as original, for a reason."""
+    """A mutation of an engine's function that changes no result."""
 
     engine: str
     function: str

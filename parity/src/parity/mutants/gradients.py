@@ -1,4 +1,4 @@
-"""Which code of an engine only its gradients depend on: what mutants are made of."""
+"""Find the code of an engine that only gradients depend on, which is the code to mutate."""
 
 from __future__ import annotations
 
@@ -13,21 +13,17 @@ from types import ModuleType
 
 @dataclass
 class Gradients:
-    """Nodes of the syntax trees, by their ids.
+    """Nodes of the syntax trees, by id()."""
 
-    inside: of all code that only gradients depend on. single: expressions that are a gradient.
-    rows: tuples that hold one gradient for each argument, or the functions that compute them.
-    """
-
-    inside: set[int] = field(default_factory=set)
-    single: set[int] = field(default_factory=set)
-    rows: set[int] = field(default_factory=set)
+    inside: set[int] = field(default_factory=set)  # all code that only gradients depend on
+    single: set[int] = field(default_factory=set)  # expressions that are a gradient
+    rows: set[int] = field(default_factory=set)  # tuples of one gradient (function) per argument
 
     def cover(self, code: Iterable[ast.AST]) -> None:
         self.inside.update(id(node) for part in code for node in ast.walk(part))
 
     def enter(self, result: ast.expr) -> None:
-        """Note a gradient down, or each of those that a tuple or a choice consists of."""
+        """Record an expression as a gradient, or each gradient in a tuple or conditional."""
         if isinstance(result, ast.Tuple | ast.List):
             self.rows.add(id(result))
             for element in result.elts:
@@ -40,7 +36,7 @@ class Gradients:
 
 
 class NegativeNumbers(ast.NodeTransformer):
-    """Makes one number of a minus sign and a number, as in axis=-1."""
+    """Merge a minus sign and a number into a constant, as in axis=-1."""
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         match node:
@@ -50,8 +46,8 @@ class NegativeNumbers(ast.NodeTransformer):
 
 
 def modules(package: ModuleType) -> dict[str, ast.Module]:
-    """The source of an engine's families of ops, and of its primitives if it has any."""
-    name = getattr(package, "__name__", "")  # torch's adapter has a package of its own making
+    """The syntax trees of an engine's ops, and of micrograd's primitives."""
+    name = getattr(package, "__name__", "")  # torch's adapter has a namespace for a package
     primitives = (f"{name}.scalar", f"{name}.rowwise")
     wanted = sorted(m for m in sys.modules if m.startswith(f"{name}.ops.") or m in primitives)
     return {module: parse(path(module).read_text(encoding="utf-8")) for module in wanted}
@@ -67,9 +63,9 @@ def path(module: str) -> Path:
 
 
 def gradients(trees: Collection[ast.Module]) -> Gradients:
-    """The pullbacks, the slopes, and then whatever is defined for the use of these alone."""
+    """Find pullbacks and slopes, then everything that only they use, until nothing is added."""
     found = Gradients()
-    definitions: list[tuple[list[int], list[ast.AST]]] = []  # where it is read, and the code
+    definitions: list[tuple[list[int], list[ast.AST]]] = []  # nodes that read a name, and its code
     everywhere = _reads(trees)
     for function in (function for tree in trees for function in functions(tree)):
         _enter_gradients(function, found)
@@ -112,7 +108,7 @@ def _enter_gradients(function: ast.FunctionDef, found: Gradients) -> None:
 
 
 def _is_pullback(node: ast.AST) -> bool:
-    """By the names that the engines have for one: it takes dout, or is called pullback."""
+    """Whether a function is a pullback, by convention: it takes dout, or is called pullback."""
     if not isinstance(node, ast.FunctionDef | ast.Lambda):
         return False
     takes_dout = any(argument.arg == "dout" for argument in node.args.args)
@@ -120,7 +116,7 @@ def _is_pullback(node: ast.AST) -> bool:
 
 
 def _enter_pullbacks(value: ast.expr, function: ast.FunctionDef, found: Gradients) -> None:
-    """Note down a tuple of pullbacks in what an op returns."""
+    """Record a tuple of pullbacks among an op's return values."""
     named = {node.name for node in ast.walk(function) if isinstance(node, ast.FunctionDef)}
     for node in ast.walk(value):
         if isinstance(node, ast.Tuple):
@@ -135,7 +131,7 @@ def _body(function: ast.AST) -> list[ast.AST]:
 
 
 def _results(function: ast.AST) -> Iterator[ast.expr]:
-    """What a function returns; not what the functions in it do."""
+    """The return values of a function, but not of functions inside it."""
     if isinstance(function, ast.Lambda):
         yield function.body
     waiting = _body(function)
@@ -148,7 +144,7 @@ def _results(function: ast.AST) -> Iterator[ast.expr]:
 
 
 def _slopes(values: Iterable[ast.expr], function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """The tuple of slopes that an expression stands for, or what each of them is."""
+    """The expressions of slopes behind these values: follows names, calls and conditionals."""
     for value in values:
         match value:
             case ast.Tuple() | ast.List():
@@ -168,7 +164,7 @@ def _slopes(values: Iterable[ast.expr], function: ast.FunctionDef) -> Iterator[a
 
 
 def _definitions(function: ast.FunctionDef) -> Iterator[tuple[list[str], list[ast.AST]]]:
-    """Names that a function gives, and the code of what it gives them to."""
+    """The names that a function defines, with the code that they are bound to."""
     for node in ast.walk(function):
         if isinstance(node, ast.FunctionDef) and node is not function:
             yield [node.name], _body(node)
@@ -179,7 +175,7 @@ def _definitions(function: ast.FunctionDef) -> Iterator[tuple[list[str], list[as
 
 
 def _reads(scopes: Iterable[ast.AST]) -> dict[str, list[int]]:
-    """The nodes that read a name, or an attribute of that name, by the name."""
+    """The nodes that read each name, as a variable or as an attribute."""
     found: dict[str, list[int]] = defaultdict(list)
     for scope in scopes:
         for node in ast.walk(scope):

@@ -1,4 +1,4 @@
-"""What becomes of each mutant: it stands in for the right code while the spec's cases are run."""
+"""Judge a mutant: put it in place of the right code, and run the spec's cases."""
 
 from __future__ import annotations
 import __future__
@@ -19,15 +19,15 @@ from ..spec import BY_NAME
 from .gradients import path
 from .mutate import Mutant
 
-ORDER = ("backward", "differences", "stochastic", "forward")  # the likeliest to kill comes first
-PATIENCE = 10  # in seconds, and times what a check takes on the right code: then a mutant hangs
+ORDER = ("backward", "differences", "stochastic", "forward")  # the likeliest to kill first
+PATIENCE = 10  # a mutant hangs if a check takes this many times 1 s plus its time on right code
 
 Where = tuple[str, str]  # a file, and the qualified name of a function in it
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A check of a case, by names, and the seconds that it takes on the right code."""
+    """A check of a case, and the seconds that it takes on the right code."""
 
     op: str
     case: int
@@ -45,25 +45,25 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial on the right code: the engine's functions that it ran, and how it failed, if so."""
+    """The result of a trial on the right code."""
 
     trial: Trial
-    reached: frozenset[Where]
-    failure: str
+    reached: frozenset[Where]  # the engine's functions that it called
+    failure: str  # the message if it failed, which it should not
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: the trial that killed it, which was "wrong" or "raised", or none."""
+    """Whether a mutant was killed."""
 
     mutant: Mutant
     ops: tuple[str, ...]  # whose cases run the mutated function
-    killer: str = ""
-    how: str = ""
+    killer: str = ""  # the trial that killed it; empty if it survived
+    how: str = ""  # "wrong" or "raised"
 
 
 def tried(engine: str, op: str) -> list[Tried]:
-    """Every check of an op that is not skipped, on the right code."""
+    """Run every check of an op on the right code."""
     adapter = engines.load(engine)
     folder = str(Path(inspect.getfile(adapter.package)).parent)
     found = []
@@ -79,7 +79,7 @@ def tried(engine: str, op: str) -> list[Tried]:
 
 
 def reaching(mutant: Mutant, every: Sequence[Tried]) -> list[Trial]:
-    """The trials that run a mutant: those of its own op, or of all that use it if it is no op."""
+    """The trials that run a mutant: only its own op's, unless it is a helper of several ops."""
     where = str(path(mutant.module)), mutant.within
     return [
         each.trial for each in every if where in each.reached and mutant.op in (None, each.trial.op)
@@ -87,7 +87,7 @@ def reaching(mutant: Mutant, every: Sequence[Tried]) -> list[Trial]:
 
 
 def judge(engine: str, mutant: Mutant, trials: Sequence[Trial]) -> Verdict:
-    """Run the trials, those first that are likely to kill and cheap, until one does."""
+    """Run the trials, the likeliest to kill and the cheapest first, until one fails."""
     ops = tuple(dict.fromkeys(trial.op for trial in trials))
     engines.load(engine)
     with _planted(mutant):
@@ -105,7 +105,7 @@ def _cost(trial: Trial) -> tuple[int, bool, float]:
 
 @contextmanager
 def _planted(mutant: Mutant) -> Iterator[None]:
-    """The mutant's code in the function itself: whoever holds the function runs the mutant."""
+    """Replace the function's code object, so that all references to it run the mutant."""
     function: Any = inspect.unwrap(getattr(importlib.import_module(mutant.module), mutant.function))
     flags = __future__.annotations.compiler_flag
     module = compile(mutant.source, mutant.module, "exec", flags, dont_inherit=True)
@@ -123,7 +123,7 @@ def _planted(mutant: Mutant) -> Iterator[None]:
 
 @contextmanager
 def _recording(folder: str) -> Iterator[set[Where]]:
-    """The functions defined in a folder that are called inside."""
+    """Collect the functions defined in a folder that are called inside."""
     called: set[CodeType] = set()
     reached: set[Where] = set()
 
@@ -144,7 +144,7 @@ def _recording(folder: str) -> Iterator[set[Where]]:
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """TimeoutError inside, after so many seconds."""
+    """Raise TimeoutError inside after this many seconds."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"took more than {seconds:.0f} seconds")

@@ -1,4 +1,4 @@
-"""Every mutant of an engine's gradients: the same code with one thing wrong."""
+"""Make every mutant of an engine's gradients: the same code with one thing wrong."""
 
 from __future__ import annotations
 
@@ -11,29 +11,25 @@ from typing import Any
 from ..spec import BY_NAME
 from .gradients import Gradients, functions, gradients, modules
 
-Wrong = tuple[str, ast.AST]  # what is wrong, and the node that is
+Wrong = tuple[str, ast.AST]  # the kind of mutation, and the new node
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mutation of a function of a module.
-
-    within: the innermost function around it, by its qualified name. original, mutated: the
-    statement or lambda around it. source: the whole function with the mutation.
-    """
+    """One mutation of a function."""
 
     module: str
     function: str
-    within: str
+    within: str  # qualified name of the innermost function around the mutation
     line: int
     kind: str
-    original: str
+    original: str  # the statement or lambda around it, before and after
     mutated: str
-    source: str
+    source: str  # the whole function, mutated
 
     @property
     def op(self) -> str | None:
-        """The op that the function is, if it is one."""
+        """The name of the op, if the function is one."""
         return self.function if ".ops." in self.module and self.function in BY_NAME else None
 
 
@@ -52,17 +48,14 @@ def mutants(package: ModuleType) -> list[Mutant]:
 
 @dataclass
 class Place:
-    """Where a node stands: in a field of its parent, at an index if the field is a list.
-
-    shown: gives the text of the statement or lambda around it, as it is now.
-    """
+    """Where a node is in a syntax tree."""
 
     parent: ast.AST
     field: str
-    index: int | None
+    index: int | None  # if the field is a list
     node: Any
-    within: str
-    shown: Callable[[], str]
+    within: str  # qualified name of the innermost function around it
+    shown: Callable[[], str]  # the current text of the statement or lambda around it
 
     def put(self, node: ast.AST) -> None:
         if self.index is None:
@@ -72,7 +65,7 @@ class Place:
 
 
 class Mutator:
-    """Puts one wrong node after the other into the trees of a module, then the right one back."""
+    """Puts wrong nodes into the syntax tree of a module, one at a time."""
 
     def __init__(self, module: str, tree: ast.Module, found: Gradients) -> None:
         self.module, self.found = module, found
@@ -85,7 +78,7 @@ class Mutator:
 
     def mutants(self, function: ast.FunctionDef) -> Iterator[Mutant]:
         name = function.name
-        function.decorator_list = []  # only the code is exchanged: the function stays decorated
+        function.decorator_list = []  # only the code object is replaced, inside the decorators
         seen = {ast.unparse(function)}
         for place in _places(function, name, str):
             original = place.shown()
@@ -116,7 +109,7 @@ class Mutator:
                 yield from self.wrong_calls(node)
 
     def product(self, gradient: ast.expr, factor: float) -> ast.expr:
-        """factor times gradient, as the functions of the module would write it."""
+        """factor times gradient, written as the module's functions write products."""
         text = "{factor} * ({gradient})"
         if {"apply", "f"} <= self.imported:
             text = "apply(f.mul, {gradient}, {factor})"
@@ -126,7 +119,7 @@ class Mutator:
         return ast.parse(text, mode="eval").body
 
     def wrong_calls(self, call: ast.Call) -> Iterator[Wrong]:
-        """Arguments swapped, an axis left out, or an argument in place of the whole call."""
+        """Swap arguments, leave out an axis, or replace the call by one of its arguments."""
         called = _name(call.func)
         if called == "apply":
             called = _name(call.args[0])
@@ -186,7 +179,7 @@ OMITTED = {
 
 
 def _wrong(node: ast.AST) -> Iterator[Wrong]:
-    """What may wrongly stand in the place of a piece of code, and what is wrong with it."""
+    """The mutations of a node: wrong operators, operands, constants, conditions and so on."""
     match node:
         case ast.BinOp(left, op, right):
             if other := EXCHANGED.get(type(op)):
@@ -233,7 +226,7 @@ def _wrong(node: ast.AST) -> Iterator[Wrong]:
 
 
 def _is_zero(gradient: ast.expr) -> bool:
-    """Whether it is 0 already, and so may be left out too."""
+    """Whether a gradient is zero anyway, so that it can be left out."""
     return isinstance(gradient, ast.Call) and _name(gradient.func) in ("zeros", "zeros_like")
 
 
@@ -246,7 +239,7 @@ def _transposed(matrix: ast.expr) -> ast.expr:
 
 
 def _exchanged(nodes: list[ast.expr]) -> Iterator[list[ast.expr]]:
-    """The list with each pair of neighbours exchanged."""
+    """The list with each pair of neighbours swapped, in turn."""
     for i in range(len(nodes) - 1):
         yield [*nodes[:i], nodes[i + 1], nodes[i], *nodes[i + 2 :]]
 
@@ -262,7 +255,7 @@ def _places(node: ast.AST, within: str, shown: Callable[[], str]) -> Iterator[Pl
             if not isinstance(child, ast.expr | ast.stmt | ast.comprehension | ast.keyword):
                 continue
             if isinstance(child, ast.keyword) and child.arg == "strict":
-                continue  # zip(…, strict=True) makes sure of something: it changes no result
+                continue  # zip(…, strict=True) is an assertion, and changes no result
             inner = within
             if isinstance(child, ast.stmt):
                 shown = _text_at(value, index)

@@ -1,4 +1,4 @@
-"""How many of an engine's mutants the spec kills, and which it does not."""
+"""Count how many of an engine's mutants the spec kills."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import functools
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..engines import Adapter
-from ..pool import Spread, workers
+from ..pool import Spread, Stage, workers
 from ..spec import BY_NAME
 from .equivalents import EQUIVALENTS, Equivalent
 from .gradients import path
 from .judging import Tried, Verdict, judge, reaching, tried
 from .mutate import Mutant, mutants
 
-ENOUGH = 0.98
-# What a GPT stands on: no mutant that the cases of these ops run may survive.
+ENOUGH = 0.98  # the share that must be killed
+# The ops of a GPT: no mutant of code that they run may survive.
 ESSENTIAL = {
     "softmax",
     "layer_norm",
@@ -31,25 +30,19 @@ ESSENTIAL = {
     "embedding",
 }
 
-Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
-
 
 class NothingToJudgeError(ValueError):
-    """There is no code to mutate, or it fails the spec as it is."""
+    """There is no code to mutate, or the right code fails the spec."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What became of an engine's mutants.
-
-    equivalents: the entry that excuses a mutant, by the mutant. false: the entries that name no
-    mutant, or one that was killed.
-    """
+    """The result of mutation testing an engine."""
 
     engine: str
     verdicts: list[Verdict]
-    equivalents: dict[Mutant, Equivalent]
-    false: list[Equivalent]
+    equivalents: dict[Mutant, Equivalent]  # the entries that excuse a mutant
+    false: list[Equivalent]  # the entries that match no mutant, or one that was killed
     seconds: float
 
     @property
@@ -58,7 +51,7 @@ class Score:
 
     @property
     def share(self) -> float:
-        """The share that was killed of all but equivalents."""
+        """The share of mutants that were killed, not counting equivalents."""
         return share(self.verdicts, self.equivalents)
 
     @property
@@ -67,7 +60,7 @@ class Score:
         return self.share >= ENOUGH and not essential and not self.false
 
     def by_function(self) -> dict[str, list[Verdict]]:
-        """The verdicts by the name of the op, or of file and function if it is none."""
+        """The verdicts by op, or by file and function for other functions."""
         found = defaultdict(list)
         for verdict in self.verdicts:
             mutant = verdict.mutant
@@ -76,7 +69,7 @@ class Score:
         return dict(found)
 
     def data(self) -> dict[str, Any]:
-        """All of it, for a file."""
+        """All results, for a file."""
         listed = []
         for verdict in self.verdicts:
             excuse = self.equivalents.get(verdict.mutant)
@@ -90,9 +83,9 @@ class Score:
 
 
 def score(engine: Adapter, ops: Collection[str], jobs: int, stage: Stage) -> Score:
-    """Judge the mutants of the named ops; of all, if none is named.
+    """Judge the mutants of these ops, or of all.
 
-    What several ops share is judged by the cases of the others too, if need be.
+    A mutant of a shared helper that survives is also judged by the cases of the other ops.
     """
     start = time.perf_counter()
     every = [name for name in BY_NAME if name in engine.ops]
@@ -143,7 +136,7 @@ def _judged(
 def excused(
     engine: str, verdicts: list[Verdict], partial: bool
 ) -> tuple[dict[Mutant, Equivalent], list[Equivalent]]:
-    """The mutants that an entry excuses, and the entries that are false."""
+    """The mutants that equivalents.py excuses, and its entries that are wrong."""
     entries = {
         (entry.function, entry.original, entry.mutated): entry
         for entry in EQUIVALENTS

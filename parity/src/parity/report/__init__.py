@@ -1,4 +1,4 @@
-"""The comparison that people read: collect.py judges, verdict.py words it, page.py writes it.
+"""The report: collect.py runs all checks, verdict.py words the results, page.py writes it.
 
-report.json is the whole of it as data; schema.json beside this file documents every field.
+report.json has all results as data; schema.json in this folder documents its fields.
 """

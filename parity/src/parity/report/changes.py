@@ -1,4 +1,4 @@
-"""What got worse or better since an earlier report, beyond the noise."""
+"""What got worse or better since an earlier report, ignoring noise."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .words import eps, listed, plural, times
 
 Report = dict[str, Any]
 
-# Errors are the same bits on the same machine; another BLAS or another torch rounds in another
-# order, which moves the worst error of a case by less than this.
-FACTOR, LEAST = 2.0, 1.0  # more than twice as large, and more than one eps more
+# Another BLAS or another torch rounds in another order, which changes the worst error of a case by
+# less than a factor of FACTOR, or by less than LEAST eps.
+FACTOR, LEAST = 2.0, 1.0
 RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
 
 def read(path: Path, schema: int) -> Report:
-    """An earlier report.json; raises ValueError, with its name, if it is none of this schema."""
+    """Read a report.json; raises ValueError, with the file's name, if it has another schema."""
     try:
         found: Report = json.loads(path.read_text(encoding="utf-8"))
         if found["schema"] != schema:
@@ -33,11 +33,10 @@ def read(path: Path, schema: int) -> Report:
 
 
 def since(report: Report, before: Report) -> Report:
-    """The changes of whatever is in both.
+    """Compare everything that is in both reports.
 
-    An error has changed if it has by more than FACTOR and LEAST; that of finite differences, which
-    is rounding noise, only where it passes no more. A speed has by the measure of parity.bench:
-    ratios to the rival, whose quartiles do not meet.
+    Errors must have changed by more than FACTOR and LEAST. The errors of finite differences are
+    noise, so only their status counts. Speeds are compared by parity.bench.comparing.
     """
     found = [*_checks(report, before), *_trainings(report, before)]
     slower, faster, unlike = _speed(report, before)
@@ -64,7 +63,7 @@ def regressed(changes: Report) -> bool:
 
 
 def sentence(changes: Report) -> str:
-    """What changed, in numbers."""
+    """A sentence that counts the changes."""
     said = [
         f"{len(changes['worse']):,} worse",
         f"{len(changes['better']):,} better",
@@ -107,7 +106,7 @@ def _trainings(report: Report, before: Report) -> Iterable[Report]:
 def _change(
     was: Report, now: Report, before: float | None, after: float | None, measured: bool
 ) -> Report | None:
-    """One check, if it has changed: a status first, else an error beyond the noise."""
+    """The change of one check, in its status or else in its error; None if there is none."""
     ranks = RANK[was["status"]], RANK[now["status"]]
     if ranks[0] != ranks[1]:
         message = now["message"].strip().partition("\n")[0] or f"was: {was['message'].strip()}"
@@ -127,7 +126,7 @@ def _change(
 
 
 def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], str]:
-    """What is slower, what is faster, and why not all was compared if it was not."""
+    """What is slower, what is faster, and why not everything could be compared, if so."""
     every: list[comparing.Change] = []
     unlike = ""
     for old, new in zip(_timed(before), _timed(report), strict=True):
@@ -156,7 +155,7 @@ def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], 
 
 
 def _timed(report: Report) -> list[Document]:
-    """What parity.bench measured, maybe elsewhere, and the training runs, in its form."""
+    """The results of parity.bench and the training runs, as documents of parity.bench."""
     executors = {engine["name"]: engine["executor"] for engine in report["engines"]}
     here = {"environment": report["environment"], "threads": 1, "executors": executors}
     return [report["speed"] or here | {"rows": []}, here | {"rows": speed.steps(report)}]

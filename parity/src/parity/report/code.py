@@ -1,4 +1,4 @@
-"""How an engine does it: the source of an op or a part, and of what it calls."""
+"""Find the source code of an op or a part in an engine, and of the functions that it calls."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ SPACES = {
     "scheduler": "optim.lr_scheduler",
     "model": "gpt",
 }
-# Where an engine computes, the arithmetic itself first; what checks arguments and keeps books is
-# not shown, what launches kernels is only walked through.
+# Modules whose functions are shown, the arithmetic first. Functions in LAUNCHING, which launch
+# kernels, are searched for calls but not shown, and those in other modules are ignored.
 COMPUTING = ("scalar", "rowwise", "kernels", "ops")
 LAUNCHING = ("arrays", "random", "windows")
-STORAGE = ["kernels", "storage"]  # bfloat16 to float32 and back, which is in every kernel
-DEPTH = 4  # calls from an op to the last kernel or slope
-MOST = 12  # functions beside the first
+STORAGE = ["kernels", "storage"]  # ignored: conversions of bfloat16, which every kernel has
+DEPTH = 4  # the most calls between an op and a kernel or slope
+MOST = 12  # functions shown in addition to the op
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A function or a class, where it stands, and its text."""
+    """The source code of a function or class, and where it is."""
 
     name: str
     file: str
@@ -41,7 +41,7 @@ class Piece:
 
 
 def pieces(engine: Adapter, name: str) -> list[Piece]:
-    """The source of an op or a part in an engine, then of what it calls; empty if there is none."""
+    """The source of an op or a part, then of the functions it calls; empty if there is none."""
     space = SPACES[BUILT[name].kind] if name in BUILT else "ops"
     try:
         found = operator.attrgetter(f"{space}.{name}")(engine.package)
@@ -53,13 +53,13 @@ def pieces(engine: Adapter, name: str) -> list[Piece]:
             for called in _called(first, engine):
                 if len(seen) <= MOST:
                     seen.setdefault(called, _piece(called))
-    except (AttributeError, OSError, TypeError):  # it lacks the op, or keeps its source to itself
+    except (AttributeError, OSError, TypeError):  # there is no such op, or no source code
         return []
     return list(seen.values())
 
 
 def formula(engine: Adapter, name: str) -> str:
-    """What an op computes, as the engine's own documentation says."""
+    """The docstring of an op in an engine."""
     space = SPACES[BUILT[name].kind] if name in BUILT else "ops"
     try:
         found = operator.attrgetter(f"{space}.{name}")(engine.package)
@@ -69,8 +69,8 @@ def formula(engine: Adapter, name: str) -> str:
 
 
 def function(value: Any) -> FunctionType | None:
-    """The function as it was written, whatever was wrapped around it: a cache, a compiler."""
-    for name in ("function", "py_func"):  # numba's, and that of cudagrad's emulator
+    """The original function inside wrappers such as caches and compilers."""
+    for name in ("function", "py_func"):  # attributes of the emulator's wrapper and of numba's
         value = getattr(value, name, value)
     unwrapped = inspect.unwrap(value) if callable(value) else None
     return unwrapped if isinstance(unwrapped, FunctionType) else None
@@ -85,7 +85,7 @@ def _piece(value: Any) -> Piece:
 
 
 def _called(first: FunctionType, engine: Adapter) -> Iterator[FunctionType]:
-    """The engine's own functions that first names, and those that these name; nearest first."""
+    """The engine's functions that first uses, directly or indirectly; the nearest first."""
     waiting, seen = [first], {first}
     for _ in range(DEPTH):
         found = []
@@ -99,7 +99,7 @@ def _called(first: FunctionType, engine: Adapter) -> Iterator[FunctionType]:
 
 
 def _named(caller: FunctionType) -> Iterator[FunctionType]:
-    """What the names in a function stand for, as far as they are functions."""
+    """The functions that a function refers to by name."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(caller)))
     for node in ast.walk(tree):
         found: Any = None
@@ -108,14 +108,14 @@ def _named(caller: FunctionType) -> Iterator[FunctionType]:
             found = getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
         elif isinstance(node, ast.Name):
             found = caller.__globals__.get(node.id)
-        # A tuple is of kernels to choose among, each behind a lambda.
+        # Kernels to choose from are kept as a tuple of lambdas.
         parts = found if isinstance(found, tuple) else ()
         candidates = [found, *(each for part in parts for each in _within(part))]
         yield from (named for each in candidates if (named := function(each)) is not None)
 
 
 def _within(part: Any) -> Iterator[Any]:
-    """What the names in a lambda stand for; any other function is meant itself."""
+    """The objects that a lambda refers to; for any other function, itself."""
     if not isinstance(part, FunctionType) or part.__name__ != "<lambda>":
         yield part
         return
@@ -134,7 +134,7 @@ def _computes(called: FunctionType, engine: Adapter) -> bool:
 
 
 def _on_the_way(caller: FunctionType, called: FunctionType) -> bool:
-    """Whether called leads to what caller computes: it is no launching helper of another file."""
+    """Whether to follow a call: not from one launching helper to one in another file."""
     launches = all(_room(each) >= len(COMPUTING) for each in (caller, called))
     return not launches or caller.__module__ == called.__module__
 

@@ -1,23 +1,23 @@
-"""Judging engines: every case and every run, as one JSON document (schema.json says its form)."""
+"""Run every check and every run on some engines, and collect the results as JSON (schema.json)."""
 
 from __future__ import annotations
 
 import datetime
 import math
+import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from .. import checks, corpus
-from ..checks.determinism import Determinism, compared, determinism
+from ..checks.determinism import Determinism, compared, determinism, process
 from ..checks.envelope import FLOOR, MULTIPLE, Band
 from ..checks.runs import RunResult, check_run
 from ..engines import RIVALS, Adapter, names
 from ..environment import environment, executor, version
-from ..pool import workers
+from ..pool import Stage, workers
 from ..spec import BUILT, FAMILIES, Op, skips
 from ..spec.run import Run
 from ..spec.runs import RUNS
@@ -25,38 +25,37 @@ from . import work
 
 SCHEMA_VERSION = 2
 QUICK_RUN, QUICK_STEPS = "gpt-tiny", 25
-# A process starts Python anew, imports torch and does all cases once: that is what takes long.
-PROCESSES, QUICK_PROCESSES = 4, 2
-HUNTS, QUICK_HUNTS = 4, 1  # times fuzz.hunting.BATCH graphs, of every engine
-SHARES = 8  # of the planted faults
-REASONS = ("why", "kink", "flat", "chance")  # what a case says of itself
+PROCESSES, QUICK_PROCESSES = 4, 2  # few, as each imports torch and computes all cases
+HUNTS, QUICK_HUNTS = 4, 1  # seeds per engine, each of fuzz.hunting.BATCH graphs
+SHARES = 8  # tasks that the planted faults are divided into
+REASONS = ("why", "kink", "flat", "chance")  # attributes of a case that the report shows
 
-# stage(title, total) opens a stage of the work and gives what to call after each unit of it.
-Stage = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 Report = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a report is to be of: ops: only these, no parts and no training runs; empty for all.
-    steps: of every run, in place of its own. quick: no finite differences, fewer processes and
-    graphs, only the start of one run, no planted faults. jobs: processes that share the work.
+    """The options of a report.
+
+    quick: no finite differences and no planted faults, fewer processes and graphs, and only the
+    start of one run.
     """
 
-    ops: tuple[str, ...] = ()
-    steps: int | None = None
+    ops: tuple[str, ...] = ()  # only these, no parts and no training runs; empty for everything
+    steps: int | None = None  # of every run, instead of its own number
     quick: bool = False
-    jobs: int = 1
+    jobs: int = 1  # processes that share the work
 
 
 def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Report:
-    """Judge the engines and tell what came out."""
+    """Do all the work of a report, and return its results."""
     started = time.perf_counter()
     tasks = list(planned_work(engines, asked))
     title = f"{len(tasks)} pieces of work for {asked.jobs} process{'es' * (asked.jobs > 1)}"
     done: dict[str, list[Any]] = {kind: [] for kind, _ in tasks}
     with workers(asked.jobs) as spread, stage(title, len(tasks)) as advance:
-        for (kind, _), found in zip(tasks, spread(_perform, [t for _, t in tasks]), strict=True):
+        outcomes = spread(operator.call, [task for _, task in tasks])
+        for (kind, _), found in zip(tasks, outcomes, strict=True):
             done[kind].append(found)
             advance()
     judged = {each.name: each for each in done.get("judged", ())}
@@ -82,12 +81,10 @@ def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Report:
             "envelope": {"multiple": MULTIPLE, "floor": FLOOR},
             "engines": summaries,
             "ops": [
-                described(op.name, judged.get(op.name))
-                | {"family": family, "cases": [described_case(op, case, judged) for case in cases]}
+                described_op(family, op, judged)
                 for family, members in families().items()
                 for op in members
                 if not asked.ops or op.name in asked.ops
-                for cases in [(*op.cases, *op.rejects)]
             ],
             "parts": [
                 described(part.name, judged.get(part.name))
@@ -114,7 +111,7 @@ def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Report:
 def planned_work(
     engines: Sequence[Adapter], asked: Asked
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Every piece of the work by its kind; what takes longest comes first."""
+    """The work as pairs of a kind and a function; the longest first."""
     given: list[work.Engine] = [each.name if asked.jobs > 1 else each for each in engines]
     for run in sorted(planned(asked), key=lambda run: -run.steps):
         for engine, each in zip(engines, given, strict=True):
@@ -124,7 +121,7 @@ def planned_work(
     comparable = [e.name for e in engines if not skips.reason(e.name, "determinism")]
     for number in range(QUICK_PROCESSES if asked.quick else PROCESSES):
         if comparable:
-            yield "digested", partial(work.digested, comparable, asked.ops, number)
+            yield "digested", partial(process, comparable, asked.ops, number)
     for each in given:
         seeds = QUICK_HUNTS if asked.quick else HUNTS
         yield "hunted", partial(work.hunted, each, asked.ops, seeds)
@@ -137,12 +134,8 @@ def planned_work(
             yield "judged", partial(work.judged, given, name, asked.quick)
 
 
-def _perform(task: Callable[[], Any]) -> Any:
-    return task()
-
-
 def described(name: str, judged: work.Judged | None) -> Report:
-    """An op or a part: what it computes, and how each engine does it."""
+    """An op or a part: its formula, and its source code in each engine."""
     code = (
         {engine: [asdict(p) for p in some] for engine, some in judged.code.items()}
         if judged
@@ -151,8 +144,14 @@ def described(name: str, judged: work.Judged | None) -> Report:
     return {"name": name, "formula": judged.formula if judged else "", "code": code}
 
 
+def described_op(family: str, op: Op, judged: dict[str, work.Judged]) -> Report:
+    """An op and its cases, with their values on every engine."""
+    cases = [described_case(op, case, judged) for case in (*op.cases, *op.rejects)]
+    return described(op.name, judged.get(op.name)) | {"family": family, "cases": cases}
+
+
 def described_case(op: Op, case: Any, judged: dict[str, work.Judged]) -> Report:
-    """A case, and what goes into it and comes out."""
+    """A case, with its inputs and outputs."""
     samples = judged[op.name].samples[case.id] if op.name in judged else []
     return {
         "id": case.id,
@@ -163,14 +162,14 @@ def described_case(op: Op, case: Any, judged: dict[str, work.Judged]) -> Report:
 
 
 def repeated(engine: Adapter, asked: Asked, taken: Sequence[Any]) -> Determinism:
-    """The bits of an engine, compared between the processes that digested them."""
+    """Compare the digests of an engine's bits that several processes returned."""
     if reason := skips.reason(engine.name, "determinism"):
         return Determinism(engine.name, len(taken), status="skipped", message=reason)
     return compared(engine.name, asked.ops, taken, 0.0)
 
 
 def selection(engines: Sequence[Adapter], asked: Asked) -> Report:
-    """What was asked for, of all that there is; rivals, and torch, need not be judged."""
+    """How the report was narrowed. Leaving out torch and rivals does not count."""
     judged = [engine.name for engine in engines]
     return {
         "left_out": [name for name in names() if name not in (*judged, *RIVALS)],
@@ -181,12 +180,12 @@ def selection(engines: Sequence[Adapter], asked: Asked) -> Report:
 
 
 def families() -> dict[str, tuple[Op, ...]]:
-    """The ops of the spec by family: the name of the file that holds them, in every engine."""
+    """The ops of the spec by family, which is the name of their file."""
     return {family.__name__.rpartition(".")[2]: family.OPS for family in FAMILIES}
 
 
 def planned(asked: Asked) -> list[Run]:
-    """The runs of a report, each with its number of steps."""
+    """The training runs of a report, with their numbers of steps."""
     if asked.ops:
         return []
     if asked.quick:
@@ -196,7 +195,7 @@ def planned(asked: Asked) -> list[Run]:
 
 
 def judge(engine: Adapter, items: Sequence[checks.Item], stage: Stage) -> list[checks.Result]:
-    """The results of the checks, skipped ones included."""
+    """Run checks, and return their results."""
     results = []
     with stage(f"{engine.name}: {len(items)} checks", len(items)) as advance:
         for item in items:
@@ -206,7 +205,7 @@ def judge(engine: Adapter, items: Sequence[checks.Item], stage: Stage) -> list[c
 
 
 def train(engine: Adapter, run: Run, dtypes: Sequence[str], stage: Stage) -> list[RunResult]:
-    """A run on an engine, once in each dtype."""
+    """Train a run on an engine, once in each dtype."""
     results = []
     for dtype in dtypes:
         if skipped := work.skipped(engine, run, dtype):
@@ -219,7 +218,7 @@ def train(engine: Adapter, run: Run, dtypes: Sequence[str], stage: Stage) -> lis
 
 
 def repeat(engine: Adapter, ops: Sequence[str], processes: int, stage: Stage) -> Determinism:
-    """The bits of an engine, compared between processes."""
+    """Compare the bits of an engine between processes."""
     if reason := skips.reason(engine.name, "determinism"):
         return Determinism(engine.name, processes, status="skipped", message=reason)
     with stage(f"{engine.name}: {processes} processes", processes) as advance:
@@ -232,7 +231,7 @@ def summary(
     trainings: Sequence[RunResult],
     repeats: Sequence[Determinism] = (),
 ) -> Report:
-    """One engine in numbers: how many checks passed, and the worst error of each kind."""
+    """One engine's results: how many checks passed, and the worst errors."""
     own = [result for result in results if result.engine == engine.name]
     own_runs = [result for result in trainings if result.engine == engine.name]
     own_repeats = [result for result in repeats if result.engine == engine.name]
@@ -254,7 +253,7 @@ def summary(
 
 
 def worst(results: Sequence[checks.Result], check: str) -> Report | None:
-    """The largest error of a check, where, and the largest of torch's float32 on the same cases."""
+    """The largest error of a check and its case, and torch float32's largest on the same cases."""
     errors = [(r.error, r) for r in results if r.check == check and r.error is not None]
     if not errors:
         return None
@@ -268,7 +267,7 @@ def worst(results: Sequence[checks.Result], check: str) -> Report | None:
 
 
 def training(result: RunResult) -> Report:
-    """A run's result, with its losses and their bands by column."""
+    """A run's result as data, with the losses and their bands as columns."""
     entry = asdict(result)
     del entry["loss_bands"]
     return entry | {
@@ -289,7 +288,7 @@ def by_name(bands: dict[str, Band]) -> Report:
 
 
 def plain(value: Any) -> Any:
-    """value for JSON, which knows no infinity and no NaN: they become null."""
+    """Replace infinities and NaN, which JSON does not have, by None."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""parity report: judge engines, and write down what there is to see."""
+"""parity report: check engines and write the results as a page and as data."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from pathlib import Path
 
 import click
 
-from ..usage import ENGINES, known, loaded, several, stage, writable
+from ..usage import ENGINES, loaded, require_known, require_writable, several, stage
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to fill.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to write.")
 @ENGINES
-@several("--op", "Only these ops, no layers, optimizers or training runs.")
-@click.option("--steps", type=click.IntRange(min=1), help="Steps of every training run.")
-@click.option("--quick", is_flag=True, help="No finite differences, only one short run, no speed.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
-@click.option("--baseline", type=FILE, help="The report.json of an earlier report: what changed?")
-@click.option("--fail-on-regression", is_flag=True, help="With --baseline: status 1 if one is.")
+@several("--op", "Only these ops, and no layers, optimizers or training runs.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps of each training run.")
+@click.option("--quick", is_flag=True, help="Skip finite differences, timing and all but one run.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes.  [default: all cores]")
+@click.option("--baseline", type=FILE, help="An earlier report.json to compare with.")
+@click.option("--fail-on-regression", is_flag=True, help="Exit with 1 if --baseline was better.")
 @click.option(
     "--speed",
     type=FILE,
-    help="What parity bench ops --json wrote, for all that a report only times in brief.",
+    help="A file from parity bench ops --json, to show instead of the brief timings.",
 )
-@click.option("--mutants", type=FILE, help="What parity mutants --json wrote.")
+@click.option("--mutants", type=FILE, help="A file from parity mutants --json, to include.")
 def report(
     out: Path,
     engine: tuple[str, ...],
@@ -38,10 +38,10 @@ def report(
     speed: Path | None,
     mutants: Path | None,
 ) -> int:
-    """Judge engines, and write index.html, report.json, summary.md and junit.xml."""
+    """Check engines, and write index.html, report.json, summary.md and junit.xml."""
     if fail_on_regression and baseline is None:
-        raise click.UsageError("--fail-on-regression goes with --baseline")
-    writable(out)
+        raise click.UsageError("--fail-on-regression needs --baseline")
+    require_writable(out)
     chosen = loaded(engine)
     from .. import spec
     from ..bench import brief, comparing, rows
@@ -49,9 +49,9 @@ def report(
     from . import changes, collect, mutation, page, verdict
     from . import speed as pace
 
-    known("op", op, list(spec.BY_NAME))
+    require_known("op", op, list(spec.BY_NAME))
     if op and steps:
-        raise click.UsageError("--op leaves out the training runs: leave out --steps")
+        raise click.UsageError("--steps is of the training runs, which --op leaves out")
     try:
         before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
         handed = rows.read(speed) if speed else None

@@ -1,4 +1,4 @@
-"""The figures of a report: a run's losses and deviations over its steps, its first gradients."""
+"""The figures of a report, as plotly draws them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .matrix import by
 
 Report = dict[str, Any]
 
-# Far apart for the colour-blind; at least 3:1 to a white page as to a black one. Dashes and open
-# markers tell float32 from float64.
+# Distinguishable by the colour-blind, with a contrast of at least 3:1 to white and to black. Dashes
+# and open markers mean float32.
 COLOURS = ("#c26100", "#2f7fc1", "#00907f", "#c2348a", "#7a6fd0")
 SYMBOLS = ("circle", "square", "diamond", "cross", "star")
 TORCH = "#808080"
 ENVELOPE = "rgba(128, 128, 128, 0.2)"
-LOWEST = 1e-2  # where an error of zero is drawn: a logarithmic axis has none
+LOWEST = 1e-2  # where an error of zero is drawn on a logarithmic axis
 
 
 def trajectory(trainings: list[Report], engines: list[str]) -> Report:
-    """The losses of one run over torch's; below, how far they came from torch's so far, in eps.
+    """The losses of a run with torch's; below, the largest deviation from torch's so far, in eps.
 
-    engines: all of the report, so that each keeps its colour from figure to figure.
+    engines: all of the report's, so that each has the same colour in every figure.
     """
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06)
     longest = max((training["loss"] for training in trainings), key=lambda loss: len(loss["torch"]))
@@ -64,7 +64,7 @@ def trajectory(trainings: list[Report], engines: list[str]) -> Report:
                 name=name,
                 legendgroup=name,
                 showlegend=row == 1,
-                # Losses that agree lie on each other: thinner ones on top show all of them.
+                # Losses that agree coincide: thinner lines on top leave all of them visible.
                 line={"color": colour, "dash": dash, "width": width if row == 1 else 1.5},
                 row=row,
                 col=1,
@@ -76,7 +76,7 @@ def trajectory(trainings: list[Report], engines: list[str]) -> Report:
 
 
 def gradients(trainings: list[Report], engines: list[str]) -> Report:
-    """The error of every parameter's gradient in step 1, in eps, inside the envelope."""
+    """The error of every parameter's gradient in step 1, in eps, and the envelope."""
     figure = go.Figure()
     bands = trainings[0]["gradients"]
     names = [name.removeprefix("transformer.") for name in bands]
@@ -111,7 +111,7 @@ def gradients(trainings: list[Report], engines: list[str]) -> Report:
 
 
 def ratios(lines: list[Report], engines: list[str], rival: str) -> Report:
-    """How many times as long as the rival each engine takes, with the quartiles."""
+    """The ratio of each engine's time to the rival's, with quartiles."""
     figure = go.Figure()
     ordered = list(dict.fromkeys(line["op"] or line["item"] for line in lines))
     present = [line for line in lines if line["engine"] in engines]
@@ -147,7 +147,7 @@ def ratios(lines: list[Report], engines: list[str], rival: str) -> Report:
 
 
 def growth(lines: list[Report], engines: list[str]) -> Report:
-    """Seconds over size, both on logarithmic axes; others than the engines are grey."""
+    """Seconds by size, both on logarithmic axes; rivals are grey."""
     figure = go.Figure()
     for line in lines:
         known = line["engine"] in engines
@@ -174,23 +174,23 @@ LOGARITHMIC: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick"
 
 
 def style(training: Report, engines: list[str]) -> tuple[str, str, str]:
-    """A training's name in the legend, its engine's colour and its engine's marker."""
+    """The legend entry of a training, and the colour and marker of its engine."""
     place = engines.index(training["engine"]) % len(COLOURS)
     return f"{training['engine']} {training['dtype']}", COLOURS[place], SYMBOLS[place]
 
 
 def on_log_axis(error: float | None) -> float | None:
-    """An error that a logarithmic axis can show; one that is not finite leaves a gap."""
+    """An error as drawn on a logarithmic axis; None, which is not finite, leaves a gap."""
     return None if error is None else max(error, LOWEST)
 
 
 def widest(so_far: float | None, error: float | None) -> float | None:
-    """The larger; once an error was not finite there is nothing more to draw."""
+    """The larger error; None, and nothing to draw, once one was not finite."""
     return None if so_far is None or error is None else max(so_far, error)
 
 
 def finished(figure: go.Figure, height: int) -> Report:
-    """The figure for JSON; its colours but the lines' are the page's (page.js), light or dark."""
+    """The figure for JSON; page.js sets the remaining colours for a light or dark page."""
     figure.update_layout(
         template="none",
         height=height,

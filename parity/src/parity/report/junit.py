@@ -1,4 +1,4 @@
-"""A report for a CI server: every check a test case, in JUnit's XML."""
+"""A report as JUnit XML for a CI server; every check is a test case."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 
 Report = dict[str, Any]
 
-# What XML 1.0 has no way to write, escaped or not.
+# Characters that XML 1.0 cannot contain, not even escaped.
 UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def xml(report: Report) -> str:
-    """A suite for each engine (checks, runs, determinism, random graphs), one for the faults."""
+    """A suite for each engine, and one for the planted faults."""
     root = ElementTree.Element("testsuites", name="parity")
     for engine in report["engines"]:
         tests = list(_tests(report, engine["name"]))
@@ -52,7 +52,7 @@ def xml(report: Report) -> str:
 
 
 def _tests(report: Report, engine: str) -> Iterator[tuple[str, str, Report]]:
-    """Group, name and outcome of everything that an engine was put to."""
+    """The group, name and result of each test of an engine."""
     for result in report["results"]:
         if result["engine"] == engine:
             yield result["op"], f"{result['case']} {result['check']} {result['dtype']}", result

@@ -1,4 +1,4 @@
-"""What ops and training steps cost besides time, contestant by contestant, and how time grows."""
+"""The costs of ops and training steps besides time, by contestant, and how time grows with size."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WRITTEN = {
 
 
 def entries(report: Report, kind: str) -> list[Report]:
-    """A row for every contestant at every work of a kind: ops with their backward, if they have."""
+    """A row per contestant and piece of work of a kind; ops with backward, if there is one."""
     lines = [Row.of(line) for line in _measured(report) if line["kind"] == kind]
     whole = {(line.item, line.dtype) for line in lines if line.phase != FORWARD}
     found: dict[Any, Report] = {}
@@ -65,18 +65,18 @@ def _measured(report: Report) -> list[Report]:
 
 
 def written(name: str, value: Any) -> str:
-    """A figure of the ledger for people; a dash where nobody can tell, or nothing is defined."""
+    """A cost as text; a dash if it is unknown or not defined."""
     return "–" if value is None else str(WRITTEN[name](value))
 
 
 def executor(report: Report, name: str) -> str:
-    """What ran a contestant: GPU, emulator or CPU, in a word."""
+    """What ran a contestant, in a word: gpu, emulator or CPU."""
     said = report["speed"]["executors"].get(name, "CPU")
     return str(said).partition(":")[0]
 
 
 def sentences(report: Report) -> list[str]:
-    """What the shares are shares of, and who has none."""
+    """Sentences about the roofline, and about engines that have none."""
     speed = report["speed"]
     said = []
     copies, products = speed["ceilings"]["copy"], speed["ceilings"]["product"]
@@ -110,7 +110,7 @@ def curves(report: Report) -> list[Curve]:
 
 
 def growth(report: Report) -> list[Report]:
-    """For every op that was timed at many sizes, and the GPT, a figure and the exponents."""
+    """A figure and exponents for the GPT and every op that was timed at several sizes."""
     engines = [engine["name"] for engine in report["engines"]]
     found: dict[str, list[Curve]] = {}
     for curve in curves(report):
@@ -128,7 +128,7 @@ def growth(report: Report) -> list[Report]:
 
 
 def lines(own: Iterable[Curve]) -> list[Report]:
-    """Each contestant's curve, the rival's once in each dtype."""
+    """Each contestant's curve, and the rival's once per dtype."""
     found: dict[tuple[str, str], Report] = {}
     for curve in own:
         for name, seconds, exponent in (

@@ -1,4 +1,4 @@
-"""The tables of a report: cells, in which an engine stands at its worst; knows no HTML."""
+"""The tables of a report: each cell has an engine's worst error. Independent of HTML."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .words import anchor, eps, relative
 
 Report = dict[str, Any]
 
-# The last shade is open; in eps, as every error.
+# Upper bounds of the shades, in eps; the last shade has none.
 SHADES = (0.5, 1.0, 2.0, 4.0, 8.0)
-# Of finite differences, which are inexact themselves, in shares of the slope.
+# The bounds for finite differences, relative to the slope.
 SHARES = tuple(RELATIVE * 10.0**power for power in (-5, -4, -3, -2, -1))
-# The columns of an engine, and the checks that each stands for.
+# The columns of an engine, and the checks that each combines.
 COLUMNS = {
     "forward": ("forward", "stochastic"),
     "backward": ("backward",),
@@ -26,7 +26,7 @@ COLUMNS = {
 
 
 def ops(report: Report) -> list[Report]:
-    """A row for every op: torch's float32, then each engine by COLUMNS."""
+    """A row for every op: torch's float32, then the COLUMNS of each engine."""
     found = by(report["results"], "op", "engine")
     rows: list[Report] = []
     for op in report["ops"]:
@@ -76,7 +76,7 @@ def _row(
 
 
 def by(entries: Sequence[Report], *keys: str) -> dict[Any, list[Report]]:
-    """Entries by the values of keys."""
+    """Group entries by the value of a key, or by a tuple of the values of several."""
     found: dict[Any, list[Report]] = defaultdict(list)
     for entry in entries:
         found[tuple(entry[key] for key in keys) if len(keys) > 1 else entry[keys[0]]].append(entry)
@@ -84,7 +84,7 @@ def by(entries: Sequence[Report], *keys: str) -> dict[Any, list[Report]]:
 
 
 def cell(results: Sequence[Report]) -> Report:
-    """Some checks of an engine: their worst error, or how many failed, with a link to the first."""
+    """The cell for some results: the worst error, or how many failed with a link to the first."""
     failed = [result for result in results if result["status"] == "failed"]
     passed = [result for result in results if result["status"] == "passed"]
     if failed:
@@ -111,7 +111,7 @@ def _measured(top: Report) -> Report:
 
 
 def yardstick(results: Sequence[Report]) -> Report:
-    """torch's own float32 on the same cases, at its worst."""
+    """The cell for torch's own float32: its worst error on the same cases."""
     errors = [r["torch_error"] for r in results if r["torch_error"] is not None]
     if not errors:
         return {"kind": "none", "text": "–"}
@@ -125,7 +125,7 @@ def error_cell(error: float) -> Report:
 
 
 def checked(results: Sequence[Report], engines: Sequence[Report]) -> list[Report]:
-    """A row for every check among the results of a case, with each engine's result (or None)."""
+    """A row for every check of a case, with each engine's result, or None."""
     return [
         {
             "check": check,
@@ -140,7 +140,7 @@ def checked(results: Sequence[Report], engines: Sequence[Report]) -> list[Report
 
 
 def amount(result: Report) -> str:
-    """The error of a check as the page shows it, empty where there is none to measure."""
+    """The error of a check as text; empty if there is none."""
     if result["error"] is None:
         return ""
     if result["check"] == "differences":

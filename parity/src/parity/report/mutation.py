@@ -1,4 +1,4 @@
-"""What `parity mutants --json` found, by op."""
+"""The results of `parity mutants --json`, by op."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MUTANT = ("op", "original", "mutated", "killed_by", "equivalent", "place")
 
 
 def read(path: Path) -> list[Report]:
-    """The scores of a file; raises ValueError, with its name, if it holds none."""
+    """Read the scores in a file; raises ValueError, with the file's name, if it holds none."""
     try:
         scores: list[Report] = json.loads(path.read_text(encoding="utf-8"))
         for score in scores:
@@ -27,7 +27,7 @@ def read(path: Path) -> list[Report]:
 
 
 def sentence(score: Report) -> str:
-    """What part was killed of the mutants that no entry excuses."""
+    """A sentence with the share of mutants that were killed, of those not excused."""
     excused = sum(bool(mutant["equivalent"]) for mutant in score["mutants"])
     counted = plural(len(score["mutants"]) - excused, "mutant")
     rest = f", {excused} excused" if excused else ""
@@ -35,7 +35,7 @@ def sentence(score: Report) -> str:
 
 
 def of_op(report: Report, name: str) -> list[Report]:
-    """How many of an op's mutants each engine's spec killed, and which it did not."""
+    """For each engine, how many of an op's mutants were killed, and which survived."""
     found = []
     for score in report["mutants"]:
         own = [mutant for mutant in score["mutants"] if mutant["op"] == name]

@@ -1,5 +1,5 @@
-"""A report in files: index.html for people, report.json and junit.xml for machines, summary.md for
-comments."""
+"""Write a report: index.html for people, report.json and junit.xml for machines, summary.md for
+comments on a pull request."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from . import (
 
 Report = dict[str, Any]
 
-COMMENT = 60_000  # characters; GitHub refuses a comment of more than 65536
+COMMENT = 60_000  # characters; GitHub's limit for a comment is 65536
 CODE = HtmlFormatter(cssclass="code-text", nowrap=False)
 STYLES = {"light": "default", "dark": "github-dark"}
 
 
 def write(report: Report, directory: Path) -> list[Path]:
-    """Write the four files into a directory, which exists; each appears whole or not at all."""
+    """Write the four files, each atomically, into an existing directory."""
     texts = {
         "index.html": html(report),
         "report.json": json.dumps(report, separators=(",", ":"), allow_nan=False) + "\n",
@@ -53,7 +53,7 @@ def write(report: Report, directory: Path) -> list[Path]:
 
 
 def html(report: Report) -> str:
-    """The page: self-contained, everything that comes from the report escaped."""
+    """The self-contained page; everything from the report is escaped."""
     environment = templates()
     op_rows, part_rows = matrix.ops(report), matrix.parts(report)
     pace = speed.lines(report)
@@ -98,7 +98,7 @@ def runs(report: Report) -> list[Report]:
 def pages(
     report: Report, environment: jinja2.Environment, pace: list[Report]
 ) -> list[tuple[str, str]]:
-    """The page of every op and part that was judged."""
+    """The name and HTML page of every op and part."""
     template = environment.get_template("op.html.j2")
     entries = {entry["name"]: entry for entry in (*report["ops"], *report["parts"])}
     rows = [*matrix.ops(report), *matrix.parts(report)]
@@ -127,12 +127,12 @@ def pages(
 
 
 def packed(text: str) -> str:
-    """text as page.js unpacks it: the page holds far more than anyone looks at."""
+    """Compress text, to keep the page small; page.js unpacks what is looked at."""
     return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
 
 
 def markdown(report: Report) -> str:
-    """The summary, cut to what fits a comment."""
+    """The summary, cut to the size of a comment."""
     text = templates().get_template("summary.md.j2").render(report=report)
     if len(text) <= COMMENT:
         return text
@@ -175,14 +175,14 @@ def templates() -> jinja2.Environment:
     return environment
 
 
-@functools.cache  # what several ops call is shown with each of them
+@functools.cache  # a function called by several ops is shown with each of them
 def highlighted(text: str) -> Markup:
     """Python code in HTML, escaped by the highlighter."""
     return Markup(highlight(text, PythonLexer(), CODE))
 
 
 def code_styles() -> Markup:
-    """The colours of the code, in the light and in the dark."""
+    """The CSS of highlighted code, for light and dark pages."""
     light, dark = (
         HtmlFormatter(style=style, cssclass="code-text").get_style_defs(".code")
         for style in STYLES.values()
@@ -191,6 +191,6 @@ def code_styles() -> Markup:
 
 
 def inline(text: str) -> str:
-    """text as one line of code in a Markdown table: no mark in it may end the code or the cell."""
+    """text as inline code in a Markdown table, without characters that end the code or the cell."""
     flat = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
     return f"`{flat}`"

@@ -1,8 +1,8 @@
-"""How long engines take, as shares of torch's time: of every op, and of every training step."""
+"""How long engines take for ops and training steps, as ratios to their rivals."""
 
 from __future__ import annotations
 
-import math
+import statistics
 from typing import Any
 
 from ..bench.rows import FORWARD
@@ -17,7 +17,7 @@ TITLES = {STEP: "training steps of the runs", "steps": "training steps, by thems
 
 
 def joined(brought: Report | None, measured: Report | None) -> Report | None:
-    """What was handed in, and what this report measured besides."""
+    """Combine results from a file with those that the report measured itself."""
     if brought is None or measured is None:
         return brought or measured
     ceilings = {
@@ -31,12 +31,12 @@ def joined(brought: Report | None, measured: Report | None) -> Report | None:
 
 
 def lines(report: Report) -> list[Report]:
-    """All measurements in one form: those of parity.bench, then those of the training runs."""
+    """All measurements: those of parity.bench, then those of the training runs."""
     return [*(report["speed"]["rows"] if report["speed"] else []), *steps(report)]
 
 
 def steps(report: Report) -> list[Report]:
-    """The training runs, in the form of what parity.bench measures."""
+    """The training runs as rows of parity.bench."""
     return [
         {
             "kind": STEP,
@@ -60,15 +60,15 @@ def steps(report: Report) -> list[Report]:
 
 
 def summaries(report: Report, pace: list[Report]) -> list[str]:
-    """What each engine takes for ops and for steps, in the middle of all, in a sentence."""
+    """A sentence for each engine with its geometric mean ratios."""
     said = []
     for engine in report["engines"]:
         own = [line for line in pace if line["engine"] == engine["name"]]
         parts = []
         for (kind, phase, against), some in matrix.by(own, "kind", "phase", "against").items():
-            mean = math.exp(sum(math.log(line["ratio"]) for line in some) / len(some))
             if kind == GROWING:
                 continue
+            mean = statistics.geometric_mean(line["ratio"] for line in some)
             models = plural(len(some), "model")
             what = {
                 STEP: "a training step of the runs",
@@ -85,13 +85,13 @@ def summaries(report: Report, pace: list[Report]) -> list[str]:
 
 
 def _timed(phase: str, ops: int) -> str:
-    """Forward alone are only those ops timed that have no gradient."""
+    """The ops of a phase, in words. Only ops without a gradient are timed forward alone."""
     alone = phase == FORWARD
     return f"{phase} of {plural(ops, 'op')}{' without a gradient' if alone else ''}"
 
 
 def drawn(report: Report, pace: list[Report]) -> list[Report]:
-    """A figure for the steps, and one for each phase of the ops and each rival."""
+    """Figures of ratios, one for each kind of work, phase and rival; the steps first."""
     engines = [engine["name"] for engine in report["engines"]]
     found: list[Report] = []
     shown = [line for line in pace if line["kind"] != GROWING]

@@ -1,4 +1,4 @@
-"""What the training runs of a report say, in words and tables; knows no HTML."""
+"""The training runs of a report, in words and tables. Independent of HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Report = dict[str, Any]
 
 
 def line(result: RunResult) -> str:
-    """A training's result in a line; a failure with the command that repeats it."""
+    """A training's result as a line; for a failure, with the command that repeats it."""
     if result.status == "failed":
         return f"✗ {failure(result)}"
     name = f"{result.engine} {result.run} {result.dtype}"
@@ -33,7 +33,7 @@ def failure(result: RunResult) -> str:
 
 
 def described(run: Report) -> str:
-    """The settings of a run in a sentence."""
+    """The settings of a run, as a sentence."""
     parts = [
         f"{run['model']} on {run['data']}",
         run["loss"] or "its own loss",
@@ -46,7 +46,7 @@ def described(run: Report) -> str:
 
 
 def sentences(report: Report, engine: str) -> list[str]:
-    """How the runs went on an engine: each that failed or was skipped, and the others together."""
+    """Sentences about an engine's runs: every failed one, all that passed, every skipped one."""
     own = [t for t in report["trainings"] if t["engine"] == engine]
     said = [
         f"Failed {t['run']}: in {t['dtype']}, {t['message']}."
@@ -77,7 +77,7 @@ def used(training: Report) -> float:
 
 
 def departures(report: Report) -> list[str]:
-    """Where each training that failed first left torch's."""
+    """Where each failed training first deviated from torch's."""
     return [
         f"{t['engine']} · {t['run']} · {t['dtype']}: {t['message']}"
         for t in report["trainings"]
@@ -86,7 +86,7 @@ def departures(report: Report) -> list[str]:
 
 
 def matrix(report: Report) -> list[Report]:
-    """A row for every run: torch's float32 and each engine, by the deviation of the last loss."""
+    """A row for every run: how far the losses of torch's float32 and each engine deviate."""
     return [run | {"cells": _cells(report, run["name"])} for run in report["runs"]]
 
 
@@ -113,7 +113,7 @@ def _cell(own: list[Report]) -> Report:
 
 
 def census(report: Report) -> str:
-    """How many runs there were, how often they were trained, and how long that took."""
+    """A sentence with the number of runs, trainings and steps, and the time they took."""
     trained = [t for t in report["trainings"] if t["status"] != "skipped"]
     steps = sum(len(t["loss"]["engine"]) for t in trained)
     times = [

@@ -1,4 +1,4 @@
-"""What a report's numbers say, in words and tables; knows no HTML."""
+"""The results of a report, in words and tables. Independent of HTML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .words import anchor, eps, listed, part, plural, relative
 Report = dict[str, Any]
 
 NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or the output is"
-# What an engine is held against, by the checks that do it.
+# What an engine is compared with, and the checks that do it.
 AGAINST = (
     (
         "torch in float64",
@@ -33,13 +33,13 @@ def executor(report: Report, name: str) -> str:
 
 
 def headline(report: Report) -> str:
-    """The report in one sentence; before it, what the report leaves out of all that there is."""
+    """The report in a sentence, after a note on what it leaves out, if anything."""
     narrowed = narrowing(report)
     return f"Partial report ({narrowed}). {outcome(report)}" if narrowed else outcome(report)
 
 
 def narrowing(report: Report) -> str:
-    """What the report was narrowed to, or empty."""
+    """How the report was narrowed; empty if it was not."""
     asked = report["selection"]
     parts = []
     if asked["left_out"]:
@@ -68,7 +68,7 @@ def outcome(report: Report) -> str:
 
 
 def basis(report: Report) -> str:
-    """What the engines were held against in this report, in a sentence."""
+    """What the engines were compared with, as a sentence."""
     done = {result["check"] for result in report["results"] if result["status"] != "skipped"}
     done |= {"forward" for training in report["trainings"] if training["status"] != "skipped"}
     held = listed([what for what, on in AGAINST if done.intersection(on)])
@@ -98,7 +98,7 @@ def unplanted(report: Report) -> str:
 
 
 def counts(engine: Report) -> str:
-    """One engine's summary in a line."""
+    """An engine's summary as a line."""
     parts = [f"{engine[status]:,} {status}" for status in ("passed", "failed", "skipped")]
     for check, worst in engine["worst"].items():
         if worst:
@@ -108,7 +108,7 @@ def counts(engine: Report) -> str:
 
 
 def check_line(result: Result) -> str:
-    """A check's result in a line; a failure's message in full."""
+    """A check's result as a line; for a failure, the whole message."""
     name = f"{result.engine} {result.case} {result.check} {result.dtype}"
     if result.status == "failed":
         return f"✗ {result.message}"
@@ -123,7 +123,7 @@ def check_line(result: Result) -> str:
 
 
 def determinism_line(result: Determinism) -> str:
-    """An engine's bits in a line; a failure with the command that repeats it."""
+    """Whether an engine is deterministic, as a line; if not, with the command to repeat it."""
     if result.status == "failed":
         return f"✗ {result.engine}: {result.message}\n  {result.reproduce}"
     if result.status == "skipped":
@@ -133,7 +133,7 @@ def determinism_line(result: Determinism) -> str:
 
 
 def sentence(report: Report, engine: Report) -> str:
-    """Whether to trust an engine, and why, in a sentence."""
+    """An engine's results, as a sentence."""
     judged = {r["op"] for r in report["results"] if r["engine"] == engine["name"]}
     kinds = Counter({"op": len(judged)})
     for entry in report["parts"]:
@@ -159,7 +159,7 @@ def sentence(report: Report, engine: Report) -> str:
 
 
 def limits() -> str:
-    """From where on a check fails."""
+    """The tolerances of the checks, as a sentence."""
     return (
         f"A check fails beyond {BUDGET:.0f} eps, or {FACTOR:.0f} times torch’s own float32 error "
         "on the same case if that is more; optimizers, and the gradients of a whole GPT, beyond "
@@ -169,7 +169,7 @@ def limits() -> str:
 
 
 def nearest(report: Report, engine: str) -> str:
-    """The check that an engine was nearest to failing, of those that it passed; or empty."""
+    """The passed check that came nearest to failing, as a sentence; empty if there is none."""
     own = [r for r in report["results"] if r["engine"] == engine and r["used"] is not None]
     if not own:
         return ""
@@ -181,7 +181,7 @@ def nearest(report: Report, engine: str) -> str:
 
 
 def determinism_sentence(report: Report, engine: str) -> str:
-    """Whether an engine gives the same bits in every process."""
+    """Whether an engine is deterministic, as a sentence."""
     (own,) = (result for result in report["determinism"] if result["engine"] == engine)
     if own["status"] == "failed":
         return f"Not deterministic: {own['message']}."
@@ -194,7 +194,7 @@ def determinism_sentence(report: Report, engine: str) -> str:
 
 
 def failures(report: Report) -> list[Report]:
-    """Everything that failed: where (an op, a run), what, the message, how to repeat it."""
+    """Everything that failed: where, what, the message, and the command to repeat it."""
     cases = [
         result
         | {
@@ -257,7 +257,7 @@ def _blind(fault: Report) -> list[str]:
 
 
 def skips(report: Report) -> list[Report]:
-    """What was skipped, with how often, by engine and reason."""
+    """What was skipped, by engine and reason."""
     found: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for entry in (*report["results"], *report["trainings"], *report["determinism"]):
         if entry["status"] == "skipped":
@@ -276,7 +276,7 @@ def skips(report: Report) -> list[Report]:
 
 
 def census(report: Report) -> list[str]:
-    """What the judge went by: its cases, and what became of those that show nothing."""
+    """Sentences that count the cases: by kind, rejected as invalid, excused."""
     every = [case for op in report["ops"] for case in op["cases"]]
     cases = [case for case in every if "!" not in case["id"]]
     ops = plural(len(report["ops"]), "op")
@@ -296,13 +296,13 @@ def census(report: Report) -> list[str]:
 
 
 def flat(report: Report) -> list[Report]:
-    """The cases in which the gradient of an input is zero, by reason."""
+    """The cases with a zero gradient, by reason."""
     every = (case for op in report["ops"] for case in op["cases"])
     return grouped((case["id"], case["flat"]) for case in every if case["flat"])
 
 
 def undifferenced(report: Report) -> list[Report]:
-    """The cases that take no finite differences, by reason; quick leaves out the others too."""
+    """The cases without finite differences, by reason; not those that only --quick leaves out."""
     checks = defaultdict(set)
     for result in report["results"]:
         checks[result["case"]].add(result["check"])
@@ -312,7 +312,7 @@ def undifferenced(report: Report) -> list[Report]:
 
 
 def grouped(reasons: Iterable[tuple[str, str]]) -> list[Report]:
-    """Pairs of an id and a reason, by reason, the most frequent one first."""
+    """Group pairs of an id and a reason by reason, the most frequent first."""
     found: dict[str, list[str]] = defaultdict(list)
     for id, reason in reasons:
         found[reason].append(id)
@@ -321,7 +321,7 @@ def grouped(reasons: Iterable[tuple[str, str]]) -> list[Report]:
 
 
 def undifferenced_headline(report: Report) -> str:
-    """How many cases take no finite differences, of how many."""
+    """A sentence that counts the cases without finite differences."""
     count = sum(row["count"] for row in undifferenced(report))
     total = sum("!" not in case["id"] for op in report["ops"] for case in op["cases"])
     return f"{count:,} of {plural(total, 'case')} take no finite differences."

@@ -1,4 +1,4 @@
-"""How numbers and names are written in a report."""
+"""Format numbers and names for a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..checks.measure import EPS
 
 
 def eps(error: float | None) -> str:
-    """An error in two digits or so: 0.38, 3.1, 45, 2e6; None is one that was not finite."""
+    """An error with about two digits: 0.38, 3.1, 45, 2e6; None means not finite."""
     if error is None:
         return "not finite"
     if error == 0:
@@ -21,7 +21,7 @@ def eps(error: float | None) -> str:
 
 
 def relative(error: float, dtype: str) -> str:
-    """An error as a share of what was wanted: finite differences are not exact to some eps."""
+    """An error in eps as a relative error, for finite differences, which are not exact to eps."""
     return f"{error * EPS[dtype]:.0e}".replace("e-0", "e-") if error else "0"
 
 
@@ -38,32 +38,32 @@ def plural(count: int, noun: str) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """a, b and c."""
+    """Join names as in: a, b and c."""
     return " and ".join(", ".join(names).rsplit(", ", 1))
 
 
 def anchor(*parts: str) -> str:
-    """A stable id for a place in the page."""
+    """A stable HTML id for a place in the page."""
     return re.sub(r"[^A-Za-z0-9]+", "-", " ".join(parts).replace("!", " reject ")).strip("-")
 
 
 def case_anchor(case: str) -> str:
-    """The id of a case's place: op-softmax-2 for softmax[2], op-softmax-reject-2 for softmax!2."""
+    """The HTML id of a case: op-softmax-2 for softmax[2], op-softmax-reject-2 for softmax!2."""
     return "op-" + case.replace("[", "-").replace("]", "").replace("!", "-reject-")
 
 
 def times(ratio: float) -> str:
-    """So many times as long: 0.53, 4.1, 120."""
+    """A ratio of times: 0.53, 4.1, 120."""
     return f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def part(share: float) -> str:
-    """A share of what may be exceeded: 0.004 %, 3.1 %, 56 %, 120 %."""
+    """A share that may be above 1: 0.004 %, 3.1 %, 56 %, 120 %."""
     return f"{share * 100:.0f} %" if share >= 0.095 else f"{share * 100:.2g} %"
 
 
 def percent(share: float) -> str:
-    """A share, which is only called all of it if it is."""
+    """A share; only exactly 1 becomes 100 %."""
     return "100 %" if share == 1 else f"{min(share, 0.9999) * 100:.2f} %"
 
 
@@ -77,7 +77,7 @@ def duration(seconds: float) -> str:
 
 
 def quantity(count: float, unit: str) -> str:
-    """12 B, 3.4 kB, 560 M: in powers of a thousand."""
+    """A quantity in powers of a thousand: 12 B, 3.4 kB, 560 M."""
     power = min(len(f"{count:.0f}") - 1, 12) // 3
     scaled = count / 1000**power
     digits = f"{scaled:.0f}" if scaled >= 10 or scaled == int(scaled) else f"{scaled:.1f}"

@@ -1,6 +1,6 @@
-"""The work of a report in pieces, each of which a process of its own may do.
+"""The work of a report as functions that another process can run.
 
-An engine is given by its name where another process is to find it, else as it is.
+An engine is passed by name if another process must load it, otherwise as an adapter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import checks, engines, fuzz
-from ..checks import determinism
 from ..checks.runs import RunResult, check_run
 from ..checks.samples import Value, sample
 from ..engines import Adapter
@@ -26,16 +25,13 @@ Engine = str | Adapter
 
 @dataclass(frozen=True)
 class Judged:
-    """All that there is to say of an op or a part: what the checks found, by engine.
-
-    samples: of each case. code: by engine. formula: in the words of the first engine that has any.
-    """
+    """Everything that the report shows about an op or a part."""
 
     name: str
-    results: list[checks.Result]
-    samples: dict[str, list[Value]]
-    code: dict[str, list[Piece]]
-    formula: str
+    results: list[checks.Result]  # of all engines
+    samples: dict[str, list[Value]]  # by case
+    code: dict[str, list[Piece]]  # by engine
+    formula: str  # the docstring of the first engine that has one
 
 
 def adapter(engine: Engine) -> Adapter:
@@ -43,7 +39,7 @@ def adapter(engine: Engine) -> Adapter:
 
 
 def judged(some: Sequence[Engine], name: str, quick: bool) -> Judged:
-    """The checks of an op or a part on every engine; torch's answers serve all of them."""
+    """Check an op or a part on every engine, in one process to share torch's cached answers."""
     loaded = [adapter(engine) for engine in some]
     entry = BUILT[name] if name in BUILT else BY_NAME[name]
     results = [
@@ -60,7 +56,7 @@ def judged(some: Sequence[Engine], name: str, quick: bool) -> Judged:
 
 
 def trained(engine: Engine, run: Run | str, steps: int, dtype: str) -> RunResult:
-    """A run on an engine in a dtype, or the reason why there is none."""
+    """Train a run on an engine in a dtype, or return the reason for skipping it."""
     loaded = adapter(engine)
     if isinstance(run, str):
         run = next(each for each in RUNS if each.name == run)
@@ -68,20 +64,15 @@ def trained(engine: Engine, run: Run | str, steps: int, dtype: str) -> RunResult
 
 
 def skipped(engine: Adapter, run: Run, dtype: str) -> RunResult | None:
-    """The result of a run that is none on this engine, and says why."""
+    """The result of a run that is skipped on this engine; None if it is not."""
     reason = skips.reason(engine.name, run.name, executor(engine))
     if not reason:
         return None
     return RunResult(engine.name, run.name, dtype, status="skipped", message=reason)
 
 
-def digested(names: Sequence[str], ops: Sequence[str], number: int) -> Any:
-    """The bits of some engines in a process of its own."""
-    return determinism.process(names, ops, number)
-
-
 def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
-    """What fuzzing found, on the graphs of the first few seeds."""
+    """Fuzz an engine with the first few seeds."""
     loaded = adapter(engine)
     drawn = [name for name in ops or BY_NAME if name in loaded.ops and name not in fuzz.UNDRAWN]
     found = fuzz.hunt(loaded, drawn, range(seeds)) if drawn else fuzz.Hunt()
@@ -98,7 +89,7 @@ def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
 
 
 def planted(first: int, every: int) -> list[Any]:
-    """What became of the planted faults, from the first one on every so many-th."""
+    """Plant every every-th fault, starting at first."""
     from .. import faults
 
     return [faults.caught(fault) for fault in faults.everything()[first::every]]

@@ -1,7 +1,7 @@
-"""The contract: what every op means, by torch, and the cases that show it.
+"""The contract: what every op means, defined by torch's function and by cases.
 
-OPS holds the ops in the order in which every engine defines and exports them; PARTS the layers,
-optimizers and schedulers that are built on them, MODELS what is built of those.
+OPS holds the ops, in the order in which every engine defines and exports them. PARTS holds the
+layers, optimizers and schedulers, and MODELS the models.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What bends: tanh, sigmoid, relu and its kin, gelu, softplus, and softmax over a dim."""
+"""What the activations mean: tanh, sigmoid, relu and its variants, gelu, softplus, softmax."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a spec entry is made of: an op, its cases, the inputs it must refuse; knows no op.
+"""What a spec entry is made of: an op, its cases, and the calls that it must refuse.
 
-Inputs are described, not stored: they are drawn from a seed made of the case's id, so that no
-case shares numbers with another and the order in which cases run never matters.
+Inputs are described, not stored. They are drawn from a seed made of the case's id, so that no two
+cases share numbers, and the order in which cases run does not matter.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Data:
-    """How one input array is drawn; text is how the spec wrote it."""
+    """How to draw an input array."""
 
-    text: str
+    text: str  # the call in the spec, to be shown
     draw: Callable[[np.random.Generator], Array]
 
     def __repr__(self) -> str:
@@ -29,11 +29,11 @@ class Data:
 
 
 class Constant(np.ndarray[Any, Any]):
-    """Floats of which no gradient is asked: running statistics, the weights of classes."""
+    """Floats that cannot require a gradient, such as running statistics and class weights."""
 
 
 def constant(data: Data) -> Data:
-    """The same floats, in an input for which torch has no gradient."""
+    """Make data an input for which torch has no gradient."""
     return Data(f"constant({data})", lambda rng: data.draw(rng).view(Constant))
 
 
@@ -43,13 +43,13 @@ def randn(*shape: int) -> Data:
 
 
 def uniform(*shape: int, low: float, high: float) -> Data:
-    """Uniform numbers from [low, high): the domain of log, sqrt, a fractional power."""
+    """Uniform numbers from [low, high), for ops with a limited domain such as log."""
     text = f"uniform({_text(shape)}, low={low}, high={high})"
     return _float(text, lambda rng: rng.uniform(low, high, shape))
 
 
 def values(numbers: Any) -> Data:
-    """These very floats: ties, infinities, large magnitudes."""
+    """Exactly these floats, for ties, infinities and large magnitudes."""
     return _float(f"values({numbers})", lambda rng: np.array(numbers, np.float64))
 
 
@@ -60,12 +60,12 @@ def integers(*shape: int, low: int, high: int) -> Data:
 
 
 def ints(numbers: Any) -> Data:
-    """These very int64."""
+    """Exactly these int64."""
     return Data(f"ints({numbers})", lambda rng: np.array(numbers, np.int64))
 
 
 def bools(flags: Any) -> Data:
-    """These very booleans."""
+    """Exactly these booleans."""
     return Data(f"bools({flags})", lambda rng: np.array(flags, np.bool_))
 
 
@@ -83,20 +83,20 @@ def _float(text: str, draw: Callable[[np.random.Generator], Array]) -> Data:
 
 
 def exact(numbers: Array) -> Array:
-    """The nearest numbers that float32 holds, as float64: nobody is charged for rounding them."""
+    """Round to float32, as float64: rounding the inputs should not count as an engine's error."""
     return numbers.astype(np.float32).astype(np.float64)
 
 
 class Call:
-    """The inputs of one call of an op: Data, also inside lists and tuples, becomes a tensor."""
+    """The arguments of a call; Data becomes a tensor, also inside lists and tuples."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args = args
         self.kwargs = kwargs
-        self.id = ""  # given by the Op: softmax[2], or softmax!2 for what must be refused
+        self.id = ""  # set by the Op: softmax[2], or softmax!2 for a call that must be refused
 
     def inputs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """args and kwargs with every Data drawn: float32-exact float64, int64 or bool arrays."""
+        """args and kwargs with Data drawn: float64 (exact in float32), int64 or bool arrays."""
         rng = np.random.default_rng(zlib.crc32(self.id.encode()))
         args = tuple(_drawn(arg, rng) for arg in self.args)
         return args, {name: _drawn(arg, rng) for name, arg in self.kwargs.items()}
@@ -115,15 +115,15 @@ def _drawn(value: Any, rng: np.random.Generator) -> Any:
 
 
 class Case(Call):
-    """One call that must agree with torch: Case(randn(2, 3), dim=1, why="…").
+    """A call that must agree with torch, with the arguments of torch's function.
 
-    args, kwargs: as torch's function takes them.
-    why: what makes the case awkward. kink: why finite differences must not be taken here.
-    flat: why the gradient of an input is zero here. Each is a reason, shown in the report:
-    a kinked case has no differences check, and the report counts those by reason.
-    chance: what is random here, so that the case cannot be compared with torch number by number and
-    is checked for its statistics instead: the keyword that holds the probability with which an
-    element is left out, or "normal" where the output is standard normal numbers.
+    Case(randn(2, 3), dim=1, why="…")
+
+    why, kink and flat are reasons, which the report shows. why: what is awkward about the case.
+    kink: why it has no finite differences; it then has no differences check. flat: why the gradient
+    of an input is zero.
+    chance: set if the output is random, and must be judged by its statistics. It is "normal" for
+    standard normal numbers, or the keyword argument with the probability of dropping an element.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Case(Call):
 
 
 class Reject(Call):
-    """A call that must raise error: Reject(IndexError, randn(2, 3), dim=2)."""
+    """A call that must raise an error: Reject(IndexError, randn(2, 3), dim=2)."""
 
     def __init__(self, error: type[Exception], *args: Any, **kwargs: Any) -> None:
         super().__init__(args, kwargs)
@@ -148,7 +148,7 @@ class Reject(Call):
 
 
 class Op:
-    """What an op means: its name, torch's function for it, its cases and what it must refuse."""
+    """An op: its name, torch's function for it, cases, and calls that must be refused."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ C = TypeVar("C", bound=Call)
 
 
 def named(call: C, id: str) -> C:
-    """A copy of the call that goes by id."""
+    """A copy of the call with this id."""
     call = copy.copy(call)
     call.id = id
     return call

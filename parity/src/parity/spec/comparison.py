@@ -1,4 +1,4 @@
-"""What a comparison, a logical connection and a test for infinities and NaN mean."""
+"""What the comparisons, the logical ops and isnan, isinf and isfinite mean."""
 
 from __future__ import annotations
 

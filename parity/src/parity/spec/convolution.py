@@ -1,4 +1,4 @@
-"""What windows that slide over a signal or an image mean, and padding around it."""
+"""What convolutions, pooling and padding mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What new tensors are made of: a number, a range, random numbers."""
+"""What the ops mean that create tensors: constants, ranges, random numbers."""
 
 from __future__ import annotations
 

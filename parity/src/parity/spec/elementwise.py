@@ -1,4 +1,4 @@
-"""What arithmetic, powers, roundings and choices between two tensors mean."""
+"""What arithmetic, powers, rounding, clamping and where mean."""
 
 from __future__ import annotations
 

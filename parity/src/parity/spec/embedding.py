@@ -1,4 +1,4 @@
-"""What a table of vectors means, looked up by integer ids."""
+"""What an embedding means: rows of a table, looked up by integer ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GPT: its options, what it has read, and how it chooses what comes next."""
+"""The GPT: its options, its cache, and how it generates text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from .case import Array, Call, exact
 from .part import Model
 
-# How a full context is cut for a cache that reads part after part.
+# Ways to split a full context into parts that are read one after the other into a cache.
 PIECES = ((1,) * 7, (3, 1, 2, 1), (1, 6), (7,))
-# Keyword arguments of generate, each of them one text.
+# Keyword arguments of generate; each set makes one text.
 CHOICES: tuple[Mapping[str, Any], ...] = (
     {},
     {"do_sample": True, "seed": 1},
@@ -22,13 +22,13 @@ CHOICES: tuple[Mapping[str, Any], ...] = (
     {"do_sample": True, "seed": 3, "temperature": 0.8, "top_p": 0.8},
     {"do_sample": True, "seed": 4, "temperature": 2.5, "top_k": 6, "top_p": 0.7},
 )
-NEW_TOKENS = 12  # so that a text outgrows the context
+NEW_TOKENS = 12  # enough for the text to outgrow the context
 
 
 class Writing(Call):
-    """A small GPT with weights of its own: Writing(norm="rms_norm"), options of GPTConfig.
+    """A small GPT with these options of GPTConfig: Writing(norm="rms_norm").
 
-    No two of its sizes are equal, but for the heads'.
+    No two of its sizes are equal, except for n_layer and n_head.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -40,9 +40,9 @@ class Writing(Call):
         return {**sizes, **self.kwargs}
 
     def weights(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-        """Numbers that float32 holds exactly for every parameter of these names and shapes.
+        """Weights, exact in float32, for parameters of these names and shapes.
 
-        Gains are near one, all else is large enough that the texts do not repeat one token.
+        Gains are near one. Other weights are so large that the text is not one repeated token.
         """
         rng = np.random.default_rng(zlib.crc32(self.id.encode()))
         weights = {}

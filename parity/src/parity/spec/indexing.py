@@ -1,4 +1,4 @@
-"""What it means to take, to place and to order numbers by their indices."""
+"""What indexing, gathering, scattering and sorting mean."""
 
 from __future__ import annotations
 

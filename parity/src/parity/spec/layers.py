@@ -1,7 +1,7 @@
 """What the layers and losses mean: torch.nn's classes of the same names.
 
-Their initial distributions are those of torch's documentation: uniform within one over the root of
-the number of inputs (fan_in) where nothing else is said.
+Initial distributions are those of torch's documentation: uniform within 1 / sqrt(fan_in), unless it
+says otherwise.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ LATER = [[j > i for j in range(4)] for i in range(4)]
 
 
 def _shares(*shape: int) -> Case:
-    """Probabilities, and those that they should be."""
+    """Probabilities, and target probabilities."""
     probability = constant(uniform(*shape, low=0.1, high=0.9))
     return Case(uniform(*shape, low=0.1, high=0.9), probability)
 
 
 def _batch_norm(layer: type, *calls: Case) -> Layer:
-    """A BatchNorm over 4 channels: a history of calls, since each leaves something behind."""
+    """A BatchNorm over 4 channels; several calls in a row, as each updates the statistics."""
     return Layer(
         layer,
         Made(4, on=calls),

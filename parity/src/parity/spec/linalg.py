@@ -1,4 +1,4 @@
-"""What products of matrices and vectors mean, and sums over the indices of an equation."""
+"""What products of matrices and vectors mean, einsum among them."""
 
 from __future__ import annotations
 

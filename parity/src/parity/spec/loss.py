@@ -1,4 +1,4 @@
-"""What it means to be wrong: how far a prediction is from its target, as one number."""
+"""What the losses mean."""
 
 from __future__ import annotations
 

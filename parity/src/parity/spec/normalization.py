@@ -1,4 +1,4 @@
-"""What it means to bring rows, groups of channels, or channels to one scale."""
+"""What normalization means: of rows, groups of channels, channels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What the optimizers and schedulers mean: torch.optim's classes of the same names.
 
-Each setting is far enough from its default to show: an eps of 1e-8 would hide where it stands.
+Settings are far from their defaults, so that they make a difference: an eps of 1e-8 would not show
+whether it is added inside or outside the square root.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ OPTIMIZERS = (
 
 @dataclass
 class Rise:
-    """A factor that grows by a share of itself, linearly."""
+    """A factor that grows linearly, by share in each epoch."""
 
     share: float
 

@@ -1,6 +1,6 @@
-"""What an entry is made of that is no op: a layer, an optimizer, a scheduler; knows none of them.
+"""Spec entries that are not ops: layers, optimizers, schedulers and models.
 
-Each is a class of torch's, which every engine has under the same name, and the ways to set it up.
+Each is a class of torch, which every engine has under the same name, with ways to set it up.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .case import Array, Call, Case, exact, named
 
 
 class New:
-    """Something else, to be made from these arguments: what is called, or its like of an engine."""
+    """A deferred call of what, or of an engine's function or class of the same name."""
 
     def __init__(self, what: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self.what, self.name, self.args, self.kwargs = what, what.__name__, args, kwargs
 
     def __call__(self, *first: Any) -> Any:
-        """What it makes, where first comes before its own arguments."""
+        """Make the call, with first before its own arguments."""
         return self.what(*first, *self.args, **self.kwargs)
 
     def __repr__(self) -> str:
@@ -32,46 +32,46 @@ class New:
 
 @dataclass(frozen=True)
 class Again:
-    """The same tensor as the argument at this position, in the place of an argument."""
+    """Stands for the same tensor as the argument at this position."""
 
     position: int
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Numbers between -bound and bound, all as likely."""
+    """A uniform distribution between -bound and bound."""
 
     bound: float
 
 
 @dataclass(frozen=True)
 class Normal:
-    """Normal numbers around 0."""
+    """A normal distribution around 0."""
 
     std: float
 
 
 @dataclass(frozen=True)
 class Always:
-    """One number everywhere."""
+    """Always the same number."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class Chance:
-    """In training each element of this output is 0 with probability p, else 1 / (1 - p) times."""
+    """In training, dropout with probability p in this output."""
 
     p: float
     output: int = 0
 
 
 class Made(Call):
-    """A layer made of these arguments: Made(5, 3, bias=False, on=[Case(randn(2, 5))]).
+    """A layer made with these arguments: Made(5, 3, bias=False, on=[Case(randn(2, 5))]).
 
-    on: what it is called with, one call after the other. initial: how its parameters and buffers
-    are distributed before anything is loaded, by name. chance: what is random in training, so that
-    it is judged by its statistics there. flat: why a gradient is zero. why: what is awkward.
+    on: the calls of the layer, one after the other. initial: the initial distributions of its
+    parameters and buffers by name. chance: what is random in training, to be judged by its
+    statistics. flat: why a gradient is zero. why: what is awkward about the case.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class Made(Call):
         return f"{super().__repr__()}{' on ' if calls else ''}{', '.join(calls)}"
 
     def weights(self, shapes: Mapping[str, tuple[int, ...]], buffers: set[str]) -> dict[str, Array]:
-        """Numbers for the state, which float32 holds exactly: none of them is 0 or 1.
+        """Numbers for the layer's state, exact in float32 and not the usual 0 and 1.
 
-        Those of buffers are positive, as a variance and the weights of classes must be. Without
-        dims, the one counter: how many batches there were.
+        Buffers are positive, as a variance or class weights must be. The one scalar buffer is a
+        counter of batches.
         """
         state: dict[str, Array] = {}
         for name, shape in shapes.items():
@@ -109,13 +109,13 @@ class Made(Call):
         return state
 
 
-SHAPES = ((3, 4), (5,), (2, 1, 3), (1,))  # of the parameters that an optimizer is given
+SHAPES = ((3, 4), (5,), (2, 1, 3), (1,))  # of an optimizer's parameters
 
 
 class Steps(Call):
-    """An optimizer of these settings: Steps(lr=0.1, momentum=0.9).
+    """An optimizer with these settings: Steps(lr=0.1, momentum=0.9).
 
-    second: settings of its own for the group of the last two parameters; None makes one group.
+    second: settings of a second group, which has the last two parameters; None for one group.
     """
 
     def __init__(self, second: Mapping[str, Any] | None = None, **settings: Any) -> None:
@@ -127,13 +127,13 @@ class Steps(Call):
         return f"{super().__repr__()}{rest}"
 
     def parameters(self) -> list[Array]:
-        """Where the parameters begin; float32 holds them exactly, as it does the gradients."""
+        """Initial parameters; like the gradients, they are exact in float32."""
         return [self._drawn(f"parameter {i}", shape) for i, shape in enumerate(SHAPES)]
 
     def gradients(self, step: int) -> list[Array | None]:
         """The gradients at a step, counted from 1.
 
-        The second parameter has none at every third step, and the third not before the fourth.
+        The second parameter has no gradient at every third step, the third none before step 4.
         """
         absent = {1} if step % 3 == 0 else set()
         absent |= {2} if step < 4 else set()
@@ -148,7 +148,7 @@ class Steps(Call):
 
 
 class Rates(Call):
-    """A scheduler of these arguments; beside: others of the same optimizer, stepped after it."""
+    """A scheduler with these arguments; beside: other schedulers chained after it."""
 
     def __init__(self, *args: Any, beside: Sequence[New] = (), **kwargs: Any) -> None:
         super().__init__(args, kwargs)
@@ -161,7 +161,7 @@ class Rates(Call):
 
 
 class Part:
-    """A class of torch's, and the ways to set it up that are checked."""
+    """A class of torch, and the ways to set it up that are checked."""
 
     kind = ""
 
@@ -192,7 +192,7 @@ class Scheduler(Part):
 
 
 class Model(Part):
-    """A whole model, of which torch has none: parity's own in torch takes its place."""
+    """A whole model; torch has none, so parity's own model in torch is the reference."""
 
     kind = "model"
 

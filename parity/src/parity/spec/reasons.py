@@ -1,4 +1,4 @@
-"""The reasons that cases of several ops share: see Case.why, Case.kink and Case.flat."""
+"""Reasons shared by cases of several ops: see why, kink and flat of Case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What it means to make one number of many: sums, products, means, extremes, variance."""
+"""What the reductions mean: sums, products, means, extremes, variances."""
 
 from __future__ import annotations
 

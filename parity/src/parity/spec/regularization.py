@@ -1,4 +1,4 @@
-"""What it means to leave out at random; what is random is judged by its distribution."""
+"""What dropout means; a random case is judged by its distribution."""
 
 from __future__ import annotations
 

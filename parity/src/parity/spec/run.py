@@ -1,6 +1,7 @@
-"""What a training run is made of: a model, data, a loss, an optimizer, and what else paces it.
+"""What a training run is made of: a model, data, a loss, an optimizer, and so on.
 
-Each is a New: a class or function, which every engine has under the same name, and its arguments.
+Each of these is a New: a function or class, which every engine has under the same name, and its
+arguments.
 """
 
 from __future__ import annotations
@@ -21,35 +22,26 @@ Batch = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class Run:
-    """One training, from weights and on batches that are drawn here, so that no engine draws any.
+    """A training with the same initial weights, batches and dropout masks for every engine.
 
-    model: a function of parity.models, which takes an engine's package first. data: a function of a
-    random generator that gives inputs and targets; floats are numbers that float32 holds exactly.
-    loss: a class of torch.nn; None if the model takes inputs and targets and gives (outputs, loss).
-    optimizer: of torch.optim. scheduler: of torch.optim.lr_scheduler, a step for every one of the
-    optimizer. clip: a function of torch.nn.utils, between backward and step. accumulate: how many
-    batches make a step, which torch takes as one. prompt: for a model that generates, what it goes
-    on from with new_tokens characters after the last step.
-
-    In the place of every Dropout module stand masks, also drawn here, the same for every engine. A
-    batch, a mask and a parameter's weights each depend on the run's name and on their own number
-    or name alone.
+    All of these are drawn here. Each depends only on the run's name, and on its own number or name.
+    A mask replaces the random choice of every Dropout module.
     """
 
     name: str
-    model: New
-    data: New
-    loss: New | None
-    optimizer: New
+    model: New  # a function of parity.models, which takes an engine's package first
+    data: New  # a function that takes a random generator and returns inputs and targets
+    loss: New | None  # a class of torch.nn; None if the model itself returns (outputs, loss)
+    optimizer: New  # a class of torch.optim
     steps: int
-    scheduler: New | None = None
-    clip: New | None = None
-    accumulate: int = 1
-    prompt: str = ""
-    new_tokens: int = 0
+    scheduler: New | None = None  # of torch.optim.lr_scheduler, stepped after the optimizer
+    clip: New | None = None  # a function of torch.nn.utils, called before the optimizer's step
+    accumulate: int = 1  # batches per step; torch takes them as one large batch
+    prompt: str = ""  # if the model generates: what it continues after the last step
+    new_tokens: int = 0  # by how many characters
 
     def settings(self) -> dict[str, Any]:
-        """Its fields, in words where they are things to be made."""
+        """The fields, as text where they are New."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: repr(v) if isinstance(v, New) else v for name, v in fields.items()}
 
@@ -58,16 +50,16 @@ class Run:
         return [self.data(self._rng(f"batch {i} of step {step}")) for i in range(self.accumulate)]
 
     def mask(self, step: int, call: int, shape: tuple[int, ...], p: float) -> Array:
-        """What a step's call-th Dropout multiplies by: 0 with probability p, or 1 / (1 - p)."""
+        """The mask of a step's call-th Dropout: 0 with probability p, else 1 / (1 - p)."""
         kept = self._rng(f"mask {call} of step {step}").random(shape) >= p
         return kept / (1 - p)
 
     def weights(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-        """Initial weights by name, which float32 holds exactly, as float64.
+        """Initial weights by name, exact in float32, as float64.
 
-        They are larger than the usual ones, with which a small model starts out nearly linear, so
-        that one GELU or softmax is like another; and gains and biases are not the usual ones and
-        zeros, with which one that is left out would not show.
+        They are larger than usual: otherwise a small model starts out nearly linear, and a wrong
+        GELU or softmax would not show. Gains and biases are not the usual ones and zeros, or a
+        forgotten one would not show.
         """
         return {name: self._drawn(name, shape) for name, shape in shapes.items()}
 

@@ -1,4 +1,4 @@
-"""The training runs: every task's model in miniature, and each way to train one."""
+"""The training runs: a small version of every task's model, and every way to train one."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SGD = New(optim.SGD, lr=0.3)
 
 
 def truth_table(rng: np.random.Generator) -> Batch:
-    """Exclusive or, whole: (4, 2) and (4, 1)."""
+    """The truth table of exclusive or: (4, 2) and (4, 1)."""
     inputs = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     return inputs, inputs.sum(1, keepdims=True) % 2
 
 
 def half_moons(rng: np.random.Generator, count: int) -> Batch:
-    """Points of two half circles that reach into each other, and which of them each is of."""
+    """Points on two interleaving half circles, and which of them each point is on."""
     moon = rng.integers(0, 2, count)
     angle = rng.uniform(0, np.pi, count)
     flipped = 1 - 2 * moon
@@ -35,7 +35,7 @@ def half_moons(rng: np.random.Generator, count: int) -> Batch:
 
 
 def purchases(rng: np.random.Generator, count: int, categories: int) -> Batch:
-    """Quantity, price and day, normalized, and the category, one-hot; and what was paid."""
+    """Standardized quantity, price and day with a one-hot category; and what was paid."""
     quantity, price, day = rng.normal(0, 1, (3, count))
     category = np.eye(categories)[rng.integers(0, categories, count)]
     paid = (2 + quantity) * (1 + price) + rng.normal(0, 0.1, count)
@@ -51,14 +51,14 @@ def bars(rng: np.random.Generator, count: int, size: int) -> Batch:
 
 
 def forgetful(package: Any, width: int, p: float) -> Any:
-    """As the model of the moons with one hidden layer, each of whose outputs may be left out."""
+    """A model for the moons with one hidden layer and dropout."""
     nn = package.nn
     layers = (nn.Linear(2, width), nn.Tanh(), nn.Dropout(p), nn.Linear(width, 2))
     return nn.Sequential(*layers)
 
 
 def forgetful_gpt(package: Any, **config: Any) -> Any:
-    """A GPT whose attention leaves out none of its weights: its op would draw which inside."""
+    """A GPT without dropout in its attention, where the op itself would draw the mask."""
     model = models.gpt(package, **config)
     for block in model.transformer.h:
         block.attn.dropout = 0.0
@@ -72,7 +72,7 @@ def moons(
     steps: int = 40,
     **how: Any,
 ) -> Run:
-    """A small training, on which all that paces one is tried."""
+    """A small training, to try optimizers, schedulers and clipping on."""
     data, loss = New(half_moons, count=12), New(nn.CrossEntropyLoss)
     return Run(name, model, data, loss, optimizer, steps, **how)
 

@@ -1,4 +1,4 @@
-"""What it means to arrange the same numbers otherwise, to cut them apart, to join them."""
+"""What the ops mean that rearrange, cut, join and repeat tensors."""
 
 from __future__ import annotations
 

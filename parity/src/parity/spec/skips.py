@@ -1,4 +1,4 @@
-"""Everything that is not checked, and why: the one list, counted in every report."""
+"""The list of everything that is not checked, and why. Every report counts it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Skip:
-    """On engine, the cases and runs whose id is what, where * stands for anything; determinism.
-
-    what may be a pattern of ids, too.
-
-    executor: only where the description of what runs the engine's kernels begins with this.
-    """
+    """Something that is skipped on an engine."""
 
     engine: str
-    what: str | re.Pattern[str]
+    what: str | re.Pattern[str]  # id of a case or run, where * matches anything; or determinism
     reason: str
-    executor: str = ""
+    executor: str = ""  # only if the description of the engine's executor starts with this
 
     def matches(self, engine: str, id: str, executor: str | None = None) -> bool:
         if isinstance(self.what, str):
@@ -30,7 +25,7 @@ class Skip:
 
 
 NO_INSIDE = "nested lists cannot say a shape with a 0 before its end: an empty list has no inside"
-# Layers and optimizers, which begin with a capital, and runs, which have no number behind them.
+# Layers and optimizers, whose names start with a capital, and runs, whose ids have no [number].
 BUILT_ON_OPS = re.compile(r"[A-Z].*|(?!determinism)[a-z0-9-]+")
 ONLY_OPS = "it has no layers, optimizers and models by torch's names: its ops alone are judged"
 OWN_ERRORS = "its errors are of its own kinds and words"
@@ -60,5 +55,5 @@ SKIPS = (
 
 
 def reason(engine: str, id: str, executor: str | None = None) -> str:
-    """Why the case or run is skipped on engine (by executor, where that is known), or ""."""
+    """Why a case or run is skipped on an engine; empty if it is not. executor: if it is known."""
     return next((skip.reason for skip in SKIPS if skip.matches(engine, id, executor)), "")

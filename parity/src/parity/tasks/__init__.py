@@ -1,1 +1,1 @@
-"""What the engines are for: the same models trained on the same data by any of them, and torch."""
+"""The tasks: each trains the same model on the same data with any engine, or torch."""

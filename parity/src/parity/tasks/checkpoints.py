@@ -1,4 +1,4 @@
-"""The checkpoints of one engine's training: the last two, so that one is always whole."""
+"""The checkpoints of a training. The last two are kept, so that one is always intact."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import Settings
 from .task import Task
 
 KEPT = 2
-PARTS = {  # of Training.state_dict
+PARTS = {  # the keys of Training.state_dict
     "task",
     "settings",
     "engine",
@@ -26,35 +26,35 @@ PARTS = {  # of Training.state_dict
 
 
 class Checkpoints:
-    """Files named after the step, in a folder that is made with the first."""
+    """Files named after their step, in a folder that is created with the first."""
 
     def __init__(self, folder: Path, engine: Adapter) -> None:
         self.folder, self.package = folder, engine.package
         self.suffix: str = engine.package.serialization.SUFFIX
 
     def paths(self) -> list[Path]:
-        """Those that are there, in the order of their steps."""
+        """The existing checkpoints, ordered by step."""
         return written(self.folder, self.suffix)
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint, and then remove all but the last two, and what a kill left over.
+        """Write a checkpoint, then remove all but the last two, and leftovers of a killed process.
 
-        Raises OSError, which names the file, with all that was there still there.
+        Raises OSError, which names the file, and leaves the earlier checkpoints alone.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"step-{state['step']:06}{self.suffix}"
         try:
             self.package.save(state, path)
         except OSError as error:
-            error.filename = str(path)  # not the name under which it was written at first
+            error.filename = str(path)  # instead of the temporary file's name
             raise
         for old in (*self.paths()[:-KEPT], *self.folder.glob(".step-*")):
             old.unlink()
 
     def load(self) -> dict[str, Any] | None:
-        """The newest one, or None where there is none.
+        """The newest checkpoint, or None.
 
-        Raises ValueError for a damaged one, which says from which one to go on instead.
+        Raises ValueError if it is damaged, and names the one to continue from instead.
         """
         paths = self.paths()
         if not paths:
@@ -67,7 +67,7 @@ class Checkpoints:
             advice = (
                 f"{whole.name} before it is whole: delete the damaged one to go on from there"
                 if whole
-                else "no other is whole: begin anew in another folder"
+                else "no other is whole: start again in another folder"
             )
             raise ValueError(f"{newest} is damaged; {advice}") from error
 
@@ -80,9 +80,9 @@ class Checkpoints:
 
 
 def read(package: Any, path: Path) -> dict[str, Any]:
-    """What a checkpoint holds, by the package of the engine that wrote it.
+    """The state in a checkpoint; package: the engine that wrote it.
 
-    Raises OSError or ValueError, in one sentence, for what is none or is damaged.
+    Raises OSError or ValueError if the file is missing, damaged or no checkpoint.
     """
     state = package.load(path)
     if not isinstance(state, dict) or not PARTS <= state.keys():
@@ -91,18 +91,18 @@ def read(package: Any, path: Path) -> dict[str, Any]:
 
 
 def written(folder: Path, suffix: str = "") -> list[Path]:
-    """The checkpoints in a folder, of any engine or those with its suffix, by their steps."""
+    """The checkpoints in a folder ordered by step; suffix: only those of one engine."""
     return sorted(folder.glob(f"step-*{suffix}"), key=step_of)
 
 
 def step_of(path: Path) -> int:
-    """The step that a checkpoint's name has in it."""
+    """The step in a checkpoint's name."""
     match = re.search(r"\d+", path.name)
     return int(match.group()) if match else 0
 
 
 def difference(state: Mapping[str, Any], task: Task, settings: Settings) -> str:
-    """In what a checkpoint is not of this task and these settings; "" if it is."""
+    """How a checkpoint differs from this task and these settings; empty if it does not."""
     wanted = {**task.fingerprint(), **settings.decisive()}
     found = {**state["task"], **state["settings"]}
     for name in (*wanted, *found):

@@ -1,4 +1,4 @@
-"""parity train, with one command for each task, and parity generate."""
+"""parity train, which has a command for each task, and parity generate."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FILE = click.Path(path_type=Path)
 REST, SHARE = Real(min=0, max=1, max_open=True), Real(min=0, max=1, min_open=True)
 CORPORA = ("python", "shakespeare")
 CORPUS = "Python's own help, or Tiny Shakespeare, which is downloaded.  [default: python]"
-PRESET = """Size of the model, and how it is trained; cpu takes minutes, baby wants a GPU.
-[default: small, or tiny where micrograd trains]"""
+PRESET = """Model size and training settings; cpu takes minutes, baby needs a GPU.
+[default: small, or tiny with micrograd]"""
 TOKENIZER = "char, byte, or a file: tokenizer.json, merges.txt or *.tiktoken."
 
 
 @click.group()
 def train() -> None:
-    """Train an engine, or several side by side, on one of the tasks."""
+    """Train one engine, or several side by side, on a task."""
 
 
 XOR = Settings(steps=5000, batch_size=4, optimizer="SGD", lr=0.3, eval_every=500)
@@ -31,7 +31,7 @@ XOR = Settings(steps=5000, batch_size=4, optimizer="SGD", lr=0.3, eval_every=500
 @train.command()
 @trains(XOR)
 def xor(plan: Plan) -> int:
-    """The truth table of XOR, by a network of four sigmoids."""
+    """Learn the truth table of XOR, with a network of four sigmoids."""
     from .launching import launch
     from .xor import Xor
 
@@ -44,7 +44,7 @@ MOONS = Settings(steps=500, batch_size=50, optimizer="Adam", lr=1e-2)
 @train.command()
 @trains(MOONS)
 def moons(plan: Plan) -> int:
-    """Which of two half moons a point belongs to, by a network of two hidden layers."""
+    """Classify points of two half moons, with two hidden layers."""
     from .launching import launch
     from .moons import Moons
 
@@ -56,11 +56,11 @@ SALES = Settings(steps=1, batch_size=256, optimizer="Adam", schedule="cosine")
 
 @train.command()
 @trains(SALES, steps="5 epochs", eval_every="1 epoch", lr="0.003; 0.1 with SGD")
-@click.option("--data", "file", type=FILE, help="File of sales, tab-separated.")
+@click.option("--data", "file", type=FILE, help="Tab-separated file of sales.  [required]")
 def sales(plan: Plan, file: Path | None) -> int:
-    """What a sale comes to, from a file of sales, by a network of one hidden layer."""
+    """Predict the total of a sale, with one hidden layer."""
     if file is None:
-        raise click.UsageError("say which sales with --data; parity data sales writes some")
+        raise click.UsageError("name a file with --data; parity data sales can write one")
     from .data.sales import read
     from .launching import launch, refusing
     from .sales import SalesTotals, defaults
@@ -82,11 +82,11 @@ DIGITS = Settings(steps=1000, batch_size=64, optimizer="Adam", lr=5e-3, schedule
     "--data",
     "folder",
     type=FOLDER,
-    help="Folder of MNIST's four files.  [default: scikit-learn's 1797 small images]",
+    help="Folder with MNIST's four files.  [default: scikit-learn's 1797 small images]",
 )
-@click.option("--download", is_flag=True, help="Download MNIST, to --data or else to the cache.")
+@click.option("--download", is_flag=True, help="Download MNIST to --data, or to the cache.")
 def digits(plan: Plan, folder: Path | None, download: bool) -> int:
-    """Which digit an image shows, by a network of two convolutions."""
+    """Classify images of handwritten digits, with two convolutions."""
     from .data.downloads import fetch
     from .digits import Digits
     from .launching import launch, refusing
@@ -101,9 +101,9 @@ def digits(plan: Plan, folder: Path | None, download: bool) -> int:
 @trains(None)
 @click.option("--preset", type=click.Choice(tuple(PRESETS)), help=PRESET)
 @click.option("--corpus", type=click.Choice(CORPORA), help=CORPUS)
-@click.option("--data", type=FILE, help="A text of your own, in UTF-8, instead of a corpus.")
+@click.option("--data", type=FILE, help="Your own UTF-8 text, instead of --corpus.")
 @click.option("--tokenizer", default="char", show_default=True, help=TOKENIZER)
-@click.option("--dropout", type=REST, help="What dropout leaves out.  [default: the preset's]")
+@click.option("--dropout", type=REST, help="Probability of dropout.  [default: the preset's]")
 def text(
     plan: Plan,
     preset: str | None,
@@ -112,9 +112,9 @@ def text(
     tokenizer: str,
     dropout: float | None,
 ) -> int:
-    """A GPT that writes on from any text, character by character, byte by byte or by BPE."""
+    """Train a GPT on text, tokenized by characters, bytes or BPE."""
     if data is not None and corpus is not None:
-        raise click.UsageError("--data is instead of --corpus: leave out one of them")
+        raise click.UsageError("--data and --corpus exclude each other")
     size = PRESETS[preset or ("tiny" if "micrograd" in plan.engines else "small")]
     from .launching import launch
     from .text import Text, read, text_of
@@ -133,9 +133,9 @@ NAMES = Settings(1000, 1, "Adam", 1e-2, schedule="linear", eval_every=100, check
 
 @train.command()
 @trains(NAMES)
-@click.option("--data", type=FILE, help="Names of your own, one a line.  [default: some of ours]")
+@click.option("--data", type=FILE, help="Your own names, one per line.  [default: built-in names]")
 def names(plan: Plan, data: Path | None) -> int:
-    """Made-up names, by a GPT of one layer that micrograd trains in a minute."""
+    """Make up names, with a one-layer GPT that micrograd trains in a minute."""
     from .launching import launch
     from .names import Names, listed
 
@@ -143,15 +143,15 @@ def names(plan: Plan, data: Path | None) -> int:
 
 
 @click.command()
-@click.option("--checkpoint", type=FILE, required=True, help="What --out was, or a file in it.")
-@click.option("--prompt", default="", help="What the model writes on from; names need none.")
-@click.option("--engine", help="What writes.  [default: what trained it]")
-@click.option("--tokens", type=NATURAL, default=200, show_default=True, help="How many, at most.")
-@click.option("--greedy", is_flag=True, help="Always the likeliest token, instead of a drawn one.")
-@click.option("--temperature", type=ABOVE, help="Below 1, the likely is likelier.  [default: 1]")
-@click.option("--top-k", type=POSITIVE, help="Draw among so many of the likeliest tokens alone.")
-@click.option("--top-p", type=SHARE, help="Draw among the likeliest that make up this share.")
-@click.option("--seed", type=NATURAL, help="Writes the same again, on any engine.")
+@click.option("--checkpoint", type=FILE, required=True, help="A checkpoint, or a train --out.")
+@click.option("--prompt", default="", help="Text to continue; the task names needs none.")
+@click.option("--engine", help="Engine to generate with.  [default: the one that trained]")
+@click.option("--tokens", type=NATURAL, default=200, show_default=True, help="Tokens at most.")
+@click.option("--greedy", is_flag=True, help="Always take the likeliest token; do not sample.")
+@click.option("--temperature", type=ABOVE, help="Below 1 favours likely tokens.  [default: 1]")
+@click.option("--top-k", type=POSITIVE, help="Sample only from this many likeliest tokens.")
+@click.option("--top-p", type=SHARE, help="Sample from the likeliest that reach this probability.")
+@click.option("--seed", type=NATURAL, help="Seed of the sampling, the same text on any engine.")
 def generate(
     checkpoint: Path,
     prompt: str,
@@ -163,12 +163,12 @@ def generate(
     top_p: float | None,
     seed: int | None,
 ) -> None:
-    """Let a model that parity train has kept write on from a prompt."""
+    """Generate text with a model that parity train has saved."""
     drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     given = {name: value for name, value in drawing.items() if value is not None}
     if greedy and given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise click.UsageError(f"--greedy draws nothing: leave out {options}")
+        raise click.UsageError(f"--greedy does not sample: leave out {options}")
     if engine:
         trainable([engine])
     from .generating import generate

@@ -1,4 +1,4 @@
-"""The losses of a training as a picture."""
+"""Plot the losses of a training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from .training import Training
 
-WINDOW = 50  # of so many parts of the training a mean is drawn, where losses leap
+WINDOW = 50  # the moving average spans one WINDOW-th of the training
 
 
 def png(trainings: Sequence[Training]) -> bytes:
-    """The loss of each step of every training, and below it each metric that was followed."""
+    """A PNG of every training's loss per step, with its metrics below."""
     task = trainings[0].task
     followed = [
         name for name in trainings[0].metrics if all(len(t.history.metrics) > 1 for t in trainings)
@@ -27,7 +27,7 @@ def png(trainings: Sequence[Training]) -> bytes:
     for i, training in enumerate(trainings):
         losses = np.array(training.history.losses)
         steps = np.arange(1, len(losses) + 1)
-        # Curves that lie on one another are told apart by their widths: the first is widest.
+        # Curves may coincide: the first is the widest, so that all can be seen.
         style = {"color": f"C{i}", "linewidth": 1.2 + 1.6 * (len(trainings) - 1 - i)}
         name = training.name
         if (size := len(losses) // WINDOW) > 1:

@@ -16,9 +16,9 @@ from .task import Array
 
 
 class Digits(Classes):
-    """Which digit an image shows. folder: of MNIST's four files, instead of scikit-learn's images.
+    """Classify images of digits: scikit-learn's, or MNIST's from the four files in folder.
 
-    A fifth of scikit-learn's images is for the test, the same whatever the seed; MNIST has its own.
+    A fifth of scikit-learn's images is the test set, for any seed; MNIST has a test set of its own.
     """
 
     name = "digits"
@@ -53,5 +53,5 @@ class Digits(Classes):
         return models.digits(package, self.size)
 
     def inputs(self, rows: Array) -> Array:
-        """Bytes (N, 1, size, size) as numbers from 0 to 1."""
+        """Scale pixels (N, 1, size, size) to 0 to 1."""
         return (rows / self.white).astype(self.settings.dtype)

@@ -1,4 +1,4 @@
-"""What a trained GPT writes on from a prompt, from nothing but the checkpoint's folder."""
+"""Continue a prompt with a trained GPT, given only a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from .training import load_weights
 def generate(
     path: Path, engine_name: str | None, prompt: str, tokens: int, sampling: Mapping[str, Any]
 ) -> str:
-    """The prompt and as many tokens more, or fewer if the model says where a text ends.
+    """The prompt with up to tokens more tokens; the model may end the text earlier.
 
-    path: a checkpoint, or a folder with some, of which the newest counts. engine_name: what writes;
-    by default what trained it. sampling: arguments of GPT.generate. Raises ValueError or OSError,
-    in one sentence, for a path without a GPT, and for a prompt without tokens or with a character
-    that the model does not know.
+    path: a checkpoint, or a folder whose newest one is used. engine_name: by default, the engine
+    that trained it. sampling: arguments of GPT.generate. Raises ValueError or OSError if there is
+    no GPT at path, or if the prompt is empty or has characters that the model does not know.
     """
     path = newest(path, engine_name)
     state = read(reader(path).package, path)
@@ -35,7 +34,7 @@ def generate(
     end = task["end"]
     ids = list(tokenizer.encode(end + prompt))
     if not ids:
-        raise ValueError("the model needs something to write on from: say what with --prompt")
+        raise ValueError("the model needs a text to continue: give one with --prompt")
 
     engine = engines.load(engine_name or state["engine"])
     package = engine.package
@@ -48,11 +47,11 @@ def generate(
 
 
 def newest(path: Path, engine_name: str | None) -> Path:
-    """The newest checkpoint at a path, or in its folder of the engine or of the only one."""
+    """The checkpoint at a path: a file, or the newest in a folder or its engine's subfolder."""
     if path.is_file():
         return path
     if not path.is_dir():
-        raise FileNotFoundError(f"there is no {path}")
+        raise FileNotFoundError(f"{path} does not exist")
     folders = [path, *(each for each in sorted(path.iterdir()) if each.is_dir())]
     found = {folder: paths[-1] for folder in folders if (paths := written(folder))}
     if not found:
@@ -66,7 +65,7 @@ def newest(path: Path, engine_name: str | None) -> Path:
 
 
 def reader(path: Path) -> Adapter:
-    """The first engine that reads files of this kind."""
+    """The first engine that reads files with this suffix."""
     for name in engines.names():
         try:
             engine = engines.load(name)

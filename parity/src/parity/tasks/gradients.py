@@ -1,10 +1,10 @@
-"""Every gradient becomes the sum of those of all processes, by one sum of all numbers.
+"""Sum the gradients of all processes, joined into one array.
 
-Gradients on a GPU are summed there if something can: NCCL, where its package nccl4py is installed,
-or an MPI that takes a GPU's memory. Else they go through the host, as all others do.
+Gradients on a GPU are summed there by NCCL, if its package nccl4py is installed, or by an MPI that
+accepts GPU memory. Otherwise they are copied to the host first.
 
-The sum waits for the end of backward. Parts of it that begin earlier, by MPI's Iallreduce, are no
-faster where processes have a core each: parity's README has the measurement.
+The sum starts only after backward. Starting parts of it earlier, with MPI's Iallreduce, is not
+faster if every process has a core of its own: parity's README has the measurement.
 """
 
 from __future__ import annotations
@@ -18,24 +18,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engines import Adapter
+from ..environment import executor_kind
 from .parallel import World
 
 
 class Door(NamedTuple):
-    """What sums an array of every process, in place.
+    """A way to sum an array over all processes."""
 
-    way: in words. on_gpu: whether it takes arrays of a GPU, or else NumPy's.
-    """
-
-    way: str
-    sum: Callable[[Any], None]
-    on_gpu: bool
+    way: str  # in words
+    sum: Callable[[Any], None]  # in place
+    on_gpu: bool  # whether the arrays are on a GPU, or NumPy's
 
 
 def door(engine: Adapter, world: World) -> Door:
-    """The best one for where an engine's gradients lie; the same in all processes, which all ask.
+    """The best Door for an engine. All processes must ask, and get the same one.
 
-    Raises OSError where NCCL is installed and refuses.
+    Raises OSError if NCCL is installed but fails.
     """
     if world.size == 1 or not lies_on_gpu(engine):
         return Door("MPI", world.sum, False)
@@ -48,17 +46,16 @@ def door(engine: Adapter, world: World) -> Door:
 
 
 def lies_on_gpu(engine: Adapter) -> bool:
-    device = getattr(engine.package, "device", None)
-    return getattr(device, "EXECUTOR", None) == "gpu"
+    return executor_kind(engine) == "gpu"
 
 
 def by_nccl(world: World) -> Callable[[Any], None]:
-    """What sums arrays of GPUs by NCCL, on the stream that kernels are launched on by default."""
+    """A function that sums GPU arrays with NCCL, on the default stream."""
     nccl: Any = importlib.import_module("nccl.core")
     known_to_all = world.gather(nccl.get_unique_id() if world.rank == 0 else None)[0]
     try:
         joined = nccl.Communicator.init(world.size, world.rank, known_to_all)
-    except Exception as error:  # of classes that are its own
+    except Exception as error:  # NCCL has its own exception classes
         raise OSError(
             f"NCCL does not join {world.size} processes ({error}): give each a GPU of its own, "
             "by CUDA_VISIBLE_DEVICES, or uninstall nccl4py"
@@ -67,7 +64,7 @@ def by_nccl(world: World) -> Callable[[Any], None]:
 
 
 def sum_gradients(engine: Adapter, model: Any, door: Door) -> None:
-    """Give every parameter the sum of its gradients in all processes."""
+    """Replace every parameter's gradient by its sum over all processes."""
     parameters = list(model.parameters())
     summed = on_gpu if door.on_gpu else on_host
     sums = summed(engine, parameters, door.sum)
@@ -79,7 +76,7 @@ def sum_gradients(engine: Adapter, model: Any, door: Door) -> None:
 def on_host(
     engine: Adapter, parameters: Sequence[Any], sum_in_place: Callable[[Any], None]
 ) -> list[Any]:
-    """The sum of each gradient, as a NumPy array."""
+    """The summed gradients as NumPy arrays."""
     own = [
         np.zeros_like(engine.numpy(each)) if (grad := engine.grad(each)) is None else grad
         for each in parameters
@@ -93,7 +90,7 @@ def on_host(
 def on_gpu(
     engine: Adapter, parameters: Sequence[Any], sum_in_place: Callable[[Any], None]
 ) -> list[Any]:
-    """The sum of each gradient, as a tensor; flat, they are one with a __cuda_array_interface__."""
+    """The summed gradients as tensors; they are joined into one for __cuda_array_interface__."""
     ops = engine.package.ops
     own = [ops.zeros_like(each.detach()) if each.grad is None else each.grad for each in parameters]
     flat = ops.cat([ops.reshape(grad, (-1,)) for grad in own])

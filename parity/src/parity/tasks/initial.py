@@ -1,4 +1,4 @@
-"""First weights for the plain networks among the tasks."""
+"""Initial weights for the tasks that train no GPT."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Array = np.ndarray[Any, Any]
 
 
 def uniform(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
-    """Weights and biases as torch draws those of Linear and Conv2d, by name, in float64.
+    """Weights and biases in float64, by name, distributed like torch's for Linear and Conv2d.
 
-    Uniform within ±1/√n, where n is how many inputs one output sums; a bias goes by its weight.
+    They are uniform within ±1/√fan_in; a bias has the fan_in of its weight.
     """
     rng = np.random.default_rng(seed)
     drawn = {}

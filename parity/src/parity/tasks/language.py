@@ -1,4 +1,4 @@
-"""What the tasks that train a GPT have in common: the model, its first weights, its losses."""
+"""What the tasks that train a GPT have in common: the model, its initial weights, its losses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .tokenizers import Tokenizer
 
 
 class Language(Task):
-    """Learns which token follows; sizes: the arguments of GPTConfig but vocab_size."""
+    """Predict the next token; sizes: the arguments of GPTConfig, except vocab_size."""
 
     unit = "tokens"
-    std = 0.02  # of the first weights: GPT-2's
-    end = ""  # what ends a text and comes before its first character, if texts have an end
+    std = 0.02  # of the initial weights, as in GPT-2
+    end = ""  # the character before and after every text, if there are separate texts
 
     def __init__(
         self, settings: Settings, sizes: Mapping[str, Any], tokenizer: Tokenizer, data: str
@@ -34,7 +34,7 @@ class Language(Task):
         return package.gpt.GPT(package.gpt.GPTConfig(**self.config))
 
     def initial(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-        """As GPT-2 begins: 2 · n_layer matrices add to the same stream, and are smaller for it."""
+        """GPT-2's: the 2 · n_layer matrices that add to the residual stream start smaller."""
         rng = np.random.default_rng(self.settings.seed)
         drawn = {}
         for name, shape in shapes.items():
@@ -64,7 +64,7 @@ class Language(Task):
 
 
 def mean_loss(engine: Adapter, model: Any, batches: Sequence[tuple[Array, Array]]) -> float:
-    """The mean cross entropy of all tokens of the batches."""
+    """The mean cross-entropy over all tokens of the batches."""
     total = count = 0.0
     for inputs, targets in batches:
         _, loss = model(engine.tensor(inputs), engine.tensor(targets))

@@ -1,4 +1,4 @@
-"""From what was asked for to what came of it: checkpoints, the training itself, and its results."""
+"""Run a training from the command line: checkpoints, the training itself, and its results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from .. import files
-from ..usage import printed, trainable, writable
+from ..engines import Adapter
+from ..usage import printed, require_writable, trainable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
 from .parallel import World, joined
@@ -23,11 +24,11 @@ from .training import DivergedError, Training
 
 
 def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task]) -> int:
-    """Train what build makes of the settings, once with each of them; the exit status.
+    """Train the task that build makes, once with each of the settings; return the exit status.
 
-    They differ in the optimizer and its learning rate alone. Every process that MPI started does
-    so together with the others; the first one speaks and writes. Raises ClickException, which is
-    status 2, for what cannot be done as asked.
+    The settings differ only in the optimizer and its learning rate. Processes started by MPI train
+    together; only the first prints and writes. Raises ClickException, which is status 2, for
+    options that cannot be followed.
     """
     world = joined()
     if world.size == 1:
@@ -48,23 +49,13 @@ def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings],
 def trained(
     plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task], world: World
 ) -> int:
-    """What launch does, in one process of the world."""
+    """launch, in one process of the world."""
     entries = [
         (each.name if len(settings) == 1 else f"{each.name} {chosen.optimizer}", each, chosen)
         for each in trainable(plan.engines)
         for chosen in settings
     ]
-    checkpoints: dict[str, Checkpoints] = {}
-    if plan.out is not None:
-        writable(plan.out)
-        checkpoints = {
-            name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
-            for name, engine, _ in entries
-        }
-        if not plan.resume:
-            require_new(checkpoints)
-        for store in checkpoints.values():
-            writable(store.folder)
+    checkpoints = prepared(plan, {name: engine for name, engine, _ in entries})
     with refusing(OSError, ValueError, ImportError, MemoryError):
         task = build(settings[0])
         trainings = [
@@ -84,7 +75,7 @@ def trained(
         ):
             run(trainings, checkpoints, display)
     except DivergedError as error:
-        # All processes have the same loss and weights, and stop here together.
+        # All processes have the same loss and weights, so all of them stop here.
         if world.rank == 0:
             click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
         return 1
@@ -94,32 +85,51 @@ def trained(
     except click.ClickException as error:
         again = kept(checkpoints, "--resume, once that is mended,")
         raise click.ClickException(f"{error.message}; {again}") from error
-    if world.rank:
-        return 0
-    if plan.out is not None:
-        keep(trainings, plan.out)  # before it is shown: who was to see it may be gone
+    if world.rank == 0:
+        report(trainings, plan.out)
+    return 0
+
+
+def prepared(plan: Plan, engines: Mapping[str, Adapter]) -> dict[str, Checkpoints]:
+    """The checkpoints of each training by name; none without --out, which must be writable."""
+    if plan.out is None:
+        return {}
+    require_writable(plan.out)
+    checkpoints = {
+        name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
+        for name, engine in engines.items()
+    }
+    if not plan.resume:
+        require_new(checkpoints)
+    for store in checkpoints.values():
+        require_writable(store.folder)
+    return checkpoints
+
+
+def report(trainings: Sequence[Training], out: Path | None) -> None:
+    """Write the results, if there is a folder for them, and print them."""
+    if out is not None:
+        keep(trainings, out)  # before printing, which fails if the output pipe is closed
     printed(table(trainings))
     for training in trainings:
         if closing := training.closing():
             name = "" if len(trainings) == 1 else f"{training.name}:\n"
             click.echo(f"\n{name}{closing}")
-    if plan.out is not None:
-        click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {plan.out}")
-    return 0
+    if out is not None:
+        click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {out}")
 
 
 def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
-    """Refuse a folder in which one of the engines has trained already."""
+    """Refuse a folder that already has checkpoints of one of the engines."""
     for each in checkpoints.values():
         if paths := each.paths():
             raise click.UsageError(
-                f"{paths[-1]} is from a training already: --resume goes on from there, "
-                "or choose another --out"
+                f"{paths[-1]} exists already: --resume goes on from there, or choose another --out"
             )
 
 
 def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints]) -> None:
-    """Take every training to its newest checkpoint; raises ValueError where it is of another."""
+    """Load every training's newest checkpoint; raises ValueError if it is of another training."""
     for training in trainings:
         store = checkpoints[training.name]
         state = store.load()
@@ -139,7 +149,7 @@ def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints])
 
 
 def kept(checkpoints: Mapping[str, Checkpoints], again: str = "") -> str:
-    """Which checkpoints there are; again: how to go on from there."""
+    """Name the newest checkpoints; again: how to continue from there."""
     newest = [str(paths[-1]) for each in checkpoints.values() if (paths := each.paths())]
     if not newest:
         return "no checkpoint was written"
@@ -159,7 +169,7 @@ def keep(trainings: Sequence[Training], out: Path) -> None:
 
 @contextmanager
 def refusing(*kinds: type[Exception]) -> Iterator[None]:
-    """Say in one sentence what cannot be read, written or used: errors of these kinds."""
+    """Turn errors of these kinds into one-sentence messages of the command."""
     try:
         yield
     except kinds as error:

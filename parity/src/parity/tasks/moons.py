@@ -1,4 +1,4 @@
-"""Two moons: points of the plane in two half circles that reach into each other."""
+"""Two moons: points of the plane on two interleaving half circles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOISE = 0.08
 
 
 class Moons(Classes):
-    """To which moon a point belongs; a fifth of the points is for the test."""
+    """Tell which moon a point belongs to; a fifth of the points is the test set."""
 
     name = "moons"
 

@@ -1,4 +1,4 @@
-"""Names: the smallest GPT learns to make up names, one name at a time."""
+"""Names: a tiny GPT learns to make up names, one name at a time."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ SAMPLES, TEMPERATURE = 20, 0.6
 
 
 class Names(Language):
-    """A batch is one name, so that none is padded; a tenth of the names is for validation.
+    """A batch is one name, so that no padding is needed; a tenth of the names is for validation.
 
-    Of a name that is longer than the context, only its beginning is read. Raises ValueError for
-    fewer than two names, and for more than one in a batch.
+    A name longer than the context is cut. Raises ValueError for fewer than two names, and for a
+    batch size other than 1.
     """
 
     name = "names"
-    std = 0.08  # so few numbers add up to little
+    std = 0.08  # a model this small needs larger weights than GPT-2
     end = "\n"
 
     def __init__(self, settings: Settings, names: Sequence[str]) -> None:
@@ -61,7 +61,7 @@ class Names(Language):
         return {"validation loss": mean_loss(engine, model, self.validation)}
 
     def closing(self, engine: Adapter, model: Any) -> str:
-        """Names that the model makes up."""
+        """Some names that the model makes up."""
         prompt = engine.tensor(np.array([self.tokenizer.encode(self.end)] * SAMPLES))
         how = {"do_sample": True, "temperature": TEMPERATURE, "seed": self.settings.seed}
         written = model.generate(prompt, self.config["block_size"] - 1, **how)
@@ -69,14 +69,14 @@ class Names(Language):
         return "\n".join(row.partition(self.end)[0] for row in rows)
 
     def _pair(self, name: str) -> tuple[Array, Array]:
-        """The ids of a name from its beginning on, and those that follow each: (1, T) both."""
+        """The ids of a name, and the ids that follow each of them, both (1, T)."""
         ids = np.array([self.tokenizer.encode(f"{self.end}{name}{self.end}")], np.int64)
         ids = ids[:, : self.config["block_size"] + 1]
         return ids[:, :-1], ids[:, 1:]
 
 
 def listed(path: Path | None) -> list[str]:
-    """The names of a file, one a line; by default those that come with parity."""
+    """The names in a file, one per line; by default the names that come with parity."""
     if path is None:
         text = resources.files(__package__).joinpath("data/names.txt").read_text("utf-8")
     else:

@@ -1,4 +1,4 @@
-"""The options that every task has on the command line."""
+"""The command-line options that all tasks share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPELT = {name.lower(): name for name in OPTIMIZERS}
 
 
 class Optimizers(Names):
-    """Optimizers separated by commas, whatever their case."""
+    """Optimizers separated by commas, in any case."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         names = super().convert(value, param, ctx)
@@ -28,7 +28,7 @@ class Optimizers(Names):
 
 
 class Real(click.FloatRange):
-    """A range of finite numbers: click lets nan into every range, and inf into open-ended ones."""
+    """A range of finite numbers: click's own accepts nan, and inf if there is no upper bound."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         number = super().convert(value, param, ctx)
@@ -39,41 +39,41 @@ class Real(click.FloatRange):
 
 POSITIVE, NATURAL = click.IntRange(min=1), click.IntRange(min=0)
 REAL, ABOVE = Real(min=0), Real(min=0, min_open=True)
-SEED = click.IntRange(min=0, max=2**32 - 1)  # the largest that all who draw from it take
+SEED = click.IntRange(min=0, max=2**32 - 1)  # scikit-learn takes no larger seed
 OPTIONS: dict[str, tuple[click.ParamType, str]] = {
     "steps": (POSITIVE, "Steps of the optimizer."),
-    "batch_size": (POSITIVE, "How much of the data goes into one batch."),
-    "accumulate": (POSITIVE, "Batches whose gradients make one step."),
+    "batch_size": (POSITIVE, "Samples per batch."),
+    "accumulate": (POSITIVE, "Batches whose gradients are added up for one step."),
     "lr": (ABOVE, "Learning rate."),
-    "schedule": (click.Choice(tuple(SCHEDULES)), "How it falls, down to a tenth."),
-    "warmup": (NATURAL, "Steps in which it rises at first."),
+    "schedule": (click.Choice(tuple(SCHEDULES)), "How the learning rate falls, to a tenth of lr."),
+    "warmup": (NATURAL, "Steps over which the learning rate first rises."),
     "weight_decay": (REAL, "Weight decay."),
-    "clip": (REAL, "Largest norm of the gradients; 0 leaves them as they are."),
-    "eval_every": (NATURAL, "Steps from one evaluation to the next; 0: only at the end."),
-    "checkpoint_every": (NATURAL, "Steps from one checkpoint to the next; 0: only at the end."),
-    "seed": (SEED, "Of the initial weights, the batches and dropout."),
-    "dtype": (click.Choice(DTYPES), "Of the weights, where the engine has a choice."),
+    "clip": (REAL, "Clip the norm of all gradients to this; 0 does not clip."),
+    "eval_every": (NATURAL, "Steps between evaluations; 0 evaluates only at the end."),
+    "checkpoint_every": (NATURAL, "Steps between checkpoints; 0 writes one only at the end."),
+    "seed": (SEED, "Seed of the initial weights, the batches and dropout."),
+    "dtype": (click.Choice(DTYPES), "Dtype of the weights, if the engine has both."),
 }
 ENGINES = ("minigrad",)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-OUT = "Folder for checkpoints, metrics.json and curve.png.  [default: nothing is kept]"
-RESUME = "Go on from the checkpoints in --out."
+OUT = "Folder for checkpoints, metrics.json and curve.png.  [default: write nothing]"
+RESUME = "Continue from the latest checkpoint in --out."
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: engines and optimizers, other settings, and where to keep it."""
+    """The options that a user gave."""
 
     engines: tuple[str, ...]
     optimizers: tuple[str, ...]
-    given: dict[str, Any]
+    given: dict[str, Any]  # other settings
     out: Path | None
     resume: bool
 
     def settings(
         self, defaults: Settings, fitted: Callable[[Settings], Settings] = lambda chosen: chosen
     ) -> list[Settings]:
-        """Those of each optimizer; fitted: defaults that depend on the others that were chosen."""
+        """The settings for each optimizer; fitted: adjusts defaults that depend on given ones."""
         asked = [
             {**self.given, "optimizer": optimizer}
             for optimizer in self.optimizers or (defaults.optimizer,)
@@ -84,10 +84,10 @@ class Plan:
 def trains(
     defaults: Settings | None, **depends: str
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Options for a command that trains, which gets a Plan before the options of its own.
+    """A decorator that adds the options; the command gets a Plan before its own options.
 
-    defaults: what --help says of them; None where they depend on a preset. depends: what it says
-    of those that depend on other things.
+    defaults: shown by --help; None if they depend on a preset. depends: what --help shows for
+    defaults that depend on something else.
     """
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
@@ -100,7 +100,7 @@ def trains(
             **options: Any,
         ) -> int:
             if resume and out is None:
-                raise click.UsageError("--resume goes on from what --out has: say which")
+                raise click.UsageError("--resume needs --out, the folder to continue from")
             asked = {name: options.pop(name) for name in OPTIONS}
             given = {name: value for name, value in asked.items() if value is not None}
             return command(Plan(engine or ENGINES, optimizer, given, out, resume), **options)
@@ -112,11 +112,11 @@ def trains(
             flag = f"--{name.replace('_', '-')}"
             found = click.option(flag, type=kind, help=f"{help}  [default: {default(name)}]")(found)
         help = (
-            f"What follows the gradients: {', '.join(OPTIMIZERS)}; several train side by side.  "
+            f"One or more of {', '.join(OPTIMIZERS)}; several train side by side.  "
             f"[default: {default('optimizer')}]"
         )
         found = several("--optimizer", help, Optimizers())(found)
-        help = f"Engines; several train side by side.  [default: {','.join(ENGINES)}]"
+        help = f"One or more engines; several train side by side.  [default: {','.join(ENGINES)}]"
         return several("--engine", help)(found)
 
     def default(name: str) -> Any:

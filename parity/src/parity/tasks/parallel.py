@@ -1,8 +1,8 @@
-"""Training across processes that MPI started: each has a part of every batch.
+"""Data-parallel training: processes started by MPI each take a part of every batch.
 
-`mpiexec -n 4 parity train …` is the same training as without it, on the same batches: the gradient
-of a batch is the sum of the gradients of its parts, weighed by their shares of the rows. All
-processes begin with the same weights and take the same steps, so the weights never travel.
+`mpiexec -n 4 parity train …` computes the same as without mpiexec: the gradient of a batch is the
+sum of the gradients of its parts, weighted by their shares of the rows. All processes start with
+the same weights and take the same steps, so weights are never sent.
 """
 
 from __future__ import annotations
@@ -15,57 +15,54 @@ from typing import Any, NoReturn, Protocol
 
 from .task import Array
 
-LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMIX_RANK")  # what mpiexec tells its processes
-MOMENT = 5e-4  # seconds
+LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMIX_RANK")  # set by mpiexec
+MOMENT = 5e-4  # seconds between two looks at a barrier
 
 
 class World(Protocol):
-    """The processes of a training. rank: which of them this is, counted from 0. size: how many.
+    """The processes of a training."""
 
-    takes_gpu: whether sum() takes arrays in a GPU's memory.
-    """
-
-    rank: int
-    size: int
-    takes_gpu: bool
+    rank: int  # of this process, counted from 0
+    size: int  # number of processes
+    takes_gpu: bool  # whether sum() accepts arrays in GPU memory
 
     def sum(self, array: Any) -> None:
-        """Make of an array the sum of those of all processes, the same bits in each."""
+        """Sum an array over all processes, in place; all get the same bits."""
         ...
 
     def gather(self, value: Any) -> list[Any]:
-        """What each process has, by rank."""
+        """Every process's value, by rank."""
         ...
 
     def meet(self) -> None:
-        """Sleep until all processes have come: none takes a core from one that still works."""
+        """Wait for all processes; sleeping, so that others can use the core."""
         ...
 
     def abort(self, status: int) -> NoReturn:
-        """End all processes: the others may wait for this one for ever."""
+        """End all processes: otherwise the others might wait for this one for ever."""
         ...
 
 
 class Alone:
-    """One process."""
+    """A world of one process."""
 
     rank, size, takes_gpu = 0, 1, False
 
     def sum(self, array: Any) -> None:
-        """What one process has is the sum already."""
+        """There is nothing to add."""
 
     def gather(self, value: Any) -> list[Any]:
         return [value]
 
     def meet(self) -> None:
-        """There is nobody to wait for."""
+        """There is no other process."""
 
     def abort(self, status: int) -> NoReturn:
         raise SystemExit(status)
 
 
 class Mpi:
-    """The processes that mpiexec has started, through mpi4py."""
+    """The processes started by mpiexec, through mpi4py."""
 
     def __init__(self) -> None:
         from mpi4py import MPI
@@ -75,7 +72,7 @@ class Mpi:
         self.takes_gpu = cuda_aware(MPI.__file__)
 
     def sum(self, array: Any) -> None:
-        # The MPI standard has identical results in all processes: section "All-Reduce".
+        # The MPI standard promises the same result in all processes: section "All-Reduce".
         self._all.Allreduce(self._mpi.IN_PLACE, array, self._mpi.SUM)
 
     def gather(self, value: Any) -> list[Any]:
@@ -88,13 +85,13 @@ class Mpi:
             time.sleep(MOMENT)
 
     def abort(self, status: int) -> NoReturn:
-        time.sleep(1)  # mpiexec has to have passed on what was said: then it drops everything
+        time.sleep(1)  # let mpiexec forward our output, which it drops on abort
         self._all.Abort(status)
         raise SystemExit(status)
 
 
 def cuda_aware(library: str) -> bool:
-    """Whether an MPI says that it takes a GPU's memory, as Open MPI and MPICH can.
+    """Whether an MPI (Open MPI or MPICH) reports support for GPU memory.
 
     library: a file that is linked to it.
     """
@@ -108,17 +105,17 @@ ALONE = Alone()
 
 
 def joined() -> World:
-    """The processes that this one was started with; mpi4py is needed where there are several.
+    """The world of this process: MPI's, if mpiexec started it.
 
-    Raises ModuleNotFoundError where MPI started this process and mpi4py is not installed.
+    Raises ModuleNotFoundError if it did and mpi4py is not installed.
     """
     return Mpi() if any(name in os.environ for name in LAUNCHERS) else ALONE
 
 
 def share(batch: Sequence[Array], number: int, world: World) -> tuple[list[Array], float]:
-    """This process's rows of a batch, and which share of all rows they are.
+    """This process's rows of a batch, and their share of all rows.
 
-    number: of the batch, by which the parts move on: so batches of one row are dealt in turn.
+    The parts rotate with the number of the batch, so that batches of one row are dealt in turn.
     """
     rows = len(batch[0])
     turn = (world.rank + number) % world.size

@@ -1,4 +1,4 @@
-"""GPTs for the task text, from what a scalar engine can do to what wants a GPU."""
+"""GPTs for the task text, from one for a scalar engine to one that needs a GPU."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Preset:
-    """sizes: arguments of GPTConfig; settings: how such a model is best trained."""
+    """A model, and settings that train it well."""
 
-    sizes: dict[str, Any]
+    sizes: dict[str, Any]  # arguments of GPTConfig
     settings: Settings
 
 
@@ -33,7 +33,7 @@ CPU = Settings(
 PRESETS = {
     "tiny": Preset(
         {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8},
-        # float64 is what micrograd has: in float32 the losses of the others drift from its.
+        # micrograd's dtype: in float32 the other engines' losses would drift away from its.
         replace(SMALL, steps=200, batch_size=4, lr=1e-2, warmup=20, dtype="float64"),
     ),
     "small": Preset({"n_layer": 2, "n_head": 4, "n_embd": 64, "block_size": 32}, SMALL),

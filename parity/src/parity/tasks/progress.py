@@ -1,4 +1,4 @@
-"""How a training is coming along: a bar for people, lines for a file."""
+"""Show the progress of a training: a bar on a terminal, lines in a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from .settings import Settings
 from .training import Training
 
-LINES = 10  # where no evaluations divide the training
+LINES = 10  # printed if there are no evaluations along the way
 
 
 class Display:
-    """Watches a training from its step on, on stderr.
+    """Prints the progress to stderr.
 
-    unit: what the task counts. quiet: says nothing.
+    step: where the training starts. unit: what its speed is counted in. quiet: print nothing.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Display:
         losses = named(trainings, [number(each.history.losses[-1]) for each in trainings])
         ends = (f"{self.units / passed:,.0f} {self.unit}/s", f"{clock(left)} left")
         followed = [self.latest] if self.latest else []
-        shown = followed if len(trainings) == 1 else []  # a screen is not as wide as a file
+        shown = followed if len(trainings) == 1 else []  # or the line would not fit the terminal
         self.bar.update(
             self.row, completed=step, description=" · ".join([f"loss {losses}", *shown, *ends])
         )
@@ -69,7 +69,7 @@ class Display:
 
 
 def named(trainings: Sequence[Training], values: Sequence[str]) -> str:
-    """Each value after the name of its training, where there are several."""
+    """The values, each with the name of its training if there are several."""
     if len(trainings) == 1:
         return values[0]
     return ", ".join(f"{t.name} {v}" for t, v in zip(trainings, values, strict=True))

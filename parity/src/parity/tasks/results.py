@@ -1,10 +1,10 @@
-"""What came of a training: one table with the engines side by side, and the same as data."""
+"""The results of a training: a table with the engines side by side, and the same as data."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,61 +16,93 @@ from .running import compared
 from .settings import Settings
 from .training import Training
 
-ROWS = 10  # where no evaluations divide the training
+ROWS = 10  # about as many steps or epochs are shown
 REFERENCE = "torch"
 
 
 def table(trainings: Sequence[Training]) -> Table:
-    """Losses on the way, and the metrics that were followed; then what came of it.
+    """Losses and metrics during the training, then the final results.
 
-    Told by steps, with the loss of each that is shown; or by epochs, with the mean over each.
+    Rows are steps, or epochs with the mean loss since the row before.
     """
     settings, epoch = trainings[0].settings, trainings[0].task.epoch
-    alone = trainings[0] if len(trainings) == 1 else None
+    steps = epochs(settings, epoch) if epoch else chosen(settings)
+    labels = {step: f"{step / epoch:.3g}" if epoch else str(step) for step in steps}
+    title = "epoch" if epoch else "step"
+    if len(trainings) == 1:
+        found = table_of_one(trainings[0], title, labels)
+    else:
+        found = table_of_several(trainings, title, labels)
+    for column in found.columns[1:]:
+        column.justify = "right"
+    return found
+
+
+def table_of_one(training: Training, title: str, labels: Mapping[int, str]) -> Table:
+    """A column for the loss and each metric; labels: what each row's step is called."""
+    metrics = training.history.metrics
+    shown = list(training.metrics) if len(metrics) > 1 else []
+    found = Table(title, f"loss on {training.name}", *shown)
+    for step, losses in losses_at([training], labels):
+        values = [number(metrics[step][name]) if step in metrics else "" for name in shown]
+        found.add_row(labels[step], *losses, *values)
+    found.add_section()
+    for name, values in final_results([training]):
+        found.add_row(name, *values, *[""] * len(shown))
+    return found
+
+
+def table_of_several(trainings: Sequence[Training], title: str, labels: Mapping[int, str]) -> Table:
+    """A column for each training, and a section for the loss and each metric that changes."""
     metrics = trainings[0].history.metrics
-    shown = list(trainings[0].metrics) if alone and len(metrics) > 1 else []
     changing = [
         name for name in trainings[0].metrics if len({m[name] for m in metrics.values()}) > 1
     ]
-    names = [each.name for each in trainings]
-    title = "epoch" if epoch else "step"
-    found = Table(title, *([f"loss on {names[0]}", *shown] if alone else names))
-    for column in found.columns[1:]:
-        column.justify = "right"
-    steps = epochs(settings, epoch) if epoch else chosen(settings)
-    labels = {step: f"{step / epoch:.3g}" if epoch else str(step) for step in steps}
-    if changing and not alone:
+    found = Table(title, *(each.name for each in trainings))
+    if changing:
         found.add_row("training loss")
-    for before, step in itertools.pairwise([0, *steps]):
-        since = before if epoch else step - 1
-        losses = [f"{statistics.fmean(each.history.losses[since:step]):.6g}" for each in trainings]
-        rest = [number(metrics[step][name]) if step in metrics else "" for name in shown]
-        found.add_row(labels[step], *losses, *rest)
-    for name in [] if alone else changing:
+    for step, losses in losses_at(trainings, labels):
+        found.add_row(labels[step], *losses)
+    for name in changing:
         found.add_section()
         found.add_row(name)
-        for step in steps:
+        for step in labels:
             if all(step in each.history.metrics for each in trainings):
                 values = (number(each.history.metrics[step][name]) for each in trainings)
                 found.add_row(labels[step], *values)
     found.add_section()
-    if changing and not alone:
+    if changing:
         found.add_row("at the end")
-    blank = [""] * len(shown)
-    for name in trainings[0].metrics:
-        found.add_row(name, *(number(each.metrics[name]) for each in trainings), *blank)
-    each_one = ", one thread each" if compared(trainings) else ""
-    found.add_row(
-        f"ms per step{each_one}", *(number(milliseconds(each)) for each in trainings), *blank
-    )
-    parts = [deviation(each, trainings) for each in trainings]
-    if any(part is not None for part in parts):
-        found.add_row("loss off torch's by", *("" if d is None else f"{d:.1e}" for d in parts))
+    for name, results in final_results(trainings):
+        found.add_row(name, *results)
     return found
 
 
+def losses_at(
+    trainings: Sequence[Training], steps: Iterable[int]
+) -> Iterator[tuple[int, list[str]]]:
+    """Each step with the loss of every training, which is a mean if the task has epochs."""
+    for before, step in itertools.pairwise([0, *steps]):
+        since = before if trainings[0].task.epoch else step - 1
+        yield (
+            step,
+            [f"{statistics.fmean(each.history.losses[since:step]):.6g}" for each in trainings],
+        )
+
+
+def final_results(trainings: Sequence[Training]) -> Iterator[tuple[str, list[str]]]:
+    """Names and values of the final metrics, the time per step, and the deviation from torch."""
+    for name in trainings[0].metrics:
+        yield name, [number(each.metrics[name]) for each in trainings]
+    each_one = ", one thread each" if compared(trainings) else ""
+    yield f"ms per step{each_one}", [number(milliseconds(each)) for each in trainings]
+    deviations = [deviation(each, trainings) for each in trainings]
+    if any(each is not None for each in deviations):
+        yield "loss off torch's by", ["" if d is None else f"{d:.1e}" for d in deviations]
+
+
 def chosen(settings: Settings) -> list[int]:
-    """The first step, about ten on the way, such as were evaluated if any were, and the last."""
+    """The steps to show: the first, the last, and about ten others, if possible evaluated ones."""
     every = max(settings.steps // ROWS, 1)
     if followed := settings.eval_every:
         every = followed * max(round(every / followed), 1)
@@ -79,13 +111,13 @@ def chosen(settings: Settings) -> list[int]:
 
 
 def epochs(settings: Settings, epoch: int) -> list[int]:
-    """The last steps of about ten epochs at most, and of the training."""
+    """The epochs to show, at most about ten, by their last steps."""
     every = epoch * max(round(settings.steps / epoch / ROWS), 1)
     return [step for step in range(1, settings.steps + 1) if settings.due(step, every)]
 
 
 def data(trainings: Sequence[Training]) -> dict[str, Any]:
-    """All of it, for metrics.json."""
+    """All results, for metrics.json."""
     task = trainings[0].task
     return {
         "task": task.name,
@@ -111,12 +143,12 @@ def data(trainings: Sequence[Training]) -> dict[str, Any]:
 
 
 def milliseconds(training: Training) -> float:
-    """Of a step: the median."""
+    """The median time of a step."""
     return 1e3 * statistics.median(training.history.seconds)
 
 
 def deviation(training: Training, trainings: Sequence[Training]) -> float | None:
-    """How far a loss was from torch's at most; None where there is no torch."""
+    """The largest difference from torch's losses; None if torch did not train beside it."""
     reference = next(
         (
             each

@@ -1,4 +1,4 @@
-"""Tasks whose data is rows: each an input and its answer."""
+"""Tasks whose data is rows of inputs and answers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .initial import uniform
 from .settings import Settings
 from .task import Array, Task
 
-CHUNK = 1024  # rows that go through a model at once where no gradient is wanted
+CHUNK = 1024  # rows per forward in an evaluation
 
 
 class Rows(Task):
-    """Learns answers from rows, as many of each; test: other rows and their answers."""
+    """Predict answers from inputs; train and test are pairs of both."""
 
     def __init__(
         self, settings: Settings, train: tuple[Array, Array], test: tuple[Array, Array]
@@ -36,11 +36,11 @@ class Rows(Task):
         return self.inputs(rows), answers
 
     def inputs(self, rows: Array) -> Array:
-        """Rows as the model takes them."""
+        """Convert rows to the model's inputs."""
         return rows
 
     def outputs(self, engine: Adapter, model: Any) -> Array:
-        """What the model says of every input of the test."""
+        """The model's outputs for the test set."""
         rows, _ = self.test
         parts = (self.inputs(rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK))
         return np.concatenate([engine.numpy(model(engine.tensor(part))) for part in parts])
@@ -50,7 +50,7 @@ class Rows(Task):
 
 
 class Classes(Rows):
-    """Learns to which class an input belongs: answers are numbers of classes."""
+    """Predict the class of an input; answers are class indices."""
 
     def loss(self, engine: Adapter, model: Any, batch: Sequence[Any]) -> Any:
         inputs, classes = batch
@@ -62,7 +62,7 @@ class Classes(Rows):
 
 
 def _digest(*arrays: Array) -> str:
-    """A fingerprint of arrays: their shapes, dtypes and numbers."""
+    """A hash of the shapes, dtypes and numbers of some arrays."""
     found = hashlib.sha256()
     for array in arrays:
         found.update(f"{array.shape} {array.dtype}".encode())

@@ -1,4 +1,4 @@
-"""Several engines train side by side: the same weights to begin with, the same batches."""
+"""Train several engines side by side, from the same weights and on the same batches."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .training import Training
 
 
 def compared(trainings: Sequence[Training]) -> bool:
-    """Whether there are several engines, which then have one thread each."""
+    """Whether several engines are compared, in which case each has one thread."""
     return len({training.engine.name for training in trainings}) > 1
 
 
 class Watcher(Protocol):
-    """Who is told how it goes."""
+    """Is told about the progress."""
 
     def stepped(self, step: int, trainings: Sequence[Training], units: int) -> None:
-        """A step is done, after which all engines together have trained on so many units more."""
+        """After each step; units: tokens or samples that it took, over all engines."""
         ...
 
     def evaluated(self, step: int, trainings: Sequence[Training]) -> None: ...
@@ -30,17 +30,17 @@ class Watcher(Protocol):
 def run(
     trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints], watcher: Watcher
 ) -> None:
-    """Train to the last step; checkpoints: of each by its name, or none at all.
+    """Train to the last step; checkpoints: by the name of the training, or empty.
 
-    The engines take turns step by step: whatever else the machine does then slows all of them
-    alike, and what each took for a step can be compared. Each has one thread then: where there are
-    more, those of one library look for work while it is another's turn. Those that were interrupted
-    later than others wait for them. Raises DivergedError where numbers are none, OSError if a
-    checkpoint cannot be written; the ones before are then still there.
+    Engines take turns step by step, so that whatever else the machine does slows all of them alike,
+    and times per step can be compared. Each has one thread then, as idle threads of one library
+    would keep the cores busy during another's turn. Trainings that resume at a later step wait for
+    the others. Raises DivergedError if a loss is not finite, OSError if a checkpoint cannot be
+    written; earlier checkpoints stay.
     """
     task = trainings[0].task
     settings = task.settings
-    gc.freeze()  # else the collector walks all that was imported again and again, within the steps
+    gc.freeze()  # or the collector would walk everything imported during the steps
     kept = ExitStack()
     for each in trainings:
         if hasattr(each.engine.package, "keep_memory"):

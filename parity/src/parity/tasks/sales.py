@@ -1,4 +1,4 @@
-"""Sales: what a sale came to, from how many were sold, at what price, of what, and when."""
+"""Sales: predict the total of a sale from its quantity, unit price, category and day."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from .settings import Settings
 from .task import Array
 
 EPOCHS = 5
-ADAM, SGD = 3e-3, 0.1  # learning rates: SGD's is not adapted to the gradients
+ADAM, SGD = 3e-3, 0.1  # learning rates
 
 
 def defaults(sales: Sales, chosen: Settings) -> Settings:
-    """EPOCHS epochs of the batches that were chosen, each with an evaluation at its end."""
+    """EPOCHS epochs for the chosen batch size, each with an evaluation at its end."""
     epoch = _epoch(sales, chosen)
     lr = SGD if chosen.optimizer == "SGD" else ADAM
     return replace(chosen, steps=EPOCHS * epoch, eval_every=epoch, lr=lr)
 
 
 class Standard:
-    """Numbers as they differ from the mean of some, in their standard deviations."""
+    """Standardization by the mean and standard deviation of some numbers."""
 
     def __init__(self, numbers: Array) -> None:
         self.mean = numbers.mean(axis=0)
         deviation = numbers.std(axis=0)
-        self.deviation = np.where(deviation > 0, deviation, 1.0)  # of what never changes
+        self.deviation = np.where(deviation > 0, deviation, 1.0)  # 0 if all are equal
 
     def apply(self, numbers: Array) -> Array:
         return (numbers - self.mean) / self.deviation
@@ -44,8 +44,8 @@ class Standard:
 def features(sales: Sales, training: int) -> Array:
     """Quantity, unit price and day, then one column per category. (N, 3 + categories)
 
-    They are scaled by the first rows alone, as many as training says, and only categories that
-    occur there have a column: all columns are 0 for another.
+    Only the first rows, as many as training says, determine the scale and the categories; another
+    category has zeros in all columns.
     """
     numbers = np.stack((sales.quantity, sales.unit_price, sales.day), axis=1)
     categories = sorted(set(sales.category[:training]))
@@ -56,7 +56,7 @@ def features(sales: Sales, training: int) -> Array:
 
 
 class SalesTotals(Rows):
-    """The total of a sale; the first four fifths of the file are for training, the rest for test.
+    """Predict the total of a sale. The last fifth of the file is the test set.
 
     Metrics are in the units of the file.
     """
@@ -89,12 +89,12 @@ class SalesTotals(Rows):
 
 
 def _epoch(sales: Sales, settings: Settings) -> int:
-    """How many steps go once through the training part."""
+    """Steps per epoch."""
     return -(-_training(sales) // (settings.batch_size * settings.accumulate))
 
 
 def _training(sales: Sales) -> int:
-    """How many sales are for training."""
+    """The number of sales for training."""
     if len(sales) < 2:
         raise ValueError("one sale is too few: one is needed for training, one for the test")
     return len(sales) * 4 // 5

@@ -1,8 +1,8 @@
-"""What a task is: data, a model, a loss and what is measured of it, over any engine.
+"""A task: data, a model, a loss and metrics, for any engine.
 
-Initial weights and batches are drawn here with NumPy, so that engines start alike and see the same
-data. A batch is a function of the seed and of its number alone: that number is all there is to know
-about the position in the data, and a training that goes on later draws what it would have drawn.
+Initial weights and batches are drawn with NumPy, so that all engines start alike and see the same
+data. A batch depends only on the seed and its number, so a training that resumes at some step sees
+the batches that it would have seen.
 """
 
 from __future__ import annotations
@@ -20,49 +20,45 @@ Array = np.ndarray[Any, Any]
 
 
 class Task(ABC):
-    """One thing to learn. A subclass draws its data in __init__, before any engine is there.
+    """Something to learn. A subclass draws its data in __init__, independently of any engine."""
 
-    name: on the command line. unit: what the speed counts, "tokens" or "samples". epoch: how many
-    steps go once through the data, where results are told by epochs; 0 where by steps.
-    """
-
-    name: ClassVar[str]
-    unit: ClassVar[str] = "samples"
-    epoch: int = 0
+    name: ClassVar[str]  # on the command line
+    unit: ClassVar[str] = "samples"  # or "tokens": what the speed is counted in
+    epoch: int = 0  # steps per epoch, if results are shown by epoch; 0 shows them by step
 
     settings: Settings
 
     @abstractmethod
     def model(self, package: Any) -> Any:
-        """A new model of the engine whose module this is."""
+        """A new model; package: the engine's module."""
 
     @abstractmethod
     def initial(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-        """First weights by name (float64), for the names and shapes of the model's parameters."""
+        """Initial weights by name (float64), given the names and shapes of the parameters."""
 
     @abstractmethod
     def batch(self, number: int) -> Sequence[Array]:
-        """The training batch of this number, counted from 0."""
+        """Training batch number n, counted from 0."""
 
     @abstractmethod
     def loss(self, engine: Adapter, model: Any, batch: Sequence[Any]) -> Any:
-        """The loss of a batch, as a tensor of one element; batch: tensors of the engine.
+        """The loss of a batch of the engine's tensors, as a tensor with one element.
 
-        A mean over its rows: processes that share a batch weigh theirs by how many they have.
+        It is the mean over the rows: processes that share a batch weight theirs by rows.
         """
 
     @abstractmethod
     def evaluate(self, engine: Adapter, model: Any) -> dict[str, float]:
-        """Metrics by name, such as "validation loss"; the model is in evaluation, without grad."""
+        """Metrics by name, such as "validation loss"; called in eval mode and without grad."""
 
     def units(self, batch: Sequence[Array]) -> int:
         """How many tokens or samples a batch holds."""
         return len(batch[0])
 
     def closing(self, engine: Adapter, model: Any) -> str:
-        """What is to be seen at the end: predictions, a sample of text; "" where there is none."""
+        """Text to print at the end, such as predictions or generated text; empty for none."""
         return ""
 
     def fingerprint(self) -> dict[str, Any]:
-        """What the data and the model are: a checkpoint of another is refused."""
+        """Identifies the data and the model, so that a checkpoint of others is refused."""
         return {"task": self.name}

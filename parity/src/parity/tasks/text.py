@@ -1,4 +1,4 @@
-"""Text: a GPT learns to write on from a file of text, character by character or as you choose."""
+"""Text: a GPT learns to continue text, by characters or with another tokenizer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .settings import Settings
 from .task import Array
 from .tokenizers import Tokenizer
 
-WINDOWS = 256  # of the validation part that an evaluation looks at, at most
-SAMPLE = 200  # tokens that are written at the end
+WINDOWS = 256  # at most as many windows are evaluated
+SAMPLE = 200  # tokens to generate at the end
 
 
 class Text(Language):
-    """The last tenth of the text is for validation; a batch is windows from all over the rest.
+    """A batch has random windows of the text, except its last tenth, which is for validation.
 
-    Raises ValueError for a text that is too short for a window in both parts.
+    Raises ValueError if the text is too short for a window in both parts.
     """
 
     name = "text"
@@ -48,7 +48,7 @@ class Text(Language):
         return windows(self.training, starts, self.context)
 
     def evaluate(self, engine: Adapter, model: Any) -> dict[str, float]:
-        """The loss on windows that lie evenly over the validation part, the same every time."""
+        """The loss on evenly spaced windows of the validation part, the same every time."""
         places = len(self.validation) - self.context
         count = min(WINDOWS, -(-places // self.context))
         starts = np.linspace(0, places - 1, count).astype(int)
@@ -58,14 +58,14 @@ class Text(Language):
         return {"validation loss": mean_loss(engine, model, batches)}
 
     def closing(self, engine: Adapter, model: Any) -> str:
-        """What the model writes after the first token of the validation part."""
+        """What the model generates after the first token of the validation part."""
         prompt = engine.tensor(self.validation[None, :1])
         written = model.generate(prompt, SAMPLE, do_sample=True, seed=self.settings.seed)
         return self.tokenizer.decode(engine.numpy(written)[0, 1:].tolist())
 
 
 def text_of(name: str) -> str:
-    """A text by name: "python" comes with every Python, "shakespeare" is downloaded once."""
+    """A text by name: "python" comes with Python itself, "shakespeare" is downloaded once."""
     if name == "python":
         return corpus.text()
     (path,) = downloads.fetch(name)
@@ -73,13 +73,13 @@ def text_of(name: str) -> str:
 
 
 def windows(ids: Array, starts: Array, context: int) -> tuple[Array, Array]:
-    """The ids from each start on, and those that follow each, both (starts, context)."""
+    """The windows of ids at starts, and the ids that follow each id, both (starts, context)."""
     found = ids[starts[:, None] + np.arange(context + 1)]
     return found[:, :-1], found[:, 1:]
 
 
 def read(path: Path) -> str:
-    """The text of a file; raises OSError or ValueError, in one sentence, where there is none."""
+    """The text of a file; raises OSError or ValueError if it has none."""
     content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode()

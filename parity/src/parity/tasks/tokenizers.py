@@ -1,4 +1,4 @@
-"""Text as the numbers that a GPT reads: characters, bytes, or the user's own vocabulary."""
+"""Tokenizers: by characters, by bytes, or with a BPE vocabulary of the user's."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any, Protocol
 
 
 class Tokenizer(Protocol):
-    """kind: how a checkpoint calls it."""
+    """Converts between text and token ids."""
 
-    kind: str
+    kind: str  # identifies it in a checkpoint
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """The number of tokens in the vocabulary."""
         ...
 
     def encode(self, text: str) -> Sequence[int]:
-        """The ids of a text; raises ValueError for what it has no token for."""
+        """The ids of a text; raises ValueError if there is no token for some of it."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str: ...
 
     def vocabulary(self) -> str:
-        """All that is to be known to make it again."""
+        """All that is needed to restore it."""
         ...
 
 
 class Characters:
-    """One token for each character of a vocabulary."""
+    """One token per character of a vocabulary."""
 
     kind = "char"
 
@@ -43,7 +43,7 @@ class Characters:
 
     @classmethod
     def of(cls, text: str) -> Characters:
-        """Those that a text has, in the order of their code points."""
+        """The characters of a text, in the order of their code points."""
         return cls("".join(sorted(set(text))))
 
     @property
@@ -67,7 +67,7 @@ class Characters:
 
 
 class Bytes:
-    """One token for each byte of UTF-8: any text has one."""
+    """One token per byte of UTF-8, for any text."""
 
     kind = "byte"
     size = 256
@@ -83,10 +83,10 @@ class Bytes:
 
 
 class Pairs:
-    """Byte pair encoding, by the library tokenizers; text: its own form, as in tokenizer.json.
+    """Byte pair encoding, by the library tokenizers; text: the content of a tokenizer.json.
 
-    Raises ValueError for a text of another form or without tokens, ModuleNotFoundError if the
-    library is missing.
+    Raises ValueError if text is something else or has no tokens, ModuleNotFoundError if the library
+    is missing.
     """
 
     kind = "bpe"
@@ -104,7 +104,7 @@ class Pairs:
 
     @property
     def size(self) -> int:
-        largest: int = max(self.tokenizer.get_vocab().values())  # of ids, which may have gaps
+        largest: int = max(self.tokenizer.get_vocab().values())  # the ids may have gaps
         return largest + 1
 
     def encode(self, text: str) -> list[int]:
@@ -123,12 +123,11 @@ class Pairs:
 
 
 def chosen(name: str, text: str) -> Tokenizer:
-    """char for the characters of this text, byte, or what a file has.
+    """A tokenizer by name: char for the characters of this text, byte, or a file.
 
-    The file: a tokenizer.json of the library tokenizers; the merges.txt of GPT-2, or of another
-    that was trained on bytes; or ranks as tiktoken keeps them, in base64, in a file *.tiktoken.
-    The last two say nothing of how words are split, which is then done as GPT-2 does. Raises
-    ValueError or OSError, in one sentence, for a file that is none of these.
+    The file is a tokenizer.json of the library tokenizers, a byte-level merges.txt such as GPT-2's,
+    or a *.tiktoken file of base64 tokens and ranks. The last two do not say how to split words,
+    which is then done as in GPT-2. Raises ValueError or OSError for any other file.
     """
     if name == "char":
         return Characters.of(text)
@@ -147,7 +146,7 @@ def chosen(name: str, text: str) -> Tokenizer:
 
 
 def again(state: Mapping[str, str]) -> Tokenizer:
-    """The tokenizer of a state."""
+    """The tokenizer that a checkpoint describes; see state."""
     match state["kind"]:
         case "char":
             return Characters(state["vocabulary"])
@@ -157,7 +156,7 @@ def again(state: Mapping[str, str]) -> Tokenizer:
 
 
 def state(tokenizer: Tokenizer) -> dict[str, str]:
-    """What a checkpoint keeps of a tokenizer."""
+    """The description of a tokenizer in a checkpoint."""
     return {"kind": tokenizer.kind, "vocabulary": tokenizer.vocabulary()}
 
 
@@ -166,7 +165,7 @@ Merges = list[tuple[str, str]]
 
 
 def of_merges(text: str) -> tuple[Vocabulary, Merges]:
-    """The vocabulary and merges of a merges.txt: bytes come first, then what merges make."""
+    """The vocabulary and merges of a merges.txt: first the bytes, then the merged tokens."""
     lines = [line.split(" ") for line in text.splitlines() if line and not line.startswith("#")]
     strange = [line for line in lines if len(line) != 2]
     if strange or not lines:
@@ -178,7 +177,7 @@ def of_merges(text: str) -> tuple[Vocabulary, Merges]:
 
 
 def ranks(content: bytes) -> dict[bytes, int]:
-    """What a line of tiktoken's says: a token in base64, and its rank, which is its id."""
+    """The tokens of a tiktoken file; each line has a token in base64 and its rank, or id."""
     found = {}
     for number, line in enumerate(content.splitlines(), start=1):
         try:
@@ -193,7 +192,10 @@ def ranks(content: bytes) -> dict[bytes, int]:
 
 
 def of_ranks(ranks: Mapping[bytes, int]) -> tuple[Vocabulary, Merges]:
-    """The same as a vocabulary and merges: those that come before a token's own leave two parts."""
+    """The vocabulary and merges for tiktoken's ranks.
+
+    A token's own merge is found by applying all earlier merges to its bytes: two parts remain.
+    """
     symbol = symbols()
 
     def said(token: bytes) -> str:
@@ -215,7 +217,7 @@ def of_ranks(ranks: Mapping[bytes, int]) -> tuple[Vocabulary, Merges]:
 
 
 def byte_level(vocabulary: Vocabulary, merges: Merges) -> str:
-    """A tokenizer of these in the library's form, which splits words as GPT-2 does."""
+    """The tokenizer.json for a vocabulary and merges, splitting words as in GPT-2."""
     try:
         tokenizers = library()
         tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
@@ -231,9 +233,9 @@ def byte_level(vocabulary: Vocabulary, merges: Merges) -> str:
 
 @functools.cache
 def symbols() -> dict[int, str]:
-    """How byte-level vocabularies write each byte: as itself in Latin-1, where that can be seen.
+    """The character for each byte in byte-level vocabularies, as in GPT-2 (Radford et al. 2019).
 
-    The others follow as the characters from 256 on. Radford et al. 2019, and every file since.
+    A byte that is printable in Latin-1 stands for itself; the others get characters from 256 on.
     """
     visible = [byte for byte in range(256) if chr(byte).isprintable() and not chr(byte).isspace()]
     hidden = [byte for byte in range(256) if byte not in visible]
@@ -245,7 +247,7 @@ def shortened(text: str) -> str:
 
 
 def library() -> Any:
-    """The package tokenizers, which only the user's own vocabulary needs."""
+    """The package tokenizers, which only BPE needs."""
     try:
         import tokenizers
     except ModuleNotFoundError as error:

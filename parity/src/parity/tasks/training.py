@@ -1,4 +1,4 @@
-"""One engine's training of a task: a model, an optimizer, and how far they are."""
+"""The training of a task on one engine: a model, an optimizer, and the history."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .task import Array, Task
 
 
 class DivergedError(ArithmeticError):
-    """A training has left the finite numbers: going on would be of no use."""
+    """A loss or a weight is not finite, so there is no point in continuing."""
 
 
 @dataclass
 class History:
-    """What a training was like: the loss and the seconds of each step, metrics of some."""
+    """What a training has measured so far."""
 
-    losses: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    metrics: dict[int, dict[str, float]] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)  # one per step
+    seconds: list[float] = field(default_factory=list)  # one per step
+    metrics: dict[int, dict[str, float]] = field(default_factory=dict)  # by step, if evaluated
 
     def state_dict(self) -> dict[str, Any]:
         numbers = {"losses": np.array(self.losses), "seconds": np.array(self.seconds)}
@@ -41,11 +41,10 @@ class History:
 
 
 class Training:
-    """A task under way on one engine; every engine begins with the same weights.
+    """A task being trained on one engine, from weights that are the same for every engine.
 
-    settings: the task's, or those with another optimizer. name: the engine's, or what tells it
-    from another training on the same. world: the processes that share every batch. step: how many
-    are done.
+    settings: by default the task's. name: by default the engine's, for display. world: the
+    processes that share every batch.
     """
 
     def __init__(
@@ -73,13 +72,13 @@ class Training:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The latest ones."""
+        """The latest metrics."""
         return self.history.metrics[max(self.history.metrics)]
 
     def advance(self, batches: Sequence[Sequence[Array]]) -> float:
-        """Make one step of the gradients of all batches together; their mean loss before it.
+        """Take one step with the gradients of all batches, and return their mean loss.
 
-        Raises DivergedError, before anything changes, if that is not finite.
+        Raises DivergedError if that is not finite, before any weight changes.
         """
         started = time.perf_counter()
         engine, clip = self.engine, self.settings.clip
@@ -112,9 +111,9 @@ class Training:
         return mean
 
     def evaluate(self) -> dict[str, float]:
-        """Measure what the task asks of the model as it is now, and note it.
+        """Compute the task's metrics, and add them to the history.
 
-        Raises DivergedError if something of it is not finite.
+        Raises DivergedError if one is not finite.
         """
         self.model.eval()
         with self.engine.package.no_grad():
@@ -131,9 +130,9 @@ class Training:
             return self.task.closing(self.engine, self.model)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next steps depend on, and the history; every process has to ask for it.
+        """Everything that the next steps depend on, and the history; all processes must call it.
 
-        Raises DivergedError if a weight is not finite: who goes on from there gets nowhere.
+        Raises DivergedError if a weight is not finite, as it is no use continuing from there.
         """
         for name, parameter in self.model.named_parameters():
             if not np.isfinite(self.engine.numpy(parameter)).all():
@@ -151,9 +150,9 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of the same task, settings and engine.
+        """Continue from a state of the same task, settings and engine.
 
-        Raises ValueError if it is of another number of processes.
+        Raises ValueError if another number of processes wrote it.
         """
         if (processes := len(state["random"])) != self.world.size:
             raise ValueError(
@@ -167,8 +166,8 @@ class Training:
 
 
 def load_weights(engine: Adapter, model: Any, weights: Mapping[str, Array]) -> None:
-    """Give a model the weights that have these names; a tied one goes by one of its own."""
-    # torch's state_dict is of tensors, and it takes no arrays.
+    """Load weights into a model; a tied weight needs only one of its names."""
+    # torch's load_state_dict takes tensors, not arrays.
     ours = all(isinstance(value, np.ndarray | list) for value in model.state_dict().values())
     state = {name: value if ours else engine.tensor(value) for name, value in weights.items()}
     model.load_state_dict(state, strict=False)

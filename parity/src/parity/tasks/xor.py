@@ -15,9 +15,9 @@ from .task import Array, Task
 
 
 class Xor(Task):
-    """Whether two truth values differ; every batch is the whole truth table.
+    """Tell whether two truth values differ; every batch is the whole truth table.
 
-    Raises ValueError for batches of another size.
+    Raises ValueError for another batch size.
     """
 
     name = "xor"

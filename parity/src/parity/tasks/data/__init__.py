@@ -1,1 +1,1 @@
-"""Where the tasks' data comes from: files of the user's, downloads, and a shop that is made up."""
+"""The tasks' data: the user's files, downloads, and made-up sales."""

@@ -1,4 +1,4 @@
-"""parity data: the files that tasks learn from, made up or downloaded."""
+"""parity data: make or download the data of the tasks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.group()
 def data() -> None:
-    """Make or download the data that tasks learn from."""
+    """Make or download data for the tasks."""
 
 
 @data.command()
 @click.option("--out", type=FILE, required=True, help="File to write.")
-@click.option("--rows", type=click.IntRange(min=1), default=366_000, show_default=True)
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeats the sales."
+    "--rows", type=click.IntRange(min=1), default=366_000, show_default=True, help="Sales to write."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sales."
 )
 def sales(out: Path, rows: int, seed: int) -> None:
-    """Write a year of sales in a made-up shop: tab-separated, ten columns, a few bad rows."""
+    """Write a year of made-up sales: tab-separated, ten columns, with a few malformed rows."""
     from ..launching import refusing
     from . import shop
 
@@ -35,7 +37,7 @@ def download(name: str, text: str) -> None:
     """Add the command that downloads a set of files."""
 
     @data.command(name, help=text)
-    @click.option("--out", type=FOLDER, help="Directory to fill.  [default: the cache]")
+    @click.option("--out", type=FOLDER, help="Directory to write to.  [default: the cache]")
     def command(out: Path | None) -> None:
         from ..launching import refusing
         from . import downloads

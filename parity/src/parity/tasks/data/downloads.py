@@ -1,4 +1,4 @@
-"""Files from the network, kept in a cache; none is used whose checksum is wrong."""
+"""Download files into a cache, and check their checksums."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ TIMEOUT = 30  # seconds without an answer
 
 @dataclass(frozen=True)
 class Source:
-    """A file as the cache names it, where it is to be had, how long it is, and its checksum."""
+    """A file to download."""
 
-    file: str
+    file: str  # its name in the cache
     urls: tuple[str, ...]  # tried in this order
     size: int
     sha256: str
@@ -65,10 +65,10 @@ SETS = {"shakespeare": (SHAKESPEARE,), "mnist": MNIST}
 
 
 def fetch(name: str, folder: Path | None = None) -> tuple[Path, ...]:
-    """The files of a set, "shakespeare" or "mnist", in a folder: downloaded where not yet there.
+    """The files of a set, "shakespeare" or "mnist"; those that are missing are downloaded.
 
-    folder: by default the cache. Raises ValueError for an unknown name, OSError if a file
-    cannot be written or, ConnectionError, had whole; what was in the folder is then unchanged.
+    folder: by default the cache. Raises ValueError for an unknown name, OSError if a file cannot be
+    written, ConnectionError if it cannot be downloaded intact; existing files stay as they are.
     """
     if name not in SETS:
         raise ValueError(f"no data {name!r}; there are {', '.join(SETS)}")
@@ -78,16 +78,16 @@ def fetch(name: str, folder: Path | None = None) -> tuple[Path, ...]:
 
 
 def cache() -> Path:
-    """The folder that keeps downloads: PARITY_CACHE, or threegrad in the user's own for caches."""
+    """The folder for downloads: PARITY_CACHE, or threegrad in the user's cache folder."""
     if chosen := os.environ.get("PARITY_CACHE"):
         return Path(chosen)
-    # A relative XDG_CACHE_HOME is to be ignored, says the XDG specification.
+    # The XDG specification says to ignore a relative XDG_CACHE_HOME.
     users = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (users if users.is_absolute() else Path.home() / ".cache") / "threegrad"
 
 
 def _fetched(source: Source, path: Path) -> Path:
-    """The path, once it holds what the source is."""
+    """Download the source to path, unless it is there already."""
     if path.exists() and not _wrong(source, path.read_bytes()):
         return path
     failures = []
@@ -108,14 +108,14 @@ def _fetched(source: Source, path: Path) -> Path:
 
 
 def _downloaded(url: str, size: int) -> bytes:
-    """What is at the URL, up to one byte more than expected."""
+    """The content at the URL, up to one byte more than expected."""
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         content: bytes = answer.read(size + 1)
         return content
 
 
 def _wrong(source: Source, content: bytes) -> str:
-    """How the content differs from what it should be; "" if it does not."""
+    """What is wrong with the content; empty if nothing is."""
     if len(content) > source.size:
         return f"more than {source.size} bytes"
     if len(content) < source.size:

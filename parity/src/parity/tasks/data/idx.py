@@ -1,4 +1,4 @@
-"""MNIST's file format, IDX: a magic number, the length of each axis, then bytes; often in gzip."""
+"""Read IDX, MNIST's file format: a magic number, the length of each axis, then bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# Two zero bytes, 8 for unsigned bytes, the number of axes.
+# Magic numbers: two zero bytes, 8 for unsigned bytes, the number of axes.
 IMAGES = 0x00000803
 LABELS = 0x00000801
 
@@ -22,12 +22,12 @@ TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def images(path: Path) -> Array:
-    """The images in an IDX file, plain or in gzip. (N, height, width), bytes."""
+    """The images in an IDX file, plain or gzipped. (N, height, width), bytes."""
     return _array(path, IMAGES, "images")
 
 
 def labels(path: Path) -> Array:
-    """The labels in an IDX file, plain or in gzip. (N,), bytes of 0 to 9."""
+    """The labels in an IDX file, plain or gzipped. (N,), bytes of 0 to 9."""
     found = _array(path, LABELS, "labels")
     if found.max() > 9:
         raise ValueError(f"{path} holds the label {found.max()}; digits are 0 to 9")
@@ -35,12 +35,10 @@ def labels(path: Path) -> Array:
 
 
 def mnist(folder: Path) -> tuple[Array, Array, Array, Array]:
-    """Training images and labels, then those for testing, from the four files in a folder.
+    """Training images and labels, then test images and labels, from the four files in a folder.
 
-    Each file has the name that MNIST gives it, with or without .gz.
-
-    Raises ValueError for a damaged file and for counts or sizes that do not match; OSError, such as
-    FileNotFoundError, if one cannot be read.
+    Files have MNIST's names, with or without .gz. Raises ValueError for a damaged file and for
+    counts or sizes that do not match, OSError if a file cannot be read.
     """
     found = []
     for image_name, label_name in (TRAIN, TEST):
@@ -62,7 +60,7 @@ def mnist(folder: Path) -> tuple[Array, Array, Array, Array]:
 
 
 def _file(folder: Path, name: str) -> Path:
-    """The file of this name, or else that of the name with .gz."""
+    """The path of a file, with .gz if only that exists."""
     for path in (folder / name, folder / f"{name}.gz"):
         if path.exists():
             return path
@@ -76,7 +74,7 @@ def _size(pictures: Array) -> str:
 
 
 def _array(path: Path, magic: int, what: str) -> Array:
-    """The bytes of a file as an array, if it is exactly as long as its header says."""
+    """The content of a file, which must be exactly as long as its header says."""
     axes = magic & 0xFF
     with open(path, "rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"

@@ -1,6 +1,6 @@
-"""Sales from a tab-separated file without a header: ten columns, one sale a line.
+"""Read sales from a tab-separated file without a header: ten columns, one sale per line.
 
-Fields are split at tabs, and quotation marks have no meaning. Names may be in any encoding.
+Fields are split at tabs; quotation marks have no meaning. Names may be in any encoding.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ COLUMNS = ("name", "code", "date", "timestamp", "quantity", "unit price", "categ
            "total", "id")
 # fmt: on
 USED = ("quantity", "unit price", "total", "date", "category")
-FEW = 5  # malformed lines that are shown one by one
+FEW = 5  # malformed lines to show
 
 _used = itemgetter(*(COLUMNS.index(name) for name in USED))
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """A line that was skipped, counted from 1, and why."""
+    """A line that was skipped (counted from 1), and why."""
 
     line: int
     reason: str
@@ -41,23 +41,20 @@ class Malformed:
 
 @dataclass(frozen=True)
 class Sales:
-    """The usable rows, in file order: one array (N,) per column; category: any text.
-
-    day: of the year, from 1. malformed: the lines that were skipped.
-    """
+    """The usable rows in file order, as one array (N,) per column."""
 
     quantity: Array
     unit_price: Array
     total: Array
-    day: Array
+    day: Array  # of the year, from 1
     category: Sequence[str]
-    malformed: Sequence[Malformed] = ()
+    malformed: Sequence[Malformed] = ()  # the lines that were skipped
 
     def __len__(self) -> int:
         return len(self.total)
 
     def skipped(self) -> str:
-        """How many lines were skipped, and the first of them; "" if none was."""
+        """A message about the skipped lines; empty if there are none."""
         if not self.malformed:
             return ""
         lines = len(self) + len(self.malformed)
@@ -72,15 +69,14 @@ class Sales:
 
 
 def read(path: Path) -> Sales:
-    """The sales in a file; lines that make no sense are skipped, and kept in mind.
+    """The sales in a file; malformed lines are skipped and recorded.
 
-    A line must have ten columns, with a quantity and a unit price that are numbers of at least 0,
-    a total that is a number, a date in ISO 8601 (2024-12-31) and a category.
-
-    Raises ValueError, which names the first lines, if no line does; OSError if it cannot be read.
+    A line must have ten columns, with a quantity and a unit price of at least 0, a total, a date in
+    ISO 8601 (2024-12-31) and a category. Raises ValueError if no line does, OSError if the file
+    cannot be read.
     """
     rows, malformed = [], []
-    # Bytes that are not UTF-8 stay what they are: two categories never become one.
+    # Keep bytes that are not UTF-8 as they are, so that different categories stay different.
     with open(path, encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             try:
@@ -102,7 +98,7 @@ def read(path: Path) -> Sales:
 
 
 def _row(line: str) -> tuple[float, float, float, int, str]:
-    """What is used of a line; ValueError says what is wrong with it."""
+    """The columns that are used; ValueError says what is wrong with the line."""
     fields = line.rstrip("\n").split("\t")
     if len(fields) != len(COLUMNS):
         raise ValueError(f"{len(fields)} column{'s' * (len(fields) > 1)}, not {len(COLUMNS)}")
@@ -135,7 +131,7 @@ def _amount(name: str, text: str) -> float:
     return number
 
 
-@functools.lru_cache(maxsize=4096)  # a file has few dates, each many times
+@functools.lru_cache(maxsize=4096)  # a file repeats few dates
 def _day(text: str) -> int:
     try:
         return datetime.date.fromisoformat(text).timetuple().tm_yday
@@ -144,5 +140,5 @@ def _day(text: str) -> int:
 
 
 def _shown(text: str) -> str:
-    """A field as it is shown: harmless to a terminal, and not endless."""
+    """A field for an error message: shortened, without control characters."""
     return ascii(text if len(text) <= 40 else f"{text[:40]}…")

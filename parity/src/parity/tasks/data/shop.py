@@ -1,4 +1,4 @@
-"""A year of sales in a shop that is made up, with the flaws that exported files have."""
+"""Make up a year of sales in a shop, with the flaws that exported files have."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Array = np.ndarray[Any, Any]
 
 NEW_YEAR = datetime.datetime(2024, 1, 1)
 DAYS = 366
-BAD = 5_000  # of so many rows, one is malformed
-NOISE = 0.01  # of a total: discounts, tips and slips of the hand
-CHUNK = 20_000  # rows that are drawn and written at a time
+BAD = 5_000  # about one row in BAD is malformed
+NOISE = 0.01  # relative noise of a total: discounts, tips and mistakes
+CHUNK = 20_000  # rows drawn and written at a time
 
-# What a typical product of the category costs, and what there is of it.
+# A typical price in each category, and its products.
 CATEGORIES = {
     "Bakery": (3.2, "Bread Roll Bagel Croissant Muffin Pretzel"),
     "Beverages": (4.5, "Juice Cola Tea Coffee Lemonade Water"),
@@ -58,9 +58,9 @@ FLAWS = (
 
 
 def write(path: Path, rows: int, seed: int = 0) -> None:
-    """Write a file of rows lines, one in BAD of them malformed; the same for the same seed.
+    """Write a file with this many rows, about one in BAD of them malformed.
 
-    Raises OSError if it cannot be written; there is then no half of it.
+    Raises OSError if it cannot be written, and leaves no partial file.
     """
     files.replace(path, _chunks(rows, np.random.default_rng(seed)))
 
@@ -100,7 +100,7 @@ def _chunks(rows: int, rng: np.random.Generator) -> Iterator[bytes]:
 
 
 def _products(rng: np.random.Generator) -> tuple[list[str], list[str], list[str], Array]:
-    """Names, codes, categories and prices of all that the shop sells."""
+    """The names, codes, categories and prices of all products."""
     names, codes, categories, prices = [], [], [], []
     for category, (typical, things) in CATEGORIES.items():
         for thing in things.split():
@@ -113,7 +113,7 @@ def _products(rng: np.random.Generator) -> tuple[list[str], list[str], list[str]
 
 
 def _seconds(rng: np.random.Generator, rows: int) -> Array:
-    """When each sale was, in seconds of the year, in order: more on Saturdays and in December."""
+    """The sorted times of all sales in seconds of the year; Saturdays and December are busier."""
     first = NEW_YEAR.weekday()
     day = np.arange(DAYS)
     busy = np.array([1.0, 0.9, 0.95, 1.0, 1.3, 1.6, 0.4])[(first + day) % 7]  # from Monday on
