@@ -45,9 +45,9 @@ BODY = '''
 @click.argument("name")
 @click.option("--family", required=True, help="File to put it in, such as activation.")
 def new_op(name: str, family: str) -> None:
-    """Add the skeleton of a torch op to the spec and to every engine, for you to fill in.
+    """Add the skeleton of a torch op to spec and engines.
 
-    It needs a checkout of this project.
+    It is for you to fill in, and needs a checkout of this project.
     """
     if not GENERATE.exists():
         raise click.UsageError("new-op needs a checkout of the project; this parity is installed")

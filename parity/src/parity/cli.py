@@ -112,7 +112,7 @@ def check(
     dtype: tuple[str, ...],
     run: tuple[str, ...],
 ) -> int:
-    """Check ops, layers and optimizers against torch, or whole training runs with --run."""
+    """Check ops, layers, optimizers or training runs against torch."""
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
@@ -238,7 +238,7 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
 def mutants(
     engine: tuple[str, ...], op: tuple[str, ...], jobs: int | None, file: Path | None
 ) -> int:
-    """Break the gradients in one place at a time, and list what the spec fails to notice."""
+    """Break one gradient at a time; list what no case notices."""
     chosen = loaded(engine)
     from . import mutants, spec
     from .pool import cores
@@ -289,7 +289,10 @@ def print_score(score: Score) -> None:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the graphs."
 )
 def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) -> int:
-    """Compare engines with torch on random graphs; print the first failure as a program."""
+    """Compare engines with torch on random graphs of ops.
+
+    A failure is shrunk, and printed as a program.
+    """
     chosen = loaded(engine)
     from . import fuzz, spec
     from .report import verdict

@@ -16,7 +16,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead 
 @click.command()
 @JSON
 def engines(as_json: bool) -> None:
-    """List the engines with their version, dtypes, device and number of ops."""
+    """List the engines, their dtypes, device and number of ops."""
     from . import engines as registry
     from .environment import executor, version
 

@@ -57,10 +57,10 @@ SIZES = click.Choice(("small", "brief", "gpt", "large"))
 def bench(
     context: click.Context, compare: tuple[Path, Path] | None, fail_on_regression: bool
 ) -> int:
-    """Time engines against rivals, after checking that their results agree.
+    """Time engines against rivals.
 
-    Contestants take turns, and each is timed as a ratio to the rival in the same round. Tables show
-    the median ratio and its quartiles.
+    Results are compared first. Contestants take turns, and each is timed as a ratio to the rival in
+    the same round. Tables show the median ratio and its quartiles.
     """
     if context.invoked_subcommand is not None:
         if compare:
@@ -175,7 +175,10 @@ def steps(
     profile: bool,
     file: Path | None,
 ) -> None:
-    """Time training steps (forward, backward, optimizer), and measure peak memory."""
+    """Time training steps, and measure their peak memory.
+
+    A step is forward, backward and the optimizer.
+    """
     chosen = trainable(engine)
     from . import steps as work
     from .ceilings import Ceilings
@@ -217,7 +220,7 @@ def generation(
     pairs: int | None,
     file: Path | None,
 ) -> None:
-    """Time how long a GPT takes per generated token, with its key-value cache."""
+    """Time how long a GPT with its key-value cache takes per token."""
     chosen = trainable(engine)
     from . import generation as work
 
@@ -242,9 +245,9 @@ def generation(
 )
 @click.option("--pairs", type=click.IntRange(min=2), default=30, show_default=True, help=ROUNDS)
 def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
-    """Time data-parallel training against one process with the same work.
+    """Time training in several processes against one.
 
-    Run it under MPI: mpiexec -n 2 parity bench parallel
+    Each process has the work of the one. Run it under MPI: mpiexec -n 2 parity bench parallel
     """
     chosen = trainable(engine or ("minigrad",))
     from ..tasks.parallel import joined

@@ -38,7 +38,10 @@ def report(
     speed: Path | None,
     mutants: Path | None,
 ) -> int:
-    """Check engines, and write index.html, report.json, summary.md and junit.xml."""
+    """Check engines, and write a report.
+
+    Its files are index.html, report.json, summary.md and junit.xml.
+    """
     if fail_on_regression and baseline is None:
         raise click.UsageError("--fail-on-regression needs --baseline")
     require_writable(out)

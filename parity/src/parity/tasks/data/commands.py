@@ -24,7 +24,10 @@ def data() -> None:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sales."
 )
 def sales(out: Path, rows: int, seed: int) -> None:
-    """Write a year of made-up sales: tab-separated, ten columns, with a few malformed rows."""
+    """Write a year of made-up sales as tab-separated text.
+
+    It has ten columns, and a few malformed rows.
+    """
     from ..launching import refusing
     from . import shop
 
