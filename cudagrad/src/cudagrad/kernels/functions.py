@@ -555,24 +555,21 @@ def single_gelu_dx(x, dout):
 
 
 @jit(device=True)
-def twice_inner(x):
-    """2 u, where u = √(2/π) (x + 0.044715 x³) is what gelu's tanh is taken of."""
-    real = type(x)
-    return real(2 * math.sqrt(2 / math.pi)) * (x + real(0.044715) * x * x * x)
-
-
-@jit(device=True)
 def gelu_tanh(x):
-    """x (1 + tanh u) / 2, by sigmoid(2 u): 1 + tanh would cancel where x is negative."""
-    return x * sigmoid(twice_inner(x))
+    real = type(x)
+    inner = real(math.sqrt(2 / math.pi)) * (x + real(0.044715) * x * x * x)
+    return real(0.5) * x * (real(1) + math.tanh(inner))
 
 
 @jit(device=True)
 def gelu_tanh_dx(x, dout):
-    real, z = type(x), twice_inner(x)
-    s, rest = sigmoid(z), sigmoid(-z)
-    slope = real(2 * math.sqrt(2 / math.pi)) * (real(1) + real(3 * 0.044715) * x * x)
-    return dout * (s * (real(1) + x * rest * slope))
+    real = type(x)
+    scale, cubic = real(math.sqrt(2 / math.pi)), real(0.044715)
+    t = math.tanh(scale * (x + cubic * x * x * x))
+    slope = scale * (real(1) + real(3) * cubic * x * x)
+    return dout * (
+        real(0.5) * (real(1) + t) + real(0.5) * x * ((real(1) - t) * (real(1) + t)) * slope
+    )
 
 
 @jit(device=True)
