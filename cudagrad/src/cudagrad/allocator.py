@@ -116,25 +116,28 @@ class Allocator:
         self.source = source
         self.limit = limit
         self.general = Pool()
-        self.pool = self.general  # from which blocks are taken now
         self.statistics = Statistics()
         self._busy: list[tuple[Block, list[Any]]] = []  # free, once these events are over
         # An array may die, and its block come back, in the midst of an allocation.
         self._lock = threading.RLock()
 
-    def allocate(self, wanted: int) -> Lease:
-        """A block for so many bytes, 1 at least; OutOfMemoryError if there is none."""
+    def allocate(self, wanted: int, pool: Pool | None = None) -> Lease:
+        """A block for so many bytes, 1 at least; OutOfMemoryError if there is none.
+
+        pool: whose blocks it is taken from; None: those of all who have no pool of their own.
+        """
+        pool = self.general if pool is None else pool
         with self._lock:
             if self._busy:
                 self._collect()
             statistics, size = self.statistics, size_class(wanted)
             key = self.source.stream, size
-            cached = self.pool.free.get(key)
+            cached = pool.free.get(key)
             if cached:
                 statistics.hits += 1
             else:
-                new = self._reserve(*key, wanted)
-                cached = self.pool.free.setdefault(key, [])
+                new = self._reserve(*key, wanted, pool)
+                cached = pool.free.setdefault(key, [])
                 cached += new
                 statistics.misses += 1
             block = cached.pop()
@@ -214,7 +217,7 @@ class Allocator:
             else:
                 self._busy.append((block, events))
 
-    def _reserve(self, stream: int, size: int, wanted: int) -> list[Block]:
+    def _reserve(self, stream: int, size: int, wanted: int, pool: Pool) -> list[Block]:
         """New blocks of a size."""
         length = SEGMENT if size <= SMALL else size
         memory = self._segment(length)
@@ -229,7 +232,7 @@ class Allocator:
         statistics.peak_reserved = max(statistics.peak_reserved, statistics.reserved)
         count = length // size
         segment = Segment(memory, length, count, count)
-        return [Block(segment, i * size, size, stream, self.pool) for i in reversed(range(count))]
+        return [Block(segment, i * size, size, stream, pool) for i in reversed(range(count))]
 
     def _segment(self, length: int) -> Any:
         """Memory of the source, or None."""

@@ -54,12 +54,12 @@ def autocast(
 class _Caster:
     """Gives ops what they take within autocast; a parameter is rounded once for all of them."""
 
-    gives = bfloat16
+    key = bfloat16
 
     def __init__(self) -> None:
         self._rounded: dict[int, tuple[Tensor, Any, Tensor]] = {}
 
-    def anew(self) -> _Caster:
+    def fresh(self) -> _Caster:
         return _Caster()
 
     def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from . import device
 from .allocator import Pool
@@ -65,12 +65,13 @@ class Capture:
         self.own.add(id(borrowed))
         return borrowed
 
-    def allocating(self) -> None:
+    def allocating(self) -> Pool:
         if self._is_live:
             raise CaptureError(
                 "memory is allocated in a part of the step that is live: take the step once "
                 "without a graph, so that an optimizer, say, has its state"
             )
+        return self.pool
 
     def copying(self, where: str) -> None:
         raise CaptureError(
@@ -112,8 +113,11 @@ class Relaunch:
     def launched(self, launcher: Launcher, args: Args) -> None:
         self.launches.append((launcher, args))
 
-    def allocating(self) -> None:
-        raise CaptureError("memory is allocated in a live part of a graph's step")
+    def allocating(self) -> NoReturn:
+        raise CaptureError(
+            "memory is allocated in a live part of a graph's step, as by an optimizer whose "
+            "parameters or options have changed since: capture the step anew"
+        )
 
     def copying(self, where: str) -> None:
         raise CaptureError(f"a copy {where} the device in a live part of a graph's step")

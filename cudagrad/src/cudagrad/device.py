@@ -5,8 +5,9 @@ which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator de
 =checker kernels run as Python, slowly, under a race detector (see checker); with =compiler they are
 compiled for GPUs that need not be there, and none can run (see compile).
 
-One thread of Python is assumed, that which imports this: a GPU's context is current in it alone,
-arguments of launches are packed in one place, and stream(), no_grad() and the like hold for all.
+On a GPU, launch from the thread that imports this: the GPU's context is current in no other, and
+all launches of a kernel pack their arguments in the same memory. stream() holds for all threads;
+no_grad(), autocast(), and the capture of a graph for the one that they are called in.
 """
 
 from __future__ import annotations
@@ -249,9 +250,9 @@ def empty(shape: Shape, dtype: Any) -> Array:
     size = math.prod(shape) * dtype.itemsize
     if not size:
         return executor.without_memory(shape, dtype)
-    if launches.recorder is not None:
-        launches.recorder.allocating()
-    return executor.array(shape, dtype, allocator.allocate(size))
+    recorder = launches.recorder.get()
+    pool = None if recorder is None else recorder.allocating()
+    return executor.array(shape, dtype, allocator.allocate(size, pool))
 
 
 def write(host: np.ndarray[Any, Any], array: Array) -> None:

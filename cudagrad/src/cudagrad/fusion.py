@@ -23,12 +23,11 @@ from .dtypes import to_device
 from .engine import (
     Tensor,
     casting,
-    casting_anew,
+    current_cast,
     moment,
     op,
     set_grad_enabled,
     sweep,
-    what_is_given,
 )
 from .expressions import Expression, Fusion, RefusedError, Trace
 
@@ -94,7 +93,7 @@ class Fused:
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        if tracing.tracer is not None:  # another one calls it, and takes it in
+        if tracing.tracer.get() is not None:  # another one calls it, and takes it in
             part: Tensor = self.function(*args, **kwargs)
             return part
         plan, tensors = self._planned(args, kwargs)
@@ -125,10 +124,11 @@ class Fused:
 
     def _key(self, values: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """What a plan depends on, besides the function; None if that cannot be told."""
+        cast = current_cast()
         try:
             return (
                 tuple(kwargs),
-                what_is_given(),
+                cast and cast.key,
                 *[
                     (value.data.shape, value.data.dtype, value.requires_grad)
                     if isinstance(value, Tensor)
@@ -197,9 +197,9 @@ def traced(function: Any, values: Sequence[Any], words: Sequence[str]) -> Plan:
     """The plan for these arguments, of which the last are given by name."""
     name, trace, stand_ins = function.__name__, Trace(), list(values)
     places = [k for k, value in enumerate(values) if isinstance(value, Tensor)]
-    count = len(values) - len(words)
+    count, cast = len(values) - len(words), current_cast()
     try:
-        with trace.tracing(), set_grad_enabled(True), casting(casting_anew()):
+        with trace.tracing(), set_grad_enabled(True), casting(cast and cast.fresh()):
             for k in places:
                 data = trace.operand(values[k].shape, values[k].data.dtype)
                 stand_ins[k] = Tensor(data, values[k].requires_grad)

@@ -71,22 +71,24 @@ class CUDAGraph:
 
         skips_live: leave out live parts, for a capture that will not be replayed.
         """
-        if launches.recorder is not None:
+        if launches.recorder.get() is not None:
             raise CaptureError("a graph is captured within another, or within a replay")
         self.reset()
-        self._capture = launches.recorder = Capture(Pool(), skips_live)
-        device.allocator.pool = self._capture.pool
+        self._capture = Capture(Pool(), skips_live)
+        launches.recorder.set(self._capture)
 
     def capture_end(self) -> None:
         """Make a graph of what was kept since capture_begin()."""
         capture = self._captured()
+        if launches.recorder.get() is not capture:
+            raise CaptureError("a capture ends once, and in the thread in which it began")
         try:
             if capture.checks:
                 flags = [arrays.flat(flag) for flag, _ in capture.checks]
                 either = functools.partial(arrays.apply, f.either)
                 self._flag = functools.reduce(either, flags)
         finally:
-            self._stop()
+            launches.recorder.set(None)
 
     def replay(self) -> None:
         """Run the captured launches; the first time with the numbers of the capture itself.
@@ -94,7 +96,7 @@ class CUDAGraph:
         Raises what an op within would have raised on seeing numbers that it refuses.
         """
         capture = self._captured()
-        if launches.recorder is not None:
+        if launches.recorder.get() is not None:
             raise CaptureError("a graph is replayed while one is captured")
         if self._executable is None:
             runs = [(launcher.run, now(args)) for launcher, args in capture.launches]
@@ -127,12 +129,8 @@ class CUDAGraph:
 
     def _abandon(self) -> None:
         """End a capture that has failed."""
-        self._stop()
+        launches.recorder.set(None)
         self.reset()
-
-    def _stop(self) -> None:
-        launches.recorder = None
-        device.allocator.pool = device.allocator.general
 
     def _captured(self) -> Capture:
         if self._capture is None:

@@ -39,8 +39,9 @@ def apply(
         dtype = into.dtype
     forms = [(array.shape, array.dtype) for array in arrays]
     shape, dtype, function, still = _planned(function, dtype, *forms)
-    if tracing.tracer is not None:
-        return tracing.tracer.apply(function, arrays, shape, dtype)
+    tracer = tracing.tracer.get()
+    if tracer is not None:
+        return tracer.apply(function, arrays, shape, dtype)
     out = empty(shape, dtype) if into is None else into
     args: list[Any] = []
     for array, inner in zip(arrays, still, strict=True):

@@ -45,8 +45,9 @@ def empty(shape: Shape, dtype: Any) -> Array:
 def full(shape: Shape, value: Any, dtype: Any) -> Array:
     dtype = np.dtype(dtype)
     number = rounded(value)[()] if dtype == BFLOAT16 else dtype.type(value)
-    if tracing.tracer is not None:
-        return tracing.tracer.full(shape, number)
+    tracer = tracing.tracer.get()
+    if tracer is not None:
+        return tracer.full(shape, number)
     out = empty(shape, dtype)
     launch(map.fill, out.size, device.view(out, (out.size,)), number)
     return out
@@ -76,13 +77,14 @@ def constant(value: Any, dtype: Any) -> Array:
             raise ValueError(f"{value} does not fit into {dtype}") from None
     with np.errstate(over="ignore"):  # and a floating number becomes inf
         number = dtype.type(value)
-    if tracing.tracer is not None:
-        return tracing.tracer.full((), number)
+    tracer = tracing.tracer.get()
+    if tracer is not None:
+        return tracer.full((), number)
     key = device.executor.stream, dtype, number.tobytes()
     found = _constants.get(key)
     if found is None:
         found = full((), number, dtype)
-        if launches.recorder is None:  # else it is the graph's, and empty until a replay
+        if launches.recorder.get() is None:  # else a graph's own, without its number until a replay
             if len(_constants) == KEPT:
                 del _constants[next(iter(_constants))]
             _constants[key] = found

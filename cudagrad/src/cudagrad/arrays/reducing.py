@@ -167,7 +167,8 @@ def extreme(x: Array, along: int, wins: Callable[..., Any]) -> tuple[Array, Arra
 def refuse(flags: Array, error: Callable[[], Exception]) -> None:
     """Raise an error if any of the flags is true; in a graph, after every replay."""
     flag = fold(flags, tuple(range(flags.ndim)), f.either, False)
-    if launches.recorder is not None:
-        launches.recorder.refuse(flag, error)
+    recorder = launches.recorder.get()
+    if recorder is not None:
+        recorder.refuse(flag, error)
     elif item(flag):
         raise error()
