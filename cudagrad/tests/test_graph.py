@@ -431,6 +431,20 @@ def test_a_step_returns_tensors() -> None:
         step(X)
 
 
+def test_a_step_is_a_function() -> None:
+    class Model:
+        @graphed
+        def step(self, x: cudagrad.Tensor) -> cudagrad.Tensor:
+            return ops.exp(x)
+
+    with pytest.raises(TypeError, match="a step is a function, not int"):
+        graphed(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"step is a method: .* graphed\(it.step\)"):
+        Model().step(X)
+    with pytest.raises(TypeError, match="expected a CUDAGraph, not int"), graph.graph(3):  # type: ignore[arg-type]
+        pass
+
+
 def test_an_optimizer_needs_its_state_first() -> None:
     layer = nn.Linear(3, 2)
     optimizer = optim.Adam(layer.parameters())

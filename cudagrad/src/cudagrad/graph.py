@@ -180,6 +180,8 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     Take the step once or twice before: kernels are compiled, layouts copied to the device and
     optimizer states made then.
     """
+    if not isinstance(cuda_graph, CUDAGraph):
+        raise TypeError(f"graph: expected a CUDAGraph, not {name_of(cuda_graph)}")
     cuda_graph.capture_begin()
     try:
         yield
@@ -216,6 +218,8 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
     """
 
     def __init__(self, step: Callable[..., Any], warmup: int = 1) -> None:
+        if not callable(step):
+            raise TypeError(f"graphed: a step is a function, not {name_of(step)}")
         if warmup < 1:
             raise ValueError(f"graphed: warmup must be at least 1, is {warmup}")
         functools.update_wrapper(self, step)
@@ -224,6 +228,15 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         self._warmup = warmup
         self._inputs: list[Tensor] = []
         self._outputs: Any = None
+
+    def __get__(self, instance: Any, owner: Any = None) -> graphed:
+        if instance is None:
+            return self
+        # One graph for the methods of all objects would replay that of the first.
+        name = self.step.__name__
+        raise TypeError(
+            f"graphed: {name} is a method: graph that of one object, graphed(it.{name})"
+        )
 
     def __call__(self, *inputs: Any) -> Any:
         for x in inputs:
