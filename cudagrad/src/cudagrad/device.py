@@ -16,6 +16,7 @@ import ctypes
 import functools
 import importlib
 import importlib.util
+import inspect
 import math
 import os
 import sys
@@ -176,6 +177,8 @@ def jit(
     """
     if function is None:
         return functools.partial(jit, device=device, launch_bounds=launch_bounds)
+    if not inspect.isfunction(function):
+        raise TypeError(f"jit: a kernel is a function, not {type(function).__name__}")
     maker = checker if EXECUTOR == "checker" else _cuda or emulator
     options = {"launch_bounds": launch_bounds} if _cuda and launch_bounds else {}
     made = maker.jit(function, device=device, **options)

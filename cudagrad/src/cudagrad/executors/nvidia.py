@@ -406,8 +406,8 @@ def _codes(kind: Any) -> Iterator[str]:
     if not isinstance(kind, tuple):
         if not issubclass(kind, bool | int | float | np.generic):
             raise TypeError(
-                f"a kernel was given a {kind.__name__}; it takes device arrays (see to_device), "
-                "numbers and tuples of numbers"
+                f"a kernel was given a {kind.__name__}; it takes device arrays (a tensor's .data, "
+                "or what device.to_device returns), numbers and tuples of numbers"
             )
         char = np.dtype(kind).char
         signed = "q" if np.dtype(kind).kind == "i" else "Q"
