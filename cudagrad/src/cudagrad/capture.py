@@ -1,4 +1,4 @@
-"""What is kept of a step while it is captured, and what is compared before it is repeated."""
+"""What a graph keeps of a step during its capture, and how it compares launches with later ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CaptureError(RuntimeError):
 
 
 class Live(NamedTuple):
-    """A function that is called again before each replay, and which launches it makes."""
+    """A function that is called again before each replay, and the range of its launches."""
 
     start: int
     stop: int
@@ -26,7 +26,7 @@ class Live(NamedTuple):
 
 
 class Late:
-    """What stands among a launch's arguments for a number that is renewed before each replay."""
+    """Stands among a launch's arguments for a number that is computed anew for each replay."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
@@ -36,7 +36,7 @@ class Late:
         self.value = self.function()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Late)  # neither is frozen, which is why numbers are compared
+        return isinstance(other, Late)  # numbers are compared lest they be frozen: these are not
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -57,7 +57,7 @@ class Capture:
         self.launches.append((launcher, tuple(map(self._kept, args))))
 
     def _kept(self, argument: Any) -> Any:
-        """An argument; if it is the graph's, without keeping its block from being used again."""
+        """An argument; an array of the graph's own as one that does not hold its block."""
         lease = device.executor.lease(argument) if is_array(argument) else None
         if lease is None or lease.block.pool is not self.pool:
             return argument

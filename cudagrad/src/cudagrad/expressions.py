@@ -23,17 +23,17 @@ from .kernels.fused import APART, ONCE, TOGETHER, Chain, Step
 
 
 class RefusedError(Exception):
-    """Something was asked that no element can answer by itself."""
+    """Something was asked of an Expression that its elements cannot answer one by one."""
 
 
 class Expression:
-    """What takes an array's place: a function of others, a number, or an operand's element.
+    """Takes an array's place: a function of other Expressions, a number, or an operand.
 
-    function: of kernels.functions, in the first case; number: in the second.
+    function: of kernels.functions, None for a number or an operand; number: None but for a number.
     """
 
     __slots__ = ("dtype", "function", "ndim", "number", "operands", "shape", "size")
-    memory = keep = None  # which executors ask for the lease of an array: there is none
+    memory = keep = None  # where executors look for an array's lease: there is none
 
     def __init__(
         self,

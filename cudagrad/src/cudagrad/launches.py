@@ -34,13 +34,13 @@ class Recorder(Protocol):
         """Data is about to be copied to or from the host: raise."""
 
     def live(self, function: Callable[[], None]) -> None:
-        """Run a function that only launches; and again for every replay, for its numbers."""
+        """Run a function that only launches, and keep it: see the function live below."""
 
     def late(self, function: Callable[[], Any]) -> Any:
-        """What stands for the number that a function returns, before each replay anew."""
+        """A placeholder for the number that a function returns: see the function late below."""
 
     def refuse(self, flag: Any, error: Callable[[], Exception]) -> None:
-        """A device array of one element that, if true after a replay, means an error."""
+        """Raise an error after a replay if the one element of flag, a device array, is true."""
 
 
 @dataclass
@@ -188,8 +188,8 @@ def replayed(launched: Iterable[tuple[Launcher, tuple[Any, ...]]]) -> None:
 def live(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
     """Mark a function that only launches, with numbers that change from step to step.
 
-    A graph repeats launches as they were; before each replay it calls such a function again, for
-    the numbers with which it launches now. It must launch the same kernels on the same arrays.
+    A graph repeats launches with the numbers they had. Before each replay it calls a live function
+    again, for the numbers of now; the function must launch the same kernels on the same arrays.
     """
 
     @functools.wraps(function)
@@ -204,9 +204,9 @@ def live(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
 
 
 def late(function: Callable[[], Any]) -> Any:
-    """What a function returns: a number for launches, and in a graph for every replay anew.
+    """The number that a function returns, for launches; a graph calls it again for every replay.
 
-    There what is returned is no number, but stands for it among a launch's arguments.
+    During a capture a placeholder is returned instead, which only launches can be given.
     """
     found = recorder.get()
     return function() if found is None else found.late(function)
