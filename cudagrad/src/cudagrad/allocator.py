@@ -1,12 +1,13 @@
-"""A caching allocator: what is given back is kept, and handed out again without asking the driver.
+"""A caching allocator: freed blocks are kept, and handed out again without asking the driver.
 
-Sizes are rounded up to classes, four to each power of two, so that a block that comes back fits
-what is wanted next. Small classes are cut from segments of 2 MiB; a large block is a segment of its
-own. Nothing is split or merged later: what was one block stays one, and fragments stay in bounds.
+Sizes are rounded up to classes, four to each power of two, so that a freed block fits what is
+wanted next. Blocks of small classes are cut from segments of 2 MiB; a large block is a segment of
+its own. Blocks are never split or merged, which bounds fragmentation.
 
-A block belongs to the stream on which it was allocated. Given back, it serves that stream at once,
-because what is launched there comes after what used it; another stream never gets it. If a second
-stream used it too (see `record`), it is held back until what that one had to do by then is done.
+A block belongs to the stream on which it was allocated. When it is freed, that stream may use it at
+once, because what is launched there runs after what used it; no other stream ever gets it. If
+another stream has used it too (see `record`), it is held back until that stream has done what it
+had to do at that moment.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Block:
 
 
 class Pool:
-    """The free blocks that one owner shares with nobody: a captured graph, or all the rest."""
+    """The free blocks of one owner: a captured graph, or everybody else."""
 
     def __init__(self) -> None:
         self.free: dict[tuple[int, int], list[Block]] = {}
@@ -118,7 +119,7 @@ class Allocator:
         self.general = Pool()
         self.statistics = Statistics()
         self._busy: list[tuple[Block, list[Any]]] = []  # free, once these events are over
-        # An array may die, and its block come back, in the midst of an allocation.
+        # Reentrant: the garbage collector may free an array in the middle of an allocation.
         self._lock = threading.RLock()
 
     def allocate(self, wanted: int, pool: Pool | None = None) -> Lease:
@@ -169,12 +170,12 @@ class Allocator:
                 self._keep(block)
 
     def record(self, block: Block, stream: int) -> None:
-        """Say that a stream uses a block, which may be another's."""
+        """Note that a stream uses a block, which may belong to another stream."""
         if stream != block.stream:
             block.users.add(stream)
 
     def retire(self, pool: Pool) -> None:
-        """Let all others have the blocks of a pool whose owner is gone, now and as they come."""
+        """Give a pool's blocks to the general one, those in use when they are freed."""
         with self._lock:
             pool.heir = self.general
             for key, blocks in pool.free.items():
