@@ -117,7 +117,7 @@ class Tensor:
             raise TypeError(f"only floating tensors can require a gradient, not {data.dtype}")
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
-        self.home: Home | None = None  # where an optimizer keeps a parameter, and its gradient
+        self.home: Home | None = None  # where an optimizer has packed a parameter (see flat)
         self.index = next(_created)
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
@@ -493,8 +493,8 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape. It closes over
     arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient. Arrays of bfloat16 the function may only hand to what knows them: apply,
-    cast, and what copies, adds up or multiplies in arrays; see dtypes.through_float32 for others.
+    first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
+    apply, cast, copies, sums and products; for anything else there is dtypes.through_float32.
 
     Names mean something: a first parameter x must be given a tensor or an array; where one is
     called other or exponent, a Python number will do as well, as in arithmetic.
@@ -547,10 +547,10 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
 
 
 def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """As op and through_float32, but the kernels read the first operand as it is stored.
+    """As op with through_float32, but the kernels read the first operand x as it is stored.
 
-    Its gradient may be of bfloat16, too. Where ops are given others than they are called with
-    (autocast), the result stays float32.
+    So bfloat16 is not converted beforehand, and its gradient may be bfloat16, too. Under a cast
+    (autocast) the result stays float32.
     """
     READING.add(function.__name__)
     return op(through_float32(function, reads=1, rounds=lambda: _cast.get() is None))

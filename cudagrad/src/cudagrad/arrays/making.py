@@ -21,13 +21,13 @@ FLOAT32 = np.dtype(np.float32)
 BOOL = np.dtype(np.bool_)
 KEPT = 1024  # constants, and layouts
 
-# Those of a stream are its own: another would have to wait for the launch that fills one, and might
-# still read one that is forgotten here, when its memory is used again.
+# Each stream has its own: another would have to wait for the launch that fills a constant, and may
+# still be reading one that has been dropped from here and whose memory is in use again.
 _constants: dict[Any, Array] = {}
 
 
 def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """In what operations on a dtype are done."""
+    """The dtype in which operations on this one are computed: float32 for bfloat16."""
     return FLOAT32 if dtype == BFLOAT16 else dtype
 
 
