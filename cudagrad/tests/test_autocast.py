@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,17 @@ def test_the_lists_are_of_ops() -> None:
 
     assert names <= set(ops.__all__)
     assert len(names) == len(IN_BFLOAT16) + len(IN_FLOAT32) + len(IN_WIDEST)
+
+
+def test_it_is_of_one_thread() -> None:
+    x = leaf(3, 3)
+    found: list[Any] = []
+    with autocast():
+        thread = threading.Thread(target=lambda: found.append((x @ x).dtype))
+        thread.start()
+        thread.join()
+
+    assert found == [FLOAT32]
 
 
 def test_the_lists_are_torchs() -> None:

@@ -359,6 +359,9 @@ def test_a_group_of_copies_is_its_threads_own() -> None:
 def test_what_is_no_kernel_is_refused() -> None:
     with pytest.raises(TypeError, match="a kernel is a function"):
         check(3)
+    for configuration in (8, (1, 8, 0, 0, 0)):
+        with pytest.raises(TypeError, match=r"is launched as add_reversed\[grid, block\]"):
+            check(add_reversed)[configuration]
 
 
 def test_the_example_of_the_readme_says_what_it_says(tmp_path: Path) -> None:

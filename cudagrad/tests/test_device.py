@@ -227,6 +227,12 @@ def test_memory_there_and_back(shape: tuple[int, ...], dtype: str) -> None:
     assert device.empty(shape, dtype).shape == shape
 
 
+def test_a_kernel_is_a_function() -> None:
+    for thing in (3, int):
+        with pytest.raises(TypeError, match="a kernel is a function, not"):
+            device.jit(thing)
+
+
 def test_both_ways_copy() -> None:
     data = np.zeros((2, 3))
     array = device.to_device(data)

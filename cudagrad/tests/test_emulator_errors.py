@@ -291,6 +291,13 @@ def test_a_grid_or_block_that_no_gpu_takes(grid: Any, block: Any, error: type) -
         copy[grid, block]
 
 
+@pytest.mark.parametrize("configuration", [3, (3,), (1, 3, 0), (1, 3, 0, 64)])
+def test_a_launch_takes_a_grid_and_a_block(configuration: Any) -> None:
+    usage = re.escape("is launched as copy[grid, block](...), not with")
+    with pytest.raises(TypeError, match=f"kernel copy .*{usage}"):
+        copy[configuration]
+
+
 def test_arguments_that_a_gpu_would_copy_or_not_take() -> None:
     x = empty((1,), np.float32)
     with pytest.raises(TypeError, match=r"kernel copy .*given a ndarray.*to_device"):

@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -36,8 +37,8 @@ needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="bits 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Any:
     yield
-    assert arrays.tracing.tracer is None
-    assert launches.recorder is None
+    assert arrays.tracing.tracer.get() is None
+    assert launches.recorder.get() is None
 
 
 def leaf(*shape: int, dtype: Any = np.float32) -> cudagrad.Tensor:
@@ -671,12 +672,12 @@ def test_what_ops_are_given_is_part_of_what_is_noted() -> None:
         """Gives mul its first operand so many times."""
 
         def __init__(self, factor: float) -> None:
-            self.gives = self.factor = factor
+            self.key = self.factor = factor
 
         def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
             return ((self.factor, *args[1:]) if name == "mul" else args), kwargs
 
-        def anew(self) -> Any:
+        def fresh(self) -> Any:
             return Scaled(self.factor)
 
     @fuse
@@ -688,6 +689,23 @@ def test_what_ops_are_given_is_part_of_what_is_noted() -> None:
         with engine.casting(Scaled(factor)):
             assert product(x, y).item() == 5 * factor
     assert product(x, y).item() == 15
+
+
+def test_other_threads_compute_while_a_function_is_noted() -> None:
+    found: list[float] = []
+
+    def elsewhere() -> None:
+        found.append(ops.mul(cudagrad.tensor([3.0]), 2).item())
+
+    @fuse
+    def product(x: Any, y: Any) -> Any:
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        return x * y
+
+    assert product(cudagrad.tensor([3.0]), cudagrad.tensor([5.0])).item() == 15
+    assert found == [6.0]
 
 
 def test_within_autocast_a_fused_function_is_its_ops() -> None:

@@ -6,6 +6,7 @@ import doctest
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,7 @@ X = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.5]], np.float32)
 @pytest.fixture(autouse=True)
 def _nothing_is_left_over() -> Iterator[None]:
     yield
-    assert launches.recorder is None
-    assert device.allocator.pool is device.allocator.general
+    assert launches.recorder.get() is None
 
 
 @pytest.mark.launches
@@ -79,6 +79,38 @@ def test_a_graph_captures_without_running() -> None:
     device.write(np.zeros_like(X), x.data)
     captured.replay()
     np.testing.assert_allclose(y.numpy(), np.full_like(X, np.e), rtol=1e-6)
+
+
+def test_other_threads_go_on_while_a_graph_is_captured() -> None:
+    """Their launches are made, and their memory is not what replays write."""
+    x, cuda_graph = cudagrad.tensor(X), CUDAGraph()
+    found: list[Any] = []
+
+    def elsewhere() -> None:
+        z = x * 3
+        found.extend([z, z.numpy()])
+
+    with graph.graph(cuda_graph):
+        y = x * 2
+        del y  # now its memory is free, but for the graph alone
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        y = x * 5
+    cuda_graph.replay()
+
+    z, at_once = found
+    np.testing.assert_array_equal(at_once, 3 * X)
+    np.testing.assert_array_equal(z.numpy(), 3 * X)
+    np.testing.assert_array_equal(y.numpy(), 5 * X)
+
+
+def test_a_capture_ends_where_it_began() -> None:
+    cuda_graph = CUDAGraph()
+    cuda_graph.capture_begin()
+    cuda_graph.capture_end()
+    with pytest.raises(CaptureError, match="ends once"):
+        cuda_graph.capture_end()
 
 
 def test_replays_are_counted() -> None:
@@ -397,6 +429,20 @@ def test_a_step_returns_tensors() -> None:
     step(X)
     with pytest.raises(TypeError, match="a step returns tensors, not int"):
         step(X)
+
+
+def test_a_step_is_a_function() -> None:
+    class Model:
+        @graphed
+        def step(self, x: cudagrad.Tensor) -> cudagrad.Tensor:
+            return ops.exp(x)
+
+    with pytest.raises(TypeError, match="a step is a function, not int"):
+        graphed(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"step is a method: .* graphed\(it.step\)"):
+        Model().step(X)
+    with pytest.raises(TypeError, match="expected a CUDAGraph, not int"), graph.graph(3):  # type: ignore[arg-type]
+        pass
 
 
 def test_an_optimizer_needs_its_state_first() -> None:

@@ -89,7 +89,7 @@ def test_what_cannot_be_shared_is_copied_or_refused() -> None:
         cudagrad.from_dlpack([1.0])
     with pytest.raises(TypeError, match="no dtype float16"):
         cudagrad.from_dlpack(np.zeros(3, np.float16))
-    with pytest.raises(BufferError, match="DLPack's type 5 of 1 lanes has no dtype here"):
+    with pytest.raises(TypeError, match="is 1 x 128 bits of DLPack's type code 5"):
         cudagrad.from_dlpack(np.zeros(3, complex))
 
 
@@ -216,7 +216,7 @@ def test_only_straight_arrays_are_opened() -> None:
         with pytest.raises(BufferError, match="is not C-contiguous"):
             dlpack.opened(awkward.__dlpack__())
     assert dlpack.opened(np.zeros((1, 3))[:, :].T.copy().__dlpack__()).shape == (3, 1)
-    with pytest.raises(BufferError, match="has no dtype"):
+    with pytest.raises(TypeError, match="no dtype of tensors"):
         dlpack.opened(np.zeros(3, complex).__dlpack__())
 
 

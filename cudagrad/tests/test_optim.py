@@ -192,6 +192,22 @@ def test_a_state_goes_out_and_in_under_torchs_names(make: Callable, names: list[
     assert state["state"][1].get("step", 3) == 3  # a copy: the three steps since are not in it
 
 
+@pytest.mark.parametrize("make", STATEFUL)
+def test_a_state_follows_its_parameter_into_another_dtype(make: Callable) -> None:
+    """Of one parameter, and of two, which step together."""
+    for size in (1, 2):
+        layer = nn.Linear(3, 2, bias=size == 2).to(np.float64)
+        optimizer = make(layer.parameters())
+        for dtype in (np.float64, np.float32):
+            layer.to(dtype)
+            for x in layer.parameters():
+                give(x, np.ones(x.shape))
+            optimizer.step()
+
+        kept = [array for state in optimizer.state.values() for array in state.values()]
+        assert {x.dtype for x in kept if not isinstance(x, int)} == {np.dtype(np.float32)}
+
+
 def test_a_state_is_read_as_torch_writes_it() -> None:
     x = parameter(1.0, 2.0)
     optimizer = optim.Adam([x])

@@ -81,6 +81,11 @@ def test_events_that_cannot_tell() -> None:
         timed.elapsed_time(timed)
 
 
+def test_a_number_is_no_stream() -> None:
+    with pytest.raises(TypeError, match="expected a Stream, not int"), streams.stream(3):  # type: ignore[arg-type]
+        pass
+
+
 def test_a_stream_is_where_kernels_are_launched() -> None:
     stream, before = streams.Stream(), streams.current_stream()
     with streams.stream(stream):

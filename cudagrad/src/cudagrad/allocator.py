@@ -1,12 +1,13 @@
-"""A caching allocator: what is given back is kept, and handed out again without asking the driver.
+"""A caching allocator: freed blocks are kept, and handed out again without asking the driver.
 
-Sizes are rounded up to classes, four to each power of two, so that a block that comes back fits
-what is wanted next. Small classes are cut from segments of 2 MiB; a large block is a segment of its
-own. Nothing is split or merged later: what was one block stays one, and fragments stay in bounds.
+Sizes are rounded up to classes, four to each power of two, so that a freed block fits what is
+wanted next. Blocks of small classes are cut from segments of 2 MiB; a large block is a segment of
+its own. Blocks are never split or merged, which bounds fragmentation.
 
-A block belongs to the stream on which it was allocated. Given back, it serves that stream at once,
-because what is launched there comes after what used it; another stream never gets it. If a second
-stream used it too (see `record`), it is held back until what that one had to do by then is done.
+A block belongs to the stream on which it was allocated. When it is freed, that stream may use it at
+once, because what is launched there runs after what used it; no other stream ever gets it. If
+another stream has used it too (see `record`), it is held back until that stream has done what it
+had to do at that moment.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Block:
 
 
 class Pool:
-    """The free blocks that one owner shares with nobody: a captured graph, or all the rest."""
+    """The free blocks of one owner: a captured graph, or everybody else."""
 
     def __init__(self) -> None:
         self.free: dict[tuple[int, int], list[Block]] = {}
@@ -116,25 +117,28 @@ class Allocator:
         self.source = source
         self.limit = limit
         self.general = Pool()
-        self.pool = self.general  # from which blocks are taken now
         self.statistics = Statistics()
         self._busy: list[tuple[Block, list[Any]]] = []  # free, once these events are over
-        # An array may die, and its block come back, in the midst of an allocation.
+        # Reentrant: the garbage collector may free an array in the middle of an allocation.
         self._lock = threading.RLock()
 
-    def allocate(self, wanted: int) -> Lease:
-        """A block for so many bytes, 1 at least; OutOfMemoryError if there is none."""
+    def allocate(self, wanted: int, pool: Pool | None = None) -> Lease:
+        """A block for so many bytes, 1 at least; OutOfMemoryError if there is none.
+
+        pool: whose blocks it is taken from; None: those of all who have no pool of their own.
+        """
+        pool = self.general if pool is None else pool
         with self._lock:
             if self._busy:
                 self._collect()
             statistics, size = self.statistics, size_class(wanted)
             key = self.source.stream, size
-            cached = self.pool.free.get(key)
+            cached = pool.free.get(key)
             if cached:
                 statistics.hits += 1
             else:
-                new = self._reserve(*key, wanted)
-                cached = self.pool.free.setdefault(key, [])
+                new = self._reserve(*key, wanted, pool)
+                cached = pool.free.setdefault(key, [])
                 cached += new
                 statistics.misses += 1
             block = cached.pop()
@@ -166,12 +170,12 @@ class Allocator:
                 self._keep(block)
 
     def record(self, block: Block, stream: int) -> None:
-        """Say that a stream uses a block, which may be another's."""
+        """Note that a stream uses a block, which may belong to another stream."""
         if stream != block.stream:
             block.users.add(stream)
 
     def retire(self, pool: Pool) -> None:
-        """Let all others have the blocks of a pool whose owner is gone, now and as they come."""
+        """Give a pool's blocks to the general one, those in use when they are freed."""
         with self._lock:
             pool.heir = self.general
             for key, blocks in pool.free.items():
@@ -214,7 +218,7 @@ class Allocator:
             else:
                 self._busy.append((block, events))
 
-    def _reserve(self, stream: int, size: int, wanted: int) -> list[Block]:
+    def _reserve(self, stream: int, size: int, wanted: int, pool: Pool) -> list[Block]:
         """New blocks of a size."""
         length = SEGMENT if size <= SMALL else size
         memory = self._segment(length)
@@ -229,7 +233,7 @@ class Allocator:
         statistics.peak_reserved = max(statistics.peak_reserved, statistics.reserved)
         count = length // size
         segment = Segment(memory, length, count, count)
-        return [Block(segment, i * size, size, stream, self.pool) for i in reversed(range(count))]
+        return [Block(segment, i * size, size, stream, pool) for i in reversed(range(count))]
 
     def _segment(self, length: int) -> Any:
         """Memory of the source, or None."""

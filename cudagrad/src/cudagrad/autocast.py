@@ -1,6 +1,6 @@
-"""Another dtype for the tensors that ops are given: autocast, which knows what they gain by it.
+"""autocast: gives each op the dtype that suits it, bfloat16 or float32.
 
-The lists are those of torch's autocast for CUDA, of the ops that are here:
+The lists are torch's for CUDA, as far as the ops are here:
 https://docs.pytorch.org/docs/stable/amp.html#autocast-op-reference
 """
 
@@ -16,12 +16,12 @@ from .engine import Tensor
 from .ops.elementwise import to
 from .storage import bfloat16
 
-# Sums of products: tensor cores make them, of numbers that need not be exact.
+# Sums of products: tensor cores compute them, from numbers that need not be exact.
 IN_BFLOAT16 = {
     *("matmul", "mm", "bmm", "mv", "addmm", "baddbmm", "einsum", "linear"),
     *("conv1d", "conv2d", "scaled_dot_product_attention"),
 }
-# What has a wide range, or adds up many roundings.
+# What has a wide range, or adds up many rounding errors.
 IN_FLOAT32 = {
     *("exp", "expm1", "log", "log1p", "pow", "reciprocal", "rsqrt", "softplus"),
     *("sum", "prod", "cumsum", "logsumexp", "softmax", "log_softmax"),
@@ -29,20 +29,20 @@ IN_FLOAT32 = {
     *("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "kl_div"),
     "binary_cross_entropy_with_logits",
 }
-IN_WIDEST = {"dot", "scatter_add"}  # which else refuse operands of two dtypes
+IN_WIDEST = {"dot", "scatter_add"}  # without autocast they refuse operands of two dtypes
 
 
 @contextlib.contextmanager
 def autocast(
     device_type: str = "cuda", dtype: Any = bfloat16, enabled: bool = True
 ) -> Iterator[None]:
-    """Inside, ops that gain by bfloat16 are given it, and those that need float32 that (torch's).
+    """Inside, ops that gain from bfloat16 get it, and those that need float32 get that (torch's).
 
-    Products of matrices, convolutions and attention take their float32 operands rounded, and give
-    bfloat16; exp, log, pow, softmax, sums, norms and losses take bfloat16 as float32; any other op
-    takes what it gets. Parameters stay float32, as their gradients do. enabled: False ends it
-    inside. Raises ValueError for another dtype or device_type. For the forward pass and the loss:
-    backward() is called outside.
+    Products of matrices, convolutions and attention round their float32 operands, and return
+    bfloat16. exp, log, pow, softmax, sums, norms and losses convert bfloat16 to float32. Any other
+    op takes what it gets. Parameters and their gradients stay float32. enabled: False switches it
+    off inside. It is for the forward pass and the loss; call backward() outside. It holds for this
+    thread. Raises ValueError for another dtype or device_type.
     """
     option("autocast", "device_type", device_type, ("cuda",))
     if dtype is not bfloat16 and dtype != bfloat16.name:
@@ -52,14 +52,14 @@ def autocast(
 
 
 class _Caster:
-    """Gives ops what they take within autocast; a parameter is rounded once for all of them."""
+    """The cast of autocast; it rounds a parameter once for all the ops that use it."""
 
-    gives = bfloat16
+    key = bfloat16
 
     def __init__(self) -> None:
         self._rounded: dict[int, tuple[Tensor, Any, Tensor]] = {}
 
-    def anew(self) -> _Caster:
+    def fresh(self) -> _Caster:
         return _Caster()
 
     def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -88,7 +88,7 @@ class _Caster:
         if not (x.is_leaf and x.requires_grad):
             return to(x, bfloat16)
         of, data, found = self._rounded.get(id(x), (None, None, None))
-        # Not if its numbers, or the graph that it is part of, are those of before.
+        # Round it again if its numbers have changed, or backward() has freed the rounding's graph.
         is_same = of is x and data is x.data
         if found is None or not is_same or found.index < x.index or found.pullback is None:
             found = to(x, bfloat16)

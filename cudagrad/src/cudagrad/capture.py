@@ -1,9 +1,9 @@
-"""What is kept of a step while it is captured, and what is compared before it is repeated."""
+"""What a graph keeps of a step during its capture, and how it compares launches with later ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from . import device
 from .allocator import Pool
@@ -18,7 +18,7 @@ class CaptureError(RuntimeError):
 
 
 class Live(NamedTuple):
-    """A function that is called again before each replay, and which launches it makes."""
+    """A function that is called again before each replay, and the range of its launches."""
 
     start: int
     stop: int
@@ -26,7 +26,7 @@ class Live(NamedTuple):
 
 
 class Late:
-    """What stands among a launch's arguments for a number that is renewed before each replay."""
+    """Stands among a launch's arguments for a number that is computed anew for each replay."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
@@ -36,7 +36,7 @@ class Late:
         self.value = self.function()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Late)  # neither is frozen, which is why numbers are compared
+        return isinstance(other, Late)  # numbers are compared lest they be frozen: these are not
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -57,7 +57,7 @@ class Capture:
         self.launches.append((launcher, tuple(map(self._kept, args))))
 
     def _kept(self, argument: Any) -> Any:
-        """An argument; if it is the graph's, without keeping its block from being used again."""
+        """An argument; an array of the graph's own as one that does not hold its block."""
         lease = device.executor.lease(argument) if is_array(argument) else None
         if lease is None or lease.block.pool is not self.pool:
             return argument
@@ -65,12 +65,13 @@ class Capture:
         self.own.add(id(borrowed))
         return borrowed
 
-    def allocating(self) -> None:
+    def allocating(self) -> Pool:
         if self._is_live:
             raise CaptureError(
                 "memory is allocated in a part of the step that is live: take the step once "
                 "without a graph, so that an optimizer, say, has its state"
             )
+        return self.pool
 
     def copying(self, where: str) -> None:
         raise CaptureError(
@@ -112,8 +113,11 @@ class Relaunch:
     def launched(self, launcher: Launcher, args: Args) -> None:
         self.launches.append((launcher, args))
 
-    def allocating(self) -> None:
-        raise CaptureError("memory is allocated in a live part of a graph's step")
+    def allocating(self) -> NoReturn:
+        raise CaptureError(
+            "memory is allocated in a live part of a graph's step, as by an optimizer whose "
+            "parameters or options have changed since: capture the step anew"
+        )
 
     def copying(self, where: str) -> None:
         raise CaptureError(f"a copy {where} the device in a live part of a graph's step")

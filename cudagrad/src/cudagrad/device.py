@@ -1,12 +1,13 @@
-"""The one door to numba's cuda: `cuda` and `jit` for kernels, device memory, and where they run.
+"""The one door to numba's cuda: `cuda` and `jit` for kernels, device memory, and the executor.
 
-The executor is the GPU if there is one, driven by NVIDIA's package numba-cuda, else the emulator,
-which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator decides instead; with
-=checker kernels run as Python, slowly, under a race detector (see checker); with =compiler they are
-compiled for GPUs that need not be there, and none can run (see compile).
+The executor is what runs kernels: the GPU if there is one, driven by NVIDIA's package numba-cuda,
+else the emulator, which compiles the same kernels for the CPU. CUDAGRAD_DEVICE=gpu or =emulator
+chooses one. With =checker kernels run as Python, slowly, under a race detector (see checker). With
+=compiler they are compiled for any GPU, which need not be there, and cannot run (see compile).
 
-One thread of Python is assumed, that which imports this: a GPU's context is current in it alone,
-arguments of launches are packed in one place, and stream(), no_grad() and the like hold for all.
+On a GPU, launch from the thread that imports this: the GPU's context is current in no other, and
+all launches of a kernel pack their arguments in the same memory. stream() holds for all threads;
+no_grad(), autocast(), and the capture of a graph for the one that they are called in.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ctypes
 import functools
 import importlib
 import importlib.util
+import inspect
 import math
 import os
 import sys
@@ -54,9 +56,9 @@ def _has_gpu() -> bool:
 
 
 def numba_cuda(extra: str) -> tuple[Any, str]:
-    """NVIDIA's numba.cuda, else None, and why there is none; needs no driver.
+    """NVIDIA's numba.cuda and "", or None and why it is not there; needs no driver.
 
-    extra: the one of this package that installs it.
+    extra: which of this package's extras installs it.
     """
     install = INSTALL.format(extra)
     if importlib.util.find_spec("numba_cuda") is None:
@@ -64,15 +66,15 @@ def numba_cuda(extra: str) -> tuple[Any, str]:
     os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")  # small arrays are no mistake
     numba.config.reload_config()
     module = importlib.import_module("numba.cuda")
-    # numba-cuda takes the place of the old target that numba bundles by a .pth file, which Python
-    # reads in its own site-packages only.
+    # numba-cuda replaces the old target that numba bundles by a .pth file, which Python reads only
+    # in its own site-packages.
     if getattr(module, "implementation", None) != "NVIDIA":
         return None, f"numba.cuda is not NVIDIA's: {install}, into this Python's site-packages"
     return module, ""
 
 
 def _find_gpu() -> tuple[Any, str]:
-    """numba.cuda if kernels can run on a GPU, else None, and why they cannot."""
+    """numba.cuda and "", or None and why kernels cannot run on a GPU."""
     if not _has_gpu():
         return None, "no GPU"
     module, why = numba_cuda("gpu")
@@ -112,7 +114,7 @@ cuda: Any = _cuda or emulator.cuda
 
 
 def _executor() -> Any:
-    """What the host asks of where kernels run; None where they do not."""
+    """The executor (see executors); None where kernels are only compiled."""
     if EXECUTOR == "gpu":
         return Nvidia(_cuda, importlib.import_module("cuda.bindings.driver"))
     if EXECUTOR == "compiler":
@@ -122,11 +124,11 @@ def _executor() -> Any:
 
 executor = _executor()
 allocator = Allocator(executor)
-# What kernels say beyond `cuda`: single instructions of a GPU, and their twins on the emulator.
+# What kernels use beyond `cuda`: single instructions of a GPU, or their twins on the emulator.
 intrinsics: Any = importlib.import_module(f"{__package__}.ptx") if _cuda else emulator.intrinsics
 
-# Threads of a one-dimensional block, and along each side of a two-dimensional one. The emulator's
-# are small, so that small arrays need many blocks, as large ones do on a GPU.
+# Threads of a one-dimensional block, and along each side of a two-dimensional one. Blocks are small
+# on the emulator, so that small arrays need many of them, as large arrays do on a GPU.
 BLOCK = _block_size("CUDAGRAD_BLOCK", 256 if _cuda else 32, 1024)
 TILE = _block_size("CUDAGRAD_TILE", 16 if _cuda else 8, 32)
 
@@ -150,15 +152,15 @@ def _version() -> str:
 
 
 def has(capability: tuple[int, int]) -> bool:
-    """Whether kernels may use what GPUs of this compute capability can do; the emulator can all."""
+    """Whether kernels may use the instructions of a compute capability; the emulator has all."""
     return EXECUTOR != "gpu" or _cuda.get_current_device().compute_capability >= capability
 
 
 @functools.cache
 def processors() -> float:
-    """How many blocks the GPU computes side by side at least.
+    """How many blocks a launch needs at least to keep all of the GPU busy.
 
-    The emulator computes one, but is quickest with small blocks, of which any number is too few.
+    Infinitely many on the emulator, which is fastest with work cut as small as can be.
     """
     return _cuda.get_current_device().MULTIPROCESSOR_COUNT if EXECUTOR == "gpu" else math.inf
 
@@ -175,6 +177,8 @@ def jit(
     """
     if function is None:
         return functools.partial(jit, device=device, launch_bounds=launch_bounds)
+    if not inspect.isfunction(function):
+        raise TypeError(f"jit: a kernel is a function, not {type(function).__name__}")
     maker = checker if EXECUTOR == "checker" else _cuda or emulator
     options = {"launch_bounds": launch_bounds} if _cuda and launch_bounds else {}
     made = maker.jit(function, device=device, **options)
@@ -187,10 +191,10 @@ def _launcher(kernel: Any, configuration: Any) -> Callable[..., None]:
 
 
 def factory(make: Callable[..., Any]) -> Callable[..., Any]:
-    """`@factory` marks a function that makes a kernel for a dtype, or of functions of jit.
+    """`@factory` marks a function that makes a kernel out of parts: a dtype, device functions.
 
-    It is called once for the same parts. The kernel keeps them, as made_of, because its name has
-    to tell it from the factory's other kernels.
+    It is called once for the same parts. The kernel keeps them as made_of, which tells it from the
+    factory's other kernels (see compile.table.name_of).
     """
 
     @functools.cache
@@ -209,11 +213,11 @@ def capabilities() -> list[tuple[int, int]]:
 
 
 def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[bytes]:
-    """What numba-cuda makes of a kernel for a GPU of this compute capability: code yet to link.
+    """numba-cuda's code of a kernel for a GPU of this compute capability, not linked yet.
 
     arguments: their types, as numba writes them in a signature. Needs the executor "compiler".
     """
-    # A device function asks which GPU it is compiled for, as if there had to be one.
+    # When it compiles device functions, numba-cuda asks the GPU, which need not be there.
     dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     signature = f"void({arguments})"
@@ -249,9 +253,9 @@ def empty(shape: Shape, dtype: Any) -> Array:
     size = math.prod(shape) * dtype.itemsize
     if not size:
         return executor.without_memory(shape, dtype)
-    if launches.recorder is not None:
-        launches.recorder.allocating()
-    return executor.array(shape, dtype, allocator.allocate(size))
+    recorder = launches.recorder.get()
+    pool = None if recorder is None else recorder.allocating()
+    return executor.array(shape, dtype, allocator.allocate(size, pool))
 
 
 def write(host: np.ndarray[Any, Any], array: Array) -> None:

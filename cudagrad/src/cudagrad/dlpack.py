@@ -104,7 +104,10 @@ def capsule(
 
 
 def opened(capsule: Any) -> Opened:
-    """Take the array out of a capsule; BufferError for one that is not C-contiguous."""
+    """Take the array out of a capsule.
+
+    Raises BufferError for one that is not C-contiguous, TypeError for a type that NumPy lacks.
+    """
     address = _pointer(capsule, NAME)
     tensor = _Tensor.from_address(address)
     shape = tuple(tensor.shape[: tensor.ndim])
@@ -116,7 +119,8 @@ def opened(capsule: Any) -> Opened:
     kinds = {code: kind for kind, code in KINDS.items()}
     is_small = (tensor.kind, tensor.bits) == (BFLOAT, 16)
     if not (is_small or tensor.kind in kinds) or tensor.lanes != 1:
-        raise BufferError(f"DLPack's type {tensor.kind} of {tensor.lanes} lanes has no dtype here")
+        form = f"{tensor.lanes} x {tensor.bits} bits of DLPack's type code {tensor.kind}"
+        raise TypeError(f"no dtype of tensors is {form}")
     dtype = bfloat16 if is_small else np.dtype(f"{kinds[tensor.kind]}{tensor.bits // 8}")
     _rename(capsule, USED)
     place, device = tensor.data or 0, (tensor.device_type, tensor.device_id)

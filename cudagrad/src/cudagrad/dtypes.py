@@ -25,9 +25,9 @@ def is_floating(dtype: Any) -> bool:
 
 
 def as_dtype(dtype: Any, default: Any = DEFAULT) -> np.dtype[Any]:
-    """That of arrays for one of tensors: of DTYPES, or bfloat16, or None for the default one.
+    """The dtype of the arrays behind tensors of this dtype; None is the default one.
 
-    Raises TypeError for any other.
+    Raises TypeError for what is neither of DTYPES nor bfloat16.
     """
     if dtype is None:
         return np.dtype(default)
@@ -40,7 +40,7 @@ def as_dtype(dtype: Any, default: Any = DEFAULT) -> np.dtype[Any]:
 
 
 def of_tensor(dtype: np.dtype[Any]) -> Any:
-    """What a tensor says of its array's dtype."""
+    """The dtype of a tensor whose array has this one."""
     return bfloat16 if dtype == BFLOAT16 else dtype
 
 
@@ -69,9 +69,9 @@ def _as_stored(data: Any, dtype: Any) -> np.ndarray[Any, Any]:
 
 
 def _of_floats(data: Any) -> np.dtype[Any]:
-    """That of nested lists of floats: Python's are of the default one, NumPy's and tensors' count.
+    """The dtype of nested lists of floats: Python's count as the default one, others keep theirs.
 
-    So np.float64 in a list, itself a float of Python, keeps its digits, as in torch.tensor.
+    So an np.float64 in a list, which is a Python float too, keeps its digits, as in torch.tensor.
     """
     if not isinstance(data, list | tuple):
         dtype = getattr(data, "dtype", None)
@@ -113,7 +113,7 @@ def _result_type(*forms: Any) -> np.dtype[Any]:
 def promote(*operands: Any) -> tuple[Array, ...]:
     """The operands as arrays of their common dtype, for apply.
 
-    Of bfloat16 they stay, where that is float32: apply widens them as it reads them.
+    bfloat16 is left as it is where that dtype is float32: apply converts it as it reads it.
     """
     return _converted(operands, result_type(*operands))
 
@@ -165,11 +165,11 @@ def _scalar_dtype(kind: type) -> np.dtype[Any]:
 def through_float32(
     function: Function, reads: int = 0, rounds: Callable[[], bool] = lambda: True
 ) -> Function:
-    """Let the function of an op (see engine.op) take arrays of bfloat16: it reckons in float32.
+    """Let the function of an op (see engine.op) take arrays of bfloat16, and compute in float32.
 
-    Its values are rounded, unless an operand that decides is a float of another width. Its pullback
-    is given float32 and gives it; who keeps a gradient of bfloat16 rounds it after summing it up.
-    reads: how many operands it takes as they are. rounds: whether values are rounded at all.
+    Its values are rounded to bfloat16, if that is the operands' result_type. Its pullback takes and
+    returns float32; a gradient that is kept in bfloat16 is rounded after it has been summed up.
+    reads: how many operands the function takes as they are. rounds: tells whether to round.
     """
 
     @functools.wraps(function)

@@ -32,7 +32,7 @@ _NO_OUTPUT = "an op returns its value and its pullback, or None where it has no 
 _NO_PAIR: Any = ()
 _FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
-# Of each thread and context its own.
+# Each thread has its own.
 _grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
 
@@ -53,48 +53,42 @@ def no_grad() -> Iterator[None]:
         yield
 
 
-class Casting(Protocol):
-    """What gives ops other tensors than they are called with: see autocast."""
+class Cast(Protocol):
+    """Changes the arguments of ops before they see them, as autocast does."""
 
     @property
-    def gives(self) -> Hashable:
-        """What tells it from those that give others."""
+    def key(self) -> Hashable:
+        """Equal for casts that change arguments alike."""
 
     def __call__(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """The arguments for the op of a name, in the place of these."""
+        """The arguments with which the op of this name is called instead."""
 
-    def anew(self) -> Casting:
-        """The same, that has given nothing yet."""
+    def fresh(self) -> Cast:
+        """The same cast, without what it keeps of earlier calls."""
 
 
-_casting: Casting | None = None
+_cast: contextvars.ContextVar[Cast | None] = contextvars.ContextVar("cast", default=None)
 READING: set[str] = set()  # the ops that read their first operand, x, as it is stored
 
 
 @contextlib.contextmanager
-def casting(by: Casting | None) -> Iterator[None]:
-    """Inside, ops take what by gives them, or without one what they are called with."""
-    global _casting
-    before, _casting = _casting, by
+def casting(cast: Cast | None) -> Iterator[None]:
+    """Inside, a cast changes the arguments of this thread's ops; None: nothing does."""
+    token = _cast.set(cast)
     try:
         yield
     finally:
-        _casting = before
+        _cast.reset(token)
 
 
-def what_is_given() -> Hashable:
-    """What tells which tensors ops are given now; None: those that they are called with."""
-    return None if _casting is None else _casting.gives
-
-
-def casting_anew() -> Casting | None:
-    """What gives ops other tensors now, as it was at first."""
-    return _casting and _casting.anew()
+def current_cast() -> Cast | None:
+    return _cast.get()
 
 
 def cast_for(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    """What the op of a name takes for these arguments."""
-    return (args, kwargs) if _casting is None else _casting(name, args, kwargs)
+    """The arguments, as the current cast changes them for the op of this name."""
+    cast = _cast.get()
+    return (args, kwargs) if cast is None else cast(name, args, kwargs)
 
 
 class Tensor:
@@ -123,7 +117,7 @@ class Tensor:
             raise TypeError(f"only floating tensors can require a gradient, not {data.dtype}")
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
-        self.home: Home | None = None  # where an optimizer keeps a parameter, and its gradient
+        self.home: Home | None = None  # where an optimizer has packed a parameter (see flat)
         self.index = next(_created)
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
@@ -290,7 +284,7 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
-        if tracing.tracer is not None:
+        if tracing.tracer.get() is not None:
             raise RuntimeError("backward() inside of a fused function, which computes one tensor")
         if gradient is None:
             if self.data.size != 1:
@@ -460,7 +454,7 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
 
     While a function is fused that waits: what its one kernel makes is summed up in the end.
     """
-    if grad.shape == shape or tracing.tracer is not None:
+    if grad.shape == shape or tracing.tracer.get() is not None:
         return grad
     extra = grad.ndim - len(shape)
     stretched = [extra + i for i, n in enumerate(shape) if n == 1]
@@ -499,8 +493,8 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape. It closes over
     arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient. Arrays of bfloat16 the function may only hand to what knows them: apply,
-    cast, and what copies, adds up or multiplies in arrays; see dtypes.through_float32 for others.
+    first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
+    apply, cast, copies, sums and products; for anything else there is dtypes.through_float32.
 
     Names mean something: a first parameter x must be given a tensor or an array; where one is
     called other or exponent, a Python number will do as well, as in arithmetic.
@@ -516,8 +510,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
             kind = type(first).__name__
             raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
-        if _casting is not None:
-            args, kwargs = _casting(function.__name__, args, kwargs)
+        cast = _cast.get()
+        if cast is not None:
+            args, kwargs = cast(function.__name__, args, kwargs)
         named = {name: unwrap(arg) for name, arg in kwargs.items()}
         try:
             returned = function(*map(unwrap, args), **named)
@@ -552,10 +547,10 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
 
 
 def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """As op and through_float32, but the kernels read the first operand as it is stored.
+    """As op with through_float32, but the kernels read the first operand x as it is stored.
 
-    Its gradient may be of bfloat16, too. Where ops are given others than they are called with
-    (autocast), the result stays float32.
+    So bfloat16 is not converted beforehand, and its gradient may be bfloat16, too. Under a cast
+    (autocast) the result stays float32.
     """
     READING.add(function.__name__)
-    return op(through_float32(function, reads=1, rounds=lambda: _casting is None))
+    return op(through_float32(function, reads=1, rounds=lambda: _cast.get() is None))

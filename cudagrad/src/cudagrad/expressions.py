@@ -1,8 +1,9 @@
-"""What a function would launch, noted instead: arrays that are not computed, but known by how.
+"""Arrays that are not computed, but known by the expression that would compute them; for fusion.
 
-While tracing.tracer is a Trace, arrays.apply makes Expressions out of Expressions. The ops, their
-pullbacks and the engine's sweep work on those as on arrays, as long as nobody asks for a number, a
-view, or a kernel of another kind: that is refused. A Fusion is one kernel for some Expressions.
+While a thread's tracer is a Trace, arrays.apply returns Expressions of Expressions instead of
+launching. The ops, their pullbacks and the engine's sweep take those for arrays. Asking for a
+number, a view, or any kernel but a map raises RefusedError. A Fusion is one kernel that computes
+some Expressions.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from .kernels.fused import APART, ONCE, TOGETHER, Chain, Step
 
 
 class RefusedError(Exception):
-    """Something was asked that no element can answer by itself."""
+    """Something was asked of an Expression that its elements cannot answer one by one."""
 
 
 class Expression:
-    """What takes an array's place: a function of others, a number, or an operand's element.
+    """Takes an array's place: a function of other Expressions, a number, or an operand.
 
-    function: of kernels.functions, in the first case; number: in the second.
+    function: of kernels.functions, None for a number or an operand; number: None but for a number.
     """
 
     __slots__ = ("dtype", "function", "ndim", "number", "operands", "shape", "size")
-    memory = keep = None  # which executors ask for the lease of an array: there is none
+    memory = keep = None  # where executors look for an array's lease: there is none
 
     def __init__(
         self,
@@ -68,12 +69,12 @@ class Trace:
     @contextlib.contextmanager
     def tracing(self) -> Iterator[None]:
         """Inside, nothing is launched."""
-        before, tracing.tracer = tracing.tracer, self
+        token = tracing.tracer.set(self)
         try:
             with launches.recording(self):
                 yield
         finally:
-            tracing.tracer = before
+            tracing.tracer.reset(token)
 
     def operand(self, shape: Shape, dtype: np.dtype[Any], array: Array | None = None) -> Expression:
         made = self._new(shape, dtype)

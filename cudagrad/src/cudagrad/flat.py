@@ -12,10 +12,11 @@ ALIGNMENT = 256  # bytes, a multiple of which each part begins at: what a GPU's 
 
 
 class Flat:
-    """Parts of one dtype in one array, and their gradients in another, which may be a new one.
+    """Arrays of one dtype as the parts of one array, and their gradients as those of another.
 
-    Between them are zeros, which no norm feels. A gradient that was given out is never written
-    over by that of a later backward(): then all of them have a new array.
+    The gaps between parts hold zeros, which change no norm. The gradient of a part is given out
+    once: asked for again, by a later backward(), all gradients move to a new array, so that the
+    old one stays what it was for whoever holds it.
     """
 
     def __init__(self, members: Sequence[Array]) -> None:
@@ -78,7 +79,7 @@ class Home(NamedTuple):
 
 
 def joined(gradients: Sequence[tuple[Array, Home | None]]) -> list[Array]:
-    """Gradients as few arrays: one for all the parts of an array, if they are all there."""
+    """Gradients as few arrays: those of all parts of a Flat, if all are there, as one."""
     alone: list[Array] = []
     together: dict[int, tuple[Flat, dict[int, Array]]] = {}
     for array, home in gradients:
@@ -92,19 +93,14 @@ def joined(gradients: Sequence[tuple[Array, Home | None]]) -> list[Array]:
 
 
 def packed(parameters: Sequence[Any]) -> Flat | None:
-    """The array that these tensors, of one dtype, are, or now become, the parts of.
+    """The Flat of which these tensors, of one dtype, are the parts, or become them now.
 
-    None if some of them are parts of another array, which others step in.
+    None if some are parts of another Flat, whose other parts step without them.
     """
     homes = [parameter.home for parameter in parameters]
     flat = homes[0].flat if homes[0] else None
     if flat and homes == [Home(flat, i) for i in range(len(flat.parts))]:
-        for parameter, part in zip(parameters, flat.parts, strict=True):
-            if parameter.data is not part:
-                if (parameter.shape, parameter.dtype) != (part.shape, part.dtype):
-                    break  # these are no longer the parameters that were packed
-                parameter.data = arrays.copy(parameter.data, part)
-        else:
+        if _are_brought_home(parameters, flat):
             return flat
     elif any(home and home.is_of(p.data) for home, p in zip(homes, parameters, strict=True)):
         return None
@@ -114,15 +110,28 @@ def packed(parameters: Sequence[Any]) -> Flat | None:
     return flat
 
 
+def _are_brought_home(parameters: Sequence[Any], flat: Flat) -> bool:
+    """Copy the data of parameters that were given other arrays back into their parts.
+
+    False if it no longer fits there, after Module.to, say.
+    """
+    for parameter, part in zip(parameters, flat.parts, strict=True):
+        if parameter.data is not part:
+            if (parameter.shape, parameter.dtype) != (part.shape, part.dtype):
+                return False
+            parameter.data = arrays.copy(parameter.data, part)
+    return True
+
+
 class Whole(NamedTuple):
-    """The states of an array's parts as one: how many steps, arrays, and those arrays' parts."""
+    """An optimizer's states of all parts of a Flat as one state, for one launch."""
 
     flat: Flat
-    state: dict[str, Any]
-    parts: dict[str, list[Array]]
+    state: dict[str, Any]  # "step", and arrays like flat.data
+    parts: dict[str, list[Array]]  # what of those arrays belongs to each part, by name
 
     def is_of(self, states: Sequence[dict[str, Any]]) -> bool:
-        """Whether each state has the parts themselves, not others like them."""
+        """Whether the states still hold these parts, and not other arrays, such as loaded ones."""
         return all(
             state.keys() == self.state.keys()
             and all(state[name] is parts[i] for name, parts in self.parts.items())
@@ -139,7 +148,10 @@ class Whole(NamedTuple):
 
 
 def as_one(flat: Flat, states: Sequence[dict[str, Any]], known: Whole | None) -> Whole | None:
-    """The states of all parts as one, which may be known; None if some have made other steps."""
+    """The states of all parts as one; None if the parts have not all made the same steps.
+
+    known: what was returned the last time, which is returned again if it still holds.
+    """
     first = states[0]
     for state in states:
         if state.keys() != first.keys() or state.get("step") != first.get("step"):

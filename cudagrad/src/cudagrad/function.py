@@ -9,7 +9,7 @@ from . import arrays
 from .engine import (
     Tensor,
     casting,
-    casting_anew,
+    current_cast,
     moment,
     no_grad,
     op,
@@ -130,10 +130,9 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
     backward() RuntimeError if the result is now of another shape or made of other tensors; that
     its numbers are the same is not checked (torch.utils.checkpoint, use_reentrant=False).
     """
-    since, state = moment(), get_rng_state()
-    # What autocast has rounded before is not there when function runs again.
-    casts = casting_anew()
-    with casting(casts):
+    since, state, cast = moment(), get_rng_state(), current_cast()
+    # Fresh both times: a parameter that autocast has rounded before is not rounded the second time.
+    with casting(cast and cast.fresh()):
         out = function(*args)
     if not isinstance(out, Tensor):
         raise TypeError(f"checkpoint: expected one tensor as result, not {type(out).__name__}")
@@ -147,7 +146,7 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
         again_since, now = moment(), get_rng_state()
         set_rng_state(state)
         try:
-            with set_grad_enabled(True), casting(casts and casts.anew()):
+            with set_grad_enabled(True), casting(cast and cast.fresh()):
                 again = function(*args)
         finally:
             set_rng_state(now)

@@ -1,9 +1,9 @@
 """Functions of tensors, element by element, as one kernel forward and one backward.
 
-A fused function is called once with tensors that hold Expressions (see there): the ops that it
-calls, and the engine's own sweep back through them, note what they would have launched. Of that two
-kernels are made. The first computes the result; the second computes from the same operands, and
-from what lies between, once more, all gradients. Nothing but the operands is remembered.
+A fused function is called once with tensors that hold Expressions (see expressions). The ops that
+it calls, and the engine's own sweep back through them, record what they would have launched, of
+which two kernels are made. The first computes the result. The second computes all gradients from
+the same operands, and to that end the intermediate values once more: only the operands are kept.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from .dtypes import to_device
 from .engine import (
     Tensor,
     casting,
-    casting_anew,
+    current_cast,
     moment,
     op,
     set_grad_enabled,
     sweep,
-    what_is_given,
 )
 from .expressions import Expression, Fusion, RefusedError, Trace
 
-PLANS = 1024  # of one function: for operands of other shapes and dtypes, and for other numbers
+PLANS = 1024  # kept of one function: one for each combination of shapes, dtypes and numbers
 OP_CODE, PULL_CODE = op(lambda: (None, None)).__code__, Tensor.pull.__code__
 CONSTANTS = {str, type(None), np.dtype, type, ModuleType, FunctionType, BuiltinFunctionType}
 
@@ -82,7 +81,7 @@ class Fused:
         functools.update_wrapper(self, function)
         self.function = function
         self._plans: dict[Any, Plan] = {}
-        self._read: list[Callable[[], Any]] = []  # what it finds elsewhere, by name
+        self._read: list[Callable[[], Any]] = []  # each reads a variable from outside the function
 
         def run(plan: Plan, *operands: Array) -> Any:
             return plan.run(operands)
@@ -94,7 +93,7 @@ class Fused:
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        if tracing.tracer is not None:  # another one calls it, and takes it in
+        if tracing.tracer.get() is not None:  # another one calls it, and takes it in
             part: Tensor = self.function(*args, **kwargs)
             return part
         plan, tensors = self._planned(args, kwargs)
@@ -124,11 +123,12 @@ class Fused:
         return plan, tensors
 
     def _key(self, values: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """What a plan depends on, besides the function; None if that cannot be told."""
+        """All that a plan depends on, besides the function; None if that cannot be compared."""
+        cast = current_cast()
         try:
             return (
                 tuple(kwargs),
-                what_is_given(),
+                cast and cast.key,
                 *[
                     (value.data.shape, value.data.dtype, value.requires_grad)
                     if isinstance(value, Tensor)
@@ -144,8 +144,8 @@ class Fused:
 class Plan:
     """What a call does: a kernel for its result, and one for all gradients.
 
-    elsewhere: what was found there, by the number of the operand that the trace made of it. found:
-    tensors from there that have a gradient.
+    elsewhere: arrays that the function took from outside its arguments, by the number of their
+    operand in the trace. found: the tensors with a gradient among what it took from there.
     """
 
     def __init__(
@@ -197,9 +197,9 @@ def traced(function: Any, values: Sequence[Any], words: Sequence[str]) -> Plan:
     """The plan for these arguments, of which the last are given by name."""
     name, trace, stand_ins = function.__name__, Trace(), list(values)
     places = [k for k, value in enumerate(values) if isinstance(value, Tensor)]
-    count = len(values) - len(words)
+    count, cast = len(values) - len(words), current_cast()
     try:
-        with trace.tracing(), set_grad_enabled(True), casting(casting_anew()):
+        with trace.tracing(), set_grad_enabled(True), casting(cast and cast.fresh()):
             for k in places:
                 data = trace.operand(values[k].shape, values[k].data.dtype)
                 stand_ins[k] = Tensor(data, values[k].requires_grad)
@@ -249,11 +249,11 @@ def _is_ours(names: dict[str, Any]) -> bool:
 
 
 class _UnknownError(Exception):
-    """Something of which nobody can tell whether it is still the same."""
+    """A value of which it cannot be told later whether it is still the same."""
 
 
 def _known(value: Any) -> Any:
-    """What tells a value that is no tensor from others."""
+    """A key that is equal for values, other than tensors, that a plan may take for the same."""
     kind = type(value)
     if kind in CONSTANTS or kind is Fused:
         return value
@@ -267,7 +267,7 @@ def _known(value: Any) -> Any:
 
 
 def _reads(function: Any) -> list[Callable[[], Any]]:
-    """What reads the variables around a function and its defaults, and those of what it calls."""
+    """Functions that read the globals, cells and defaults of a function, and of what it calls."""
     found: list[Callable[[], Any]] = []
     functions = [function]
     for each in functions:  # which grows

@@ -1,25 +1,26 @@
-"""A step captured once and replayed: the launches of a whole training step as one call.
+"""A training step captured once and replayed: its launches as one call.
 
-Every launch costs microseconds of Python, which a small model spends waiting for. A captured graph
-holds the launches with their arguments; on a GPU a replay is one call of the driver, on the
-emulator a loop over the list. While it is captured nothing runs, as in torch.cuda.graph.
+Every launch costs microseconds of Python, for which a small model spends most of its time waiting.
+A captured graph holds the launches with their arguments. On a GPU a replay is one call of the
+driver, on the emulator a loop over the list. During the capture nothing runs, as in
+torch.cuda.graph.
 
-What a graph repeats it repeats to the letter, from which its rules follow:
+A replay makes the very same launches again. From that follow the rules:
 
-- Arrays stay where they are: new data is copied over the old input, results are overwritten by the
-  next replay. What the step allocates comes from memory that belongs to the graph. load_state_dict
-  and nn.init write in place, but the first step of an optimizer of several parameters moves them
-  (see optim.Optimizer), unseen by graphs captured before it, and Module.to() makes new ones.
-- The host is not asked: no number is copied from or to it within the step.
-- A number in a launch stays what it was, unless the launch is made in a `device.live` function, as
-  those of optimizers are, or the number is a `device.late` one, as those of the random generator
-  are. Both run again before every replay: learning rates, bias corrections and dropout go on as
-  they would without a graph.
-- A step begins anew: what it needs of the step before it finds where that was when captured, in
-  parameters and optimizer states written in place; gradients are made afresh (zero_grad first).
+- Arrays stay where they are. New data is copied over the old input, and the next replay overwrites
+  the results. What the step allocates comes from memory that belongs to the graph. load_state_dict
+  and nn.init write in place. But Module.to() makes new arrays, and the first step of an optimizer
+  of several parameters moves them (see optim.Optimizer): a graph captured before misses that.
+- No number is copied to or from the host within the step.
+- A number among a launch's arguments stays what it was, unless the launch is made in a
+  `device.live` function, as those of optimizers are, or the number is a `device.late` one, as those
+  of the random generator are. Both are called again before every replay, so learning rates, bias
+  corrections and dropout go on as they would without a graph.
+- What a step needs of the one before it must lie where it lay during the capture: in parameters and
+  optimizer states, which are written in place. Gradients are made afresh (call zero_grad first).
 
-What breaks one of them is an error. Whatever an op refuses by looking at numbers, such as an index
-out of range, is refused after the replay.
+Breaking a rule is an error. What an op refuses by looking at numbers, such as an index out of
+range, is refused after the replay.
 """
 
 from __future__ import annotations
@@ -71,22 +72,24 @@ class CUDAGraph:
 
         skips_live: leave out live parts, for a capture that will not be replayed.
         """
-        if launches.recorder is not None:
+        if launches.recorder.get() is not None:
             raise CaptureError("a graph is captured within another, or within a replay")
         self.reset()
-        self._capture = launches.recorder = Capture(Pool(), skips_live)
-        device.allocator.pool = self._capture.pool
+        self._capture = Capture(Pool(), skips_live)
+        launches.recorder.set(self._capture)
 
     def capture_end(self) -> None:
         """Make a graph of what was kept since capture_begin()."""
         capture = self._captured()
+        if launches.recorder.get() is not capture:
+            raise CaptureError("a capture ends once, and in the thread in which it began")
         try:
             if capture.checks:
                 flags = [arrays.flat(flag) for flag, _ in capture.checks]
                 either = functools.partial(arrays.apply, f.either)
                 self._flag = functools.reduce(either, flags)
         finally:
-            self._stop()
+            launches.recorder.set(None)
 
     def replay(self) -> None:
         """Run the captured launches; the first time with the numbers of the capture itself.
@@ -94,7 +97,7 @@ class CUDAGraph:
         Raises what an op within would have raised on seeing numbers that it refuses.
         """
         capture = self._captured()
-        if launches.recorder is not None:
+        if launches.recorder.get() is not None:
             raise CaptureError("a graph is replayed while one is captured")
         if self._executable is None:
             runs = [(launcher.run, now(args)) for launcher, args in capture.launches]
@@ -127,12 +130,8 @@ class CUDAGraph:
 
     def _abandon(self) -> None:
         """End a capture that has failed."""
-        self._stop()
+        launches.recorder.set(None)
         self.reset()
-
-    def _stop(self) -> None:
-        launches.recorder = None
-        device.allocator.pool = device.allocator.general
 
     def _captured(self) -> Capture:
         if self._capture is None:
@@ -140,7 +139,7 @@ class CUDAGraph:
         return self._capture
 
     def _renew(self, capture: Capture) -> None:
-        """Let launches have the numbers of now, where they are live or late."""
+        """Update the numbers of launches that are live or late."""
         for renewal in capture.renewals:
             if isinstance(renewal, Late):
                 renewal.renew()
@@ -151,7 +150,7 @@ class CUDAGraph:
                 self._executable.update(index, now(args))
 
     def _relaunch(self, capture: Capture, part: Live) -> None:
-        """Run a live part, and let its launches have the numbers that it gives them now."""
+        """Call a live function again, and update its launches with the numbers of now."""
         again = Relaunch()
         with launches.recording(again):
             part.function()
@@ -182,6 +181,8 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     Take the step once or twice before: kernels are compiled, layouts copied to the device and
     optimizer states made then.
     """
+    if not isinstance(cuda_graph, CUDAGraph):
+        raise TypeError(f"graph: expected a CUDAGraph, not {name_of(cuda_graph)}")
     cuda_graph.capture_begin()
     try:
         yield
@@ -218,6 +219,8 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
     """
 
     def __init__(self, step: Callable[..., Any], warmup: int = 1) -> None:
+        if not callable(step):
+            raise TypeError(f"graphed: a step is a function, not {name_of(step)}")
         if warmup < 1:
             raise ValueError(f"graphed: warmup must be at least 1, is {warmup}")
         functools.update_wrapper(self, step)
@@ -226,6 +229,15 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         self._warmup = warmup
         self._inputs: list[Tensor] = []
         self._outputs: Any = None
+
+    def __get__(self, instance: Any, owner: Any = None) -> graphed:
+        if instance is None:
+            return self
+        # One graph for the methods of all objects would replay that of the first.
+        name = self.step.__name__
+        raise TypeError(
+            f"graphed: {name} is a method: graph that of one object, graphed(it.{name})"
+        )
 
     def __call__(self, *inputs: Any) -> Any:
         for x in inputs:
@@ -257,7 +269,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
                 device.write(np.asarray(x, order="C"), into.data)
 
     def _capture(self, inputs: Args) -> None:
-        """Capture the step twice, and compare: what differs would not be repeated rightly."""
+        """Capture the step twice: what differs between the two must not be frozen in a graph."""
         self._inputs = list(map(tensor, inputs))
         first, second = CUDAGraph(), CUDAGraph()
         first.capture_begin(skips_live=True)
@@ -282,7 +294,7 @@ def _require_tensors(outputs: Any) -> None:
 
 
 def _require_no_reference(pool: Pool, second: CUDAGraph) -> None:
-    """Nothing that the step made the first time may be read the second time."""
+    """Raise if the second capture reads an array that the first has made, such as a gradient."""
     for launcher, args in second.launched:
         leases = (device.executor.lease(arg) for arg in args if is_array(arg))
         if any(lease is not None and lease.block.pool is pool for lease in leases):
@@ -294,8 +306,10 @@ def _require_no_reference(pool: Pool, second: CUDAGraph) -> None:
 
 
 def _require_same_launches(first: CUDAGraph, second: CUDAGraph) -> None:
-    """The launches that are not live must be the same, with the same numbers, and the same arrays
-    where the step has not made them: a number of an op is such an array too.
+    """Raise unless both captures made the same launches, but for live ones.
+
+    With the same numbers, and the same arrays where they are not the step's own. A number that an
+    op is given counts among these arrays: it is a 0-d array of arrays.constant.
     """
     runs = [_outside_live(g) for g in (first, second)]
     owned = [g._captured().own for g in (first, second)]

@@ -1,4 +1,4 @@
-"""What x[index] means, worked out on the host: a strided place, then positions picked in it.
+"""What x[index] means, worked out on the host: first a strided view, then positions picked from it.
 
 NumPy's advanced indexing as torch reads it: an int, even beside index arrays, first selects.
 https://numpy.org/doc/stable/user/basics.indexing.html
@@ -20,11 +20,11 @@ from .kernels import functions as f
 
 @dataclass
 class Place:
-    """x[index] is the place at offset, of dims with lengths and steps, in which ids pick.
+    """x[index]: a strided view of x, given by offset, lengths and steps, in which ids pick.
 
-    picked: the dims of the place that index arrays stand for, neighbours of each other; ids: of the
-    result's shape there, positions in those dims taken as one; None without index arrays.
-    distinct: whether none comes twice, as one mask's do not.
+    picked: the dims of the view that index arrays replace, next to each other. ids: positions in
+    these dims, flattened to one, in the shape that replaces them; None without index arrays.
+    distinct: whether no position appears twice, as is certain of a single mask.
     """
 
     offset: int = 0
@@ -35,7 +35,7 @@ class Place:
     distinct: bool = False
 
     def is_all_of(self, shape: Shape) -> bool:
-        """Whether the place is the whole array, in order."""
+        """Whether the view is the whole array, in order."""
         return tuple(self.lengths) == shape and tuple(self.steps) == arrays.strides(shape)
 
     def around(self) -> tuple[Shape, Shape]:
@@ -44,7 +44,7 @@ class Place:
         return lengths[: self.picked.start], lengths[self.picked.stop :]
 
     def middle(self) -> tuple[int, int, int]:
-        """The place as (outer, n, inner), n being the picked dims."""
+        """The shape of the view as (outer, n, inner), n being the picked dims."""
         before, behind = self.around()
         picked = self.lengths[self.picked.start : self.picked.stop]
         return math.prod(before), math.prod(picked), math.prod(behind)
@@ -66,7 +66,7 @@ def locate(x: Array, index: tuple[Any, ...]) -> Place:
     items = [*items[: dots[0]], *rest, *items[dots[0] + 1 :]]
 
     place, strides, dim = Place(), arrays.strides(x.shape), 0
-    found: list[tuple[list[int], Array]] = []  # dims of the place, and ids for them as one dim
+    found: list[tuple[list[int], Array]] = []  # dims of the view, and ids for them as one dim
     for item in items:
         if item is None:
             place.lengths.append(1)
@@ -91,7 +91,7 @@ def locate(x: Array, index: tuple[Any, ...]) -> Place:
 
 
 def _pick(place: Place, found: list[tuple[list[int], Array]]) -> None:
-    """Bring the picked dims side by side and combine their ids to one position for all."""
+    """Bring the picked dims side by side, and combine their ids to positions in them as one dim."""
     dims = [dim for own, _ in found for dim in own]
     if dims != list(range(dims[0], dims[0] + len(dims))):  # then they come first in the result
         order = [*dims, *(i for i in range(len(place.lengths)) if i not in dims)]

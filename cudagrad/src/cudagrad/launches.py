@@ -1,8 +1,8 @@
 """Every kernel launch goes through here: it is counted, kept for a graph, or simply made.
 
 A kernel is launched as `kernel[grid, block](*arguments)`. The launcher of a grid and a block is
-made once. While a recorder is there (see graph) nothing is launched: the recorder keeps what would
-have been, and refuses what a graph cannot repeat.
+made once. While a thread has a recorder (see graph and fusion) its launches are not made: the
+recorder keeps them, and refuses what it cannot keep.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol
 
 import numpy as np
 
-from .allocator import readable
+from .allocator import Pool, readable
 
 Parameters = ParamSpec("Parameters")
 
@@ -26,20 +27,20 @@ class Recorder(Protocol):
     def launched(self, launcher: Launcher, args: tuple[Any, ...]) -> None:
         """Keep a launch."""
 
-    def allocating(self) -> None:
-        """Memory is about to be allocated: raise if it must not be."""
+    def allocating(self) -> Pool:
+        """Say from which pool memory may be allocated now, or raise."""
 
     def copying(self, where: str) -> None:
         """Data is about to be copied to or from the host: raise."""
 
     def live(self, function: Callable[[], None]) -> None:
-        """Run a function that only launches; and again for every replay, for its numbers."""
+        """Run a function that only launches, and keep it: see the function live below."""
 
     def late(self, function: Callable[[], Any]) -> Any:
-        """What stands for the number that a function returns, before each replay anew."""
+        """A placeholder for the number that a function returns: see the function late below."""
 
     def refuse(self, flag: Any, error: Callable[[], Exception]) -> None:
-        """A device array of one element that, if true after a replay, means an error."""
+        """Raise an error after a replay if the one element of flag, a device array, is true."""
 
 
 @dataclass
@@ -109,28 +110,29 @@ class Launcher:
         self.run = run  # launches, and that alone
 
     def __call__(self, *args: Any) -> None:
-        if recorder is None:
+        found = recorder.get()
+        if found is None:
             self.run(*args)
             for watch in watchers:
                 watch(self, args)
         else:
-            recorder.launched(self, args)
+            found.launched(self, args)
 
 
-recorder: Recorder | None = None
+# Each thread has its own: while one captures a graph, the others go on launching.
+recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 watchers: list[Callable[[Launcher, tuple[Any, ...]], None]] = []  # are told of every launch
 _counting: list[Counts] = []
 
 
 @contextlib.contextmanager
 def recording(by: Recorder) -> Iterator[None]:
-    """Inside, launches are kept by a recorder."""
-    global recorder
-    before, recorder = recorder, by
+    """Inside, this thread's launches are kept by a recorder."""
+    token = recorder.set(by)
     try:
         yield
     finally:
-        recorder = before
+        recorder.reset(token)
 
 
 @contextlib.contextmanager
@@ -161,8 +163,9 @@ def counting() -> Iterator[Counts]:
 
 def copied(where: str, size: int) -> None:
     """Count a copy, to or from the host, of so many bytes; a recorder refuses it."""
-    if recorder is not None:
-        recorder.copying(where)
+    found = recorder.get()
+    if found is not None:
+        found.copying(where)
     for counts in _counting:
         if where == "to":
             counts.uploads += 1
@@ -185,26 +188,28 @@ def replayed(launched: Iterable[tuple[Launcher, tuple[Any, ...]]]) -> None:
 def live(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
     """Mark a function that only launches, with numbers that change from step to step.
 
-    A graph repeats launches as they were; before each replay it calls such a function again, for
-    the numbers with which it launches now. It must launch the same kernels on the same arrays.
+    A graph repeats launches with the numbers they had. Before each replay it calls a live function
+    again, for the numbers of now; the function must launch the same kernels on the same arrays.
     """
 
     @functools.wraps(function)
     def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        if recorder is None:
+        found = recorder.get()
+        if found is None:
             function(*args, **kwargs)
         else:
-            recorder.live(functools.partial(function, *args, **kwargs))
+            found.live(functools.partial(function, *args, **kwargs))
 
     return wrapper
 
 
 def late(function: Callable[[], Any]) -> Any:
-    """What a function returns: a number for launches, and in a graph for every replay anew.
+    """The number that a function returns, for launches; a graph calls it again for every replay.
 
-    There what is returned is no number, but stands for it among a launch's arguments.
+    During a capture a placeholder is returned instead, which only launches can be given.
     """
-    return function() if recorder is None else recorder.late(function)
+    found = recorder.get()
+    return function() if found is None else found.late(function)
 
 
 def _size(argument: Any) -> int:

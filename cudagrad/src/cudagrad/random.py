@@ -1,7 +1,7 @@
 """The one random generator, from which dropout and initial weights are drawn.
 
-It counts draws; a kernel turns seed, draw and position into a number. So a seed gives the same
-dropout on every executor.
+It only counts draws: a kernel computes each number from the seed, the draw and the position. So the
+same seed gives the same dropout on every executor.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def set_rng_state(state: Mapping[str, int]) -> None:
 
 
 def dropout(p: float, dtype: Any) -> Callable[[Array], Array]:
-    """What makes 0 of each element with probability p, and divides the others by 1 - p.
+    """A function that sets each element to 0 with probability p, and divides the others by 1 - p.
 
-    It is the same elements in every array that it is given, which are of dtype.
+    It is for arrays of dtype, and drops the same elements in every one.
     """
     chance, kernel = survival(p, arrays.reckoned(np.dtype(dtype))), kernels.dropout(dtype.type)
 
@@ -90,7 +90,7 @@ def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
 
 
 def _draw() -> tuple[Any, Any]:
-    """The seed and the number of this draw; in a graph, at every replay those of then."""
+    """The seed and the number of this draw; in a graph every replay is a draw of its own."""
     return late(_current_seed), late(_next_draw)
 
 

@@ -1,8 +1,8 @@
-"""bfloat16, the upper half of a float32: two bytes that store a number reckoned with as float32.
+"""bfloat16, the upper half of a float32: numbers stored in two bytes, and computed with as float32.
 
-NumPy has no such dtype, and numba none either. So to both an array of bfloat16 is one of uint16,
-BFLOAT16, which holds the numbers' bits; no tensor has that dtype for another reason. A tensor says
-`bfloat16` of such an array.
+Neither NumPy nor numba has this dtype. To both an array of bfloat16 is one of uint16, BFLOAT16,
+which holds the numbers' bits; no tensor has that dtype for any other reason. The dtype of a tensor
+with such an array is `bfloat16`.
 """
 
 from __future__ import annotations

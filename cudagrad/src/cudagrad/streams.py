@@ -122,6 +122,9 @@ def stream(chosen: Stream | None) -> Iterator[None]:
 
     What one stream makes and another reads needs a wait_stream() between.
     """
+    if not (chosen is None or isinstance(chosen, Stream)):
+        kind = type(chosen).__name__
+        raise TypeError(f"stream: expected a Stream, not {kind}; of a handle make Stream.external")
     before = device.executor.stream
     if chosen is not None:
         device.executor.stream = chosen.handle

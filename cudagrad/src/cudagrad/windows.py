@@ -1,8 +1,9 @@
-"""Convolution on device arrays, (N, C, H, W) and (O, C / groups, Kh, Kw): which kernels, on what.
+"""Convolution on device arrays, (N, C, H, W) and (O, C / groups, Kh, Kw): which kernels to launch.
 
-A geometry is three pairs, of rows and columns: stride, padding in front, dilation. A kernel of few
-channels, or with too few tiles for the GPU, goes by the formula; else the windows are multiplied
-without being laid out, by filters whose numbers for one tap lie side by side.
+A geometry is three pairs, for rows and columns: stride, padding in front, dilation. With few
+channels, or too few tiles to keep the GPU busy, a kernel follows the formula. Otherwise a product
+of matrices is computed, of the windows, which are never laid out in memory, and the filters,
+rearranged so that all numbers for one tap lie side by side.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ def apply(
         dtype = into.dtype
     forms = [(array.shape, array.dtype) for array in arrays]
     shape, dtype, function, still = _planned(function, dtype, *forms)
-    if tracing.tracer is not None:
-        return tracing.tracer.apply(function, arrays, shape, dtype)
+    tracer = tracing.tracer.get()
+    if tracer is not None:
+        return tracer.apply(function, arrays, shape, dtype)
     out = empty(shape, dtype) if into is None else into
     args: list[Any] = []
     for array, inner in zip(arrays, still, strict=True):
@@ -55,7 +56,8 @@ def _planned(
 ) -> tuple[Shape, np.dtype[Any], Callable[..., Any], tuple[int | None, ...]]:
     """What apply does with arrays of these shapes and dtypes; the same comes back in every step.
 
-    The result's shape and dtype; the function of what is stored; how long elements stand still.
+    The result's shape and dtype; the function, which reads and writes numbers as they are stored;
+    of each operand, how often its elements repeat (see stillness).
     """
     shape = np.broadcast_shapes(*(own for own, _ in forms))
     small = [own == BFLOAT16 for _, own in forms]
@@ -72,7 +74,7 @@ def _planned(
 
 
 def repeated(x: Array, shape: Shape) -> tuple[Array, int]:
-    """x flat, and how long each element stands still in shape; expanded if that does not do."""
+    """x flat, and its stillness in shape; if it has none, x is expanded first."""
     inner = 1 if x.shape == shape else stillness(x.shape, shape)
     return (flat(expand(x, shape)), 1) if inner is None else (flat(x), inner)
 

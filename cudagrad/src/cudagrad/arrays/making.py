@@ -21,13 +21,13 @@ FLOAT32 = np.dtype(np.float32)
 BOOL = np.dtype(np.bool_)
 KEPT = 1024  # constants, and layouts
 
-# Those of a stream are its own: another would have to wait for the launch that fills one, and might
-# still read one that is forgotten here, when its memory is used again.
+# Each stream has its own: another would have to wait for the launch that fills a constant, and may
+# still be reading one that has been dropped from here and whose memory is in use again.
 _constants: dict[Any, Array] = {}
 
 
 def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """In what operations on a dtype are done."""
+    """The dtype in which operations on this one are computed: float32 for bfloat16."""
     return FLOAT32 if dtype == BFLOAT16 else dtype
 
 
@@ -45,8 +45,9 @@ def empty(shape: Shape, dtype: Any) -> Array:
 def full(shape: Shape, value: Any, dtype: Any) -> Array:
     dtype = np.dtype(dtype)
     number = rounded(value)[()] if dtype == BFLOAT16 else dtype.type(value)
-    if tracing.tracer is not None:
-        return tracing.tracer.full(shape, number)
+    tracer = tracing.tracer.get()
+    if tracer is not None:
+        return tracer.full(shape, number)
     out = empty(shape, dtype)
     launch(map.fill, out.size, device.view(out, (out.size,)), number)
     return out
@@ -76,13 +77,14 @@ def constant(value: Any, dtype: Any) -> Array:
             raise ValueError(f"{value} does not fit into {dtype}") from None
     with np.errstate(over="ignore"):  # and a floating number becomes inf
         number = dtype.type(value)
-    if tracing.tracer is not None:
-        return tracing.tracer.full((), number)
+    tracer = tracing.tracer.get()
+    if tracer is not None:
+        return tracer.full((), number)
     key = device.executor.stream, dtype, number.tobytes()
     found = _constants.get(key)
     if found is None:
         found = full((), number, dtype)
-        if launches.recorder is None:  # else it is the graph's, and empty until a replay
+        if launches.recorder.get() is None:  # else a graph's own, without its number until a replay
             if len(_constants) == KEPT:
                 del _constants[next(iter(_constants))]
             _constants[key] = found

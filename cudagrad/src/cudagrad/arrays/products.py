@@ -61,8 +61,8 @@ def matmul(
 def _product_of_lines(a: Array, b: Array, dtype: Any) -> Array:
     """aᵀ b, in dtype, for (k, m) and (k, n), as weights' gradients are.
 
-    k is long there, and m n may be small: then there are too few tiles for all processors. So the
-    lines are multiplied in parts, of which each is a product of its own, and those are added up.
+    There k is long, and m n may be small, which makes too few tiles for all processors. So k is cut
+    into parts, each of which is a product of its own, and these are added up.
     """
     (k, m), n = a.shape, b.shape[1]
     rung = kernels.choose(a.dtype, cuts(k, 0), m, n, _precision())
@@ -80,7 +80,7 @@ def _precision() -> str:
 
 
 def batched(x: Array, batch: Shape) -> tuple[Array, int]:
-    """x as (·, rows, columns), and how long each matrix stands still in the batch."""
+    """x as (·, rows, columns), and the stillness of its matrices in the batch."""
     inner = stillness(x.shape[:-2], batch)
     if inner is None:
         x, inner = expand(x, (*batch, *x.shape[-2:])), 1

@@ -38,7 +38,7 @@ def strides(shape: Shape) -> Shape:
 
 @functools.lru_cache(maxsize=4096)
 def stillness(shape: Shape, full: Shape) -> int | None:
-    """How long each element stands still when shape broadcasts to full (see kernels.index.at).
+    """How many elements of full in a row see the same element of shape (see kernels.index.at).
 
     None when dims are stretched between dims that are not: the array must then be expanded.
     """
@@ -66,7 +66,7 @@ def copy_into(x: Array, out: Array, offset: int, steps: Shape) -> None:
 def _copy(
     one: Any, four: Any, x: Array, out: Array, offset: int, shape: Shape, steps: Shape
 ) -> None:
-    """Run a kernel of copies, by fours if all begin where a load of four can."""
+    """Run a kernel that copies one element a thread, or four if every four are aligned."""
     shape, steps = _merged(shape, steps)
     by_fours = (
         x.dtype.itemsize in (2, 4, 8)

@@ -20,7 +20,7 @@ from .making import INT, empty, full, item, reckoned
 from .rearranging import around, flat, reshape
 
 PART = 32 * BLOCK  # elements that a block combines before a long row is cut into parts
-SHORTEST = 256  # lines of a part, where many are cut into parts that are worked on side by side
+SHORTEST = 256  # lines that a part has at least, where columns are cut into parts (see cuts)
 
 
 def total(x: Array, axes: Sequence[int], keepdims: bool = False, dtype: Any = None) -> Array:
@@ -50,7 +50,7 @@ def fold(
     def reduce(rows: Array, is_last: bool) -> Array:
         return _fold_middle(rows, combine, first, made if is_last else reckoned(made))
 
-    return cast(by_rows(reduce, x, axes, keepdims), made)  # which has not been if axes is empty
+    return cast(by_rows(reduce, x, axes, keepdims), made)  # without axes nothing was reduced
 
 
 def by_rows(
@@ -58,7 +58,7 @@ def by_rows(
 ) -> Array:
     """reduce, (outer, n, inner) -> (outer, inner), over one run of neighbouring axes at a time.
 
-    It is told whether that is the last run.
+    reduce is told whether the run is the last one.
     """
     shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
@@ -76,7 +76,7 @@ def by_rows(
 
 
 def _fold_middle(x: Array, combine: Callable[..., Any], start: Any, made: Any) -> Array:
-    """(outer, n, inner) -> (outer, inner), of the dtype made."""
+    """(outer, n, inner) -> (outer, inner), in the dtype made."""
     outer, n, inner = x.shape
     if not n:
         return full((outer, inner), start, made)
@@ -167,7 +167,8 @@ def extreme(x: Array, along: int, wins: Callable[..., Any]) -> tuple[Array, Arra
 def refuse(flags: Array, error: Callable[[], Exception]) -> None:
     """Raise an error if any of the flags is true; in a graph, after every replay."""
     flag = fold(flags, tuple(range(flags.ndim)), f.either, False)
-    if launches.recorder is not None:
-        launches.recorder.refuse(flag, error)
+    recorder = launches.recorder.get()
+    if recorder is not None:
+        recorder.refuse(flag, error)
     elif item(flag):
         raise error()

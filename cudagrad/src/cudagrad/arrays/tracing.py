@@ -1,7 +1,8 @@
-"""What notes launches instead of having them made, while a function is fused (see expressions)."""
+"""The Trace of a function that is being fused in this thread, if one is: see expressions."""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
-tracer: Any = None
+tracer: ContextVar[Any] = ContextVar("tracer", default=None)

@@ -14,4 +14,4 @@ class UninitializedError(KernelError):
 
 
 class WarpError(KernelError):
-    """A thread asks for what a lane has that does not take part."""
+    """A thread reads the value of a lane that does not take part in the shuffle."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import emulator
 from ..emulator.array import DeviceArray
-from ..emulator.launch import SCALARS, Launcher
+from ..emulator.launch import ARRAYS, SCALARS, Launcher
 from ..emulator.source import DeviceFunction
 from .errors import UninitializedError
 from .memory import Array, Storage, address, owner, written
@@ -33,9 +33,9 @@ class Kernel(emulator.launch.Kernel):
     def translated(self) -> Function:
         return translated(self.function, True)
 
-    def __getitem__(self, configuration: tuple[Any, ...]) -> CheckedLauncher:
+    def __getitem__(self, configuration: Any) -> CheckedLauncher:
         """grid and block; then, as for numba, a stream, and bytes of dynamic shared memory."""
-        grid, block, *rest = configuration
+        grid, block, *rest = self.unpacked(configuration, 4)
         return CheckedLauncher(self, grid, block, int(rest[1]) if len(rest) > 1 else 0)
 
 
@@ -98,7 +98,7 @@ class Arguments:
             return strong(argument)
         if type(argument) is tuple:
             return tuple(self.seen(name, part) for part in argument)
-        wanted = "NumPy's arrays" if self.kernel.takes_numpy else "device arrays (see to_device)"
+        wanted = "NumPy arrays" if self.kernel.takes_numpy else ARRAYS
         raise TypeError(
             f"{self.kernel} was given a {type(argument).__name__}; it takes {wanted}, "
             "numbers and tuples of numbers"

@@ -1,10 +1,10 @@
-"""Arrays that remember who has touched which element, and say when two threads should not have.
+"""Arrays that remember who has accessed which element, and report a race between two threads.
 
-An element remembers its last writer, and the last access of every thread that has read it since,
-or has changed it by an atomic. Who comes next is compared with all of these. Nothing else needs to
-be remembered: what a thread did before its last access, and what came before the last write, is
-ordered before these, or was reported. So among the accesses that a launch makes no race is missed,
-and whatever is reported is one.
+An element remembers its last writer, and the last access of every thread that has read it, or
+changed it by an atomic, since. Each new access is compared with all of these. That is enough: what
+a thread did before its last access, and what came before the last write, was either ordered before
+them or has been reported. So of the accesses that a launch makes no race is missed, and every
+reported race is one.
 """
 
 from __future__ import annotations

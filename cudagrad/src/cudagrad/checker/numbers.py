@@ -1,10 +1,10 @@
 """Numbers as kernels have them: NumPy's scalars, with the types that numba gives to results.
 
-NumPy and numba differ: int32 + int32 is int32 to the one and int64 to the other. And Python's own
-numbers are int64 and float64 to numba, whatever they meet: so they are made NumPy's before a kernel
-sees them, and x * 0.5 is float64 for x of float32. What an operation makes of types numba itself
-is asked, once for each. Only a variable differs: it has the type of what it holds at the moment,
-not one type for the whole function.
+NumPy and numba differ: int32 + int32 is int32 in NumPy and int64 in numba. And to numba Python's
+numbers are int64 and float64, whatever they meet, so they are converted to NumPy's before a kernel
+sees them; x * 0.5 is then float64 for x of float32. numba itself is asked for the type of each
+operation's result, once for each combination of types. One difference remains: a variable has the
+type of the value that it holds, not one type for the whole function.
 """
 
 from __future__ import annotations

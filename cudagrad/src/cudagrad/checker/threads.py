@@ -1,7 +1,7 @@
-"""Threads, and how they wait for each other: a launch goes block by block, thread by thread.
+"""Threads, and how they wait for each other: a launch runs block by block, thread by thread.
 
-A kernel that waits is a generator. It yields a Request whenever it cannot go on alone; when all
-that must come have come, each goes on with its answer.
+A kernel that waits is a generator. It yields a Request whenever it cannot go on alone; once all the
+threads that it waits for have arrived, each is resumed with its answer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Every kernel that ops and optimizers launch, and the types of its arguments.
 
-launches.txt has a line for each: a kernel's name, which is the module, the function and what a
-factory makes it of, and the types as numba writes them. The tests of cudagrad see to it that none
-is missing, and write the file anew (see CONTRIBUTING.md).
+launches.txt has a line for each: the kernel's name, which is its module, its function and the parts
+that a factory makes it of, and the types as numba writes them. cudagrad's tests fail at a launch
+that is missing there, and can write the file anew (see CONTRIBUTING.md).
 """
 
 from __future__ import annotations

@@ -1,27 +1,27 @@
 """Kernels without a GPU: the same source, compiled for the CPU by numba.
 
-    names      `cuda`, and what kernels say of it, which only the transform understands
+    names      `cuda`, and the names under it that the transform understands
     source     a function's syntax tree, and what its free names mean
-    trees      pieces of syntax trees: made, and looked at
-    transform  rewrites a kernel in Python that numba can compile
+    trees      helpers that make and inspect syntax trees
+    transform  rewrites a kernel as Python that numba can compile
     uniform, fission, seams, inference
-                cut a kernel at its barriers, if nothing can change by that
-    forms      which form a kernel takes: generators, or loops over the threads
+                cut a kernel at its barriers, if that cannot change its results
+    forms      chooses between generators and loops over the threads
     module     the text of a generated module
     runtime, atomics, warps, wide
-                what the compiled code calls: checked indices, local memory, shuffles, 128 bits
-    intrinsics what single instructions do: tensor cores, rounding, copies on their way
-    copies     memory that such a copy has not filled yet
-    loops      what runs it: blocks and threads, barriers, orders
+                called by compiled code: checked indices, local memory, shuffles, 128-bit accesses
+    intrinsics emulate single instructions: tensor cores, rounding, asynchronous copies
+    copies     asynchronous copies that have not arrived yet
+    loops      run compiled code: blocks and threads, barriers, orders
     cache      modules and machine code on disk
     array      device memory, as the host sees it
-    launch     `kernel[grid, block](...)`: finds the code, runs it, explains faults
+    launch     `kernel[grid, block](...)`: finds the code, runs it, explains errors
 
-One thread runs after the other, in an order that `order` can reverse, or draw. Where a GPU would go
-on with a wrong number this emulator stops: an index out of bounds, threads that miss each other at
-a barrier, a while loop without a barrier that does not seem to end, such as one that waits for
-another thread. (A loop that never ends and meets a barrier in each turn only the checker stops.)
-Memory that nobody has written holds NaN, or integers that nobody expects.
+Threads run one after the other, in an order that `order` can reverse or draw at random. The
+emulator raises an error where a GPU would silently compute a wrong number: an index out of bounds,
+threads that do not all reach the same barrier, a `while` loop without a barrier that does not seem
+to end, because it waits for another thread, say. (A loop that never ends but has a barrier in it is
+only stopped by the checker.) Memory that was never written holds NaN, or conspicuous integers.
 """
 
 from . import intrinsics

@@ -1,9 +1,9 @@
 """Generated modules on disk, so that a process finds what another has compiled.
 
-A file is named by a hash of all that its machine code depends on, and so are numba's own files
-beside it: nothing ever has to be marked as out of date, and processes that compile the same kernel
-at the same time write the same files. Each is written elsewhere and then renamed, so that nobody
-reads half of one.
+A file's name is a hash of everything that its machine code depends on, and so are the names of
+numba's own files beside it. So nothing ever goes out of date, and processes that compile the same
+kernel at the same time write the same files. Each is written under another name and then renamed,
+so that nobody reads half of one.
 """
 
 from __future__ import annotations

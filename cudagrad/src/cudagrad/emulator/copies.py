@@ -1,8 +1,8 @@
-"""Copies to shared memory that go on while their thread does, compiled with the kernels.
+"""Asynchronous copies to shared memory, compiled with the kernels.
 
-A copy that has begun leaves its destination as if nobody had written there, and is made when its
-thread waits for it: whoever looks earlier, or does not wait, finds no numbers. Of a thread that
-ends, what is on its way never arrives. The record lists the copies of each thread of a block.
+A copy poisons its destination when it begins, and is made when its thread waits for it: a kernel
+that reads too early, or never waits, finds poison. Copies that a thread has not waited for when it
+ends never arrive. The record lists the pending copies of each thread of a block.
 """
 # ruff: noqa: ANN201 -- numba infers the types
 
@@ -20,8 +20,8 @@ from .wide import BYTES, located
 
 WORD = 8  # bytes
 
-# What a thread counts: copies that have begun, those in groups that are closed, those in all of
-# these but the latest, and those that have arrived.
+# What a thread counts: the copies that have begun, those in closed groups, those in closed groups
+# but the latest one, and those that have arrived.
 BEGUN, CLOSED, DUE, ARRIVED = range(COUNTS)
 
 

@@ -1,7 +1,7 @@
 """The faster form of a kernel with barriers: between them, loops over the threads of a block.
 
-Where all threads of a block provably take the same way to the same barriers, these can stand
-outside of loops over the threads:
+Where all threads of a block provably reach the same barriers in the same order, the barriers can
+be moved out of the loop over the threads ("loop fission"):
 
     shared[t] = x[t]                  for every thread: shared[t] = x[t]; …
     while half > 0:                   while half > 0:
@@ -9,10 +9,10 @@ outside of loops over the threads:
         cuda.syncthreads()
         half //= 2                        half //= 2
 
-What is uniform (see uniform) is worked out once for the block. A local name that a stretch takes
-over from another gets a slot for each thread: it is loaded when the thread's turn begins, and
-stored when it ends. What a slot holds, numba says (see inference). Whatever else a kernel does, it
-keeps the form of transform.
+What is uniform, the same in all threads (see uniform), is computed once for the block. A local
+variable that lives from one stretch to another gets a slot for each thread: it is loaded at the
+beginning of the thread's turn, and stored at its end. numba infers the slots' types (see
+inference). A kernel that cannot be cut stays a generator, as transform made it.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ class Split:
                 if stretch.uses(stored(node)):
                     done.append(self._close(stretch))
                     stretch = Stretch()
-                done.append(node)  # ahead of the stretch, of which it cannot depend
+                done.append(node)  # ahead of the stretch, on which it cannot depend
         done.append(self._close(stretch))
         return [part for part in done if not isinstance(part, Stretch) or part.statements]
 
     def _close(self, stretch: Stretch) -> Stretch:
-        """What a stretch needs of others has to be carried."""
+        """The variables that a stretch needs from others have to be carried."""
         self.carried |= _needs(stretch.statements, set())[0] & self.uniform.varying
         return stretch
 
@@ -169,7 +169,7 @@ def _local_arrays(body: Block) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def _needs(statements: Block, given: set[str]) -> tuple[set[str], set[str]]:
-    """The names whose values statements may need from outside, and those that have one after."""
+    """The names that statements may read before they set them, and those that are surely set."""
     needs: set[str] = set()
     given = set(given)
     for node in statements:

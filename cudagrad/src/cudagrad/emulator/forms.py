@@ -1,8 +1,9 @@
-"""The forms of a kernel as a module that numba compiles: which of them it takes, and why.
+"""The forms that a kernel can take as a module that numba compiles, and the choice among them.
 
 one by one   it has no barriers: every thread runs to its end
-in step      its barriers are uniform: stretches between them, each a loop over the threads
-together     any other: threads are generators, which stop at barriers
+in step      its barriers are uniform: between them, loops over the threads (see fission)
+together     any other barriers: threads are generators, which stop at each
+whole grid   as together, but all blocks of the grid wait for each other, too
 """
 
 from __future__ import annotations

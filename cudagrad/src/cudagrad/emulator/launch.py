@@ -23,6 +23,7 @@ MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_SHARED = 48 * 1024  # bytes of static shared memory
 SCALARS = frozenset({bool, int, float, *np.sctypeDict.values()})
+ARRAYS = "device arrays (a tensor's .data, or what device.to_device returns)"
 
 ORDER = slice(runtime.ORDER, runtime.STATE + 1)  # of the record
 
@@ -90,14 +91,25 @@ class Kernel:
         each = (blocks,) if of_grid else ()
         return [_placed((*each, *array.shape), array.dtype, array.alignment) for array in shared]
 
-    def __getitem__(self, configuration: tuple[Any, Any]) -> Launcher:
+    def __getitem__(self, configuration: Any) -> Launcher:
         launcher = self._launchers.get(configuration)
         if launcher is None:
-            launcher = self._launchers[configuration] = Launcher(self, *configuration)
+            grid, block = self.unpacked(configuration, 2)
+            launcher = self._launchers[configuration] = Launcher(self, grid, block)
         return launcher
 
+    def unpacked(self, configuration: Any, most: int) -> tuple[Any, ...]:
+        """What a kernel is indexed with: a grid, a block, and no more than most values in all."""
+        if isinstance(configuration, tuple) and 2 <= len(configuration) <= most:
+            return configuration
+        raise TypeError(f"{self} is launched as {self._usage}, not with [{configuration!r}]")
+
     def __call__(self, *args: Any) -> NoReturn:
-        raise TypeError(f"{self} is launched as {self.function.__name__}[grid, block](...)")
+        raise TypeError(f"{self} is launched as {self._usage}")
+
+    @property
+    def _usage(self) -> str:
+        return f"{self.function.__name__}[grid, block](...)"
 
     def __str__(self) -> str:
         code = self.function.__code__
@@ -221,7 +233,7 @@ def sizes_of(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> 
     if len(sizes) != 3 or not all(isinstance(n, int | np.integer) for n in sizes):
         raise TypeError(f"{kernel}: a {name} is 1, 2 or 3 integers, not {given!r}")
     if any(n < 1 or n > limit for n, limit in zip(sizes, limits, strict=True)):
-        raise ValueError(f"{kernel}: a {name} of {given!r}; each must lie in 1 to {limits}")
+        raise ValueError(f"{kernel}: a {name} of {given!r}: each size must be in 1 to {limits}")
     return sizes
 
 
@@ -232,7 +244,7 @@ def _kind(kernel: Kernel, argument: Any) -> Any:
     if type(argument) is tuple:
         return tuple([_kind(kernel, part) for part in argument])
     raise TypeError(
-        f"{kernel} was given a {type(argument).__name__}; it takes device arrays (see to_device), "
+        f"{kernel} was given a {type(argument).__name__}; it takes {ARRAYS}, "
         "numbers and tuples of numbers"
     )
 

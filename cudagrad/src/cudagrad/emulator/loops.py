@@ -1,9 +1,9 @@
-"""What runs a compiled kernel: loops over blocks and threads, one for each form (see forms).
+"""Runs a compiled kernel: loops over blocks and threads, one function for each form (see forms).
 
-Each form has a function that is handed the kernel's own, `body`, and makes `run`. That is given
-what body takes, the shared arrays, dims: the sizes of the grid and of the block, then the place of
-every thread in its block, and the record. body is no argument of it, because numba does not cache
-code that is handed functions.
+Each function takes the kernel's own, `body`, and returns `run`, whose arguments are those of body,
+the shared arrays, dims (the sizes of the grid and of the block, then the coordinates of every
+thread in its block) and the record. body is not an argument of run itself, because numba does not
+cache code that takes functions.
 """
 # ruff: noqa: ANN201 -- numba infers the types; the coordinates have CUDA's names
 

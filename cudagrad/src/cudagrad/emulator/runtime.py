@@ -33,9 +33,9 @@ compiled = numba.njit(**OPTIONS)
 slicing = numba.njit(**OPTIONS | {"boundscheck": True})
 inlined = numba.njit(**OPTIONS, inline="always")  # quicker to compile than a call
 
-# The record: an int64 array in which a launch notes where it is, for the message should it fail.
-# In it stands, too, in which order to run, and the state of the generator of random orders.
-# COPYING is whether any thread of the block has copied (see copies).
+# The record: an int64 array in which a launch notes where it is, for the message if it fails. It
+# also holds the order in which to run, and the state of the generator that draws random orders.
+# COPYING: whether any thread of the block has begun an asynchronous copy (see copies).
 PLACE, AXIS, INDEX, SIZE, BLOCK, THREAD, ORDER, STATE, COPYING = range(9)
 BARRIERS = 9  # from here on, the barrier at which each thread of the block waits
 MAX_THREADS = 1024
@@ -171,9 +171,9 @@ def checked(typing_context, array, index, place, record):
 
 @intrinsic
 def holding(typing_context, array, index, place, record):
-    """array, if a constant index lies in it: numba must see the index itself, for that of a tuple.
+    """array, if a constant index lies in it; a negative one counts from the end.
 
-    A negative one counts from the end.
+    The index itself is left alone: numba can index a tuple by nothing but a constant that it sees.
     """
     literals = tuple(index) if isinstance(index, types.BaseTuple) else (index,)
 
@@ -195,7 +195,7 @@ def holding(typing_context, array, index, place, record):
 
 @intrinsic
 def turned(typing_context, turns, place, record):
-    """turns + 1 of a loop; a LoopError if there are more than any array has elements."""
+    """Count an iteration of a loop; LoopError if there are more than any array has elements."""
 
     def generate(context, builder, signature, args):
         turns = builder.add(args[0], context.get_constant(types.int64, 1))
@@ -210,7 +210,7 @@ def turned(typing_context, turns, place, record):
 
 @intrinsic
 def borrow(typing_context, value):
-    """An array that owns nothing, so that threads need not count references; others unchanged."""
+    """An array without its owner, so that threads need not count references; others as they are."""
 
     def generate(context, builder, signature, args):
         if not isinstance(value, types.Array):

@@ -1,9 +1,11 @@
-"""Where cutting a kernel into stretches would hide that a barrier is missing.
+"""Finds where the cuts of fission would hide that a barrier is missing.
 
-Between two stretches all threads of a block wait, whether the kernel says so or not: before and
-after a loop that has barriers, between two rounds of it, and where only those of a warp do. Without
-a barrier there, threads of a GPU may be on both sides at once. That makes no difference if no array
-that one side writes is used on the other. A loop is taken to go round at least once.
+After a cut all threads of a block wait for each other at the end of every stretch, even where the
+kernel has no barrier: before and after a loop with barriers, between two of its iterations, and
+where only the threads of a warp wait. At such a seam threads of a GPU may be on both sides at the
+same time. That is harmless if no array that one side writes is used on the other; otherwise a
+kernel that lacks a barrier would pass here and fail there, so it must not be cut. Loops are assumed
+to run at least once.
 """
 
 from __future__ import annotations

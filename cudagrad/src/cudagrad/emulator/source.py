@@ -64,8 +64,8 @@ class Source:
     def resolve(self, node: ast.AST) -> tuple[Any, Names] | None:
         """What a name, or a dotted name, that is not local stands for; None for anything else.
 
-        Modules are looked through: `math.pi` gives (3.14…, ()). What is no module keeps its
-        attributes for the caller to read: `cuda.shared.array` gives (cuda, ("shared", "array")).
+        Attributes of modules are resolved: `math.pi` gives (3.14…, ()). Those of anything else are
+        left to the caller: `cuda.shared.array` gives (cuda, ("shared", "array")).
         """
         path: list[str] = []
         while isinstance(node, ast.Attribute):

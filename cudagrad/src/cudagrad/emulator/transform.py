@@ -1,11 +1,11 @@
 """A kernel's source, rewritten as a module that numba compiles for the CPU.
 
-`cuda` becomes a hidden first parameter, `_thread`, which knows the thread's coordinates. Device
-functions become functions of the same module, and are handed `_thread` too. Every index is checked.
-A barrier becomes a `yield`: the kernel is then a generator, which stops there and goes on when all
-threads of the block have come as far; numba keeps its local variables meanwhile. So barriers may
-stand anywhere; where they are uniform, fission makes loops of what lies between. Device functions
-that contain barriers, or own shared memory, are written out where they are called.
+`cuda` becomes a hidden first parameter, `_thread`, which holds the thread's coordinates. Device
+functions become functions of the same module, and take `_thread` too. Every index is checked. A
+barrier becomes a `yield`: the kernel is then a generator, which stops there and is resumed when all
+threads of the block have reached it; numba keeps its local variables meanwhile. So a barrier may
+stand anywhere; where barriers are uniform, fission turns what lies between into loops. Device
+functions that have barriers or shared memory are inlined where they are called.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Translation(NamedTuple):
     shared: tuple[Shared, ...]
     places: tuple[Place, ...]
     has_barriers: bool
-    of_grid: bool  # whether any of these is for the whole grid
+    of_grid: bool  # whether any barrier is for the whole grid
 
     @property
     def key(self) -> str:
-        """A text on which all its forms depend alone."""
+        """A text that determines all its forms."""
         return self.module.text(self.parameters, self.body, "")
 
 
@@ -108,7 +108,7 @@ class Rewriter(ast.NodeVisitor):
         self.statement: ast.stmt = source.definition  # the one at hand
         self.ahead: list[ast.stmt] = []  # what must be done before it
         self.grids: set[str] = set()  # names for the grid, of which only sync() can be asked
-        self.certain = True  # whether the expression at hand runs exactly once
+        self.certain = True  # whether the expression at hand is evaluated exactly once
 
     def refuse(self, node: ast.AST, why: str) -> NoReturn:
         self.source.refuse(node, why)
@@ -221,7 +221,7 @@ class Rewriter(ast.NodeVisitor):
     # Expressions
 
     def perhaps(self, node: ast.expr) -> ast.expr:
-        """Rewrite an expression that may run never, or more than once."""
+        """Rewrite an expression that may be evaluated never, or more than once."""
         before, self.certain = self.certain, False
         new = self.visit(node)
         self.certain = before

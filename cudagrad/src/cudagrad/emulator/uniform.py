@@ -1,8 +1,8 @@
-"""Which values are the same in every thread of a block: what can be proven so, and no more.
+"""Which values are the same in every thread of a block, as far as that can be proven.
 
-Statements here are rewritten ones (see transform). Uniform is what is worked out of numbers that
-are arguments, shapes, block coordinates and constants. Memory is not looked into, and what a device
-function returns counts only if that function looks at neither memory nor threads.
+Statements here are those that transform made. Uniform is what is computed from number arguments,
+shapes, block coordinates and constants alone. What is read from memory never counts as uniform, and
+what a device function returns only if that function uses neither memory nor thread coordinates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Accesses of 128 bits: four neighbours at once, compiled with the kernels that make them.
 
 A GPU stops a kernel whose access does not begin at a multiple of 16 bytes; so does the emulator.
-Each function is plain Python too, as its `py_func`, for who runs kernels without compiling them.
+The `py_func` of each function is plain Python, for running kernels without compiling them.
 """
 # ruff: noqa: ANN201 -- numba infers the types
 

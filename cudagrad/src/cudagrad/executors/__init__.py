@@ -1,7 +1,8 @@
-"""What the host asks of whatever runs kernels, answered for each: device memory, launches, streams.
+"""Executors: the device memory, launches and streams of each kind of device, behind one interface.
 
     emulated  the CPU: NumPy's memory, and streams on which nothing ever waits
-    nvidia    a GPU, by the driver's own calls
+    checked   the same under the checker, which is told what has been written
+    nvidia    a GPU, by calls of its driver
 
-device chooses one, and is the only one to use it.
+device chooses one; all other modules reach it through device.executor.
 """

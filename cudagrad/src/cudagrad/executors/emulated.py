@@ -1,4 +1,4 @@
-"""Device memory and launches on the CPU. All is done when a call returns: streams never wait."""
+"""Device memory and launches on the CPU: a call returns when its work is done; nothing waits."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ ALIGNMENT = 256  # bytes, of what a GPU allocates
 
 
 class Bytes(np.ndarray[Any, Any]):
-    """A segment, or the part of it that is a block, to whose lease arrays refer by way of it.
+    """A segment of memory, or a block of it, through which arrays keep the block's lease alive.
 
-    As a class of its own: of ndarrays that are views of one another NumPy drops those between.
+    A class of its own, because NumPy makes the base of a view the array that owns the memory, and
+    skips plain ndarrays in between.
     """
 
     lease: Lease | None = None
@@ -57,7 +58,7 @@ class Emulated:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
     def array(self, shape: Shape, dtype: np.dtype[Any], lease: Lease) -> Array:
-        """An array at the start of a leased block, and for now NaN, odd numbers, or True."""
+        """An array at the start of a leased block, filled with poison (see poison_byte)."""
         leased = _bytes_of(lease.block)
         leased.lease = lease
         leased.fill(poison_byte(dtype))
@@ -68,7 +69,7 @@ class Emulated:
         return Array(np.empty(shape, dtype))
 
     def borrowed(self, array: Array, block: Block) -> Array:
-        """The same array, which does not keep its block from being given back."""
+        """The same array, without a hold on its block."""
         memory = block.segment.memory
         offset = self.address(array) - memory.__array_interface__["data"][0]
         return Array(np.ndarray(array.shape, array.dtype, memory, offset))
@@ -108,8 +109,8 @@ class Emulated:
         if array.dtype == BFLOAT16:  # which NumPy does not know
             place, memory = self.address(array), array.memory
             made = dlpack.capsule(place, array.shape, array.dtype, self.device(), memory)
-            # NumPy lets it go before it says that it refuses it. Python code that ran then, to
-            # end the capsule, would find that error in its way: so it is kept until the next one.
+            # NumPy refuses it: sets an error and drops the capsule, whose destructor is Python code
+            # that must not run while an error is set. So it is kept until the next one.
             self._capsule = made
             return made
         return array.memory.__dlpack__(max_version=max_version)

@@ -1,11 +1,11 @@
-"""Device memory and launches on a GPU, by the driver's own calls.
+"""Device memory and launches on a GPU, by calls of its driver.
 
-numba-cuda compiles the kernels; it would also launch them, but takes 15 µs of Python for three
-arrays where a small kernel runs in 3. Here an array's parameters are packed once, and a launch is
-one struct.pack_into and cuLaunchKernel.
+numba-cuda compiles the kernels. It could launch them, too, but takes 15 µs of Python for three
+arrays, where a small kernel runs for 3. Here an array's parameters are computed once, and a launch
+is one struct.pack_into and one cuLaunchKernel.
 
-A kernel's parameters are 64-bit words, or begin at one: of an array of d dims 5 + 2 d of them, see
-`Array.words`; of a tuple those of its parts; of a number one (numba-cuda's _Kernel._prepare_args).
+A kernel's parameters are 64-bit words: an array of d dims takes 5 + 2 d (see `Array.words`), a
+number one, a tuple those of its parts. This is what numba-cuda's _Kernel._prepare_args passes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _layout(shape: Shape, dtype: np.dtype[Any]) -> tuple[int, tuple[str, int], S
 class Array:
     """A C-contiguous array in a GPU's memory, whose elements only kernels and copies see.
 
-    keep: what the memory stays there for: a lease, or the array of another package.
+    keep: keeps the memory alive: a lease, or the array of another package.
     """
 
     __slots__ = ("dtype", "keep", "kind", "ndim", "pointer", "shape", "size", "words")
@@ -87,7 +87,7 @@ class Nvidia:
     def call(self, name: str, *args: Any) -> Any:
         """What a function of the driver returns; raises MemoryError, or RuntimeError that says why.
 
-        Errors of kernels come late: the call that finds one need not be the one to blame.
+        A kernel's error is reported by a later call, which need not have anything to do with it.
         """
         error, *values = getattr(self.driver, name)(*args)
         if error:
@@ -124,7 +124,7 @@ class Nvidia:
         return Array(0, tuple(shape), dtype, None)
 
     def borrowed(self, array: Array, block: Block) -> Array:
-        """The same array, which does not keep its block from being given back."""
+        """The same array, without a hold on its block."""
         return Array(array.pointer, array.shape, array.dtype, None)
 
     def lease(self, array: Array) -> Lease | None:
@@ -170,9 +170,9 @@ class Nvidia:
         return dlpack.CUDA, int(self.call("cuCtxGetDevice"))
 
     def capsule(self, array: Array, stream: int | None, max_version: Any = None) -> Any:
-        """DLPack's, for who works on a stream: by DLPack's numbers, where -1 is none.
+        """DLPack's capsule for a reader on a stream, in DLPack's numbers, where -1 is none.
 
-        It is that from before versions, whichever the other package knows.
+        max_version is ignored: the capsule has the form from before versions, which all know.
         """
         reader = DEFAULT_STREAM if stream is None or stream == LEGACY else stream
         if reader not in (-1, self.stream):
@@ -222,7 +222,7 @@ class Nvidia:
         return int(self.call("cuStreamCreate", flag))
 
     def destroy_stream(self, stream: int) -> None:
-        # It stays, for the next who wants one: events and memory that know it may outlive it.
+        # It is kept for the next create_stream(): events and memory that know it may outlive it.
         self.idle_streams.append(stream)
 
     def synchronize(self, stream: int | None = None) -> None:
@@ -406,8 +406,8 @@ def _codes(kind: Any) -> Iterator[str]:
     if not isinstance(kind, tuple):
         if not issubclass(kind, bool | int | float | np.generic):
             raise TypeError(
-                f"a kernel was given a {kind.__name__}; it takes device arrays (see to_device), "
-                "numbers and tuples of numbers"
+                f"a kernel was given a {kind.__name__}; it takes device arrays (a tensor's .data, "
+                "or what device.to_device returns), numbers and tuples of numbers"
             )
         char = np.dtype(kind).char
         signed = "q" if np.dtype(kind).kind == "i" else "Q"

@@ -1,17 +1,17 @@
-"""What a machine with a GPU should tell: is all right there, and how fast is it beside torch.
+"""Does cudagrad work on this machine's GPU, and how fast is it beside torch?
 
     python -m cudagrad.gpu --out DIR
 
     environment  versions, processor, GPU
-    spec         parity's, and shapes large and awkward; NVIDIA's own checks of training steps
-    step         those steps
-    cases        what is measured: each written once, for cudagrad and torch alike
-    contestant   cudagrad's side
+    spec         the checks: parity's spec, large and awkward shapes, NVIDIA's compute-sanitizer
+    step         the training steps that compute-sanitizer watches
+    cases        what is measured, each written once for cudagrad and torch alike
+    contestant   cudagrad's side of the cases
     rivals       torch's side, imported only if torch is there
-    timing       medians of interleaved runs, between events
-    ceilings     what a copy and a matrix product reach here, of which figures are fractions
-    measuring    cases into figures; those that cannot be are refused
+    timing       medians of interleaved runs, measured by events
+    ceilings     the speed of a copy and of a matrix product here, to compare figures with
+    measuring    from cases to figures; impossible figures are refused
     page         the figures as Markdown
 
-It runs whole on the emulator too, at small sizes: every figure says what it was measured on.
+It also runs on the emulator, at small sizes: every figure says what it was measured on.
 """

@@ -129,7 +129,6 @@ class Optimizer:
         whole = flat and as_one(flat, states, self._wholes.get(indices[0]))
         if not (flat and whole):
             for parameter, state in zip(parameters, states, strict=True):
-                _follow(parameter.data.dtype, state)
                 self.update(parameter.data, parameter.grad.data, state, group)
             return
         self._wholes[indices[0]] = whole
@@ -228,7 +227,7 @@ class SGD(Optimizer):
         momentum, first = group["momentum"], "momentum_buffer" not in state
         if momentum and first:
             state["momentum_buffer"] = arrays.empty(data.shape, data.dtype)
-        velocity = state["momentum_buffer"] if momentum else data
+        velocity = _known(state, "momentum_buffer", data) if momentum else data
         numbers = group["weight_decay"], group["lr"], momentum, 1 - group["dampening"]
         _launch(kernels.sgd, (data, grad, velocity), group, numbers, first, group["nesterov"])
 
@@ -382,17 +381,13 @@ def _launch(
 
 
 def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
-    """An array of the state, of data's shape; before the first step it is the same everywhere."""
-    if name not in state:
-        state[name] = arrays.full(data.shape, initial, data.dtype)
+    """An array of the state, of data's shape; before the first step it is the same everywhere.
+
+    Of data's dtype, too, which Module.to may have changed since the last step.
+    """
+    known = state[name] if name in state else arrays.full(data.shape, initial, data.dtype)
+    state[name] = arrays.cast(known, data.dtype)
     return state[name]
-
-
-def _follow(dtype: Any, state: State) -> None:
-    """Bring a state to the dtype of its parameter, which Module.to may have changed."""
-    for name, value in state.items():
-        if name != "step" and value.dtype != dtype:
-            state[name] = arrays.cast(value, dtype)
 
 
 def _on_host(state: State) -> State:
