@@ -231,7 +231,7 @@ class GPT(nn.Module):
         seed: int | None = None,
         use_cache: bool = True,
     ) -> list[list[int]]:
-        """Ids (B, T) with max_new_tokens appended, each predicted from the block_size before it.
+        """Ids (B, T) with max_new_tokens appended, each predicted from up to block_size before it.
 
         Each is the likeliest token, the first of equals; or, if do_sample, one drawn as Sampler
         says: the arguments up to seed are for that alone. One seed writes the same text on every
@@ -299,7 +299,7 @@ class GPT(nn.Module):
     def save_pretrained(self, folder: StrPath) -> None:
         """Write to a folder, new or not, the files that from_pretrained reads.
 
-        Raises ValueError for what GPT-2 does not have: no biases, say.
+        Raises ValueError for options that GPT-2 does not have: bias=False, say.
         """
         pretrained.write(folder, asdict(self.config), self.state_dict())
 

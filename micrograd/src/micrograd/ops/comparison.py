@@ -1,4 +1,4 @@
-"""Questions to every element, which bools answer: shapes broadcast, and nothing has a gradient."""
+"""Comparisons and tests of every element, as bools: shapes broadcast, nothing has a gradient."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from .indexing import Found
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The sum over dim, an int or a tuple; of ints and bools an int."""
+    """The sum over dim, an int or a tuple; ints and bools give ints."""
     return _reduce("sum", scalar.total, x, dim, keepdim, integers=builtins.sum)
 
 
@@ -31,7 +31,7 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The product over dim, or of all elements; of ints and bools an int.
+    """The product over dim, or of all elements; ints and bools give ints.
 
     Raises TypeError for keepdim without a dim.
     """
@@ -43,7 +43,7 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """The sum of squared distances from the mean, over n - correction, if that is not below 0.
+    """The sum of squared distances from the mean, divided by n - correction, or 0 if that is less.
 
     Raises TypeError for ints and bools.
     """
@@ -108,7 +108,7 @@ def min(
 
 
 def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the largest element is, the first of equals: its index along dim, or in flat x.
+    """The index of the largest element, the first of equals: along dim, or in x flattened.
 
     nan counts as largest. Raises IndexError where there is no element, TypeError for bools.
     """
@@ -116,7 +116,7 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the smallest element is; nan counts as smallest; otherwise as argmax."""
+    """The index of the smallest element; nan counts as smallest; otherwise as argmax."""
     return _index("argmin", argmin_of, x, dim, keepdim)
 
 
@@ -138,7 +138,7 @@ def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def cumsum(x: Tensor, dim: int) -> Tensor:
-    """The sums of the elements along dim up to each of them; of ints and bools ints."""
+    """The sums of the elements along dim up to each of them; ints and bools give ints."""
     [(items, shape)], exact = operands("cumsum", x)
     terms: Sequence[Any] = list(map(int, items)) if exact else items
     dims = one_axis("cumsum", dim, len(shape))
@@ -181,7 +181,7 @@ def _spread(
     taken = number(op, "correction", correction)
 
     def spread(row: Sequence[Value]) -> Value:
-        # The sum is least around the mean, its slope there 0: to the gradient, a constant.
+        # Around the mean the sum is smallest, so its slope along it is 0: it counts as a constant.
         centre = average(row).detach()
         distances = [item - centre for item in row]
         return function(scalar.spread(distances, len(row) - taken, unsigned=dim is None))
@@ -197,7 +197,7 @@ def _extreme(
     dim: Dims,
     keepdim: bool,
 ) -> Tensor:
-    """An extreme element, whose gradient all that equal it share."""
+    """An extreme element; all that equal it share its gradient."""
     _, shape = unnest(x, op)
     _require_elements(op, shape, axes(op, dim, len(shape)))
     return _reduce(op, function, x, dim, keepdim, integers=integers)
@@ -215,7 +215,7 @@ def _spoilt(function: Callable[[Sequence[Value]], Value]) -> Callable[[Sequence[
 
 
 def _other(op: str, dim: Any, keepdim: bool, other: Tensor | None) -> Tensor | None:
-    """The tensor that x is compared with: other, or what stands in the place of dim."""
+    """The tensor that x is compared with: other, or what was passed as dim."""
     if isinstance(dim, Value | list):
         dim, other = other, dim
     if other is not None and (dim is not None or keepdim):
