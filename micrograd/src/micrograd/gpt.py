@@ -111,7 +111,7 @@ class Attention(nn.Module):
         return self.resid_dropout(self.c_proj(y))
 
     def _continued(self, qkv: Tensor, dropout_p: float, cache: KVCache) -> Tensor:
-        """self_attention of tokens that come after those of a cache: (B, T, 3 C) -> (B, T, C)."""
+        """self_attention of tokens that follow those in a cache: (B, T, 3 C) -> (B, T, C)."""
         B, T, width = shape(qkv)
         C, past = width // 3, cache.length
         q, k, v = (
@@ -203,7 +203,7 @@ class GPT(nn.Module):
     ) -> tuple[Tensor, Value | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
 
-        cache: holds the tokens before idx, and gets those of idx added; starts out empty.
+        cache: holds the tokens before idx; those of idx are added to it. It starts out empty.
         """
         B, T = _batch("GPT", idx)
         past = 0 if cache is None else cache.length
@@ -231,7 +231,7 @@ class GPT(nn.Module):
         seed: int | None = None,
         use_cache: bool = True,
     ) -> list[list[int]]:
-        """Ids (B, T) with max_new_tokens appended, each predicted from up to block_size before it.
+        """Ids (B, T) with max_new_tokens appended, each predicted from the last block_size ids.
 
         Each is the likeliest token, the first of equals; or, if do_sample, one drawn as Sampler
         says: the arguments up to seed are for that alone. One seed writes the same text on every

@@ -1,4 +1,4 @@
-"""Groups, which many Values that are computed together have in place of parents of their own."""
+"""Groups: what Values that are made together have in place of parents of their own."""
 
 from __future__ import annotations
 

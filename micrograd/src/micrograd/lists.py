@@ -204,7 +204,7 @@ def cut(items: Sequence[Any], lengths: Iterable[int]) -> list[list[Any]]:
 
 
 def join(groups: Iterable[Iterable[Any]], shape: Shape, dims: Sequence[int]) -> Tensor:
-    """The tensor of which rows() would make these groups."""
+    """The inverse of rows(): the tensor with these groups along dims."""
     items = list(chain.from_iterable(groups))
     if not _length_of_last(shape, dims):
         others, along = partition(shape, dims)

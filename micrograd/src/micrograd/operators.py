@@ -11,7 +11,7 @@ from . import engine, scalar
 from .engine import Value, as_value
 from .groups import created
 
-LONGEST = 256  # entries in a list of terms: a partial sum may be swept too, over all before it
+LONGEST = 256  # entries in a list of terms: bounded, as each partial sum may be swept as well
 _new = object.__new__
 
 
@@ -33,7 +33,7 @@ def _reflected(primitive: Callable[[Value, Value], Value]) -> Any:
 
 
 def _comparison(compare: Callable[[float, Any], bool]) -> Any:
-    """compare, of the numbers, as a method; == remains identity, so that Values can be hashed."""
+    """compare, by number, as a method; == remains identity, so that Values are hashable."""
 
     def method(self: Value, other: Any) -> bool:
         if isinstance(other, Value):

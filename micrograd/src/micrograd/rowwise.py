@@ -25,14 +25,14 @@ _NOBODY.grad = 0.0
 def each(numbers: Sequence[float], *columns: Column) -> list[Value]:
     """Values of these numbers, each made of one parent from every column (parents, slopes).
 
-    A slope of None is exactly 0: the parent gets a gradient of 0, even if inf or nan arrives.
+    A slope of None is exactly 0: the parent gets a gradient of 0, whatever arrives.
     """
     if engine.recording:
         wanted = [[parent.requires_grad for parent in parents] for parents, _ in columns]
         kept = list(compress(columns, map(any, wanted)))
         if kept and all(all(flags) for flags in wanted if any(flags)):
             return _members(Each(kept), numbers)
-        if kept:  # a column in which not all parents require a gradient
+        if kept:  # in some column, not all parents require a gradient
             edges = zip(*(zip(*column, strict=True) for column in kept), strict=True)
             return [_apart(number, own) for number, own in zip(numbers, edges, strict=True)]
     return list(map(Value, numbers))

@@ -180,7 +180,7 @@ def relu(x: Value) -> Value:
 
 
 def where(condition: bool, x: Value, y: Value) -> Value:
-    """x if condition, else y; the other one gets a gradient of 0, even if inf or nan arrives."""
+    """x if condition, else y; the other one gets a gradient of 0, whatever arrives."""
     taken, left = (x, y) if condition else (y, x)
     if not left.requires_grad:
         return own(taken)
@@ -198,14 +198,14 @@ def minimum(x: Value, y: Value) -> Value:
 
 
 def clamp_min(x: Value, low: Value) -> Value:
-    """x, but no less than low; nan has no gradient."""
+    """x, but no less than low; nan passes no gradient on."""
     if math.isnan(x.data) or math.isnan(low.data):
         return _flat(math.nan, x, low)
     return where(x.data >= low.data, x, low)
 
 
 def clamp_max(x: Value, high: Value) -> Value:
-    """x, but no more than high; nan has no gradient."""
+    """x, but no more than high; nan passes no gradient on."""
     if math.isnan(x.data) or math.isnan(high.data):
         return _flat(math.nan, x, high)
     return where(x.data <= high.data, x, high)
@@ -236,7 +236,7 @@ def binary_cross_entropy(p: Value, target: Value) -> Value:
 
 
 def _flat(data: float, *parents: Value) -> Value:
-    """A number that small changes of its parents do not affect: their gradient is exactly 0."""
+    """A number that small changes of its parents do not move: a gradient of 0, whatever arrives."""
     return node(data, parents, ())
 
 

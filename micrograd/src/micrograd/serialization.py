@@ -1,4 +1,4 @@
-"""Save and load checkpoints: one file, written whole or not at all, in which damage is noticed.
+"""Save and load checkpoints: a file is written whole or not at all, and damage to it is noticed.
 
 The file is JSON, with nested lists for tensors, and with its SHA-256 in the first line.
 """

@@ -1,4 +1,4 @@
-"""Initial values, written into a tensor in place, not recorded; every function returns it.
+"""Initial values, written into a tensor in place, unrecorded; every function returns the tensor.
 
 https://docs.pytorch.org/docs/stable/nn.init.html
 """

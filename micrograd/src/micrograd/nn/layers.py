@@ -152,7 +152,7 @@ class _ConvNd(Module):
         return x
 
     def _ends(self) -> list[tuple[int, int]]:
-        """How much to put before and after each dim."""
+        """The amount of padding before and after each dim."""
         if not isinstance(self.padding, str):
             return [(p, p) for p in self.padding]
         if self.padding == "valid":

@@ -90,7 +90,7 @@ class BCELoss(Module):
 
 
 class BCEWithLogitsLoss(Module):
-    """BCELoss of sigmoid(x); pos_weight multiplies the first term, target's."""
+    """BCELoss of sigmoid(x); pos_weight multiplies its first term, that of a target of 1."""
 
     weight: Tensor | None
     pos_weight: Tensor | None

@@ -85,7 +85,7 @@ class Module:
         setattr(self, name, tensor)
 
     def add_module(self, name: str, module: Module) -> None:
-        """Assign an attribute, whose name need not be an identifier: it may be a number, say."""
+        """Assign a module to an attribute, whose name need not be an identifier: a number, say."""
         if not isinstance(module, Module):
             raise TypeError(f"add_module: expected a module, not {type(module).__name__}")
         if name not in self._modules:
@@ -341,7 +341,7 @@ class ModuleList(_Row):
         return type(self)(modules[index]) if isinstance(index, slice) else modules[index]
 
     def _lines(self) -> list[str]:
-        """As any module's, but neighbours with the same text are counted."""
+        """As in any module, but neighbours with the same text share one line, with their number."""
         lines, first = [], 0
         for text, same in itertools.groupby(map(repr, self)):
             count = len(list(same))

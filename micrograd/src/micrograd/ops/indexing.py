@@ -49,7 +49,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
     As in torch: lists and masks are broadcast together and make one group of dims, which stands
     where they stood if they are adjacent, else in front. Raises IndexError for what lies outside
-    or does not match, ValueError for a slice of no positive step, TypeError for other indices.
+    or does not match, ValueError for a step that is not positive, TypeError for other indices.
     """
     items, shape = unnest(x, "getitem")
     steps = spans(shape)

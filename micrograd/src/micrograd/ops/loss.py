@@ -253,7 +253,7 @@ def _class_mean(losses: Sequence[Value], count: float, shape: Shape, reduction: 
 def _pairs(
     op: str, x: Tensor, target: Tensor, reduction: str
 ) -> tuple[list[Value], list[Value], Shape]:
-    """x and target, of one shape."""
+    """x and target, which must have the same shape."""
     option(op, "reduction", reduction, _REDUCTIONS)
     items, shape = floating(op, x)
     targets, target_shape = floating(op, target)

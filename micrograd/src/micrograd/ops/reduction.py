@@ -43,7 +43,7 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """The sum of squared distances from the mean, divided by n - correction, or 0 if that is less.
+    """The sum of squared distances from the mean, divided by max(n - correction, 0).
 
     Raises TypeError for ints and bools.
     """
@@ -58,7 +58,7 @@ def std(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = F
 def var_mean(
     x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The pair (variance, mean), as var and mean have them."""
+    """The pair (variance, mean), as var and mean return them."""
     variance = _spread("var_mean", lambda variance: variance, x, dim, correction, keepdim)
     return variance, mean(x, dim, keepdim)
 
@@ -128,12 +128,12 @@ def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Ten
 
 
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether one of the elements over dim, an int or a tuple, is neither 0 nor False."""
+    """Whether any element over dim, an int or a tuple, is True or not 0."""
     return _judge("any", builtins.any, x, dim, keepdim)
 
 
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether none of the elements over dim, an int or a tuple, is 0 or False."""
+    """Whether all elements over dim, an int or a tuple, are True or not 0."""
     return _judge("all", builtins.all, x, dim, keepdim)
 
 
@@ -181,7 +181,7 @@ def _spread(
     taken = number(op, "correction", correction)
 
     def spread(row: Sequence[Value]) -> Value:
-        # Around the mean the sum is smallest, so its slope along it is 0: it counts as a constant.
+        # The sum is smallest around the mean, where its slope is 0: the mean counts as a constant.
         centre = average(row).detach()
         distances = [item - centre for item in row]
         return function(scalar.spread(distances, len(row) - taken, unsigned=dim is None))

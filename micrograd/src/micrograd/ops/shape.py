@@ -15,7 +15,7 @@ from .elementwise import choose, elementwise
 
 
 def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
-    """The elements in order, in another shape, of which one length may be -1."""
+    """The elements of x, in order, in another shape; one of its lengths may be -1."""
     return _reshaped("reshape", x, shape)
 
 
@@ -25,7 +25,7 @@ def view(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two dims exchanged."""
+    """x with two dims exchanged."""
     items, shape = unnest(x, "transpose")
     a, b = axis("transpose", dim0, len(shape)), axis("transpose", dim1, len(shape))
     order = list(range(len(shape)))
@@ -35,7 +35,7 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """The dims in another order: dim i of the result is dim dims[i] of x."""
+    """x with its dims in another order: dim i of the result is dim dims[i] of x."""
     items, shape = unnest(x, "permute")
     dims = sizes("permute", dims)
     if len(dims) != len(shape):
@@ -44,7 +44,7 @@ def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 
 def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """The dims that source names, in the places that destination names; the others in order."""
+    """x with the dims in source moved to the places in destination; the others stay in order."""
     items, shape = unnest(x, "movedim")
     moved = named_axes("movedim", sizes("movedim", source), len(shape))
     places = named_axes("movedim", sizes("movedim", destination), len(shape))
@@ -65,7 +65,7 @@ def t(x: Tensor) -> Tensor:
 
 
 def expand(x: Tensor, size: int | Sequence[int]) -> Tensor:
-    """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
+    """x with dims of length 1 repeated, and new dims added in front; -1 keeps a length."""
     return _expanded("expand", x, size)
 
 
@@ -86,7 +86,7 @@ def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The dims from start_dim to end_dim, inclusive, as one."""
+    """x with the dims from start_dim to end_dim, inclusive, as one."""
     items, shape = unnest(x, "flatten")
     first = axis("flatten", start_dim, len(shape))
     last = axis("flatten", end_dim, len(shape))
@@ -97,7 +97,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def unflatten(x: Tensor, dim: int, sizes: int | Sequence[int]) -> Tensor:
-    """dim as dims of the given sizes, of which one may be -1."""
+    """x with dim split into dims of the given sizes, one of which may be -1."""
     items, shape = unnest(x, "unflatten")
     along = present_axis("unflatten", dim, shape)
     if sizes in ((), []):

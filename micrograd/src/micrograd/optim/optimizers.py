@@ -26,7 +26,7 @@ NOT_NEGATIVE = (
     "eps",
 )
 BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
-# How torch computes, not what: its groups have these too. A loaded state may, and keeps them.
+# In torch's groups: options on how to compute, not what. A loaded state may have and keep them.
 TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
@@ -34,7 +34,7 @@ class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups: dicts with tensors under "params", and options of their own.
-    defaults: all options, with their defaults; maximize, which all optimizers here have, goes
+    defaults: all options, with their defaults; maximize, which all optimizers here have: go
     uphill. kept: the names that the state of a parameter may have; None: any.
     """
 
@@ -283,7 +283,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient, relative to its size, both of the recent past.
+    """Steps along the recent mean of the gradient, relative to its recent size.
 
     amsgrad: relative to the largest such size so far. decoupled_weight_decay: as AdamW.
     Kingma, Ba 2015, https://arxiv.org/abs/1412.6980; Reddi, Kale, Kumar 2018,
@@ -343,7 +343,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weights that decay apart from the gradient.
+    """Adam with weight decay decoupled from the gradient.
 
     Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
@@ -414,7 +414,7 @@ def _nested(state: State, shape: Shape) -> State:
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:
-    """A state with its nested lists as rows; raises ValueError if one has not parameter's shape."""
+    """A state with its nested lists as rows; raises ValueError if a shape is not parameter's."""
     fitting: State = {}
     for name, value in state.items():
         if name == "step":
