@@ -72,7 +72,7 @@ def test_a_gradient_set_on_what_is_no_leaf_counts_for_nothing(make, preset) -> N
 
 
 def test_a_value_that_meets_itself_again() -> None:
-    """y is swept after both that were made of it."""
+    """y is swept only after both Values that were made of it."""
     x = leaf()
     y = x * x
     ((y + 1) * y).backward()
@@ -300,7 +300,7 @@ def test_dot_products_of_what_partly_requires_a_gradient() -> None:
 
 
 def test_values_of_every_kind_in_a_row() -> None:
-    """Those of a group, leaves, nodes, and two nodes that have one tuple for parents."""
+    """Members of a group, leaves, nodes, and two nodes that share one tuple of parents."""
     parents = x, y = leaf(2.0), leaf(3.0)
     p, q = rowwise.adds([x, y], [y, y])
     twins = [node(0.0, parents, slopes) for slopes in ((1.0, 10.0), (100.0, 1000.0))]

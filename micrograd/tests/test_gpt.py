@@ -182,7 +182,7 @@ def test_a_cache_refuses_what_does_not_fit(model: gpt.GPT) -> None:
 
 @pytest.mark.parametrize("options", [{"do_sample": False}, *SAMPLED], ids=str)
 def test_the_cache_changes_no_token(model: gpt.GPT, options: dict[str, Any]) -> None:
-    """Nor when the context outgrows the block after the second token."""
+    """Not even once the context outgrows the block, after the second token."""
     asked = {"do_sample": True, "seed": 5, **options}
     prompt = [[1, 2], [3, 4]]
     cached = model.generate(prompt, 6, **asked)
@@ -247,7 +247,7 @@ def test_nothing_new_is_the_prompt(model: gpt.GPT) -> None:
 
 
 class Draws:
-    """A random generator that gives the numbers it was made of."""
+    """A random generator that returns the numbers it was given."""
 
     def __init__(self, *draws: float) -> None:
         self.draws: Iterator[float] = iter(draws)

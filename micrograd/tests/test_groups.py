@@ -37,7 +37,7 @@ def one_at_a_time(
     pairs: list[tuple[float, float]],
     wanted: tuple[bool, bool],
 ) -> list[list[str]]:
-    """Each result of function, and what gradients make of it, if the others are not used."""
+    """Each result of function, with its parents' gradients, when the other results are not used."""
     flags = list(itertools.islice(itertools.cycle([(True, True), wanted]), len(pairs)))
     found = []
     for i, gradient in itertools.product(range(len(pairs)), (3.0, inf)):
@@ -62,7 +62,7 @@ def one_at_a_time(
     ],
 )
 def test_a_row_is_what_its_numbers_would_be(row, single, wanted) -> None:
-    """To the bit, also where not all require a gradient."""
+    """To the bit, even where not all require a gradient."""
     pairs = list(itertools.product([0.0, -0.0, 2.0, -3.0, 1e3, inf, -inf, nan], repeat=2))
 
     assert one_at_a_time(row, pairs, wanted) == one_at_a_time(

@@ -80,7 +80,7 @@ def test_deep_nesting() -> None:
 
 
 def test_integers_stay_integers() -> None:
-    """Of ints alone, what torch makes int64; with a float or a Value among them, Values."""
+    """Ints alone stay ints, as torch's int64; a float or a Value among them makes Values."""
     assert ops.add([1, 2], 3) == [4, 5]
     assert ops.sum([True, True]) == 2
     assert ops.pow([True, False], 2) == [1, 0]
@@ -107,7 +107,7 @@ def test_integers_stay_integers() -> None:
 
 
 def test_bools_beside_ints_become_ints() -> None:
-    """Python's True equals 1: what tells them apart is how they are written."""
+    """True == 1 in Python: only their repr tells them apart."""
     assert repr(ops.where([True, False], [True, True], [2, 3])) == "[1, 3]"
     assert repr(ops.maximum([True, False], 0)) == "[1, 0]"
     assert repr(ops.clamp([True, False], 0, 1)) == "[1, 0]"

@@ -1,4 +1,4 @@
-"""Learning rates over the epochs: what the recursions come to, alone, chained and in sequence."""
+"""Learning rates by epoch: what the schedulers give alone, chained and in sequence."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ MAKERS = [
 
 
 class Halving:
-    """A function with a memory."""
+    """A function with state."""
 
     calls = 0
 

@@ -1,4 +1,4 @@
-"""What a graph costs, and that nothing of it stays."""
+"""What a graph costs in memory, and that all of it is freed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = [[0, 1, 2, 3], [4, 3, 2, 1]]
 
 @pytest.fixture
 def collector_off() -> Iterator[None]:
-    """Without the cyclic collector, what is in a reference cycle stays."""
+    """Without the cyclic collector, a reference cycle is never freed."""
     gc.collect()
     gc.disable()
     yield
@@ -66,7 +66,7 @@ def test_a_graph_that_is_never_swept_goes_too() -> None:
     ],
 )
 def test_a_sum_that_takes_in_what_was_made_of_it_goes_too(more: Callable[..., Value]) -> None:
-    """What was made of a sum holds it, and must not get into the terms that the sum holds."""
+    """What was made of a sum refers to it, and so must not become one of that sum's terms."""
     x = Value(0.5, requires_grad=True)
     before = alive()
     total = more(0 + x * x, x) + x * x

@@ -26,7 +26,7 @@ class Scale(nn.Module):
 
 
 class Array:
-    """What has a tolist(), as NumPy's arrays do."""
+    """Something with a tolist(), like NumPy's arrays."""
 
     def __init__(self, numbers: object) -> None:
         self.tolist = lambda: numbers

@@ -32,7 +32,7 @@ def give(tensor: list | Value, gradient: object) -> None:
 
 
 def path(make: Callable, *gradients: float, start: float = 2.0) -> list[float]:
-    """Where the steps that follow these gradients lead."""
+    """The number after each step, with these gradients."""
     x = Value(start, requires_grad=True)
     optimizer, places = make([x]), []
     for gradient in gradients:
@@ -318,7 +318,7 @@ def test_options_are_numbers(kind: Callable, options: dict, message: str) -> Non
 
 @pytest.mark.parametrize("make", ALL)
 def test_every_optimizer_climbs(make: type[optim.Optimizer]) -> None:
-    """As if the gradient had the other sign, which a weight that decays tells from other steps."""
+    """maximize negates the gradient, not the step: weight decay tells the two apart."""
     x, y = parameter(2.0), parameter(2.0)
     up, down = make([x], lr=0.1, weight_decay=0.5, maximize=True), make([y], 0.1, weight_decay=0.5)
     for gradient in (4.0, -1.0, 3.0):
@@ -397,7 +397,7 @@ def test_a_state_has_the_shape_of_its_parameter() -> None:
 
 
 def test_gradients_go_by_the_numbers_from_before_a_step() -> None:
-    """Slopes are numbers of their own, so nothing that they were made of is needed any more."""
+    """Slopes are numbers, stored in the forward pass: later changes of weights do not matter."""
     x, y = nn.Parameter([[2.0, 3.0]]), nn.Parameter([[5.0], [7.0]])
     loss = ops.sum(ops.mul(ops.matmul(x, y), x))
     loss.backward(retain_graph=True)

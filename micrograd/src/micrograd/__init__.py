@@ -7,11 +7,11 @@
 >>> z, x.grad, y.grad
 (Value(10.0), 7.0, 2.0)
 
-save and load keep what trained, and the state of the generator, in a file of JSON.
+save and load keep checkpoints, with the state of the generator too, as JSON files.
 """
 
 from . import gpt, nn, ops, optim
-from . import operators as operators  # which binds them
+from . import operators as operators  # binds them to Value
 from .drawing import draw
 from .engine import Value, collector_paused, no_grad, node
 from .lists import backward, grad, shape, tensor, tolist

@@ -8,7 +8,18 @@ from numbers import Real
 from typing import Any
 
 from .engine import Value
-from .lists import Flat, Shape, Tensor, as_values, is_bool, is_integer, kind, sorts, stretch, unnest
+from .lists import (
+    Flat,
+    Shape,
+    Tensor,
+    as_values,
+    is_bool,
+    is_integer,
+    kind,
+    stretch,
+    unnest,
+    unnest_typed,
+)
 
 Dims = int | Sequence[int] | None
 
@@ -23,7 +34,7 @@ def axis(op: str, dim: int, ndim: int) -> int:
 
 
 def present_axis(op: str, dim: int, shape: Shape) -> int:
-    """dim counted from the front, of a tensor that has dims."""
+    """dim counted from the front; a 0-d tensor is refused."""
     if not shape:
         raise IndexError(f"{op}: a 0-d tensor has no dim {dim}")
     return axis(op, dim, len(shape))
@@ -59,7 +70,7 @@ def sizes(op: str, shape: int | Sequence[int]) -> Shape:
 
 
 def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
-    """value, an int, and one no smaller than least."""
+    """value, which must be an int, and if least is given, no smaller than that."""
     if not _is_int(value):
         raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
     if least is not None and value < least:
@@ -68,7 +79,7 @@ def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
 
 
 def wholes(op: str, name: str, value: Any, count: int, least: int) -> Shape:
-    """value as count ints no smaller than least; one int stands for all of them."""
+    """value as count ints, none smaller than least; a single int stands for all of them."""
     given = value if isinstance(value, list | tuple) else [value]
     if len(given) not in (1, count):
         raise ValueError(f"{op}: {name} must be an int, or {count} of them, not {value!r}")
@@ -106,8 +117,8 @@ def broadcast(op: str, *tensors: Flat) -> tuple[list[list[Any]], Shape]:
 
 
 def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
-    """values(x), which must not be a plain number, nor an integer tensor."""
-    items, shape, types = sorts(x, op)
+    """values(x, op); x may be neither a plain number nor an integer tensor."""
+    items, shape, types = unnest_typed(x, op)
     if types == {Value}:
         return items, shape
     if isinstance(x, Real):
@@ -118,14 +129,14 @@ def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
 
 
 def alike(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
-    """Each tensor as by unnest, and True, if all are made of ints; else as by floating."""
+    """unnest of each tensor, and True, if all are made of ints; else floating of each and False."""
     if all(_is_of_ints(op, tensor) for tensor in tensors):
         return [unnest(tensor, op) for tensor in tensors], True
     return [floating(op, tensor) for tensor in tensors], False
 
 
 def constants(op: str, name: str, x: Tensor) -> tuple[list[float], Shape]:
-    """The numbers of x, floats to which no gradient flows: x may not ask for one."""
+    """The numbers of x, floats that get no gradient: x may not require one."""
     items, shape = floating(op, x)
     if any(item.requires_grad for item in items):
         raise TypeError(f"{op}: {name} has no gradient, and may not require one")
@@ -161,14 +172,14 @@ def ids(op: str, name: str, x: Tensor) -> tuple[list[int], Shape]:
 
 
 def in_range(op: str, name: str, i: int, n: int) -> int:
-    """i, an index that may not count from the end."""
+    """i, an index in [0, n): it may not count from the end."""
     if not 0 <= i < n:
         raise IndexError(f"{op}: {name} {i} is out of range [0, {n - 1}]")
     return i
 
 
 def number(op: str, name: str, value: Any) -> float:
-    """value, a plain number."""
+    """value, which must be a plain number, as a float."""
     if not isinstance(value, Real):
         raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
     return float(value)
@@ -199,7 +210,7 @@ def _is_int(value: Any) -> bool:
 
 
 def _is_of_ints(op: str, x: Tensor) -> bool:
-    """Whether x is a nested list of ints, and of at least one."""
+    """Whether x is a nested list of ints, with at least one."""
     first = x
     while isinstance(first, list | tuple) and first:
         first = first[0]

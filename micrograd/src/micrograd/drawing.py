@@ -8,10 +8,10 @@ from .engine import Value
 
 
 def draw(value: Value) -> str:
-    """A box for each Value that value depends on, with its number, oldest first; leaves are round.
+    """A box with its number for each Value that value depends on, oldest first; leaves are round.
 
-    An arrow leads to each from what it was made of, as far as that requires a gradient, and
-    carries the slope. Raises RuntimeError for a graph that backward() has freed.
+    An arrow, labelled with the slope, leads to each from every parent that requires a gradient.
+    Raises RuntimeError for a graph that backward() has freed.
     """
     made_of = {value: value.edges()}
     waiting = [value]

@@ -1,6 +1,6 @@
 """The Value, and backward: how gradients flow from one number to the numbers it was made of.
 
-Knows the maths of no operation: what operations compute, and their slopes, is in scalar.py.
+Knows nothing of any particular operation: what each computes, and its slopes, is in scalar.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def no_grad() -> Iterator[None]:
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Inside, Python does not search for reference cycles: a graph has none, and goes without."""
+    """Inside, Python does not search for reference cycles: a graph has none and is freed anyway."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -46,11 +46,11 @@ class Value:
     """A number that remembers which numbers it was made of.
 
     data: the number, a float. grad: the gradient, of a leaf only; None until one arrives.
-    parents: the Values it depends on and that require a gradient; () for a leaf, made of nothing;
-    None once freed. slopes: d(data)/d(parent) of each parent, in the same order; parents past the
-    last slope receive a gradient of exactly zero: floor() rounded them. edges() gives both, however
-    they are kept: here one by one, in groups.py once for many Values, in operators.py as terms of a
-    sum of products. index: when it was made. Raises TypeError for data that is not a real number.
+    parents: the Values it was made of that require a gradient; () for a leaf, None once freed.
+    slopes: d(data)/d(parent) for each parent, in the same order; parents past the last slope get a
+    gradient of exactly zero, as those that floor() rounded. edges() reads both, however they are
+    stored: one by one as here, shared by many Values (groups.py), or as the terms of a sum of
+    products (operators.py). index: creation order. Raises TypeError if data is not a real number.
     """
 
     __slots__ = ("data", "grad", "index", "parents", "requires_grad", "slopes")
@@ -74,7 +74,7 @@ class Value:
         self.requires_grad = requires_grad
         self.slopes = slopes
 
-    # The operators and the methods of these names are bound in operators.py, in one list.
+    # operators.py binds these, in one list; here they are declared for type checkers.
     if TYPE_CHECKING:
 
         def __add__(self, other: Value | float) -> Value: ...
@@ -113,7 +113,7 @@ class Value:
         """Add gradient · d(self)/d(leaf) to the .grad of every leaf that self depends on.
 
         The graph is freed as it is swept, unless retain_graph; freed, it cannot be swept again.
-        Slopes are those of when the graph was computed, whatever was written into leaves since.
+        The slopes stay those of the forward pass, whatever has been written into leaves since.
         Raises RuntimeError if self does not require a gradient, or if the graph has been freed.
         """
         if not self.requires_grad:
@@ -121,14 +121,14 @@ class Value:
         sweep([self], [as_float(gradient)], retain_graph)
 
     def edges(self) -> list[tuple[Value, float]]:
-        """The Values that a gradient goes to from here, each with its slope."""
+        """The parents that require a gradient, each with its slope."""
         parents, slopes = self.parents, self.slopes
         if parents is None:
             raise RuntimeError(FREED)
         if isinstance(parents, Group):
             return parents.edges(slopes)
         if type(slopes) is not tuple:
-            parents = slopes = iter(parents[:slopes])  # zip takes from it in turn
+            parents = slopes = iter(parents[:slopes])  # zip takes a parent and its slope in turn
         return list(zip(parents, chain(slopes, repeat(0.0)), strict=False))
 
     def detach(self) -> Value:
@@ -144,7 +144,7 @@ class Value:
 
 
 def node(data: float, parents: Sequence[Value], slopes: Sequence[float]) -> Value:
-    """A Value made of parents: it keeps those that require a gradient, with their slopes."""
+    """A Value made of parents; it keeps those that require a gradient, with their slopes."""
     if recording:
         for parent in parents:
             if not parent.requires_grad:
@@ -189,19 +189,19 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
                     value.parents, value.slopes = None, ()
             del nodes[-1]
     finally:
-        _forget(nodes)  # what an interruption has left
+        _forget(nodes)  # left over after an interruption
 
 
 def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None:
-    """Append what gradients of the roots pass, and leaves that have none; all start from zero.
+    """Append all nodes from the roots on, and leaves without a gradient, and set .grad to zero.
 
-    That zero is this sweep's own, by which it knows what it has found: a leaf with another gradient
-    gathers on, and what is set on a Value in between, as z.grad = 1.0, counts for nothing.
+    That zero is an object of this sweep's own, and marks what has been found. A leaf that has a
+    gradient keeps it, to add to; a .grad set on a Value in between, as z.grad = 1.0, is ignored.
     """
-    zero = float("0")  # a constant would be the same object as other zeros
+    zero = float("0")  # a literal could be the same object as other zeros
     waiting: list[Sequence[Value]] = [roots]
-    parents: Any = ()  # those of the last Value that was found, and often of the next
-    found: list[Any] = leaves  # what gathers the Values that have these parents
+    parents: Any = ()  # of the Value found last; the next often has the same
+    found: list[Any] = leaves  # where Values with these parents go
     while waiting:
         for value in waiting.pop():
             grad = value.grad
@@ -228,7 +228,7 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
 
 
 def _forget(nodes: Sequence[Any]) -> None:
-    """Take the gradients of a sweep from what it has not come to."""
+    """Reset the .grad of what an interrupted sweep has not reached."""
     for value in nodes:
         if isinstance(value, Group):
             for member in value.members or ():

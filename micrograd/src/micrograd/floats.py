@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import mul, truediv
 from typing import cast
 
-# In C, and rounded once, where Python is 3.12 or newer.
+# Written in C, and rounded only once; exists from Python 3.12 on.
 _in_c: Callable[..., float] | None = getattr(math, "sumprod", None)
-# How many products are quicker written out than summed by _long_sumprod, whose call takes longer.
+# Up to this many products, writing them out is quicker than a call of _long_sumprod.
 WRITTEN_OUT = 16 if _in_c else 64
 
 
@@ -23,12 +23,12 @@ def _long_sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """The sum of the products of two rows."""
+    """The dot product of two rows."""
     return sumprods([xs], [ys])[0]
 
 
 def sumprods(xs: Iterable[Sequence[float]], ys: Sequence[Sequence[float]]) -> list[float]:
-    """The sums of the products of each row of xs with every row of ys."""
+    """The dot products of each row of xs with every row of ys."""
     n = len(ys[0]) if ys else 0
     if 0 < n <= WRITTEN_OUT:
         return _written_out(n)(xs, ys)
@@ -37,12 +37,12 @@ def sumprods(xs: Iterable[Sequence[float]], ys: Sequence[Sequence[float]]) -> li
 
 @functools.cache
 def _written_out(n: int) -> Callable[..., list[float]]:
-    """sumprods of rows of n numbers, with every product written down; of two, say,
+    """sumprods for rows of n numbers, with every product written out; for n = 2,
 
         lambda xs, ys: [0.0 + x0 * y0 + x1 * y1 for x0, x1, in xs for y0, y1, in ys]
 
-    which is the same to the last bit, and takes Python a third to three quarters of the time that a
-    sum over a map does.
+    which gives the same result to the last bit, and takes Python a third to three quarters of the
+    time that a sum over a map does.
     """
     x, y = ([f"{row}{i}" for i in range(n)] for row in "xy")
     total = " + ".join(["0.0", *map(" * ".join, zip(x, y, strict=True))])
@@ -145,7 +145,7 @@ def trunc(x: float) -> float:
 
 
 def round(x: float, decimals: int) -> float:
-    """x to so many decimal places, to tens, hundreds, … if negative; halves go to even."""
+    """x rounded to so many decimals, or to tens, hundreds, … if negative; halves go to even."""
     scale = power(10.0, math.fabs(decimals))
     if decimals < 0:
         return builtins.round(x / scale, 0) * scale
@@ -153,7 +153,7 @@ def round(x: float, decimals: int) -> float:
 
 
 def clamp(x: float, low: float, high: float) -> float:
-    """x, but no less than low, and above all no more than high; nan if one of the three is."""
+    """x limited to [low, high]; where low is above high, high wins; nan if one of the three is."""
     return math.nan if x != x or low != low or high != high else min(max(x, low), high)
 
 
@@ -171,17 +171,17 @@ def softplus(x: float) -> float:
 
 
 def argmax(numbers: Sequence[float]) -> int:
-    """Where the largest is, the first of equals; nan counts as larger than inf."""
+    """The index of the largest number, the first of equals; nan counts as larger than inf."""
     return max(range(len(numbers)), key=lambda i: (numbers[i] != numbers[i], numbers[i]))
 
 
 def argmin(numbers: Sequence[float]) -> int:
-    """Where the smallest is, the first of equals; nan counts as smaller than -inf."""
+    """The index of the smallest number, the first of equals; nan counts as smaller than -inf."""
     return min(range(len(numbers)), key=lambda i: (numbers[i] == numbers[i], numbers[i]))
 
 
 def order(numbers: Sequence[float], descending: bool = False) -> list[int]:
-    """Where the numbers are, in order; equals stay as they stand, nan counts as larger than inf."""
+    """The indices that sort numbers; equals keep their order, and nan counts as larger than inf."""
 
     def key(i: int) -> tuple[bool, float]:
         return numbers[i] != numbers[i], numbers[i]

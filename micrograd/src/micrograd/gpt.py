@@ -68,13 +68,13 @@ class GPTConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """The sizes that PRESETS has under this name, with changes, and what they leave open."""
+        """A config with the sizes of a preset; changes replace them or fill in what they lack."""
         option("GPTConfig", "preset", name, tuple(PRESETS))
         return cls(**{**PRESETS[name], **changes})
 
 
 class KVCache:
-    """The keys and values of the tokens that a GPT has read: later ones need not read them again.
+    """The keys and values of the tokens that a GPT has read, which are then not computed again.
 
     One cache serves one GPT and one batch. length: how many tokens of each row it holds.
     """
@@ -111,7 +111,7 @@ class Attention(nn.Module):
         return self.resid_dropout(self.c_proj(y))
 
     def _continued(self, qkv: Tensor, dropout_p: float, cache: KVCache) -> Tensor:
-        """self_attention of tokens that come after those of a cache: (B, T, 3 C) -> (B, T, C)."""
+        """self_attention of tokens that follow those in a cache: (B, T, 3 C) -> (B, T, C)."""
         B, T, width = shape(qkv)
         C, past = width // 3, cache.length
         q, k, v = (
@@ -203,7 +203,7 @@ class GPT(nn.Module):
     ) -> tuple[Tensor, Value | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
 
-        cache: of the tokens before idx, to which those of idx are added; starts out empty.
+        cache: holds the tokens before idx; those of idx are added to it. It starts out empty.
         """
         B, T = _batch("GPT", idx)
         past = 0 if cache is None else cache.length
@@ -231,13 +231,13 @@ class GPT(nn.Module):
         seed: int | None = None,
         use_cache: bool = True,
     ) -> list[list[int]]:
-        """Ids (B, T) with max_new_tokens appended, each after the block_size tokens before it.
+        """Ids (B, T) with max_new_tokens appended, each predicted from the last block_size ids.
 
-        The likeliest one, the first of equals; or, if do_sample, one drawn as Sampler says, which
-        alone reads the arguments up to seed. One seed writes the same text on every engine; None
-        draws a seed from the engine's generator. use_cache: read each token once, which changes
-        no token; but when the context has outgrown block_size every step moves the positions of
-        all that it sees, and from there on each token has the whole context read again.
+        Each is the likeliest token, the first of equals; or, if do_sample, one drawn as Sampler
+        says: the arguments up to seed are for that alone. One seed writes the same text on every
+        engine; None draws a seed from the engine's generator. use_cache: read each token only
+        once, which changes no token. Once the context has outgrown block_size, every step shifts
+        the positions of the tokens in it, so that the whole context is read again for each token.
 
         The model is in evaluation mode meanwhile. Raises ValueError for a prompt without tokens
         and for arguments out of range, IndexError for unknown ids.
@@ -261,7 +261,7 @@ class GPT(nn.Module):
     def _next_logits(
         self, tokens: list[list[int]], end: int, cache: KVCache | None
     ) -> list[list[float]]:
-        """What may follow the end tokens of each row, of which a cache holds all but new ones."""
+        """The logits after the end tokens of each row, of which a cache holds all but new ones."""
         if cache is None or end > self.config.block_size:
             logits, _ = self([row[-self.config.block_size :] for row in tokens])
         else:
@@ -270,7 +270,7 @@ class GPT(nn.Module):
 
     @contextlib.contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Inside, every module is in evaluation mode; then each in the one it was in."""
+        """Inside, every module is in evaluation mode; afterwards in the mode it was in before."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
@@ -285,9 +285,9 @@ class GPT(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: StrPath, state: Mapping[str, Any] | None = None) -> Self:
-        """The GPT-2 of a folder that transformers wrote, or save_pretrained; in evaluation.
+        """The GPT-2 in a folder that transformers or save_pretrained wrote, in evaluation mode.
 
-        state: the arrays of the folder's model.safetensors, by name, to read config.json alone.
+        state: the arrays of the folder's model.safetensors by name; only config.json is then read.
         Raises FileNotFoundError for a missing file, ValueError for a model that GPT cannot be,
         RuntimeError for weights that do not fit.
         """
@@ -297,15 +297,15 @@ class GPT(nn.Module):
         return model.eval()
 
     def save_pretrained(self, folder: StrPath) -> None:
-        """Write the files of a folder, new or not, which from_pretrained reads.
+        """Write to a folder, new or not, the files that from_pretrained reads.
 
-        Raises ValueError for what GPT-2 cannot be: without biases, say.
+        Raises ValueError for options that GPT-2 does not have: bias=False, say.
         """
         pretrained.write(folder, asdict(self.config), self.state_dict())
 
 
 def _batch(caller: str, idx: Tensor) -> tuple[int, int]:
-    """How many rows of how many token ids."""
+    """The shape (B, T) of token ids."""
     if len(shape(idx)) != 2:
         raise ValueError(f"{caller}: expected ids of shape (B, T), not {shape(idx)}")
     B, T = shape(idx)

@@ -1,4 +1,4 @@
-"""What stands in the place of a Value's parents where many numbers are made of the same ones."""
+"""Groups: what Values that are made together have in place of parents of their own."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-Value = Any  # of engine.py, which is made of what is here
+Value = Any  # of engine.py, which imports this file
 
 created = partial(next, count())  # creation order is a topological order: parents come first
 
 
 class Group:
-    """What several Values were made of together: from here their gradients go on all at once.
+    """The shared parents of several Values, its members, which pass their gradients on together.
 
-    Each of its Values has the group for parents, and for slopes its place in it. So the numbers in
-    rows are gone through once for all of them, by what is fast at rows: a subclass says how.
-    rows: the Values that they depend on, all of which require a gradient. When one of the group's
-    Values is swept, rows are too, with a gradient of 0 where other Values alone depend on them.
+    A member's parents are the group, and its slopes are its place in it. So one pass over the rows
+    serves all members, by whatever is fast for rows: a subclass says how.
+    rows: the Values that the members depend on, all of which require a gradient. A sweep that finds
+    any member visits all rows; those that only other members depend on get a gradient of 0.
     """
 
     __slots__ = ("index", "members", "rows")
 
     def __init__(self, rows: Sequence[Sequence[Value]]) -> None:
         self.index = created()
-        self.members: Any = None  # in a sweep those of its Values that were found
+        self.members: Any = None  # during a sweep, those that it has found
         self.rows = rows
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
-        """What the Value at a place depends on, and the slopes."""
+        """The Values that the member at this place depends on, each with its slope."""
         raise NotImplementedError
 
     def carry(self, members: list[Value]) -> None:
-        """Add to the .grad of all in rows what the gradients of some of the Values make of it."""
+        """Add to the .grad of the Values in rows what the gradients of these members contribute."""
         raise NotImplementedError

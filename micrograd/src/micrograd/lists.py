@@ -1,7 +1,7 @@
 """Nested lists as tensors: a 2 by 3 tensor is a list of 2 lists of 3 Values.
 
-A nested list of plain ints, or of bools, is an integer tensor, for ids and masks; among Values,
-and among plain floats, numbers are constants.
+A nested list of plain ints or bools is an integer tensor, for ids and masks. In any other list,
+plain numbers are constants.
 
 Internally a tensor is (items, shape): its elements in one flat list, the last axis fastest. The
 element with coordinates (i, j) is at i · step_i + j · step_j; walk() lists such positions, and
@@ -28,14 +28,14 @@ _NESTED = (list, tuple)
 def unnest(x: Tensor, op: str = "tensor") -> tuple[list[Any], Shape]:
     """The items of x and its shape; raises ValueError where lists of one level differ in length.
 
-    op: who asks, for the message.
+    op: the caller's name, for the message.
     """
-    items, shape, _ = sorts(x, op)
+    items, shape, _ = unnest_typed(x, op)
     return items, shape
 
 
-def sorts(x: Tensor, op: str) -> tuple[list[Any], Shape, set[type[Any]]]:
-    """unnest(x, op), and which types its items have."""
+def unnest_typed(x: Tensor, op: str) -> tuple[list[Any], Shape, set[type[Any]]]:
+    """unnest(x, op), and the set of its items' types."""
     items: list[Any] = [x]
     shape: list[int] = []
     types = _types(items)
@@ -55,7 +55,7 @@ def sorts(x: Tensor, op: str) -> tuple[list[Any], Shape, set[type[Any]]]:
 
 
 def flat(x: Tensor) -> list[Any]:
-    """The items of x, which has been through unnest before: they are not looked at again."""
+    """The items of x, which unnest has accepted before: nothing is checked again."""
     items = [x]
     while items and isinstance(items[0], _NESTED):
         items = _inside(items)
@@ -63,7 +63,7 @@ def flat(x: Tensor) -> list[Any]:
 
 
 def _inside(items: list[Any]) -> list[Any]:
-    """What is in lists, in one."""
+    """The contents of several lists, as one list."""
     inside: list[Any] = []
     for item in items:
         inside += item
@@ -71,15 +71,15 @@ def _inside(items: list[Any]) -> list[Any]:
 
 
 def _types(items: list[Any]) -> set[type[Any]]:
-    """The types of items, nearly always one: to group by it is quicker than to hash each."""
+    """The types of items, nearly always just one: grouping is then quicker than hashing each."""
     return {of for of, _ in groupby(items, type)}
 
 
 def nest(items: Sequence[Any], shape: Shape) -> Tensor:
     """The nested list with these items; raises ValueError for a shape that lists cannot have.
 
-    Every op returns what it rearranged or made through here, so here no_grad reaches them all, and
-    cuts what was only rearranged off from the graph.
+    Every op returns its result through here, so here no_grad reaches them all: even elements that
+    were only rearranged are cut off from the graph.
     """
     if 0 in shape[:-1]:
         raise ValueError(
@@ -94,7 +94,7 @@ def nest(items: Sequence[Any], shape: Shape) -> Tensor:
 
 
 def values(x: Tensor, op: str) -> tuple[list[Value], Shape]:
-    """unnest(x, op) with numbers as constant Values; raises TypeError for what is no number."""
+    """unnest(x, op) with numbers as constant Values; raises TypeError for anything else."""
     items, shape = unnest(x, op)
     return as_values(items, op), shape
 
@@ -110,11 +110,11 @@ def as_values(items: list[Any], op: str) -> list[Value]:
 
 
 def operands(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
-    """Each tensor as by unnest, and True, if all are integer tensors; else as by values.
+    """unnest of each tensor, and True, if all are integer tensors; else values of each, and False.
 
-    Beside an int, bools become ints.
+    If any of the integers is an int, bools become ints.
     """
-    found = [sorts(tensor, op) for tensor in tensors]
+    found = [unnest_typed(tensor, op) for tensor in tensors]
     flat: list[Flat] = [(items, shape) for items, shape, _ in found]
     if all(types == {Value} for _, _, types in found):
         return flat, False
@@ -128,7 +128,7 @@ def operands(op: str, *tensors: Tensor) -> tuple[list[Flat], bool]:
 
 
 def numbers(op: str, *tensors: Tensor) -> list[Flat]:
-    """Each tensor as by unnest with plain numbers: ints or bools if all are, else floats."""
+    """unnest of each tensor, with plain numbers: ints or bools if all are integer, else floats."""
     flat, exact = operands(op, *tensors)
     if exact:
         return flat
@@ -136,7 +136,7 @@ def numbers(op: str, *tensors: Tensor) -> list[Flat]:
 
 
 def is_integer(items: Iterable[Any]) -> bool:
-    """Whether items are ints or bools throughout, which of no items is true."""
+    """Whether all items are ints or bools; True if there are none."""
     return all(isinstance(item, int) for item in items)
 
 
@@ -145,7 +145,7 @@ def is_bool(items: Iterable[Any]) -> bool:
 
 
 def kind(items: Sequence[Any]) -> type[Any]:
-    """What items are made of: bool, int or float, the latter too of no items."""
+    """The dtype of items: bool, int or float; float if there are none."""
     if not items or not is_integer(items):
         return float
     return bool if is_bool(items) else int
@@ -155,7 +155,7 @@ def kind(items: Sequence[Any]) -> type[Any]:
 
 
 def spans(shape: Shape) -> list[Sequence[int]]:
-    """For each axis, how far each of its coordinates lies from the first."""
+    """For each axis, the offset of each of its coordinates from the first."""
     steps = [*accumulate(shape[:0:-1], operator.mul, initial=1)][::-1]
     return [[i * step for i in range(n)] for n, step in zip(shape, steps, strict=False)]
 
@@ -181,7 +181,7 @@ def stretch(items: Sequence[Any], shape: Shape, target: Shape) -> list[Any]:
 
 
 def partition(shape: Shape, dims: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Positions along the other axes, and along dims: each sum of the two is an element."""
+    """Offsets along the other axes, and along dims: one of each make up an element's position."""
     axes = spans(shape)
     others = walk(offsets for axis, offsets in enumerate(axes) if axis not in dims)
     return others, walk(axes[axis] for axis in dims)
@@ -204,7 +204,7 @@ def cut(items: Sequence[Any], lengths: Iterable[int]) -> list[list[Any]]:
 
 
 def join(groups: Iterable[Iterable[Any]], shape: Shape, dims: Sequence[int]) -> Tensor:
-    """The tensor of which rows() would make these groups."""
+    """The inverse of rows(): the tensor with these groups along dims."""
     items = list(chain.from_iterable(groups))
     if not _length_of_last(shape, dims):
         others, along = partition(shape, dims)
@@ -225,12 +225,12 @@ def map_rows(
 
 
 def _length_of_last(shape: Shape, dims: Sequence[int]) -> int:
-    """How many elements in a row a group along dims is; 0 if they do not lie in a row."""
+    """The length of a group along dims if its elements are contiguous, else 0."""
     first = len(shape) - len(dims)
     return prod(shape[first:]) if list(dims) == list(range(first, len(shape))) else 0
 
 
-# What micrograd offers of a nested list, as torch's methods of a Tensor
+# For nested lists, what torch offers as methods of a Tensor
 
 
 def tensor(data: Tensor, requires_grad: bool = False) -> Tensor:
@@ -239,7 +239,7 @@ def tensor(data: Tensor, requires_grad: bool = False) -> Tensor:
     leaves = as_values(numbers, "tensor")
     nested = nest(leaves, shape)
     for leaf in leaves:
-        leaf.requires_grad = requires_grad  # only now: inside no_grad, too, leaves may require one
+        leaf.requires_grad = requires_grad  # only now: inside no_grad, nest() would detach it
     return nested
 
 

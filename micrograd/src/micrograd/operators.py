@@ -1,4 +1,4 @@
-"""The operators and methods of a Value: primitives, which take plain numbers for constants."""
+"""The operators and methods of a Value: the primitives, with plain numbers taken as constants."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from . import engine, scalar
 from .engine import Value, as_value
 from .groups import created
 
-LONGEST = 256  # entries of a list of terms: each sum on the way may be swept as well
+LONGEST = 256  # entries in a list of terms: bounded, as each partial sum may be swept as well
 _new = object.__new__
 
 
 def _operator(primitive: Callable[[Value, Value], Value]) -> Any:
-    """primitive as an operator's method, which takes plain numbers on the other side."""
+    """primitive as an operator method, whose other operand may be a plain number."""
 
     def method(self: Value, other: Any) -> Value:
         if not isinstance(other, Value):
-            if type(other) is not float and not isinstance(other, Real):  # which takes long
+            if type(other) is not float and not isinstance(other, Real):  # isinstance is slow
                 return NotImplemented
             other = as_value(other)  # type: ignore[arg-type]
         return primitive(self, other)
@@ -33,7 +33,7 @@ def _reflected(primitive: Callable[[Value, Value], Value]) -> Any:
 
 
 def _comparison(compare: Callable[[float, Any], bool]) -> Any:
-    """compare as a method that goes by the numbers; == goes by which Value it is, and so hashes."""
+    """compare, by number, as a method; == remains identity, so that Values are hashable."""
 
     def method(self: Value, other: Any) -> bool:
         if isinstance(other, Value):
@@ -47,9 +47,9 @@ _add, _mul = _operator(scalar.add), _operator(scalar.mul)
 
 
 def _times(x: Value, y: Any) -> Any:
-    """x · y, whose parents and slopes are kept as terms, for a sum to take over.
+    """x · y, with its parents and slopes stored as terms that a sum can take over.
 
-    It does what node() and Value() do, written out, in a third of the time.
+    This is what node() and Value() do, written out, in a third of the time.
     """
     if type(y) is Value and x.requires_grad and y.requires_grad and engine.recording:
         a, b = x.data, y.data
@@ -61,12 +61,12 @@ def _times(x: Value, y: Any) -> Any:
 
 
 def _plus(x: Value, y: Any) -> Any:
-    """x + y; of a product as y the terms become those of the sum, which makes do without it.
+    """x + y; if y is a product, the sum takes over its terms, and does not keep y itself.
 
-    The next such sum adds to the same list of terms, of which the one before it keeps the
-    beginning: so a sum of products costs one node, however it is written. All terms are older than
-    the first of the sums that share them. So none is made of such a sum, which would then hold
-    itself, and all these sums may be as old as the first.
+    The next such sum appends to the same list of terms, of which the one before it uses only the
+    beginning: so a sum of products costs one node, however it is written. All terms must be older
+    than the first of the sums that share them. Then no term is made of such a sum, which would be
+    a reference cycle, and all these sums can have the index of the first.
     """
     if type(y) is Value and y.slopes is None and engine.recording:
         terms, index, factors = x.parents, x.index, y.parents
@@ -87,7 +87,7 @@ def _plus(x: Value, y: Any) -> Any:
 
 
 def _plus_reflected(y: Value, x: Any) -> Any:
-    """x + y; a number and a product begin a list of terms, as Python's sum() does with 0."""
+    """x + y; a number plus a product begins a list of terms: Python's sum() starts with 0."""
     if y.slopes is None and isinstance(x, (int, float)) and engine.recording:
         value = _new(Value)
         value.data, value.grad, value.index = x + y.data, None, created()

@@ -1,8 +1,8 @@
 """GPT-2 as transformers keeps it: a folder with config.json, and the weights in a file beside it.
 
-Here that is model.json, as the standard library reads no model.safetensors; what others read of
-the latter can be handed over. Its linear layers hold their weights as (in, out), ours as (out, in),
-as torch does. The names are the same, but that some of its files leave out "transformer.".
+Here that is model.json, as the standard library cannot read model.safetensors; arrays that were
+read from the latter can be handed over. Linear layers there hold their weights as (in, out), ours
+as (out, in), as in torch. The names are the same, except that some files omit "transformer.".
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SIZES = {
     "n_layer": "n_layer",
     "n_head": "n_head",
     "n_embd": "n_embd",
-}  # of GPTConfig: as config.json calls them
+}  # a field of GPTConfig: its name in config.json
 DROPOUTS = ("embd_pdrop", "resid_pdrop", "attn_pdrop")  # 0.1 if config.json leaves them out
-# What GPT does, in the words of config.json, which may leave any of it out; the first is written.
+# What GPT implements, in config.json's terms: any may be left out there; the first is written.
 ACCEPTED: dict[str, tuple[Any, ...]] = {
     "model_type": ("gpt2",),
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
@@ -37,16 +37,16 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
-SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # of a GPTConfig
+SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # GPT-2's options
 TRANSPOSED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
-# Causal masks, which old files have; and what is the embedding again.
+# Causal masks, which old files have; and the output layer, which is the embedding again.
 SKIPPED = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
 
 
 def read(folder: StrPath, state: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of GPTConfig, and the state of a GPT; state: the arrays, if already read.
 
-    Raises FileNotFoundError for a missing file, ValueError for a model that is no such GPT.
+    Raises FileNotFoundError for a missing file, ValueError for a model that GPT does not implement.
     """
     config = _config(Path(folder) / CONFIG)
     arrays = load(_existing(Path(folder) / MODEL)) if state is None else state
@@ -77,7 +77,7 @@ def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Any]) 
     }
     Path(folder).mkdir(parents=True, exist_ok=True)
     save(theirs, Path(folder) / MODEL)
-    end = 50256 if config["vocab_size"] == 50257 else None  # of a text, in GPT-2's vocabulary
+    end = 50256 if config["vocab_size"] == 50257 else None  # of text, in GPT-2's vocabulary
     said = {
         "architectures": ["GPT2LMHeadModel"],
         **{name: accepted[0] for name, accepted in ACCEPTED.items()},
@@ -112,7 +112,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _transposed(array: Any) -> Any:
-    """The matrix (in, out) or (out, in) the other way; what is none is for others to refuse."""
+    """The matrix transposed; anything else unchanged, for load_state_dict to refuse."""
     rows = array.tolist() if hasattr(array, "tolist") else array
     return list(map(list, zip(*rows, strict=True))) if len(shape(rows)) == 2 else rows
 

@@ -7,24 +7,24 @@ from typing import Any
 
 from .arguments import whole
 
-generator = random.Random()  # seeded by chance
+generator = random.Random()  # seeded at random
 
 
 def manual_seed(seed: int) -> None:
-    """Start the generator afresh; the same seed draws the same numbers."""
-    # random.seed would take -1 for 1.
+    """Seed the generator; after the same seed it draws the same numbers."""
+    # random.seed would treat -1 as 1.
     generator.seed(whole("manual_seed", "seed", seed, -(2**63)) % 2**64)
 
 
 def get_rng_state() -> tuple[Any, ...]:
-    """Where the generator is: with set_rng_state the numbers that come now come again."""
+    """The state of the generator: set_rng_state with it repeats the numbers drawn from now on."""
     return generator.getstate()
 
 
 def set_rng_state(state: tuple[Any, ...]) -> None:
-    """Take the generator back to a state of get_rng_state.
+    """Put the generator back into a state that get_rng_state returned.
 
-    Raises ValueError, before anything changes, for what is none.
+    Raises ValueError, before anything changes, for anything else.
     """
     try:
         random.Random().setstate(state)

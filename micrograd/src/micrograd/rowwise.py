@@ -1,6 +1,6 @@
-"""Primitives of rows: what those of scalar.py make number by number, made and swept at once.
+"""Primitives for rows: what scalar.py computes number by number, computed and swept all at once.
 
-The numbers, and the gradients that come of them, are the same. Every number is still a Value.
+The numbers and their gradients are the same, and every number is still a Value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .engine import Value, node
 from .groups import Group
 
 Rows = Sequence[Sequence[float]]
-Column = tuple[Sequence[Value], Sequence[Any]]  # parents, and a slope of each
+Column = tuple[Sequence[Value], Sequence[Any]]  # parents, and a slope for each
 
 _new = object.__new__
 _NOBODY = Value(0.0)  # takes the gradients that nobody wants
@@ -23,23 +23,23 @@ _NOBODY.grad = 0.0
 
 
 def each(numbers: Sequence[float], *columns: Column) -> list[Value]:
-    """Values of these numbers, each made of one parent from every column: (parents, slopes).
+    """Values of these numbers, each made of one parent from every column (parents, slopes).
 
-    A slope of None is 0, and makes 0 of whatever gradient arrives.
+    A slope of None is exactly 0: the parent gets a gradient of 0, whatever arrives.
     """
     if engine.recording:
         wanted = [[parent.requires_grad for parent in parents] for parents, _ in columns]
         kept = list(compress(columns, map(any, wanted)))
         if kept and all(all(flags) for flags in wanted if any(flags)):
             return _members(Each(kept), numbers)
-        if kept:  # some of the results require no gradient
+        if kept:  # in some column, not all parents require a gradient
             edges = zip(*(zip(*column, strict=True) for column in kept), strict=True)
             return [_apart(number, own) for number, own in zip(numbers, edges, strict=True)]
     return list(map(Value, numbers))
 
 
 def _members(group: Group, numbers: Sequence[float]) -> list[Value]:
-    """The Values of a group; what Value() does, written out, for that takes half the time."""
+    """The Values of a group: what Value() does, written out, which takes half the time."""
     index = group.index  # all are as old as the group, which is younger than its rows
     members = list(map(_new, repeat(Value, len(numbers))))
     for value, number, place in zip(members, numbers, count()):
@@ -49,14 +49,14 @@ def _members(group: Group, numbers: Sequence[float]) -> list[Value]:
 
 
 def _apart(number: float, edges: Iterable[tuple[Value, float | None]]) -> Value:
-    """A node of these parents and slopes, where None is no slope."""
+    """A node with these parents and slopes; parents whose slope is None come last, without one."""
     ordered = sorted(edges, key=lambda edge: edge[1] is None)
     slopes = [slope for _, slope in ordered if slope is not None]
     return node(number, [parent for parent, _ in ordered], slopes)
 
 
 class Each(Group):
-    """Values made one by one, of as many columns of parents and slopes."""
+    """Values that each have one parent and one slope in every column."""
 
     __slots__ = ("columns",)
 
@@ -79,7 +79,7 @@ class Each(Group):
 
 
 def _without_flat(parents: Sequence[Value], slopes: Sequence[float | None]) -> Column:
-    """A column in which nobody has a slope of None."""
+    """The column with _NOBODY for each parent whose slope is None."""
     takers = [_NOBODY if s is None else x for x, s in zip(parents, slopes, strict=True)]
     return takers, [slope or 0.0 for slope in slopes]
 
@@ -87,7 +87,7 @@ def _without_flat(parents: Sequence[Value], slopes: Sequence[float | None]) -> C
 def dots(xs: Sequence[Value], ys: Sequence[Value], n: int, m: int) -> list[Value]:
     """The dot product of each of the n rows of xs with each of the m rows of ys.
 
-    All rows are of one length, and lie one after the other.
+    All rows have one length, and are stored one after the other.
     """
     a, b = [x.data for x in xs], [y.data for y in ys]
     a_rows, b_rows = in_rows(a, n), in_rows(b, m)
@@ -107,21 +107,21 @@ def dots(xs: Sequence[Value], ys: Sequence[Value], n: int, m: int) -> list[Value
 
 
 def in_rows(items: Sequence[Any], n: int) -> list[Sequence[Any]]:
-    """items as so many rows of one length."""
+    """items as n rows of equal length."""
     length = len(items) // n if n else 0
     return list(zip(*[iter(items)] * length, strict=True)) if length else [()] * n
 
 
 def _in_columns(items: Sequence[Any], n: int) -> list[Sequence[Any]]:
-    """What stands in the same place in each of so many rows of one length."""
+    """The columns of items, which are n rows of equal length."""
     length = len(items) // n
     return [items[place::length] for place in range(length)]
 
 
 def _takers(items: Sequence[Value], n: int) -> tuple[Sequence[Value], bool]:
-    """items, with nobody for what requires no gradient, and whether every row has some that does.
+    """items, with _NOBODY for each that requires no gradient, and whether each row has others.
 
-    No items if nothing does.
+    No items if none requires a gradient.
     """
     flags = [item.requires_grad for item in items]
     if all(flags):
@@ -133,10 +133,10 @@ def _takers(items: Sequence[Value], n: int) -> tuple[Sequence[Value], bool]:
 
 
 class Dots(Group):
-    """Dot products of n rows of xs, the numbers a, with m rows of ys, the numbers b.
+    """Dot products of the n rows of xs with the m rows of ys; a and b are their numbers.
 
-    The slope of x·y along x is y: what the gradients bring to x is a dot product again, of them
-    with the numbers that stand where x does in each y.
+    The slope of x·y along x is y. So the gradient of an element of x is a dot product again: of
+    the products' gradients with the elements that each y has in the same place.
     """
 
     __slots__ = ("a", "b", "m", "n", "xs", "ys")
@@ -162,7 +162,7 @@ class Dots(Group):
         return [(parent, slope) for parent, slope in pairs if parent is not _NOBODY]
 
     def carry(self, members: list[Value]) -> None:
-        douts = [0.0] * (self.n * self.m)  # of the Values in their places
+        douts = [0.0] * (self.n * self.m)  # of the members, in their places
         for value in members:
             douts[value.slopes] = value.grad
         if self.xs:
@@ -172,7 +172,7 @@ class Dots(Group):
 
 
 def _give(parents: Sequence[Value], douts: Rows, slopes: Rows) -> None:
-    """Add to the gradients of rows of parents each row of douts times every row of slopes."""
+    """Add to the parents' gradients the dot products of each row of douts with each of slopes."""
     for parent, gradient in zip(parents, floats.sumprods(douts, slopes), strict=True):
         parent.grad += gradient
 
@@ -184,7 +184,7 @@ def adds(xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:
 
 
 def owned(items: Sequence[Any]) -> Sequence[Any]:
-    """own of each that is a Value."""
+    """scalar.own of each item that is a Value."""
     trained = [type(x) is Value and x.requires_grad and not x.parents for x in items]
     if not engine.recording or not any(trained):
         return items
@@ -197,7 +197,7 @@ def owned(items: Sequence[Any]) -> Sequence[Any]:
 
 
 class Copies(Group):
-    """Values that are equal to their one parent each."""
+    """Values that are each a copy of their one parent."""
 
     __slots__ = ()
 
@@ -217,7 +217,7 @@ def relus(xs: Sequence[Value]) -> list[Value]:
 
 
 def exps_of(xs: Sequence[Value], scale: float, shifts: Sequence[float]) -> list[Value]:
-    """exp of each scale · x - its shift, scale and shifts constant."""
+    """exp(scale · x - shift) of each x and its shift; scale and shifts are constants."""
     numbers = floats.exps([scale * x.data - shift for x, shift in zip(xs, shifts, strict=True)])
     return each(numbers, (xs, [scale * number for number in numbers]))
 
@@ -232,7 +232,7 @@ def ratios(xs: Sequence[Value], ys: Sequence[Value]) -> list[Value]:
 
 
 def scaled_ratios(xs: Sequence[Value], ys: Sequence[Value], scales: Sequence[Value]) -> list[Value]:
-    """Each x / its y · its scale."""
+    """x / y · scale, for each triple."""
     factors, divisors = [scale.data for scale in scales], [y.data for y in ys]
     quotients = floats.ratios([x.data for x in xs], divisors)
     slopes = floats.ratios(factors, divisors)
@@ -241,7 +241,7 @@ def scaled_ratios(xs: Sequence[Value], ys: Sequence[Value], scales: Sequence[Val
     return each(numbers, (xs, slopes), (ys, shares), (scales, quotients))
 
 
-# What does for rows what a primitive does for numbers.
+# The primitives that have a counterpart for rows.
 OF_ROWS: dict[Callable[..., Value], Callable[..., list[Value]]] = {
     scalar.add: adds,
     scalar.relu: relus,

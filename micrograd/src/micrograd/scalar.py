@@ -1,6 +1,6 @@
-"""The primitives: each computes a number and its slopes; all other derivatives are those of these.
+"""The primitives: each computes a number and its slopes; all other gradients follow from these.
 
-Everything in ops/ is composed of these, so its gradients come from the chain rule alone.
+Everything in ops/ is composed of primitives, so its gradients come from the chain rule alone.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def clone(x: Value) -> Value:
 
 
 def own(x: Value) -> Value:
-    """x, but a trained leaf, whose number a step will change, as a Value that keeps it.
+    """x itself, or a copy if x is a trained leaf, whose number the next step will change in place.
 
-    So all ops return what they choose or rearrange where torch copies; where torch's results are
-    views, as a slice is, they are the leaves themselves.
+    Ops that select or rearrange elements use it where torch copies; where torch returns a view, as
+    for a slice, they return the leaves themselves.
     """
     return clone(x) if x.requires_grad and not x.parents else x
 
@@ -77,7 +77,7 @@ def reciprocal(x: Value) -> Value:
 
 
 def pow(x: Value, y: Value) -> Value:
-    """x to the power of y, its slopes where x or y is 0 as in torch."""
+    """x to the power of y; where x or y is 0, the slopes are torch's."""
     result = floats.power(x.data, y.data)
     slope_x = 0.0 if y.data == 0.0 else y.data * floats.power(x.data, y.data - 1.0)
     slope_y = 0.0 if x.data == 0.0 and y.data >= 0.0 else result * floats.log(x.data)
@@ -106,7 +106,7 @@ def log1p(x: Value) -> Value:
 def xlogx(x: Value) -> Value:
     """x times its logarithm; 0 at 0."""
     log_x = floats.log(x.data)
-    # The last term is 1, but at 0 and inf nan, as in torch.
+    # The last term is 1, but nan at 0 and inf, as in torch.
     slope = log_x + floats.divide(x.data, x.data)
     return node(0.0 if x.data == 0.0 else x.data * log_x, (x,), (slope,))
 
@@ -122,7 +122,7 @@ def rsqrt(x: Value) -> Value:
 
 
 def deviation(variance: Value) -> Value:
-    """The square root; where the variance is 0, torch gives it a gradient of 0, not inf."""
+    """The square root of a variance; one of 0 gets a gradient of 0, as in torch, not inf."""
     return sqrt(variance) if variance.data != 0.0 else _flat(0.0, variance)
 
 
@@ -135,7 +135,7 @@ def cos(x: Value) -> Value:
 
 
 def erf(x: Value) -> Value:
-    """How likely a normal number of mean 0 and variance 1/2 lies between -x and x."""
+    """The probability that a normal variable of mean 0 and variance 1/2 lies between -x and x."""
     slope = 2.0 / math.sqrt(math.pi) * math.exp(-x.data * x.data)
     return node(math.erf(x.data), (x,), (slope,))
 
@@ -168,7 +168,7 @@ def softplus(x: Value) -> Value:
 
 
 def normal_cdf(x: Value) -> Value:
-    """The share of the standard normal distribution that lies below x."""
+    """The probability that a standard normal variable lies below x."""
     density = math.exp(-0.5 * x.data * x.data) / math.sqrt(2.0 * math.pi)
     return node(0.5 * (1.0 + math.erf(x.data * math.sqrt(0.5))), (x,), (density,))
 
@@ -198,21 +198,21 @@ def minimum(x: Value, y: Value) -> Value:
 
 
 def clamp_min(x: Value, low: Value) -> Value:
-    """x, but no less than low; nan has no gradient."""
+    """x, but no less than low; nan passes no gradient on."""
     if math.isnan(x.data) or math.isnan(low.data):
         return _flat(math.nan, x, low)
     return where(x.data >= low.data, x, low)
 
 
 def clamp_max(x: Value, high: Value) -> Value:
-    """x, but no more than high; nan has no gradient."""
+    """x, but no more than high; nan passes no gradient on."""
     if math.isnan(x.data) or math.isnan(high.data):
         return _flat(math.nan, x, high)
     return where(x.data <= high.data, x, high)
 
 
 def clamp(x: Value, low: Value, high: Value) -> Value:
-    """x, but no less than low, and above all no more than high."""
+    """x limited to [low, high]; where low is above high, high wins."""
     a, b, c = x.data, low.data, high.data
     result = floats.clamp(a, b, c)
     if b <= a <= c:
@@ -225,9 +225,9 @@ def clamp(x: Value, low: Value, high: Value) -> Value:
 
 
 def binary_cross_entropy(p: Value, target: Value) -> Value:
-    """Minus the logarithm of the probability p if target is 1, of 1 - p if it is 0; or a mixture.
+    """-log(p) if target is 1, -log(1 - p) if it is 0; in between, the two weighted by target.
 
-    As in torch a logarithm is at least -100, and the slope's divisor at least 1e-12.
+    As in torch, a logarithm is at least -100, and the slope's divisor at least 1e-12.
     """
     log_p, log_not_p = floats.log(p.data), floats.log1p(-p.data)
     loss = (target.data - 1.0) * max(log_not_p, -100.0) - target.data * max(log_p, -100.0)
@@ -236,7 +236,7 @@ def binary_cross_entropy(p: Value, target: Value) -> Value:
 
 
 def _flat(data: float, *parents: Value) -> Value:
-    """A number that no small change of its parents changes: a gradient of 0, whatever arrives."""
+    """A number that small changes of its parents do not move: a gradient of 0, whatever arrives."""
     return node(data, parents, ())
 
 
@@ -244,15 +244,15 @@ def _either(first: bool, x: Value, y: Value) -> Value:
     if x.data == y.data:
         return node(x.data, (x, y), (0.5, 0.5))
     if math.isnan(x.data) or math.isnan(y.data):
-        return node(math.nan, (x, y), (1.0, 1.0))  # nan is neither; torch lets both have it all
+        return node(math.nan, (x, y), (1.0, 1.0))  # with a nan, both get all of it, as in torch
     return where(first, x, y)
 
 
-# n numbers make one node with n slopes: a sum or a dot product costs no more nodes than a product.
+# One node with n slopes for n numbers: a sum or a dot product costs no more nodes than a product.
 
 
 def root_mean_square(xs: Sequence[Value], epsilon: float) -> Value:
-    """The root of the mean of squares and epsilon."""
+    """The square root of the mean of the squares, plus epsilon under the root."""
     numbers = [x.data for x in xs]
     n = len(numbers)
     root = floats.sqrt(floats.divide(floats.sumprod(numbers, numbers), n) + epsilon)
@@ -275,7 +275,7 @@ def prod(xs: Sequence[Value]) -> Value:
     """The product of any number of Values; each one's slope is the product of the others."""
     numbers = list(map(_data, xs))
     result = math.prod(numbers, start=1.0)
-    # A quotient leaves one number out, unless the product of all is beyond what a float can hold.
+    # Dividing by a number leaves it out of the product, unless the product over- or underflowed.
     held = sys.float_info.min <= math.fabs(result) < math.inf
     if held or not (0.0 in numbers or all(map(math.isfinite, numbers))):
         return node(result, tuple(xs), tuple(result / number for number in numbers))
@@ -285,15 +285,14 @@ def prod(xs: Sequence[Value]) -> Value:
 
 
 def logsumexp(xs: Sequence[Value], less: Value | None = None) -> Value:
-    """The logarithm of the sum of exponentials, of which none can overflow; -inf of no Values.
+    """The logarithm of the sum of the exponentials, none of which can overflow; -inf of no Values.
 
-    less: a number subtracted from each of the Values, without the loss of digits that it would
-    have been from the result.
+    less: subtracted from each of the Values; from the result it would cost digits.
     """
     numbers = list(map(_data, xs))
     if less is not None and math.inf in numbers:  # a probability of inf / inf
         return node(math.nan, (*xs, less), (math.nan,) * (len(xs) + 1))
-    # Finite, or an infinite number less itself would be nan.
+    # Kept finite: infinity minus itself would be nan.
     shift = max(-_LARGEST, min(max(numbers, default=0.0), _LARGEST))
     exponentials = floats.exps([number - shift for number in numbers])
     scale = sum(exponentials)
@@ -304,10 +303,10 @@ def logsumexp(xs: Sequence[Value], less: Value | None = None) -> Value:
 
 
 def spread(distances: Sequence[Value], freedom: float, unsigned: bool) -> Value:
-    """The sum of squares over freedom, or over 0 where freedom is negative.
+    """The sum of squares divided by freedom, or by 0 if freedom is negative.
 
-    The slopes are 2 / freedom times a distance, whatever freedom's sign; unsigned, where freedom
-    is 0 or less, inf. Both are torch's, the latter for the variance of a whole tensor.
+    The slopes are 2 / freedom times a distance, whatever freedom's sign; but inf if unsigned and
+    freedom is 0 or less. Both are torch's, the latter for the variance of a whole tensor.
     """
     numbers = list(map(_data, distances))
     squares = [number * number for number in numbers]

@@ -1,6 +1,6 @@
-"""Save and load what trained: one file, there whole or not at all, that notices damage.
+"""Save and load checkpoints: a file is written whole or not at all, and damage to it is noticed.
 
-The file is JSON, tensors are nested lists in it, and its SHA-256 stands in its first line.
+The file is JSON, with nested lists for tensors, and with its SHA-256 in the first line.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ StrPath = str | os.PathLike[str]
 
 SUFFIX = ".json"
 _START = '{"sha256": "'  # the checksum follows it
-_BLANK = "0" * 64  # the checksum itself, as long as it is worked out
+_BLANK = "0" * 64  # in place of the checksum while it is computed
 _STATE = '",\n"state": '
 
 
 def save(state: Any, path: StrPath) -> None:
-    """Write state to a file, in the place of what was there; if that fails, the old one stays.
+    """Write state to a file, replacing what was there; if that fails, the old file stays.
 
     state: dicts with str or int keys, lists, tuples, str, numbers, bool and None, nested, with
     Values and parameters in them, or arrays: what has a tolist(). Raises TypeError with the path
-    to what is none of these, OSError if the file cannot be written.
+    to anything else, OSError if the file cannot be written.
     """
     text = json.dumps(_encoded(state))
     data = f"{_START}{_BLANK}{_STATE}{text}}}\n".encode()
@@ -54,7 +54,7 @@ def load(path: StrPath) -> Any:
 
 
 def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file under another name first, and give it its own once all is on the disk."""
+    """Write a file under a temporary name, and rename it once all of it is on the disk."""
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
         raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
@@ -74,15 +74,15 @@ def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
     if hasattr(os, "O_DIRECTORY"):  # not on Windows, which has no fsync of a folder
         folder = os.open(path.parent, os.O_DIRECTORY)
         try:
-            os.fsync(folder)  # the name
+            os.fsync(folder)  # puts the new name on the disk
         finally:
             os.close(folder)
 
 
 def _encoded(state: Any) -> Any:
-    """state as JSON can say it; what JSON has no word for is in a dict with one key with a $."""
+    """state in JSON's types; what JSON lacks is a dict with one key that starts with $."""
     whole = [state]
-    waiting: list[tuple[Any, Any, str]] = [(whole, 0, "")]  # a list or dict, where in it, the path
+    waiting: list[tuple[Any, Any, str]] = [(whole, 0, "")]  # a list or dict, a key, its path
     while waiting:
         place, at, path = waiting.pop()
         value = place[at]
@@ -128,7 +128,7 @@ def _decoded(mapping: dict[str, Any]) -> Any:
 
 
 def _checksum(data: bytes, at: int) -> bytes:
-    """The SHA-256 of data, in hexadecimal, as if it were blank itself, at at."""
+    """The SHA-256 of data in hexadecimal, computed with zeros in its own place, from at on."""
     digest = hashlib.sha256(data[:at])
     digest.update(_BLANK.encode())
     digest.update(memoryview(data)[at + len(_BLANK) :])

@@ -1,4 +1,4 @@
-"""Layers that transform: linear maps, tables, windows."""
+"""Linear, embedding, convolution and pooling layers, flatten and dropout."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class Dropout(Module):
 class _ConvNd(Module):
     """What convolutions have in common, however many dims a window has.
 
-    padding_mode: what is put around the input, "zeros" or more of it: "reflect" mirrors it in its
-    first and last element, "replicate" repeats these, "circular" begins it anew.
+    padding_mode: what is put around the input: "zeros"; or "reflect", which mirrors it at its first
+    and last element, "replicate", which repeats these, or "circular", which wraps around.
     """
 
     dims: int
@@ -140,7 +140,7 @@ class _ConvNd(Module):
         return text
 
     def _padded(self, x: Tensor) -> Tensor:
-        """x with what padding_mode says around it."""
+        """x padded as padding_mode says."""
         name, mode, shape = type(self).__name__, self.padding_mode, lists.shape(x)
         if len(shape) not in (self.dims + 1, self.dims + 2):
             raise ValueError(f"{name}: a {mode} padding for {self.dims} dims, not shape {shape}")
@@ -152,7 +152,7 @@ class _ConvNd(Module):
         return x
 
     def _ends(self) -> list[tuple[int, int]]:
-        """How much to put before and after each dim."""
+        """The amount of padding before and after each dim."""
         if not isinstance(self.padding, str):
             return [(p, p) for p in self.padding]
         if self.padding == "valid":
@@ -162,14 +162,14 @@ class _ConvNd(Module):
 
 
 class Conv1d(_ConvNd):
-    """Sums of windows of a signal, weighted: (N, C, L) -> (N, out_channels, L')."""
+    """Weighted sums of the windows of a signal: (N, C, L) -> (N, out_channels, L')."""
 
     dims = 1
     convolution = staticmethod(ops.conv1d)
 
 
 class Conv2d(_ConvNd):
-    """Sums of windows of an image, weighted: (N, C, H, W) -> (N, out_channels, H', W')."""
+    """Weighted sums of the windows of an image: (N, C, H, W) -> (N, out_channels, H', W')."""
 
     dims = 2
     convolution = staticmethod(ops.conv2d)
@@ -255,7 +255,7 @@ def _weight_and_bias(shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Par
 
 
 def _source(mode: str, i: int, n: int) -> int:
-    """Which of n elements a padding has at i, that counts from the first of them."""
+    """Which of n elements padding puts at i, counted from the first of them."""
     if mode == "circular":
         return i % n
     inside = min(max(i, 0), n - 1)

@@ -21,8 +21,8 @@ def clip_grad_norm_(
 ) -> float:
     """Scale all gradients alike, so that their norm, as of one vector, is at most max_norm.
 
-    norm_type: the p of the norm, positive, or inf. Returns the norm that they had, of which
-    error_if_nonfinite makes a RuntimeError if it is infinite or NaN, before anything changes.
+    norm_type: the p of the norm, positive, or inf. Returns the norm that they had; if that is
+    infinite or NaN, error_if_nonfinite raises RuntimeError before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """
     if not norm_type > 0:
@@ -38,7 +38,7 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Bring every element of the gradients into [-clip_value, clip_value]."""
+    """Clamp every element of the gradients to [-clip_value, clip_value]."""
     bound = float(clip_value)
     for value, grad in zip(*_gradients(parameters), strict=True):
         value.grad = min(max(grad, -bound), bound)

@@ -40,7 +40,7 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 
 def relu6(x: Tensor) -> Tensor:
-    """x between 0 and 6, where the slope is 0."""
+    """x limited to [0, 6], with a slope of 0 at both ends and outside."""
     return _hardtanh("relu6", x, 0.0, 6.0)
 
 
@@ -64,7 +64,7 @@ def silu(x: Tensor) -> Tensor:
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    """x · Φ(x), Φ the normal distribution's: exact ("none") or its approximation by "tanh".
+    """x · Φ(x), Φ the standard normal CDF: exact ("none"), or approximated by a tanh ("tanh").
 
     Hendrycks, Gimpel 2016, https://arxiv.org/abs/1606.08415
     """
@@ -90,7 +90,7 @@ def logsigmoid(x: Tensor) -> Tensor:
 
 
 def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """x between min_val and max_val, where the slope is 0."""
+    """x limited to [min_val, max_val], with a slope of 0 at both ends and outside."""
     return _hardtanh("hardtanh", x, min_val, max_val)
 
 
@@ -108,7 +108,7 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
 
 
 def probabilities(groups: Sequence[Sequence[Value]], scale: float = 1.0) -> list[list[Value]]:
-    """softmax of each row, each number times scale."""
+    """softmax of scale · row, for each row."""
     lengths = list(map(len, groups))
     tops = [max([scale * item.data for item in row], default=0.0) for row in groups]
     shifts = _repeated(tops, lengths)
@@ -126,7 +126,7 @@ def log_probabilities(row: Sequence[Value]) -> list[Value]:
 
 
 def _repeated(items: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
-    """Each item as often as its row is long."""
+    """Each item, repeated as often as its row is long."""
     return [item for item, n in zip(items, lengths, strict=True) for _ in range(n)]
 
 

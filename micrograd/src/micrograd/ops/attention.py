@@ -33,9 +33,9 @@ def scaled_dot_product_attention(
 
     query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask, (..., L, S):
     bools, True where a key takes part, or floats that are added. is_causal: query i sees the keys
-    up to i. A query that sees no key gets 0. enable_gqa: in the dim before the last two, the heads,
-    each key and value serves as many queries in a row as it takes. Raises ValueError for attn_mask
-    with is_causal.
+    up to i. A query that sees no key gets 0. enable_gqa: key and value may have fewer heads, the
+    dim before the last two, each serving equally many neighbouring heads of query. Raises
+    ValueError for attn_mask with is_causal.
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
@@ -66,9 +66,9 @@ def scaled_dot_product_attention(
 
 
 def self_attention(x: Tensor, n_head: int, dropout_p: float = 0.0) -> Tensor:
-    """scaled_dot_product_attention, causal, of the n_head heads of queries, keys and values.
+    """Causal scaled_dot_product_attention with n_head heads: (B, T, 3 C) -> (B, T, C).
 
-    They lie side by side: (B, T, 3 C) -> (B, T, C), and are cut out where they lie.
+    x holds queries, keys and values side by side; the heads are cut straight out of it.
     """
     items, (B, T, width) = floating("self_attention", x)
     C, D = width // 3, width // (3 * n_head)
@@ -97,7 +97,7 @@ def self_attention(x: Tensor, n_head: int, dropout_p: float = 0.0) -> Tensor:
 
 
 def _repeated(op: str, query: Tensor, x: Tensor) -> Tensor:
-    """x with each of its heads as often as it has queries' heads to serve."""
+    """x with each of its heads repeated for every head of query that it serves."""
     wanted, shape = unnest(query, op)[1], unnest(x, op)[1]
     if min(len(wanted), len(shape)) < 3 or wanted[-3] % shape[-3]:
         raise ValueError(f"{op}: heads of shape {shape} do not serve queries of shape {wanted}")
@@ -116,7 +116,7 @@ def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:
 def _causal_weights(
     groups: Sequence[Sequence[Value]], scale: float, count: int
 ) -> list[list[Value]]:
-    """_weights of count queries in a row, of which the i-th sees the keys up to i; else zeros."""
+    """_weights for rows of count queries, of which the i-th sees the keys up to i; else zeros."""
     seen = [row[: i % count + 1] for i, row in enumerate(groups)]
     hidden = [Value(0.0)]
     found = zip(groups, _weights(seen, scale), strict=True)

@@ -1,4 +1,4 @@
-"""Questions to every element, which bools answer: shapes broadcast, and nothing has a gradient."""
+"""Comparisons and tests of every element, as bools: shapes broadcast, nothing has a gradient."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def logical_not(x: Tensor) -> Tensor:
 
 
 def logical_and(x: Tensor, other: Tensor) -> Tensor:
-    """Whether neither x nor other is 0 or False."""
+    """Whether both x and other are True or not 0."""
     no_plain_floats("logical_and", x, other)
     return _ask("logical_and", lambda a, b: bool(a and b), x, other)
 
 
 def logical_or(x: Tensor, other: Tensor) -> Tensor:
-    """Whether x or other, or both, are neither 0 nor False."""
+    """Whether x or other, or both, are True or not 0."""
     no_plain_floats("logical_or", x, other)
     return _ask("logical_or", lambda a, b: bool(a or b), x, other)
 

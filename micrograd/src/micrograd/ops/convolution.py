@@ -30,11 +30,11 @@ def conv1d(
     dilation: Ints = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Dot products of kernels with the windows of a signal; of ints ints.
+    """Dot products of kernels with the windows of a signal; ints give ints.
 
     x (N, C, L) or (C, L), weight (K, C / groups, l), bias (K,) -> (N, K, windows) or (K, windows).
-    padding: zeros at both ends, as many as the number says; "valid" none; "same" as many as make a
-    window of each element. groups: the kernels of each group see but the channels of that group.
+    padding: the number of zeros at each end; "valid" is none, "same" as many as make one window
+    per element. groups: the kernels of each group see only the channels of that group.
     """
     return _convolved("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
@@ -64,8 +64,8 @@ def max_pool2d(
     """The largest element of each window: (N, C, H, W) or (C, H, W) -> (N, C, h, w) or (C, h, w).
 
     nan counts as largest, padding never does; the first of equals has the gradient. stride None is
-    kernel_size. ceil_mode: what is left at the end is a window, too. return_indices: the pair
-    (largest elements, where they are in their image, its rows in one line).
+    kernel_size. ceil_mode: a remainder at the end makes a window, too. return_indices: the pair
+    (largest elements, their positions in their flattened image).
     """
     op = "max_pool2d"
     no_bools(op, x)
@@ -98,7 +98,7 @@ def avg_pool2d(
     """The mean of each window: (N, C, H, W) or (C, H, W) -> (N, C, h, w) or (C, h, w).
 
     stride and ceil_mode as max_pool2d's. count_include_pad: the zeros of the padding count.
-    divisor_override: what the sum is divided by instead. Of ints an int, rounded towards 0.
+    divisor_override: what the sum is divided by instead. Ints give ints, rounded towards 0.
     """
     op = "avg_pool2d"
     no_bools(op, x)
@@ -118,7 +118,7 @@ def avg_pool2d(
 def adaptive_avg_pool2d(x: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The means of as many windows as output_size says, which cover the image evenly.
 
-    (N, C, H, W) or (C, H, W) -> (N, C, h, w) or (C, h, w); None is as many as there are.
+    (N, C, H, W) or (C, H, W) -> (N, C, h, w) or (C, h, w); None keeps the length.
     """
     op = "adaptive_avg_pool2d"
     items, shape = floating(op, x)
@@ -139,10 +139,10 @@ def adaptive_avg_pool2d(x: Tensor, output_size: int | Sequence[int | None]) -> T
 def pad(
     x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
-    """x with value, or 0, before and after it along its last dims.
+    """x padded with value, or 0, along its last dims.
 
     pad: how many before and after along the last dim, then along the one before it, and so on;
-    where that is negative, as many elements are left out.
+    a negative number removes as many elements.
     """
     items, shape = unnest(x, "pad")
     if not isinstance(pad, list | tuple):
@@ -228,7 +228,7 @@ def _widths(
     strides: Sequence[int],
     dilations: Sequence[int],
 ) -> list[tuple[int, int]]:
-    """How many zeros stand before and after each axis."""
+    """How many zeros to put before and after each axis."""
     if not isinstance(padding, str):
         return [(n, n) for n in wholes(op, "padding", padding, len(kernel), 0)]
     option(op, "padding", padding, ("valid", "same"))
@@ -281,7 +281,7 @@ def _slid(
     width: tuple[int, int],
     ceil_mode: bool = False,
 ) -> Windows:
-    """The windows along one axis, of which width says how far it is padded."""
+    """The windows along one axis, padded by width: before and after."""
     before, after = width
     padded = [*[None] * before, *offsets, *[None] * after]
     reach = dilation * (kernel - 1)
@@ -293,7 +293,7 @@ def _slid(
 
 
 def _crossed(down: Windows, across: Windows) -> Windows:
-    """The windows of several axes, from those of all but the last and those of the last."""
+    """The windows over several axes, made of those over all but the last and over the last."""
     return [
         [None if a is None or b is None else a + b for a in column for b in row]
         for column in down
@@ -302,7 +302,7 @@ def _crossed(down: Windows, across: Windows) -> Windows:
 
 
 def _covered(items: Sequence[Any], area: int, windows: Windows) -> Iterator[tuple[list[Any], int]]:
-    """What each window covers of each image, and how many positions it has with its padding."""
+    """The items of each image in each window, and the window's size, padding included."""
     for image in range(0, len(items), area):
         for window in windows:
             yield [items[image + p] for p in window if p is not None], len(window)

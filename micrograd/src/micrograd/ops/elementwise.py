@@ -41,8 +41,8 @@ def mul(x: Tensor, other: Tensor) -> Tensor:
 def div(x: Tensor, other: Tensor, *, rounding_mode: str | None = None) -> Tensor:
     """x / other; inf and nan where other is 0.
 
-    rounding_mode: "trunc" towards 0, or "floor", downwards; then of ints an int, which raises
-    ZeroDivisionError where other is 0, and TypeError for bools.
+    rounding_mode: "trunc" rounds towards 0, "floor" down; ints then give ints. This raises
+    ZeroDivisionError for ints where other is 0, and TypeError for bools.
     """
     option("div", "rounding_mode", rounding_mode, (None, "trunc", "floor"))
     if rounding_mode is None:
@@ -105,7 +105,7 @@ def exp(x: Tensor) -> Tensor:
 
 
 def expm1(x: Tensor) -> Tensor:
-    """exp(x) - 1, exact too where x is near 0."""
+    """exp(x) - 1, accurate near 0 too."""
     return elementwise("expm1", scalar.expm1, x)
 
 
@@ -115,17 +115,17 @@ def log(x: Tensor) -> Tensor:
 
 
 def log1p(x: Tensor) -> Tensor:
-    """log(1 + x), exact too where x is near 0; -inf at -1, nan below."""
+    """log(1 + x), accurate near 0 too; -inf at -1, nan below."""
     return elementwise("log1p", scalar.log1p, x)
 
 
 def sin(x: Tensor) -> Tensor:
-    """The sine of an angle in radians; nan of an infinite one."""
+    """The sine of an angle in radians; nan for an infinite one."""
     return elementwise("sin", scalar.sin, x)
 
 
 def cos(x: Tensor) -> Tensor:
-    """The cosine of an angle in radians; nan of an infinite one."""
+    """The cosine of an angle in radians; nan for an infinite one."""
     return elementwise("cos", scalar.cos, x)
 
 
@@ -147,7 +147,7 @@ def ceil(x: Tensor) -> Tensor:
 
 
 def round(x: Tensor, *, decimals: int = 0) -> Tensor:
-    """x to so many decimal places, to tens, hundreds, … if negative; halves go to even.
+    """x rounded to so many decimals, or to tens, hundreds, … if negative; halves go to even.
 
     Raises TypeError for bools, and for decimals of ints.
     """
@@ -159,7 +159,7 @@ def round(x: Tensor, *, decimals: int = 0) -> Tensor:
 
 
 def clamp(x: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Tensor:
-    """x, but no less than min, and above all no more than max; one of the two may be None."""
+    """x limited to [min, max], of which one may be None; where min is above max, max wins."""
     if min is None and max is None:
         raise ValueError("clamp: min or max must be given")
     if max is None:
@@ -192,14 +192,14 @@ def minimum(x: Tensor, other: Tensor) -> Tensor:
 
 
 def where(condition: Tensor, x: Tensor, other: Tensor) -> Tensor:
-    """x where condition, which is made of bools, is True, else other."""
+    """x where condition, a tensor of bools, is True, else other."""
     return choose("where", bools("where", "condition", condition), x, other)
 
 
 def masked_fill(x: Tensor, mask: Tensor, value: Tensor) -> Tensor:
-    """value, one number, where mask, which is made of bools, is True, else x.
+    """value, one number, where mask, a tensor of bools, is True, else x.
 
-    Of ints, a float loses its fraction, as in torch.
+    If x is made of ints, a float value loses its fraction, as in torch.
     """
     if shape := unnest(value, "masked_fill")[1]:
         raise ValueError(f"masked_fill: value has shape {shape}, not of one number")
@@ -215,9 +215,9 @@ def elementwise(
     *tensors: Tensor,
     integers: Callable[..., int] | None = None,
 ) -> Tensor:
-    """function of the first elements, of the second ones, and so on.
+    """function, applied element by element to tensors that broadcast.
 
-    integers: the function for integer tensors alone; of bools it makes bools.
+    integers: the function for integer tensors only; bools alone give bools.
     """
     flat, exact = operands(op, *tensors)
     if exact and integers is None:
@@ -233,7 +233,7 @@ def elementwise(
 
 
 def scaled(op: str, name: str, factor: float, x: Tensor, beside: Tensor) -> Tensor:
-    """factor, called name, times x, which will be added to beside: ints with ints stay ints."""
+    """factor, called name, times x, to be added to beside: ints beside ints stay ints."""
     if type(factor) is int and factor == 1:
         return x
     of = _common_kind(op, x, beside)

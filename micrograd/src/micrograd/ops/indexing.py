@@ -1,4 +1,4 @@
-"""Elements taken by their indices, put where indices say, brought into order."""
+"""Elements selected by index, written by index, and sorted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ..rowwise import owned
 
 
 class Found(NamedTuple):
-    """Elements that were looked for along a dim, and where they are: as a tuple, or by name."""
+    """Elements found along a dim, and their indices: a tuple whose parts also have names."""
 
     values: Any
     indices: Any
@@ -49,7 +49,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
     As in torch: lists and masks are broadcast together and make one group of dims, which stands
     where they stood if they are adjacent, else in front. Raises IndexError for what lies outside
-    or does not match, ValueError for a slice that goes backwards, TypeError for other indices.
+    or does not match, ValueError for a step that is not positive, TypeError for other indices.
     """
     items, shape = unnest(x, "getitem")
     steps = spans(shape)
@@ -80,7 +80,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 
 def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    """What is at each index along dim; index is a list of ints, or one."""
+    """The slices of x at each index along dim; index is a list of ints, or one int."""
     items, shape = unnest(x, "index_select")
     along = axis("index_select", dim, len(shape))
     chosen, index_shape = ids("index_select", "index", index)
@@ -94,10 +94,10 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    """For each index, the element that it names along dim, in its own place along the others.
+    """The elements that index picks along dim, each index in its own place along the other dims.
 
-    Of a matrix along dim 1, result[i][j] is x[i][index[i][j]]. index has as many dims as x, and
-    none but dim is longer than x's.
+    For a matrix and dim 1, result[i][j] is x[i][index[i][j]]. index has as many dims as x, and
+    none of them, except dim, is longer than x's.
     """
     items, shape = unnest(x, "gather")
     chosen, index_shape = ids("gather", "index", index)
@@ -108,10 +108,10 @@ def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
 def scatter(
     x: Tensor, dim: int, index: Tensor, src: Tensor = None, *, value: float | None = None
 ) -> Tensor:
-    """x, but with the elements of src, or with one number, in the places that gather would read.
+    """x with the elements of src, or one number, written to the places that gather would read.
 
-    The number is src or value; else no dim of index is longer than src's. Of equal indices the
-    last one counts. Raises TypeError for a src of another dtype than x's.
+    The number may be src or value; otherwise no dim of index is longer than src's. Of equal indices
+    the last one counts. Raises TypeError for a src of another dtype than x's.
     """
     if (src is None) == (value is None):
         raise TypeError("scatter: expected either src or value")
@@ -128,7 +128,7 @@ def scatter(
 
 
 def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """x with the elements of src added in the places that gather would read.
+    """x with the elements of src added to the places that gather would read.
 
     No dim of index is longer than src's. Raises TypeError for a src of another dtype than x's.
     """
@@ -145,7 +145,7 @@ def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """gather, but the other dims broadcast, and an index may count from the end.
 
-    dim None: from the elements of x in order, whatever its shape.
+    dim None: as if x and indices were flattened.
     """
     op = "take_along_dim"
     items, shape = unnest(x, op)
@@ -171,9 +171,9 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
 
 
 def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Found:
-    """The pair (k largest elements along dim, their indices), or of the smallest ones.
+    """The pair (k largest elements along dim, their indices), or of the k smallest.
 
-    In order, equals as they stand, whatever sorted says; nan counts as largest.
+    Always sorted, whatever sorted says; equals keep their order, and nan counts as largest.
     """
     return _ordered("topk", x, dim, largest, k)
 
@@ -187,12 +187,12 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = F
 
 
 def argsort(x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
-    """The indices that sort gives."""
+    """The indices that sort x along dim, as sort returns them."""
     return _ordered("argsort", x, dim, descending)[1]
 
 
 def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
-    """A row of num_classes zeros, but 1 at x, for every int in x; -1 makes them as few as will do.
+    """For every int in x, num_classes zeros, but a 1 at that index; -1 means max(x) + 1 classes.
 
     Raises IndexError for an int outside [0, num_classes).
     """
@@ -208,7 +208,7 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
 
 
 def _places(op: str, shape: Shape, dim: int, index: Sequence[int], index_shape: Shape) -> list[int]:
-    """The position that each index names along dim, in its own place along the others."""
+    """The positions in x's flat items that gather reads for these indices."""
     along = axis(op, dim, len(shape))
     steps = spans(shape or (1,))
     line, steps[along] = steps[along], [0] * len(index)  # along dim an index may be of any length
@@ -222,7 +222,7 @@ def _places(op: str, shape: Shape, dim: int, index: Sequence[int], index_shape: 
 def _front(
     op: str, name: str, part: Shape, steps: Sequence[Sequence[int]], shape: Shape
 ) -> list[int]:
-    """The positions of a part, no longer than the steps along any dim, in front of a tensor."""
+    """The positions of the first part[d] elements along each dim d of a tensor with these steps."""
     lengths = part or (1,)
     fits = len(lengths) == len(steps) and all(
         n <= len(offsets) for n, offsets in zip(lengths, steps, strict=True)
@@ -235,7 +235,7 @@ def _front(
 def _arrivals(
     op: str, x: Tensor, dim: int, index: Tensor, src: Tensor
 ) -> tuple[list[Any], Shape, list[tuple[int, Any]]]:
-    """The items of x, its shape, and the elements of src with the positions where they arrive."""
+    """The items of x, its shape, and pairs of a position in x and the element of src for it."""
     chosen, index_shape = ids(op, "index", index)
     kinds = [kind(items) for items in (unnest(x, op)[0], unnest(src, op)[0]) if items]
     if len(set(kinds)) > 1:
@@ -248,7 +248,7 @@ def _arrivals(
 
 
 def _ordered(op: str, x: Tensor, dim: int, descending: bool, k: int | None = None) -> Found:
-    """The first k elements in order of each row along dim, and their indices."""
+    """The first k elements of each row along dim, once sorted, and their indices."""
     [(items, shape)], _ = operands(op, x)
     [(plain, _)] = numbers(op, x)
     along = axis(op, dim, len(shape))
@@ -269,7 +269,7 @@ def _ordered(op: str, x: Tensor, dim: int, descending: bool, k: int | None = Non
 
 
 def _entries(index: Any, shape: Shape) -> list[Any]:
-    """index as one entry for each dim of x, with Ellipsis, or the end, filled up by slices."""
+    """The entries of index, with full slices in place of Ellipsis or, without one, at the end."""
     entries = list(index) if isinstance(index, tuple) else [index]
     missing = len(shape) - sum(map(_consumed, entries))
     if missing < 0:
@@ -282,7 +282,7 @@ def _entries(index: Any, shape: Shape) -> list[Any]:
 
 
 def _consumed(entry: Any) -> int:
-    """How many dims of x an index stands for: a mask for as many as it has, None for none."""
+    """How many dims of x an entry uses up: a mask as many as it has, None none."""
     if entry is None or entry is Ellipsis:
         return 0
     if isinstance(entry, list | bool):
@@ -308,7 +308,7 @@ def _at(offsets: Sequence[int], i: Any) -> int:
 
 
 def _gathered(dims: list[Sequence[int]], entry: Any) -> tuple[list[int], Shape]:
-    """What a list of ints picks from one dim, or a mask from as many as it has."""
+    """The offsets that a list of ints picks from one dim, or a mask from as many as it has."""
     items, own = unnest(entry, "getitem")
     if not items or not is_bool(items):
         return [_at(dims[0], i) for i in items], own

@@ -16,14 +16,14 @@ from .elementwise import choose, elementwise, scaled
 from .shape import unsqueeze
 
 Label = str | int  # in einsum: a letter, or a dim of an ellipsis, counted from its end
-Term = tuple[Sequence[Any], dict[Label, Sequence[int]]]  # items, and how far apart along a label
+Term = tuple[Sequence[Any], dict[Label, Sequence[int]]]  # items, and the offsets along each label
 
 
 def matmul(x: Tensor, other: Tensor) -> Tensor:
     """The matrix product, as torch.matmul.
 
     (..., n, k) and (..., k, m) -> (..., n, m), the leading dims broadcast; (k,) on the left is a
-    row, on the right a column, and its dim does not appear in the result. Of ints an int.
+    row, on the right a column, and its dim does not appear in the result. Ints give ints.
     """
     return _matmul("matmul", x, other)
 
@@ -73,10 +73,10 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     """Products of elements, one of each operand, summed as the equation says.
 
     "ij,jk->ik" is mm: for every i and k the sum over j, which is not behind the arrow, of x[i][j]
-    times y[j][k]. A letter twice in one operand is its diagonal, "..." stands for any dims, which
-    broadcast, as lengths of 1 do. Without an arrow the result has, in the order of the alphabet,
-    the letters that appear once. Of several operands, which may come as one list, the first two are
-    summed first.
+    times y[j][k]. A letter twice in one operand takes its diagonal; "..." stands for any number of
+    dims, which broadcast, as lengths of 1 do. Without an arrow, the result has the letters that
+    appear once, in alphabetical order. Operands, which may come as one list, are contracted from
+    left to right.
     """
     if not isinstance(equation, str):
         raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
@@ -107,9 +107,9 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x weightᵀ + bias: (..., n), (m, n), (m,) -> (..., m); of ints an int.
+    """x weightᵀ + bias: (..., n), (m, n), (m,) -> (..., m); ints give ints.
 
-    A weight of shape (n,), with a bias of shape (), makes (...) of it.
+    A weight of shape (n,), with a bias of shape (), gives (...).
     """
     given = (x, weight) if bias is None else (x, weight, bias)
     ((xs, shape), (ws, weight_shape), *biases), integers = alike("linear", *given)
@@ -125,7 +125,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _matmul(op: str, x: Tensor, other: Tensor, ndims: tuple[int, int] | None = None) -> Tensor:
-    """matmul; where ndims says how many dims the two have, nothing broadcasts."""
+    """matmul; with ndims, how many dims the two must have, nothing broadcasts."""
     ((xs, left), (ys, right)), integers = alike(op, x, other)
     fits = left and right and left[-1] == right[-2:][0]
     if ndims is not None:
@@ -187,7 +187,7 @@ def _labels(text: str, ndim: int) -> list[Label]:
 
 
 def _term(labels: Sequence[Label], items: Sequence[Any], shape: Shape) -> Term:
-    """An operand by its labels; along one that comes twice lies the diagonal."""
+    """An operand with its offsets by label; a label that comes twice runs along the diagonal."""
     steps: dict[Label, Sequence[int]] = {}
     for label, offsets in zip(labels, spans(shape), strict=True):
         known = steps.get(label, [0] * len(offsets))
@@ -198,7 +198,7 @@ def _term(labels: Sequence[Label], items: Sequence[Any], shape: Shape) -> Term:
 
 
 def _lengths(terms: Iterable[Term]) -> dict[Label, int]:
-    """How long each label is; a length of 1 broadcasts."""
+    """The length of each label; a length of 1 broadcasts."""
     lengths: dict[Label, int] = {}
     for _, steps in terms:
         for label, offsets in steps.items():

@@ -37,13 +37,13 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Minus the log-probability that the logits x give to the class target.
+    """Minus the log-probability that the logits x give to the target class.
 
     x (C,), (N, C) or (N, C, d1, …), target of integers (), (N,) or (N, d1, …), or of probabilities
     in x's shape; weight (C,) is how much each class counts. label_smoothing is the share of the
-    target that all classes have in equal parts. Targets equal to ignore_index lose nothing. The
-    mean is over the weights of the other targets, nan if there are none; of probabilities, over
-    the rows. Raises IndexError for another target outside [0, C).
+    target that is spread evenly over all classes. Targets equal to ignore_index have a loss of 0.
+    The mean divides by the sum of the other targets' weights, and is nan if there are none; for
+    probabilities, by the number of rows. Raises IndexError for another target outside [0, C).
     """
     op = "cross_entropy"
     option(op, "reduction", reduction, _REDUCTIONS)
@@ -53,7 +53,7 @@ def cross_entropy(
     targets, target_shape = unnest(target, op)
     if target_shape != unnest(x, op)[1] or is_integer(targets):
         pick: Callable[[Sequence[Value], int], Value] = _log_probability
-        if label_smoothing:  # of every class the score counts
+        if label_smoothing:  # which needs the score of every class
             classes, pick = [log_probabilities(row) for row in classes], operator.getitem
         losses, count = _picked(
             op, classes, pick, shape, target, weights, ignore_index, label_smoothing
@@ -81,7 +81,7 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Minus the log-probability that x has for the class target; otherwise as cross_entropy."""
+    """Minus the log-probability that x has for the target class; otherwise as cross_entropy."""
     option("nll_loss", "reduction", reduction, _REDUCTIONS)
     whole("nll_loss", "ignore_index", ignore_index)
     classes, shape, weights = _classes("nll_loss", x, weight)
@@ -124,10 +124,10 @@ def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
 def binary_cross_entropy(
     x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
-    """Minus the log-probability of the truth, target, which the probabilities x give to it.
+    """Minus the log-probability that the probabilities x give to target.
 
-    target, of x's shape, is between 0, false, and 1, true. weight broadcasts to x. A logarithm is
-    at least -100. Raises ValueError for numbers outside [0, 1].
+    target has x's shape and is between 0, false, and 1, true. weight broadcasts to x. A logarithm
+    is at least -100. Raises ValueError for numbers outside [0, 1].
     """
     op = "binary_cross_entropy"
     items, targets, shape = _pairs(op, x, target, reduction)
@@ -148,7 +148,7 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """binary_cross_entropy of sigmoid(x), which does not overflow where that would.
 
-    pos_weight, how much what is true counts, broadcasts to x as weight does.
+    pos_weight, the weight of the true part of target, broadcasts to x as weight does.
     """
     op = "binary_cross_entropy_with_logits"
     items, targets, shape = _pairs(op, x, target, reduction)
@@ -168,8 +168,8 @@ def kl_div(
 ) -> Tensor:
     """target · (log(target) - x), for log-probabilities x: they broadcast.
 
-    log_target: target, too, is a logarithm. reduction "batchmean" is the sum over the length of
-    x's first dim.
+    log_target: target holds logarithms, too. reduction "batchmean" is the sum, divided by the
+    length of x's first dim.
 
     Kullback, Leibler 1951, https://doi.org/10.1214/aoms/1177729694
     """
@@ -245,7 +245,7 @@ def _log_probability(row: Sequence[Value], index: int) -> Value:
 
 def _class_mean(losses: Sequence[Value], count: float, shape: Shape, reduction: str) -> Tensor:
     if reduction == "mean":
-        # Over no weight it is nan, though smoothing may have left something to sum.
+        # Without any weight it is nan, even if smoothing has left something to sum.
         return scalar.total(losses) / (count or math.nan)
     return _reduced(nest(losses, shape), reduction)
 
@@ -253,7 +253,7 @@ def _class_mean(losses: Sequence[Value], count: float, shape: Shape, reduction: 
 def _pairs(
     op: str, x: Tensor, target: Tensor, reduction: str
 ) -> tuple[list[Value], list[Value], Shape]:
-    """x and target, of one shape."""
+    """x and target, which must have the same shape."""
     option(op, "reduction", reduction, _REDUCTIONS)
     items, shape = floating(op, x)
     targets, target_shape = floating(op, target)

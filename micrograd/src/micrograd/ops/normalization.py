@@ -1,4 +1,4 @@
-"""Rows brought to a common size: a row is the last dims, a group of channels, or a channel."""
+"""Normalization of rows: a row is the last dims, a group of channels, or a channel."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-05,
 ) -> Tensor:
-    """Rows brought to mean 0 and variance 1, then scaled by weight and shifted by bias.
+    """Rows normalized to mean 0 and variance 1, then scaled by weight and shifted by bias.
 
-    A row is the last dims, those of normalized_shape, which is also weight's and bias's.
+    A row is the last dims, of shape normalized_shape, which is also weight's and bias's.
 
     Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
     """
@@ -44,7 +44,7 @@ def rms_norm(
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
-    """Rows divided by the root of their mean square, then scaled by weight; eps None: a float's.
+    """Rows divided by the root of their mean square, then scaled by weight; eps None: float's.
 
     Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
@@ -63,10 +63,10 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-05,
 ) -> Tensor:
-    """Groups of channels brought to mean 0 and variance 1, one group of one sample at a time.
+    """Groups of channels normalized to mean 0 and variance 1, each in each sample on its own.
 
-    x (N, C, …), weight and bias (C,). Raises ValueError for groups that do not divide the
-    channels, or that hold one number in all.
+    x (N, C, …), weight and bias (C,). Raises ValueError if the channels do not divide into groups,
+    or if a group holds one number over all samples.
 
     Wu, He 2018, https://arxiv.org/abs/1803.08494
     """
@@ -90,11 +90,11 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-05,
 ) -> Tensor:
-    """Channels brought to mean 0 and variance 1, then scaled by weight and shifted by bias.
+    """Channels normalized to mean 0 and variance 1, then scaled by weight and shifted by bias.
 
     x (N, C, …), everything else (C,). Mean and variance are running_mean and running_var; while
-    training the batch's own, towards which these lists, if they are given, move in place by the
-    share that momentum is. Raises ValueError for one of the lists without the other, and while
+    training, they are the batch's own, and the two lists, if given, move towards these in place by
+    the share momentum. Raises ValueError for one of the lists without the other, and while
     training for channels of one number.
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
@@ -136,7 +136,7 @@ def _standard(row: Row, epsilon: float) -> tuple[Row, Value]:
 
 
 def _standardized(op: str, eps: float) -> Callable[[Row], Row]:
-    """What brings a row to mean 0 and variance 1."""
+    """The function that normalizes a row to mean 0 and variance 1."""
     epsilon = number(op, "eps", eps)
 
     def standardized(row: Row) -> Row:
@@ -154,7 +154,7 @@ def _by_row(
     weight: Tensor | None,
     bias: Tensor | None,
 ) -> Tensor:
-    """Each row as parts takes it apart: numbers, and by what to divide them."""
+    """Each row normalized, scaled and shifted: parts(row) gives its numbers and their divisor."""
     items, shape = floating(op, x)
     normalized_shape = sizes(op, normalized_shape)
     first = len(shape) - len(normalized_shape)

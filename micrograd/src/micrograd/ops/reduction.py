@@ -20,7 +20,7 @@ from .indexing import Found
 
 
 def sum(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The sum over dim, an int or a tuple; of ints and bools an int."""
+    """The sum over dim, an int or a tuple; ints and bools give ints."""
     return _reduce("sum", scalar.total, x, dim, keepdim, integers=builtins.sum)
 
 
@@ -31,7 +31,7 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The product over dim, or of all elements; of ints and bools an int.
+    """The product over dim, or of all elements; ints and bools give ints.
 
     Raises TypeError for keepdim without a dim.
     """
@@ -43,7 +43,7 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """The sum of squared distances from the mean, over n - correction, if that is not below 0.
+    """The sum of squared distances from the mean, divided by max(n - correction, 0).
 
     Raises TypeError for ints and bools.
     """
@@ -58,7 +58,7 @@ def std(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = F
 def var_mean(
     x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The pair (variance, mean), as var and mean have them."""
+    """The pair (variance, mean), as var and mean return them."""
     variance = _spread("var_mean", lambda variance: variance, x, dim, correction, keepdim)
     return variance, mean(x, dim, keepdim)
 
@@ -108,7 +108,7 @@ def min(
 
 
 def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the largest element is, the first of equals: its index along dim, or in flat x.
+    """The index of the largest element, the first of equals: along dim, or in x flattened.
 
     nan counts as largest. Raises IndexError where there is no element, TypeError for bools.
     """
@@ -116,7 +116,7 @@ def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 
 def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the smallest element is; nan counts as smallest; otherwise as argmax."""
+    """The index of the smallest element; nan counts as smallest; otherwise as argmax."""
     return _index("argmin", argmin_of, x, dim, keepdim)
 
 
@@ -128,17 +128,17 @@ def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Ten
 
 
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether one of the elements over dim, an int or a tuple, is neither 0 nor False."""
+    """Whether any element over dim, an int or a tuple, is True or not 0."""
     return _judge("any", builtins.any, x, dim, keepdim)
 
 
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether none of the elements over dim, an int or a tuple, is 0 or False."""
+    """Whether all elements over dim, an int or a tuple, are True or not 0."""
     return _judge("all", builtins.all, x, dim, keepdim)
 
 
 def cumsum(x: Tensor, dim: int) -> Tensor:
-    """The sums of the elements along dim up to each of them; of ints and bools ints."""
+    """The sums of the elements along dim up to each of them; ints and bools give ints."""
     [(items, shape)], exact = operands("cumsum", x)
     terms: Sequence[Any] = list(map(int, items)) if exact else items
     dims = one_axis("cumsum", dim, len(shape))
@@ -181,7 +181,7 @@ def _spread(
     taken = number(op, "correction", correction)
 
     def spread(row: Sequence[Value]) -> Value:
-        # The sum is least around the mean, its slope there 0: to the gradient, a constant.
+        # The sum is smallest around the mean, where its slope is 0: the mean counts as a constant.
         centre = average(row).detach()
         distances = [item - centre for item in row]
         return function(scalar.spread(distances, len(row) - taken, unsigned=dim is None))
@@ -197,7 +197,7 @@ def _extreme(
     dim: Dims,
     keepdim: bool,
 ) -> Tensor:
-    """An extreme element, whose gradient all that equal it share."""
+    """An extreme element; all that equal it share its gradient."""
     _, shape = unnest(x, op)
     _require_elements(op, shape, axes(op, dim, len(shape)))
     return _reduce(op, function, x, dim, keepdim, integers=integers)
@@ -215,7 +215,7 @@ def _spoilt(function: Callable[[Sequence[Value]], Value]) -> Callable[[Sequence[
 
 
 def _other(op: str, dim: Any, keepdim: bool, other: Tensor | None) -> Tensor | None:
-    """The tensor that x is compared with: other, or what stands in the place of dim."""
+    """The tensor that x is compared with: other, or what was passed as dim."""
     if isinstance(dim, Value | list):
         dim, other = other, dim
     if other is not None and (dim is not None or keepdim):

@@ -8,7 +8,7 @@ from ..random import generator
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """While training, each element 0 with probability p, else x / (1 - p); then, x.
+    """While training, each element is 0 with probability p, else x / (1 - p); otherwise x.
 
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """

@@ -15,7 +15,7 @@ from .elementwise import choose, elementwise
 
 
 def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
-    """The elements in order, in another shape, of which one length may be -1."""
+    """The elements of x, in order, in another shape; one of its lengths may be -1."""
     return _reshaped("reshape", x, shape)
 
 
@@ -25,7 +25,7 @@ def view(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two dims exchanged."""
+    """x with two dims exchanged."""
     items, shape = unnest(x, "transpose")
     a, b = axis("transpose", dim0, len(shape)), axis("transpose", dim1, len(shape))
     order = list(range(len(shape)))
@@ -35,7 +35,7 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """The dims in another order: dim i of the result is dim dims[i] of x."""
+    """x with its dims in another order: dim i of the result is dim dims[i] of x."""
     items, shape = unnest(x, "permute")
     dims = sizes("permute", dims)
     if len(dims) != len(shape):
@@ -44,7 +44,7 @@ def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 
 def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """The dims that source names, in the places that destination names; the others in order."""
+    """x with the dims in source moved to the places in destination; the others stay in order."""
     items, shape = unnest(x, "movedim")
     moved = named_axes("movedim", sizes("movedim", source), len(shape))
     places = named_axes("movedim", sizes("movedim", destination), len(shape))
@@ -65,7 +65,7 @@ def t(x: Tensor) -> Tensor:
 
 
 def expand(x: Tensor, size: int | Sequence[int]) -> Tensor:
-    """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
+    """x with dims of length 1 repeated, and new dims added in front; -1 keeps a length."""
     return _expanded("expand", x, size)
 
 
@@ -75,7 +75,7 @@ def broadcast_to(x: Tensor, size: int | Sequence[int]) -> Tensor:
 
 
 def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
-    """x so many times in a row along each dim; new dims are added in front."""
+    """x repeated so many times along each dim; new dims are added in front."""
     items, shape = unnest(x, "repeat")
     counts = sizes("repeat", repeats)
     if len(counts) < len(shape) or min(counts, default=0) < 0:
@@ -86,7 +86,7 @@ def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The dims from start_dim to end_dim, inclusive, as one."""
+    """x with the dims from start_dim to end_dim, inclusive, as one."""
     items, shape = unnest(x, "flatten")
     first = axis("flatten", start_dim, len(shape))
     last = axis("flatten", end_dim, len(shape))
@@ -97,7 +97,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def unflatten(x: Tensor, dim: int, sizes: int | Sequence[int]) -> Tensor:
-    """dim as dims of the given sizes, of which one may be -1."""
+    """x with dim split into dims of the given sizes, one of which may be -1."""
     items, shape = unnest(x, "unflatten")
     along = present_axis("unflatten", dim, shape)
     if sizes in ((), []):
@@ -107,23 +107,23 @@ def unflatten(x: Tensor, dim: int, sizes: int | Sequence[int]) -> Tensor:
 
 
 def squeeze(x: Tensor, dim: Dims = None) -> Tensor:
-    """Without the dims of length 1, or without those of them that dim names."""
+    """x without its dims of length 1, or without those of them that dim names."""
     items, shape = unnest(x, "squeeze")
     named = named_axes("squeeze", dim, len(shape))
     return nest(items, tuple(n for i, n in enumerate(shape) if i not in named or n != 1))
 
 
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
-    """With a new dim of length 1 at dim."""
+    """x with a new dim of length 1 at dim."""
     items, shape = unnest(x, "unsqueeze")
     at = axis("unsqueeze", dim, len(shape) + 1)
     return nest(items, (*shape[:at], 1, *shape[at:]))
 
 
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """length elements along dim, from start on, which counts from the end if it is negative.
+    """length elements along dim, beginning at start, which counts from the end if it is negative.
 
-    Raises IndexError for a start outside of the dim, ValueError for a length that leads outside.
+    Raises IndexError for a start outside the dim, ValueError for a length that reaches outside.
     """
     items, shape = unnest(x, "narrow")
     along, n = _length("narrow", shape, dim)
@@ -137,7 +137,7 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 
 def select(x: Tensor, dim: int, index: int) -> Tensor:
-    """What is at index along dim; the result is without that dim."""
+    """The slice of x at index along dim, without that dim."""
     items, shape = unnest(x, "select")
     along = present_axis("select", dim, shape)
     n = shape[along]
@@ -147,7 +147,7 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
 
 
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """A tuple of what is at each index along dim."""
+    """A tuple of the slices of x at each index along dim, without that dim."""
     items, shape = unnest(x, "unbind")
     along = present_axis("unbind", dim, shape)
     others = [i for i in range(len(shape)) if i != along]
@@ -185,12 +185,12 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """tensors, of equal shape but for dim, one after the other along dim."""
+    """tensors joined along dim; their shapes are equal except at dim."""
     return _joined("cat", _sequence("cat", tensors), dim)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """tensors, of equal shape, along a new dim."""
+    """tensors joined along a new dim; their shapes are equal."""
     tensors = _sequence("stack", tensors)
     shapes = [unnest(tensor, "stack")[1] for tensor in tensors]
     for shape in shapes:
@@ -201,17 +201,17 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def tril(x: Tensor, diagonal: int = 0) -> Tensor:
-    """Zero above the given diagonal of the last two dims."""
+    """x with zeros above the given diagonal of the last two dims."""
     return _triangle("tril", lambda distance: distance <= 0, x, diagonal)
 
 
 def triu(x: Tensor, diagonal: int = 0) -> Tensor:
-    """Zero below the given diagonal of the last two dims."""
+    """x with zeros below the given diagonal of the last two dims."""
     return _triangle("triu", lambda distance: distance >= 0, x, diagonal)
 
 
 def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """The elements along dims in reverse."""
+    """x with the elements along dims in reverse order."""
     items, shape = unnest(x, "flip")
     flipped = named_axes("flip", sizes("flip", dims), len(shape))
     steps = [line[::-1] if i in flipped else line for i, line in enumerate(spans(shape))]
@@ -219,9 +219,9 @@ def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 
 def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
-    """The elements moved on by shifts along dims, those at the end to the front.
+    """x with its elements moved by shifts along dims; those that leave at the end return in front.
 
-    dims None: in the order of all elements, whatever the shape.
+    dims None: as if x were flattened.
     """
     items, shape = unnest(x, "roll")
     amounts = sizes("roll", shifts)
@@ -238,13 +238,13 @@ def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | Non
 
 
 def contiguous(x: Tensor) -> Tensor:
-    """x: nested lists have but one layout."""
+    """x as it is: nested lists have only one layout."""
     [(items, shape)], _ = operands("contiguous", x)
     return nest(items, shape)
 
 
 def clone(x: Tensor) -> Tensor:
-    """The same numbers in new Values, through which a gradient goes on to x."""
+    """The same numbers in new Values, through which gradients reach x."""
     return elementwise("clone", scalar.clone, x, integers=int)
 
 
@@ -291,7 +291,7 @@ def _joined(op: str, tensors: Sequence[Tensor], dim: int) -> Tensor:
 def _part(
     items: Sequence[Any], steps: Sequence[Sequence[int]], along: int, start: int, end: int
 ) -> Tensor:
-    """What lies from start to end, exclusive, along a dim."""
+    """The elements from start to end, exclusive, along a dim."""
     kept = [*steps[:along], steps[along][start:end], *steps[along + 1 :]]
     return nest([items[position] for position in walk(kept)], tuple(map(len, kept)))
 
@@ -302,7 +302,7 @@ def _rolled(items: Sequence[Any], amount: int) -> list[Any]:
 
 
 def _triangle(op: str, keep: Callable[[int], bool], x: Tensor, diagonal: int) -> Tensor:
-    """Zero where keep is not true of the distance to the right of the diagonal."""
+    """x with zeros where keep(distance to the right of the diagonal) is False."""
     items, shape = unnest(x, op)
     if len(shape) < 2:
         raise ValueError(f"{op}: expected at least 2 dims, not shape {shape}")
@@ -312,7 +312,7 @@ def _triangle(op: str, keep: Callable[[int], bool], x: Tensor, diagonal: int) ->
 
 
 def _length(op: str, shape: Shape, dim: int) -> tuple[int, int]:
-    """The axis of a dim that is to be parted, and its length."""
+    """The axis of a dim that is to be split, and its length."""
     along = axis(op, dim, len(shape))
     if not shape:
         raise ValueError(f"{op}: a 0-d tensor has no dim to part")

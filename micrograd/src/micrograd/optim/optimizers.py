@@ -26,16 +26,16 @@ NOT_NEGATIVE = (
     "eps",
 )
 BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
-# What torch's groups have, too: how it computes, not what. A state may have them, and keeps them.
+# In torch's groups: options on how to compute, not what. A loaded state may have and keep them.
 TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
 class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
-    params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
-    defaults: the options that there are. maximize, one of all those here: uphill, not down.
-    kept: the names under which a state may hold something; None: under any.
+    params: tensors; or groups: dicts with tensors under "params", and options of their own.
+    defaults: all options, with their defaults; maximize, which all optimizers here have: go
+    uphill. kept: the names that the state of a parameter may have; None: any.
     """
 
     kept: tuple[str, ...] | None = None
@@ -78,13 +78,13 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; not set_to_none: make those that are there 0."""
+        """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter, _ in self._members():
             for value in flat(parameter):
                 value.grad = None if set_to_none or value.grad is None else 0.0
 
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for index, (parameter, group) in enumerate(self._members()):
             values = flat(parameter)
             grad = [value.grad for value in values if value.grad is not None]
@@ -100,7 +100,7 @@ class Optimizer:
                     value.data = number
 
     def updated(self, data: Row, grad: Row, state: State, group: Group) -> Row:
-        """What becomes of data; writes to state what the next step needs to know."""
+        """The new data; writes to state what the next step needs to know."""
         raise NotImplementedError(f"{type(self).__name__} has no updated")
 
     def state_dict(self) -> dict[str, Any]:
@@ -115,9 +115,9 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over state and options; parameters are told by their order in the groups.
+        """Load state and options; parameters are identified by their order in the groups.
 
-        Raises ValueError, before anything changes, for what does not fit to the parameters.
+        Raises ValueError, before anything changes, for what does not fit the parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
         missing = [name for name in ("param_groups", "state") if name not in state_dict]
@@ -161,7 +161,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: the gradient is that where the momentum leads.
+    nesterov: the gradient is that of the place where the momentum leads.
     """
 
     kept = ("momentum_buffer",)
@@ -283,7 +283,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient, relative to its size, both of the recent past.
+    """Steps along the recent mean of the gradient, relative to its recent size.
 
     amsgrad: relative to the largest such size so far. decoupled_weight_decay: as AdamW.
     Kingma, Ba 2015, https://arxiv.org/abs/1412.6980; Reddi, Kale, Kumar 2018,
@@ -343,7 +343,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weights that decay apart from the gradient.
+    """Adam with weight decay decoupled from the gradient.
 
     Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
@@ -371,13 +371,13 @@ class AdamW(Adam):
 
 
 def _decayed(grad: Row, data: Row, group: Group) -> Row:
-    """The gradient, with that of weight_decay / 2 times the sum of the squares of data."""
+    """The gradient, plus that of weight_decay / 2 times the sum of the squares of data."""
     decay = group["weight_decay"]
     return [g + decay * x for g, x in zip(grad, data, strict=True)] if decay else grad
 
 
 def _known(state: State, name: str, data: Row, initial: float = 0.0) -> Row:
-    """A row of the state, as long as data; before the first step it is the same everywhere."""
+    """A row of the state, as long as data; before the first step, initial everywhere."""
     return state[name] if name in state else [initial] * len(data)
 
 
@@ -414,7 +414,7 @@ def _nested(state: State, shape: Shape) -> State:
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:
-    """A state with rows for what is nested; raises ValueError for what has another shape."""
+    """A state with its nested lists as rows; raises ValueError if a shape is not parameter's."""
     fitting: State = {}
     for name, value in state.items():
         if name == "step":
