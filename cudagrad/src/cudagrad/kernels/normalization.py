@@ -1,9 +1,9 @@
 """Normalization of rows (layer, RMS, group norm) and of channels (batch norm), and its gradients.
 
 Rows. Decomposition: a block owns a row; for the gradients of weight and bias, which are sums over
-rows, TILE columns. A row of up to some thousand elements is held in the block's registers (see row)
-and read once. A longer one is read once for its statistics and once more, from a cache, for the
-result.
+rows, TILE columns. A row of up to a few thousand elements is held in the block's registers (see
+row) and read once. A longer one is read once for its statistics and once more, from a cache, for
+the result.
 Bytes moved: with R rows of n elements in float32, forward reads and writes 4 R n each. Backward
 needs x and two numbers per row; it reads twice as much as forward, and once more for the gradients
 of weight and bias.

@@ -1,7 +1,7 @@
 """Softmax and its relatives over a row x[o, :, i] of n elements, and cross entropy.
 
 Decomposition: a block owns a row. Its threads take turns with the elements, and a tree in shared
-memory combines what they find. A row of up to some thousand elements that lie side by side is held
+memory combines what they find. A row of up to a few thousand elements that lie side by side is held
 in the block's registers (see row) and read only once. Any other row is read twice: once for both
 the maximum and the sum of exponentials, and once for the result. The first reading takes the
 largest element so far for the maximum, and shrinks the sum when a larger one comes.
@@ -270,7 +270,7 @@ def log_share_dx(y, dout, total):
 
 
 class ByRow(NamedTuple):
-    """What makes the kernel for rows that a block can hold, and for any others, by dtype."""
+    """Factories of the kernel for rows that a block can hold, and of the one for any others."""
 
     held: Callable[[Any], Any]
     other: Callable[[Any], Any]

@@ -243,7 +243,7 @@ def dkey_dvalue(stored: Any, width: int) -> Any:
         kept = cuda.local.array(OWN, real)
         x = cuda.threadIdx.x % across
         y = cuda.threadIdx.x // across
-        # The thread's part of the gradients: columns as of thread u, for the OWN slots from OWN v.
+        # The thread sums up the gradients of OWN slots, from OWN v on, in the columns of thread u.
         u = cuda.threadIdx.x % down
         v = cuda.threadIdx.x // down
         batch, n_queries, _ = dout.shape

@@ -109,7 +109,7 @@ def putting(load: Any) -> Any:
         column = cuda.threadIdx.x % lanes * OWN
         for part in range(own.shape[0]):
             further = part // parts * (threads // lanes)
-            if across > 0:  # slot_of(a + b) is the sum of theirs: powers of two, without a carry
+            if across > 0:  # slots add up, too: with powers of two, row + further has no carry
                 further = slot_of(further, across)
             intrinsics.store4(
                 tile,

@@ -20,7 +20,7 @@ from . import implicit
 from .implicit import STEP
 
 FLOATING = np.float32, np.float64, BFLOAT16
-ENOUGH = 16  # channels on either side of a product from which on a tile pays, though partly empty
+ENOUGH = 16  # with fewer channels on a side of a product, too much of a tile is empty to pay off
 PART = 1024  # terms of a sum, at least, that a block adds up
 MOST = 1024  # blocks, roughly, from which on sums are not cut any further
 

@@ -11,7 +11,7 @@ not laid out: its numbers are fetched from the image when they are needed. Withi
 vary fastest: the place in the image is computed once per tap, and moves by H · W from one channel
 to the next.
 
-Decomposition: as matmul.vectorized, with smaller tiles because there are seldom more than some
+Decomposition: as matmul.vectorized, with smaller tiles because there are seldom more than a few
 hundred channels: a block of THREADS = 64 threads for a tile of SIDE x SIDE, 8 x 8 elements for each
 thread; along the depth in steps of STEP, with two buffers that take turns. A thread fetches one
 column of the matrix that is not stored, and neighbouring threads fetch neighbouring columns. The

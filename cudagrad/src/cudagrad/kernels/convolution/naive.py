@@ -38,7 +38,7 @@ def forward(stored: Any) -> Any:
             n_out, depth, height, width = weight.shape
             line, i, j = image_place(place, out.shape[2], out.shape[3])
             n, o = divide(line, n_out)
-            first = divide(o, divide(n_out, groups)[0])[0] * depth  # channel of its group
+            first = divide(o, divide(n_out, groups)[0])[0] * depth  # the group's first channel
             total = load(bias[o]) if bias.size > 0 else real(0)
             for a in range(height):
                 row = element_of(i, a, stride[0], padding[0], dilation[0], x.shape[2])

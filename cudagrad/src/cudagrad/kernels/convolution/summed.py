@@ -26,7 +26,7 @@ from ..storage import access
 from ..window import element_of, image_place
 from .implicit import BUFFERS, HALF, THREADS, multiply, own_line, tile_of_block
 
-LINES = THREADS // STEP  # of x's tile that the threads fetch at a time
+LINES = THREADS // STEP  # of x's tile that the threads fetch at the same time
 
 
 @functools.cache

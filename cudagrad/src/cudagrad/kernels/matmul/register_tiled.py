@@ -26,7 +26,7 @@ PADDED = (STEP, SIDE + 1)
 
 @jit(device=True)
 def fill(tile, x, z, first, start, deep, zero):
-    """tile[k, i] = the operand's number for term start + k of row (or column) first + i of out.
+    """tile[k, i] = the operand's factor in term start + k of row (or column) first + i of out.
 
     deep: whether the terms of one sum are neighbours in memory: they are in a as it is, and in b if
     swapped. Numbers outside the matrix are zero.

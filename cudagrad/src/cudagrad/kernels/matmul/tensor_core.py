@@ -32,13 +32,13 @@ THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
 STEP = 16  # terms of the sums between two barriers
 BUFFERS = (3, SIDE * STEP)
-OWN = 8  # rows, and columns, of which a thread has elements
+OWN = 8  # rows, and columns, in which a thread has elements
 DOWN = OWN // 2  # fragments of a warp, below each other
 
 
 @jit(device=True)
 def shift(line):
-    """What an index in a line across the depth is combined with, by exclusive or, to be stored.
+    """The permutation of a line across the depth: index j is stored at j ^ shift(line).
 
     It moves whole fours. The threads of a warp read fours from lines that are 4 apart, and would
     otherwise meet in the same banks.
@@ -229,7 +229,7 @@ def place_in_row(row, column):
 
 @jit(device=True)
 def gather(tiles, totals, i, b_first, b_deep):
-    """Put a warp's i-th fragments, of 16 rows, into shared memory, whence `write` takes them."""
+    """Put a warp's i-th fragments, of 16 rows, into shared memory, where `write` reads them."""
     warp = cuda.threadIdx.x // 32
     group = cuda.threadIdx.x % 32 // 4
     for j in range(OWN):
