@@ -561,14 +561,14 @@ def single_gelu_dx(x, dout):
 
 @jit(device=True)
 def twice_inner(x):
-    """2 u, where u = √(2/π) (x + 0.044715 x³) is the argument of gelu's tanh."""
+    """2 u, where u = √(2/π) (x + 0.044715 x³) is what gelu's tanh is taken of."""
     real = type(x)
     return real(2 * math.sqrt(2 / math.pi)) * (x + real(0.044715) * x * x * x)
 
 
 @jit(device=True)
 def gelu_tanh(x):
-    """x (1 + tanh u) / 2 as x · sigmoid(2 u): 1 + tanh would cancel where x is negative."""
+    """x (1 + tanh u) / 2, by sigmoid(2 u): 1 + tanh would cancel where x is negative."""
     return x * sigmoid(twice_inner(x))
 
 
