@@ -2,8 +2,8 @@
 
 python .ci/bugs.py [--check]
 
-It is read off the files of cudagrad/tests/bugs: their docstrings, and what catches each, which the
-tests of cudagrad hold them to.
+It is made from the files of cudagrad/tests/bugs: from their docstrings, and from what they say
+catches each bug, which cudagrad's tests check.
 """
 
 from __future__ import annotations
@@ -23,33 +23,32 @@ COLUMNS = (
 INTRODUCTION = """\
 # Planted kernel bugs
 
-{count} kernels that are wrong in one way each, beside the same kernel mended, and what each way of
-looking at them without a GPU says: an error by its name, or that a number came out wrong, which
-only somebody who knows the right one sees. An empty cell is a wrong kernel that got past. Emulator
-and checker pass all mended kernels. Caught were, by the
+{count} kernels, each wrong in one way and each next to the same kernel fixed; and what every way of
+testing kernels without a GPU makes of them. A cell names the error that is raised, or says that a
+number came out wrong, which only somebody who knows the right one notices. An empty cell is a bug
+that went unnoticed. The emulator and the checker accept all fixed kernels. Bugs caught, by the
 
 {counts}
 
-So it is one thing to run a kernel, and another to check it: where threads run one after the other
-two of them cannot read the same count at once, and an order that happens to be right stays right.
-The checker does not wait for a wrong number. It remembers who reached for each element, and says
-which two threads have no order.
+So running a kernel and checking it are two different things. Where threads run one after the other,
+two of them can never read the same count at once, and an order that happens to be right is right
+every time. The checker does not wait for a wrong number. It remembers which threads accessed each
+element, and names two whose accesses nothing puts in order.
 
-The compiler (`python -m cudagrad.compile`, for compute capability 9.0) knows nothing of races. It
-says which figure of the machine code is above its limit, or is not what the kernel was written for,
-and is so of the bug alone. Such a kernel is right and slow, or no GPU will take it: nobody who runs
-it without one can tell.
+The compiler (`python -m cudagrad.compile`, for compute capability 9.0) knows nothing of races. Its
+cells name the figure of the machine code that exceeds its limit, or is not what the kernel was
+written for; the fixed kernel passes. Such a bug makes a kernel correct but slow, or one that no GPU
+accepts: running it without a GPU cannot show that.
 
-Numba's simulator, of numba-cuda, is beside them for comparison, by the best of five runs. Its
-threads are the system's, so that some races show at times. – is a kernel that it cannot run, or not
-once it is mended, and what it lacks.
+Numba's simulator, from numba-cuda, is here for comparison, with the best of five runs. Its threads
+are those of the operating system, so some races show at times. – marks a bug that it cannot run, or
+not when fixed, and says what it lacks.
 
-Nobody here sees bank conflicts, loads that do not lie side by side in memory, threads that wait for
-one another without a barrier, or a block too small to keep a GPU busy: for that there are a GPU and
-its own tools.
+Nothing here notices bank conflicts, uncoalesced loads, threads that wait for one another without a
+barrier, or a block too small to keep a GPU busy: that takes a GPU and its own tools.
 
 Written by `tox -e generate` from [the bugs themselves](../tests/bugs), which name what catches
-them. The tests hold them to it for what is ours, `tox -e kernels` for the other two.
+them. The tests check that for emulator and checker, `tox -e kernels` for the other two.
 """
 
 

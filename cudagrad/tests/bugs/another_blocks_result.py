@@ -1,6 +1,6 @@
-"""The second block reads what the first has computed, in the same launch.
+"""The second block reads what the first one computes in the same launch.
 
-Nothing makes a block wait for another; only the next launch comes after.
+Nothing makes a block wait for another one. Only the next launch is sure to come after all blocks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Every thread waits for its own copies, but after the barrier that was to show them to all.
+"""Every thread waits for its own copies, but only after the barrier that should share them.
 
-A thread that waits knows that its own have arrived, and nothing of those of the others.
+Waiting tells a thread that its own copies have arrived, not those of others. That takes a barrier
+after the wait.
 """
 
 from __future__ import annotations

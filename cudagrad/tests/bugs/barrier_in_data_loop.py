@@ -1,4 +1,4 @@
-"""How often a thread goes round, and meets the barrier, is in the data."""
+"""The data decide how often a thread goes round a loop that has a barrier in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loop over the grid's strides has a barrier in it, and not all threads go round as often."""
+"""A grid-stride loop has a barrier in it, and some threads go round less often than others."""
 
 from __future__ import annotations
 

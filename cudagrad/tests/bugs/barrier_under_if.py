@@ -1,4 +1,4 @@
-"""The last block is not full, and its idle threads skip the barrier with the work.
+"""The last block is not full, and its idle threads skip the barrier together with the work.
 
 Guard the work, not the barrier.
 """

@@ -1,4 +1,4 @@
-"""Each block leaves its sum, waits, and reads those of all: but it waits for itself alone."""
+"""Each block writes its sum, waits, and reads all sums: but its barrier waits for itself only."""
 
 from __future__ import annotations
 

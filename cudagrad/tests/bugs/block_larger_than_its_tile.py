@@ -1,4 +1,4 @@
-"""A kernel was written for 32 threads, and is launched with 64."""
+"""A kernel written for blocks of 32 threads is launched with 64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One thread puts a number into shared memory for all, who do not wait for it."""
+"""One thread puts a number into shared memory for all, and nobody waits until it is there."""
 
 from __future__ import annotations
 

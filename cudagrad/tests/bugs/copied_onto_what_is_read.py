@@ -1,6 +1,6 @@
-"""The next tile is copied over the one that other threads still sum.
+"""The next tile is copied over the one that other threads are still summing.
 
-It is the missing second barrier again, and worse: a copy that has begun may come at any time.
+It is the missing second barrier again, but worse: an asynchronous copy may arrive at any time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Elements are copied to shared memory while the threads go on, and nobody waits for the copies.
+"""Elements are copied to shared memory asynchronously, and nobody waits for the copies.
 
-The barrier is for the threads: it does not know of what is still on its way.
+The barrier makes threads wait for each other. It does not wait for copies that are on their way.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def fixed(x, out):
     first = 4 * cuda.threadIdx.x
     intrinsics.copy_async4(tile, first, x, first, True)
     intrinsics.commit_copies()
-    intrinsics.commit_copies()  # a group of none, which need not be waited for
+    intrinsics.commit_copies()  # an empty group, so that the wait includes the one before
     intrinsics.wait_but_latest()
     cuda.syncthreads()
     for k in range(4):

@@ -1,4 +1,4 @@
-"""Two tiles take turns so that one barrier a round is enough, but the wrong one is read.
+"""Two tiles take turns so that one barrier per round is enough, but the wrong one is read.
 
 The tile that is read is the one that is being written.
 """

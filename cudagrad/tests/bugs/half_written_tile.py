@@ -1,4 +1,4 @@
-"""The threads beyond the end write nothing to the tile, and the sum over it reads all of it."""
+"""Threads beyond the end write nothing to the tile, but the sum over it reads all of it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Row and column are the place divided by the columns: in 64 bits, which is a whole routine.
+"""Row and column come from dividing an index by the number of columns, in 64 bits.
 
-A GPU divides no integers by itself. In 32 bits it takes some twenty instructions, in 64 bits more
-than a hundred: many more than the rest of the kernel.
+A GPU has no instruction for integer division. In 32 bits it takes some twenty instructions, in 64
+bits a routine of more than a hundred: many more than the rest of the kernel.
 """
 
 from __future__ import annotations

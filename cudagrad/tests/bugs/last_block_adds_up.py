@@ -1,6 +1,6 @@
-"""Every block leaves its sum, and the last one by number adds them up.
+"""Every block writes its sum, and the block with the highest number adds them up.
 
-It need not be the last one in time.
+It need not be the last one to finish.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A tile is copied while the one before it is summed, and all copies but the latest are waited for.
+"""A tile is copied while the one before it is summed; all copies but the latest are waited for.
 
-In the last round there is no next tile, and so the latest copy is the one that is summed. Where a
-round copies nothing, it has to close a group of nothing.
+In the last round there is no next tile, so the latest copy is the very one that is summed. A round
+that copies nothing must still commit an empty group.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A part of an array is taken before it is read, and then nobody knows what memory it is of.
+"""An array is sliced before it is read, and the compiler loses track of what memory it is in.
 
-Of an array that need not be contiguous numba knows the address alone. Whether that is of global,
-shared or a thread's own memory, each load finds out when it runs.
+Of an array that need not be contiguous, numba only knows the address. Whether that is in global,
+shared or local memory, each load has to find out when it runs.
 """
 
 from __future__ import annotations

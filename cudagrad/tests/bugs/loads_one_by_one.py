@@ -1,6 +1,6 @@
-"""Four neighbours are read by four loads, where one of 128 bits reads them all.
+"""Four neighbours are read by four loads, where one load of 128 bits could read them all.
 
-Each of the four is an instruction, and asks memory anew.
+Each of the four is an instruction and a memory access of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cudagrad.device import cuda, intrinsics
 
 GRID, BLOCK = 1, 8
 CAUGHT = {"compiler": "wide"}
-DEMANDS = {"wide": (1, math.inf)}  # memory is read by 128 bits
+DEMANDS = {"wide": (1, math.inf)}  # memory is read in 128 bits
 
 
 def arguments():

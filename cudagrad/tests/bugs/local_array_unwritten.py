@@ -1,4 +1,4 @@
-"""A thread's own array is taken for zeros: it sums three of four elements that it never wrote."""
+"""A thread takes its local array for zeros: it sums four elements, three of them never written."""
 
 from __future__ import annotations
 

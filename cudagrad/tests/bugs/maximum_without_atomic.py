@@ -1,6 +1,6 @@
-"""A thread looks whether its element is larger than the maximum so far, and then writes it.
+"""A thread checks whether its element exceeds the maximum so far, and then writes it.
 
-Another may have written a larger one in between.
+Another thread may have written a larger one in between.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A histogram adds one to a count by reading it and writing it back.
+"""A histogram increments a count by reading it, adding one, and writing it back.
 
-Two threads read the same count, and one of them is lost. Threads that run one after the other
-never show it.
+Two threads may read the same count, and then one increment is lost. Threads that run one after the
+other never show it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same in shared memory: a block counts for itself, then adds its counts to all."""
+"""A histogram loses increments in shared memory, where each block counts before it adds to all."""
 
 from __future__ import annotations
 

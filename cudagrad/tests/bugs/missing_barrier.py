@@ -1,4 +1,4 @@
-"""A block turns its 64 elements round through shared memory, and nobody waits.
+"""A block reverses its 64 elements by way of shared memory, and nobody waits.
 
 A thread reads what its counterpart may not have written yet.
 """

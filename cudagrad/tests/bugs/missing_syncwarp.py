@@ -1,6 +1,7 @@
-"""The lanes of a warp turn 32 elements round through shared memory, and trust that they go in step.
+"""The lanes of a warp reverse 32 elements in shared memory, and trust that they run in lockstep.
 
-Since Volta they need not: what a lane has written another sees after a barrier of the warp.
+Since Volta they need not: what one lane has written is sure to be seen by another only after a
+barrier of the warp.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""A thread looks for a number and notes where it is: but there may be none, and then no place.
+"""A thread searches for a number and notes its index, which has no value if there is none.
 
-Python stops where a name has no value yet. A compiled thread goes on, with what a register holds.
+Python raises an error where a name has no value yet. A compiled thread goes on with whatever its
+register holds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The first element has no left neighbour, and index -1 is the last element.
 
-On a GPU, as in Python, it wraps round in silence.
+On a GPU, as in Python, it wraps around without an error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The number of tiles is rounded down, and the last elements are in none.
+"""The number of tiles is rounded down, and the last elements are in none of them.
 
-Nothing is out of bounds and nobody races: the numbers are wrong.
+Nothing is out of bounds and there is no race: the numbers are just wrong.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The place in a large table is worked out in 32 bits, where it does not fit.
+"""The offset into a large table is computed in 32 bits, into which it does not fit.
 
-Row 5 of 2**30 columns begins at 2**30 once the bits above the 32nd are gone: where row 1 begins.
+Row 5 of 2**30 columns begins at 5 · 2**30. In 32 bits that is 2**30, where row 1 begins.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A thread's own array is indexed by what is in the data, and so it cannot lie in registers.
+"""A thread's local array is indexed by the data, so it cannot be kept in registers.
 
 Registers have no addresses: the compiler must know which one is meant. Where it cannot, the array
-goes to memory, and every access with it.
+goes to memory, and so does every access to it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from cudagrad.device import cuda
 
 GRID, BLOCK = 1, 8
 CAUGHT = {"compiler": "local"}
-DEMANDS = {"local": (0, 0)}  # what a thread keeps, it keeps in registers
+DEMANDS = {"local": (0, 0)}  # the local array is in registers
 
 
 def arguments():

@@ -1,6 +1,6 @@
-"""A thread keeps more sums than it has registers, and the rest of them goes through memory.
+"""A thread keeps more sums than it has registers, and the rest of them go to memory.
 
-The more elements of a product a thread computes, the fewer loads for each of them: until there are
+The more elements of a product a thread computes, the fewer loads it needs for each: until there are
 more sums than the 255 registers that a thread can have. The numbers stay right.
 """
 

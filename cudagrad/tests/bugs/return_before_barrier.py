@@ -1,4 +1,4 @@
-"""Threads beyond the end of the array return at once, and the others wait for them."""
+"""Threads beyond the end of the array return at once, and the others wait for them at a barrier."""
 
 from __future__ import annotations
 

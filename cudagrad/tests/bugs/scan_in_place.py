@@ -1,4 +1,4 @@
-"""A running sum in steps of 1, 2, 4 …: all add what others may have changed in this step."""
+"""A running sum in steps of 1, 2, 4 …: all add what others may have changed in the same step."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Two results go through the same shared memory, and nobody waits between reading and writing.
+"""Two results go through the same shared memory, without a barrier between reading and reuse.
 
-So a softmax, which needs first a maximum and then a sum, goes wrong.
+This breaks a softmax, for example, which needs first a maximum and then a sum.
 """
 
 from __future__ import annotations

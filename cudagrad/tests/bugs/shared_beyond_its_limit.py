@@ -1,4 +1,4 @@
-"""A tile is larger than the 48 KiB of shared memory that an array of a fixed size may take.
+"""A tile exceeds the 48 KiB of shared memory that arrays of a fixed size may take.
 
 A GPU has more, but only for arrays whose size is given at the launch.
 """

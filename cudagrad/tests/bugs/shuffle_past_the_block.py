@@ -1,4 +1,4 @@
-"""A block of 24 threads adds up by shuffles as a whole warp would, from lanes that it lacks."""
+"""A block of 24 threads sums by shuffles as a full warp would, reading lanes that do not exist."""
 
 from __future__ import annotations
 

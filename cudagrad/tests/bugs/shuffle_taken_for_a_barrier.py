@@ -1,4 +1,4 @@
-"""Lanes exchange one number by a shuffle, and read another from shared memory, without a barrier.
+"""Lanes exchange one number by a shuffle, and read another from shared memory, with no barrier.
 
 A shuffle makes its lanes wait for one another, but does not promise that they see what the others
 have written: that is what the warp's barrier is for.

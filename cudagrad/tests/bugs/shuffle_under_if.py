@@ -1,6 +1,6 @@
-"""Half a warp asks its lanes for what they have, and the mask names the other half, too.
+"""Half a warp shuffles with a mask that also names the other half, which never takes part.
 
-The lanes of a mask must all come to the shuffle: those that never do are waited for.
+All lanes of a mask must reach the shuffle: it waits for those that never come.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A block counts up in shared memory that it has not set to zero.
+"""A block counts in shared memory that it has not set to zero.
 
-What it finds there is what the block before it has left, or anything.
+It finds there what the block before it has left, or anything else.
 """
 
 from __future__ import annotations

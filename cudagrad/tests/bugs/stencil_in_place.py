@@ -1,4 +1,4 @@
-"""Every element becomes the sum of its neighbours, in the array that the neighbours read."""
+"""Every element becomes the sum of its neighbours, in the same array that the neighbours read."""
 
 from __future__ import annotations
 

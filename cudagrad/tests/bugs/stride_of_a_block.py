@@ -1,7 +1,6 @@
-"""A loop over the grid's strides goes on by the size of a block, not of the grid.
+"""A grid-stride loop advances by the size of a block instead of the grid.
 
-Every element is computed by every block. Where that gives the same number nobody notices, but for
-the time.
+Every element is computed by every block. Where that gives the same number, only the time tells.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A number of Python's is a float64, and makes one of all that it meets.
+"""A Python float is a float64, and turns everything that it is combined with into float64.
 
-The result is nearer to the truth than float32 can be, and so not to the bit what it was elsewhere;
-and on most GPUs it takes up to 64 times as long.
+The result is nearer to the truth than float32 can be, so it differs in its bits from the result in
+float32; and on most GPUs it takes up to 64 times as long.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A thread takes a number by an atomic addition, but does not keep what that returns.
+"""A thread takes a ticket by an atomic addition, but ignores the number that it returns.
 
-It looks at the counter instead. Others have taken numbers since, and two threads write to one slot.
+It reads the counter instead. Others have taken tickets since, and two threads write to one slot.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A sum begins with a zero of Python's, which is a float64: and so is every addition after it.
+"""A sum begins with Python's 0.0, which is a float64: and so is every addition after it.
 
-The result is the same, or nearer to the truth, so that no test complains. On most GPUs it takes up
-to 64 times as long, and each element has to be converted on top.
+The result is the same, or nearer to the truth, so no test complains. On most GPUs it takes up to 64
+times as long, and each element has to be converted on top.
 """
 
 from __future__ import annotations

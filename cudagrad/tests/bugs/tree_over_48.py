@@ -1,4 +1,4 @@
-"""A tree that halves the threads loses some where their number is no power of two."""
+"""A tree that halves the number of threads loses some where that is not a power of two."""
 
 from __future__ import annotations
 

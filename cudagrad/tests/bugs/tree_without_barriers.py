@@ -1,4 +1,4 @@
-"""A tree of sums within one warp, written when the lanes of a warp still went in step.
+"""A tree of sums within one warp, written when the lanes of a warp still ran in lockstep.
 
 Since Volta they do not: a warp needs its barrier, too.
 """

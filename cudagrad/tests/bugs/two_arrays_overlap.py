@@ -1,4 +1,4 @@
-"""One piece of shared memory is cut into two arrays, the second of which begins too early."""
+"""One piece of shared memory is divided into two arrays, and the second begins too early."""
 
 from __future__ import annotations
 

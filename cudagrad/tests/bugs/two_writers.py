@@ -1,4 +1,4 @@
-"""Rows and columns are mixed up in the place of the result: eight threads write each element."""
+"""Row and column are mixed up in the index of the result: eight threads write each element."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A block of two warps waits at the barrier of a warp, and reads what the other warp writes."""
+"""A block of two warps waits at a warp's barrier, and reads what the other warp writes."""
 
 from __future__ import annotations
 

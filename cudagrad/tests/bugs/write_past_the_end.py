@@ -1,4 +1,4 @@
-"""The grid is rounded up to whole blocks, and the threads that are too many write as well."""
+"""The grid is rounded up to whole blocks, and the surplus threads write, too."""
 
 from __future__ import annotations
 

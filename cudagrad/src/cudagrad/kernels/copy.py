@@ -1,9 +1,11 @@
-"""Copies between a contiguous array and a strided place in another.
+"""Copies between a contiguous array and a strided view of another: transposes, slices, expansion.
 
-A layout (see index.place) serves any number of dims with one kernel: transposes, slices, expansion.
-A thread owns an element, or four where they lie side by side in both places, and every element is
-read and written once. Memory limits it; where elements are copied one by one, the divisions that
-find their places do.
+The view is described by a layout (see index.place), so one kernel serves any number of dims.
+
+Decomposition: a thread owns one element, or four where they lie side by side in both arrays.
+Bytes moved: every element is read once and written once.
+Operations: a division per dim, to find out where an element, or four, lies in the view.
+Limit: memory; where elements are copied one by one, those divisions.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from .index import divide, place
 
 @jit
 def copy_from(x, layout, out):
-    """out, contiguous, from the place that layout describes in x; strides may be 0."""
+    """Copy the view of x that layout describes to out, contiguous; strides may be 0."""
     i = cuda.grid(1)
     if i < out.size:
         out[i] = x[place(i, layout)]
@@ -22,7 +24,7 @@ def copy_from(x, layout, out):
 
 @jit
 def copy_into(x, layout, out):
-    """x, contiguous, to the place that layout describes in out; no two elements may meet there."""
+    """Copy x, contiguous, to the view of out that layout describes, whose places must differ."""
     i = cuda.grid(1)
     if i < x.size:
         out[place(i, layout)] = x[i]
@@ -30,7 +32,7 @@ def copy_into(x, layout, out):
 
 @jit
 def copy_fours_from(x, layout, out):
-    """As copy_from, four neighbours with a load of 128 bits; layout counts in fours."""
+    """As copy_from, four neighbours per load of 128 bits; layout counts in fours."""
     i = cuda.grid(1)
     if i < out.size // 4:
         first, second, third, fourth = intrinsics.load4(x, place(i, layout) * 4)
@@ -39,7 +41,7 @@ def copy_fours_from(x, layout, out):
 
 @jit
 def copy_fours_into(x, layout, out):
-    """As copy_into, four neighbours with a load of 128 bits; layout counts in fours."""
+    """As copy_into, four neighbours per load of 128 bits; layout counts in fours."""
     i = cuda.grid(1)
     if i < x.size // 4:
         first, second, third, fourth = intrinsics.load4(x, i * 4)
@@ -48,7 +50,7 @@ def copy_fours_into(x, layout, out):
 
 @jit
 def roll(x, shift, out):
-    """out[o, j, i] = x[o, j - shift, i], around the end; shift must lie in [0, n)."""
+    """out[o, j, i] = x[o, j - shift, i], wrapping around at the end; shift must lie in [0, n)."""
     k = cuda.grid(1)
     if k < out.size:
         line, i = divide(k, out.shape[2])

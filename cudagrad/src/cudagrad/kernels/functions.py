@@ -1,4 +1,8 @@
-"""Scalar functions that maps apply to every element; `type(x)(…)` keeps constants in x's dtype."""
+"""Scalar functions that maps apply to every element; `type(x)(…)` keeps constants in x's dtype.
+
+f_dx is the gradient for f's argument x, where dout is the gradient of f's result. It takes x, or
+the result y where the derivative is simpler in that.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import numpy as np
 
 from ..device import jit
 
-LEAST_DIVISOR = 9.999999960041972e-13  # 1e-12 as a float32, which torch takes in any dtype
+LEAST_DIVISOR = 9.999999960041972e-13  # 1e-12 rounded to float32: torch has it in every dtype
 
 
 @jit(device=True)
@@ -63,13 +67,13 @@ def div_dy(x, y, dout):
 
 @jit(device=True)
 def div_trunc(x, y):
-    """The quotient of floating numbers, without its fraction."""
+    """The quotient of floating-point numbers, rounded toward zero."""
     return trunc(x / y)
 
 
 @jit(device=True)
 def div_floor(x, y):
-    """The largest whole number up to the quotient of floating numbers, before that is rounded."""
+    """The floor of the exact quotient of floating-point numbers, not of the rounded one."""
     return x / y if y == type(y)(0) else x // y
 
 
@@ -97,13 +101,13 @@ def magnitude(x):
 @jit(device=True)
 def magnitude_dx(x, dout):
     zero = type(x)(0)
-    return dout if x > zero else -dout if x < zero else zero  # of NaN, too
+    return dout if x > zero else -dout if x < zero else zero  # for NaN, too
 
 
 @jit(device=True)
 def sign(x):
     zero, one = type(x)(0), type(x)(1)
-    return one if x > zero else -one if x < zero else zero  # of NaN, too
+    return one if x > zero else -one if x < zero else zero  # for NaN, too
 
 
 @jit(device=True)
@@ -138,7 +142,7 @@ def sqrt_dx(y, dout):
 
 @jit(device=True)
 def std_dvar(y, dout):
-    """sqrt_dx, but 0 where y is."""
+    """As sqrt_dx, but 0 where y is 0."""
     return type(y)(0) if y == type(y)(0) else dout / (type(y)(2) * y)
 
 
@@ -159,7 +163,7 @@ def pow(x, y):
 
 @jit(device=True)
 def int_pow(x, y):
-    """Of integers, y not negative, by squaring: what does not fit wraps around."""
+    """x to the power y >= 0 for integers, by repeated squaring; overflow wraps around."""
     power = type(x)(1)
     while y > 0:
         if y & 1:
@@ -248,7 +252,7 @@ def erf_dx(x, dout):
 def floor(x):
     """The largest whole number that is not above x.
 
-    The emulator's math.floor makes integers: infinities, NaN and -0 do not fit into them.
+    The emulator's math.floor returns an integer, which cannot hold infinities, NaN or -0.
     """
     real = type(x)
     return math.copysign(real(math.floor(x)), x) if abs(x) < real(2.0**62) else x
@@ -266,7 +270,7 @@ def trunc(x):
 
 @jit(device=True)
 def round(x):
-    """The nearest whole number; of two equally near ones the even one."""
+    """The nearest whole number; the even one of two that are equally near."""
     real = type(x)
     below = floor(x)
     rest = x - below
@@ -342,21 +346,21 @@ def smaller(x, y):
 
 @jit(device=True)
 def larger_dx(x, y, dout):
-    """What x receives of the gradient of larger(x, y); half of it at a tie."""
+    """The gradient of larger(x, y) for x: half of dout at a tie."""
     real = type(dout)
     return real(0) if x < y else dout * real(0.5) if x == y else dout
 
 
 @jit(device=True)
 def smaller_dx(x, y, dout):
-    """What x receives of the gradient of smaller(x, y); half of it at a tie."""
+    """The gradient of smaller(x, y) for x: half of dout at a tie."""
     real = type(dout)
     return real(0) if x > y else dout * real(0.5) if x == y else dout
 
 
 @jit(device=True)
 def tie(x, y):
-    """Equal, or both NaN."""
+    """Whether x and y are equal, or both NaN."""
     return x == y or (x != x and y != y)
 
 
@@ -449,7 +453,7 @@ def tanh_dx(y, dout):
 @jit(device=True)
 def sigmoid(x):
     real = type(x)
-    e = math.exp(-abs(x))  # of a number that is never positive: it cannot overflow
+    e = math.exp(-abs(x))  # the exponent is never positive, so this cannot overflow
     return (real(1) if x >= real(0) else e) / (real(1) + e)
 
 
@@ -502,7 +506,7 @@ def silu_dx(x, dout):
 
 @jit(device=True)
 def gelu(x):
-    """x Φ(x), by the complement of erf: 1 + erf would cancel where x is negative."""
+    """x Φ(x), with Φ from erfc: 1 + erf would lose digits to cancellation where x is negative."""
     real = type(x)
     return x * (real(0.5) * math.erfc(-x * real(math.sqrt(0.5))))
 
@@ -519,10 +523,11 @@ def gelu_dx(x, dout):
 def single_tail(x, e):
     """1 - Φ(|x|) in float32, where e is exp(-x² / 2).
 
-    Their ratio, without which digits would be lost where it is small, is t times a polynomial in
-    t = 1 / (1 + 0.26 |x|): of degree 8, fitted to erfc for |x| up to 14.5 so that the largest
-    relative error, 3e-8, is least (Lawson's iteration). In float32 it is off by 6 units in the last
-    place at most up to |x| = 5, and by 34 before it underflows, as e is.
+    The tail is e times a ratio, which keeps its digits where the tail is tiny. The ratio is t times
+    a polynomial of degree 8 in t = 1 / (1 + 0.26 |x|), fitted to erfc for |x| up to 14.5 so that
+    the largest relative error, 3e-8, is as small as possible (Lawson's iteration). In float32 the
+    tail is off by at most 6 units in the last place up to |x| = 5, and by at most 34 before it
+    underflows, as e itself is.
     """
     real = np.float32
     t = real(1) / (real(1) + real(0.26) * abs(x))
@@ -540,14 +545,14 @@ def single_tail(x, e):
 
 @jit(device=True)
 def single_gelu(x):
-    """gelu in float32, where erfc would be most of what a map does."""
+    """gelu in float32, without erfc, which would be most of a map's work."""
     q = single_tail(x, math.exp(np.float32(-0.5) * x * x))
     return x * (q if x < np.float32(0) else np.float32(1) - q)
 
 
 @jit(device=True)
 def single_gelu_dx(x, dout):
-    """gelu_dx in float32, by one exponential for both of its parts."""
+    """gelu_dx in float32: one exponential serves both of its terms."""
     e = math.exp(np.float32(-0.5) * x * x)
     q = single_tail(x, e)
     cdf = q if x < np.float32(0) else np.float32(1) - q
@@ -579,7 +584,7 @@ def logsumexp_dx(x, y, dout):
 
 @jit(device=True)
 def log1p_exp(x):
-    """log(1 + exp(x)), by the exponential that cannot overflow."""
+    """log(1 + exp(x)), by an exponential that cannot overflow."""
     return relu(x) + math.log1p(math.exp(-abs(x)))
 
 
@@ -605,7 +610,7 @@ def logsigmoid_dx(x, dout):
 
 @jit(device=True)
 def between_dx(x, low, high, dout):
-    """What x receives of the gradient of clamp(x, low, high), if nothing at the bounds."""
+    """As clamp_dx, but 0 at the bounds as well."""
     return type(dout)(0) if x <= low or x >= high else dout
 
 
@@ -621,7 +626,7 @@ def minus_product(x, y):
 
 @jit(device=True)
 def mean(total, count):
-    """total / count, and NaN for a count of 0, whatever the total."""
+    """total / count; NaN where count is 0, whatever the total."""
     return total / count if count != type(count)(0) else type(total)(math.nan)
 
 
@@ -632,7 +637,7 @@ def charge(counted, x, share):
 
 @jit(device=True)
 def is_share(x):
-    return type(x)(0) <= x and x <= type(x)(1)  # not of NaN
+    return type(x)(0) <= x and x <= type(x)(1)  # false for NaN
 
 
 @jit(device=True)
@@ -687,7 +692,7 @@ def weighted_logit_loss_dtarget(x, pos_weight, dout):
 
 @jit(device=True)
 def divergence(x, target):
-    """What target adds to the divergence from exp(x): nothing where it is 0."""
+    """A term of the KL divergence of target from exp(x), with 0 log 0 = 0."""
     zero = type(x)(0)
     return (zero if target == zero else target * math.log(target)) - target * x
 
@@ -730,7 +735,7 @@ def scale_of(variance, eps):
 
 @jit(device=True)
 def masked(score, visible):
-    """The score of what may be seen, else the score of nothing."""
+    """The score where visible, else -inf, which softmax turns into 0."""
     return score if visible else type(score)(-math.inf)
 
 
@@ -741,5 +746,5 @@ def outside(index, size):
 
 @jit(device=True)
 def from_front(index, size):
-    """The index that a negative one, which counts from the end, stands for."""
+    """The index counted from the front, for one that counts from the end if it is negative."""
     return index + size if index < 0 else index

@@ -1,8 +1,10 @@
-"""Chains of functions, element by element, as one kernel, whose text is written when it is needed.
+"""Chains of functions, element by element, as one kernel whose source is generated when needed.
 
-A thread owns an element of the results, or four where all begin and end by fours. Every operand is
-read and every result written once, and nothing between them is ever in memory: 4 bytes an element
-and array of float32. Memory limits it, unless the chain takes tens of operations.
+Decomposition: a thread owns one element of the results, or four where all arrays allow it.
+Bytes moved: every operand is read once and every result is written once, 4 bytes per element and
+array in float32; what is computed in between stays in registers.
+Operations: the functions of the chain, once per element.
+Limit: memory, unless the chain takes tens of operations.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ from .index import at
 GLOBALS = {"np": np, "at": at, "cuda": cuda, "intrinsics": intrinsics, "jit": jit}
 TAKEN = frozenset((*GLOBALS, "i", "j", "n", "element", *keyword.kwlist))
 
-# How a thread with four elements reads an operand: by one load of 128 bits or of 64, by four loads,
-# or once for all of them. It writes a result in one of the first two ways.
+# How a thread that owns four elements reads an operand: by one load (of 128 bits, or of 64), by
+# four loads, or once for all four. It writes a result in one of the first two ways.
 TOGETHER, APART, ONCE = "together", "apart", "once"
 
 
 class Step(NamedTuple):
-    """A function of values, by their numbers, and what its result is stored as."""
+    """A function, the numbers of the values that it takes, and the dtype of its result."""
 
     function: Any  # of jit(device=True)
     operands: tuple[int, ...]
@@ -36,10 +38,10 @@ class Step(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """What a kernel computes of every element.
+    """What a kernel computes for every element.
 
-    Values are numbered: first the arrays' elements, then numbers, then what the steps make. The
-    names of arrays and results are those that `distinct` leaves.
+    Values are numbered: first the elements of the arrays, then the scalars (`numbers` of them),
+    then the results of the steps. Names of arrays and results have been through `distinct`.
     """
 
     name: str
@@ -50,7 +52,7 @@ class Chain(NamedTuple):
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, changed where they are none, or would meet another that stands in a kernel."""
+    """The names, changed where they are no identifiers or would clash with others in a kernel."""
     found: list[str] = []
     for name in names:
         if not name.isidentifier():
@@ -63,10 +65,10 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 @functools.cache
 def kernel(chain: Chain, ways: tuple[str, ...] = ()) -> Any:
-    """The kernel of a chain: of each array its elements and how long each stands still (see
-    index.at), then the numbers, then the results; all arrays flat.
+    """The kernel of a chain, called with each array followed by its `inner` (see index.at), then
+    the scalars, then the results; all arrays flat.
 
-    ways: in which a thread reads arrays, and writes results, by fours; none: one by one.
+    ways: how a thread reads each array and writes each result by fours; empty for one by one.
     """
     names, functions = _functions(chain)
     text = source(chain, ways)
@@ -79,7 +81,7 @@ def kernel(chain: Chain, ways: tuple[str, ...] = ()) -> Any:
 
 
 def source(chain: Chain, ways: tuple[str, ...] = ()) -> str:
-    """The text of the kernel of a chain."""
+    """The source of a chain's kernel."""
     loads = [f"{name}, {name}_inner" for name in chain.arrays]
     names = [name for name, _ in chain.results]
     lines = [
@@ -96,7 +98,7 @@ def source(chain: Chain, ways: tuple[str, ...] = ()) -> str:
 
 
 def _functions(chain: Chain) -> tuple[list[str], list[Any]]:
-    """The functions of a chain, each once, and what they are called in its text."""
+    """The names of a chain's functions in its source, and the functions, each once."""
     functions = list(dict.fromkeys(step.function for step in chain.steps))
     names: list[str] = []
     for function in functions:
@@ -119,7 +121,7 @@ def _element(chain: Chain) -> Iterator[str]:
     yield "@jit(device=True)"
     yield f"def element({', '.join(values)}):"
     for number, step in enumerate(chain.steps):
-        # What is stored as a smaller integer, or as a boolean, is computed as a larger one.
+        # Numba computes small integers and booleans as larger ones: back to what is stored.
         kind = "bool" if step.dtype == np.bool_ else step.dtype.name
         call = f"{called[step.function]}({', '.join(values[k] for k in step.operands)})"
         yield f"    t{number} = np.{kind}({call})"

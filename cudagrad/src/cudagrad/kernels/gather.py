@@ -1,13 +1,15 @@
-"""Elements picked by index, put or added back by index, and the positions where a mask holds.
+"""Elements picked by index, put or added back by index, and the positions where a mask is true.
 
-What only picks or puts has a thread for each element: of float32 it reads and writes 4 bytes each
-besides the 8 of an index, and memory limits it. Where an index lies outside, nothing is read or
-written, and 0 is picked.
+Kernels that only pick or put have a thread per element. Each reads and writes 4 bytes in float32,
+besides the 8 of an index, and does a few divisions to find its place: memory limits them. An index
+out of range reads and writes nothing, and picks 0.
 
-What adds up is in a fixed order, and so not as parallel as its elements. add_at reads all ids for
-each line of its result, from a cache: lines times ids of work, whatever they are. scatter has no
-more threads than lines: of one dim, as in the gradient of a vector's gather, it is one thread, that
-waits for memory at each index. positions is one block, however long the mask, and reads it twice.
+Kernels that add up do so in a fixed order, and are therefore less parallel than their elements:
+- add_at has a block per line of its result, which reads all ids, from a cache: its work is lines
+  times ids, whatever the ids are.
+- scatter has a thread per line. For an array of one dim, as in the gradient of a vector's gather,
+  that is a single thread, which waits for memory at each index.
+- positions is a single block, however long the mask is, and reads the mask twice.
 """
 
 from __future__ import annotations
@@ -41,16 +43,16 @@ def take(x, ids, out):
 
 @factory
 def add_at(stored: Any) -> Any:
-    """The gradient of take: what has equal ids is added up. stored: as what x and out are."""
+    """The gradient of take: elements of equal ids are added up. stored: the dtype of x and out."""
     real, load, store = access(stored)
 
     @jit
     def add_at_kernel(x, ids, out):
         """out[o, id, i] = Σ x[o, r, i] over the rows r whose ids[r] is id.
 
-        A block owns a line (o, id) of out, or BLOCK columns of it, and looks for its id among all,
-        BLOCK at a time. It meets its rows in order, so that equal ids add up in the same order
-        every time; atomic additions would differ from run to run.
+        A block owns a line (o, id) of out, or BLOCK columns of it, and looks for its id among all
+        ids, BLOCK at a time. It meets the rows in order, so that they always add up in the same
+        order; the order of atomic additions would differ from run to run.
         """
         near = cuda.shared.array(BLOCK, np.int64)
         t = cuda.threadIdx.x
@@ -75,7 +77,7 @@ def add_at(stored: Any) -> Any:
 
 @jit
 def gather(x, index, layout, step, out):
-    """out[i] = x[index[i] · step + the place of i that layout describes]; all of them flat."""
+    """out[i] = x[index[i] · step + place(i, layout)]; x, index and out are flat."""
     i = cuda.grid(1)
     if i < out.size:
         where = place(i, layout) + index[i] * step
@@ -87,13 +89,14 @@ def gather(x, index, layout, step, out):
 
 @factory
 def scatter(combine: Callable[..., Any]) -> Any:
-    """An element of out, at an index, becomes its combination with one of x."""
+    """out[at an index] = combine(out[at that index], x), for the elements of x in order."""
 
     @jit
     def scatter_kernel(x, index, layout, step, out):
         """x and index (outer, n, inner); out is flat, and layout places its lines (outer, inner).
 
-        A thread owns a line and walks the indices in order: the last one stays.
+        A thread owns a line and goes through its indices in order: where combine overwrites, the
+        last one wins.
         """
         line = cuda.grid(1)
         outer, n, inner = index.shape
@@ -131,10 +134,10 @@ def one_hot(ids, out):
 
 @jit
 def positions(mask, found, count):
-    """The indices where mask holds, ascending, into found, and how many into count[0].
+    """Write the indices where mask is true, ascending, to found, and their number to count[0].
 
-    One block: each thread counts a stretch of mask, a scan over the block tells where its indices
-    begin. found must have room for all of mask.
+    One block: each thread counts in its own stretch of mask, and a scan over the block tells it
+    where in found its indices begin. found must be as long as mask.
     """
     shared = cuda.shared.array(BLOCK, np.int64)
     start, stop = stretch(mask.size)

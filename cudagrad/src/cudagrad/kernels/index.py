@@ -1,7 +1,7 @@
-"""Where a thread's element lies: index arithmetic that kernels share, in 32 bits.
+"""Index arithmetic that kernels share, in 32 bits: where a thread's element lies.
 
-A division of 64 bits takes about four times the instructions; arrays.empty sees to it that no
-array is too long for 32.
+A 64-bit division takes about four times as many instructions as a 32-bit one. That 32 bits are
+enough is up to arrays.empty, which makes no array that is too long for them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from ..device import cuda, intrinsics, jit
 
 @jit(device=True)
 def divide(i, n):
-    """Quotient and remainder of two numbers that are not negative."""
+    """Quotient and remainder of two non-negative integers."""
     quotient = np.uint32(np.uint32(i) // np.uint32(n))
     return np.int64(quotient), np.int64(np.uint32(i) - np.uint32(quotient * np.uint32(n)))
 
 
 @jit(device=True)
 def at(i, count, n, inner):
-    """Which of an operand's n elements meets element i of count.
+    """Which of an operand's n elements belongs to element i of a result of `count` elements.
 
-    The operand is repeated over the dims before its own, and each of its elements stands still for
-    the `inner` elements of the dims behind.
+    This is broadcasting without a copy: the operand is repeated over the dims before its own, and
+    each of its elements serves the `inner` elements of the dims after them.
     """
     if n == count:
         return np.uint32(i)
@@ -32,15 +32,15 @@ def at(i, count, n, inner):
 
 @jit(device=True)
 def inside(i, n):
-    """Whether i is an index of n elements: in a graph, others are refused after the replay."""
+    """Whether i is an index of n elements; a graph refuses any other after its replay."""
     return 0 <= i and i < n
 
 
 @jit(device=True)
 def place(i, layout):
-    """Where element i of a contiguous array lies in the strided place that layout describes.
+    """Where element i, counted in row-major order, lies in the strided view that layout describes.
 
-    layout: the offset of the place, then length and stride of each dim, the last dim first.
+    layout: the view's offset, then the length and stride of each dim, the last dim first.
     """
     where = layout[0]
     rest = np.int64(i)
@@ -54,29 +54,30 @@ def place(i, layout):
 def first_own():
     """The first of the elements that a thread of a one-dimensional block looks after.
 
-    That number, and next_own's, wrap around in 32 bits. Of numbers that don't the compiler reckons
-    how many there will be, by a division of 64 bits, before it unrolls a loop over them.
+    This index, and next_own's, may wrap around in 32 bits. Were that impossible, the compiler would
+    compute how often a loop over them runs, by a 64-bit division, in order to unroll it.
     """
     return np.uint32(cuda.threadIdx.x)
 
 
 @jit(device=True)
 def next_own(j):
-    """The one after element j: the threads' elements alternate."""
+    """The thread's next element after j, a block's width further: the threads take turns."""
     return np.uint32(j + np.uint32(cuda.blockDim.x))
 
 
 @jit(device=True)
 def further(place, count):
-    """place + count, which must be less than 2**32, in 32 bits for the same reason."""
+    """place + count in 32 bits, for the same reason; the sum must be less than 2**32."""
     return np.uint32(np.uint32(place) + np.uint32(count))
 
 
 @jit(device=True)
 def fetch(x, z, row, column, zero):
-    """Four neighbours in a row of x[z], zeros where they are outside.
+    """Four neighbours in a row of x[z]; zeros outside the matrix.
 
-    By one load, unless the rows are of a length that lets some begin elsewhere than at 16 bytes.
+    One load reads all four if the row length is a multiple of four. Otherwise some rows do not
+    begin at a multiple of 16 bytes, and the four are loaded one by one.
     """
     rows, columns = x.shape[1], x.shape[2]
     first, second, third, fourth = zero, zero, zero, zero

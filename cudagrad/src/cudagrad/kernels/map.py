@@ -1,10 +1,13 @@
 """Element by element: maps of one to four operands, counting, filling, and keeping a band.
 
-A thread owns an element of the result, neighbouring threads neighbouring elements. Its place is of
-32 bits, which arrays.require_countable sees to, without a sign: numba lets a signed index count
-from the end, by more instructions than a sum takes. Every operand of the result's size is read and
-the result written once: 4 bytes an element and array of float32. Memory limits it, unless the
-function takes tens of operations, as erf and pow do.
+Decomposition: a thread owns one element of the result, and neighbouring threads own neighbours, so
+that a warp reads and writes whole pieces of memory. Indices have 32 bits, which is enough because
+of arrays.require_countable, and no sign: a signed one may count from the end, as in Python, and
+numba's code for that takes more instructions than a sum.
+Bytes moved: every operand of the result's size is read once, the result is written once: 4 bytes
+per element and array in float32.
+Operations: the function, once per element.
+Limit: memory, unless the function takes tens of operations, as erf and pow do.
 """
 
 from __future__ import annotations
@@ -95,7 +98,7 @@ def arange(start, step, out):
 
 @jit
 def band(x, out, rows, columns, low, high):
-    """x (matrices, rows, columns) where low <= column - row <= high, else zero; both flat."""
+    """x (matrices, rows, columns) where low <= column - row <= high, else 0; x and out are flat."""
     i = cuda.grid(1)
     if i < out.size:
         line, column = divide(i, columns)

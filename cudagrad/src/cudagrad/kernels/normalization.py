@@ -1,18 +1,23 @@
-"""Rows and channels brought to one scale, and the sums over rows that are their scales' gradients.
+"""Normalization of rows (layer, RMS, group norm) and of channels (batch norm), and its gradients.
 
-A block owns a row; where sums over rows are wanted, TILE columns. A row of some
-thousand elements is held in the block's registers (see row): it is read once, by 128 bits if its
-length allows. A longer one is read once for its statistics and once more, from a cache, for the
-result. What is kept for the way back is x and two numbers for each row. With n elements in R rows,
-of float32: forward reads and writes 4 R n bytes each and does about 8 operations an element; back
-reads twice as much, and once more for the gradients of weight and bias. RMS norm is layer norm that
-keeps the mean. Group norm has rows without weight and bias, which a map then brings in, reading and
-writing once more, there and back.
+Rows. Decomposition: a block owns a row; for the gradients of weight and bias, which are sums over
+rows, TILE columns. A row of up to a few thousand elements is held in the block's registers (see
+row) and read once. A longer one is read once for its statistics and once more, from a cache, for
+the result.
+Bytes moved: with R rows of n elements in float32, forward reads and writes 4 R n each. Backward
+needs x and two numbers per row; it reads twice as much as forward, and once more for the gradients
+of weight and bias.
+Operations: forward, about 8 per element.
+RMS norm is layer norm without taking off the mean. Group norm has rows without weight and bias,
+which a map then applies, reading and writing everything once more, forward and backward.
 
-Of channels a block owns one, so that few channels leave processors idle. In training, forward reads
-N float32 in all four times and writes them twice: twice for the statistics, then by two maps, to
-normalize and for weight and bias. What is normalized is kept, 4 N bytes, for back, which reads it
-and the gradient twice and writes N. Memory limits all of it.
+Channels. Decomposition: a block owns a channel, so few channels leave processors idle.
+Bytes moved: in training, with N elements of float32 in all, forward reads them four times and
+writes them twice: it reads twice for the statistics, then runs two maps, one to normalize and one
+for weight and bias. Backward reads the normalized elements, which are kept in 4 N bytes, and the
+gradient twice each, and writes N elements.
+
+Limit of all: memory.
 """
 
 from __future__ import annotations
@@ -30,10 +35,11 @@ from .storage import access
 
 @jit(device=True)
 def block_moments(count, mean, squares, counts, means, sums):
-    """Put mean and squared distances from it, of every thread's elements together, at place 0.
+    """Put the mean of all threads' elements, and Σ (element - mean)², at index 0 of means and sums.
 
-    count, mean, squares: those of a thread's own; counts, means, sums: shared. Called as block_sum
-    is. Chan, Golub, LeVeque 1983, https://doi.org/10.1080/00031305.1983.10483115
+    count, mean, squares: of a thread's own elements; counts, means, sums: shared arrays. All
+    threads must call it, as block_sum.
+    Chan, Golub, LeVeque 1983, https://doi.org/10.1080/00031305.1983.10483115
     """
     t = cuda.threadIdx.x
     counts[t] = count
@@ -57,9 +63,9 @@ def block_moments(count, mean, squares, counts, means, sums):
 def normalize(stored: Any) -> Any:
     """y = (x - mean) · scale · weight + bias, scale = 1 / sqrt(mean square + eps), of x (rows, n).
 
-    centre: whether the mean is taken off; without, it counts as 0. weight, bias (n), or empty.
-    mean (rows) is counted from the row's first element: what all elements have in common would
-    leave the differences between them few digits. stored: as what x is, alone of all.
+    centre: whether to subtract the mean, which counts as 0 otherwise. weight, bias (n), or empty.
+    mean (rows) is relative to the row's first element: a large offset that all elements share would
+    leave few digits for the differences between them. stored: the dtype of x, and of x only.
     """
     real, load, _ = access(stored)
 
@@ -104,7 +110,7 @@ def normalize(stored: Any) -> Any:
 
 @factory
 def normalize_held(stored: Any) -> Any:
-    """As normalize, of rows that a block can hold; weight, bias (1, n), or empty."""
+    """As normalize, for rows that a block can hold; weight, bias (1, n), or empty."""
     real, load, _ = access(stored)
     hold, hold_real, release = holding(load), holding(same), releasing(same)
 
@@ -150,10 +156,10 @@ def normalize_held(stored: Any) -> Any:
 
 @factory
 def normalize_dx(stored: Any) -> Any:
-    """dx = scale · (dnormal - mean dnormal - normal · mean of dnormal · normal), by rows.
+    """dx = scale · (dnormal - mean(dnormal) - normal · mean(dnormal · normal)), row by row.
 
-    normal = (x - mean) · scale, dnormal = dout · weight; the first mean is 0 without centre.
-    stored: as what x and dx are.
+    normal = (x - mean) · scale, dnormal = dout · weight; mean(dnormal) counts as 0 without centre.
+    stored: the dtype of x and dx.
     """
     real, load, store = access(stored)
 
@@ -193,7 +199,7 @@ def normalize_dx(stored: Any) -> Any:
 
 @factory
 def normalize_dx_held(stored: Any) -> Any:
-    """As normalize_dx, of rows that a block can hold; weight (1, n), or empty."""
+    """As normalize_dx, for rows that a block can hold; weight (1, n), or empty."""
     real, load, store = access(stored)
     hold, hold_real, release = holding(load), holding(same), releasing(store)
 
@@ -238,7 +244,7 @@ def row_sums(stored: Any) -> Any:
 
     @jit
     def row_sums_kernel(dout, x, mean, scale, centre, rows, dweight, dbias):
-        """dout, x (·, n) -> dweight, dbias (parts, n), each part the sums over `rows` rows.
+        """dout, x (·, n) -> dweight, dbias (parts, n); each part holds the sums over `rows` rows.
 
         A block of TILE x TILE threads owns TILE columns of a part.
         """
@@ -276,7 +282,7 @@ def row_sums(stored: Any) -> Any:
 
 @factory
 def channel_statistics(real: Any) -> Any:
-    """Mean and mean square distance from it of every channel of x (N, C, inner)."""
+    """Mean and variance (divided by the count) of every channel of x (N, C, inner)."""
 
     @jit
     def channel_statistics_kernel(x, mean, variance):
@@ -307,9 +313,9 @@ def channel_statistics(real: Any) -> Any:
 
 @factory
 def channel_sums(real: Any) -> Any:
-    """Σ dout · normal and Σ dout of every channel (N, C, inner): the gradients of a scale, a shift.
+    """Σ dout · normal and Σ dout of every channel (N, C, inner): gradients of a weight and a bias.
 
-    Zero without elements.
+    Both are 0 if there are no elements.
     """
 
     @jit
@@ -337,9 +343,9 @@ def channel_sums(real: Any) -> Any:
 
 @factory
 def channel_dx(real: Any) -> Any:
-    """dx = scale · (dout - mean dout - normal · mean of dout · normal), by channels (N, C, inner).
+    """dx = scale · (dout - mean(dout) - normal · mean(dout · normal)), by channels (N, C, inner).
 
-    dweight, dbias: what channel_sums makes of dout.
+    dweight, dbias: what channel_sums computes for dout. A thread owns an element.
     """
 
     @jit
@@ -359,7 +365,7 @@ def channel_dx(real: Any) -> Any:
 
 @jit
 def keep_running(running_mean, running_var, mean, variance, unbiased, rest, momentum):
-    """The running statistics, rest of them, and momentum of mean and unbiased · variance."""
+    """running = rest · running + momentum · (mean, or unbiased · variance), in place."""
     c = cuda.grid(1)
     if c < mean.size:
         running_mean[c] = rest * running_mean[c] + momentum * mean[c]

@@ -1,11 +1,13 @@
-"""Steps of the optimizers, which write parameters and states in place, and clipping by a norm.
+"""Steps of the optimizers, which update parameters and states in place, and clipping by the norm.
 
-All arrays are flat, and a thread owns an element, whichever parameter that is of: one launch serves
-all parameters that lie side by side. Memory limits the steps: of N elements of float32 one of AdamW
-reads 16 N bytes and writes 12 N, and does about 15 operations an element.
+Decomposition: all arrays are flat, and a thread owns an element, whichever parameter it belongs to:
+one launch serves all parameters that lie side by side in memory. For a norm, a block owns a part.
+Bytes moved: with N elements of float32, a step of AdamW reads 16 N and writes 12 N.
+Operations: about 15 per element in AdamW.
+Limit: memory.
 
-sign is -1 to go uphill, else 1; decay: what the gradient receives of the parameter. An array that
-the options leave out is never touched: any other may stand in for it.
+sign: -1 to maximize, else 1. decay: how much of the parameter is added to its gradient. An array
+that the options do not need is never touched, so any other may be passed in its place.
 """
 
 from __future__ import annotations
@@ -21,15 +23,15 @@ from .reduction import block_sum
 
 @jit(device=True)
 def slope(grad, x, sign, decay):
-    """The gradient downhill, with that of decay / 2 · x²."""
+    """The gradient of what is minimized, including decay / 2 · x²."""
     return sign * grad + decay * x if decay else sign * grad
 
 
 @jit
 def sgd(x, grad, velocity, sign, decay, lr, momentum, rest, first, nesterov):
-    """velocity = momentum · velocity + rest · slope, or just the slope at the first step.
+    """velocity = momentum · velocity + rest · slope, or just the slope in the first step.
 
-    x -= lr · velocity; nesterov: lr · (slope + momentum · velocity).
+    x -= lr · velocity, or lr · (slope + momentum · velocity) if nesterov.
     """
     i = cuda.grid(1)
     if i < x.size:
@@ -54,7 +56,7 @@ def adagrad(x, grad, total, sign, decay, rate, eps):
 
 @jit
 def rmsprop(x, grad, square, mean, velocity, sign, decay, lr, alpha, rest, eps, momentum, centered):
-    """One step of RMSprop, in torch's order; rest: 1 - alpha, worked out in float64."""
+    """One step of RMSprop, operations in torch's order; rest: 1 - alpha, computed in float64."""
     i = cuda.grid(1)
     if i < x.size:
         g = slope(grad[i], x[i], sign, decay)
@@ -77,10 +79,10 @@ def rmsprop(x, grad, square, mean, velocity, sign, decay, lr, alpha, rest, eps, 
 def adam(
     x, grad, mean, square, largest, sign, decay, keep, rest1, beta2, rest2, rate, root, eps, amsgrad
 ):
-    """One step of Adam and AdamW, in torch's order.
+    """One step of Adam or AdamW, operations in torch's order.
 
-    keep: what AdamW's decay leaves of x; rest: 1 - beta, worked out in float64; rate: lr over the
-    first bias correction; root: the square root of the second.
+    keep: the factor by which AdamW's decay multiplies x. rest1, rest2: 1 - beta, computed in
+    float64. rate: lr over the first bias correction. root: the square root of the second.
     """
     i = cuda.grid(1)
     if i < x.size:
@@ -97,7 +99,7 @@ def adam(
 
 @factory
 def squares(real: Any) -> Any:
-    """sums[first + b] = Σ x² of the b-th `length` elements: a block owns them."""
+    """sums[first + b] = Σ x² over the `length` elements that block b owns."""
 
     @jit
     def squares_kernel(x, length, first, sums):
@@ -118,9 +120,10 @@ def squares(real: Any) -> Any:
 
 @factory
 def shrink(real: Any) -> Any:
-    """x · max_norm / norm where that is smaller, in place; norm is the root of all sums together.
+    """Scale x by max_norm / norm, in place, unless it is above 1; norm = the root of Σ sums.
 
-    A block owns `length` elements, and adds up the sums anew: no block could wait for another.
+    A block owns `length` elements. Each block adds up all sums again, because none could wait for
+    another to do it.
     """
 
     @jit

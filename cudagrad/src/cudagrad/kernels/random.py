@@ -1,9 +1,13 @@
 """Random numbers from counters: element i of a draw is a function of (seed, draw, i) alone.
 
-So no executor, block size or order of threads can change a drawn number. A thread owns an element,
-reads nothing and writes it: 4 bytes of float32 for the 20 products of Philox, which limit it. In
-dropout it owns four for the same products, and reads and writes 16 bytes; the gradient does so once
-more, as what is left out is drawn again, so that nothing of it is kept.
+So no executor, block size or order of threads can change a drawn number.
+
+Decomposition: a thread owns one element; in dropout four, which share the words of one counter.
+Bytes moved: a draw reads nothing and writes 4 bytes per element in float32. Dropout reads and
+writes 16 bytes per thread, and so does its gradient, which draws again what forward dropped, so
+that no mask is kept.
+Operations: the 20 multiplications of Philox per thread.
+Limit: those multiplications.
 """
 
 from __future__ import annotations
@@ -22,8 +26,8 @@ from .storage import access
 def philox(seed, draw, i):
     """Four random 32-bit words: Philox4x32 with 10 rounds.
 
-    All arguments have 64 bits: seed is the key; i and draw are the counter, their lower halves
-    first.
+    All arguments have 64 bits. seed is the key; the words of the counter are the lower halves of i
+    and draw, then their upper halves.
 
     Salmon, Moraes, Dror, Shaw 2011, https://doi.org/10.1145/2063384.2063405
     """
@@ -49,16 +53,17 @@ def philox(seed, draw, i):
 
 @jit(device=True)
 def factor(word, chance, rest):
-    """What dropout multiplies an element by, which a word decides: 0, or rest."""
+    """The factor of an element in dropout, decided by a random word: 0 or rest."""
     return type(rest)(0) if np.uint64(word) < chance[2] else rest
 
 
 @jit(device=True)
 def survivals(chance, rest, i):
-    """What dropout multiplies elements i to i + 3 by.
+    """The factors of elements i to i + 3 in dropout.
 
-    chance: seed, draw, and 2**32 times the probability of 0. Element i is decided by word i % 4 of
-    counter i // 4, so that four that follow each other take one or two of philox.
+    chance: seed, draw, and 2**32 times the probability of 0. rest: the factor of what survives.
+    Word i % 4 of counter i // 4 decides on element i, so four consecutive elements take one or two
+    calls of philox.
     """
     if chance[2] == 0:
         return rest, rest, rest, rest
@@ -112,11 +117,11 @@ def dropout(stored: Any) -> Any:
 
 @functools.cache
 def fraction(real: Any) -> Any:
-    """What makes a number of [0, 1) of as many bits as a real has: of float32 24, of float64 53."""
+    """A device function: words to a number in [0, 1), of 24 bits in float32, 53 in float64."""
 
     @jit(device=True)
     def of_one(word, _):
-        # Float32 holds no more bits, and 32 could round up to 1.
+        # float32 holds no more than 24 bits; 32 could round up to 1.
         return real(np.int64(word) >> 8) * real(2.0**-24)
 
     @jit(device=True)
@@ -128,7 +133,7 @@ def fraction(real: Any) -> Any:
 
 @factory
 def uniform(stored: Any) -> Any:
-    """Numbers of [low, high): those that round up to high have gone around to low."""
+    """Uniform numbers in [low, high); a number that rounds up to high becomes low."""
     real, load, store = access(stored)
     unit = fraction(real)
 
@@ -147,8 +152,8 @@ def uniform(stored: Any) -> Any:
 def normal(stored: Any) -> Any:
     """Normal numbers, by Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645
 
-    In float32 none is further from the mean than 5.77 std, in float64 than 8.58: the logarithm is
-    of 2**-24, or 2**-53, at least.
+    None is further from the mean than 5.77 std in float32, or 8.58 in float64, because the
+    logarithm is of at least 2**-24, or 2**-53.
     """
     real, _, store = access(stored)
     unit, least = fraction(real), np.finfo(real).epsneg

@@ -1,10 +1,13 @@
-"""Many elements to one: trees over a block, folds of rows and columns, extremes with index.
+"""Many elements to one: trees over a block, folds of rows and columns, extremes with their index.
 
-A block owns a row, or a part of a long one, which a second launch puts together, or TILE columns;
-each thread folds every so many-th element of it, and a tree in shared memory what the threads have.
-Each element is read once, for one operation: memory limits it, and where rows are short the time
-that a launch and the barriers of a tree take: a row of 3 has a block of 4 threads. An extreme has a
-block for each row even where its elements lie apart, which neighbouring threads then read apart.
+Decomposition: a block owns a row, or a part of a long one, or TILE columns; a second launch
+combines the parts of a row. Each thread folds its share of the elements, which alternate between
+the threads, and a tree in shared memory combines what the threads have.
+Bytes moved: each element is read once; a row, or a part of it, writes one.
+Operations: one per element.
+Limit: memory. Where rows are short, the time of the launch and of the tree's barriers: a row of 3
+has a block of 4 threads. An extreme has a block for each row even where a row's elements lie apart
+in memory, and then what neighbouring threads read lies apart, too.
 """
 
 from __future__ import annotations
@@ -25,15 +28,15 @@ SQUARE = (TILE, TILE)
 
 @functools.cache
 def block_fold(combine: Callable[..., Any]) -> Any:
-    """A device function: what the values of all threads of a block combine to."""
+    """A device function that combines the values of all threads of a block."""
 
     @jit(device=True)
     def fold(value, shared):
-        """Every thread's value combined, to every thread.
+        """All threads' values combined; every thread gets the result.
 
-        All threads of a one-dimensional block, a power of two of them, must call it. A tree
-        combines in the same order whenever it runs; the round-off of a sum grows with the logarithm
-        of the threads.
+        All threads of a one-dimensional block must call it, and their number must be a power of
+        two. The tree combines in the same order whenever it runs, and the round-off of a sum grows
+        with the logarithm of the number of threads only.
         """
         t = cuda.threadIdx.x
         shared[t] = value
@@ -56,9 +59,10 @@ block_sum, block_max = block_fold(f.add), block_fold(f.larger)
 
 @jit(device=True)
 def block_sums(first, second, firsts, seconds):
-    """Put the sums of every thread's two values at place 0 of two shared arrays, in one tree.
+    """Sum two values per thread in one tree; the sums end up at index 0 of two shared arrays.
 
-    Called as block_sum is; nobody may write the arrays again without a barrier.
+    As for block_sum, all threads must call it. Unlike that it does not wait until everybody has
+    read the sums: before the arrays are written again, the caller needs a barrier.
     """
     t = cuda.threadIdx.x
     firsts[t] = first
@@ -75,9 +79,9 @@ def block_sums(first, second, firsts, seconds):
 
 @factory
 def fold_rows(stored: Any, combine: Callable[..., Any], store: Callable[..., Any] = f.same) -> Any:
-    """Rows combined to one element, in parts: neighbouring threads read neighbouring elements.
+    """Each row, or each part of it, combined to one element; neighbouring threads read neighbours.
 
-    stored: as what x is. Of bfloat16 out is float32, unless store is what rounds it.
+    stored: the dtype of x. For bfloat16, out is float32, unless `store` rounds it.
     """
     real, load, _ = access(stored)
     fold = block_fold(combine)
@@ -86,7 +90,7 @@ def fold_rows(stored: Any, combine: Callable[..., Any], store: Callable[..., Any
     def fold_rows_kernel(x, start, length, out):
         """x (rows, n) -> out (rows, parts); a block combines `length` elements with start.
 
-        combine must not care for order, nor for how often it meets start.
+        The result must depend neither on the order of combining nor on how often start is combined.
         """
         shared = cuda.shared.array(BLOCK, real)
         t = cuda.threadIdx.x
@@ -108,12 +112,12 @@ def fold_rows(stored: Any, combine: Callable[..., Any], store: Callable[..., Any
 def fold_columns(
     stored: Any, combine: Callable[..., Any], store: Callable[..., Any] = f.same
 ) -> Any:
-    """The same along a dim that others follow: neighbouring threads own neighbouring columns."""
+    """As fold_rows, along a dim that others follow: neighbouring threads own neighbours."""
     real, load, _ = access(stored)
 
     @jit
     def fold_columns_kernel(x, start, out):
-        """x (outer, n, inner) -> out (outer, inner); a block of TILE x TILE owns TILE columns."""
+        """x (outer, n, inner) -> out (outer, inner); TILE x TILE threads own TILE columns."""
         shared = cuda.shared.array(SQUARE, real)
         tx = cuda.threadIdx.x
         ty = cuda.threadIdx.y
@@ -141,23 +145,23 @@ def fold_columns(
 
 @jit(device=True)
 def above(a, b):
-    """Whether a is the larger; NaN is larger than any number."""
+    """Whether a is larger than b; NaN is larger than any number."""
     return a > b or (a != a and b == b)
 
 
 @jit(device=True)
 def below(a, b):
-    """Whether a is the smaller; NaN is smaller than any number."""
+    """Whether a is smaller than b; NaN is smaller than any number."""
     return a < b or (a != a and b == b)
 
 
 @factory
 def extreme(real: Any, wins: Callable[..., Any]) -> Any:
-    """The element that wins over all others along a dim, and the index of the first such one."""
+    """The element that wins against all others along a dim, and the index of the first such one."""
 
     @jit
     def extreme_kernel(x, values, indices):
-        """x (outer, n, inner) -> values and indices (outer, inner), one block for each."""
+        """x (outer, n, inner) -> values and indices (outer, inner); a block owns one of each."""
         best = cuda.shared.array(BLOCK, real)
         first = cuda.shared.array(BLOCK, np.int64)
         t = cuda.threadIdx.x

@@ -1,7 +1,7 @@
-"""A row that a block keeps in its registers: read once, looked at as often as need be.
+"""A row that a block keeps in its registers: read once, used as often as needed.
 
-Each thread holds HELD elements of it. Rows of a multiple of four elements are read and written by
-128 bits, else by neighbouring threads one by one.
+Each thread holds HELD elements of it. If the row length is a multiple of four, a thread reads and
+writes four neighbours at a time, in 128 bits; otherwise one, next to those of its neighbours.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from ..device import BLOCK, cuda, intrinsics, jit
 
-HELD = 16  # elements of a thread
-LONGEST = HELD * BLOCK  # elements of a row that a block can hold
+HELD = 16  # elements per thread
+LONGEST = HELD * BLOCK  # elements in a row that a block can hold
 
 
 @jit(device=True)
 def column_of(k, columns):
-    """Which of a row's columns is a thread's element k; it may lie behind the last one."""
+    """The column of a thread's element k; it may lie beyond the last one."""
     if columns % 4 == 0:
         return (k // 4 * cuda.blockDim.x + cuda.threadIdx.x) * 4 + k % 4
     return k * cuda.blockDim.x + cuda.threadIdx.x
@@ -26,11 +26,11 @@ def column_of(k, columns):
 
 @functools.cache
 def holding(load: Callable[..., Any]) -> Any:
-    """What reads a row; load: makes numbers of what is stored."""
+    """A device function that reads a row; load: from the stored dtype."""
 
     @jit(device=True)
     def hold(own, x, row, rest):
-        """own = the thread's elements of a row of x (rows, columns), and rest where it has none."""
+        """own = the thread's elements of a row of x (rows, columns), or rest beyond its end."""
         columns = x.shape[1]
         if columns % 4 == 0:
             for k in range(0, HELD, 4):
@@ -50,11 +50,11 @@ def holding(load: Callable[..., Any]) -> Any:
 
 @functools.cache
 def releasing(store: Callable[..., Any]) -> Any:
-    """What writes a row; store: makes what is stored of numbers."""
+    """A device function that writes a row; store: to the stored dtype."""
 
     @jit(device=True)
     def release(own, out, row):
-        """Write a thread's elements to a row of out."""
+        """Write the thread's elements to a row of out."""
         columns = out.shape[1]
         if columns % 4 == 0:
             for k in range(0, HELD, 4):

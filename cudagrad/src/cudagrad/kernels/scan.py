@@ -1,10 +1,13 @@
-"""Rows in which every element depends on those before it: running sums, products of all others.
+"""Rows in which an element depends on those before it: running sums, products of all others.
 
-A block owns the n elements of x[o, :, i], and each of its threads a stretch of them; a scan over
-the block tells each what the stretches before its own come to. Of float32 a running sum reads 8 n
-bytes and writes 4 n, the gradient of a product reads 16 n and writes 8 n, for an operation or two
-an element. Memory limits them, the more as neighbouring threads read elements a stretch apart. A
-single line is the work of one block, however long it is.
+Decomposition: a block owns the n elements of a row x[o, :, i], and each of its threads a stretch of
+consecutive ones. A thread combines its stretch, a scan over the block tells it what the stretches
+before its own combine to, and with that it goes through its stretch again.
+Bytes moved: in float32, a running sum reads 8 n and writes 4 n; the gradient of a product reads
+16 n and writes 8 n.
+Operations: one or two per element and reading.
+Limit: memory, and more so because what neighbouring threads read at the same time lies a stretch
+apart. A single row is the work of one block, however long it is.
 """
 
 from __future__ import annotations
@@ -20,13 +23,14 @@ from .index import divide
 
 @functools.cache
 def block_scan(combine: Callable[..., Any]) -> Any:
-    """A device function: what the values of the threads before this one combine to."""
+    """A device function that combines the values of all threads before this one."""
 
     @jit(device=True)
     def scan(value, start, place, shared):
-        """start combined with the values at the places before this thread's.
+        """start combined with the values at all places before this thread's.
 
-        All threads of a one-dimensional block must call it, each with a place of its own.
+        All threads of a one-dimensional block must call it, each with a place of its own: its
+        index, or that counted from the end for a scan backwards.
         """
         shared[place] = value
         cuda.syncthreads()
@@ -81,7 +85,7 @@ def cumsum(real: Any) -> Any:
 
 @factory
 def prod_dx(real: Any) -> Any:
-    """dx[o, j, i] = dout[o, i] · Π of x[o, :, i] but for x[o, j, i], which may be 0."""
+    """dx[o, j, i] = dout[o, i] · Π of x[o, :, i] without x[o, j, i], so that zeros do no harm."""
     scan = block_scan(f.mul)
 
     @jit

@@ -1,22 +1,21 @@
-"""Softmax and its relatives: a block owns the n elements of x[o, :, i].
+"""Softmax and its relatives over a row x[o, :, i] of n elements, and cross entropy.
 
-Each of its threads looks after every blockDim-th of them, and what they find is put together by a
-tree in shared memory. A row of some thousand elements that lie side by side is held in the block's
-registers (see row): it is read once and written once, by 128 bits if its length allows. Any other
-row is read twice, for its maximum and its sum of exponentials together, and for the result: a
-thread takes the largest element so far for the maximum, and shrinks its sum when a larger one
-comes. Of n elements of float32, 4 n bytes each are read and written, with two exponentials an
-element; memory limits it, if not the 4 n more bytes of a second reading. The gradient of softmax
-reads twice as much.
+Decomposition: a block owns a row. Its threads take turns with the elements, and a tree in shared
+memory combines what they find. A row of up to a few thousand elements that lie side by side is held
+in the block's registers (see row) and read only once. Any other row is read twice: once for both
+the maximum and the sum of exponentials, and once for the result. The first reading takes the
+largest element so far for the maximum, and shrinks the sum when a larger one comes.
+Bytes moved: in float32, 4 n read and 4 n written per row, and another 4 n for a second reading. The
+gradient of softmax reads twice as much.
+Operations: two exponentials per element, and a few others.
+Limit: memory, for long rows that lie side by side. A short row still has a block of its own, which
+spends its time on barriers: a row of 10 elements has 16 threads. Where a row's elements lie apart,
+each thread fetches 32 bytes, the least that memory delivers, of which it needs 4 in float32; the
+rest is only of use if a cache keeps it for the blocks of neighbouring rows.
 
-That is so of long rows that lie side by side. However short a row is, it has a block of its own,
-which spends its time on barriers: of 10 elements 16 threads. And where a row's elements lie apart,
-neighbouring threads read in different 32 bytes, the least that memory gives: eight times what they
-need of float32, but for what a cache keeps for the blocks of the rows between.
-
-Cross entropy stores no probabilities. Forward reads the logits once, of any length, and writes two
-numbers a row, from which its gradient works the probabilities out again as it reads the logits once
-more: 12 n bytes for both together.
+Cross entropy stores no probabilities. Forward reads the logits once, whatever the length, and
+writes two numbers per row. With these the gradient computes the probabilities anew while it reads
+the logits once more: 12 n bytes for both together.
 
 Milakov, Gimelshein 2018, https://arxiv.org/abs/1805.02867
 """
@@ -38,15 +37,15 @@ from .storage import access
 
 @jit(device=True)
 def weigh(x, top):
-    """exp(x - top), and 1 for the largest element itself, which may be infinite."""
+    """exp(x - top), but 1 where x is top, which may be infinite."""
     return type(x)(1) if x == top else math.exp(x - top)
 
 
 @jit(device=True)
 def meet(x, top, total):
-    """The largest of the elements so far and of x, and Σ exp(element - it); NaN stays in the sum.
+    """top and total once x has been added: the largest element so far, and Σ exp(element - top).
 
-    Before the first element they are -inf and 0.
+    Both begin as -inf and 0. A NaN does not become top, but stays in total.
     """
     if x > top:
         return x, total * math.exp(top - x) + type(x)(1)
@@ -55,7 +54,7 @@ def meet(x, top, total):
 
 @jit(device=True)
 def meet4(x, top, total):
-    """As meet, of four elements, which wait for each other only once."""
+    """As meet, for four elements: total is rescaled once, not four times in succession."""
     larger = top
     for k in range(4):
         if x[k] > larger:
@@ -69,9 +68,10 @@ def meet4(x, top, total):
 
 @jit(device=True)
 def fours(first, stop, step):
-    """Where in a row that lies from first to stop groups of 16 bytes begin and end; none if apart.
+    """Where the aligned groups of four elements in first to stop begin and end; none if step > 1.
 
-    Of float64 they are of 32 bytes. step: how far apart neighbours are.
+    Groups begin at multiples of 16 bytes in float32, and of 32 bytes in float64. step: how far
+    apart neighbours in the row lie.
     """
     if step != 1:
         return stop, stop
@@ -81,15 +81,15 @@ def fours(first, stop, step):
 
 @functools.cache
 def totalling(load: Callable[..., Any]) -> Any:
-    """What goes through a row once; load: makes numbers of what is stored."""
+    """A device function that goes through a row once; load: from the stored dtype."""
 
     @jit(device=True)
     def row_totals(x, first, stop, step, tops, totals):
-        """Put the largest element of a row and Σ exp(element - it) at place 0 of two shared arrays.
+        """Put a row's largest element top and Σ exp(element - top) at index 0 of tops and totals.
 
-        x: flat; the row's elements lie from first on, `step` apart, before stop. Without +inf among
-        them both numbers are finite, if none is NaN. Called as block_sum is; nobody may write the
-        arrays again without a barrier.
+        x: flat; the row's elements lie between first and stop, `step` apart. The total is finite
+        unless an element is NaN. All threads must call this, as block_sum; before the shared
+        arrays are written again, the caller needs a barrier.
         """
         t = cuda.threadIdx.x
         begin, end = fours(first, stop, step)
@@ -129,7 +129,7 @@ def totalling(load: Callable[..., Any]) -> Any:
 def forward(stored: Any, digest: Callable[..., Any], finish: Callable[..., Any]) -> Any:
     """out = finish(x, top, digest(Σ exp(x - top))) over the middle dim of (outer, n, inner).
 
-    stored: as what x is.
+    top: the largest element. stored: the dtype of x.
     """
     real, load, _ = access(stored)
     row_totals = totalling(load)
@@ -186,7 +186,7 @@ def forward_held(stored: Any, digest: Callable[..., Any], finish: Callable[..., 
 def backward(stored: Any, term: Callable[..., Any], finish: Callable[..., Any]) -> Any:
     """dx = finish(y, dout, Σ term(y, dout)) over the middle dim of (outer, n, inner).
 
-    stored: as what dx is.
+    stored: the dtype of dx.
     """
     real, _, store = access(stored)
 
@@ -239,7 +239,7 @@ def backward_held(stored: Any, term: Callable[..., Any], finish: Callable[..., A
 
 @jit(device=True)
 def share(x, top, total):
-    """An element of softmax. A row whose top is infinite has none: NaN."""
+    """An element of softmax; NaN where top is infinite, because top - top is."""
     return math.exp(x - top) / (total + (top - top))
 
 
@@ -255,7 +255,7 @@ def share_dx(p, dout, total):
 
 @jit(device=True)
 def log_share(x, top, log_total):
-    """An element of log softmax."""
+    """An element of log softmax; NaN where top is infinite."""
     return (x - top) - (log_total + (top - top))
 
 
@@ -270,7 +270,7 @@ def log_share_dx(y, dout, total):
 
 
 class ByRow(NamedTuple):
-    """A kernel of a dtype for rows that a block can hold, and one for any other."""
+    """Factories of the kernel for rows that a block can hold, and of the one for any others."""
 
     held: Callable[[Any], Any]
     other: Callable[[Any], Any]
@@ -316,7 +316,7 @@ def logsumexp(real: Any) -> Any:
 
 @factory
 def attention(real: Any) -> Any:
-    """p = softmax of each row of scores (rows, keys); a row of -inf gives a row of 0.
+    """p = the softmax of each row of scores (rows, keys); a row of -inf becomes a row of 0.
 
     Row r belongs to query r % queries. causal: a query sees no key that comes after it.
     """
@@ -358,8 +358,8 @@ def attention(real: Any) -> Any:
 def cross_entropy(stored: Any) -> Any:
     """losses = -weight · log softmax(x) at target, 0 where not counted.
 
-    x (batch, classes, inner), flat; the others (batch · inner). tops and log_totals are what the
-    gradient needs of a row: its maximum and the log of its sum of exponentials below that.
+    x (batch, classes, inner), flat; all others (batch · inner). tops and log_totals are what the
+    gradient needs of a row: its maximum, and log Σ exp(x - maximum).
     """
     real, load, _ = access(stored)
     row_totals = totalling(load)
@@ -387,7 +387,7 @@ def cross_entropy(stored: Any) -> Any:
 
 @jit(device=True)
 def logit_slope(x, chosen, counted, top, log_total, scale):
-    """(softmax(x) - 1 at the target) · scale, 0 where the row is not counted."""
+    """(softmax(x) - 1 at the target) · scale; 0 where the row is not counted."""
     grad = type(x)(0)
     if counted:
         grad = math.exp((x - top) - log_total)
@@ -399,7 +399,7 @@ def logit_slope(x, chosen, counted, top, log_total, scale):
 
 @factory
 def cross_entropy_dx(stored: Any) -> Any:
-    """dx = (softmax(x) - 1 at target) · scale, 0 where not counted; arguments as cross_entropy's.
+    """dx = (softmax(x) - 1 at target) · scale, 0 where not counted; arguments as in cross_entropy.
 
     A thread owns an element.
     """
@@ -428,7 +428,7 @@ def cross_entropy_dx(stored: Any) -> Any:
 
 @factory
 def cross_entropy_dx_rows(stored: Any) -> Any:
-    """The same where inner is 1: a block owns a row, which it reads and writes by fours."""
+    """The same for inner = 1: a block owns a row, which it reads and writes by fours."""
     _, load, store = access(stored)
 
     @jit

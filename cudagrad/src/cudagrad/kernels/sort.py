@@ -1,14 +1,21 @@
-"""Lines put in order: a bitonic network over pairs of a value and its index.
+"""Lines sorted by a bitonic network over pairs of a value and its index.
 
-A merge joins two neighbouring runs of `size` elements: element j of the first is first compared
-with element size - 1 - j of the second, then elements size / 2, size / 4 … apart. The smaller
-always goes to the front, so a line of any length n counts as one of a power of two: what is
-missing would stay behind the end.
+The network merges sorted runs, two at a time, until one is left. To merge two neighbouring runs of
+`size` elements, element j of the first is compared with element size - 1 - j of the second; then
+elements size / 2, size / 4, … apart are compared. The smaller one always moves to the front. So a
+line of any length n is sorted as if filled up to a power of two: the missing elements would be the
+largest, and would never move.
 
-A block orders a chunk in shared memory, at a barrier for each step. Then each of the k merges that
-double a line of one chunk to its length is some steps over all of it: k (k + 3) / 2 in all, and
-each reads 12 bytes, an element of float32 and its index, and writes what has moved. Memory limits
-long lines: of 2**20 elements, in chunks of 512, the steps are 77. Batcher 1968, https://doi.org/10.1145/1468075.1468121
+Decomposition: a block sorts a chunk in shared memory, two elements per thread, with a barrier after
+each step. Then k merges double the length of the runs, from a chunk to the whole line. Their steps
+inside a chunk are again done by a block in shared memory; for each of the others, a launch has a
+thread per pair.
+Bytes moved: the k merges pass over the line k (k + 3) / 2 times. A pass reads 12 bytes per element,
+a float32 and its index, and writes what has moved.
+Operations: a comparison per pair and step.
+Limit: memory, for long lines: 2**20 elements in chunks of 512 take 77 passes.
+
+Batcher 1968, https://doi.org/10.1145/1468075.1468121
 """
 
 from __future__ import annotations
@@ -23,18 +30,22 @@ from ..device import BLOCK, cuda, factory, jit
 from .index import divide
 from .reduction import above
 
-CHUNK = 2 * BLOCK  # elements that a block orders in shared memory: two for each thread
+CHUNK = 2 * BLOCK  # elements that a block sorts in shared memory: two per thread
 
 
 @jit(device=True)
 def lower(a, b):
-    """Whether a is the smaller; any number is smaller than NaN."""
+    """Whether a is smaller than b; any number is smaller than NaN."""
     return above(b, a)
 
 
 @jit(device=True)
 def partners(pair, size, mirrored):
-    """The two elements of a pair, numbered along the line, in a step of runs of size elements."""
+    """The two elements that a pair compares, in a step between elements that are size apart.
+
+    mirrored: the first step of a merge of runs of size elements, which compares j with its mirror
+    image. Pairs are numbered along the line.
+    """
     within = pair & (size - 1)
     left = 2 * pair - within
     return left, left + 2 * (size - within) - 1 if mirrored else left + size
@@ -42,7 +53,7 @@ def partners(pair, size, mirrored):
 
 @functools.cache
 def misplaced(before: Callable[..., Any]) -> Any:
-    """Whether b, of index j, comes before a, of index i: equals keep the order of their indices."""
+    """Whether b, of index j, belongs before a, of index i; equal values stay in order of index."""
 
     @jit(device=True)
     def is_misplaced(a, i, b, j):
@@ -53,14 +64,15 @@ def misplaced(before: Callable[..., Any]) -> Any:
 
 @factory
 def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
-    """Each chunk of a line in order, or the last steps of a merge, which stay inside chunks."""
+    """Sort each chunk of a line, or do the last steps of a merge, which stay inside chunks."""
     is_misplaced = misplaced(before)
 
     @jit
     def order_chunks_kernel(x, values, indices, chunks, fresh):
-        """All (outer, n, inner); a block owns a chunk, two elements for each thread.
+        """x, values, indices (outer, n, inner); a block owns a chunk, two elements per thread.
 
-        fresh: whether the chunks of x are in no order yet, and its indices yet to be numbered.
+        fresh: whether to sort the chunks of x from the start and number its elements; otherwise a
+        merge is finished, and indices are read.
         """
         held = cuda.shared.array(CHUNK, real)
         places = cuda.shared.array(CHUNK, np.int64)
@@ -100,12 +112,12 @@ def order_chunks(real: Any, before: Callable[..., Any]) -> Any:
 
 @factory
 def exchange(before: Callable[..., Any]) -> Any:
-    """One step of a merge whose partners lie in different chunks."""
+    """One step of a merge that compares elements of different chunks."""
     is_misplaced = misplaced(before)
 
     @jit
     def exchange_kernel(values, indices, pairs, size, mirrored):
-        """Both (outer, n, inner); a thread owns one of the pairs of a line."""
+        """values, indices (outer, n, inner), in place; a thread owns one of a line's pairs."""
         k = cuda.grid(1)
         outer, n, inner = values.shape
         line, pair = divide(k, pairs)

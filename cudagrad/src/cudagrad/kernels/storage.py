@@ -1,7 +1,7 @@
-"""Arrays of bfloat16 in kernels: widened when loaded, rounded when stored.
+"""Arrays of bfloat16 in kernels: widened to float32 when loaded, rounded when stored.
 
-What is computed in between is float32, so that a chain in one kernel is rounded once. The kernels
-are those of other dtypes, and move half the bytes.
+Everything in between is computed in float32, so a chain of operations in one kernel is rounded only
+once. The kernels are the same as for float32, and move half the bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .functions import same
 
 @jit(device=True)
 def widen(bits):
-    """The float32 of which these bits of bfloat16 are the upper half."""
+    """The float32 whose upper half is these bits of bfloat16."""
     return intrinsics.from_bfloat16(bits)
 
 
@@ -29,7 +29,7 @@ def narrow(x):
 
 
 def access(stored: Any) -> tuple[Any, Any, Any]:
-    """In what a kernel reckons for arrays of a dtype, and what loads and stores their numbers."""
+    """The dtype to compute in for arrays stored as this dtype, and how to load and store them."""
     if stored == BFLOAT16:
         return np.float32, widen, narrow
     return stored, same, same
@@ -37,7 +37,7 @@ def access(stored: Any) -> tuple[Any, Any, Any]:
 
 @factory
 def stored1(function: Callable[..., Any], x: Any, out: Any) -> Any:
-    """function of one operand; x, out: widen and narrow, or `same` for another dtype."""
+    """out(function(x(p))): x is `widen` and out `narrow`, or `same` for other dtypes."""
 
     @jit(device=True)
     def stored1_function(p):
@@ -48,7 +48,7 @@ def stored1(function: Callable[..., Any], x: Any, out: Any) -> Any:
 
 @factory
 def stored2(function: Callable[..., Any], x: Any, y: Any, out: Any) -> Any:
-    """function of two operands, as stored1."""
+    """As stored1, for a function of two operands."""
 
     @jit(device=True)
     def stored2_function(p, q):
@@ -59,7 +59,7 @@ def stored2(function: Callable[..., Any], x: Any, y: Any, out: Any) -> Any:
 
 @factory
 def stored3(function: Callable[..., Any], x: Any, y: Any, z: Any, out: Any) -> Any:
-    """function of three operands, as stored1."""
+    """As stored1, for a function of three operands."""
 
     @jit(device=True)
     def stored3_function(p, q, r):
@@ -70,7 +70,7 @@ def stored3(function: Callable[..., Any], x: Any, y: Any, z: Any, out: Any) -> A
 
 @factory
 def stored4(function: Callable[..., Any], w: Any, x: Any, y: Any, z: Any, out: Any) -> Any:
-    """function of four operands, as stored1."""
+    """As stored1, for a function of four operands."""
 
     @jit(device=True)
     def stored4_function(p, q, r, s):

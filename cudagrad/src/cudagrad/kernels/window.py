@@ -1,12 +1,15 @@
-"""Windows that slide over images: the largest element of each, its mean, and back.
+"""Windows that slide over images: the largest element of each, the mean of each, and gradients.
 
-Forward, a thread owns an element of the result and looks through its window. Back, a thread owns
-an element of the image and looks through the windows that it lies in, in a fixed order: nothing is
-added atomically. Pairs are of rows and columns.
+Pairs, such as stride and padding, are of rows and columns.
 
-Each element of float32 is read and written once, 4 bytes, with 8 more for the index of a largest
-one, if a cache serves what windows share; of a window of k elements there are about k operations,
-which limit large ones. So does a window as large as the image: its mean is one thread's work.
+Decomposition: forward, a thread owns an element of the result and goes through its window.
+Backward, a thread owns an element of the image and goes through the windows that it lies in, in a
+fixed order, so that no atomic additions are needed.
+Bytes moved: in float32, each element is read once and written once, 4 bytes each, if a cache serves
+what windows share; the index of a largest element takes 8 more.
+Operations: about k per element of the result, for windows of k elements.
+Limit: memory for small windows, operations for large ones. If a window is as large as the image,
+its mean is the work of a single thread.
 """
 
 from __future__ import annotations
@@ -23,20 +26,20 @@ from .storage import access
 
 @jit(device=True)
 def position(window, step, stride, padding, dilation):
-    """Where a window's element `step` lies; negative, or too large, in the padding."""
+    """Where a window's element `step` lies along one dim; in the padding, negative or too large."""
     return window * stride + step * dilation - padding
 
 
 @jit(device=True)
 def element_of(window, step, stride, padding, dilation, count):
-    """Which of count positions a window's element `step` has, or -1 in the padding."""
+    """Which of count positions a window's element `step` lies at, or -1 in the padding."""
     reach = position(window, step, stride, padding, dilation)
     return reach if 0 <= reach and reach < count else np.int64(-1)
 
 
 @jit(device=True)
 def window_of(position, step, stride, padding, dilation, count):
-    """Which of count windows has its element `step` at a position, or -1."""
+    """Which of count windows has its element `step` at the position, or -1 if none has."""
     reach = position + padding - step * dilation
     if reach < 0:
         return np.int64(-1)
@@ -46,7 +49,7 @@ def window_of(position, step, stride, padding, dilation, count):
 
 @jit(device=True)
 def image_place(k, rows, columns):
-    """Element k of images (·, rows, columns) as image, row, column."""
+    """The image, row and column of element k of images (·, rows, columns)."""
     line, column = divide(k, columns)
     image, row = divide(line, rows)
     return image, row, column
@@ -54,9 +57,9 @@ def image_place(k, rows, columns):
 
 @factory
 def largest(stored: Any) -> Any:
-    """The largest element of each window, NaN if there is one, and where: row · columns + column.
+    """Each window's largest element, or NaN if it has one, and its index row · columns + column.
 
-    Every window must have an element. stored: as what x and values are, as in the others, too.
+    Every window must have an element. stored: the dtype of x and values, as in the others.
     """
     _, load, store = access(stored)
 
@@ -86,7 +89,7 @@ def largest(stored: Any) -> Any:
 
 @factory
 def largest_dx(stored: Any) -> Any:
-    """The gradient of largest: each element the sum over the windows that chose it."""
+    """The gradient of largest: for each element, the sum over the windows that chose it."""
     real, load, store = access(stored)
 
     @jit
@@ -111,15 +114,15 @@ def largest_dx(stored: Any) -> Any:
 
 @factory
 def average(stored: Any, quotient: Callable[..., Any]) -> Any:
-    """The mean of each window of neighbours, whatever their sizes."""
+    """The mean of each window of neighbours; windows may differ in size."""
     real, load, store = access(stored)
 
     @jit
     def average_kernel(x, rows, columns, out):
         """x (images, H, W) -> out (images, down, across).
 
-        rows (down, 3): the first row of each window, the one after its last, and its height as it
-        counts in the mean; columns (across, 3) likewise.
+        rows (down, 3): the first row of each window, the row after its last, and the height by
+        which the mean divides; columns (across, 3) likewise.
         """
         k = cuda.grid(1)
         if k < out.size:
@@ -135,14 +138,14 @@ def average(stored: Any, quotient: Callable[..., Any]) -> Any:
 
 @factory
 def average_dx(stored: Any) -> Any:
-    """The gradient of average: each element its share of the windows that it lies in."""
+    """The gradient of average: for each element, its share of the windows that it lies in."""
     real, load, store = access(stored)
 
     @jit
     def average_dx_kernel(dout, rows, columns, down, across, dx):
         """dout (images, down, across) -> dx (images, H, W).
 
-        rows, columns: as average's; down (H, 2): the first window that a row lies in, and the one
+        rows, columns: as in average. down (H, 2): the first window that a row lies in, and the one
         after the last; across (W, 2) likewise.
         """
         k = cuda.grid(1)

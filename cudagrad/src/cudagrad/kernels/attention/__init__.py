@@ -1,34 +1,36 @@
-"""Attention that never stores its scores: softmax(q kᵀ · scale + mask) v, and the way back.
+"""Attention that never stores its scores: softmax(q kᵀ · scale + mask) v, and its gradients.
 
-    tiles      what the kernels share: tiles in shared memory, their products in registers
-    forward    the values that the queries take
+    tiles      what the kernels share: tiles in shared memory, and their products in registers
+    forward    the result: for each query, the weighted mean of the values
     backward   the gradients
 
-Decomposition: a block of 128 threads has a tile of queries, and passes over the keys and values a
-tile at a time; a thread has 4 x 4 scores of each tile, and 4 x 8 elements of the result for rows of
-64 in float32. Back there are two passes over the scores worked out anew, by blocks of 64 threads:
-one has a tile of queries and sums up their gradients, one a tile of keys and sums up those of keys
-and values. Fewer scores are had where rows are long or tiles too few (see `tiles` and `fitting`).
+Decomposition: forward, a block of 128 threads owns a tile of queries and passes over the keys and
+values, one tile at a time. A thread has 4 x 4 scores of each tile, and 4 x 8 elements of the result
+for rows of 64 in float32. Backward computes the scores anew, in two passes by blocks of 64 threads:
+in one a block owns a tile of queries and sums up their gradients, in the other a tile of keys and
+sums up the gradients of keys and values. A thread has fewer scores where rows are long or tiles too
+few (see `tiles` and `fitting`).
 
-Work: with L queries, S keys and rows of E elements in B matrices, a product of two rows for each
-pair of query and key is 2 B L S E operations. Forward does 2 of them; back dquery does 3 and
-dkey_dvalue 4, where 4 in all would do that stored the scores; causal, half of that. Each pass takes
-an exponential for each score, and with dropout 20 products of Philox for every four, or twice that
-where the length of a row of scores is no multiple of four.
+Operations: with L queries, S keys and rows of E elements in B matrices, a dot product for each pair
+of a query and a key makes 2 B L S E operations in all. Forward does that 2 times; backward, dquery
+does it 3 times and dkey_dvalue 4 times, where 4 times in all would do if the scores were stored. A
+causal mask halves everything. Each pass takes an exponential per score, and with dropout the 20
+multiplications of Philox per four scores, or twice as many where the number of keys is no multiple
+of four.
 
-Bytes: what a block owns is read, and its result written, once. What it meets is read once for each
-block: forward 2 B (L / 64) S E elements, dquery 2 B (L / 32) S E, dkey_dvalue 2 B (S / 32) L E,
-most of them from the second level cache. For the way back the result is kept, and two numbers for
-each query: memory grows with L + S.
+Bytes moved: what a block owns is read once, and its result is written once. What a block passes
+over is read once by each block: 2 B (L / 64) S E elements forward, 2 B (L / 32) S E in dquery,
+2 B (S / 32) L E in dkey_dvalue, most of them from the second level cache. For backward, the result
+is kept and two numbers per query: memory grows with L + S, not with L S.
 
-Of bfloat16 it is half of the bytes: numbers are widened on their way into tiles, which are float32,
-as sums are, and rounded when they are written.
+In bfloat16 half of the bytes move: numbers are widened on their way into the tiles, which are
+float32, as the sums are, and rounded when they are written.
 
-Limit: arithmetic, and shared memory, which feeds it: a load of 128 bits serves 8 multiply-adds of
-the scores, about 11 of the result. A thread's tiles fill most of its registers and a block's most
-of 48 KiB, so that few warps are there to hide waiting; they limit the width of a row, too (see
-WIDEST). A GPU is filled by a block for each of its processors at least, 64 queries of a matrix
-each.
+Limit: arithmetic, and the shared memory that feeds it: a load of 128 bits serves 8 multiply-adds of
+the scores, and about 11 of the result. Its tiles fill most of a thread's registers and most of a
+block's 48 KiB of shared memory, so that few warps are there to work while others wait; they limit
+the length of a row, too (see WIDEST). To fill a GPU takes at least a block for each processor,
+with 64 queries of one matrix each.
 
 Dao 2023, https://arxiv.org/abs/2307.08691
 Dao, Fu, Ermon, Rudra, Ré 2022, https://arxiv.org/abs/2205.14135
@@ -43,4 +45,4 @@ from .backward import dquery as dquery
 from .backward import dscores as dscores
 from .forward import attention as attention
 
-WIDEST = 512  # bytes of a row: for tiles of longer ones shared memory has no room
+WIDEST = 512  # bytes in a row: tiles of longer ones do not fit into shared memory

@@ -1,9 +1,12 @@
-"""The way back: the gradients of query, key, value and mask, from scores worked out anew.
+"""Backward: the gradients of query, key, value and mask, from scores that are computed anew.
 
-With p the weight of a score and dp the gradient of it, dout · value, a score's gradient is
-p (dp - Σ p dp); the sum over the keys is dout · out, a number for each query that is worked out
-first. A block owns a tile of keys, and passes over the queries, or a tile of queries, and passes
-over the keys, so that each gradient is summed up in one place and nothing is added atomically.
+Let p be the weight of a key for a query, and dp = dout · value its gradient. Then the gradient of
+the score is p (dp - Σ p dp). That sum over the keys equals dout · out, one number per query, called
+its delta and computed first. In dkey_dvalue a block owns a tile of keys and passes over the
+queries; in dquery it owns a tile of queries and passes over the keys. So each gradient is summed up
+by one block, and no atomic additions are needed.
+
+Bytes moved, operations and limit: see the package.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from .tiles import (
 
 
 def tiles(real: Any, width: int) -> Tiles:
-    """For rows of `width` elements at most."""
+    """The tiles for rows of at most `width` elements."""
     if SMALL:
         return Tiles(2, 2, 4)
     return Tiles(4, 16, 1) if is_long(real, width) else Tiles(8, 8, 4)
@@ -44,17 +47,17 @@ def tiles(real: Any, width: int) -> Tiles:
 
 @jit(device=True)
 def repeated(z, repeat, matrices, inner):
-    """The index in the batch of a repeat of matrix z, each of which stands still for `inner`."""
+    """The batch index of a repeat of matrix z, where each matrix serves `inner` in succession."""
     outer, within = divide(repeat, inner)
     return (outer * matrices + z) * inner + within
 
 
 @factory
 def deltas(stored: Any) -> Any:
-    """deltas (batch, L) = Σ dout · out, both (batch, L, Ev); a thread has a row.
+    """deltas (batch, L) = Σ dout · out along the rows of both (batch, L, Ev); a thread owns a row.
 
-    It adds up in the order of the products that this is taken from, so that a query which sees one
-    key alone, whose weight nothing changes, has gradients of 0, and not of what rounding leaves.
+    The sum is in the same order as that of dp, from which it is subtracted. So a query that sees a
+    single key, whose weight is 1 whatever its score, gets gradients of exactly 0, not round-off.
     """
     real, load, _ = access(stored)
 
@@ -78,10 +81,10 @@ def deltas(stored: Any) -> Any:
 
 @factory
 def dscores(stored: Any) -> Any:
-    """dscores (batch, L, S): p · (dout value - delta), where p are the weights of the values.
+    """dscores (batch, L, S) = p · (dout · value - delta), where p are the weights of the values.
 
-    It is the gradient of a mask that is added, and as large as the scores: only who asks for that
-    gradient has it. A thread owns a score.
+    This is the gradient of a mask that is added to the scores. It is as large as all scores, so it
+    is only computed where somebody asks for that gradient. A thread owns a score.
     """
     real, load, _ = access(stored)
 
@@ -115,7 +118,7 @@ def dscores(stored: Any) -> Any:
 
 @jit(device=True)
 def own_number(x, z, i):
-    """x[z, i], or 0 behind the last query."""
+    """x[z, i], or 0 beyond the last query."""
     return x[z, i] if i < x.shape[1] else type(x[z, 0])(0)
 
 
@@ -154,7 +157,7 @@ def dquery(stored: Any, width: int) -> Any:
         y = cuda.threadIdx.x // across
         batch, n_queries, _ = dout.shape
         n_keys = key.shape[1]
-        tile, z = divide(cuda.blockIdx.x, batch)  # those that see the most first
+        tile, z = divide(cuda.blockIdx.x, batch)  # those that see the most keys first
         first = (divide(n_queries + queries - 1, queries)[0] - 1 - tile) * queries
         q_z = at(z, batch, query.shape[0], q_inner)
         k_z = at(z, batch, key.shape[0], k_inner)
@@ -205,11 +208,11 @@ def dquery(stored: Any, width: int) -> Any:
 
 @factory
 def dkey_dvalue(stored: Any, width: int) -> Any:
-    """dkey (·, S, E) and dvalue (·, S, Ev), which take the same weights.
+    """dkey (·, S, E) and dvalue (·, S, Ev), in one pass because both need the weights.
 
-    dkey = Σ over the queries of dscores · query · scale, dvalue = Σ of p, after dropout, · dout. A
-    block owns a tile of keys, and meets the queries of all the matrices of the batch that its
-    matrix was repeated for. key and value are repeated alike.
+    dkey = Σ dscores · query · scale and dvalue = Σ p · dout over the queries, p after dropout. A
+    block owns a tile of keys of one matrix. It passes over the queries of all the matrices of the
+    batch that this one was repeated for; key and value are repeated alike.
     """
     real, load, store = access(stored)
     put_own = putting(load)
@@ -240,12 +243,12 @@ def dkey_dvalue(stored: Any, width: int) -> Any:
         kept = cuda.local.array(OWN, real)
         x = cuda.threadIdx.x % across
         y = cuda.threadIdx.x // across
-        # What a thread has of the gradients: the columns of u, in the slots of OWN keys from v on.
+        # The thread sums up the gradients of OWN slots, from OWN v on, in the columns of thread u.
         u = cuda.threadIdx.x % down
         v = cuda.threadIdx.x // down
         batch, n_queries, _ = dout.shape
         matrices, n_keys, _ = key.shape
-        tile, k_z = divide(cuda.blockIdx.x, matrices)  # those that are seen the most first
+        tile, k_z = divide(cuda.blockIdx.x, matrices)  # those that most queries see first
         first = tile * keys
         fetch_own(key, k_z, first, threads, columns, own_keys)
         put_own(own_keys, real(1), threads, columns, across, key_tile)

@@ -1,10 +1,12 @@
-"""The way there: what every query takes of the values.
+"""Forward: for each query, the mean of the values, weighted by the softmax of its scores.
 
-A block owns a tile of queries, and passes over the tiles of keys and values: scores by a product
-of tiles, the weights of them into shared memory, and by another product the values that they
-weigh. A softmax needs the largest score before it can begin; as that is not known yet, a query
-takes the largest so far, and shrinks what it has summed up whenever a larger one comes. While one
-product is made, the tile that the next one needs is on its way, in registers.
+A block owns a tile of queries and passes over the tiles of keys and values. For each it computes
+the scores, as a product of two tiles; writes their weights to shared memory; and multiplies these
+by the tile of values. A softmax subtracts the largest score, which is not known before the last
+tile. So a query takes the largest so far, and shrinks what it has summed up whenever a larger one
+comes. While one product is computed, the tile that the next one needs is on its way to registers.
+
+Bytes moved, operations and limit: see the package.
 """
 
 from __future__ import annotations
@@ -36,17 +38,18 @@ from .tiles import (
 
 
 def tiles(real: Any, width: int, rows: int) -> Tiles:
-    """For rows of `width` elements at most; rows: queries of a thread, 2 or 4."""
+    """The tiles for rows of at most `width` elements; rows: queries per thread, 2 or 4."""
     if SMALL:
         return Tiles(2, 4, rows)
     return Tiles(4 if is_long(real, width) else 8, 16, rows)
 
 
 def fitting(real: Any, width: int, matrices: int, n_queries: int) -> Tiles:
-    """The tiles for so many queries: the larger ones, unless half of the processors had none.
+    """The tiles for so many queries: large ones, unless they would leave half the processors idle.
 
-    A larger tile is worth that: it meets each key for more queries, see the package. An H100, of
-    132 processors, takes 0.128 ms with 128 blocks of them, and 0.169 with 256 of half the size.
+    Some idle processors are a fair price: a large tile uses each key that it reads for more
+    queries. An H100, of 132 processors, takes 0.128 ms with 128 blocks of large tiles, and 0.169
+    with 256 of half the size.
     """
     large, small = tiles(real, width, 4), tiles(real, width, 2)
     many = 2 * matrices * -(-n_queries // large.queries) >= processors()
@@ -55,16 +58,16 @@ def fitting(real: Any, width: int, matrices: int, n_queries: int) -> Tiles:
 
 @factory
 def attention(stored: Any, width: int, rows: int) -> Any:
-    """out = softmax(query keyᵀ · scale + mask) value; a query that sees nothing gets 0.
+    """out = softmax(query keyᵀ · scale + mask) value; a query that sees no key gets 0.
 
-    stored: as what query, key, value and out are. width: elements that a row of them has at most.
+    stored: the dtype of query, key, value and out. width: the most elements in a row of theirs.
     rows: see tiles.
     """
     real, load, store = access(stored)
     put_own = putting(load)
     across, down, _ = made = tiles(real, width, rows)
     threads, queries, keys = made.threads, made.queries, made.keys
-    columns = max(width, keys)  # of a tile: OWN at least for each thread of a line
+    columns = max(width, keys)  # of a tile: at least OWN for each thread of a line
     query_shape, key_shape, weight_shape, score_shape = made.shapes(columns)
     query_share, key_share = made.shares(columns)
     mean_shape = rows, columns // across
@@ -79,8 +82,8 @@ def attention(stored: Any, width: int, rows: int) -> Any:
         """query, key, value, mask (·, rows, columns), repeated over the batch as `at` says.
 
         causal: a query sees no key that comes after it. chance, rest: of dropout, see survivals.
-        out (batch, L, Ev); tops, shares (batch, L): the largest score of each query, and 1 over the
-        sum of the exponentials of all, each less the largest.
+        out (batch, L, Ev). tops, shares (batch, L), for backward: the largest score of each query,
+        and 1 / Σ exp(score - that).
         """
         query_tile = cuda.shared.array(query_shape, real, alignment=16)
         key_tile = cuda.shared.array(key_shape, real, alignment=16)
@@ -98,7 +101,7 @@ def attention(stored: Any, width: int, rows: int) -> Any:
         y = cuda.threadIdx.x // across
         batch, n_queries, _ = out.shape
         n_keys = key.shape[1]
-        # The last queries see the most: their blocks begin first, so that none is left at the end.
+        # The last queries see the most keys: their blocks begin first, lest one runs on alone.
         tile, z = divide(cuda.blockIdx.x, batch)
         first = (divide(n_queries + queries - 1, queries)[0] - 1 - tile) * queries
         k_z = at(z, batch, key.shape[0], k_inner)

@@ -1,14 +1,15 @@
 """What the kernels of attention share: tiles in shared memory, products of them in registers.
 
-A block has a tile of queries and one of keys, and the scores of each of the ones with each of the
-others. Its threads stand in `down` lines of `across`, which are neighbours in a warp. A thread has
-OWN scores in each of `rows` rows: queries y, y + down, ... with OWN keys that follow each other,
-from OWN x on, where it is thread x of line y.
+A block has a tile of queries and a tile of keys, and computes the score of every query with every
+key. Its threads form `down` lines of `across` threads, which are neighbours in a warp. Thread x of
+line y has `rows` x OWN scores: those of queries y, y + down, ... with OWN consecutive keys, from
+OWN x on.
 
-A tile's rows lie PAD elements apart, so that rows which follow each other begin in other banks.
-OWN keys that follow each other lie `across` rows apart: the threads of a line, each with a key of
-its own, then read rows that do. Where a tile keeps a key is its slot; tiles of values, and columns
-of scores in shared memory, are in the order of slots, too.
+Bank conflicts are avoided twice. The rows of a tile have PAD unused elements between them, so that
+consecutive rows begin in different banks. And the threads of a line, which read a key each at the
+same time, must read consecutive rows: so consecutive keys, which belong to one thread, are stored
+`across` rows apart. The row in which a tile keeps a key is called its slot; tiles of values, and
+the columns of scores in shared memory, are in the order of slots, too.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ import numpy as np
 from ...device import BLOCK, cuda, intrinsics, jit
 from ..index import fetch
 
-OWN = 4  # keys, and columns, that a thread has side by side: those of a load of 128 bits
+OWN = 4  # consecutive keys, or columns, of a thread: as many as a load of 128 bits brings
 PAD = 4
 WARP = 0xFFFFFFFF  # all lanes
-SMALL = BLOCK < 128  # the emulator's blocks, which have to be
+SMALL = BLOCK < 128  # as on the emulator, whose blocks have to be small
 
 Shape = tuple[int, int]
 
 
 class Tiles(NamedTuple):
-    """How a block is made up: threads in a line, lines, and the queries of a thread."""
+    """The shape of a block: threads per line, lines, and queries per thread."""
 
     across: int
     down: int
@@ -50,42 +51,42 @@ class Tiles(NamedTuple):
         return OWN * self.across
 
     def shapes(self, columns: int) -> tuple[Shape, Shape, Shape, Shape]:
-        """Of queries, of keys, of a number for each pair of them; and of a thread's own pairs."""
+        """The shapes of tiles of queries, of keys and of scores, and of a thread's own scores."""
         pairs, own = (self.queries, self.keys + PAD), (self.rows, OWN)
         return (self.queries, columns + PAD), (self.keys, columns + PAD), pairs, own
 
     def shares(self, columns: int) -> tuple[Shape, Shape]:
-        """The shapes of what a thread fetches of a tile of queries, and of keys: fours of a row."""
+        """The shapes of a thread's share of a tile of queries, and of keys: (fours, OWN)."""
         each = self.threads * OWN
         return (self.queries * columns // each, OWN), (self.keys * columns // each, OWN)
 
 
 def is_long(real: Any, width: int) -> bool:
-    """Whether shared memory holds few rows of so many elements."""
+    """Whether rows of so many elements are so long that shared memory holds few of them."""
     return width * np.dtype(real).itemsize > 256 or real == np.float64
 
 
 @jit(device=True)
 def slot_of(key, across):
-    """Where a tile keeps a key."""
+    """The slot in which a tile keeps a key."""
     return key % OWN * across + key // OWN
 
 
 @jit(device=True)
 def key_in(slot, across):
-    """Which key a slot is for."""
+    """The key that a tile keeps in a slot."""
     return slot % across * OWN + slot // across
 
 
 @jit(device=True)
 def fetch_own(x, z, first, threads, columns, own):
-    """own = a thread's share of a tile: OWN neighbours in rows of x[z] from first on, or 0.
+    """own = the thread's share of a tile, whose rows are those of x[z] from first on; 0 outside.
 
-    Threads that follow each other read fours that do; each goes on as many rows further as the
-    block has read, or as many columns.
+    Neighbouring threads read neighbouring fours (OWN elements). For its next four, a thread moves
+    on by as many rows, or columns, as the whole block has read at a time.
     """
     lanes = min(threads, columns // OWN)
-    parts = columns // OWN // lanes  # of a row
+    parts = columns // OWN // lanes  # per row
     row = first + cuda.threadIdx.x // lanes
     column = cuda.threadIdx.x % lanes * OWN
     for part in range(own.shape[0]):
@@ -96,11 +97,11 @@ def fetch_own(x, z, first, threads, columns, own):
 
 @functools.cache
 def putting(load: Any) -> Any:
-    """What puts numbers into tiles; load: makes them of what is stored."""
+    """A device function that puts numbers into tiles; load: from the stored dtype."""
 
     @jit(device=True)
     def put_own(own, factor, threads, columns, across, tile):
-        """Put what fetch_own has fetched, · factor, into a tile; across: of keys, else 0."""
+        """Put what fetch_own fetched, times factor, into a tile; across: 0 if it has no slots."""
         lanes = min(threads, columns // OWN)
         parts = columns // OWN // lanes
         row = cuda.threadIdx.x // lanes
@@ -108,7 +109,7 @@ def putting(load: Any) -> Any:
         column = cuda.threadIdx.x % lanes * OWN
         for part in range(own.shape[0]):
             further = part // parts * (threads // lanes)
-            if across > 0:  # both are powers of two: no carry goes from the one to the other
+            if across > 0:  # slots add up, too: with powers of two, row + further has no carry
                 further = slot_of(further, across)
             intrinsics.store4(
                 tile,
@@ -124,7 +125,7 @@ def putting(load: Any) -> Any:
 
 @jit(device=True)
 def put(x, z, row, column, first, second, third, fourth):
-    """x[z, row, column] and its neighbours = four, as they are stored, where x has elements."""
+    """Write four stored numbers to x[z, row, column] and its neighbours, unless outside of x."""
     rows, columns = x.shape[1], x.shape[2]
     if row < rows:
         if columns % 4 == 0:
@@ -150,7 +151,7 @@ def clear(numbers):
 
 @jit(device=True)
 def add_products(total, one, other):
-    """total + the product of two rows of OWN numbers."""
+    """total + the dot product of two rows of OWN numbers."""
     total += one[0] * other[0]
     total += one[1] * other[1]
     total += one[2] * other[2]
@@ -160,7 +161,7 @@ def add_products(total, one, other):
 
 @jit(device=True)
 def add_scaled(totals, i, column, factor, four):
-    """totals[i, column] and its neighbours += factor · four numbers."""
+    """Add factor · four to totals[i, column] and its three neighbours."""
     totals[i, column] += factor * four[0]
     totals[i, column + 1] += factor * four[1]
     totals[i, column + 2] += factor * four[2]
@@ -169,7 +170,7 @@ def add_scaled(totals, i, column, factor, four):
 
 @jit(device=True)
 def row_by_row(a, y, down, b, x, across, width, out):
-    """out[r, c] = row y + down r of a · row x + across c of b; of either `width` elements."""
+    """out[r, c] = row y + down r of a times row x + across c of b, both `width` long."""
     clear(out)
     for d in range(0, width, OWN):
         b0 = intrinsics.load4(b, (x, d))
@@ -186,10 +187,10 @@ def row_by_row(a, y, down, b, x, across, width, out):
 
 @jit(device=True)
 def add_row_by_column(a, y, down, b, x, across, depth, own, totals):
-    """totals[r] += row y + down r of a, `depth` long, · the thread's columns of b.
+    """totals[r] += row y + down r of a, `depth` long, times the thread's columns of b.
 
-    These are OWN side by side, from OWN x on, and OWN more after all those of the line. own: room
-    for OWN numbers in as many rows.
+    These are OWN columns from OWN x on, then OWN more after those of the whole line, and so on.
+    own: scratch for the rows of a, OWN numbers each.
     """
     for k in range(0, depth, OWN):
         for r in range(own.shape[0]):
@@ -204,7 +205,7 @@ def add_row_by_column(a, y, down, b, x, across, depth, own, totals):
 
 @jit(device=True)
 def add_column_by_column(a, y, b, x, across, depth, totals):
-    """totals[m] += column OWN y + m of a, `depth` long, · the thread's columns of b, as above."""
+    """totals[m] += column OWN y + m of a, `depth` long, times the thread's columns of b."""
     for k in range(depth):
         a_own = intrinsics.load4(a, (k, OWN * y))
         for c in range(0, totals.shape[1], OWN):
@@ -217,7 +218,7 @@ def add_column_by_column(a, y, b, x, across, depth, totals):
 
 @jit(device=True)
 def line_max(value, steps):
-    """The largest of the values of 2 ** steps threads that are neighbours, to each of them."""
+    """The largest value among 2 ** steps neighbouring threads; each of them gets it."""
     for bit in range(steps):
         other = cuda.shfl_xor_sync(WARP, value, 1 << bit)
         if other > value:
@@ -227,7 +228,7 @@ def line_max(value, steps):
 
 @jit(device=True)
 def line_sum(value, steps):
-    """The sum of the values of 2 ** steps threads that are neighbours, to each of them."""
+    """The sum of the values of 2 ** steps neighbouring threads; each of them gets it."""
     for bit in range(steps):
         value += cuda.shfl_xor_sync(WARP, value, 1 << bit)
     return value
@@ -235,9 +236,9 @@ def line_sum(value, steps):
 
 @jit(device=True)
 def judge(scores, mask, m_z, first_query, down, first_key, n_queries, n_keys, causal):
-    """Add the mask (·, L or 1, S or 1) to a thread's scores; -inf for what no query sees.
+    """Add the mask (·, L or 1, S or 1) to a thread's scores; -inf where the query must not see.
 
-    scores[r, c]: of query first_query + down r and key first_key + c.
+    scores[r, c] belongs to query first_query + down r and key first_key + c.
     """
     hidden = type(scores[0, 0])(-math.inf)
     alike = mask.size == 1

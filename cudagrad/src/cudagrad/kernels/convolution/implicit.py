@@ -1,28 +1,29 @@
-"""Convolution as a product of matrices of which one is never there: what all windows see.
+"""Convolution as a product of two matrices, one of which is never stored: what all windows see.
 
-Out of x (N, C, H, W) and windows of taps = Kh x Kw elements, the product is of
+With x (N, C, H, W) and windows of taps = Kh x Kw elements, the products are
 
     forward   filters (O, taps · C)   and what windows see (taps · C, N · H' · W') -> out
     dx        filters (C, taps · O)   and the windows that see an element (taps · O, N · H · W)
     dweight   dout (O, N · H' · W')   and what windows see (N · H' · W', C), for each tap
 
-in each of the groups. Such a matrix is taps times as large as the image. Here its numbers are
-fetched from the image as they are needed, and only the address says where in a window they lie.
-Channels are the inner terms: for all of one tap the place in the image is worked out once, and from
-channel to channel it moves by H · W.
+in each of the groups. The matrix of what windows see is taps times as large as the image, so it is
+not laid out: its numbers are fetched from the image when they are needed. Within a sum, channels
+vary fastest: the place in the image is computed once per tap, and moves by H · W from one channel
+to the next.
 
-Decomposition: as matmul.vectorized, with smaller tiles because there are seldom more than some
+Decomposition: as matmul.vectorized, with smaller tiles because there are seldom more than a few
 hundred channels: a block of THREADS = 64 threads for a tile of SIDE x SIDE, 8 x 8 elements for each
-thread; along the depth in steps of STEP, by turns in one of two buffers. A thread fetches one
-column of the unseen matrix, and neighbours fetch neighbours. The sums of dweight are long and its
-tiles few: so many terms to a block, each part is written, and they are added in a second launch, in
-the same order on every run.
-Bytes moved: x, weight and out once each, if the second level cache holds what is read again: for
-each tap, and for each tile of channels. dweight writes and reads its parts in addition.
-Operations: 2 · taps · C / groups for each element of out, and again for dx and dweight. dx with a
-stride multiplies zeros, too: of stride² windows only one sees an element through a given tap.
-Limit: the arithmetic, of which an address takes a tenth or so; where channels do not fill a tile,
-what they leave empty.
+thread; along the depth in steps of STEP, with two buffers that take turns. A thread fetches one
+column of the matrix that is not stored, and neighbouring threads fetch neighbouring columns. The
+sums of dweight are long and its tiles few: so its sums are cut into parts, one block writes each,
+and a second launch adds them up, in the same order on every run (see summed.py).
+Bytes moved: x, weight and out once each, if the second level cache holds what is read again, for
+each tap and for each tile of channels. dweight writes and reads its parts in addition.
+Operations: 2 · taps · C / groups for each element of out, and as many again for dx and for dweight.
+dx with a stride also multiplies zeros: only one of stride² windows sees an element through a given
+tap.
+Limit: the arithmetic, about a tenth of which goes into addresses; where the channels do not fill
+a tile, its empty places.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ BUFFERS = (2, STEP, SIDE + 4)
 
 @jit(device=True)
 def tile_of_block(rows, columns):
-    """The last of a block's coordinates, and the first row and column of its tile."""
+    """What is left of the block's index, and the first row and column of its tile."""
     across = divide(columns + SIDE - 1, SIDE)[0]
     down = divide(rows + SIDE - 1, SIDE)[0]
     rest, column = divide(cuda.blockIdx.x, across)
@@ -57,12 +58,12 @@ def tile_of_block(rows, columns):
 
 @functools.cache
 def fetching(stored: Any) -> tuple[Any, Any]:
-    """What fetches a thread's part of the filters' tile, and of what the windows see."""
+    """Device functions that fetch a thread's part of both tiles: filters, and what windows see."""
     real, load, _ = access(stored)
 
     @jit(device=True)
     def fetch_filters(own, filters, tap, start, first):
-        """The thread's eight numbers of the filters' tile: in two lines four neighbours each."""
+        """own = the thread's eight numbers of the filters' tile: four neighbours in two lines."""
         line = start + cuda.threadIdx.x // 16
         column = first + cuda.threadIdx.x % 16 * 4
         for half in range(2):
@@ -72,7 +73,7 @@ def fetching(stored: Any) -> tuple[Any, Any]:
 
     @jit(device=True)
     def fetch_column(own, x, place, image, count):
-        """The thread's column: an element of so many channels, `image` apart, then zeros."""
+        """own = the thread's column: x at place in count channels, `image` apart, then zeros."""
         for k in range(STEP):
             spot = np.uint32(np.uint32(place) + np.uint32(k) * np.uint32(image))
             own[k] = load(x[spot]) if k < count else real(0)
@@ -97,26 +98,26 @@ def put_column(tiles, buffer, own):
 
 @jit(device=True)
 def multiply(totals, a_own, b_own, a_tiles, b_tiles, buffer, row, column):
-    """Add the products of a step to a thread's sums; row, column: the first of its own."""
+    """Add the products of a step to a thread's sums; row, column: the first of its elements."""
     for k in range(STEP):
         add_products(totals, a_own, b_own, a_tiles, b_tiles, buffer, k, row, column, HALF)
 
 
 @jit(device=True)
 def own_line(i, first, own):
-    """Row, or column, i of a thread's: its first four, and four half a tile further."""
+    """The i-th of a thread's rows (or columns): four neighbours, and four half a tile further."""
     return first + i // 4 * HALF + own + i % 4
 
 
 @functools.cache
 def writing(store: Callable[..., Any]) -> Any:
-    """What writes a thread's sums; store: makes what is stored of numbers."""
+    """A device function that writes a thread's sums; store: to the stored dtype."""
 
     @jit(device=True)
     def write(out, totals, channel, rows, first_row, first_column, ty, tx):
-        """Write a thread's sums to channels of all images (N, ·, length), which lie side by side.
+        """Write a thread's sums to out (N, ·, length): a column of the product is an image's place.
 
-        rows: how many of the product's there are, whose first is the channel.
+        Row r of the product, which has `rows` rows, goes to channel + r.
         """
         batch, _, length = out.shape
         if length % 4 == 0:
@@ -150,9 +151,9 @@ def writing(store: Callable[..., Any]) -> Any:
 
 @factory
 def gather(stored: Any, reach: Any) -> Any:
-    """Forward if reach is element_of; dx, with dout for x, if it is window_of.
+    """Forward if reach is element_of; dx, with dout in place of x, if reach is window_of.
 
-    stored: as what its arrays are. Of bfloat16 the tiles in shared memory are float32.
+    stored: the dtype of all arrays. For bfloat16 the tiles in shared memory are float32.
     """
     real, load, store = access(stored)
     fetch_filters, fetch_column = fetching(stored)
@@ -177,15 +178,15 @@ def gather(stored: Any, reach: Any) -> Any:
         taps = kernel[0] * kernel[1]
         image = size[0] * size[1]
         group, first_row, first_column = tile_of_block(m, count)
-        column = first_column + cuda.threadIdx.x  # what it sees the thread fetches
+        column = first_column + cuda.threadIdx.x  # the column that the thread fetches
         n, i, j = image_place(column, grid[0], grid[1])
         origin = (n * groups + group) * depth * image
         of_tap = divide(depth + STEP - 1, STEP)[0]
         place = np.int64(0)
         inside = False
         clear(totals)
-        # In each step but the last the thread fetches, and in each but the first it multiplies
-        # what was fetched in the one before.
+        # In each step but the last a thread fetches, and in each but the first it multiplies what
+        # was fetched in the step before.
         for step in range(taps * of_tap + 1):
             if step < taps * of_tap:
                 tap, start = divide(step, of_tap)

@@ -1,14 +1,14 @@
-"""Convolution as its formula says: a thread computes one element, and knows of no other.
+"""Convolution by its formula: a thread computes one element, and shares nothing with the others.
 
-Decomposition: forward and for dx a thread for each element of the result; for dweight, whose sums
-are long and few, a block for each, whose threads go along rows of windows and put their sums
-together by a tree at the end.
-Work for an element of out (N, O, H', W'), with windows of Kh x Kw in C / groups channels: as many
-multiply-adds as a window has elements, each of which reads one number of x and one of weight. dx
-looks through the windows that see an element, dweight through all positions of all images.
-Limit: two loads for each multiply-add. They come from the first level cache, mostly, but load units
-do a quarter of what the arithmetic could. With few channels in a group nobody could share more:
-then memory is the limit, and this is as good as it gets.
+Decomposition: for forward and dx, a thread per element of the result. The sums of dweight are long
+and few: a block owns each of its elements, the threads go along the rows of windows, and a tree
+combines their sums at the end.
+Work per element of out (N, O, H', W'), with windows of Kh x Kw in C / groups channels: as many
+multiply-adds as a window has elements, each reading one number of x and one of weight. dx goes
+through all windows that see its element, dweight through all windows of all images.
+Limit: two loads per multiply-add. Most come from the first level cache, but the load units do a
+quarter of what the arithmetic units could. With few channels in a group there is nothing more to
+share: then memory is the limit, and this kernel is as good as it gets.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ..window import element_of, image_place, window_of
 
 @factory
 def forward(stored: Any) -> Any:
-    """out[n, o] = bias[o] + Σ over channels of the windows of x, weighted.
+    """out[n, o] = bias[o] + Σ of the elements that a window sees in all channels, weighted.
 
-    stored: as what its arrays are, as in the other two.
+    stored: the dtype of all arrays, as in dx and dweight.
     """
     real, load, store = access(stored)
 
@@ -38,7 +38,7 @@ def forward(stored: Any) -> Any:
             n_out, depth, height, width = weight.shape
             line, i, j = image_place(place, out.shape[2], out.shape[3])
             n, o = divide(line, n_out)
-            first = divide(o, divide(n_out, groups)[0])[0] * depth  # of its group's channels
+            first = divide(o, divide(n_out, groups)[0])[0] * depth  # the group's first channel
             total = load(bias[o]) if bias.size > 0 else real(0)
             for a in range(height):
                 row = element_of(i, a, stride[0], padding[0], dilation[0], x.shape[2])
@@ -55,7 +55,7 @@ def forward(stored: Any) -> Any:
 
 @factory
 def dx(stored: Any) -> Any:
-    """The gradient of x: each element the weighted sum over the windows that see it."""
+    """The gradient of x: for each element, the weighted sum over the windows that see it."""
     real, load, store = access(stored)
 
     @jit
@@ -83,7 +83,7 @@ def dx(stored: Any) -> Any:
 
 @factory
 def dweight(stored: Any) -> Any:
-    """The gradient of weight: Σ over images and windows of dout and what the window sees."""
+    """The gradient of weight: Σ over images and windows of dout times what the window sees."""
     real, load, store = access(stored)
 
     @jit

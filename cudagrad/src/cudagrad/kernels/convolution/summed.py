@@ -1,14 +1,16 @@
-"""The gradient of convolution's weight, as a product whose sums are cut into parts.
+"""The gradient of convolution's weight, as a matrix product whose sums are cut into parts.
 
-What it computes and what limits it stands in implicit.py: for each tap, dout (O, N · H' · W') by
-what that element of all windows sees (N · H' · W', C). With 64 channels of 32 images of 56 x 56 a
-sum has 100,352 terms, and there are 9 tiles: only in parts of a thousand terms do they fill a GPU.
+For each tap, the product is of dout (O, N · H' · W') and what that element of all windows sees
+(N · H' · W', C), as in implicit.py. With 64 channels of 32 images of 56 x 56 a sum has 100,352
+terms, and there are only 9 tiles: they fill a GPU only if the sums are cut into parts of a thousand
+terms, with a block for each.
 
-Decomposition: that of implicit.py for a tile. Both operands lie in memory term by term: of dout a
-thread fetches four terms of two channels, of x one term of eight channels, which lie equally far
-apart, so that one place in the image is worked out for all of them.
-Bytes moved: dout once for each tap, x once for each tap, from the second level cache where it can;
-the parts are written, read and added besides: a number for each weight and part.
+Decomposition: within a tile as in implicit.py. In both operands the terms of a sum are neighbours
+in memory. Of dout, a thread fetches four terms in two channels; of x, one term in eight channels,
+equally far apart, so that the place in the image is computed once for all eight.
+Bytes moved: dout and x once for each tap, from the second level cache where possible. Besides, the
+parts are written and read: a number per weight and part.
+Operations and limit: as in implicit.py, and an addition per weight and part.
 """
 
 from __future__ import annotations
@@ -24,16 +26,16 @@ from ..storage import access
 from ..window import element_of, image_place
 from .implicit import BUFFERS, HALF, THREADS, multiply, own_line, tile_of_block
 
-LINES = THREADS // STEP  # of x's tile, that threads fetch side by side
+LINES = THREADS // STEP  # of x's tile that the threads fetch at the same time
 
 
 @functools.cache
 def fetching(load: Callable[..., Any]) -> tuple[Any, Any]:
-    """What fetches a thread's part of dout's tile, and of x's; load: of what is stored."""
+    """Device functions that fetch a thread's part of dout's and x's tile; load: as stored."""
 
     @jit(device=True)
     def fetch_dout(own, dout, first, last, start, stop):
-        """The thread's eight numbers of dout's tile: of two channels four terms each; 0 outside."""
+        """own = the thread's numbers of dout's tile: four terms in two channels; 0 outside."""
         length = dout.shape[2]
         term = start + cuda.threadIdx.x % 2 * 4
         for k in range(OWN):
@@ -55,9 +57,9 @@ def fetching(load: Callable[..., Any]) -> tuple[Any, Any]:
 
     @jit(device=True)
     def fetch_seen(own, x, size, first, last, tap, windows, stride, padding, dilation, term, stop):
-        """The thread's eight numbers of x's tile: of one term LINES channels apart; 0 outside.
+        """own = the thread's numbers of x's tile: one term, LINES channels apart; 0 outside.
 
-        x (N, C, H · W), size H, W. first, last: channels of the tile, and after those of the group.
+        x (N, C, H · W), size H, W. first: the tile's first channel. last: the one after the group.
         """
         n, i, j = image_place(term, windows[0], windows[1])
         row = element_of(i, tap[0], stride[0], padding[0], dilation[0], size[0])
@@ -91,9 +93,9 @@ def put_seen(tiles, buffer, own):
 
 @factory
 def dfilters(stored: Any) -> Any:
-    """Σ dout · what the windows see, of each part of the terms, for each tap of the filters.
+    """Σ dout · what the windows see, over each part of the terms, for each tap of the filters.
 
-    stored: as what x and dout are; of bfloat16 the parts are float32.
+    stored: the dtype of x and dout; for bfloat16 the parts are float32.
     """
     real, load, _ = access(stored)
     fetch_dout, fetch_seen = fetching(load)

@@ -1,17 +1,17 @@
 """The matmul ladder: one product, by eight kernels that each remove the limit of the one before.
 
-    product        what they share: arguments, operands, tiles
-    naive          a thread for an element
-    coalesced      the same, and a warp reads neighbours
+    product        what they share: arguments, operands, tiles, three buffers
+    naive          a thread per element
+    coalesced      the same, but the threads of a warp read neighbours
     tiled          tiles in shared memory
-    register_tiled several elements for each thread
+    register_tiled several elements per thread
     vectorized     loads of 128 bits, two buffers
-    tensor_core    fragments of a warp, rounded to TF32 or bfloat16
-    stored         the same, of operands that are bfloat16 in memory
+    tensor_core    a warp multiplies whole fragments, rounded to TF32 or bfloat16
+    stored         the same, for operands that are bfloat16 in memory
 
-LADDER has them in this order, to be run side by side, tensor_core once for each rounding; STORED
-stands apart, because it takes other operands. `choose` picks one for a product. What the
-compiler makes of each is in docs/matmul.md.
+LADDER has them in this order, to be run side by side, with tensor_core once for each rounding.
+STORED stands apart, because it takes other operands. `choose` picks a rung for a product. What the
+compiler makes of each, and how fast each is, stands in docs/matmul.md.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ..functions import same
 from ..storage import narrow
 from . import coalesced, naive, register_tiled, stored, tensor_core, tiled, vectorized
 
-TENSOR_CORES = (8, 0)  # the compute capability from which on there are instructions of this form
+TENSOR_CORES = (8, 0)  # the least compute capability that has the mma instructions used here
 
 
 class Rung(NamedTuple):
-    """A kernel of the ladder, and what it asks for.
+    """A kernel of the ladder, and what it requires.
 
-    kernel: of a dtype and of what finishes an element. side: of a block's tile. threads: of a
-    block. dtypes: it takes. precision: how float32 is multiplied. capability: a GPU must have.
-    by_fours: whether it reads rows of its operands by fours, so that their length must be one of
-    them; the rung below does others. by_layout: whether it is made for how a and b are stored, too:
-    whether a line of each is along the depth.
+    kernel: makes it for a dtype and a function that finishes each element. side: of a block's tile.
+    threads: the shape of a block. dtypes: those it takes. precision: how it multiplies float32.
+    capability: the least compute capability of its GPU. by_fours: whether it reads its operands'
+    rows by fours; a length that is no multiple of four goes to the rung below. by_layout: whether
+    the kernel is made for the layout of a and b, too: whether a row in memory is along the depth.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Rung(NamedTuple):
     by_layout: bool = False
 
     def blocks(self, m: int, n: int) -> int:
-        """How many a matrix (m, n) takes."""
+        """The number of blocks for a result of m x n elements."""
         return -(-m // self.side) * -(-n // self.side)
 
     def launch(
@@ -70,7 +70,7 @@ class Rung(NamedTuple):
         """out = finish(a b + bias), for a (·, m, k), b (·, k, n), bias (n), out (batch, m, n).
 
         A swapped operand is stored with its last two dims exchanged. a and b are repeated over the
-        batch as kernels.index.at says. finish: a device function of one number.
+        batch as kernels.index.at says. finish: a device function applied to each element.
         """
         batch, m, n = out.shape
         bias = device.empty((0,), a.dtype) if bias is None else bias
@@ -123,7 +123,7 @@ BFLOAT16 = Rung(
     "bfloat16",
     TENSOR_CORES,
 )
-STORED = Rung(  # apart, because it takes other operands: bfloat16, to bfloat16 or float32
+STORED = Rung(  # not in LADDER, as its operands differ: bfloat16, to bfloat16 or float32
     "stored",
     lambda kind, finish, a_deep, b_deep: stored.matmul(
         a_deep, b_deep, finish, narrow if kind is np.uint16 else same
@@ -138,18 +138,19 @@ STORED = Rung(  # apart, because it takes other operands: bfloat16, to bfloat16 
 LADDER = (NAIVE, COALESCED, TILED, REGISTER_TILED, VECTORIZED, TF32, BFLOAT16)
 
 
-# Of float32, on an H100 that is busy: benchmarks/2026-11-27-h100.md, at 2048. That other GPUs, and
-# float64, have the same ratios is a guess.
+# For float32 on a fully occupied H100: benchmarks/2026-11-27-h100.md, at 2048. That the ratios are
+# the same on other GPUs and for float64 is a guess.
 TFLOPS = {TILED: 5.8, REGISTER_TILED: 11.9, VECTORIZED: 37.3}
 
 
 def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     """The rung for products (batch, m, n) of a dtype; precision: how float32 may be multiplied.
 
-    Without tensor cores: the one that should be quickest, where each processor computes tile after
-    tile, and a tile takes as long as its elements do at the rung's speed, whether they are wanted
-    or not. At 1024 vectorized, whose 64 tiles are too few for an H100, should so take 0.63 times as
-    long as register_tiled; it takes 0.75.
+    Without tensor cores it is the one expected to be quickest, by a simple model: each processor
+    computes one tile after the other, and a tile takes as long as all its elements take at the
+    rung's speed, also those outside the matrix. At 1024, where vectorized has only 64 tiles, too
+    few for an H100, the model expects it to take 0.63 times as long as register_tiled; it takes
+    0.75.
     """
     if dtype in STORED.dtypes:
         return STORED
@@ -162,7 +163,7 @@ def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     processors = device.processors()
 
     def expected(rung: Rung) -> float:
-        tiles = -(-batch * rung.blocks(m, n) // processors)  # of a processor
+        tiles = -(-batch * rung.blocks(m, n) // processors)  # per processor
         return tiles * rung.side**2 / TFLOPS[rung]
 
     return min(TFLOPS, key=expected)

@@ -1,10 +1,11 @@
-"""Rung 2, coalesced: the kernel of the first rung, whose threads stand side by side in a row.
+"""Rung 2, coalesced: the kernel of the first rung, with neighbouring threads in the same row.
 
-Decomposition: as before; only `position` differs, by the exchange of x and y.
-Work for an element: as before, k multiply-adds and 2 k + 1 numbers.
-Limit: a warp reads one row of b and writes one of out, 128 bytes in one transaction, and a number
-of a is the same for all its threads. But each number still comes from global memory once for every
-thread that needs it: two loads for a multiply-add.
+Decomposition: as before; only `position` differs, which exchanges x and y.
+Work per element: as before, k multiply-adds and 2 k + 1 numbers from and to global memory.
+Limit: still memory accesses, though fewer. Threads that are neighbours in a row read neighbours in
+a row of b and write neighbours in a row of out, together in one transaction, and they all read the
+same number of a. But each number comes from global memory once for every thread that needs it: two
+loads per multiply-add.
 """
 
 from __future__ import annotations
@@ -14,5 +15,5 @@ from ...device import cuda, jit
 
 @jit(device=True)
 def sideways():
-    """A thread's row and column in its block: threads that follow each other are in one row."""
+    """A thread's row and column in its block: neighbouring threads are in the same row."""
     return cuda.threadIdx.y, cuda.threadIdx.x

@@ -1,10 +1,12 @@
 """Rung 1, naive: a thread computes one element of the product, and its neighbour the one below.
 
-Decomposition: a block of TILE x TILE threads for as many elements; no thread knows of another.
-Work for an element: k multiply-adds, which read 2 k numbers from global memory and write one.
-Limit: a warp's 32 threads stand in 32 rows. What they read of a lies 32 rows apart, and so does
-what they write: 32 transactions where one could do. Even with all of them the arithmetic waits,
-because every multiply-add needs two numbers from memory.
+Decomposition: a block of TILE x TILE threads for TILE x TILE elements; the threads share nothing.
+Work per element: k multiply-adds, which read 2 k numbers from global memory, and one number
+written.
+Limit: memory accesses. Threads that follow each other in a warp are in different rows, so the
+numbers that they read from a at the same time lie whole rows apart, and so do those that they
+write: a transaction for each row, where one could serve them all. Even then the arithmetic would
+wait, because every multiply-add needs two numbers from memory.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ from .product import bias_of, element, tile_of_block
 
 @jit(device=True)
 def downwards():
-    """A thread's row and column in its block: threads that follow each other are in one column."""
+    """A thread's row and column in its block: neighbouring threads are in the same column."""
     return cuda.threadIdx.x, cuda.threadIdx.y
 
 
 @factory
 def matmul(real: Any, position: Any, finish: Any) -> Any:
-    """One element for each thread; position: where in the block a thread stands."""
+    """One element per thread; position: gives a thread's row and column in its block."""
 
     @jit
     def element_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):

@@ -1,13 +1,13 @@
-"""What the rungs share: a matrix of a batch, where in the result a block stands, three buffers.
+"""What the rungs share: their arguments, which tile a block computes, and a three-buffer pipeline.
 
 Every kernel of the ladder computes out[z] = finish(a[z] b[z] + bias) and takes the same arguments:
 
     a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out
 
 a (·, m, k), b (·, k, n), bias (n) or empty -> out (batch, m, n). A swapped operand is stored with
-its last two dims exchanged, and is read so: nobody copies it. a and b are repeated over the batch
-as `index.at` says, with a_inner and b_inner. A block computes one tile of out; they are counted row
-by row, and one matrix of the batch after the other.
+its last two dims exchanged, and the kernels read it that way: it is never copied. a and b are
+repeated over the batch as `index.at` says, with a_inner and b_inner. A block computes one tile of
+out; tiles are numbered row by row, and one matrix of the batch after the other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..index import divide
 
 @jit(device=True)
 def tile_of_block(out, side):
-    """The matrix of the block's tile, and the tile's first row and column; it is side x side."""
+    """The matrix of the block's tile, of side x side, and the tile's first row and column."""
     across = divide(out.shape[2] + side - 1, side)[0]
     down = divide(out.shape[1] + side - 1, side)[0]
     z, tile = divide(cuda.blockIdx.x, across * down)
@@ -38,20 +38,21 @@ def element(x, z, row, column, swapped):
 
 @jit(device=True)
 def bias_of(bias, column, zero):
-    """What is added to a column of the product."""
+    """What is added to a column of the product: zero if bias is empty."""
     return bias[column] if bias.size > 0 else zero
 
 
 def by_turns(step: int, copy_tile: Any, multiply: Any) -> Any:
-    """What sums up a tile's products in steps along the depth, by turns in three buffers.
+    """A device function that sums up a tile's products step by step along the depth.
 
-    While one is multiplied, the copies into the next two are on their way, through no register; and
-    one barrier a step is enough, because nobody copies to where the step before may still be read.
+    Three buffers take turns: while one is multiplied, the next two are being filled by asynchronous
+    copies, which pass through no register. One barrier per step is enough, because a copy goes to
+    the buffer of the step before, which all threads have left when they meet at the barrier.
 
-    copy_tile(tiles, buffer, x, z, first, start, deep) begins to copy the terms from start on of the
-    rows, or columns, from first on; deep: lines of x are along the depth. multiply(a_tiles,
-    b_tiles, buffer, a_own, a_deep, b_own, b_deep, totals) adds their products to a thread's totals;
-    a_own, b_own: where in a tile begins what it multiplies.
+    copy_tile(tiles, buffer, x, z, first, start, deep) begins to copy, of the rows (or columns) from
+    first on, the terms from start on; deep: whether the rows of x in memory are along the depth.
+    multiply(a_tiles, b_tiles, buffer, a_own, a_deep, b_own, b_deep, totals) adds the products of a
+    step to a thread's totals; a_own, b_own: where in a tile the part that it multiplies begins.
     """
 
     @jit(device=True)
@@ -59,7 +60,7 @@ def by_turns(step: int, copy_tile: Any, multiply: Any) -> Any:
         a_tiles, a, a_z, first_row, a_own, a_deep,
         b_tiles, b, b_z, first_column, b_own, b_deep, depth, totals,
     ):  # fmt: skip
-        """totals = the thread's sums over all of the depth."""
+        """totals = the thread's sums over the whole depth."""
         for i in range(totals.shape[0]):
             for j in range(totals.shape[1]):
                 for part in range(totals.shape[2]):
@@ -71,9 +72,9 @@ def by_turns(step: int, copy_tile: Any, multiply: Any) -> Any:
             intrinsics.commit_copies()
         buffer = 0
         for start in range(0, depth, step):
-            intrinsics.wait_but_latest()  # the tiles of this step are there, not the next ones
+            intrinsics.wait_but_latest()  # this step's tiles have arrived, the next ones need not
             cuda.syncthreads()
-            free = buffer - 1 if buffer > 0 else 2  # which all have multiplied the step before
+            free = buffer - 1 if buffer > 0 else 2  # the step before's, which all have read
             if start + 2 * step < depth:
                 copy_tile(a_tiles, free, a, a_z, first_row, start + 2 * step, a_deep)
                 copy_tile(b_tiles, free, b, b_z, first_column, start + 2 * step, b_deep)

@@ -1,11 +1,12 @@
-"""Rung 4, register-tiled: a thread computes 4 x 4 elements, and uses what it reads four times.
+"""Rung 4, register-tiled: a thread computes 4 x 4 elements, and uses each number it reads 4 times.
 
-Decomposition: a block of 16 x 16 threads for a tile of SIDE x SIDE; along the depth in steps of
-STEP. A thread's rows, and its columns, are 16 apart, so that neighbours read neighbouring columns.
-Work for an element: k multiply-adds, 2 k / SIDE numbers from global memory, and k / 2 from shared
-memory: of 4 numbers of a and 4 of b come 16 products.
-Limit: instructions. Each load fetches one number, so that a third of what a warp issues are loads;
-and all wait at the barrier while the next tiles are on their way.
+Decomposition: a block of 16 x 16 threads for a tile of SIDE x SIDE elements; along the depth in
+steps of STEP. A thread's rows lie 16 apart, and so do its columns, so that neighbouring threads
+read neighbouring columns.
+Work per element: k multiply-adds, 2 k / SIDE numbers from global memory, and k / 2 from shared
+memory, because 4 numbers of a and 4 of b make 16 products.
+Limit: instructions. Each load fetches a single number, so a third of what a warp issues are loads;
+and all threads wait at the barrier while the next tiles are on their way.
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ from .product import bias_of, tile_of_block
 
 THREADS = (16, 16)
 SIDE = 64  # rows, and columns, of a block's tile of out
-OWN = 4  # of them, a thread's
+OWN = 4  # rows, and columns, of a thread
 STEP = 8  # terms of the sums between two barriers
 PADDED = (STEP, SIDE + 1)
 
 
 @jit(device=True)
 def fill(tile, x, z, first, start, deep, zero):
-    """tile[k, i] = what row, or column, first + i of the product has for term start + k.
+    """tile[k, i] = the operand's factor in term start + k of row (or column) first + i of out.
 
-    deep: whether the terms of one sum are neighbours in memory: in a as it is, in b swapped. What
-    lies outside the matrix is zero.
+    deep: whether the terms of one sum are neighbours in memory: they are in a as it is, and in b if
+    swapped. Numbers outside the matrix are zero.
     """
     rows, columns = x.shape[1], x.shape[2]
     thread = cuda.threadIdx.y * 16 + cuda.threadIdx.x
     for part in range(SIDE * STEP // 256):
         spot = part * 256 + thread
-        # Threads that follow each other read neighbours in memory.
+        # Neighbouring threads read neighbours in memory.
         i = spot // STEP if deep else spot % SIDE
         k = spot % STEP if deep else spot // SIDE
         row = first + i if deep else start + k
@@ -47,7 +48,7 @@ def fill(tile, x, z, first, start, deep, zero):
 
 @factory
 def matmul(real: Any, finish: Any) -> Any:
-    """OWN x OWN elements for each thread, kept in registers while the tiles pass."""
+    """OWN x OWN elements per thread, kept in registers while the tiles pass by."""
 
     @jit
     def register_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):

@@ -1,17 +1,18 @@
-"""Rung 7, bfloat16 in memory: tensor cores are given what was stored, and nothing is rounded.
+"""Rung 7, bfloat16 in memory: tensor cores take the numbers as they are stored, without rounding.
 
-Decomposition: as rung 6, a block of 4 warps for a tile of SIDE x SIDE, a warp for a quarter of it
-in 4 x 8 fragments. Along the depth in steps of STEP, three buffers by turns.
-Work for an element: k multiply-adds, of which an instruction does 2048; 2 k / SIDE numbers from
-global memory, eight with each copy, and k / 32 from shared memory, in half of rung 6's bytes:
-ldmatrix gives a warp four matrices of 8 x 8 numbers, in the registers where mma.m16n8k16 wants
-them; and transposed ones where lines are across.
-Limit: no GPU has timed it yet. Rung 6, which rounds in addition, reaches 148 TFLOP/s in bfloat16 at
-2048, a fifth of what an H100 can do: benchmarks/2026-11-27-h100.md.
+Decomposition: as rung 6, a block of 4 warps for a tile of SIDE x SIDE elements, a warp for a
+quarter of it in 4 x 8 fragments. Along the depth in steps of STEP, three buffers taking turns.
+Work per element: k multiply-adds, of which an instruction does 2048; 2 k / SIDE numbers from global
+memory, eight by each copy, and k / 32 from shared memory, in half of rung 6's bytes. ldmatrix gives
+a warp four matrices of 8 x 8 numbers, in the very registers where mma.m16n8k16 expects them, and
+transposes them on the way where lines are across the depth.
+Limit: not measured yet on any GPU. Rung 6, which rounds in addition, reaches 148 TFLOP/s in
+bfloat16 at 2048, a fifth of what an H100 can do: benchmarks/2026-11-27-h100.md.
 
-A tile's lines are cut into pieces of eight numbers, 16 bytes, which is what is copied, and what a
-lane names to ldmatrix. Eight pieces that are read together lie in eight lines; so a piece's place
-in its line is changed by the line's number, lest they meet in the same banks.
+A line is a row of an operand in memory. In a tile it consists of pieces of eight numbers, 16 bytes:
+a piece is what one instruction copies, and what a lane points ldmatrix to. Eight pieces that are
+read together lie in eight lines. So that they do not meet in the same banks, a piece's place within
+its line is permuted by the number of the line.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ PARTS = SIDE * STEP // PIECE // THREADS  # pieces of a tile that a thread copies
 
 @jit(device=True)
 def place_of(line, piece, deep):
-    """Where in a tile a piece stands; deep: its lines are along the depth."""
+    """Where a piece is stored in a tile; deep: whether lines are along the depth."""
     line, piece = np.uint32(line), np.uint32(piece)
     if deep:
         moved = piece ^ (line // np.uint32(2) % np.uint32(4))
@@ -46,16 +47,16 @@ def place_of(line, piece, deep):
 
 @jit(device=True)
 def copy_pieces(tiles, buffer, x, z, first, start, deep):
-    """Begin to copy what rows, or columns, from first on have from term start on; 0 outside."""
+    """Begin to copy, of the rows (or columns) from first on, the terms from start on; 0 outside."""
     rows, columns = np.uint32(x.shape[1]), np.uint32(x.shape[2])
     thread = np.uint32(cuda.threadIdx.x)
-    pieces = np.uint32(STEP // PIECE) if deep else np.uint32(SIDE // PIECE)  # of a line
+    pieces = np.uint32(STEP // PIECE) if deep else np.uint32(SIDE // PIECE)  # per line
     lines = np.uint32(THREADS) // pieces
     line, piece = thread // pieces, np.uint32(thread % pieces)
     row = np.uint32(np.uint32(first if deep else start) + line)
     column = np.uint32(np.uint32(start if deep else first) + piece * np.uint32(PIECE))
     place = place_of(line, piece, deep)
-    for part in range(PARTS):  # so many lines further on the places are changed alike
+    for part in range(PARTS):  # after `lines` lines the permutation repeats
         there = np.uint32(row + np.uint32(part) * lines)
         moved = np.uint32(place + np.uint32(part * THREADS * PIECE))
         known = there < rows and column < columns
@@ -65,7 +66,7 @@ def copy_pieces(tiles, buffer, x, z, first, start, deep):
 
 @jit(device=True)
 def copy_singly(tiles, buffer, x, z, first, start, deep):
-    """As copy_pieces, where rows are of a length that lets some begin elsewhere than at 16 bytes"""
+    """As copy_pieces, one by one, for rows that do not all begin at a multiple of 16 bytes."""
     rows, columns = x.shape[1], x.shape[2]
     spot = first_own()
     while spot < SIDE * STEP:
@@ -89,10 +90,11 @@ def copy_tile(tiles, buffer, x, z, first, start, deep):
 
 @jit(device=True)
 def place_of_lane(first, deep, columns_next):
-    """Where the piece stands that a lane names for the first of a warp's four matrices of pieces.
+    """Where the piece is stored that a lane points ldmatrix to, for a warp's first four matrices.
 
-    Of the four, one is further along the lines' direction and one across it, then both; a register
-    of mma belongs to each. columns_next: which of the two comes first, as a and b have them.
+    The four are the first one, its neighbour along the lines, its neighbour across them, and the
+    one beyond both; each goes to one register of mma. columns_next: whether the neighbour along
+    the lines comes second, before the one across, as mma's order of registers for a and b demands.
     """
     lane = np.uint32(cuda.threadIdx.x % 32)
     inner, lower, upper = (
@@ -109,7 +111,7 @@ def place_of_lane(first, deep, columns_next):
 
 @jit(device=True)
 def take(own, tiles, buffer, place, half, deep):
-    """Four times four registers, of 16 rows or columns each, for a half of a step's terms."""
+    """Load the four registers of each 16 rows (or columns), of four, for half of a step's terms."""
     for i in range(4):
         if deep:
             spot = np.uint32((place ^ np.uint32(16 * half)) + np.uint32(16 * STEP * i))
@@ -122,7 +124,7 @@ def take(own, tiles, buffer, place, half, deep):
 
 @jit(device=True)
 def multiply_half(a, b, totals):
-    """Add a's fragments times b's to the totals."""
+    """Add the products of a's and b's fragments to the totals."""
     for j in range(8):
         for i in range(4):
             done = intrinsics.mma_bfloat16(
@@ -156,15 +158,16 @@ def multiply(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals)
 
 @factory
 def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
-    """Fragments for each warp, of a and b whose lines are along the depth, or across (0).
+    """4 x 8 fragments per warp, for one layout of a and b.
 
-    store: what makes of float32 what is written: storage.narrow, or functions.same.
+    a_deep, b_deep: 1 if an operand's lines are along the depth, 0 if across it. store: converts
+    float32 to what is written: storage.narrow, or functions.same.
     """
     sum_up = by_turns(STEP, copy_tile, multiply)
 
     @jit(device=True)
     def write_pair(out, bias, z, row, column, left, right):
-        """Finish and write two neighbours, by one access where all rows begin at one's place."""
+        """Finish and write two neighbours, by one access if the row length is even."""
         if row < out.shape[1] and column < out.shape[2]:
             has_next = column + 1 < out.shape[2]
             if bias.size > 0:
@@ -207,7 +210,7 @@ def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
             a_tiles, a, a_z, first_row, a_place, a_deep,
             b_tiles, b, b_z, first_column, b_place, b_deep, depth, totals,
         )  # fmt: skip
-        # No loop: the sums are in registers, which cannot be counted through.
+        # No loop: the sums are in registers, which cannot be indexed by a variable.
         write(out, bias, z, first_row + a_first, first_column + b_first, totals, 0)
         write(out, bias, z, first_row + a_first, first_column + b_first, totals, 1)
         write(out, bias, z, first_row + a_first, first_column + b_first, totals, 2)

@@ -1,20 +1,21 @@
-"""Rung 6, tensor cores: a warp multiplies 16 x 8 fragments by one instruction.
+"""Rung 6, tensor cores: a whole warp computes fragments of 16 x 8 elements, by one instruction.
 
-Decomposition: a block of 4 warps for a tile of SIDE x SIDE; a warp has a quarter of it, 64 x 64, in
-4 x 8 fragments, spread over its threads' registers as the PTX ISA says for mma.m16n8k8 and
-m16n8k16. Along the depth in steps of STEP, three buffers by turns, filled by copies that go on
-while the one before is multiplied: see product.by_turns.
-Work for an element: k multiply-adds, of which an instruction does 1024 (TF32) or 2048 (bfloat16);
-2 k / SIDE numbers from global memory, and k / 32 from shared memory, four with each load. Products
-are of numbers rounded to 10 (TF32) or 7 (bfloat16) bits behind the point; they are exact, and
+Decomposition: a block of 4 warps for a tile of SIDE x SIDE elements. A warp has a quarter of it,
+64 x 64, in 4 x 8 fragments, spread over its threads' registers as the PTX ISA says for mma.m16n8k8
+and m16n8k16. Along the depth in steps of STEP, with three buffers that take turns, filled by copies
+that go on while another buffer is multiplied: see product.by_turns.
+Work per element: k multiply-adds, of which an instruction does 1024 (TF32) or 2048 (bfloat16);
+2 k / SIDE numbers from global memory, and k / 32 from shared memory, four by each load. Operands
+are rounded to 10 (TF32) or 7 (bfloat16) bits after the binary point; their products are exact, and
 summed in float32.
 Limit: at 2048 an H100 reaches 106 TFLOP/s in TF32 and 148 in bfloat16, 0.23 and 0.20 of what it can
-do by the newer wgmma: benchmarks/2026-11-27-h100.md. Beside mma there is the rounding, by two
-instructions for a number of TF32 and one for two of bfloat16.
+do by the newer wgmma: benchmarks/2026-11-27-h100.md. Besides mma there is the rounding, which takes
+two instructions for one number in TF32 and one for two numbers in bfloat16.
 
-An instruction fixes which thread has which row, column and term of a fragment, but not which rows,
-columns and terms of the operands those are. So a thread is given what lies side by side: four terms
-of a line where lines are along the depth, and four rows or columns of a line where they are across.
+The instruction fixes which thread holds which row, column and term of a fragment, but not which
+rows, columns and terms of the operands those stand for. So each thread is given what lies side by
+side in memory, to load it by fours. A line is a row of an operand in memory: where lines are along
+the depth, a thread has four terms of one line; where they are across it, four rows or columns.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
 STEP = 16  # terms of the sums between two barriers
 BUFFERS = (3, SIDE * STEP)
-OWN = 8  # rows, and columns, of which a thread has elements
+OWN = 8  # rows, and columns, in which a thread has elements
 DOWN = OWN // 2  # fragments of a warp, below each other
 
 
 @jit(device=True)
 def shift(line):
-    """By what the numbers of a tile's line across are out of order, in its own fours.
+    """The permutation of a line across the depth: index j is stored at j ^ shift(line).
 
-    Because the threads of a warp read the fours of lines that are 4 apart, and would else meet in
-    the same banks.
+    It moves whole fours. The threads of a warp read fours from lines that are 4 apart, and would
+    otherwise meet in the same banks.
     """
     group = np.uint32(line) // np.uint32(4)
     return np.uint32((group % np.uint32(2) + group // np.uint32(2) * np.uint32(4)) * np.uint32(4))
@@ -48,16 +49,16 @@ def shift(line):
 
 @jit(device=True)
 def place_across(line, inside):
-    """Where in a tile of lines across a number stands."""
+    """Where a number is stored in a tile whose lines are across the depth."""
     return np.uint32(np.uint32(line) * np.uint32(SIDE) + (np.uint32(inside) ^ shift(line)))
 
 
 @jit(device=True)
 def copy_fours(tiles, buffer, x, z, first, start, deep):
-    """Begin to copy what rows, or columns, from first on have from term start on; 0 outside."""
+    """Begin to copy, of the rows (or columns) from first on, the terms from start on; 0 outside."""
     rows, columns = np.uint32(x.shape[1]), np.uint32(x.shape[2])
     thread = np.uint32(cuda.threadIdx.x)
-    fours = np.uint32(STEP // 4) if deep else np.uint32(SIDE // 4)  # of a line
+    fours = np.uint32(STEP // 4) if deep else np.uint32(SIDE // 4)  # per line
     lines = np.uint32(THREADS // (STEP // 4)) if deep else np.uint32(THREADS // (SIDE // 4))
     line, inside = thread // fours, np.uint32(thread % fours * np.uint32(4))
     row = np.uint32(np.uint32(first if deep else start) + line)
@@ -74,7 +75,7 @@ def copy_fours(tiles, buffer, x, z, first, start, deep):
 
 @jit(device=True)
 def copy_singly(tiles, buffer, x, z, first, start, deep):
-    """As copy_fours, where rows are of a length that lets some begin elsewhere than at 16 bytes."""
+    """As copy_fours, one by one, for rows that do not all begin at a multiple of 16 bytes."""
     rows, columns = x.shape[1], x.shape[2]
     spot = first_own()
     while spot < SIDE * STEP:
@@ -98,10 +99,10 @@ def copy_tile(tiles, buffer, x, z, first, start, deep):
 
 @jit(device=True)
 def take_four(four, tiles, buffer, first, half, deep):
-    """Four rows or columns of a thread: four[i, k], of its i-th and its k-th term.
+    """Load four rows (or columns) of a thread: four[i, k] is the k-th term of its i-th row.
 
-    Its terms are the four from 4 · member on. Its rows, from first on, are 8 apart where lines are
-    along the depth, and else neighbours; half says which four of the OWN.
+    Its terms are the four from 4 · (lane % 4) on. Its rows, from first on, are 8 apart where lines
+    are along the depth, and otherwise neighbours; half: which four of its OWN rows.
     """
     lane = np.uint32(cuda.threadIdx.x % 32)
     group, term = lane // np.uint32(4), np.uint32(lane % np.uint32(4) * np.uint32(4))
@@ -120,7 +121,7 @@ def take_four(four, tiles, buffer, first, half, deep):
 
 @jit(device=True)
 def keep(totals, i, j, fragment):
-    """Write what a thread has of a fragment."""
+    """Write the thread's part of a fragment back to totals."""
     totals[i, j, 0] = fragment[0]
     totals[i, j, 1] = fragment[1]
     totals[i, j, 2] = fragment[2]
@@ -129,7 +130,7 @@ def keep(totals, i, j, fragment):
 
 @jit(device=True)
 def round_tf32(four, own, first):
-    """Put four rows into those from first on, rounded."""
+    """Put four rows, rounded, into rows first to first + 3 of own."""
     for i in range(4):
         for k in range(4):
             own[first + i, k] = intrinsics.to_tf32(four[i, k])
@@ -137,7 +138,7 @@ def round_tf32(four, own, first):
 
 @jit(device=True)
 def multiply_tf32(a, b, totals, half):
-    """Add a's fragments times four of b's to the totals."""
+    """Add the products of a's fragments with four of b's to the totals."""
     for j in range(4):
         for k in range(0, 4, 2):
             for i in range(DOWN):
@@ -158,7 +159,7 @@ def multiply_tf32(a, b, totals, half):
 
 @jit(device=True)
 def tf32(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals):
-    """Add the products of a step to a warp's fragments, from rows and columns of the tile on."""
+    """Add the products of a step to a warp's fragments, which begin at a_first and b_first."""
     four = cuda.local.array((4, 4), np.float32)
     a = cuda.local.array((OWN, 4), np.float32)
     b = cuda.local.array((4, 4), np.float32)
@@ -176,7 +177,7 @@ def tf32(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals):
 
 @jit(device=True)
 def round_bfloat16(four, own, first):
-    """As round_tf32, two numbers into one."""
+    """As round_tf32, but two bfloat16 numbers share a register."""
     for i in range(4):
         own[first + i, 0] = intrinsics.pack_bfloat16(four[i, 0], four[i, 1])
         own[first + i, 1] = intrinsics.pack_bfloat16(four[i, 2], four[i, 3])
@@ -184,7 +185,7 @@ def round_bfloat16(four, own, first):
 
 @jit(device=True)
 def multiply_bfloat16(a, b, totals, half):
-    """As multiply_tf32, of pairs of numbers."""
+    """As multiply_tf32, for pairs of numbers."""
     for j in range(4):
         for i in range(DOWN):
             done = intrinsics.mma_bfloat16(
@@ -204,7 +205,7 @@ def multiply_bfloat16(a, b, totals, half):
 
 @jit(device=True)
 def bfloat16(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals):
-    """As tf32, with numbers rounded to bfloat16, of which a register holds two."""
+    """As tf32, with numbers rounded to bfloat16, two in a register."""
     four = cuda.local.array((4, 4), np.float32)
     a = cuda.local.array((OWN, 2), np.uint32)
     b = cuda.local.array((4, 2), np.uint32)
@@ -222,13 +223,13 @@ def bfloat16(a_tiles, b_tiles, buffer, a_first, a_deep, b_first, b_deep, totals)
 
 @jit(device=True)
 def place_in_row(row, column):
-    """Where in SIDE x 16 numbers one stands; rows are shifted, lest threads meet in a bank."""
+    """Where a number is stored in rows of SIDE; rows are permuted, lest threads meet in a bank."""
     return row * SIDE + (column ^ (row % 8 * 4))
 
 
 @jit(device=True)
 def gather(tiles, totals, i, b_first, b_deep):
-    """Put a warp's i-th fragments, of 16 rows, where the warps that finish them find them."""
+    """Put a warp's i-th fragments, of 16 rows, into shared memory, where `write` reads them."""
     warp = cuda.threadIdx.x // 32
     group = cuda.threadIdx.x % 32 // 4
     for j in range(OWN):
@@ -240,12 +241,12 @@ def gather(tiles, totals, i, b_first, b_deep):
 
 @factory
 def matmul(multiply: Any, finish: Any) -> Any:
-    """Fragments for each warp; multiply: tf32 or bfloat16."""
+    """4 x 8 fragments per warp; multiply: tf32 or bfloat16."""
     sum_up = by_turns(STEP, copy_tile, multiply)
 
     @jit(device=True)
     def write(out, bias, z, first_row, first_column, a_deep, tiles, i):
-        """Finish and write the rows of the i-th fragments of all warps."""
+        """Finish the rows of all warps' i-th fragments and write them to out, by whole lines."""
         lane = cuda.threadIdx.x % 32
         column = first_column + lane * 4
         line = np.uint32(cuda.threadIdx.x // 32)
@@ -282,7 +283,7 @@ def matmul(multiply: Any, finish: Any) -> Any:
             a_tiles, a, a_z, first_row, a_first, a_deep,
             b_tiles, b, b_z, first_column, b_first, b_swapped, depth, totals,
         )  # fmt: skip
-        # No loop: the sums are in registers, which cannot be counted through.
+        # No loop: the sums are in registers, which cannot be indexed by a variable.
         cuda.syncthreads()
         gather(a_tiles, totals, 0, b_first, b_swapped)
         cuda.syncthreads()

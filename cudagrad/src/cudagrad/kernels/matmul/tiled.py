@@ -1,10 +1,11 @@
-"""Rung 3, tiled: a block fetches a tile of a and one of b into shared memory, and all use them.
+"""Rung 3, tiled: a block fetches a tile of a and one of b into shared memory, for all its threads.
 
-Decomposition: TILE x TILE threads for as many elements of out; they go along the depth in steps of
-TILE, and in each a thread fetches one number of a, one of b, and adds TILE products to its sum.
-Work for an element: k multiply-adds, 2 k / TILE numbers from global memory, 2 k from shared memory.
-Limit: shared memory, of which every multiply-add still needs two numbers: two loads for each, so
-that two thirds of what a warp issues in its inner loop is not arithmetic.
+Decomposition: TILE x TILE threads for TILE x TILE elements of out. They go along the depth in steps
+of TILE; in each a thread fetches one number of a and one of b, waits for the others, and adds TILE
+products to its sum.
+Work per element: k multiply-adds, 2 k / TILE numbers from global memory, 2 k from shared memory.
+Limit: loads from shared memory. Every multiply-add still needs two of them, so two thirds of the
+instructions that a warp issues in its inner loop are not arithmetic.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from ...device import TILE, cuda, factory, jit
 from ..index import at
 from .product import bias_of, tile_of_block
 
-PADDED = (TILE, TILE + 1)  # a column of a tile then lies in different banks of shared memory
+PADDED = (TILE, TILE + 1)  # so that the numbers of a column lie in different banks
 
 
 @factory
 def matmul(real: Any, finish: Any) -> Any:
-    """One element for each thread, out of tiles that the block shares."""
+    """One element per thread, from tiles that the block shares."""
 
     @jit
     def tiled_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
@@ -35,7 +36,7 @@ def matmul(real: Any, finish: Any) -> Any:
         b_z = at(z, batch, b.shape[0], b_inner)
         total = real(0)
         for start in range(0, depth, TILE):
-            # tx always runs along the stored last dim, so that a warp reads neighbours.
+            # tx always runs along the last dim in memory, so that a warp reads neighbours.
             a_value = real(0)
             if a_swapped:
                 if start + ty < depth and first_row + tx < m:

@@ -1,12 +1,13 @@
 """Rung 5, vectorized: loads of 128 bits, and the next tiles fetched while these are multiplied.
 
-Decomposition: a block of 256 threads for a tile of SIDE x SIDE, 8 x 8 elements for each thread:
-four neighbours, and four more half a tile further, in either direction. Along the depth in steps
-of STEP, by turns in one of two buffers, so that one barrier a step is enough.
-Work for an element: k multiply-adds, 2 k / SIDE numbers from global memory and k / 4 from shared
-memory, four with each load: 4 loads for 64 multiply-adds.
-Limit: the arithmetic, while there are enough blocks for all processors. A small product has too
-few, and registers leave room for two blocks at most on a processor, which hide little waiting.
+Decomposition: a block of 256 threads for a tile of SIDE x SIDE elements, 8 x 8 for each thread:
+four neighbours and four more half a tile further, in either direction. Along the depth in steps of
+STEP, with two buffers that take turns, so that one barrier per step is enough.
+Work per element: k multiply-adds, 2 k / SIDE numbers from global memory and k / 4 from shared
+memory, four by each load: 4 loads for 64 multiply-adds.
+Limit: the arithmetic, if there are enough blocks for all processors. A small product has too few;
+and its registers leave room for at most two blocks on a processor, so that few other warps are
+there to work while some wait.
 """
 
 from __future__ import annotations
@@ -29,10 +30,9 @@ OWN = 8  # rows, and columns, of a thread
 
 @jit(device=True)
 def fetch_own(x, z, first, start, deep, zero):
-    """The thread's four of the numbers that rows, or columns, from first on have from start on.
+    """The thread's four numbers of the tile at rows (or columns) first and terms start; 0 outside.
 
-    Zeros where they are outside. deep: whether the four are terms of one sum, else they are those
-    of four sums.
+    deep: whether the four are terms of one sum; otherwise they are the same term of four sums.
     """
     thread = cuda.threadIdx.x
     row = first + thread // 2 if deep else start + thread // 32
@@ -44,7 +44,7 @@ def fetch_own(x, z, first, start, deep, zero):
 
 @jit(device=True)
 def put_own(tiles, buffer, four, deep):
-    """Put what fetch_own has fetched into a tile, whose first dim is the terms."""
+    """Put what fetch_own fetched into a tile, whose first dim is the terms."""
     thread = cuda.threadIdx.x
     if deep:
         i = thread // 2
@@ -60,7 +60,7 @@ def put_own(tiles, buffer, four, deep):
 
 @jit(device=True)
 def take_own(own, tiles, buffer, k, first, half):
-    """Eight numbers of a tile's line: four from first on, and four half a tile further."""
+    """own = eight numbers of term k of a tile: four from first on, four half a tile further."""
     own[0], own[1], own[2], own[3] = intrinsics.load4(tiles, (buffer, k, first))
     own[4], own[5], own[6], own[7] = intrinsics.load4(tiles, (buffer, k, first + half))
 
@@ -84,7 +84,7 @@ def clear(totals):
 
 @factory
 def matmul(real: Any, finish: Any) -> Any:
-    """OWN x OWN elements for each thread, out of buffers that are filled by turns."""
+    """OWN x OWN elements per thread, from two buffers that are filled in turn."""
 
     @jit(launch_bounds=(THREADS, 2 if real == np.float32 else 1))
     def vectorized_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
@@ -109,7 +109,7 @@ def matmul(real: Any, finish: Any) -> Any:
         cuda.syncthreads()
         buffer = 0
         for start in range(STEP, depth + STEP, STEP):
-            if start < depth:  # these come while the others are multiplied
+            if start < depth:  # these arrive while the others are multiplied
                 a_four = fetch_own(a, a_z, first_row, start, a_deep, real(0))
                 b_four = fetch_own(b, b_z, first_column, start, b_swapped, real(0))
             for k in range(0, STEP, 2):
