@@ -34,7 +34,7 @@ def as_array(data: Any, dtype: Any = None) -> Array:
 
 
 def _of_floats(data: Any) -> np.dtype[Any]:
-    """The dtype for nested lists of floats: DEFAULT for Python's, their own for NumPy's, tensors'.
+    """The dtype for nested lists: DEFAULT for Python's floats, their own for NumPy's and tensors'.
 
     So a np.float64 in a list, although a Python float, keeps its digits, as in torch.tensor.
     """
