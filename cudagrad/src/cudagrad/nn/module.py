@@ -25,7 +25,7 @@ class Parameter(Tensor):
 
 
 class IncompatibleKeys(NamedTuple):
-    """The names that load_state_dict, not strict, passed over: in no state, or of no part."""
+    """The names that a load_state_dict that is not strict skipped: not in the state, or unknown."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -34,7 +34,7 @@ class IncompatibleKeys(NamedTuple):
 class Module:
     """A part of a model: its attributes that are Parameters, Modules or buffers are found by name.
 
-    A subclass says in forward what it computes; it need not call the __init__ of this class.
+    A subclass defines forward; it need not call the __init__ of this class.
     """
 
     training = True
@@ -47,9 +47,9 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A parameter, module or buffer gives way to another or to None, not to something else.
+        """Let a parameter, module or buffer be replaced by another one or None, but nothing else.
 
-        A tensor in the place of a parameter, say, would no longer be trained.
+        A plain tensor in place of a parameter, for example, would no longer be trained.
         """
         old, kinds = vars(self).get(name), (Parameter, Module)
         kind: type = next((kind for kind in kinds if isinstance(old, kind)), object)
@@ -61,7 +61,7 @@ class Module:
         super().__setattr__(name, value)
 
     def register_buffer(self, name: str, tensor: Tensor | None) -> None:
-        """Keep a tensor that belongs to the state but is not trained: a running mean, say.
+        """Keep a tensor that belongs to the state but is not trained, such as a running mean.
 
         From then on the attribute is a buffer, whichever tensor is assigned to it.
         """
@@ -71,7 +71,7 @@ class Module:
         setattr(self, name, tensor)
 
     def add_module(self, name: str, module: Module) -> None:
-        """What an assignment does, for names that cannot be written as one: of numbers, say."""
+        """Set an attribute, even under a name that no assignment could use, such as a number."""
         if not isinstance(module, Module):
             raise TypeError(f"add_module: expected a module, not {type(module).__name__}")
         if name not in self._modules:
@@ -162,7 +162,7 @@ class Module:
         return self.train(False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; not set_to_none: make those that are there 0."""
+        """Set all gradients to None or, if set_to_none is false, existing ones to 0."""
         for parameter in self.parameters():
             parameter.grad = zeroed(parameter.grad, set_to_none)
 
@@ -202,7 +202,7 @@ class Module:
         return self
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses, before the modules that this one holds."""
+        """The text between the parentheses of repr, before the modules that this one holds."""
         return ""
 
     def __repr__(self) -> str:
@@ -234,7 +234,7 @@ class Module:
         return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
 
     def _tree(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all below it, as often as they are held, and how names in each begin."""
+        """Yield the name prefix of this module and of all below it, as often as they are held."""
         yield prefix, self
         for name, module in self._modules.items():
             yield from module._tree(f"{prefix}{name}.")
@@ -265,7 +265,7 @@ class _Row(Module):
         return self
 
     def insert(self, index: int, module: Module) -> Self:
-        """Put a module before the one at index, as list.insert does; they are numbered anew."""
+        """Insert a module before index, as list.insert does, and renumber all modules."""
         if not isinstance(module, Module):
             raise TypeError(f"insert: expected a module, not {type(module).__name__}")
         modules = list(self)
@@ -273,7 +273,7 @@ class _Row(Module):
         return self._become(modules)
 
     def pop(self, index: int) -> Module:
-        """Take the module at index out."""
+        """Remove the module at index, and return it."""
         module: Module = list(self)[index]
         del self[index]
         return module
@@ -302,7 +302,7 @@ class _Row(Module):
 
 
 class Sequential(_Row):
-    """Modules each of which takes what the one before returns; or a dict of such, by name."""
+    """Modules applied one after the other, given as arguments or as one dict by name."""
 
     def __init__(self, *modules: Any) -> None:
         if len(modules) == 1 and isinstance(modules[0], Mapping):
@@ -323,7 +323,7 @@ class Sequential(_Row):
 
 
 class ModuleList(_Row):
-    """Modules in a list: what becomes of them is up to the forward that uses them."""
+    """A list of modules: how they are used is up to the forward of the module that holds it."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
@@ -333,7 +333,7 @@ class ModuleList(_Row):
         return type(self)(modules[index]) if isinstance(index, slice) else modules[index]
 
     def _lines(self) -> list[str]:
-        """As any module's, but neighbours with the same text are counted."""
+        """As for any module, but neighbours with the same text are merged and counted."""
         lines, first = [], 0
         for text, same in itertools.groupby(map(repr, self)):
             count = len(list(same))
