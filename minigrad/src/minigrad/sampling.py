@@ -18,11 +18,11 @@ Array = np.ndarray[Any, Any]
 
 
 class Sampler:
-    """The next token of each row of logits: the likeliest, the first of equals, or a drawn one.
+    """Choose the next token for each row of logits: the likeliest, the first of equals, or draw it.
 
-    do_sample: draw by the softmax of logits / temperature, among the top_k likeliest tokens, and
-    of those among the fewest that have a share of top_p of their probability together; of equally
-    likely tokens the first come first, so that top_k is never exceeded. seed: None is drawn from
+    do_sample: draw by the softmax of logits / temperature, among the top_k likeliest tokens and, of
+    those, among the fewest that together have at least top_p of their probability. Of equally
+    likely tokens the first come first, so that top_k is never exceeded. seed: None draws one from
     the engine's generator. Raises ValueError for what is out of range.
 
     Holtzman et al. 2020, https://arxiv.org/abs/1904.09751, for top_p.

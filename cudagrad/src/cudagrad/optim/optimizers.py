@@ -1,4 +1,4 @@
-"""What turns gradients into better parameters, in order of rising complexity."""
+"""Optimizers, in order of rising complexity."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
-BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
-# What torch's groups have, too: how it computes, not what. A state may have them, and keeps them.
+BESIDE = ("params", "initial_lr", "name")  # what a group may have besides its options
+# What torch's groups have, too: how to compute, not what. A state may have them, and keeps them.
 TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
@@ -62,7 +62,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Optimize more parameters: a dict with them under "params", and options of their own."""
+        """Add a group: a dict with parameters under "params", and options of their own."""
         kind = type(self).__name__
         if not isinstance(param_group, Mapping) or "params" not in param_group:
             expected = "a group is a dict with parameters as 'params'"
@@ -84,7 +84,7 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; not set_to_none: make those that are there 0."""
+        """Set all gradients to None or, if set_to_none is false, existing ones to 0."""
         for parameter, _ in self._members():
             parameter.grad = zeroed(parameter.grad, set_to_none)
             if set_to_none and parameter.home is not None:
@@ -203,7 +203,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: the gradient is that where the momentum leads.
+    nesterov: take the gradient at the point where the momentum leads.
     """
 
     kept = ("momentum_buffer",)
@@ -366,7 +366,7 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **always)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """As any optimizer's; it remains AdamW if the state is that of an Adam."""
+        """Like any optimizer's; it remains an AdamW even if the state is that of an Adam."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
@@ -432,7 +432,7 @@ def _in_place(own: State, new: State) -> State:
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:
-    """A state in the dtype of the parameter; raises ValueError for arrays of another shape."""
+    """state in the dtype of its parameter; raises ValueError for arrays of another shape."""
     fitting: State = {}
     for name, value in state.items():
         if name == "step":
