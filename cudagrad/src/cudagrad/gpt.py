@@ -64,13 +64,13 @@ class GPTConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """The sizes in PRESETS under this name; changes replace them, or add what is missing."""
+        """A config with the sizes of a preset; changes replace them or fill in what they lack."""
         option("GPTConfig", "preset", name, tuple(PRESETS))
         return cls(**{**PRESETS[name], **changes})
 
 
 class KVCache:
-    """The keys and values of the tokens that a GPT has read, so that it need not read them again.
+    """The keys and values of the tokens that a GPT has read, which are then not computed again.
 
     One cache serves one GPT and one batch. length: how many tokens of each row it holds.
     """
@@ -195,7 +195,7 @@ class GPT(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
 
-        cache: holds the tokens before idx, and takes in those of idx; a new one is empty.
+        cache: holds the tokens before idx; those of idx are added to it. It starts out empty.
         """
         idx = idx if isinstance(idx, Tensor) else tensor(idx)
         if idx.ndim != 2:
@@ -227,13 +227,13 @@ class GPT(nn.Module):
         seed: int | None = None,
         use_cache: bool = True,
     ) -> Tensor:
-        """Ids (B, T) with max_new_tokens appended, each predicted from the block_size before it.
+        """Ids (B, T) with max_new_tokens appended, each predicted from the last block_size ids.
 
         Each is the likeliest token, the first of equals; or, if do_sample, one drawn as Sampler
-        says, which alone uses the arguments up to seed. One seed writes the same text on every
-        engine; None draws a seed from the engine's generator. use_cache: read each token only once,
-        which changes no token. Once the text is longer than block_size, however, every step shifts
-        the positions of all tokens in the context, which is then read again for each new one.
+        says: the arguments up to seed are for that alone. One seed writes the same text on every
+        engine; None draws a seed from the engine's generator. use_cache: read each token only
+        once, which changes no token. Once the context has outgrown block_size, every step shifts
+        the positions of the tokens in it, so that the whole context is read again for each token.
 
         The model is in evaluation mode meanwhile. Raises ValueError for a prompt without tokens
         and for arguments out of range, IndexError for unknown ids.
@@ -263,7 +263,7 @@ class GPT(nn.Module):
 
     @contextlib.contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Within, every module is in evaluation mode; afterwards each is in its own mode again."""
+        """Inside, every module is in evaluation mode; afterwards in the mode it was in before."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
@@ -280,7 +280,7 @@ class GPT(nn.Module):
     def from_pretrained(cls, folder: StrPath, state: Mapping[str, Any] | None = None) -> Self:
         """The GPT-2 in a folder that transformers or save_pretrained wrote, in evaluation mode.
 
-        state: the arrays of the folder's model.safetensors, by name; then only config.json is read.
+        state: the arrays of the folder's model.safetensors by name; only config.json is then read.
         Raises FileNotFoundError for a missing file, ValueError for a model that GPT cannot be,
         RuntimeError for weights that do not fit.
         """

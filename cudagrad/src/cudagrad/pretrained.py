@@ -48,7 +48,7 @@ SKIPPED = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
 def read(folder: StrPath, state: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of GPTConfig, and the state of a GPT; state: the arrays, if already read.
 
-    Raises FileNotFoundError for a missing file, ValueError for a model that GPT cannot be.
+    Raises FileNotFoundError for a missing file, ValueError for a model that GPT does not implement.
     """
     config = _config(Path(folder) / CONFIG)
     arrays = _arrays(Path(folder) / MODEL) if state is None else state
@@ -65,7 +65,7 @@ def read(folder: StrPath, state: Mapping[str, Any] | None) -> tuple[dict[str, An
 def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Array]) -> None:
     """Write the files of a GPT, given the fields of its GPTConfig, and its state.
 
-    Raises ValueError, before anything is written, for options that GPT-2 does not have.
+    Raises ValueError, before anything is written, for what GPT-2 does not have.
     """
     for option, value in SAYABLE.items():
         if config[option] != value:
@@ -93,7 +93,7 @@ def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Array]
 
 
 def _config(path: Path) -> dict[str, Any]:
-    """The arguments of GPTConfig, from config.json."""
+    """The arguments of GPTConfig."""
     try:
         said = json.loads(_existing(path).read_text("utf-8"))
         dropouts = {said.get(name, 0.1) for name in DROPOUTS}

@@ -75,7 +75,7 @@ def load(path: StrPath) -> Any:
 
 
 def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file under another name, and rename it once everything is on the disk."""
+    """Write a file under a temporary name, and rename it once all of it is on the disk."""
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
         raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
@@ -146,7 +146,7 @@ def _below(path: str, key: Any) -> str:
 
 
 def _checksum(data: bytes, at: int) -> bytes:
-    """The SHA-256 of data, in hexadecimal, computed as if it were blank itself, at at."""
+    """The SHA-256 of data in hexadecimal, computed with zeros in its own place, from at on."""
     digest = hashlib.sha256(data[:at])
     digest.update(_BLANK.encode())
     digest.update(memoryview(data)[at + len(_BLANK) :])

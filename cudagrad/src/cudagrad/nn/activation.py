@@ -28,7 +28,7 @@ class LeakyReLU(Module):
 
 
 class GELU(Module):
-    """x Φ(x), where Φ is the standard normal CDF; approximate="tanh" approximates Φ by a tanh."""
+    """x Φ(x), Φ the standard normal CDF; approximate="tanh" replaces it by a tanh."""
 
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate

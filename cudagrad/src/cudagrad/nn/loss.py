@@ -28,7 +28,7 @@ class L1Loss(Module):
 
 
 class CrossEntropyLoss(Module):
-    """-log softmax(x) at the target class; weight: a factor for each class."""
+    """-log softmax(x) at the target class; weight: how much each class counts."""
 
     weight: Tensor | None
 
@@ -56,7 +56,7 @@ class CrossEntropyLoss(Module):
 
 
 class NLLLoss(Module):
-    """-x at the target class, where x are log-probabilities; weight: a factor for each class."""
+    """-x at the target class, x being log-probabilities; weight: how much each class counts."""
 
     weight: Tensor | None
 
@@ -77,7 +77,7 @@ class NLLLoss(Module):
 
 
 class BCELoss(Module):
-    """-target · log x - (1 - target) · log(1 - x); weight broadcasts."""
+    """-target · log(x) - (1 - target) · log(1 - x); weight broadcasts."""
 
     weight: Tensor | None
 
@@ -90,7 +90,7 @@ class BCELoss(Module):
 
 
 class BCEWithLogitsLoss(Module):
-    """BCELoss of sigmoid(x); pos_weight: a factor for the term of a target of 1."""
+    """BCELoss of sigmoid(x); pos_weight multiplies its first term, that of a target of 1."""
 
     weight: Tensor | None
     pos_weight: Tensor | None

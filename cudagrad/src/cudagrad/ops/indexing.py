@@ -31,7 +31,7 @@ from ..kernels.reduction import above
 
 
 class Found(NamedTuple):
-    """Elements found along a dim, and their indices: to unpack, or by name, as in torch."""
+    """Elements found along a dim, and their indices: a tuple whose parts also have names."""
 
     values: Any
     indices: Any

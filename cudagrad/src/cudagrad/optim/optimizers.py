@@ -1,4 +1,4 @@
-"""Optimizers, in order of rising complexity."""
+"""What turns gradients into better parameters, in order of rising complexity."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add a group: a dict with parameters under "params", and options of their own."""
+        """Optimize more parameters: a dict with them under "params", and options of their own."""
         kind = type(self).__name__
         if not isinstance(param_group, Mapping) or "params" not in param_group:
             expected = "a group is a dict with parameters as 'params'"
@@ -84,7 +84,7 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Set all gradients to None or, if set_to_none is false, existing ones to 0."""
+        """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter, _ in self._members():
             parameter.grad = zeroed(parameter.grad, set_to_none)
             if set_to_none and parameter.home is not None:
@@ -92,7 +92,7 @@ class Optimizer:
 
     @live
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         together: dict[Any, list[tuple[int, Tensor]]] = {}
         for index, (parameter, group) in enumerate(self._members()):
             if parameter.grad is not None:
@@ -203,7 +203,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: take the gradient at the point where the momentum leads.
+    nesterov: the gradient is that of the place where the momentum leads.
     """
 
     kept = ("momentum_buffer",)
@@ -304,7 +304,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient, relative to its size, both of the recent past.
+    """Steps along the recent mean of the gradient, relative to its recent size.
 
     amsgrad: relative to the largest such size so far. decoupled_weight_decay: as AdamW.
     Kingma, Ba 2015, https://arxiv.org/abs/1412.6980; Reddi, Kale, Kumar 2018,
@@ -345,7 +345,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weights that decay apart from the gradient.
+    """Adam with weight decay decoupled from the gradient.
 
     Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
@@ -366,7 +366,7 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **always)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Like any optimizer's; it remains an AdamW even if the state is that of an Adam."""
+        """As any optimizer's; it remains AdamW if the state is that of an Adam."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True

@@ -14,11 +14,11 @@ from .module import Module, Parameter
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """A Linear, under the name that it has in torch's repr of MultiheadAttention."""
+    """Linear, under the name that it has in torch's repr of MultiheadAttention."""
 
 
 class MultiheadAttention(Module):
-    """In every head, queries take weighted means of the values, over its part of the vectors.
+    """Attention with several heads, each of which has its own part of the vectors.
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
@@ -59,10 +59,10 @@ class MultiheadAttention(Module):
         """The output, of query's shape, and the weights (N, L, S), if they are needed.
 
         query (L, N, E), key and value (S, N, E); or (N, L, E) and (N, S, E) if batch_first; or
-        without N. attn_mask (L, S) or (N · num_heads, L, S): if bool, True excludes a key; if
-        floating, it is added to the scores. average_attn_weights: False keeps the heads apart, (N,
-        num_heads, L, S). is_causal: a hint that attn_mask is causal, and so need not be read if
-        need_weights is false.
+        without N. attn_mask (L, S) or (N · num_heads, L, S): bools, True where a key may not
+        take part, or floats that are added. average_attn_weights: False keeps the heads apart,
+        (N, num_heads, L, S). is_causal: a hint that attn_mask is causal, so that without
+        need_weights it is not read.
         """
         self._require_fit(query, key, value)
         if is_causal and attn_mask is None:
@@ -118,7 +118,7 @@ class MultiheadAttention(Module):
         return ops.transpose(ops.unflatten(x, 2, (self.num_heads, self.head_dim)), 1, 2)
 
     def _additive(self, mask: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        """The mask as numbers to add to the scores (N, H, L, S): 0 and -inf for a bool one."""
+        """The mask as numbers to add to the scores (N, H, L, S): bools become 0 and -inf."""
         (n, _, length, _), sources = q.shape, k.shape[2]
         if mask.shape == (n * self.num_heads, length, sources):
             mask = ops.reshape(mask, (n, self.num_heads, length, sources))

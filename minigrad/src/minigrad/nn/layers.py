@@ -1,4 +1,4 @@
-"""Layers: linear maps, embeddings, dropout, convolution and pooling."""
+"""Linear, embedding, convolution and pooling layers, flatten and dropout."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Embedding(Module):
 
 
 class Flatten(Module):
-    """Merge the dims from start_dim to end_dim into one."""
+    """The dims from start_dim to end_dim as one."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = start_dim, end_dim
@@ -59,7 +59,7 @@ class Flatten(Module):
 
 
 class Dropout(Module):
-    """Set each element to 0 with probability p while training."""
+    """Each element 0 with probability p while training."""
 
     def __init__(self, p: float = 0.5) -> None:
         probability("Dropout", "p", p)
@@ -148,7 +148,7 @@ class _ConvNd(Module):
         return x
 
     def _ends(self) -> list[tuple[int, int]]:
-        """How much padding to put before and after each dim."""
+        """The amount of padding before and after each dim."""
         if not isinstance(self.padding, str):
             return [(p, p) for p in self.padding]
         if self.padding == "valid":
@@ -158,14 +158,14 @@ class _ConvNd(Module):
 
 
 class Conv1d(_ConvNd):
-    """Weighted sums of windows of a signal: (N, C, L) -> (N, out_channels, L')."""
+    """Weighted sums of the windows of a signal: (N, C, L) -> (N, out_channels, L')."""
 
     dims = 1
     convolution = staticmethod(ops.conv1d)
 
 
 class Conv2d(_ConvNd):
-    """Weighted sums of windows of an image: (N, C, H, W) -> (N, out_channels, H', W')."""
+    """Weighted sums of the windows of an image: (N, C, H, W) -> (N, out_channels, H', W')."""
 
     dims = 2
     convolution = staticmethod(ops.conv2d)

@@ -1,4 +1,4 @@
-"""Gradient clipping, in place, between backward() and step().
+"""Gradients kept within bounds, in place, between backward() and step().
 
 https://docs.pytorch.org/docs/stable/nn.html#utilities
 """
@@ -25,9 +25,9 @@ def clip_grad_norm_(
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
 ) -> Tensor:
-    """Scale all gradients by one factor, so that their norm as one vector is at most max_norm.
+    """Scale all gradients alike, so that their norm, as of one vector, is at most max_norm.
 
-    norm_type: the p of the norm, positive, or inf. Returns the norm before scaling. If that is
+    norm_type: the p of the norm, positive, or inf. Returns the norm that they had; if that is
     infinite or NaN, error_if_nonfinite raises RuntimeError before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """

@@ -19,7 +19,7 @@ TURNS = 256  # rows of one place that are added in turns with others'; few place
 
 
 class Found(NamedTuple):
-    """Elements found along a dim, and their indices: to unpack, or by name, as in torch."""
+    """Elements found along a dim, and their indices: a tuple whose parts also have names."""
 
     values: Any
     indices: Any

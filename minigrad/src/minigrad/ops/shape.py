@@ -15,7 +15,7 @@ from .indexing import getitem
 
 @op
 def reshape(x: Operand, shape: Shape) -> Output:
-    """The elements in order, in another shape, of which one length may be -1."""
+    """The elements of x, in order, in another shape; one of its lengths may be -1."""
     return _reshaped(x, complete("reshape", shape, x.shape))
 
 
@@ -27,7 +27,7 @@ def view(x: Operand, shape: Shape) -> Output:
 
 @op
 def transpose(x: Operand, dim0: int, dim1: int) -> Output:
-    """x with two dims swapped."""
+    """x with two dims exchanged."""
     a, b = axis("transpose", dim0, x.ndim), axis("transpose", dim1, x.ndim)
     if not x.ndim:
         return x, lambda dout: dout
@@ -36,7 +36,7 @@ def transpose(x: Operand, dim0: int, dim1: int) -> Output:
 
 @op
 def permute(x: Operand, dims: Shape) -> Output:
-    """The dims in another order: dim i of the result is dim dims[i] of x."""
+    """x with its dims in another order: dim i of the result is dim dims[i] of x."""
     dims = sizes("permute", dims)
     if len(dims) != x.ndim:
         raise ValueError(f"permute: {len(dims)} dims for shape {x.shape}")
@@ -68,7 +68,7 @@ def t(x: Operand) -> Output:
 
 @op
 def expand(x: Operand, size: Shape) -> Output:
-    """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
+    """x with dims of length 1 repeated, and new dims added in front; -1 keeps a length."""
     return _expanded("expand", x, size)
 
 
@@ -95,7 +95,7 @@ def repeat(x: Operand, repeats: Shape) -> Output:
 
 @op
 def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
-    """x with the dims from start_dim to end_dim, inclusive, merged into one."""
+    """x with the dims from start_dim to end_dim, inclusive, as one."""
     first, last = axis("flatten", start_dim, x.ndim), axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
@@ -193,12 +193,12 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape but for dim, one after the other along dim."""
+    """tensors joined along dim; their shapes are equal except at dim."""
     return _concatenate(dim, *_sequence("cat", tensors))
 
 
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape, along a new dim."""
+    """tensors joined along a new dim; their shapes are equal."""
     tensors = _sequence("stack", tensors)
     shapes = [_shape("stack", tensor) for tensor in tensors]
     for shape in shapes:

@@ -1,4 +1,4 @@
-"""Optimizers, in order of rising complexity."""
+"""What turns gradients into better parameters, in order of rising complexity."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
-        """Add a group: a dict with parameters under "params", and options of their own."""
+        """Optimize more parameters: a dict with them under "params", and options of their own."""
         kind = type(self).__name__
         if not isinstance(param_group, Mapping) or "params" not in param_group:
             expected = "a group is a dict with parameters as 'params'"
@@ -84,13 +84,13 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Set all gradients to None or, if set_to_none is false, existing ones to 0."""
+        """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter, _ in self._members():
             parameter.grad = zeroed(parameter.grad, set_to_none)
 
     @np.errstate(all="ignore")
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         alike: dict[Any, list[int]] = {}
         members = list(self._members())
         for index, (parameter, group) in enumerate(members):
@@ -152,11 +152,11 @@ class Optimizer:
         self._joined[indices[0]] = now
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
-        """The new data; writes to state what the next step needs."""
+        """The new data; writes to state what the next step needs to know."""
         raise NotImplementedError(f"{type(self).__name__} has no updated")
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of the state by index, and the groups, with indices in place of parameters."""
+        """A copy of the state by index, and the groups, with indices for parameters."""
         groups, start = [], 0
         for group in self.param_groups:
             end = start + len(group["params"])
@@ -166,7 +166,7 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Load state and options; parameters are matched by their order in the groups.
+        """Load state and options; parameters are identified by their order in the groups.
 
         Raises ValueError, before anything changes, for what does not fit the parameters.
         """
@@ -213,7 +213,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: take the gradient at the point where the momentum leads.
+    nesterov: the gradient is that of the place where the momentum leads.
     """
 
     kept = ("momentum_buffer",)
@@ -326,7 +326,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient, relative to its size, both of the recent past.
+    """Steps along the recent mean of the gradient, relative to its recent size.
 
     amsgrad: relative to the largest such size so far. decoupled_weight_decay: as AdamW.
     Kingma, Ba 2015, https://arxiv.org/abs/1412.6980; Reddi, Kale, Kumar 2018,
@@ -390,7 +390,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weights that decay apart from the gradient.
+    """Adam with weight decay decoupled from the gradient.
 
     Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
@@ -411,14 +411,14 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **always)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Like any optimizer's; it remains an AdamW even if the state is that of an Adam."""
+        """As any optimizer's; it remains AdamW if the state is that of an Adam."""
         super().load_state_dict(state_dict)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
 
 
 def _decayed(grad: Array, data: Array, group: Group) -> Array:
-    """grad plus the gradient of weight_decay / 2 times the sum of the squares of data."""
+    """The gradient, plus that of weight_decay / 2 times the sum of the squares of data."""
     decay = group["weight_decay"]
     return grad + decay * data if decay else grad
 
