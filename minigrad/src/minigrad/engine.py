@@ -36,7 +36,7 @@ _mode = contextvars.ContextVar("mode", default=(True, False))
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Within, ops of this thread record what backward() needs if mode (torch.set_grad_enabled)."""
+    """Inside, ops of this thread record what backward() needs if mode (torch.set_grad_enabled)."""
     before = _mode.get()
     _mode.set((mode, before[1]))
     try:
@@ -47,7 +47,7 @@ def set_grad_enabled(mode: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_grad() -> Iterator[None]:
-    """Within, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
+    """Inside, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
     with set_grad_enabled(False):
         yield
 

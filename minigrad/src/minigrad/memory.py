@@ -22,7 +22,7 @@ _depth = 0
 
 @contextlib.contextmanager
 def keep_memory() -> Iterator[None]:
-    """Within, this process keeps the memory of freed arrays; afterwards it gives it back.
+    """Inside, this process keeps the memory of freed arrays; afterwards it gives it back.
 
     Meant for loops of similar steps. Does nothing if the C library is not glibc, or if the
     environment variable MINIGRAD_KEEP_MEMORY is 0. Affects all of the process's memory.

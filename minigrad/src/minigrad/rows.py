@@ -62,7 +62,7 @@ def long_product(a: Array, b: Array) -> Any:
 
 
 def rows_apart(width: int) -> contextlib.AbstractContextManager[object]:
-    """Within, NumPy combines rows of width numbers with broadcast operands one row at a time.
+    """Inside, NumPy combines rows of width numbers with broadcast operands one row at a time.
 
     It would copy the operand into a buffer, many times over, to go through several rows in one
     loop, which is slower than a loop for each row, unless rows are short. Not for mixed dtypes.

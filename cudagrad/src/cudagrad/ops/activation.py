@@ -71,7 +71,7 @@ def silu(x: Operand) -> Output:
 
 @op
 def gelu(x: Operand, approximate: str = "none") -> Output:
-    """x Φ(x), where Φ is the standard normal CDF; approximate="tanh" approximates Φ by a tanh.
+    """x Φ(x), Φ the standard normal CDF; approximate="tanh" replaces it by a tanh.
 
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
     """

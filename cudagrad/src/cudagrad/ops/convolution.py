@@ -78,7 +78,7 @@ def max_pool2d(
 ) -> Output:
     """The largest element of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, …).
 
-    Among equals the gradient goes to the first; NaN propagates. stride None: the kernel_size.
+    Of equals it is the first, which gets the gradient; NaN propagates. stride None: kernel_size.
     padding: -inf on both sides, at most half a window. ceil_mode: windows may end beyond the
     padding. return_indices: return the pair of the elements and their indices in the flattened
     H · W.

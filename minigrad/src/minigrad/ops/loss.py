@@ -149,7 +149,7 @@ def binary_cross_entropy(
     """-log x where target is 1, -log (1 - x) where it is 0; in between, a weighted mean of both.
 
     x and target: probabilities, of one shape. weight: broadcasts with them, and has no gradient. As
-    in torch, logarithms are limited to at least -100, and denominators of slopes to 1e-12.
+    in torch, logarithms are at least -100, and denominators of slopes at least 1e-12.
     """
     name = "binary_cross_entropy"
     option(name, "reduction", reduction, REDUCTIONS)
