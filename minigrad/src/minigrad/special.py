@@ -5,8 +5,8 @@ Approximations for the Error Function", https://doi.org/10.1090/S0025-5718-1969-
 
 In float32 they use the log-odds, log(Φ(x) / Φ(-x)), which is almost x times a polynomial in x², as
 in E. Page 1977, "Approximations to the cumulative normal function and its inverse for use on a
-pocket calculator". His two terms are those of gelu's tanh form; here there are as many as float32
-can tell apart. No number needs a case distinction, so this is far faster than the above.
+pocket calculator". The two terms there are those of gelu's tanh form; here there are as many as
+float32 can tell apart. No number needs a case distinction, so this is far faster than the above.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class Module:
         """Copy numbers by name, each in the dtype of its parameter or buffer.
 
         Raises RuntimeError, before anything changes, that lists the names with a wrong shape or no
-        numbers and, if strict, missing and unexpected ones. Returns these two, empty if strict.
+        numbers and, if strict, missing and unexpected ones. Returns the last two, empty if strict.
         """
         own = self._state()
         given = {name: np.asarray(unwrap(state_dict[name])) for name in own if name in state_dict}
