@@ -73,7 +73,7 @@ def test_what_only_an_unneeded_gradient_keeps_is_freed_at_once() -> None:
         kept.append(tracemalloc.get_traced_memory()[0] / y.data.nbytes)
         tracemalloc.stop()
 
-    assert kept[0] > 10  # y, and x in nine places
+    assert kept[0] > 10  # y, and nine arrays of x's size
     assert kept[1] < 1.1
 
 
@@ -81,7 +81,7 @@ def test_backward_frees_each_output_before_it_goes_on() -> None:
     alive: list[bool] = []
 
     class Watch(minigrad.Function):
-        """x itself; looks in backward at what was made of it."""
+        """A copy of x; backward looks whether what was computed from it is still alive."""
 
         @staticmethod
         def forward(ctx: Any, x: Any) -> Any:
@@ -295,7 +295,7 @@ def test_parts_of_a_gradient_are_added_where_they_belong() -> None:
 @pytest.mark.parametrize("older", [lambda x: x[0], lambda x: x * 2.0], ids=["part", "whole"])
 def test_a_gradient_that_two_share_is_not_added_to(older: Any) -> None:
     x, other = leaf(1.0, 2.0), leaf(3.0, 4.0)
-    y = older(x)  # made before what shares, its gradient comes after
+    y = older(x)  # made before the sum, so its gradient arrives after the shared one
     (((x + other) * 1.0).sum() + y.sum()).backward()
 
     assert other.grad.tolist() == [1.0, 1.0]

@@ -1,4 +1,4 @@
-"""Ops of users, and functions that are computed again in backward."""
+"""Ops that users define, and functions that backward recomputes."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_several_outputs_and_missing_methods_are_refused() -> None:
 
 
 def trained(*, checkpointed: bool) -> list[Any]:
-    """Loss and gradients of two layers with dropout, of which a tensor from outside is a part."""
+    """Loss and gradients of two layers with dropout, and of a tensor from outside them."""
     minigrad.manual_seed(7)
     layers = nn.Sequential(nn.Linear(3, 5), nn.GELU(), nn.Dropout(0.4), nn.Linear(5, 3))
     x, outside = (

@@ -131,7 +131,7 @@ def test_a_cache_has_no_room_beyond_the_longest_context(model: gpt.GPT) -> None:
             model(np.array(ids), cache=cache)
             rooms.append({room.shape[3] for room in cache._room.values()})
 
-    assert rooms == [{4}, {6}, {6}]  # twice what there is, but of block_size
+    assert rooms == [{4}, {6}, {6}]  # twice the length, but at most block_size
 
 
 def numbers(tensor: minigrad.Tensor) -> Any:
@@ -158,7 +158,7 @@ def test_a_cache_may_be_filled_with_and_without_gradients(model: gpt.GPT) -> Non
 
 @pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 70])
 def test_all_heads_in_one_node_are_attention_to_each(length: int) -> None:
-    """Some queries at a time, of which the last are fewer."""
+    """Queries are handled some at a time; the lengths leave fewer for the last time, too."""
     rng = np.random.default_rng(length)
     x = minigrad.tensor(rng.standard_normal((2, length, 3 * 3 * 4)), requires_grad=True)
     dout = rng.standard_normal((2, length, 3 * 4))
@@ -196,7 +196,7 @@ def test_a_cache_refuses_what_does_not_fit(model: gpt.GPT) -> None:
 
 @pytest.mark.parametrize("options", [{"do_sample": False}, *SAMPLED], ids=str)
 def test_the_cache_changes_no_token(model: gpt.GPT, options: dict[str, Any]) -> None:
-    """Nor when the context outgrows the block after the fourth token."""
+    """Not even when the context outgrows block_size, after the fourth token."""
     asked = {"do_sample": True, "seed": 5, **options}
     prompt = [[1, 2], [3, 4]]
     cached = model.generate(prompt, 10, **asked).tolist()
@@ -257,7 +257,7 @@ def test_generating_drops_nothing_records_nothing_and_restores_each_mode() -> No
         ({"idx": [[]]}, ValueError, r"with T > 0, not \(1, 0\)"),
         ({"idx": np.zeros((2, 0), int)}, ValueError, r"with T > 0, not \(2, 0\)"),
         ({"idx": [[1.0]]}, TypeError, "generate: id must be integers, not float32"),
-        # Out of sight, before the last block_size tokens.
+        # An id that the model never sees, before the last block_size tokens.
         ({"idx": [[99] + [0] * 6]}, IndexError, r"generate: id .*out of range \[0, 12\]"),
     ],
     ids=str,
@@ -274,7 +274,7 @@ def test_nothing_new_is_the_prompt(model: gpt.GPT) -> None:
 
 
 class Draws:
-    """A random generator that gives the numbers it was made of."""
+    """A random generator that returns given numbers."""
 
     def __init__(self, *draws: float) -> None:
         self.draws: Iterator[float] = iter(draws)
@@ -344,7 +344,7 @@ def test_checkpointing_changes_no_bit(dropout: float) -> None:
 
 
 def test_checkpointing_takes_less_memory() -> None:
-    """A block's activations instead of those of all eight, and each block's input."""
+    """The activations of one block instead of all eight are kept, and the input of each."""
 
     def peak(*, checkpointing: bool) -> int:
         model = gpt.GPT(gpt.GPTConfig(13, 64, 8, 4, 32, gradient_checkpointing=checkpointing))

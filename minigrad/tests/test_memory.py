@@ -1,4 +1,4 @@
-"""keep_memory: what it asks of glibc, when, and that all is asked back."""
+"""keep_memory: what it asks of glibc, when, and that it undoes all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minigrad import keep_memory, memory
 
 
 class Library:
-    """A C library that notes what is asked of it."""
+    """A C library that records what it is asked."""
 
     gnu_get_libc_version = True
 

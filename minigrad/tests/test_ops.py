@@ -1,4 +1,4 @@
-"""What of the ops the spec cannot show: tensors' methods and operators, exact integers, ties."""
+"""What the spec cannot show of the ops: tensors' methods and operators, exact integers, ties."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_gelu_by_tanh_keeps_its_digits_where_it_is_small() -> None:
     wanted, slope = exact * share, share * (1 + exact * rest * steepness)
     eps = np.finfo(np.float32).eps
     apart = np.abs(y.detach().numpy() - wanted)
-    assert np.all(apart <= 50 * eps * np.abs(wanted))  # by 1 + tanh, a million
+    assert np.all(apart <= 50 * eps * np.abs(wanted))  # with 1 + tanh it would be a million
     assert np.abs(x.grad.numpy() - slope).max() <= 3 * eps
 
 
@@ -220,7 +220,7 @@ def test_long_rows_are_normalized_like_short_ones_and_leave_the_buffer_of_numpy_
     weight, bias = (minigrad.tensor(rng.normal(size=4), requires_grad=True) for _ in range(2))
     dout = rng.normal(size=x.shape)
 
-    with engine.silent():  # else each op restores the buffer on its way out
+    with engine.silent():  # else each op restores the buffer when it ends
         y = ops.group_norm(x, 2, weight, bias)
         assert np.getbufsize() == before
     y.backward(dout)

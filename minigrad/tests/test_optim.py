@@ -31,7 +31,7 @@ def give(tensor: minigrad.Tensor, gradient: object) -> None:
 
 
 def path(make: Callable, *gradients: float, start: float = 2.0) -> list[float]:
-    """Where the steps that follow these gradients lead."""
+    """The parameter after each of the steps with these gradients."""
     x = nn.Parameter(np.array(start))
     optimizer, places = make([x]), []
     for gradient in gradients:
@@ -337,7 +337,7 @@ def several(seed: int) -> list[nn.Parameter]:
 
 @pytest.mark.parametrize("make", STATEFUL)
 def test_parameters_move_together_as_they_would_alone(make: Callable) -> None:
-    """Also when some have no gradient for a while, are exchanged, and when a state is loaded."""
+    """Even if some have no gradient for a while or are exchanged, or if a state is loaded."""
     together, alone = several(0), several(0)
     one, each = make(together), [make([parameter]) for parameter in alone]
     rng = np.random.default_rng(1)

@@ -39,7 +39,7 @@ def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
 
 
 def named_axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
-    """As axes, but () names none: what torch's squeeze, flip, any and all make of it."""
+    """Like axes, but () names no dims, as in torch's squeeze, flip, any and all."""
     return () if isinstance(dim, tuple | list) and not dim else axes(op, dim, ndim)
 
 
@@ -47,7 +47,7 @@ def sizes(op: str, shape: Shape) -> tuple[int, ...]:
     """shape as a tuple of ints."""
     try:
         lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-        if bool not in map(type, lengths):  # which operator.index takes for 0 and 1
+        if bool not in map(type, lengths):  # operator.index would accept these, as 0 and 1
             return tuple(map(int, map(operator.index, lengths)))
     except TypeError:
         pass
@@ -95,7 +95,7 @@ def integer(op: str, name: str, value: Any) -> int:
 
 
 def whole(op: str, name: str, value: Any, least: int) -> int:
-    """value, an int, and one no smaller than least."""
+    """value as an int; raises TypeError if it is not one, ValueError if it is below least."""
     if integer(op, name, value) < least:
         raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
     return int(value)
@@ -141,14 +141,14 @@ def probability(op: str, name: str, p: float) -> None:
 
 
 def refuse_bool(op: str, *operands: Any) -> None:
-    """No operand, an array or a number, is boolean."""
+    """Raise TypeError if an operand, an array or a number, is boolean."""
     for operand in operands:
         if isinstance(operand, bool) or getattr(operand, "dtype", None) == arrays.BOOL:
             raise TypeError(f"{op}: booleans are no numbers here")
 
 
 def floats(op: str, *operands: Array | None) -> None:
-    """All floating and of one dtype: ops that torch does not promote for."""
+    """Raise TypeError unless all are floating and of one dtype: for ops that do not promote."""
     same(op, *operands)
     for operand in operands:
         if operand is not None and not is_floating(operand.dtype):

@@ -1,7 +1,7 @@
 """GPT-2 as transformers keeps it: a folder with config.json and model.safetensors.
 
-Its linear layers hold their weights as (in, out), ours as (out, in), as torch does. The names are
-the same, but that some of its files leave out "transformer.".
+Its linear layers hold their weights as (in, out), ours as (out, in), like torch's. The names are
+the same, except that some of its files omit "transformer.".
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ SIZES = {
     "n_layer": "n_layer",
     "n_head": "n_head",
     "n_embd": "n_embd",
-}  # of GPTConfig: as config.json calls them
-DROPOUTS = ("embd_pdrop", "resid_pdrop", "attn_pdrop")  # 0.1 if config.json leaves them out
-# What GPT does, in the words of config.json, which may leave any of it out; the first is written.
+}  # GPTConfig's name: config.json's
+DROPOUTS = ("embd_pdrop", "resid_pdrop", "attn_pdrop")  # 0.1 if config.json omits them
+# What GPT does, in the words of config.json, which may omit any of it; the first is written.
 ACCEPTED: dict[str, tuple[Any, ...]] = {
     "model_type": ("gpt2",),
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
@@ -39,16 +39,16 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
-SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # of a GPTConfig
+SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # all config.json can say
 TRANSPOSED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
-# Causal masks, which old files have; and what is the embedding again.
+# Causal masks, which old files have; and the output layer, whose weight is the embedding's.
 SKIPPED = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
 
 
 def read(folder: StrPath, state: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of GPTConfig, and the state of a GPT; state: the arrays, if already read.
 
-    Raises FileNotFoundError for a missing file, ValueError for a model that is no such GPT.
+    Raises FileNotFoundError for a missing file, ValueError for a model that GPT does not implement.
     """
     config = _config(Path(folder) / CONFIG)
     arrays = _arrays(Path(folder) / MODEL) if state is None else state
@@ -80,7 +80,7 @@ def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Array]
     data = library("GPT.save_pretrained").numpy.save(theirs, {"format": "pt"})
     Path(folder).mkdir(parents=True, exist_ok=True)
     replace_file(Path(folder) / MODEL, [data])
-    end = 50256 if config["vocab_size"] == 50257 else None  # of a text, in GPT-2's vocabulary
+    end = 50256 if config["vocab_size"] == 50257 else None  # GPT-2's end-of-text token
     said = {
         "architectures": ["GPT2LMHeadModel"],
         **{name: accepted[0] for name, accepted in ACCEPTED.items()},

@@ -7,7 +7,7 @@
 >>> loss.item(), x.grad.tolist()
 (54.0, [[7.0, 11.0], [9.0, 13.0]])
 
-save and load keep what trained, and the state of the generator, in a file of safetensors.
+save and load keep training state, the random generator's included, in a safetensors file.
 """
 
 from . import gpt, nn, ops, optim

@@ -40,7 +40,7 @@ def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
 
 
 def named_axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
-    """As axes, but () names none: what torch's squeeze, flip, any and all make of it."""
+    """Like axes, but () names no dims, as in torch's squeeze, flip, any and all."""
     return () if isinstance(dim, tuple | list) and not dim else axes(op, dim, ndim)
 
 
@@ -48,7 +48,7 @@ def sizes(op: str, shape: Shape) -> tuple[int, ...]:
     """shape as a tuple of ints."""
     try:
         lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-        if bool not in map(type, lengths):  # which operator.index takes for 0 and 1
+        if bool not in map(type, lengths):  # operator.index would accept these, as 0 and 1
             return tuple(map(int, map(operator.index, lengths)))
     except TypeError:
         pass
@@ -76,7 +76,7 @@ def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     longest = max(shapes, key=len, default=())
     if all(longest[len(longest) - len(shape) :] == shape for shape in shapes):
-        return longest  # the usual: NumPy takes its time
+        return longest  # the common case: np.broadcast_shapes is slow
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -96,7 +96,7 @@ def probability(op: str, name: str, p: float) -> None:
 
 
 def whole(op: str, name: str, value: Any, least: int) -> int:
-    """value, an int, and one no smaller than least."""
+    """value as an int; raises TypeError if it is not one, ValueError if it is below least."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
     if value < least:
@@ -110,9 +110,9 @@ def number(op: str, name: str, value: Any) -> None:
 
 
 def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
-    """A number, or an array of one, in dtype; raises ValueError where NumPy would wrap it around.
+    """A number, or a 0-d array, in dtype; raises ValueError if it is out of range.
 
-    Of an unsigned dtype it may be negative, as in torch: -1 is the largest number then.
+    An unsigned dtype takes negative numbers, too, as in torch: -1 becomes its largest number.
     """
     if np.ndim(value):
         raise ValueError(f"{op}: {name} must be a number, not of shape {np.shape(value)}")
@@ -130,14 +130,14 @@ def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
 
 
 def refuse_bool(op: str, *operands: Any) -> None:
-    """No operand, an array or a number, is boolean."""
+    """Raise TypeError if an operand, an array or a number, is boolean."""
     for operand in operands:
         if isinstance(operand, bool) or getattr(operand, "dtype", None) == BOOL:
             raise TypeError(f"{op}: booleans are no numbers here")
 
 
 def floats(op: str, *arrays: Array | None) -> None:
-    """All floating and of one dtype: ops that torch does not promote for."""
+    """Raise TypeError unless all are floating and of one dtype: for ops that do not promote."""
     same(op, *arrays)
     for array in arrays:
         if array is not None:
@@ -147,7 +147,7 @@ def floats(op: str, *arrays: Array | None) -> None:
 
 
 def same(op: str, *arrays: Any) -> None:
-    """All arrays, of one dtype."""
+    """Raise TypeError unless all are arrays of one dtype; None is passed over."""
     first = None
     for array in arrays:
         if array is None:
@@ -161,11 +161,11 @@ def same(op: str, *arrays: Any) -> None:
 
 
 def indices(op: str, ids: Any, size: int, what: str) -> None:
-    """ids are integers in [0, size): NumPy would take a negative one from the end."""
+    """Raise unless ids are integers in [0, size): NumPy would count a negative one from the end."""
     if ids.dtype.kind not in "iu":
         raise TypeError(f"{op}: {what} must be integers, not {ids.dtype}")
-    # Read as unsigned a negative one is large: one look for the largest finds it, too, unless a
-    # narrow dtype reads it as a number below size.
+    # Read as unsigned, a negative id is large, so that the maximum alone finds it, too, unless the
+    # dtype is so narrow that it reads as a number below size.
     narrow = ids.dtype.kind == "i" and size > 1 << (8 * ids.itemsize - 1)
     if ids.size and (
         not 0 <= ids.min() <= ids.max() < size

@@ -1,4 +1,4 @@
-"""Which dtypes there are, and what two of them make: torch's rules over NumPy's arrays."""
+"""The dtypes, and how they promote: torch's rules over NumPy's arrays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_floating(dtype: np.dtype[Any]) -> bool:
 
 def as_array(data: Any, dtype: Any = None) -> Array:
     """data as an array of one of DTYPES; raises TypeError for any other dtype."""
-    if type(data) is np.ndarray and dtype is None and data.dtype in KNOWN:  # the usual, in short
+    if type(data) is np.ndarray and dtype is None and data.dtype in KNOWN:  # the common case, fast
         return data
     array = np.asarray(data, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -34,14 +34,14 @@ def as_array(data: Any, dtype: Any = None) -> Array:
 
 
 def _of_floats(data: Any) -> np.dtype[Any]:
-    """That of nested lists of floats: Python's are of the default one, NumPy's and tensors' count.
+    """The dtype for nested lists: DEFAULT for Python's floats, their own for NumPy's and tensors'.
 
-    So np.float64 in a list, itself a float of Python, keeps its digits, as in torch.tensor.
+    So a np.float64 in a list, although a Python float, keeps its digits, as in torch.tensor.
     """
     if not isinstance(data, list | tuple):
         dtype = getattr(data, "dtype", None)
         return dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else DEFAULT
-    if {int, float, bool}.issuperset(map(type, data)):  # the usual, in short
+    if {int, float, bool}.issuperset(map(type, data)):  # the common case, fast
         return DEFAULT
     return np.result_type(*map(_of_floats, data))
 
@@ -76,19 +76,19 @@ def promote(*operands: Any) -> tuple[Array, ...]:
 
 
 def promote_floating(*operands: Any) -> tuple[Array, ...]:
-    """The operands as arrays of their common dtype, or of the default one if that is no float."""
+    """The operands as arrays of their common dtype, or of DEFAULT if that is not floating."""
     dtype = result_type(*operands)
     dtype = dtype if is_floating(dtype) else DEFAULT
     return tuple(_converted(operand, dtype) for operand in operands)
 
 
 def floating(x: Array) -> Array:
-    """x itself if it is floating, else in the default dtype: exp of integers, say."""
+    """x itself if it is floating, else in the default dtype, as for exp of integers."""
     return x if is_floating(x.dtype) else x.astype(DEFAULT)
 
 
 def _converted(operand: Any, dtype: np.dtype[Any]) -> Array:
-    # By way of its own dtype: an integer that does not fit wraps around, as in torch.
+    # First in its own dtype, so that an integer that does not fit wraps around, as in torch.
     try:
         return np.asarray(operand).astype(dtype, copy=False)
     except OverflowError:

@@ -19,7 +19,7 @@ import numpy as np
 from .dtypes import as_array, is_floating
 
 Array = np.ndarray[Any, Any]
-Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
+Operand = Any  # callers pass a Tensor, an array or a number; the op itself gets an array
 Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
@@ -29,14 +29,14 @@ _NO_PAIR: Any = ()
 _FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
 
-# Whether ops record, and whether NumPy is silent already: of each thread and context its own, as
-# NumPy's errstate is; one variable, as every op asks for both.
+# Whether ops record, and whether NumPy's warnings are already off. Each thread and context has its
+# own values, as with NumPy's errstate; they share one variable because every op reads both.
 _mode = contextvars.ContextVar("mode", default=(True, False))
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Inside, ops of this thread record what backward() needs, or not (torch.set_grad_enabled)."""
+    """Inside, ops of this thread record what backward() needs if mode (torch.set_grad_enabled)."""
     before = _mode.get()
     _mode.set((mode, before[1]))
     try:
@@ -54,7 +54,7 @@ def no_grad() -> Iterator[None]:
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """Inside, NumPy warns of nothing, as in every op: for many of them, which then need not ask."""
+    """Turn NumPy's warnings off once for many ops, each of which would otherwise do so itself."""
     before = _mode.get()
     _mode.set((before[0], True))
     try:
@@ -67,7 +67,8 @@ def silent() -> Iterator[None]:
 class Tensor:
     """A NumPy array that remembers which op made it, from which parents.
 
-    data: what numpy.asarray takes; Python floats become float32, as in torch, arrays keep theirs.
+    data: anything numpy.asarray takes; Python floats become float32, as in torch, and arrays keep
+    their dtype.
     dtype: float64, float32, int64, int32 … or bool; only floating tensors may require a gradient.
     """
 
@@ -95,14 +96,14 @@ class Tensor:
         self.pullback: Pullback | None = None
 
     def record(self, op: str, args: Sequence[Any], pullback: Pullback | None) -> None:
-        """Remember what made this tensor, if a gradient is to flow on to one of args."""
+        """Remember what made this tensor, if any of args requires a gradient."""
         parents = [arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args]
         for parent in parents:
             if parent is not None:
                 if not (callable(pullback) or pullback is None or type(pullback) is tuple):
                     raise TypeError(f"{op}: {_NO_OUTPUT}")
                 self.requires_grad = True
-                if isinstance(pullback, tuple):  # what only an unneeded one keeps is freed at once
+                if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
                     each = zip(pullback, parents, strict=False)
                     pullback = tuple([pull if of is not None else None for pull, of in each])
                 self.op, self.parents, self.pullback = op, tuple(parents), pullback
@@ -158,7 +159,7 @@ class Tensor:
         return self.data.size
 
     def numpy(self) -> Array:
-        """The array itself, not a copy; of a tensor that requires a gradient, detach() first."""
+        """The array itself, not a copy; if this tensor requires a gradient, detach() it first."""
         if self.requires_grad:
             raise RuntimeError("numpy() of a tensor that requires a gradient: call detach() first")
         return self.data
@@ -188,13 +189,13 @@ class Tensor:
         return self
 
     def __reduce__(self) -> Any:
-        # A copy, or what was pickled, is a leaf with a place of its own on the tape.
+        # A copied or unpickled tensor is a leaf with its own place on the tape.
         if not self.is_leaf:
             raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
         return _leaf, (type(self), self.data, self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        """A copy with its gradient, which one by copy.copy or pickle is without, as in torch."""
+        """A copy that keeps .grad, which copy.copy and pickle drop, as in torch."""
         make, arguments = self.__reduce__()
         made: Tensor = make(*copy.deepcopy(arguments, memo))
         made.grad = copy.deepcopy(self.grad, memo)
@@ -226,8 +227,8 @@ class Tensor:
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
 
-        gradient: of self's shape; may be left out when self has one element, and is then 1.
-        The graph is freed as it is swept, unless retain_graph; freed, it cannot be swept again.
+        gradient: has self's shape; defaults to 1 if self has a single element.
+        The graph is freed on the way, unless retain_graph; a freed graph cannot be used again.
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
@@ -246,11 +247,11 @@ class Tensor:
             leaf.accumulate(dout)
 
     def overwritten(self) -> None:
-        """Make this leaf younger than what was computed of it, which backward() then refuses."""
+        """Make this leaf newer than what was computed from it, which backward() then refuses."""
         self.index = next(_created)
 
     def pull(self, dout: Array) -> Sequence[Array | Part | None]:
-        """The gradients of the parents, in order, by this node's pullback."""
+        """The gradients of the parents, in order, from this node's pullback."""
         pullback = self.pullback
         if isinstance(pullback, tuple):
             return [function(dout) if function is not None else None for function in pullback]
@@ -259,7 +260,7 @@ class Tensor:
         return returned if isinstance(returned, tuple) else (returned,)
 
     def accumulate(self, dout: Array) -> None:
-        """Add dout, an array that nobody else holds, to .grad."""
+        """Add dout to .grad, which may keep dout itself: nothing else may hold that array."""
         known = self.grad
         if known is not None and not isinstance(known, Tensor):
             raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
@@ -274,12 +275,12 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 
 def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """What zero_grad leaves of a gradient: nothing, or zeros in the place of numbers."""
+    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
     return None if grad is None or set_to_none else Tensor(np.zeros_like(grad.data))
 
 
 class Part:
-    """The gradient of an argument that is dout at some places, each there once, and else 0."""
+    """A gradient that is dout at the index where, which names no place twice, and 0 elsewhere."""
 
     __slots__ = ("dout", "where")
 
@@ -290,15 +291,15 @@ class Part:
 def sweep(
     root: Tensor, seed: Array, retain_graph: bool, since: int = 0
 ) -> Iterator[tuple[Tensor, Array]]:
-    """Every leaf that root's gradient reaches, with its gradient, where root's is seed.
+    """Yield each leaf that root's gradient reaches, with its gradient; root's own is seed.
 
-    The gradient is an array that nobody else holds. A node made before since is taken for a leaf.
+    Nothing else holds the arrays yielded. Nodes made before since count as leaves.
     """
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
-    own: set[int] = set()  # of which these are in arrays that nobody else holds
+    own: set[int] = set()  # those in arrays that nothing else holds: add in place
     nodes = tape(root, since)
     while nodes:
-        node = nodes.pop()  # whose output is freed with it, if nobody else has it
+        node = nodes.pop()  # and drop the reference, so that its output can be freed
         index = node.index
         dout = pending.pop(index, None)
         if dout is None:
@@ -325,9 +326,8 @@ def sweep(
                     own.add(index)
             elif index in own:
                 known += grad
-                pending[index] = (
-                    known  # of 0-d arrays NumPy makes numbers, which are never in place
-                )
+                # A NumPy number, which ops on 0-d arrays return, has not changed in place.
+                pending[index] = known
             else:
                 pending[index] = known + grad
                 own.add(index)
@@ -336,9 +336,9 @@ def sweep(
 
 
 def made(grad: Array, dout: Array) -> bool:
-    """Whether a pullback has made grad, whole: it is neither dout nor a view of it.
+    """Whether the pullback made all of grad, rather than return dout or a view of it.
 
-    As no pullback returns what it keeps, nor one array twice, nobody else holds such an array.
+    Nothing else then holds grad, since a pullback returns no array that it keeps, and none twice.
     """
     owner, source = grad.base, dout.base
     if (grad if owner is None else owner) is (dout if source is None else source):
@@ -347,9 +347,9 @@ def made(grad: Array, dout: Array) -> bool:
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
-    """Every node that root's gradient reaches, oldest first; back to those made before since.
+    """Every node that root's gradient reaches, oldest first; the walk ends at those before since.
 
-    Raises RuntimeError if a node has been freed, or a leaf overwritten since a node was made of it.
+    Raises RuntimeError if a node has been freed, or a leaf overwritten after it was used.
     """
     found, stack = {root.index: root}, [root]
     while stack:
@@ -375,12 +375,15 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
 
 
 def moment() -> int:
-    """A number between the indices of the nodes made so far and of those made from now on."""
+    """An index above those of all nodes made so far, and below those of all later ones."""
     return next(_created)
 
 
 def fitted(grad: Array, data: Array, dtype: np.dtype[Any], op: str) -> Array:
-    """A gradient from op, whose output is of dtype, in the shape and dtype of its argument data."""
+    """A gradient that op returned for its argument data, in data's shape and dtype.
+
+    dtype: that of op's output.
+    """
     if not is_floating(data.dtype):
         raise TypeError(f"only floating tensors can require a gradient, not {data.dtype}")
     assert grad.dtype in (dtype, data.dtype), (
@@ -412,9 +415,9 @@ def unwrap(value: Any) -> Any:
 
 
 def _operand(value: Any) -> Any:
-    """unwrap, and a copy of a caller's array, who may write to it before backward() reads it.
+    """Like unwrap, but copies a caller's array, which may change before backward() reads it.
 
-    So too in a tuple: an index of several dims.
+    This includes arrays in a tuple: an index of several dims.
     """
     if isinstance(value, Tensor):
         return value.data
@@ -424,7 +427,7 @@ def _operand(value: Any) -> Any:
 
 
 def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
-    """What an op's function stumbled over in these arguments, with the op's name; None: it says."""
+    """The message for an error that args caused in op name; None to let error speak for itself."""
     for arg in args:
         if isinstance(arg, Tensor) and not isinstance(arg.data, np.ndarray):
             return f"{name}: .data of a tensor is a NumPy array, not a {type(arg.data).__name__}"
@@ -437,18 +440,18 @@ def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[
 
 
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """Make an op of a function on arrays that returns its value and its pullback.
+    """Make an op from a function on arrays that returns its value and its pullback.
 
     The pullback takes the gradient of the value and returns one gradient per argument, in the
-    order of the signature: None where an argument has none, trailing Nones left out, a lone
-    gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
-    those that are needed are called. A gradient may keep the broadcast shape; a Part is one that
-    is 0 in most places. It is dout, a view of it, or an array that the pullback does not keep. It
-    closes over arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values
-    only the first has a gradient.
+    order of the signature: None for an argument that has none. Trailing Nones may be left out, and
+    a single gradient needs no tuple. Or it is a tuple of functions, one per argument, of which
+    only the needed ones are called. A gradient may have the broadcast shape; one that is 0 in most
+    places may be a Part. It must be dout, a view of dout, or an array that the pullback does not
+    keep. A pullback closes over arrays, never over Tensors, so that no reference cycle forms. If
+    the value is a tuple, only its first element has a gradient.
 
-    Names mean something: a first parameter x must be given a tensor or an array; where one is
-    called other or exponent, a Python number will do as well, as in arithmetic.
+    Parameter names matter: a first parameter x takes a tensor or an array only, unless another is
+    called other or exponent: then x may also be a Python number, as in arithmetic.
     """
     name, names = function.__name__, tuple(inspect.signature(function).parameters)
     takes_x = names[0] == "x"
@@ -479,7 +482,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             raise TypeError(wrong) from error
         if kwargs:
             args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
-        try:  # an array of two is no pair
+        try:  # only a tuple is a pair: an array of two elements would unpack, too
             value, pullback = returned if type(returned) is tuple else _NO_PAIR
         except ValueError:
             raise TypeError(f"{name}: {_NO_OUTPUT}") from None

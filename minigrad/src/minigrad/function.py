@@ -1,4 +1,4 @@
-"""Ops that users define by forward and backward, and functions that backward computes again."""
+"""Ops that users define by forward and backward, and functions that backward() recomputes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from .engine import Tensor, moment, no_grad, op, set_grad_enabled, sweep, tape
 from .random import get_rng_state, set_rng_state
 
-Form = tuple[tuple[int, ...], Any] | None  # shape and dtype of a tensor; None of what is none
+Form = tuple[tuple[int, ...], Any] | None  # a tensor's shape and dtype; None for anything else
 
 
 class Context:
-    """What forward leaves for backward: saved tensors, and whatever attributes it sets.
+    """What forward passes on to backward: saved tensors, and any attributes it sets.
 
     needs_input_grad: for each argument of apply, whether it is a tensor that requires a gradient.
     """
@@ -22,16 +22,16 @@ class Context:
         self.saved_tensors: tuple[Tensor | None, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors as saved_tensors until backward() has been through, as torch does."""
+        """Keep tensors as saved_tensors until backward() has run, as torch does."""
         self.saved_tensors = tensors
 
 
 class Function:
-    """An op by its forward and backward, which a subclass defines (torch.autograd.Function).
+    """An op whose forward and backward a subclass defines (torch.autograd.Function).
 
-    forward(ctx, *args) gets what apply got, and returns one tensor. backward(ctx, dout) gets the
-    gradient of that, and returns one gradient for each argument, of its shape and dtype; None
-    for what is no tensor or needs none, a lone gradient without its tuple. Neither is recorded.
+    forward(ctx, *args) gets the arguments of apply and returns one tensor. backward(ctx, dout) gets
+    the gradient of that tensor and returns one per argument, of its shape and dtype, or None if
+    it is no tensor or needs none; a single gradient needs no tuple. Neither is recorded.
 
     >>> import minigrad
     >>> class Cube(minigrad.Function):
@@ -60,7 +60,7 @@ class Function:
 
     @classmethod
     def apply(cls, *args: Any) -> Tensor:
-        """forward of args, tensors and anything else, recorded as an op of the class's name.
+        """Call forward with args, tensors or not, and record it as an op named like the class.
 
         Raises TypeError if forward returns anything but one tensor. backward() raises ValueError
         for a wrong number or shape of gradients, TypeError for a wrong dtype or kind.
@@ -88,7 +88,7 @@ class Function:
 
 
 def _gradients(name: str, returned: Any, forms: Sequence[Form]) -> tuple[Any, ...]:
-    """The arrays of what backward returned, one for each argument."""
+    """Check what backward returned, and unwrap it: an array or None for each argument."""
     grads = returned if isinstance(returned, tuple) else (returned,)
     if len(grads) != len(forms):
         raise ValueError(
@@ -111,20 +111,21 @@ def _gradients(name: str, returned: Any, forms: Sequence[Form]) -> tuple[Any, ..
 
 
 def _kept_by_others(array: Any) -> Any:
-    """A view that no sweep will write to, nor hand to a leaf: backward may have kept the array."""
+    """A view that no sweep writes to or gives to a leaf: backward may have kept the array."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
-    """function(*args), computed again in backward() instead of remembered: less memory, more time.
+    """function(*args), recomputed in backward() instead of stored: less memory, more time.
 
-    Gradients flow to the tensors among args and to those, parameters say, that function finds
-    elsewhere. It must compute the same again; the random generator is taken back for that, so that
-    the same is dropped. Its result is one tensor. Raises TypeError for another result, and
-    backward() RuntimeError if the result is now of another shape or made of other tensors; that
-    its numbers are the same is not checked (torch.utils.checkpoint, use_reentrant=False).
+    Gradients flow to the tensors among args and to any others that function uses, such as
+    parameters. It must compute the same both times; for this the random generator is reset, so
+    that dropout drops the same elements. Raises TypeError unless the result is one tensor.
+    backward() raises RuntimeError if the second result has another shape or is made from other
+    tensors; that its numbers are the same is not checked (torch.utils.checkpoint with
+    use_reentrant=False).
     """
     since, state = moment(), get_rng_state()
     out = function(*args)
@@ -132,7 +133,7 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
         raise TypeError(f"checkpoint: expected one tensor as result, not {type(out).__name__}")
     if not out.requires_grad or out.index < since:
         return out
-    # Of the graph only what it grew on is kept: the tensors that were there before.
+    # Of the graph only its inputs are kept: the tensors that existed before the call.
     array, older = out.data, _older(out, since)
     indices = [node.index for node in older]
 
@@ -158,5 +159,5 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
 
 
 def _older(out: Tensor, since: int) -> list[Tensor]:
-    """The tensors made before since that out's gradient reaches first."""
+    """The tensors made before since from which out was computed."""
     return [node for node in tape(out, since) if node.index < since]

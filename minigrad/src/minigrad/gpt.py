@@ -26,7 +26,7 @@ from .serialization import StrPath
 _GPT2 = {"vocab_size": 50257, "block_size": 1024}
 
 PRESETS: dict[str, dict[str, int]] = {
-    # minGPT's small ones; vocab_size and block_size are up to the text.
+    # minGPT's small ones; vocab_size and block_size depend on the text.
     "nano": {"n_layer": 3, "n_head": 3, "n_embd": 48},
     "micro": {"n_layer": 4, "n_head": 4, "n_embd": 128},
     "mini": {"n_layer": 6, "n_head": 6, "n_embd": 192},
@@ -66,20 +66,20 @@ class GPTConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """The sizes that PRESETS has under this name, with changes, and what they leave open."""
+        """A config with the sizes of a preset; changes replace them or fill in what they lack."""
         option("GPTConfig", "preset", name, tuple(PRESETS))
         return cls(**{**PRESETS[name], **changes})
 
 
 class KVCache:
-    """The keys and values of the tokens that a GPT has read: later ones need not read them again.
+    """The keys and values of the tokens that a GPT has read, which are then not computed again.
 
     One cache serves one GPT and one batch. length: how many tokens of each row it holds.
     """
 
     def __init__(self) -> None:
         self.length = 0
-        # Of each layer one of these. In a room, (2, B, H, room, D), length of the places are taken.
+        # A layer is in one of these. Of a room (2, B, H, room, D), length places are taken.
         self._seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
         self._room: dict[nn.Module, Tensor] = {}
 
@@ -97,10 +97,10 @@ class KVCache:
     def room(
         self, layer: nn.Module, shape: tuple[int, int, int, int], most: int, dtype: Any
     ) -> Tensor:
-        """Where a layer's keys and values may be written behind those it has: (2, B, H, S, D).
+        """An array with a layer's keys and values, and space for more: (2, B, H, S, D).
 
-        shape: (B, H, T, D), of what is to be written. From then on they belong to what it has, of
-        which there will never be more than most.
+        shape: (B, H, T, D), that of those to be written after the cached ones; from then on they
+        count as cached. most: how many the layer will have at most.
         """
         B, H, T, D = shape
         end, room = self.length + T, self._room.get(layer)
@@ -135,7 +135,7 @@ class Attention(nn.Module):
         return self.resid_dropout(self.c_proj(y))
 
     def _after(self, qkv: Tensor, cache: KVCache) -> Tensor:
-        """The attention of tokens that come after those in a cache, which takes them in."""
+        """The attention of tokens that follow those in a cache, to which they are added."""
         B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
         past, dropout_p = cache.length, self.dropout if self.training else 0.0
         heads = B, T, 3, self.n_head, C // self.n_head
@@ -235,7 +235,7 @@ class GPT(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
 
-        cache: of the tokens before idx, to which those of idx are added; starts out empty.
+        cache: holds the tokens before idx; those of idx are added to it. It starts out empty.
         """
         idx = idx if isinstance(idx, Tensor) else tensor(idx)
         if idx.ndim != 2:
@@ -267,13 +267,13 @@ class GPT(nn.Module):
         seed: int | None = None,
         use_cache: bool = True,
     ) -> Tensor:
-        """Ids (B, T) with max_new_tokens appended, each after the block_size tokens before it.
+        """Ids (B, T) with max_new_tokens appended, each predicted from the last block_size ids.
 
-        The likeliest one, the first of equals; or, if do_sample, one drawn as Sampler says, which
-        alone reads the arguments up to seed. One seed writes the same text on every engine; None
-        draws a seed from the engine's generator. use_cache: read each token once, which changes
-        no token; but when the context has outgrown block_size every step moves the positions of
-        all that it sees, and from there on each token has the whole context read again.
+        Each is the likeliest token, the first of equals; or, if do_sample, one drawn as Sampler
+        says: the arguments up to seed are for that alone. One seed writes the same text on every
+        engine; None draws a seed from the engine's generator. use_cache: read each token only
+        once, which changes no token. Once the context has outgrown block_size, every step shifts
+        the positions of the tokens in it, so that the whole context is read again for each token.
 
         The model is in evaluation mode meanwhile. Raises ValueError for a prompt without tokens
         and for arguments out of range, IndexError for unknown ids.
@@ -294,7 +294,7 @@ class GPT(nn.Module):
         return tensor(tokens)
 
     def _next_logits(self, tokens: Any, cache: KVCache | None) -> Any:
-        """What may follow tokens (B, T), of which a cache holds all but the new ones: (B, V)."""
+        """The logits after tokens (B, T), of which a cache holds all but the new ones: (B, V)."""
         if cache is None or tokens.shape[1] > self.config.block_size:
             logits, _ = self(tokens[:, -self.config.block_size :])
         else:
@@ -303,7 +303,7 @@ class GPT(nn.Module):
 
     @contextlib.contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Inside, every module is in evaluation mode; then each in the one it was in."""
+        """Inside, every module is in evaluation mode; afterwards in the mode it was in before."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
@@ -318,9 +318,9 @@ class GPT(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: StrPath, state: Mapping[str, Any] | None = None) -> Self:
-        """The GPT-2 of a folder that transformers wrote, or save_pretrained; in evaluation.
+        """The GPT-2 in a folder that transformers or save_pretrained wrote, in evaluation mode.
 
-        state: the arrays of the folder's model.safetensors, by name, to read config.json alone.
+        state: the arrays of the folder's model.safetensors by name; only config.json is then read.
         Raises FileNotFoundError for a missing file, ValueError for a model that GPT cannot be,
         RuntimeError for weights that do not fit.
         """
@@ -330,8 +330,8 @@ class GPT(nn.Module):
         return model.eval()
 
     def save_pretrained(self, folder: StrPath) -> None:
-        """Write the files of a folder, new or not, that transformers reads as GPT-2.
+        """Write a folder, new or existing, that transformers reads as GPT-2.
 
-        Raises ValueError for what GPT-2 cannot be: without biases, say.
+        Raises ValueError for a model that GPT-2 cannot be: one without biases, for example.
         """
         pretrained.write(folder, asdict(self.config), self.state_dict())

@@ -1,7 +1,7 @@
-"""Memory kept between the steps of a training, rather than given back and asked for again.
+"""Keep memory between training steps, rather than return it to the system and ask for it again.
 
-glibc takes a large array from the system page by page, and gives it back when it is freed: the next
-array of that size pays for its pages anew, which may be half the time of a training step.
+glibc gets memory for a large array from the system page by page, and returns it when it is freed:
+the next array of that size pays for its pages anew, which may be half the time of a training step.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 # glibc's malloc.h: what to take from the heap, when to shrink it, and by how much to grow it.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 KEPT = {M_MMAP_THRESHOLD: 1 << 30, M_TRIM_THRESHOLD: 1 << 30, M_TOP_PAD: 64 << 20}
-# No call tells what they were: these are the largest that glibc comes to when left to itself.
+# What they were cannot be queried: these are the largest that glibc comes to by itself.
 USUAL = {M_MMAP_THRESHOLD: 32 << 20, M_TRIM_THRESHOLD: 64 << 20, M_TOP_PAD: 128 << 10}
 
 _depth = 0
@@ -24,8 +24,8 @@ _depth = 0
 def keep_memory() -> Iterator[None]:
     """Inside, this process keeps the memory of freed arrays; afterwards it gives it back.
 
-    For loops of steps that are alike. Nothing happens where the C library is not glibc, or where
-    the environment variable MINIGRAD_KEEP_MEMORY is 0. It concerns all of the process's memory.
+    Meant for loops of similar steps. Does nothing if the C library is not glibc, or if the
+    environment variable MINIGRAD_KEEP_MEMORY is 0. Affects all of the process's memory.
     """
     global _depth
     libc = _glibc() if os.environ.get("MINIGRAD_KEEP_MEMORY") != "0" else None

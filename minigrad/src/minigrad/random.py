@@ -17,20 +17,20 @@ def generator() -> np.random.Generator:
 
 
 def manual_seed(seed: int) -> None:
-    """Start the generator afresh; the same seed draws the same numbers."""
+    """Seed the generator; after the same seed it draws the same numbers."""
     global _generator
     _generator = np.random.default_rng(whole("manual_seed", "seed", seed, -(2**63)) % 2**64)
 
 
 def get_rng_state() -> dict[str, Any]:
-    """Where the generator is: with set_rng_state the numbers that come now come again."""
+    """The state of the generator: set_rng_state with it repeats the numbers drawn from now on."""
     return dict(_generator.bit_generator.state)
 
 
 def set_rng_state(state: Mapping[str, Any]) -> None:
-    """Take the generator back to a state of get_rng_state.
+    """Put the generator back into a state that get_rng_state returned.
 
-    Raises ValueError, before anything changes, for what is none.
+    Raises ValueError, before anything changes, for anything else.
     """
     global _generator
     bits: Any = np.random.PCG64()

@@ -1,7 +1,7 @@
-"""Rows of numbers, many at a time, and their sums by BLAS: what NumPy alone is slow at.
+"""Sums and products of many rows at a time, by BLAS: what NumPy alone is slow at.
 
-Products by dot, where it does what @ does: it is called in half the time. A large array is read
-again from far away at each pass over it, unless it is gone through in blocks.
+Where dot and @ do the same, it is dot: calling it takes half the time. Large arrays are handled in
+blocks: each pass over a whole one would read it from main memory again.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-BLOCK = 1 << 16  # numbers at a time: few enough for the cache, so many that calls cost nothing
-SMALL = 10**6  # multiplications up to which OpenBLAS reads what it multiplies where it is
-LONG = 512  # numbers in a row from which on a loop of its own costs less than a copy
+BLOCK = 1 << 16  # numbers at a time: few enough for the cache, enough to make calls negligible
+SMALL = 10**6  # multiplications up to which OpenBLAS reads its operands where they are
+LONG = 512  # the length from which on a loop for each row costs less than a copy
 
 
 @functools.lru_cache(maxsize=64)
 def blocks(count: int, width: int = 1) -> tuple[slice, ...]:
-    """Slices of count rows, of about BLOCK numbers each where a row has width of them; or of none.
+    """Slices that split count rows of width numbers each into blocks of about BLOCK numbers.
 
-    There is always one, so that sums over them need not begin with zeros.
+    There is at least one, if only of no rows, so that sums over them need not begin with zeros.
     """
     step = max(1, BLOCK // max(1, width))
     return tuple(slice(start, start + step) for start in range(0, max(1, count), step))
@@ -32,9 +32,9 @@ def blocks(count: int, width: int = 1) -> tuple[slice, ...]:
 
 @functools.lru_cache(maxsize=64)
 def small_products(n: int, k: int, columns: int) -> tuple[slice, ...]:
-    """Slices of many columns, so that products (n, k) @ (k, those) are SMALL; or of all of them.
+    """Slices of the columns for which products (n, k) @ (k, slice) are SMALL; or one of them all.
 
-    In larger ones OpenBLAS, for AVX-512, first copies what it multiplies: with few rows that takes
+    In larger products OpenBLAS, for AVX-512, first copies its operands, which with few rows takes
     longer than the rest.
     """
     step = SMALL // max(1, n * k)
@@ -62,10 +62,10 @@ def long_product(a: Array, b: Array) -> Any:
 
 
 def rows_apart(width: int) -> contextlib.AbstractContextManager[object]:
-    """Inside, NumPy takes rows of width numbers one at a time where they meet what is broadcast.
+    """Inside, NumPy combines rows of width numbers with broadcast operands one row at a time.
 
-    It would copy that into a buffer, many times over, to go through several rows in one loop: this
-    takes longer than as many loops, unless they are short. Not for arrays of different dtypes.
+    It would copy the operand into a buffer, many times over, to go through several rows in one
+    loop, which is slower than a loop for each row, unless rows are short. Not for mixed dtypes.
     """
     return _small_buffer() if width >= LONG else contextlib.nullcontext()
 
@@ -78,20 +78,20 @@ def _small_buffer() -> Iterator[None]:
 
 
 def sum_of_rows(x: Array) -> Array:
-    """(rows, n) -> (n), or of each matrix (..., rows, n) -> (..., n)."""
+    """The sum over rows: (rows, n) -> (n), or for each matrix (..., rows, n) -> (..., n)."""
     ones = _ones(x.shape[-2], x.dtype)
     return ones.dot(x) if x.ndim == 2 else ones @ x
 
 
 def sum_in_rows(x: Array, out: Array | None = None) -> Array:
-    """(rows, n) -> (rows), in out if it is given."""
+    """The sum of each row: (rows, n) -> (rows), in out if it is given."""
     return x.dot(_ones(x.shape[1], x.dtype), out)
 
 
 def mean_in_rows(x: Array, out: Array | None = None) -> Array:
-    """(rows, n) -> (rows), in out if it is given."""
+    """The mean of each row: (rows, n) -> (rows), in out if it is given."""
     mean = sum_in_rows(x, out)
-    mean /= x.shape[1]  # not times its inverse: equal numbers have exactly their mean
+    mean /= x.shape[1]  # not times its inverse, so that the mean of equal numbers is exact
     return mean
 
 

@@ -20,10 +20,10 @@ Array = np.ndarray[Any, Any]
 class Sampler:
     """The next token of each row of logits: the likeliest, the first of equals, or a drawn one.
 
-    do_sample: draw by the softmax of logits / temperature, among the top_k likeliest tokens, and
-    of those among the fewest that have a share of top_p of their probability together; of equally
-    likely tokens the first come first, so that top_k is never exceeded. seed: None is drawn from
-    the engine's generator. Raises ValueError for what is out of range.
+    do_sample: draw from the softmax of logits / temperature, among the top_k likeliest tokens, and
+    of those among the fewest that together have the share top_p of their probability; of equally
+    likely tokens the first ones are taken, so that top_k is never exceeded. seed: None is drawn
+    from the engine's generator. Raises ValueError for what is out of range.
 
     Holtzman et al. 2020, https://arxiv.org/abs/1904.09751, for top_p.
     """

@@ -1,7 +1,7 @@
-"""Save and load what trained: one file, there whole or not at all, that notices damage.
+"""Save and load training state in one file, written whole or not at all, and checked for damage.
 
 The file is a safetensors file, https://huggingface.co/docs/safetensors. Arrays are its tensors,
-under dotted names; what surrounds them is JSON in its metadata, beside the SHA-256 of the file.
+under dotted names; everything around them is JSON in its metadata, next to the file's SHA-256.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ Array = np.ndarray[Any, Any]
 StrPath = str | os.PathLike[str]
 
 SUFFIX = ".safetensors"
-_MARK = b'"sha256":"'  # in the metadata the checksum follows it; in a text or a name, \ precedes "
-_BLANK = "0" * 64  # the checksum itself, as long as it is worked out
+_MARK = b'"sha256":"'  # precedes the checksum in the metadata; in a text or a name, " is escaped
+_BLANK = "0" * 64  # in place of the checksum while it is computed
 
 
 def save(state: Any, path: StrPath) -> None:
-    """Write state to a file, in the place of what was there; if that fails, the old one stays.
+    """Write state to a file, replacing what was there; if that fails, the old one stays.
 
     state: dicts with str or int keys, lists, tuples, str, numbers, bool and None, nested, with
-    tensors and arrays of numbers in them. Raises TypeError with the path to what is none of these,
+    tensors and arrays of numbers in them. Raises TypeError with the path to anything else,
     OSError if the file cannot be written, ModuleNotFoundError if safetensors is missing.
     """
     tensors: dict[str, Array] = {}
@@ -56,7 +56,7 @@ def load(path: StrPath) -> Any:
     at = data.find(_MARK) + len(_MARK)
     if _checksum(data, at) != data[at : at + len(_BLANK)]:
         raise ValueError(f"{path} is damaged, or is not a file that minigrad.save wrote")
-    del data  # the arrays are as large
+    del data  # as large as the arrays, which are read now
     with safetensors.safe_open(path, "numpy") as file:
         tensors = file.get_tensors()
         text = file.metadata()["state"]
@@ -75,7 +75,7 @@ def load(path: StrPath) -> Any:
 
 
 def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file under another name first, and give it its own once all is on the disk."""
+    """Write a file under a temporary name, and rename it once all of it is on the disk."""
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
         raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
@@ -95,13 +95,13 @@ def replace_file(path: StrPath, parts: Iterable[bytes | memoryview]) -> None:
     if hasattr(os, "O_DIRECTORY"):  # not on Windows, which has no fsync of a folder
         folder = os.open(path.parent, os.O_DIRECTORY)
         try:
-            os.fsync(folder)  # the name
+            os.fsync(folder)  # so that the new name is on the disk
         finally:
             os.close(folder)
 
 
 def library(name: str) -> Any:
-    """The package safetensors, which only who reads or writes files needs."""
+    """The package safetensors, needed only to read or write files."""
     try:
         import safetensors.numpy
     except ModuleNotFoundError as error:
@@ -113,14 +113,14 @@ def library(name: str) -> Any:
 
 
 def _encoded(value: Any, path: str, tensors: dict[str, Array]) -> Any:
-    """value as JSON can say it; what JSON has no word for is in a dict with one key with a $."""
+    """value as JSON; what JSON cannot express becomes a dict with a single key that has a $."""
     if isinstance(value, Tensor):
         value = value.data
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.itemsize <= 8:
         name = path
-        while name in tensors or name == "__metadata__":  # "a.b" in a dict, and b of a dict a
+        while name in tensors or name == "__metadata__":  # a key "a.b", and b in a dict a
             name += "'"
         tensors[name] = np.asarray(value, order="C")
         return {"$tensor": name}
@@ -146,7 +146,7 @@ def _below(path: str, key: Any) -> str:
 
 
 def _checksum(data: bytes, at: int) -> bytes:
-    """The SHA-256 of data, in hexadecimal, as if it were blank itself, at at."""
+    """The SHA-256 of data in hexadecimal, computed with zeros in its own place, from at on."""
     digest = hashlib.sha256(data[:at])
     digest.update(_BLANK.encode())
     digest.update(memoryview(data)[at + len(_BLANK) :])

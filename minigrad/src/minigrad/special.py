@@ -1,12 +1,12 @@
 """The error function and the normal distribution, which NumPy lacks.
 
-In float64 by the rational approximations of W. J. Cody 1969, "Rational Chebyshev Approximations for
-the Error Function", https://doi.org/10.1090/S0025-5718-1969-0247736-4
+In float64 they use the rational approximations of W. J. Cody 1969, "Rational Chebyshev
+Approximations for the Error Function", https://doi.org/10.1090/S0025-5718-1969-0247736-4
 
-In float32 by the logarithm of the odds Φ(x) : Φ(-x), which is almost x times a polynomial in x². So
-E. Page 1977, "Approximations to the cumulative normal function and its inverse for use on a pocket
-calculator", whose two terms are those of the gelu by tanh; here are as many as float32 can tell.
-It decides nothing number by number, and so is faster than the above by far.
+In float32 they use the log-odds, log(Φ(x) / Φ(-x)), which is almost x times a polynomial in x², as
+in E. Page 1977, "Approximations to the cumulative normal function and its inverse for use on a
+pocket calculator". The two terms there are those of gelu's tanh form; here there are as many as
+float32 can tell apart. No number needs a case distinction, so this is far faster than the above.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-BLOCK = 1 << 15  # numbers at a time: what is made of them on the way stays in the cache
+BLOCK = 1 << 15  # numbers at a time, so that intermediate results stay in the cache
 
-# Coefficients of a numerator and a denominator, of the highest power first.
+# Coefficients of a numerator and a denominator, highest power first.
 # Up to NEAR: erf(x) / x, in x².
 NEAR = 0.46875
 NEAR_0 = (
@@ -84,9 +84,9 @@ TAIL = (
         2.33520497626869185e-3,
     ),
 )
-# The odds, of the highest power of x² first, fitted so that x Φ(x) is off by less than 2⁻²³ but for
-# rounding. Far below 0 that leaves Φ(x) three digits at -4 and one at -5, as many as it would have
-# by 1 + erf(x / √2) in float32.
+# The log-odds, highest power of x² first, fitted so that x Φ(x) is off by less than 2⁻²³, apart
+# from rounding. Far below 0 that leaves Φ(x) three digits at -4 and one at -5, as many as
+# 1 + erf(x / √2) would have in float32.
 ODDS = (
     *(3.618726153390795e-9, -2.672937193043628e-7, 7.946226179083829e-6, -1.1055588218671467e-4),
     *(-6.590952071005896e-5, 7.266782267623535e-2, 1.5957689853313615),
@@ -115,14 +115,14 @@ def erfc(x: Array) -> Array:
 
 
 def normal(x: Array) -> Array:
-    """Φ(x), the share of the normal distribution that is less than x, in the dtype of x."""
+    """Φ(x), the standard normal CDF, in the dtype of x."""
     if x.dtype == np.float32:
         return _in_slices(_normal_of_float32, x)
     return 0.5 * erfc(-x * math.sqrt(0.5))  # 1 + erf would cancel where x is negative
 
 
 def _in_slices(function: Any, x: Array) -> Array:
-    """function(numbers, out) on one slice of x after the other: what is in out in the end."""
+    """Call function(numbers, out) for each slice of x in turn, and return all of out."""
     y = np.empty(x.shape, x.dtype)
     numbers, out = x.reshape(-1), y.reshape(-1)
     for start in range(0, x.size, BLOCK):
@@ -143,7 +143,7 @@ def _erf_of_float32(x: Array, out: Array) -> None:
 
 
 def _odds(x: Array, factor: float, out: Array) -> None:
-    """factor times the logarithm of Φ(x) : Φ(-x), by Horner's rule."""
+    """Write factor times the log-odds, log(Φ(x) / Φ(-x)), to out, by Horner's rule."""
     squares = x * x
     np.multiply(squares, factor * ODDS[0], out=out)
     for coefficient in ODDS[1:-1]:
@@ -154,7 +154,7 @@ def _odds(x: Array, factor: float, out: Array) -> None:
 
 
 def _by_size(x: Array, near: Any, far: Any) -> Array:
-    """near(x) where |x| is at most NEAR, elsewhere far(x); both of them in float64."""
+    """near(x) where |x| is at most NEAR, elsewhere far(x); both computed in float64."""
     numbers = x.reshape(-1)
     y = np.empty_like(numbers)
     for start in range(0, x.size, BLOCK):
@@ -170,9 +170,9 @@ def _centre(x: Array) -> Array:
 
 def _tail(x: Array) -> Array:
     """erfc(x) for x beyond NEAR."""
-    x = np.minimum(x, 30.0)  # from where on it is 0, so that no infinities meet
-    # exp(-x²) by two factors, the square of the first one exact: else the rounding of x², times
-    # x² itself, would be an error of the exponential.
+    x = np.minimum(x, 30.0)  # beyond this it is 0; infinities would meet
+    # exp(-x²) as two factors, the first of an exact square: otherwise the rounding error of x²,
+    # which grows with x², would become a relative error of the exponential.
     head = np.floor(16 * x) / 16
     gauss = np.exp(-head * head) * np.exp((head - x) * (head + x))
     return gauss * np.piecewise(x, [x <= FAR], [lambda x: _ratio(BETWEEN, x), _beyond])

@@ -15,19 +15,19 @@ Array = np.ndarray[Any, Any]
 def positions(
     kernel: Sequence[int], counts: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-    """Each position in a window, and the slices of what all windows have there."""
+    """Yield each position in a window, and the slices that select what all windows have there."""
     for position in itertools.product(*map(range, kernel)):
         steps = zip(position, dilation, counts, stride, strict=True)
         yield position, tuple(slice(i * d, i * d + (n - 1) * s + 1, s) for i, d, n, s in steps)
 
 
 class Windows:
-    """Windows of images (C, N, …) that have zeros around them.
+    """Windows of images (C, N, …) that are padded with zeros.
 
-    pairs: how many zeros before and after each dim. With a stride of 1 a window begins at every
-    element, as if the images were one long line: what the windows see at a position is then one
-    piece of it. Those that reach beyond an end of their image mean nothing: cut() leaves them out,
-    spread() has zeros for them. in_line: whether it is done so.
+    pairs: how many zeros before and after each dim. in_line, for a stride of 1: let a window begin
+    at every element, as if the images were one long line, so that what all windows see at one
+    position is a single piece of it. Windows that run past an end of their image are then
+    meaningless: cut() drops them, and spread() fills them with zeros.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class Windows:
         self.parts = list(positions(kernel, self.counts, strides, dilations))
         self.in_line = in_line
         self.grid = self.around if in_line else self.counts
-        self.total = self.images * math.prod(self.grid)  # windows, with those that mean nothing
-        # How far on in the line the last position of a window is from its first.
+        self.total = self.images * math.prod(self.grid)  # windows, meaningless ones included
+        # The distance in the line from the first position of a window to its last.
         self.beyond = 0
         for length, k, d in zip(self.around, kernel, dilations, strict=True):
             self.beyond = self.beyond * length + (k - 1) * d
 
     def line(self, dtype: Any) -> Array:
-        """Zeros for all images, and beyond for what the last windows see."""
+        """Zeros for all images, and for what the last windows see beyond them."""
         size = self.images * math.prod(self.around)
         return np.zeros((self.channels, size + self.beyond), dtype)
 
@@ -77,11 +77,11 @@ class Windows:
         return [line[:, shift : shift + self.total] for shift in shifts]
 
     def cut(self, columns: Array) -> Array:
-        """Columns, one for each window, without those that mean nothing. -> (..., N, …)"""
+        """Columns, one for each window, without the meaningless ones. -> (..., N, …)"""
         return columns.reshape(*columns.shape[:-1], self.images, *self.grid)[self.sound]
 
     def spread(self, values: Array) -> Array:
-        """What cut() takes back. (O, N, …) -> (O, windows)"""
+        """The inverse of cut(): meaningless windows become 0. (O, N, …) -> (O, windows)"""
         if self.in_line:
             values, sound = np.zeros((len(values), self.images, *self.grid), values.dtype), values
             values[self.sound] = sound

@@ -1,4 +1,4 @@
-"""What bends, as modules."""
+"""Activation functions, as modules."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LeakyReLU(Module):
 
 
 class GELU(Module):
-    """x Φ(x), Φ the normal distribution function; approximate="tanh" replaces it by a tanh."""
+    """x Φ(x), Φ the standard normal CDF; approximate="tanh" replaces it by a tanh."""
 
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate

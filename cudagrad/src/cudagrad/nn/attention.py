@@ -15,11 +15,11 @@ from .module import Module, Parameter
 
 
 class NonDynamicallyQuantizableLinear(Linear):
-    """A Linear by the name that torch's text of MultiheadAttention has for it."""
+    """Linear, under the name that it has in torch's repr of MultiheadAttention."""
 
 
 class MultiheadAttention(Module):
-    """Every head lets the queries take weighted means of the values, in its part of the vectors.
+    """Attention with several heads, each of which has its own part of the vectors.
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
@@ -60,9 +60,10 @@ class MultiheadAttention(Module):
         """The output, of query's shape, and the weights (N, L, S), if they are needed.
 
         query (L, N, E), key and value (S, N, E); or (N, L, E) and (N, S, E) if batch_first; or
-        without N. attn_mask (L, S) or (N · num_heads, L, S): bool, True may not take part, or
-        floating, added. average_attn_weights: False keeps the heads apart, (N, num_heads, L, S).
-        is_causal: a hint that attn_mask is causal, which spares reading it without need_weights.
+        without N. attn_mask (L, S) or (N · num_heads, L, S): bools, True where a key may not
+        take part, or floats that are added. average_attn_weights: False keeps the heads apart,
+        (N, num_heads, L, S). is_causal: a hint that attn_mask is causal, so that without
+        need_weights it is not read.
         """
         self._require_fit(query, key, value)
         if is_causal and attn_mask is None:
@@ -118,7 +119,7 @@ class MultiheadAttention(Module):
         return ops.transpose(ops.unflatten(x, 2, (self.num_heads, self.head_dim)), 1, 2)
 
     def _additive(self, mask: Tensor, q: Tensor, k: Tensor, given: Any) -> Tensor:
-        """A mask as what is added to the scores (N, H, L, S): of a bool one, 0 and -inf."""
+        """The mask as numbers to add to the scores (N, H, L, S): bools become 0 and -inf."""
         (n, _, length, _), sources = q.shape, k.shape[2]
         if mask.shape == (n * self.num_heads, length, sources):
             mask = ops.reshape(mask, (n, self.num_heads, length, sources))

@@ -1,4 +1,4 @@
-"""Initial values, written into a tensor in place, past all gradients; every function returns it.
+"""Initial values, written into a tensor in place, unrecorded; every function returns the tensor.
 
 https://docs.pytorch.org/docs/stable/nn.init.html
 """
@@ -27,7 +27,7 @@ GAINS = {
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """What to multiply a standard deviation by, so that it survives the nonlinearity.
+    """The factor by which to scale a standard deviation so that it survives the nonlinearity.
 
     param: the slope of leaky_relu; None is 0.01.
     """
@@ -39,7 +39,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
-    """Numbers of [a, b), all as likely."""
+    """Numbers drawn uniformly from [a, b)."""
     floats("uniform_", tensor.data)
     if not a <= b:
         raise ValueError(f"uniform_: no numbers lie in [{a}, {b})")
@@ -47,7 +47,7 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
-    """Normal numbers."""
+    """Numbers drawn from the normal distribution."""
     floats("normal_", tensor.data)
     if not std >= 0:
         raise ValueError(f"normal_: std must not be negative, is {std}")
@@ -77,7 +77,7 @@ def xavier_uniform_(tensor: T, gain: float = 1.0) -> T:
 
 
 def xavier_normal_(tensor: T, gain: float = 1.0) -> T:
-    """As xavier_uniform_, of normal numbers."""
+    """As xavier_uniform_, but from the normal distribution."""
     return normal_(tensor, 0.0, _xavier_std("xavier_normal_", tensor, gain))
 
 
@@ -96,7 +96,7 @@ def kaiming_uniform_(
 def kaiming_normal_(
     tensor: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> T:
-    """As kaiming_uniform_, of normal numbers."""
+    """As kaiming_uniform_, but from the normal distribution."""
     return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity))
 
 
@@ -113,7 +113,7 @@ def _kaiming_std(name: str, tensor: Tensor, a: float, mode: str, nonlinearity: s
 
 
 def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
-    """To how many inputs an output of a weight (out, in, ...) is tied, and an input to outputs."""
+    """fan_in and fan_out of a weight (out, in, ...): inputs per output, and outputs per input."""
     if tensor.ndim < 2:
         raise ValueError(f"{name}: a tensor of shape {tensor.shape} has no fan: it needs 2 dims")
     n_out, n_in, *window = tensor.shape

@@ -1,4 +1,4 @@
-"""Layers that transform: linear maps, tables, windows."""
+"""Linear, embedding, convolution and pooling layers, flatten and dropout."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Dropout(Module):
 
 
 class _ConvNd(Module):
-    """What convolutions have in common, however many dims a window has.
+    """What convolutions over any number of dims have in common.
 
     padding_mode: what is put around the input, "zeros" or more of the input itself.
     """
@@ -139,7 +139,7 @@ class _ConvNd(Module):
         return text
 
     def _surrounded(self, x: Tensor) -> Tensor:
-        """x with its own elements around it, as padding_mode says, in place of zeros."""
+        """x padded with its own elements instead of zeros, as padding_mode says."""
         if x.ndim not in (self.dims + 1, self.dims + 2):
             raise ValueError(f"{type(self).__name__}: no image has the shape {x.shape}")
         for dim, (before, after) in enumerate(self._ends(), -self.dims):
@@ -148,7 +148,7 @@ class _ConvNd(Module):
         return x
 
     def _ends(self) -> list[tuple[int, int]]:
-        """How much to put before and after each dim."""
+        """The amount of padding before and after each dim."""
         if not isinstance(self.padding, str):
             return [(p, p) for p in self.padding]
         if self.padding == "valid":
@@ -158,14 +158,14 @@ class _ConvNd(Module):
 
 
 class Conv1d(_ConvNd):
-    """Sums of windows of a signal, weighted: (N, C, L) -> (N, out_channels, L')."""
+    """Weighted sums of the windows of a signal: (N, C, L) -> (N, out_channels, L')."""
 
     dims = 1
     convolution = staticmethod(ops.conv1d)
 
 
 class Conv2d(_ConvNd):
-    """Sums of windows of an image, weighted: (N, C, H, W) -> (N, out_channels, H', W')."""
+    """Weighted sums of the windows of an image: (N, C, H, W) -> (N, out_channels, H', W')."""
 
     dims = 2
     convolution = staticmethod(ops.conv2d)
@@ -251,10 +251,10 @@ def _weight_and_bias(shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Par
 
 
 def _between(mode: str, x: Tensor, dim: int, before: int, after: int) -> Tensor:
-    """x with more before and after it along a dim, taken from itself.
+    """x padded along a dim with its own elements.
 
-    mode: "reflect" mirrors x in its first and last element, "replicate" repeats these, "circular"
-    begins x anew.
+    mode: "reflect" mirrors x at its first and last element, "replicate" repeats these, "circular"
+    wraps around.
     """
     n = x.shape[dim]
     most = {"reflect": n - 1, "replicate": math.inf, "circular": n}[mode]
@@ -272,7 +272,7 @@ def _between(mode: str, x: Tensor, dim: int, before: int, after: int) -> Tensor:
 
 
 def _lengths(layer: str, what: str, value: Lengths, n: int, least: int) -> tuple[int, ...]:
-    """value as n ints no smaller than least; one alone stands for all."""
+    """value as n ints no smaller than least; a single one stands for all."""
     lengths = sizes(layer, value)
     lengths = lengths * n if len(lengths) == 1 else lengths
     if len(lengths) != n:

@@ -25,7 +25,7 @@ class Parameter(Tensor):
 
 
 class IncompatibleKeys(NamedTuple):
-    """The names that load_state_dict, not strict, passed over: in no state, or of no part."""
+    """Names that load_state_dict(strict=False) skipped: not in the state, or not in the module."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -47,9 +47,9 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A parameter, module or buffer gives way to another or to None, not to something else.
+        """A parameter, module or buffer can be replaced by another or by None, and by nothing else.
 
-        A tensor in the place of a parameter, say, would no longer be trained.
+        A plain tensor in place of a parameter, say, would no longer be trained.
         """
         old, kinds = vars(self).get(name), (Parameter, Module)
         kind: type = next((kind for kind in kinds if isinstance(old, kind)), object)
@@ -63,7 +63,7 @@ class Module:
     def register_buffer(self, name: str, tensor: Tensor | None) -> None:
         """Keep a tensor that belongs to the state but is not trained: a running mean, say.
 
-        From then on the attribute is a buffer, whichever tensor is assigned to it.
+        From then on the attribute is a buffer, whatever tensor is assigned to it.
         """
         if name not in self._buffer_names:
             self._require_free("register_buffer", name)
@@ -71,7 +71,7 @@ class Module:
         setattr(self, name, tensor)
 
     def add_module(self, name: str, module: Module) -> None:
-        """What an assignment does, for names that cannot be written as one: of numbers, say."""
+        """Assign a module to an attribute, whose name need not be an identifier: a number, say."""
         if not isinstance(module, Module):
             raise TypeError(f"add_module: expected a module, not {type(module).__name__}")
         if name not in self._modules:
@@ -162,7 +162,7 @@ class Module:
         return self.train(False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; not set_to_none: make those that are there 0."""
+        """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter in self.parameters():
             parameter.grad = zeroed(parameter.grad, set_to_none)
 
@@ -202,7 +202,7 @@ class Module:
         return self
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses, before the modules that this one holds."""
+        """The text of repr() between the parentheses, before the modules that this one holds."""
         return ""
 
     def __repr__(self) -> str:
@@ -234,7 +234,7 @@ class Module:
         return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
 
     def _tree(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all below it, as often as they are held, and how names in each begin."""
+        """This module and all below it, once for each name, with the prefix of the names in it."""
         yield prefix, self
         for name, module in self._modules.items():
             yield from module._tree(f"{prefix}{name}.")
@@ -265,7 +265,7 @@ class _Row(Module):
         return self
 
     def insert(self, index: int, module: Module) -> Self:
-        """Put a module before the one at index, as list.insert does; they are numbered anew."""
+        """Put a module before the one at index, as list.insert does; all are renumbered."""
         if not isinstance(module, Module):
             raise TypeError(f"insert: expected a module, not {type(module).__name__}")
         modules = list(self)
@@ -273,7 +273,7 @@ class _Row(Module):
         return self._become(modules)
 
     def pop(self, index: int) -> Module:
-        """Take the module at index out."""
+        """Remove the module at index, and return it."""
         module: Module = list(self)[index]
         del self[index]
         return module
@@ -302,7 +302,7 @@ class _Row(Module):
 
 
 class Sequential(_Row):
-    """Modules each of which takes what the one before returns; or a dict of such, by name."""
+    """Modules in a chain: each takes what the one before returns. Or a dict of such, by name."""
 
     def __init__(self, *modules: Any) -> None:
         if len(modules) == 1 and isinstance(modules[0], Mapping):
@@ -323,7 +323,7 @@ class Sequential(_Row):
 
 
 class ModuleList(_Row):
-    """Modules in a list: what becomes of them is up to the forward that uses them."""
+    """Modules in a list: how they are used is up to the forward of the module that holds it."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.extend(modules)
@@ -333,7 +333,7 @@ class ModuleList(_Row):
         return type(self)(modules[index]) if isinstance(index, slice) else modules[index]
 
     def _lines(self) -> list[str]:
-        """As any module's, but neighbours with the same text are counted."""
+        """As in any module, but neighbours with the same text share one line, with their number."""
         lines, first = [], 0
         for text, same in itertools.groupby(map(repr, self)):
             count = len(list(same))
@@ -358,7 +358,7 @@ def _on_host(value: Any) -> HostArray:
 
 
 def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
-    """Each thing under its first name alone."""
+    """Each thing once, under its first name."""
     seen: dict[int, T] = {}
     for name, thing in named:
         if id(thing) not in seen:

@@ -1,4 +1,4 @@
-"""Layers that bring numbers to one scale, then scale and shift them by parameters."""
+"""Layers that normalize, then scale and shift by parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .module import Module, Parameter
 
 
 class _BatchNorm(Module):
-    """Each channel brought to mean 0 and variance 1: in training its own, else the running ones.
+    """Each channel normalized by the batch's mean and variance in training, else the running ones.
 
     momentum: how far the running statistics move towards those of a batch; None: they are the
     means of all batches so far.
@@ -66,19 +66,19 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Each channel of (N, C) or (N, C, L) brought to one scale, as _BatchNorm says."""
+    """Each channel of (N, C) or (N, C, L) normalized, as _BatchNorm says."""
 
     dims = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """Each channel of (N, C, H, W) brought to one scale, as _BatchNorm says."""
+    """Each channel of (N, C, H, W) normalized, as _BatchNorm says."""
 
     dims = (4,)
 
 
 class LayerNorm(Module):
-    """The trailing normalized_shape brought to mean 0 and variance 1."""
+    """The last dims, of shape normalized_shape, normalized to mean 0 and variance 1."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """The trailing normalized_shape brought to a mean square of 1."""
+    """The last dims, of shape normalized_shape, normalized to a mean square of 1."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Each of num_groups groups of channels brought to mean 0 and variance 1: (N, C, ...)."""
+    """Each of num_groups groups of channels normalized to mean 0 and variance 1: (N, C, ...)."""
 
     def __init__(
         self,

@@ -27,8 +27,8 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scale all gradients alike, so that their norm, as of one vector, is at most max_norm.
 
-    norm_type: the p of the norm, positive, or inf. Returns the norm that they had, of which
-    error_if_nonfinite makes a RuntimeError if it is infinite or NaN, before anything changes.
+    norm_type: the p of the norm, positive, or inf. Returns the norm that they had; if that is
+    infinite or NaN, error_if_nonfinite raises RuntimeError before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """
     if not norm_type > 0:
@@ -49,7 +49,7 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Bring every element of the gradients into [-clip_value, clip_value]."""
+    """Clamp every element of the gradients to [-clip_value, clip_value]."""
     for grad in _gradients(parameters):
         arrays.apply(f.clamp, grad, -clip_value, clip_value, into=grad)
 

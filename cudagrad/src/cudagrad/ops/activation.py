@@ -1,4 +1,4 @@
-"""What bends: tanh, sigmoid, relu and its kin, gelu, softplus, and softmax over a dim."""
+"""Activation functions: tanh, sigmoid, relu and its kin, gelu, softplus; softmax over a dim."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def silu(x: Operand) -> Output:
 
 @op
 def gelu(x: Operand, approximate: str = "none") -> Output:
-    """x Φ(x), Φ the normal distribution function; approximate="tanh" replaces it by a tanh.
+    """x Φ(x), Φ the standard normal CDF; approximate="tanh" replaces it by a tanh.
 
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
     """
@@ -86,7 +86,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
 
 @op
 def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
-    """log(1 + exp(beta x)) / beta, and x itself where beta x is beyond threshold."""
+    """log(1 + exp(beta x)) / beta, or x itself where beta x is above threshold."""
     floats("softplus", x)
     number("softplus", "beta", beta)
     number("softplus", "threshold", threshold)
@@ -96,7 +96,7 @@ def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
 
 @op
 def logsigmoid(x: Operand) -> Output:
-    """log(sigmoid(x)), which never takes the log of a vanished exponential."""
+    """log(sigmoid(x)), without taking the log of an exponential that underflowed."""
     floats("logsigmoid", x)
     return apply(f.logsigmoid, x), lambda dout: apply(f.logsigmoid_dx, x, dout)
 
@@ -118,7 +118,7 @@ def softmax(x: Operand, dim: int) -> Output:
 
 @reading_op
 def log_softmax(x: Operand, dim: int) -> Output:
-    """Logarithm of softmax along dim, which never takes the log of a vanished exponential."""
+    """Logarithm of softmax along dim, without taking the log of an exponential that underflowed."""
     floats("log_softmax", x)
     along, stored = axis("log_softmax", dim, x.ndim), x.dtype
     y = by_row(kernels.LOG_SOFTMAX, along, x)

@@ -1,4 +1,4 @@
-"""Questions about numbers: the answers are booleans, and have no gradient."""
+"""Comparisons and tests: the results are booleans, and have no gradient."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def ne(x: Operand, other: Operand) -> Output:
 
 @op
 def lt(x: Operand, other: Operand) -> Output:
-    """x < other, broadcast; never so for NaN."""
+    """x < other, broadcast; false for NaN."""
     return _compared("lt", f.less, x, other)
 
 
 @op
 def le(x: Operand, other: Operand) -> Output:
-    """x ≤ other, broadcast; never so for NaN."""
+    """x ≤ other, broadcast; false for NaN."""
     return _compared("le", f.at_most, x, other)
 
 
 @op
 def gt(x: Operand, other: Operand) -> Output:
-    """x > other, broadcast; never so for NaN."""
+    """x > other, broadcast; false for NaN."""
     return _compared("gt", f.greater, x, other)
 
 
 @op
 def ge(x: Operand, other: Operand) -> Output:
-    """x ≥ other, broadcast; never so for NaN."""
+    """x ≥ other, broadcast; false for NaN."""
     return _compared("ge", f.at_least, x, other)
 
 
@@ -63,7 +63,7 @@ def logical_and(x: Operand, other: Operand) -> Output:
 
 @op
 def logical_or(x: Operand, other: Operand) -> Output:
-    """Whether one of two tensors is not 0, broadcast."""
+    """Whether at least one of two tensors is not 0, broadcast."""
     tensors("logical_or", x, other)
     broadcast("logical_or", x, other)
     return apply(f.either, x, other, dtype=BOOL), None
@@ -71,7 +71,7 @@ def logical_or(x: Operand, other: Operand) -> Output:
 
 @op
 def isnan(x: Operand) -> Output:
-    """Whether x is no number."""
+    """Whether x is NaN."""
     return apply(f.is_nan, x, dtype=BOOL), None
 
 

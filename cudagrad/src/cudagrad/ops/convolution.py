@@ -1,4 +1,4 @@
-"""Windows that slide over a signal or an image, and what is put around it."""
+"""Convolution, pooling and padding: windows that slide over a signal or an image."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def conv1d(
     dilation: Shape = 1,
     groups: int = 1,
 ) -> Output:
-    """Sums of windows of a signal, weighted: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
+    """Weighted sums of windows of a signal: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
 
-    As conv2d: weight (O, C / groups, K), bias (O).
+    Like conv2d, with weight (O, C / groups, K) and bias (O).
     """
     return _convolved("conv1d", x, weight, bias, stride, padding, dilation, groups, dims=1)
 
@@ -56,12 +56,12 @@ def conv2d(
     dilation: Shape = 1,
     groups: int = 1,
 ) -> Output:
-    """Sums of windows of an image, weighted: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, …).
+    """Weighted sums of windows of an image: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, …).
 
     weight (O, C / groups, Kh, Kw), bias (O). stride, padding, dilation (the distance of a window's
     elements): an int or a pair. padding: zeros on both sides; "valid" is none, "same" as many as
-    keep H and W, the odd one at the end. groups: each of so many parts of the output's channels
-    sees only its part of x's.
+    keep H and W, the odd one at the end. groups: the channels of x and of the output are split
+    into so many, and each group of the output sees only its own of x.
     """
     return _convolved("conv2d", x, weight, bias, stride, padding, dilation, groups, dims=2)
 
@@ -78,9 +78,10 @@ def max_pool2d(
 ) -> Output:
     """The largest element of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, …).
 
-    The first of equals, to which the gradient goes; NaN wins. stride None: the kernel_size.
+    Of equals it is the first, which gets the gradient; NaN propagates. stride None: kernel_size.
     padding: -inf on both sides, at most half a window. ceil_mode: windows may end beyond the
-    padding. return_indices: the pair of them and their places in the flattened H · W.
+    padding. return_indices: return the pair of the elements and their indices in the flattened
+    H · W.
     """
     refuse_bool("max_pool2d", x)
     images, shape = _images("max_pool2d", x), x.shape
@@ -135,9 +136,9 @@ def avg_pool2d(
 
 @op
 def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | None) -> Output:
-    """The means of H' · W' windows of about one size: (N, C, H, W) or (C, H, W) -> (..., H', W').
+    """The means of H' · W' windows of about equal size: (N, C, H, W) or (C, H, W) -> (..., H', W').
 
-    output_size: H' and W', None for H and W; or an int for both.
+    output_size: H' and W', where None keeps H or W; or an int for both.
     """
     floats("adaptive_avg_pool2d", x)
     images = _images("adaptive_avg_pool2d", x)

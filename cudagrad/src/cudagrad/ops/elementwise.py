@@ -62,8 +62,8 @@ def mul(x: Operand, other: Operand) -> Output:
 def div(x: Operand, other: Operand, *, rounding_mode: str | None = None) -> Output:
     """x / other, broadcast; integers divide to the default floating dtype.
 
-    rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers stay integers then,
-    and refuse to be divided by 0.
+    rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers then stay integers,
+    and division by 0 raises ZeroDivisionError.
     """
     broadcast("div", x, other)
     if rounding_mode is not None:
@@ -84,7 +84,7 @@ def neg(x: Operand) -> Output:
 
 @op
 def abs(x: Operand) -> Output:
-    """x without its sign; the slope is 0 at 0, and of NaN. Booleans are refused."""
+    """Absolute value; the slope at 0 and at NaN is 0. Booleans are refused."""
     refuse_bool("abs", x)
     return apply(f.magnitude, x), lambda dout: apply(f.magnitude_dx, x, dout)
 
@@ -195,21 +195,21 @@ def erf(x: Operand) -> Output:
 
 @op
 def floor(x: Operand) -> Output:
-    """The next integer downwards, in x's dtype; booleans are refused."""
+    """The largest integer not above x, in x's dtype; booleans are refused."""
     return _stepped("floor", f.floor, x)
 
 
 @op
 def ceil(x: Operand) -> Output:
-    """The next integer upwards, in x's dtype; booleans are refused."""
+    """The smallest integer not below x, in x's dtype; booleans are refused."""
     return _stepped("ceil", f.ceil, x)
 
 
 @op
 def round(x: Operand, *, decimals: int = 0) -> Output:
-    """The nearest number of that many decimals, halves to the even one; booleans are refused.
+    """x rounded to so many decimals, halves to the even neighbour; booleans are refused.
 
-    decimals: tens and hundreds if negative; for floating tensors only, unless it is 0.
+    decimals: negative for tens, hundreds …; other than 0 for floating tensors only.
     """
     if not integer("round", "decimals", decimals):
         return _stepped("round", f.round, x)
@@ -224,10 +224,9 @@ def round(x: Operand, *, decimals: int = 0) -> Output:
 
 @op
 def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Output:
-    """x held between min and max, numbers or tensors, which broadcast; NaN wins.
+    """x limited to [min, max], numbers or tensors, which broadcast; NaN propagates.
 
-    x that equals a bound is within it, as far as the gradient goes. Where min is above max, max is
-    the result.
+    Where x equals a bound, the gradient goes to x. Where min is above max, the result is max.
     """
     if min is None and max is None:
         raise ValueError("clamp: min and max are both None")
@@ -259,13 +258,13 @@ def clamp_max(x: Operand, max: Operand) -> Output:
 
 @op
 def maximum(x: Operand, other: Operand) -> Output:
-    """The larger of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    """The larger of x and other, broadcast; NaN propagates, and ties halve the gradient."""
     return extreme("maximum", f.larger, f.larger_dx, x, other)
 
 
 @op
 def minimum(x: Operand, other: Operand) -> Output:
-    """The smaller of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    """The smaller of x and other, broadcast; NaN propagates, and ties halve the gradient."""
     return extreme("minimum", f.smaller, f.smaller_dx, x, other)
 
 
@@ -287,7 +286,7 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x.
 
-    Of integers, a floating value loses its fraction, as in torch.
+    If x holds integers, a floating value loses its fraction, as in torch.
     """
     broadcast("masked_fill", x, mask)
     _require_bool("masked_fill", "mask", mask)
@@ -333,7 +332,7 @@ def _difference(name: str, x: Any, other: Any, alpha: float) -> Any:
 
 
 def _with_bounds(name: str, x: Any, *bounds: Any) -> Any:
-    """x and its bounds in their common dtype, into which a bound that is a number must fit."""
+    """x and bounds in their common dtype; raises ValueError if a number does not fit into it."""
     broadcast(name, x, *bounds)
     dtype = result_type(x, *bounds)
     for bound in bounds:

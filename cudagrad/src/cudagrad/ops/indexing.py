@@ -1,6 +1,6 @@
-"""Some of the numbers, by their indices; numbers put at indices; indices in order of size.
+"""Taking elements by their indices, putting elements at indices, and sorting.
 
-What is taken several times receives the sum of the gradients.
+An element that is taken several times receives the sum of the gradients.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..kernels.reduction import above
 
 
 class Found(NamedTuple):
-    """Elements that were looked for along a dim, and where they are: as a tuple, or by name."""
+    """Elements found along a dim, and their indices: a tuple whose parts also have names."""
 
     values: Any
     indices: Any
@@ -79,7 +79,7 @@ def getitem(x: Operand, index: Any) -> Output:
 
 @op
 def index_select(x: Operand, dim: int, index: Operand) -> Output:
-    """The slices of x along dim that a vector of indices names, in its order."""
+    """The slices of x along dim at a vector of indices, in its order."""
     along = axis("index_select", dim, x.ndim)
     index = integers("index_select", index, "index")
     if index.ndim > 1 or (not x.ndim and index.size != 1):
@@ -101,7 +101,7 @@ def index_select(x: Operand, dim: int, index: Operand) -> Output:
 def gather(x: Operand, dim: int, index: Operand) -> Output:
     """x[i, index[i, j]] at each i, j for dim 1; for dim 0 x[index[i, j], j], and so on.
 
-    index has as many dims as x, and but for dim none that is longer. -> the shape of index
+    index has as many dims as x, none longer than x's except dim. -> the shape of index
     """
     along = axis("gather", dim, x.ndim)
     return _gathered(x, along, _within("gather", x, along, index))
@@ -182,9 +182,9 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
 @op
 @through_float32
 def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Output:
-    """The pair (values, indices) of the k largest along dim, or smallest, in their order.
+    """The pair (values, indices) of the k largest, or smallest, elements along dim, in order.
 
-    NaN is the largest, and of equals the first comes first. sorted: they are, whatever it says.
+    NaN is the largest, and equals keep their order. sorted: ignored, they are always sorted.
     """
     along, shape = axis("topk", dim, x.ndim), x.shape
     if not 0 <= integer("topk", "k", k) <= (shape or (1,))[along]:
@@ -199,9 +199,9 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 @op
 @through_float32
 def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
-    """The pair (values, indices) in order of size along dim; NaN is the largest.
+    """The pair (values, indices) of x sorted along dim; NaN is the largest.
 
-    stable: equals keep their order, whatever it says.
+    stable: ignored, equals always keep their order.
     """
     along, shape = axis("sort", dim, x.ndim), x.shape
     values, ids = arrays.sort(x, along, descending)

@@ -24,7 +24,7 @@ Label = str | int  # a letter, or a dim that the dots of an equation stand for, 
 def matmul(x: Operand, other: Operand) -> Output:
     """Matrix product: (..., n, k) @ (..., k, m) -> (..., n, m), the leading dims broadcast.
 
-    A vector on the left is a row, on the right a column, and its dim of length 1 is dropped again.
+    A vector counts as a row on the left, as a column on the right; its dim of 1 is dropped again.
     """
     return _product("matmul", x, other)
 
@@ -38,7 +38,7 @@ def mm(x: Operand, mat2: Operand) -> Output:
 
 @op
 def bmm(x: Operand, mat2: Operand) -> Output:
-    """Products of as many pairs of matrices: (b, n, k), (b, k, m) -> (b, n, m)."""
+    """Products of b pairs of matrices: (b, n, k), (b, k, m) -> (b, n, m)."""
     _require_batches("bmm", x, mat2)
     return _product("bmm", x, mat2)
 
@@ -74,7 +74,7 @@ def outer(x: Operand, vec2: Operand) -> Output:
 def addmm(x: Operand, mat1: Operand, mat2: Operand, *, beta: float = 1, alpha: float = 1) -> Output:
     """beta · x + alpha · mat1 mat2: (n, k), (k, m) -> (n, m), to which x broadcasts.
 
-    With a beta of 0 x is not read: a NaN in it leaves no trace.
+    If beta is 0, x is not read, so that a NaN in it does not propagate.
     """
     _require_dims("addmm", (2, 2), mat1, mat2)
     return _added_product("addmm", x, mat1, mat2, beta, alpha)
@@ -86,7 +86,7 @@ def baddbmm(
 ) -> Output:
     """beta · x + alpha · batch1 batch2: (b, n, k), (b, k, m) -> (b, n, m), to which x broadcasts.
 
-    With a beta of 0 x is not read: a NaN in it leaves no trace.
+    If beta is 0, x is not read, so that a NaN in it does not propagate.
     """
     _require_batches("baddbmm", batch1, batch2)
     return _added_product("baddbmm", x, batch1, batch2, beta, alpha)
@@ -95,10 +95,10 @@ def baddbmm(
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Products of the operands' elements, summed over each index that is not in the output.
 
-    equation: a letter for each dim of each operand, and "->" with those of the output, as in
+    equation: a letter for each dim of each operand, then "->" and those of the output, as in
     "bij,bjk->bik". A letter twice in one operand takes its diagonal; "..." stands for dims that
-    broadcast, and any length of 1 does. Without "->": the dims of "...", then the letters that
-    come once, in the order of the alphabet, capitals first.
+    broadcast, as any dim of length 1 does. Without "->", the output has the dims of "...", then the
+    letters that occur once, in alphabetical order, capitals first.
     """
     if not isinstance(equation, str):
         raise TypeError(f"einsum: the equation must be a string, not {type(equation).__name__}")
@@ -123,7 +123,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
 def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
     """x weightᵀ + bias: (..., n_in) -> (..., n_out), weight (n_out, n_in), bias (n_out).
 
-    A weight (n_in) makes one number of each row: (..., n_in) -> (...), bias ().
+    A weight (n_in) gives one number per row: (..., n_in) -> (...), bias ().
     """
     tensors("linear", x, weight)
     same("linear", x, weight, bias)

@@ -39,13 +39,13 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Output:
-    """-log softmax(x) at the target class, or its mean by the target's probabilities.
+    """-log softmax(x) at the target class, or averaged by the target's probabilities.
 
     x: logits (C), (N, C) or (N, C, d1, …). target: class indices (), (N) or (N, d1, …); or
-    probabilities, floating, in the shape of x. Indices equal to ignore_index count for nothing:
-    not in the sum, and not in the mean's divisor. weight (C): what each class counts, in the
-    divisor too if the targets are indices; it has no gradient. label_smoothing: the share of every
-    target that goes to all classes alike.
+    probabilities, floating, in the shape of x. Targets equal to ignore_index are left out of the
+    sum and of the mean's divisor. weight (C): a factor for each class, which is part of the divisor
+    too if the targets are indices; it has no gradient. label_smoothing: the share of every target
+    that is spread evenly over all classes.
     """
     name = "cross_entropy"
     option(name, "reduction", reduction, REDUCTIONS)
@@ -80,7 +80,7 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Output:
-    """-x at the target class, where x are logarithms of probabilities; see cross_entropy."""
+    """-x at the target class, where x are log-probabilities; see cross_entropy."""
     option("nll_loss", "reduction", reduction, REDUCTIONS)
     floats("nll_loss", x, weight)
     classes, counted, share = _classes("nll_loss", x, target, weight, ignore_index)
@@ -102,7 +102,7 @@ def nll_loss(
 @op
 @through_float32
 def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
-    """Squared distance between x and target, which broadcast."""
+    """Squared difference of x and target, which broadcast."""
     distance = _distance("mse_loss", x, target, reduction)
     value, part = _judged(apply(f.square, distance), None, reduction)
     return value, (
@@ -114,9 +114,9 @@ def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 @op
 @through_float32
 def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
-    """Distance between x and target, which broadcast; where they are equal the slope is 0.
+    """Absolute difference of x and target, which broadcast; where they are equal the slope is 0.
 
-    Integers stay integers, of which there is no mean; booleans are refused.
+    Integers stay integers, and so have no mean; booleans are refused.
     """
     refuse_bool("l1_loss", x, target)
     distance = _distance("l1_loss", x, target, reduction, whole=reduction != "mean")
@@ -137,10 +137,10 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 def binary_cross_entropy(
     x: Operand, target: Operand, weight: Operand | None = None, *, reduction: str = "mean"
 ) -> Output:
-    """-log x where target is 1, -log (1 - x) where it is 0, and between them a mean of the two.
+    """-log x where target is 1, -log (1 - x) where it is 0; in between, a weighted mean of both.
 
-    x and target: probabilities, of one shape. weight: broadcasts with them, and has no gradient. A
-    logarithm is at least -100, and no slope has a denominator under 1e-12, as in torch.
+    x and target: probabilities, of one shape. weight: broadcasts with them, and has no gradient. As
+    in torch, logarithms are at least -100, and denominators of slopes at least 1e-12.
     """
     name = "binary_cross_entropy"
     _require_one_shape(name, x, target, reduction, weight)
@@ -163,10 +163,10 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Operand | None = None,
 ) -> Output:
-    """binary_cross_entropy of sigmoid(x), which takes no logarithm of a vanished exponential.
+    """binary_cross_entropy of sigmoid(x), without the log of an exponential that underflowed.
 
-    weight, pos_weight: broadcast with x, and have no gradient; pos_weight is what the target's
-    share of 1 counts.
+    weight, pos_weight: broadcast with x, and have no gradient; pos_weight is a factor
+    for the term of a target of 1.
     """
     name = "binary_cross_entropy_with_logits"
     _require_one_shape(name, x, target, reduction, weight, pos_weight)
@@ -189,10 +189,10 @@ def binary_cross_entropy_with_logits(
 def kl_div(
     x: Operand, target: Operand, *, reduction: str = "mean", log_target: bool = False
 ) -> Output:
-    """target (log target - x), where x, and with log_target target too, are logarithms.
+    """target (log target - x), where x is a logarithm; with log_target, target is one, too.
 
     They broadcast. reduction: "batchmean" divides the sum by the length of x's first dim. A target
-    of 0 counts 0, but has no slope: NaN.
+    of 0 adds 0 to the loss, but its slope is NaN.
     """
     option("kl_div", "reduction", reduction, (*REDUCTIONS, "batchmean"))
     floats("kl_div", x)

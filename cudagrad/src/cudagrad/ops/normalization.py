@@ -1,4 +1,4 @@
-"""Numbers brought to one scale: rows, groups of channels, or channels."""
+"""Normalization: of rows, of groups of channels, or of channels."""
 
 from __future__ import annotations
 

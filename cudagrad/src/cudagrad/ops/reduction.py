@@ -64,7 +64,7 @@ def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
 @op
 @through_float32
 def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
-    """Mean square distance from the mean over dim, with n - correction in place of n."""
+    """Mean squared deviation from the mean over dim, divided by n - correction instead of n."""
     return _variance("var", x, dim, correction, keepdim)
 
 
@@ -92,7 +92,7 @@ def var_mean(
 def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
     """The largest elements over dim (an int, a tuple, or () for all); equals share the gradient.
 
-    NaN wins, and makes NaN of the gradient.
+    NaN propagates, and makes the gradient NaN.
     """
     return _shared("amax", f.larger, f.equal, x, dim, keepdim)
 
@@ -102,7 +102,7 @@ def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
 def amin(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
     """The smallest elements over dim (an int, a tuple, or () for all); equals share the gradient.
 
-    NaN wins, and makes NaN of the gradient.
+    NaN propagates, and makes the gradient NaN.
     """
     return _shared("amin", f.smaller, f.equal, x, dim, keepdim)
 
@@ -116,7 +116,7 @@ def max(
     *,
     other: Operand | None = None,
 ) -> Output:
-    """The largest element; with a dim, the pair (values, indices) along it. NaN wins.
+    """The largest element; with a dim, the pair (values, indices) along it. NaN propagates.
 
     Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
     max(x, other), of two tensors, is maximum.
@@ -133,7 +133,7 @@ def min(
     *,
     other: Operand | None = None,
 ) -> Output:
-    """The smallest element; with a dim, the pair (values, indices) along it. NaN wins.
+    """The smallest element; with a dim, the pair (values, indices) along it. NaN propagates.
 
     Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
     min(x, other), of two tensors, is minimum.
@@ -175,21 +175,21 @@ def logsumexp(x: Operand, dim: Dims, keepdim: bool = False) -> Output:
 @op
 @through_float32
 def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether some element over dim (an int, a tuple, or None for all) is not 0; over (), each."""
+    """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each."""
     return _truth("any", f.either, False, x, dim, keepdim), None
 
 
 @op
 @through_float32
 def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether no element over dim (an int, a tuple, or None for all) is 0; over (), each."""
+    """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each."""
     return _truth("all", f.both, True, x, dim, keepdim), None
 
 
 @op
 @through_float32
 def cumsum(x: Operand, dim: int) -> Output:
-    """For each element the sum of all up to it along dim; integers and booleans sum to int64."""
+    """Sum of each element and all before it along dim; integers and booleans sum to int64."""
     along = axis("cumsum", dim, x.ndim)
     x = x if is_floating(x.dtype) else arrays.cast(x, INT)
     return arrays.cumsum(x, along), lambda dout: arrays.cumsum(dout, along, backwards=True)
@@ -205,7 +205,7 @@ def _variance(name: str, x: Any, dim: Any, correction: float, keepdim: bool) -> 
 
     def pullback(dout):
         dout = _kept(dout, centred.shape, along)
-        if dim is None and freedom <= 0:  # torch's answer without a dim: of one sign
+        if dim is None and freedom <= 0:  # as in torch without a dim: of one sign
             return apply(f.mul3, dout, apply(f.square, centred), math.inf)
         return apply(f.mul3, dout, centred, 2 / freedom if freedom else math.inf)
 
@@ -222,7 +222,7 @@ def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any)
         if dim is not None or keepdim or not hasattr(other, "dtype"):
             raise TypeError(f"{name}: expected x and a dim, or x and another tensor")
         value, (dx, dother) = extreme(name, larger, larger_dx, x, other)
-        return value, (dx, dother, None, dother)  # other may stand in the place of dim
+        return value, (dx, dother, None, dother)  # other may have been passed as dim
     if dim is None:
         if keepdim:
             raise TypeError(f"{name}: keepdim needs a dim")

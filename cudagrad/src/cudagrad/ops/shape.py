@@ -18,7 +18,7 @@ from .indexing import getitem
 
 @op
 def reshape(x: Operand, shape: Shape) -> Output:
-    """The elements in order, in another shape, of which one length may be -1."""
+    """The elements of x, in order, in another shape; one of its lengths may be -1."""
     return _reshaped(x, complete("reshape", shape, x.shape))
 
 
@@ -30,7 +30,7 @@ def view(x: Operand, shape: Shape) -> Output:
 
 @op
 def transpose(x: Operand, dim0: int, dim1: int) -> Output:
-    """Two dims exchanged."""
+    """x with two dims exchanged."""
     a, b = axis("transpose", dim0, x.ndim), axis("transpose", dim1, x.ndim)
     if not x.ndim:
         return x, lambda dout: dout
@@ -41,7 +41,7 @@ def transpose(x: Operand, dim0: int, dim1: int) -> Output:
 
 @op
 def permute(x: Operand, dims: Shape) -> Output:
-    """The dims in another order: dim i of the result is dim dims[i] of x."""
+    """x with its dims in another order: dim i of the result is dim dims[i] of x."""
     dims = sizes("permute", dims)
     if len(dims) != x.ndim:
         raise ValueError(f"permute: {len(dims)} dims for shape {x.shape}")
@@ -53,7 +53,7 @@ def permute(x: Operand, dims: Shape) -> Output:
 
 
 def movedim(x: Operand, source: Shape, destination: Shape) -> Tensor:
-    """The dims source, one or several, at the places destination; the others keep their order."""
+    """x with the dims source, one or several, moved to destination; the others keep their order."""
     ndim = len(_shape("movedim", x))
     moved = [axis("movedim", dim, ndim) for dim in sizes("movedim", source)]
     places = [axis("movedim", dim, ndim) for dim in sizes("movedim", destination)]
@@ -74,7 +74,7 @@ def t(x: Operand) -> Tensor:
 
 @op
 def expand(x: Operand, size: Shape) -> Output:
-    """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
+    """x with dims of length 1 repeated, and new dims added in front; -1 keeps a length."""
     return _expanded("expand", x, size)
 
 
@@ -86,7 +86,7 @@ def broadcast_to(x: Operand, size: Shape) -> Output:
 
 @op
 def repeat(x: Operand, repeats: Shape) -> Output:
-    """x side by side with itself, along each dim as often as repeats says; new dims come first."""
+    """x repeated along each dim as often as repeats says; new dims come first."""
     repeats = sizes("repeat", repeats)
     new = len(repeats) - x.ndim
     if new < 0 or min(repeats, default=0) < 0:
@@ -106,7 +106,7 @@ def repeat(x: Operand, repeats: Shape) -> Output:
 
 @op
 def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
-    """The dims from start_dim to end_dim, inclusive, as one."""
+    """x with the dims from start_dim to end_dim, inclusive, as one."""
     first, last = axis("flatten", start_dim, x.ndim), axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
@@ -116,7 +116,7 @@ def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
 
 @op
 def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
-    """The dim as several, of which one length may be -1."""
+    """x with dim split into several, of which one length may be -1."""
     along = axis("unflatten", dim, x.ndim)
     if not x.ndim or sizes in ((), []):
         raise ValueError(f"unflatten: shape {x.shape} cannot get dims {sizes} for dim {dim}")
@@ -126,7 +126,7 @@ def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
 
 @op
 def squeeze(x: Operand, dim: Dims = None) -> Output:
-    """Without the dims of length 1, or without those of them that dim names."""
+    """x without its dims of length 1, or without those of them that dim names."""
     named = named_axes("squeeze", dim, x.ndim)
     kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
     return _reshaped(x, kept)
@@ -134,13 +134,13 @@ def squeeze(x: Operand, dim: Dims = None) -> Output:
 
 @op
 def unsqueeze(x: Operand, dim: int) -> Output:
-    """With a new dim of length 1 at dim."""
+    """x with a new dim of length 1 at dim."""
     at = axis("unsqueeze", dim, x.ndim + 1)
     return _reshaped(x, (*x.shape[:at], 1, *x.shape[at:]))
 
 
 def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
-    """length indices of dim, from start on, which counts from the end if negative."""
+    """x at length indices of dim, from start on; a negative start counts from the end."""
     shape = _shape("narrow", x)
     along = axis("narrow", dim, len(shape))
     if not shape:
@@ -155,7 +155,7 @@ def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
 
 
 def select(x: Operand, dim: int, index: int) -> Tensor:
-    """What is at one index of dim, without that dim."""
+    """The slice of x at one index of dim, without that dim."""
     shape = _shape("select", x)
     along = axis("select", dim, len(shape))
     integer("select", "index", index)
@@ -165,7 +165,7 @@ def select(x: Operand, dim: int, index: int) -> Tensor:
 
 
 def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
-    """A tuple of what is at each index of dim, without that dim."""
+    """A tuple of the slices of x at each index of dim, without that dim."""
     shape = _shape("unbind", x)
     along = axis("unbind", dim, len(shape))
     if not shape:
@@ -211,12 +211,12 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape but for dim, one after the other along dim."""
+    """tensors joined along dim; their shapes are equal except at dim."""
     return _concatenate(dim, *_sequence("cat", tensors))
 
 
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape, along a new dim."""
+    """tensors joined along a new dim; their shapes are equal."""
     tensors = _sequence("stack", tensors)
     shapes = [_shape("stack", tensor) for tensor in tensors]
     for shape in shapes:
@@ -228,7 +228,7 @@ def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
 
 @op
 def tril(x: Operand, diagonal: int = 0) -> Output:
-    """Zero above the given diagonal of the last two dims."""
+    """x with zeros above the given diagonal of the last two dims."""
     _require_matrix("tril", x, diagonal)
     low = -x.shape[-2]  # below every diagonal
     return arrays.band(x, low, diagonal), lambda dout: arrays.band(dout, low, diagonal)
@@ -236,7 +236,7 @@ def tril(x: Operand, diagonal: int = 0) -> Output:
 
 @op
 def triu(x: Operand, diagonal: int = 0) -> Output:
-    """Zero below the given diagonal of the last two dims."""
+    """x with zeros below the given diagonal of the last two dims."""
     _require_matrix("triu", x, diagonal)
     high = x.shape[-1]  # above every diagonal
     return arrays.band(x, diagonal, high), lambda dout: arrays.band(dout, diagonal, high)
@@ -251,9 +251,9 @@ def flip(x: Operand, dims: Shape) -> Output:
 
 @op
 def roll(x: Operand, shifts: Shape, dims: Shape | None = None) -> Output:
-    """The elements moved on by shifts along dims, those at the end to the start.
+    """The elements shifted by shifts along dims; those pushed past the end come back at the start.
 
-    dims None: along x as if it were flat.
+    dims None: shift the flattened x.
     """
     shifts = sizes("roll", shifts)
     named = () if dims is None else sizes("roll", dims)
@@ -277,7 +277,7 @@ def contiguous(x: Operand) -> Output:
 
 @op
 def clone(x: Operand) -> Output:
-    """A copy of x, to which the gradient flows on."""
+    """A copy of x; the gradient flows back to x."""
     return arrays.copy(x), lambda dout: dout
 
 
@@ -305,7 +305,7 @@ def _rolled(x: Any, shifts: Sequence[int], along: Sequence[int]) -> Any:
 
 @op
 def _concatenate(dim: int, *pieces: Operand) -> Output:
-    # A length-0 vector joins anything, as in torch: loops start with one.
+    # An empty vector joins anything, as in torch: loops start with one.
     parts = [piece for piece in pieces if piece.shape != (0,)] or list(pieces[:1])
     first = parts[0].shape
     along = axis("cat", dim, len(first))
@@ -347,7 +347,7 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
 
 
 def _shape(name: str, x: Operand) -> tuple[int, ...]:
-    """The shape of a tensor, given to what other ops are called for."""
+    """The shape of x, which must be a tensor: for functions that only call other ops."""
     if not isinstance(x, Tensor | np.ndarray | np.generic):
         raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
     return x.shape

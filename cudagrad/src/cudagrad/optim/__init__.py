@@ -1,4 +1,4 @@
-"""What turns gradients into better parameters, and what paces it, under torch's names.
+"""Optimizers and learning rate schedulers, under torch's names.
 
 https://docs.pytorch.org/docs/stable/optim.html
 """

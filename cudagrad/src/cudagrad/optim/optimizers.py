@@ -26,8 +26,8 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
-BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
-# What torch's groups have, too: how it computes, not what. A state may have them, and keeps them.
+BESIDE = ("params", "initial_lr", "name")  # what a group may have besides its options
+# What torch's groups have, too: how to compute, not what. A state may have them, and keeps them.
 TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
@@ -84,7 +84,7 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; not set_to_none: make those that are there 0."""
+        """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter, _ in self._members():
             parameter.grad = zeroed(parameter.grad, set_to_none)
             if set_to_none and parameter.home is not None:
@@ -92,7 +92,7 @@ class Optimizer:
 
     @live
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         together: dict[Any, list[tuple[int, Tensor]]] = {}
         for index, (parameter, group) in enumerate(self._members()):
             if parameter.grad is not None:
@@ -202,7 +202,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: the gradient is that where the momentum leads.
+    nesterov: the gradient is that of the place where the momentum leads.
     """
 
     kept = ("momentum_buffer",)
@@ -303,7 +303,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient, relative to its size, both of the recent past.
+    """Steps along the recent mean of the gradient, relative to its recent size.
 
     amsgrad: relative to the largest such size so far. decoupled_weight_decay: as AdamW.
     Kingma, Ba 2015, https://arxiv.org/abs/1412.6980; Reddi, Kale, Kumar 2018,
@@ -344,7 +344,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weights that decay apart from the gradient.
+    """Adam with weight decay decoupled from the gradient.
 
     Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
@@ -427,7 +427,7 @@ def _in_place(own: State, new: State) -> State:
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:
-    """A state in the dtype of the parameter; raises ValueError for arrays of another shape."""
+    """state in the dtype of its parameter; raises ValueError for arrays of another shape."""
     fitting: State = {}
     for name, value in state.items():
         if name == "step":

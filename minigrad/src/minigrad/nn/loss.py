@@ -28,7 +28,7 @@ class L1Loss(Module):
 
 
 class CrossEntropyLoss(Module):
-    """-log softmax(x) at the target class; weight: what each class counts."""
+    """-log softmax(x) at the target class; weight: how much each class counts."""
 
     weight: Tensor | None
 
@@ -56,7 +56,7 @@ class CrossEntropyLoss(Module):
 
 
 class NLLLoss(Module):
-    """-x at the target class, x being log-probabilities; weight: what each class counts."""
+    """-x at the target class, x being log-probabilities; weight: how much each class counts."""
 
     weight: Tensor | None
 
@@ -77,7 +77,7 @@ class NLLLoss(Module):
 
 
 class BCELoss(Module):
-    """-log x by the target's share of 1 and -log(1 - x) by its share of 0; weight broadcasts."""
+    """-target · log(x) - (1 - target) · log(1 - x); weight broadcasts."""
 
     weight: Tensor | None
 
@@ -90,7 +90,7 @@ class BCELoss(Module):
 
 
 class BCEWithLogitsLoss(Module):
-    """BCELoss of sigmoid(x); pos_weight: what the target's share of 1 counts."""
+    """BCELoss of sigmoid(x); pos_weight multiplies its first term, that of a target of 1."""
 
     weight: Tensor | None
     pos_weight: Tensor | None

@@ -27,8 +27,8 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scale all gradients alike, so that their norm, as of one vector, is at most max_norm.
 
-    norm_type: the p of the norm, positive, or inf. Returns the norm that they had, of which
-    error_if_nonfinite makes a RuntimeError if it is infinite or NaN, before anything changes.
+    norm_type: the p of the norm, positive, or inf. Returns the norm that they had; if that is
+    infinite or NaN, error_if_nonfinite raises RuntimeError before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """
     if not norm_type > 0:
@@ -45,7 +45,7 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Bring every element of the gradients into [-clip_value, clip_value]."""
+    """Clamp every element of the gradients to [-clip_value, clip_value]."""
     for grad in _gradients(parameters):
         grad.data = ops.clamp(grad, -clip_value, clip_value).data
 
@@ -63,7 +63,7 @@ def _norm(arrays: list[Array], p: float) -> Any:
     if p == 2:
         short = [array for array in arrays if array.size < BLOCK]
         long = [array.reshape(-1) for array in arrays if array.size >= BLOCK]
-        # A block at a time: along a vector BLAS adds small squares to what has become a large sum.
+        # In blocks: over a whole vector, BLAS adds small squares to a sum that is already large.
         squares = [
             float(vector[block] @ vector[block])
             for vector in (*([np.concatenate(short, axis=None)] if short else ()), *long)

@@ -295,7 +295,7 @@ __all__ = [
 ]
 # generated: end
 
-# What Tensor has of these, bound in one place: methods under the same names, as in torch …
+# What Tensor offers of these is bound here: methods under the same names, as in torch …
 for _function in (
     *(add, sub, mul, div, neg, abs, sign, reciprocal, square, sqrt, rsqrt, pow),
     *(exp, expm1, log, log1p, sin, cos, erf, floor, ceil, round),
@@ -313,7 +313,7 @@ for _function in (
 
 
 def _shape_method(function: Any) -> Any:
-    """x.view(2, 3) beside x.view((2, 3))."""
+    """Allow x.view(2, 3) as well as x.view((2, 3))."""
 
     @functools.wraps(function)
     def method(self: Tensor, *shape: Any, **named: Any) -> Any:
@@ -343,10 +343,10 @@ for _name, _operator in (*_ARITHMETIC, ("matmul", matmul)):
 
 
 def _in_place(function: Any) -> Any:
-    """x += y: a leaf takes the numbers itself; else x names another tensor, as Python has it.
+    """x += y: a leaf takes the new numbers; else x names a new tensor, as usual in Python.
 
-    In no_grad, so, weights can be moved by hand. Where a gradient is recorded a leaf that requires
-    one raises RuntimeError, as in torch.
+    So weights can be updated by hand in no_grad(). Where gradients are recorded, a leaf that
+    requires one raises RuntimeError, as in torch.
     """
     name = f"{function.__name__} in place"
 
@@ -372,7 +372,7 @@ for _name, _operator in _ARITHMETIC:
 
 
 def _comparison(function: Any) -> Any:
-    """NotImplemented beside what is no number, tensor or array: x == None is False then."""
+    """NotImplemented if other is no number, tensor or array, so that x == None is False."""
 
     def method(self: Tensor, other: Any) -> Any:
         known = isinstance(other, Tensor | np.ndarray | np.generic | int | float)
@@ -386,7 +386,7 @@ for _name, _operator in (("eq", eq), ("ne", ne), ("lt", lt), ("le", le), ("gt", 
 
 
 def _of_booleans(function: Any) -> Any:
-    """Of booleans alone: of integers, &, | and ~ would mean their bits."""
+    """An operator for booleans only: on integers, &, | and ~ would act on the bits."""
 
     def method(self: Tensor, *other: Any) -> Any:
         for operand in (self, *other):
@@ -402,7 +402,7 @@ for _name, _operator in (("and", logical_and), ("or", logical_or)):
     setattr(Tensor, f"__{_name}__", _of_booleans(_operator))
     setattr(Tensor, f"__r{_name}__", _of_booleans(_operator))
 
-# … and what torch orders otherwise or calls without parentheses.
+# … and those whose arguments torch orders differently, or that take no parentheses.
 for _name, _member in {
     "__neg__": neg,
     "__abs__": abs,

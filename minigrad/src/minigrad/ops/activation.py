@@ -1,4 +1,4 @@
-"""What bends: tanh, sigmoid, relu and its kin, gelu, softplus, and softmax over a dim."""
+"""Activation functions: tanh, sigmoid, relu and its kin, gelu, softplus; softmax over a dim."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..engine import Operand, Output, op
 from ..rows import BLOCK, blocks
 from .elementwise import at_least, at_most, chosen, masked
 
-SHORT = 1024  # rows up to which einsum adds faster than sum, which adds the longer ones by pairs
+SHORT = 1024  # longest rows that einsum sums faster than sum, which sums longer ones pairwise
 
 SCALE, CUBIC = math.sqrt(2 / math.pi), 0.044715  # of gelu's tanh
 
@@ -87,7 +87,7 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
     y += at_least(x, zero)
 
     def pullback(dout):
-        slope = np.exp(np.fmin(x, zero))  # of NaN 0: its slope is 1, in torch of few
+        slope = np.exp(np.fmin(x, zero))  # NaN becomes 0: its slope is 1, in torch's small tensors
         slope *= chosen(x <= 0, alpha, 1, x.dtype)
         slope *= dout
         return slope
@@ -114,7 +114,7 @@ def silu(x: Operand) -> Output:
 
 @op
 def gelu(x: Operand, approximate: str = "none") -> Output:
-    """x Φ(x), Φ the normal distribution function; approximate="tanh" replaces it by a tanh.
+    """x Φ(x), Φ the standard normal CDF; approximate="tanh" replaces it by a tanh.
 
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
     """
@@ -138,7 +138,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
 
 @op
 def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
-    """log(1 + exp(beta x)) / beta, and x itself where beta x is beyond threshold."""
+    """log(1 + exp(beta x)) / beta, or x itself where beta x is above threshold."""
     floats("softplus", x)
     number("softplus", "beta", beta)
     beta = x.dtype.type(beta)
@@ -150,7 +150,7 @@ def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
 
 @op
 def logsigmoid(x: Operand) -> Output:
-    """log(sigmoid(x)), which never takes the log of a vanished exponential."""
+    """log(sigmoid(x)), without taking the log of an exponential that underflowed."""
     floats("logsigmoid", x)
     y = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
     return y, lambda dout: dout * logistic(-x)
@@ -181,7 +181,7 @@ def softmax(x: Operand, dim: int) -> Output:
 
 @op
 def log_softmax(x: Operand, dim: int) -> Output:
-    """Logarithm of softmax along dim, which never takes the log of a vanished exponential."""
+    """Logarithm of softmax along dim, without taking the log of an exponential that underflowed."""
     floats("log_softmax", x)
     along = axis("log_softmax", dim, x.ndim)
     y = _below_max(x, along)
@@ -196,8 +196,8 @@ def log_softmax(x: Operand, dim: int) -> Output:
 
 
 def logistic(x: Any) -> Any:
-    """What sigmoid returns. An exponential that overflows is infinite, and 1 / inf the 0 it is."""
-    y = np.asarray(-x)  # of a 0-d array NumPy makes a number
+    """The value of sigmoid. Where the exponential overflows to inf, 1 / inf is 0, as it must be."""
+    y = np.asarray(-x)  # NumPy returns a number for a 0-d array
     np.exp(y, out=y)
     y += 1
     return np.divide(1, y, out=y)
@@ -221,7 +221,7 @@ def _gelu_tanh(x: Any) -> Any:
 def _gelu_tanh_back(dout: Any, x: Any) -> Any:
     """dout s (1 + x (1 - s) 2 SCALE (1 + 3 CUBIC x²)), a block at a time.
 
-    The exponential is computed again: kept until then, it would take as much memory as x.
+    The exponential is recomputed: kept until then, it would take as much memory as x.
     """
     douts, numbers = dout.reshape(-1), x.reshape(-1)
     dx = np.empty_like(numbers)
@@ -247,7 +247,7 @@ def _gelu_tanh_back(dout: Any, x: Any) -> Any:
 
 
 def _minus_twice_inner(x: Any, out: Any) -> Any:
-    """-2 u, where u = SCALE (x + CUBIC x³) is what gelu's tanh is taken of; in out."""
+    """-2 u, written to out, where u = SCALE (x + CUBIC x³) is the argument of gelu's tanh."""
     np.multiply(x, x, out=out)
     out *= -2 * SCALE * CUBIC
     out -= 2 * SCALE
@@ -264,14 +264,14 @@ def _hardtanh(name: str, x: Any, low: float, high: float) -> Output:
 
 
 def _below_max(x: Any, along: int) -> Any:
-    """x less its maximum along a dim: no exponential of it can overflow."""
+    """x minus its maximum along a dim, so that no exponential of it can overflow."""
     if not x.ndim:
         return np.asarray(x - x)
     return x - x.max(axis=along, keepdims=True, initial=-np.inf)
 
 
 def _sum(x: Any, along: int, weights: Any = None) -> Any:
-    """The sum of x along a dim, each number times its weight, if there are weights."""
+    """The sum of x, or of x · weights, along a dim, which is kept."""
     if 0 < x.ndim == along + 1 and x.shape[-1] <= SHORT:
         terms = (x,) if weights is None else (x, weights)
         return np.einsum(",".join(["...i"] * len(terms)) + "->...", *terms)[..., None]

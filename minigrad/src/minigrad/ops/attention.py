@@ -14,8 +14,8 @@ from ..rows import sum_of_rows
 from .regularization import keep_mask
 
 LOWEST = {np.dtype(kind): np.finfo(kind).min for kind in (np.float32, np.float64)}
-QUERIES = 32  # of self_attention at a time
-FEW = 2048  # scores whose maxima are not worth more than one call
+QUERIES = 32  # how many self_attention handles at a time
+FEW = 2048  # scores up to which one call of max is fastest
 
 
 @op
@@ -33,9 +33,9 @@ def scaled_dot_product_attention(
     """softmax(query keyᵀ · scale + mask) value, over the keys.
 
     query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask broadcasts
-    to (..., L, S): bool, True takes part, or floating, added. scale None: 1/√E. A query that may
-    see nothing gets 0. enable_gqa: query (..., H, L, E) may have a multiple of the heads of key and
-    value, each of which serves several queries in a row.
+    to (..., L, S): if bool, True lets a key take part; if floating, it is added to the scores.
+    scale None is 1/√E. A query that may see no key gets 0. enable_gqa: query (..., H, L, E) may
+    have a multiple of the heads of key and value, each of which serves several of query's in a row.
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
@@ -57,7 +57,7 @@ def scaled_dot_product_attention(
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
 
-    hidden, added = None, None  # of the scores, whose columns are queries
+    hidden, added = None, None  # masks for the scores, whose columns are queries
     batch = broadcast_shapes(name, *(a.shape[:-2] for a in (query, key)))
     shape = (*batch, query.shape[-2], key.shape[-2])  # (..., L, S)
     if is_causal:
@@ -84,9 +84,9 @@ def scaled_dot_product_attention(
 
 @op
 def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
-    """scaled_dot_product_attention, causal, of the n_head heads of queries, keys and values.
+    """Causal scaled_dot_product_attention with n_head heads of queries, keys and values.
 
-    They lie side by side: (B, T, 3 C) -> (B, T, C). One node where a GPT would have ten.
+    These lie side by side in x: (B, T, 3 C) -> (B, T, C). One node where a GPT would have ten.
     """
     B, T, C = x.shape[0], x.shape[1], x.shape[2] // 3
     heads = B, T, 3, n_head, C // n_head
@@ -94,7 +94,7 @@ def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
     y = np.empty((B, T, n_head, C // n_head), x.dtype)
     out = y.swapaxes(1, 2)  # (B, H, T, D)
     scale = 1 / math.sqrt(C // n_head)
-    # Some queries at a time, which look at no later key: nearly half of all pairs are left out.
+    # A few queries at a time, without the keys after them: this skips nearly half of all pairs.
     parts = [
         (slice(start, start + QUERIES), slice(start + QUERIES)) for start in range(0, T, QUERIES)
     ]
@@ -108,7 +108,7 @@ def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
         dx = np.empty(heads, x.dtype)
         dquery, dkey, dvalue = dx.transpose(2, 0, 3, 1, 4)
         dout = dout.reshape(y.shape).swapaxes(1, 2)
-        # The last queries first, which see all keys: what they give is written, the rest is added.
+        # The last queries first: they see all keys, so their gradients are written, the rest added.
         pullbacks[-1](dout[:, :, parts[-1][0]], dquery[:, :, parts[-1][0]], dkey, dvalue)
         for (own, seen), back in zip(parts[:-1], pullbacks[:-1], strict=True):
             _, dk, dv, _ = back(dout[:, :, own], dquery[:, :, own])
@@ -121,9 +121,9 @@ def self_attention(x: Operand, n_head: int, dropout_p: float = 0.0) -> Output:
 
 @op
 def cached_attention(x: Operand, room: Operand, past: int, dropout_p: float = 0.0) -> Output:
-    """self_attention of tokens that come after past others; it has no gradient.
+    """self_attention of the tokens x, which follow past earlier ones; it has no gradient.
 
-    room (2, B, H, S, D) holds the keys and values of those, and takes in those of x (B, T, 3 C).
+    room (2, B, H, S, D) holds the earlier keys and values; those of x (B, T, 3 C) are added to it.
     """
     _, B, H, _, D = room.shape
     T = x.shape[1]
@@ -147,10 +147,10 @@ def _attend(
 ) -> Any:
     """The attention, in out if it is given, and its pullback. hidden: (rows, L) of the last keys.
 
-    That takes dout, and arrays if the gradients of query, key and value are to be written to them;
-    it returns those, and the gradient of the scores.
+    The pullback takes dout and, optionally, arrays to write the gradients of query, key and value
+    to; it returns those gradients and that of the scores.
     """
-    # A query to each column, because sums and maxima go faster down columns than along rows.
+    # One query per column, because sums and maxima are faster down columns than along rows.
     scaled = query * query.dtype.type(scale)
     scores = key @ _swap(scaled)  # (..., S, L)
     if hidden is not None:
@@ -177,15 +177,15 @@ def _attend(
 
 
 def _softmax_of_columns(scores: Any) -> Any:
-    """softmax over dim -2, in place; a column of nothing but -inf becomes one of 0."""
+    """softmax over dim -2, in place; a column of nothing but -inf becomes all 0."""
     scores -= _max_of_columns(scores)
     p = np.exp(scores, out=scores)
-    p /= np.maximum(sum_of_rows(p), 1)[..., None, :]  # 1 of the largest, and more: or nothing
+    p /= np.maximum(sum_of_rows(p), 1)[..., None, :]  # the largest adds 1, unless all are -inf
     return p
 
 
 def _max_of_columns(x: Any) -> Any:
-    """(..., S, L) -> (..., 1, L), finite if all are -inf; by halves, faster than row by row."""
+    """(..., S, L) -> (..., 1, L), finite if all are -inf; by halves: faster than row by row."""
     lowest = LOWEST[x.dtype]
     if x.shape[-1] == 1 or x.size < FEW:
         return x.max(axis=-2, keepdims=True, initial=lowest)
@@ -200,7 +200,7 @@ def _max_of_columns(x: Any) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _later(length: int) -> Any:
-    """Which of so many keys come after each of as many queries: (S, L)."""
+    """Which of length keys come after which of length queries: (S, L)."""
     later = ~np.tri(length, dtype=np.bool_).T
     later.flags.writeable = False
     return later
@@ -222,6 +222,6 @@ def _queries_per_head(query: Any, shared: Any) -> int:
 
 
 def _sum_of_queries(grad: Any, n: int) -> Any:
-    """(..., H n, S, E) -> (..., H, S, E), the gradient of heads that serve n queries in a row."""
+    """(..., H n, S, E) -> (..., H, S, E), the gradient of heads that serve n query heads each."""
     *batch, heads, length, width = grad.shape
     return grad.reshape(*batch, heads // n, n, length, width).sum(axis=-3)

@@ -1,4 +1,4 @@
-"""Questions about numbers: the answers are booleans, and have no gradient."""
+"""Comparisons and tests: the results are booleans, and have no gradient."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def ne(x: Operand, other: Operand) -> Output:
 
 @op
 def lt(x: Operand, other: Operand) -> Output:
-    """x < other, broadcast; never so for NaN."""
+    """x < other, broadcast; false for NaN."""
     return _compared("lt", np.less, x, other)
 
 
 @op
 def le(x: Operand, other: Operand) -> Output:
-    """x ≤ other, broadcast; never so for NaN."""
+    """x ≤ other, broadcast; false for NaN."""
     return _compared("le", np.less_equal, x, other)
 
 
 @op
 def gt(x: Operand, other: Operand) -> Output:
-    """x > other, broadcast; never so for NaN."""
+    """x > other, broadcast; false for NaN."""
     return _compared("gt", np.greater, x, other)
 
 
 @op
 def ge(x: Operand, other: Operand) -> Output:
-    """x ≥ other, broadcast; never so for NaN."""
+    """x ≥ other, broadcast; false for NaN."""
     return _compared("ge", np.greater_equal, x, other)
 
 
@@ -61,13 +61,13 @@ def logical_and(x: Operand, other: Operand) -> Output:
 
 @op
 def logical_or(x: Operand, other: Operand) -> Output:
-    """Whether one of two tensors is not 0, broadcast."""
+    """Whether at least one of two tensors is not 0, broadcast."""
     return _connected("logical_or", np.logical_or, x, other)
 
 
 @op
 def isnan(x: Operand) -> Output:
-    """Whether x is no number."""
+    """Whether x is NaN."""
     return np.isnan(x), None
 
 

@@ -1,4 +1,4 @@
-"""Windows that slide over a signal or an image, and what is put around it."""
+"""Convolution, pooling and padding: windows that slide over a signal or an image."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def conv1d(
     dilation: Lengths = 1,
     groups: int = 1,
 ) -> Output:
-    """Sums of windows of a signal, weighted: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
+    """Weighted sums of windows of a signal: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
 
-    As conv2d: weight (O, C / groups, K), bias (O).
+    Like conv2d, with weight (O, C / groups, K) and bias (O).
     """
     return _convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
@@ -47,12 +47,12 @@ def conv2d(
     dilation: Lengths = 1,
     groups: int = 1,
 ) -> Output:
-    """Sums of windows of an image, weighted: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, …).
+    """Weighted sums of windows of an image: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, …).
 
     weight (O, C / groups, Kh, Kw), bias (O). stride, padding, dilation (the distance of a window's
     elements): an int or a pair. padding: zeros on both sides; "valid" is none, "same" as many as
-    keep H and W, the odd one at the end. groups: each of so many parts of the output's channels
-    sees only its part of x's.
+    keep H and W, the odd one at the end. groups: the channels of x and of the output are split
+    into so many, and each group of the output sees only its own of x.
     """
     return _convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
 
@@ -69,9 +69,10 @@ def max_pool2d(
 ) -> Output:
     """The largest element of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, …).
 
-    The first of equals, to which the gradient goes; NaN wins. stride None: the kernel_size.
+    Of equals it is the first, which gets the gradient; NaN propagates. stride None: kernel_size.
     padding: -inf on both sides, at most half a window. ceil_mode: windows may end beyond the
-    padding. return_indices: the pair of them and their places in the flattened H · W.
+    padding. return_indices: return the pair of the elements and their indices in the flattened
+    H · W.
     """
     name = "max_pool2d"
     refuse_bool(name, x)
@@ -80,7 +81,7 @@ def max_pool2d(
         name, x, kernel_size, stride, padding, dilations, ceil_mode
     )
     height, width = x.shape[-2:]
-    # So much padding that the last windows end with it; less than nothing where they end before.
+    # Padding up to the end of the last window; negative where that leaves out some of x.
     pairs = [
         (p, (n - 1) * s + r + 1 - p - length)
         for n, s, r, p, length in zip(counts, strides, reach, paddings, x.shape[-2:], strict=True)
@@ -92,17 +93,17 @@ def max_pool2d(
     largest = functools.reduce(np.maximum, [padded[..., *part] for _, part in parts])
 
     def places():
-        """Where in the flattened H · W: the first of equals; of NaNs, as in torch, the last."""
-        # Which of the parts is the largest.
+        """Indices in the flattened H · W: the first of equals, the last of NaNs, as in torch."""
+        # The number of the part that holds the largest.
         nth = np.zeros(largest.shape, np.min_scalar_type(len(parts)))
         ahead = np.ones(largest.shape, np.bool_)
         for _, part in parts:
             other = padded[..., *part] != largest
-            if padded is not x:  # else all is inside
+            if padded is not x:  # else there is no padding
                 other |= ~inside[*part]
             ahead &= other
             nth += ahead
-        behind = np.isnan(largest)  # which equals nothing: all parts are ahead of it
+        behind = np.isnan(largest)  # NaN equals nothing: nth has counted all parts
         for _, part in reversed(parts if behind.any() else []):
             nth -= behind
             behind &= ~np.isnan(padded[..., *part])
@@ -133,7 +134,7 @@ def avg_pool2d(
 
     stride None: the kernel_size. padding: zeros on both sides, at most half a window, which count
     as elements if count_include_pad. ceil_mode: windows may end beyond the padding, where nothing
-    counts. divisor_override: what each sum is divided by instead.
+    counts. divisor_override: divide each sum by this instead.
     """
     name = "avg_pool2d"
     refuse_bool(name, x)
@@ -157,9 +158,9 @@ def avg_pool2d(
 
 @op
 def adaptive_avg_pool2d(x: Operand, output_size: int | Sequence[int | None]) -> Output:
-    """The means of H' · W' windows of about one size: (N, C, H, W) or (C, H, W) -> (..., H', W').
+    """The means of H' · W' windows of about equal size: (N, C, H, W) or (C, H, W) -> (..., H', W').
 
-    output_size: H' and W', None for H and W; or an int for both.
+    output_size: H' and W', where None keeps H or W; or an int for both.
     """
     name = "adaptive_avg_pool2d"
     floats(name, x)
@@ -180,9 +181,9 @@ def adaptive_avg_pool2d(x: Operand, output_size: int | Sequence[int | None]) -> 
 def pad(
     x: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Output:
-    """x with value, None is 0, before and after its last dims, or with less of it if negative.
+    """x padded with value (None is 0) before and after its last dims, or cropped if negative.
 
-    pad: two ints for each dim, the last dim first.
+    pad: two ints for each dim, before and after; the last dim comes first.
     """
     option("pad", "mode", mode, ("constant",))
     if isinstance(pad, int):
@@ -210,7 +211,7 @@ def _convolution(
     dilation: Lengths,
     groups: int,
 ) -> Output:
-    """Over the last n dims: every window is a column of a matrix, its weights a row of another."""
+    """As a product of matrices: a window is a column, the weights of an output channel a row."""
     same(name, x, weight, bias)
     refuse_bool(name, x)
     if not isinstance(groups, int):
@@ -228,7 +229,7 @@ def _convolution(
     reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
     pairs = _both_sides(name, padding, strides, reach)
     images = (x if x.ndim == n + 2 else x[None]).swapaxes(0, 1)  # (C, N, H, W)
-    # Of windows that mean nothing the gradient is 0, and 0 · inf would be NaN.
+    # Meaningless windows (see Windows) have a gradient of 0, and 0 · inf would be NaN.
     in_line = max(strides) == 1 and bool(np.isfinite(weight).all())
     windows = Windows(images.shape, kernel, pairs, strides, dilations, in_line)
     if min(*windows.counts, *kernel) < 1:
@@ -274,7 +275,7 @@ def _convolution(
 
 
 def _padded(x: Any, pairs: Sequence[tuple[int, int]], value: Any) -> Any:
-    """x with so many times value before and after its last dims, or so much less, if negative."""
+    """x padded with value before and after its last dims by pairs, or cropped where negative."""
     if not any(map(any, pairs)):
         return x
     old = x.shape[x.ndim - len(pairs) :]
@@ -290,7 +291,7 @@ def _padded(x: Any, pairs: Sequence[tuple[int, int]], value: Any) -> Any:
 
 
 def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
-    """The sums of windows, given by starts and ends in the last two dims, over divisor."""
+    """The sums of windows, given by starts and ends in the last two dims, divided by divisor."""
     rows, columns = windows
     divisor = np.asarray(divisor, x.dtype)
     if len(rows[0]) == len(columns[0]) == 1:  # in one pass
@@ -307,7 +308,7 @@ def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
 
 
 def _window_sums(x: Any, starts: Any, ends: Any, axis: int) -> Any:
-    """The sum of what is from each start to its end along an axis, which is -1 or -2."""
+    """The sums of x from each start to its end along an axis, which is -1 or -2."""
     if len(starts) == 1:
         whole = (..., slice(starts[0], ends[0]), *(slice(None),) * (-1 - axis))
         return x[whole].sum(axis=axis, keepdims=True)
@@ -322,7 +323,7 @@ def _window_sums(x: Any, starts: Any, ends: Any, axis: int) -> Any:
 
 
 def _windows_of(starts: Any, ends: Any, length: int) -> tuple[Any, Any]:
-    """From which window to which each index is in: both ends of the windows only ever move on."""
+    """Of the windows that hold each index, the first and one past the last; both arrays ascend."""
     places = np.arange(length)
     return np.searchsorted(ends, places, "right"), np.searchsorted(starts, places, "right")
 
@@ -336,7 +337,7 @@ def _windows(
     dilation: Sequence[int],
     ceil_mode: bool,
 ) -> Any:
-    """kernel, stride and padding as pairs, from a window's first to its last, number of windows."""
+    """kernel, stride and padding as pairs, a window's last index less its first, window counts."""
     _require_images(name, x)
     kernel = _lengths(name, "kernel_size", kernel_size, 2, least=1)
     step = kernel if stride is None else _lengths(name, "stride", stride, 2, least=1)
@@ -376,7 +377,7 @@ def _both_sides(
 
 
 def _lengths(name: str, what: str, value: Any, n: int, least: int) -> tuple[int, ...]:
-    """value as n ints; one alone stands for all."""
+    """value as n ints; a single one stands for all."""
     lengths = sizes(name, value)
     lengths = lengths * n if len(lengths) == 1 else lengths
     if len(lengths) != n or min(lengths) < least:

@@ -51,7 +51,7 @@ def arange(
     if step == 0 or not math.isfinite(end - start) or (end - start) / step < 0:
         raise ValueError(f"arange: no way from {start} to {end} in steps of {step}")
     numbers = np.arange(math.ceil((end - start) / step))
-    numbers = numbers if step == 1 else numbers * step  # each pass takes as long as the first
+    numbers = numbers if step == 1 else numbers * step  # a pass costs as much as arange
     numbers = numbers if start == 0 else numbers + start
     return Tensor(numbers.astype(dtype, copy=False), requires_grad=requires_grad)
 

@@ -16,7 +16,7 @@ from ..engine import Operand, Output, op
 
 def _pair(name: str, x: Any, other: Any) -> Any:
     """Both as arrays of their common dtype; raises ValueError if they do not broadcast."""
-    if isinstance(x, np.ndarray):  # the usual cases, in short
+    if isinstance(x, np.ndarray):  # the common cases, fast
         if isinstance(other, np.ndarray) and x.shape == other.shape and x.dtype == other.dtype:
             return x, other
         if type(other) is float and is_floating(x.dtype):
@@ -62,8 +62,8 @@ def mul(x: Operand, other: Operand) -> Output:
 def div(x: Operand, other: Operand, *, rounding_mode: str | None = None) -> Output:
     """x / other, broadcast; integers divide to the default floating dtype.
 
-    rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers stay integers then,
-    and refuse to be divided by 0.
+    rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers then stay integers,
+    and division by 0 raises ZeroDivisionError.
     """
     if rounding_mode is not None:
         return _whole_quotient(x, other, rounding_mode)
@@ -81,7 +81,7 @@ def neg(x: Operand) -> Output:
 
 @op
 def abs(x: Operand) -> Output:
-    """x without its sign; the slope is 0 at 0, and of NaN. Booleans are refused."""
+    """Absolute value; the slope at 0 and at NaN is 0. Booleans are refused."""
     refuse_bool("abs", x)
     return np.abs(x), lambda dout: dout * signs(x)
 
@@ -194,21 +194,21 @@ def erf(x: Operand) -> Output:
 
 @op
 def floor(x: Operand) -> Output:
-    """The next integer downwards, in x's dtype; booleans are refused."""
+    """The largest integer not above x, in x's dtype; booleans are refused."""
     return _rounded("floor", np.floor, x)
 
 
 @op
 def ceil(x: Operand) -> Output:
-    """The next integer upwards, in x's dtype; booleans are refused."""
+    """The smallest integer not below x, in x's dtype; booleans are refused."""
     return _rounded("ceil", np.ceil, x)
 
 
 @op
 def round(x: Operand, *, decimals: int = 0) -> Output:
-    """The nearest number of that many decimals, halves to the even one; booleans are refused.
+    """x rounded to so many decimals, halves to the even neighbour; booleans are refused.
 
-    decimals: tens and hundreds if negative; for floating tensors only, unless it is 0.
+    decimals: negative for tens, hundreds …; other than 0 for floating tensors only.
     """
     if not isinstance(decimals, int) or (decimals and not is_floating(x.dtype)):
         raise TypeError(f"round: {decimals} decimals of {x.dtype}")
@@ -217,10 +217,9 @@ def round(x: Operand, *, decimals: int = 0) -> Output:
 
 @op
 def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Output:
-    """x held between min and max, numbers or tensors, which broadcast; NaN wins.
+    """x limited to [min, max], numbers or tensors, which broadcast; NaN propagates.
 
-    x that equals a bound is within it, as far as the gradient goes. Where min is above max, max is
-    the result.
+    Where x equals a bound, the gradient goes to x. Where min is above max, the result is max.
     """
     if min is None and max is None:
         raise ValueError("clamp: expected min, max or both")
@@ -252,13 +251,13 @@ def clamp_max(x: Operand, max: Operand) -> Output:
 
 @op
 def maximum(x: Operand, other: Operand) -> Output:
-    """The larger of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    """The larger of x and other, broadcast; NaN propagates, and ties halve the gradient."""
     return larger("maximum", x, other)
 
 
 @op
 def minimum(x: Operand, other: Operand) -> Output:
-    """The smaller of x and other, broadcast; NaN wins, and equals share the gradient by halves."""
+    """The smaller of x and other, broadcast; NaN propagates, and ties halve the gradient."""
     return smaller("minimum", x, other)
 
 
@@ -279,7 +278,7 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     """x with value, a number or a 0-d tensor, wherever mask holds; mask broadcasts with x.
 
-    Of integers, a floating value loses its fraction, as in torch.
+    If x holds integers, a floating value loses its fraction, as in torch.
     """
     _require_bool("masked_fill", "mask", mask)
     broadcast("masked_fill", x, mask)
@@ -291,9 +290,9 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
 
 
 def factor(name: str, what: str, value: Any, dtype: Any) -> Any:
-    """value as a number of dtype: no fraction for integers, and a boolean for booleans alone."""
+    """value as a number of dtype; integers take no float, and only booleans take a boolean."""
     if type(value) is int and value == 1:
-        return value  # the usual
+        return value  # the common case, fast
     boolean = isinstance(value, bool) and dtype != np.bool_
     if boolean or np.ndim(value) or (isinstance(value, float) and not is_floating(dtype)):
         raise TypeError(f"{name}: {what} must be a number for {dtype}, not {value!r}")
@@ -301,12 +300,12 @@ def factor(name: str, what: str, value: Any, dtype: Any) -> Any:
 
 
 def scaled(factor: Any, x: Any) -> Any:
-    """factor · x, and x itself without a copy for 1."""
+    """factor · x; for a factor of 1, x itself without a copy."""
     return x if factor == 1 else factor * x
 
 
 def larger(name: str, x: Any, other: Any) -> Any:
-    """What maximum returns, for an op of that name."""
+    """The value and the pullback of maximum, for the op called name."""
     x, other = _pair(name, x, other)
     return np.maximum(x, other), (
         lambda dout: _share(dout, x == other, x < other),
@@ -315,7 +314,7 @@ def larger(name: str, x: Any, other: Any) -> Any:
 
 
 def smaller(name: str, x: Any, other: Any) -> Any:
-    """What minimum returns, for an op of that name."""
+    """The value and the pullback of minimum, for the op called name."""
     x, other = _pair(name, x, other)
     return np.minimum(x, other), (
         lambda dout: _share(dout, x == other, x > other),
@@ -324,16 +323,16 @@ def smaller(name: str, x: Any, other: Any) -> Any:
 
 
 def masked(x: Any, mask: Any) -> Any:
-    """x, which is floating, where mask holds, else 0; they broadcast.
+    """x, which is floating, where mask is true, else 0; they broadcast.
 
-    By its bits: np.where branches at every element, and a product would make NaN of infinities.
+    It works on the bits: np.where branches at every element, and a product turns inf into NaN.
     """
     bits = f"i{x.itemsize}"
     return (x.view(bits) & -mask.view(np.int8)).view(x.dtype)
 
 
 def at_least(x: Any, low: Any) -> Any:
-    """The larger of x and low, of one dtype; NaN wins. np.clip is faster beside a lone number."""
+    """The larger of x and low, of one dtype; NaN propagates. np.clip is faster if low is 0-d."""
     lone = is_floating(x.dtype) and not low.ndim
     return np.clip(x, low, x.dtype.type(np.inf)) if lone else np.maximum(x, low)
 
@@ -345,7 +344,7 @@ def at_most(x: Any, high: Any) -> Any:
 
 
 def chosen(mask: Any, x: Any, other: Any, dtype: Any) -> Any:
-    """The number x, in a floating dtype, where mask holds, else the number other."""
+    """The number x where mask is true, else the number other, in a floating dtype."""
     bits = f"i{dtype.itemsize}"
     one, two = np.array([x, other], dtype).view(bits)
     found = np.asarray(-mask.view(np.int8) & (one ^ two))
@@ -365,7 +364,7 @@ def truncated(x: Any, other: Any) -> Any:
 
 
 def _power(x: Any, exponent: Any) -> Any:
-    """x to the power exponent; np.power takes its time over the powers that are products."""
+    """x to the power exponent; np.power is slow for those that are short products."""
     if not exponent.ndim and exponent in (1, 2, 3):
         return functools.reduce(np.multiply, [x] * int(exponent))
     return x**exponent
@@ -405,7 +404,7 @@ def _clamp_max(name: str, x: Any, max: Any) -> Any:
 
 
 def _bounded(name: str, x: Any, *bounds: Any) -> Any:
-    """x and its bounds in their common dtype, into which a bound that is a number must fit."""
+    """x and bounds in their common dtype; raises ValueError if a number does not fit into it."""
     broadcast(name, x, *bounds)
     dtype = result_type(x, *bounds)
     for bound in bounds:

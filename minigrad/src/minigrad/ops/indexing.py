@@ -1,6 +1,6 @@
-"""Some of the numbers, by their indices; numbers put at indices; indices in order of size.
+"""Taking elements by their indices, putting elements at indices, and sorting.
 
-What is taken several times receives the sum of the gradients.
+An element that is taken several times receives the sum of the gradients.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from ..arguments import axis, broadcast_shapes, fitting, indices, same
 from ..engine import Operand, Output, Part, op
 
-FEW = 1 << 14  # numbers up to which np.add.at is faster than to sort their places
-TURNS = 256  # rows of one place that are added in turns with others': of more there are few places
+FEW = 1 << 14  # numbers up to which np.add.at is faster than sorting their places
+TURNS = 256  # rows of one place that are added in turns with others'; few places have more
 
 
 class Found(NamedTuple):
-    """Elements that were looked for along a dim, and where they are: as a tuple, or by name."""
+    """Elements found along a dim, and their indices: a tuple whose parts also have names."""
 
     values: Any
     indices: Any
@@ -31,13 +31,13 @@ def getitem(x: Operand, index: Any) -> Output:
 
     Slices with a negative step are refused, as in torch.
     """
-    # The usual, in short.
+    # The common case, fast.
     if type(index) is int and x.ndim and -len(x) <= index < len(x):
         return x[index], lambda dout: Part(index, dout)
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
     items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
-    # The ints first, then the arrays: an int beside arrays takes no part in where their dims go.
+    # Ints first, then arrays: an int must not affect where the dims of the arrays go.
     basic = tuple(part for item in items for part in _without_arrays(item))
     arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
     has_arrays = any(isinstance(item, np.ndarray) for item in items)
@@ -45,7 +45,7 @@ def getitem(x: Operand, index: Any) -> Output:
         taken = x[basic][arrays] if has_arrays else x[basic]
     except IndexError:
         taken = None
-    # NumPy lets a mask without elements pass.
+    # NumPy does not check a mask without elements.
     if taken is None or any(getattr(item, "size", 1) == 0 and item.dtype == bool for item in items):
         _require_fitting(x.shape, items)
     if not has_arrays:
@@ -61,7 +61,7 @@ def getitem(x: Operand, index: Any) -> Output:
 
 @op
 def index_select(x: Operand, dim: int, index: Operand) -> Output:
-    """The slices of x along dim that a vector of indices names, in its order."""
+    """The slices of x along dim at a vector of indices, in its order."""
     along = axis("index_select", dim, x.ndim)
     rows = np.atleast_1d(x)
     _require_indices("index_select", index, rows.shape[along])
@@ -81,7 +81,7 @@ def index_select(x: Operand, dim: int, index: Operand) -> Output:
 def gather(x: Operand, dim: int, index: Operand) -> Output:
     """x[i, index[i, j]] at each i, j for dim 1; for dim 0 x[index[i, j], j], and so on.
 
-    index has as many dims as x, and but for dim none that is longer. -> the shape of index
+    index has as many dims as x, none longer than x's except dim. -> the shape of index
     """
     return _gathered("gather", x, axis("gather", dim, x.ndim), index)
 
@@ -90,11 +90,11 @@ def gather(x: Operand, dim: int, index: Operand) -> Output:
 def scatter(
     x: Operand, dim: int, index: Operand, src: Operand | None = None, *, value: Any = None
 ) -> Output:
-    """x, but src[i, j] at each i, index[i, j] for dim 1; for dim 0 at index[i, j], j, and so on.
+    """x with src[i, j] put at i, index[i, j] for dim 1; at index[i, j], j for dim 0, and so on.
 
-    index has as many dims as x and as src, and none that is longer, but for dim of x. A number
-    instead of src goes to every place, and may be called value. Of several src for one place the
-    last stays, and yet each receives the gradient, as in torch.
+    index has as many dims as x and src, none longer than theirs, except dim of x. A number in
+    place of src, which may be passed as value, goes to every place. If several elements of src go
+    to one place the last one stays, and yet each receives the gradient, as in torch.
     """
     if (src is None) == (value is None):
         raise TypeError("scatter: expected either src or value")
@@ -135,9 +135,9 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
 
 @op
 def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Output:
-    """gather, but the other dims broadcast, and an index may count from the end.
+    """gather, but the other dims broadcast, and negative indices count from the end.
 
-    dim None: from the elements of x in order, whatever its shape, and no index counts so.
+    dim None: takes from the flattened x, without negative indices.
     """
     if dim is None:
         _require_indices("take_along_dim", indices, x.size)
@@ -162,9 +162,9 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
 
 @op
 def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Output:
-    """The pair (values, indices) of the k largest along dim, or smallest, in their order.
+    """The pair (values, indices) of the k largest, or smallest, elements along dim, in order.
 
-    NaN is the largest, and of equals the first comes first. sorted: they are, whatever it says.
+    NaN is the largest, and equals keep their order. sorted: ignored, they are always sorted.
     """
     if not isinstance(k, int) or isinstance(k, bool):
         raise TypeError(f"topk: k must be an int, not {k!r}")
@@ -178,9 +178,9 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
 @op
 def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
-    """The pair (values, indices) in order of size along dim; NaN is the largest.
+    """The pair (values, indices) of x sorted along dim; NaN is the largest.
 
-    stable: equals keep their order, whatever it says.
+    stable: ignored, equals always keep their order.
     """
     along = axis("sort", dim, x.ndim)
     return _ranked(x, _order(np.atleast_1d(x), along, descending), along)
@@ -214,7 +214,7 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
 def collected(values: Any, places: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of that shape, to which every value is added at its place in the flattened array.
 
-    np.add.at is fast in one dim alone; np.bincount would go by way of float64.
+    np.add.at is fast in one dim only; np.bincount would compute in float64.
     """
     sums = np.zeros(math.prod(shape), values.dtype)
     np.add.at(sums, places.ravel(), values.ravel())
@@ -222,7 +222,7 @@ def collected(values: Any, places: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _index_item(item: Any) -> Any:
-    """An int, a slice, None, Ellipsis, or an array of integers or booleans."""
+    """item, checked: an int, a slice, None, Ellipsis, or an array of integers or booleans."""
     if isinstance(item, slice):
         if item.step is not None and item.step <= 0:
             raise ValueError(f"getitem: a slice needs a positive step, not {item.step}")
@@ -240,26 +240,26 @@ def _index_item(item: Any) -> Any:
 
 
 def _without_arrays(item: Any) -> tuple[Any, ...]:
-    """item, an array replaced by a slice for each dim that it indexes."""
+    """item; if it is an array, a full slice for each dim that it indexes."""
     if isinstance(item, np.ndarray):
         return (slice(None),) * _dims_of(item)
     return (item,)
 
 
 def _without_basic(item: Any) -> Any:
-    """item if it is an array, else what leaves the dims alone that it has made or kept."""
+    """item if it is an array, else what leaves the dims that it made or kept as they are."""
     return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
 
 
 def _dims_of(item: Any) -> int:
-    """How many dims of x an item speaks of."""
+    """How many dims of x an item indexes."""
     if item is None or item is Ellipsis:
         return 0
     return item.ndim if isinstance(item, np.ndarray) and item.dtype == np.bool_ else 1
 
 
 def _require_fitting(shape: tuple[int, ...], items: list[Any]) -> None:
-    """There is an element of shape at all that items name: else IndexError says what is wrong."""
+    """Raise IndexError, which says what is wrong, unless items are valid for this shape."""
     used, dim = sum(map(_dims_of, items)), 0
     if used > len(shape):
         raise IndexError(f"getitem: {used} indices for shape {shape}")
@@ -304,7 +304,7 @@ def _require_integers(name: str, index: Any) -> None:
 
 
 def _places(name: str, x: Any, along: int, index: Any) -> Any:
-    """Where in the flattened x, a vector of it if it is 0-d, the elements are that index names."""
+    """The indices in the flattened x of the elements that index names; a 0-d x is a vector here."""
     shape, wanted = np.atleast_1d(x).shape, np.atleast_1d(index)
     _require_indices(name, index, shape[along])
     if not index.size:  # of any shape, as in torch
@@ -328,10 +328,10 @@ def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
 
 
 def summed_rows(values: Any, places: Any, length: int) -> Any:
-    """Zeros of so many rows, to which the rows of values are added at their places.
+    """Zeros of length rows, to which the rows of values are added at their places.
 
-    Those that are the first at their place, all at once, then the second ones, and so on; what
-    comes after TURNS of one place, place by place; or, of few numbers, one after the other.
+    First, all at once, the rows that are the first for their place, then the second ones, and so
+    on; what is left after TURNS turns, place by place. A few numbers are added one by one.
     """
     sums = np.zeros((length, *values.shape[1:]), values.dtype)
     if values.size <= FEW:
@@ -357,12 +357,12 @@ def summed_rows(values: Any, places: Any, length: int) -> Any:
 
 
 def _starts(ordered: Any) -> Any:
-    """Where in places in order each of them begins."""
+    """The index in places, which are in order, at which each distinct one begins."""
     return np.flatnonzero(np.diff(ordered, prepend=-1))
 
 
 def _part(name: str, x: Any, index: Any, src: Any) -> Any:
-    """The part of src that index has a place for."""
+    """The part of src that index covers."""
     same(name, x, src)
     wanted, source = np.atleast_1d(index), np.atleast_1d(src)
     if not index.size:
@@ -373,7 +373,7 @@ def _part(name: str, x: Any, index: Any, src: Any) -> Any:
 
 
 def _taken_back(dout: Any, places: Any, index: Any, src: Any) -> Any:
-    """The gradient of src, of which a part was put at those places."""
+    """The gradient of src, part of which was put at places."""
     taken = dout.reshape(-1).take(places).reshape(index.shape)
     if index.shape == src.shape:
         return taken
@@ -384,7 +384,7 @@ def _taken_back(dout: Any, places: Any, index: Any, src: Any) -> Any:
 
 
 def _order(x: Any, along: int, descending: bool) -> Any:
-    """The indices that sort x along a dim, equals in their order and NaN as the largest."""
+    """The indices that sort x along a dim; equals keep their order, and NaN is the largest."""
     if not descending:
         return np.argsort(x, axis=along, kind="stable")
     backwards = np.argsort(np.flip(x, along), axis=along, kind="stable")
@@ -394,8 +394,8 @@ def _order(x: Any, along: int, descending: bool) -> Any:
 def _first_in_order(rows: Any, k: int, descending: bool) -> Any:
     """The first k indices of _order along the last dim. (..., n) -> (..., k)
 
-    Only those are sorted that are no smaller than the kth, unless others equal it, or it is NaN:
-    NumPy puts NaN last, as the largest, where no comparison finds it.
+    Sorts only the elements up to the kth, unless others equal it or it is NaN, which NumPy puts
+    last, as the largest, but no comparison finds.
     """
     n = rows.shape[-1]
     if 0 < k < n:
@@ -410,7 +410,7 @@ def _first_in_order(rows: Any, k: int, descending: bool) -> Any:
 
 
 def _ranked(x: Any, order: Any, along: int) -> Any:
-    """What is at those indices, and the indices; of a 0-d tensor it is 0-d."""
+    """The elements of x at the indices order, and order itself; both 0-d if x is."""
     shape = order.shape if x.ndim else ()
 
     def pullback(dout):

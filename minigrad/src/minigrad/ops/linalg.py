@@ -21,7 +21,7 @@ from .elementwise import factor, scaled
 def matmul(x: Operand, other: Operand) -> Output:
     """Matrix product: (..., n, k) @ (..., k, m) -> (..., n, m), the leading dims broadcast.
 
-    A vector on the left is a row, on the right a column, and its dim of length 1 is dropped again.
+    A vector counts as a row on the left, as a column on the right; its dim of 1 is dropped again.
     """
     return _product("matmul", x, other)
 
@@ -35,7 +35,7 @@ def mm(x: Operand, mat2: Operand) -> Output:
 
 @op
 def bmm(x: Operand, mat2: Operand) -> Output:
-    """Products of as many pairs of matrices: (b, n, k), (b, k, m) -> (b, n, m)."""
+    """Products of b pairs of matrices: (b, n, k), (b, k, m) -> (b, n, m)."""
     _require_batches("bmm", x, mat2)
     return _product("bmm", x, mat2)
 
@@ -67,7 +67,7 @@ def outer(x: Operand, vec2: Operand) -> Output:
 def addmm(x: Operand, mat1: Operand, mat2: Operand, *, beta: float = 1, alpha: float = 1) -> Output:
     """beta · x + alpha · mat1 mat2: (n, k), (k, m) -> (n, m), to which x broadcasts.
 
-    With a beta of 0 x is not read: a NaN in it leaves no trace.
+    If beta is 0, x is not read, so that a NaN in it does not propagate.
     """
     _require_dims("addmm", (mat1, 2), (mat2, 2))
     return _plus_product("addmm", x, mat1, mat2, beta, alpha)
@@ -79,7 +79,7 @@ def baddbmm(
 ) -> Output:
     """beta · x + alpha · batch1 batch2: (b, n, k), (b, k, m) -> (b, n, m), to which x broadcasts.
 
-    With a beta of 0 x is not read: a NaN in it leaves no trace.
+    If beta is 0, x is not read, so that a NaN in it does not propagate.
     """
     _require_batches("baddbmm", batch1, batch2)
     return _plus_product("baddbmm", x, batch1, batch2, beta, alpha)
@@ -88,10 +88,10 @@ def baddbmm(
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Products of the operands' elements, summed over each index that is not in the output.
 
-    equation: a letter for each dim of each operand, and "->" with those of the output, as in
+    equation: a letter for each dim of each operand, then "->" and those of the output, as in
     "bij,bjk->bik". A letter twice in one operand takes its diagonal; "..." stands for dims that
-    broadcast, and any length of 1 does. Without "->": the dims of "...", then the letters that
-    come once, in the order of the alphabet, capitals first.
+    broadcast, as any dim of length 1 does. Without "->", the output has the dims of "...", then the
+    letters that occur once, in alphabetical order, capitals first.
     """
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         (operands,) = operands
@@ -102,7 +102,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
 def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
     """x weightᵀ + bias: (..., n_in) -> (..., n_out), weight (n_out, n_in), bias (n_out).
 
-    A weight (n_in) makes one number of each row: (..., n_in) -> (...), bias ().
+    A weight (n_in) gives one number per row: (..., n_in) -> (...), bias ().
     """
     same("linear", x, weight, bias)
     refuse_bool("linear", x)
@@ -142,7 +142,7 @@ def _einsum(equation: str, *operands: Operand) -> Output:
 
 
 def _contracted(factors: list[tuple[Any, list[Any]]], result: list[Any]) -> Any:
-    """np.einsum of arrays, each with the indices of its dims; it takes numbers for indices."""
+    """np.einsum of arrays, each with the indices of its dims, which are numbered for it."""
     numbers: dict[Any, int] = {}
     for _array, term in factors:
         for index in term:
@@ -152,7 +152,7 @@ def _contracted(factors: list[tuple[Any, list[Any]]], result: list[Any]) -> Any:
 
 
 def _share_of(operand: Any, term: list[Any], factors: list[tuple[Any, list[Any]]]) -> Any:
-    """The gradient of one operand: the others and dout, summed over each index it does not have."""
+    """The gradient of operand: the other factors' product, summed over the indices it lacks."""
     lengths = {index: operand.shape[i] for i, index in enumerate(term)}
     given = {index for _array, other in factors for index in other}
     kept = [index for index, n in lengths.items() if n != 1 and index in given]
@@ -171,7 +171,7 @@ def _share_of(operand: Any, term: list[Any], factors: list[tuple[Any, list[Any]]
 def _terms(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[list[Any]], list[Any]]:
     """The indices of each operand's dims, and of the output's.
 
-    An index is a letter, or for a dim of the dots its place from the end of them: -1, -2 …
+    An index is a letter or, for a dim of the dots, its position from their end: -1, -2 …
     """
     if not isinstance(equation, str):
         raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
@@ -207,7 +207,7 @@ def _indices(equation: str, text: str, dots: Iterable[int]) -> list[Any]:
 
 
 def _require_lengths(equation: str, terms: list[list[Any]], shapes: list[tuple[int, ...]]) -> None:
-    """The dims of one index are of one length in an operand, and else of one length or 1."""
+    """Raise unless the dims of an index have one length, or 1 in some of the operands."""
     lengths: dict[Any, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         own: dict[Any, int] = {}
@@ -218,7 +218,7 @@ def _require_lengths(equation: str, terms: list[list[Any]], shapes: list[tuple[i
 
 
 def _product(name: str, x: Any, other: Any) -> Any:
-    """What matmul returns, for an op of that name."""
+    """The value and the pullbacks of matmul, for the op called name."""
     same(name, x, other)
     refuse_bool(name, x)
     if not x.ndim or not other.ndim or x.shape[-1] != other.shape[-2:][0]:
@@ -241,7 +241,7 @@ def _product(name: str, x: Any, other: Any) -> Any:
 
 
 def times(a: Any, b: Any) -> Any:
-    """a @ b; where each sum is of one product, BLAS takes longer than the products do."""
+    """a @ b; where each sum has a single term, the plain product is faster than BLAS."""
     return a * b if a.shape[-1] == 1 else a @ b
 
 

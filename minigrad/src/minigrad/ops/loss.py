@@ -27,13 +27,13 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Output:
-    """-log softmax(x) at the target class, or its mean by the target's probabilities.
+    """-log softmax(x) at the target class, or averaged by the target's probabilities.
 
     x: logits (C), (N, C) or (N, C, d1, …). target: class indices (), (N) or (N, d1, …); or
-    probabilities, floating, in the shape of x. Indices equal to ignore_index count for nothing:
-    not in the sum, and not in the mean's divisor. weight (C): what each class counts, in the
-    divisor too if the targets are indices; it has no gradient. label_smoothing: the share of every
-    target that goes to all classes alike.
+    probabilities, floating, in the shape of x. Targets equal to ignore_index are left out of the
+    sum and of the mean's divisor. weight (C): a factor for each class, which is part of the divisor
+    too if the targets are indices; it has no gradient. label_smoothing: the share of every target
+    that is spread evenly over all classes.
     """
     name = "cross_entropy"
     option(name, "reduction", reduction, REDUCTIONS)
@@ -67,11 +67,11 @@ def cross_entropy(
 
     counted, at = _targets(name, x, target, ignore_index)
     of_target = weights[at[1]]
-    hard = (1 - label_smoothing) * of_target  # what the target class itself counts
+    hard = (1 - label_smoothing) * of_target  # the weight of the target class itself
     divisor = _divisor((of_target * counted).sum(), reduction, x.dtype)
     losses = np.where(counted, -hard * logp[at], 0).reshape(target.shape)
     value = _reduced(losses, reduction, divisor)
-    if label_smoothing:  # divided apart, as in torch: of no weight at all the mean is NaN
+    if label_smoothing:  # divided apart, as in torch: for a total weight of 0 the mean is NaN
         losses = np.where(counted, -(logp @ spread), 0).reshape(target.shape)
         value = value + _reduced(losses, reduction, divisor)
 
@@ -96,7 +96,7 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Output:
-    """-x at the target class, where x are logarithms of probabilities; see cross_entropy."""
+    """-x at the target class, where x are log-probabilities; see cross_entropy."""
     option("nll_loss", "reduction", reduction, REDUCTIONS)
     same("nll_loss", target)
     weights, rows = _class_weights("nll_loss", x, weight), _rows(x)
@@ -115,7 +115,7 @@ def nll_loss(
 
 @op
 def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
-    """Squared distance between x and target, which broadcast."""
+    """Squared difference of x and target, which broadcast."""
     distance, divisor = _distance("mse_loss", x, target, reduction)
 
     def dx(dout):
@@ -126,9 +126,9 @@ def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 @op
 def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
-    """Distance between x and target, which broadcast; where they are equal the slope is 0.
+    """Absolute difference of x and target, which broadcast; where they are equal the slope is 0.
 
-    Integers stay integers, of which there is no mean; booleans are refused.
+    Integers stay integers, and so have no mean; booleans are refused.
     """
     refuse_bool("l1_loss", x, target)
     distance, divisor = _distance("l1_loss", x, target, reduction, whole=reduction != "mean")
@@ -146,10 +146,10 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 def binary_cross_entropy(
     x: Operand, target: Operand, weight: Operand | None = None, *, reduction: str = "mean"
 ) -> Output:
-    """-log x where target is 1, -log (1 - x) where it is 0, and between them a mean of the two.
+    """-log x where target is 1, -log (1 - x) where it is 0; in between, a weighted mean of both.
 
-    x and target: probabilities, of one shape. weight: broadcasts with them, and has no gradient. A
-    logarithm is at least -100, and no slope has a denominator under 1e-12, as in torch.
+    x and target: probabilities, of one shape. weight: broadcasts with them, and has no gradient. As
+    in torch, logarithms are at least -100, and denominators of slopes at least 1e-12.
     """
     name = "binary_cross_entropy"
     option(name, "reduction", reduction, REDUCTIONS)
@@ -180,10 +180,10 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Operand | None = None,
 ) -> Output:
-    """binary_cross_entropy of sigmoid(x), which takes no logarithm of a vanished exponential.
+    """binary_cross_entropy of sigmoid(x), without the log of an exponential that underflowed.
 
-    weight, pos_weight: broadcast with x, and have no gradient; pos_weight is what the target's
-    share of 1 counts.
+    weight, pos_weight: broadcast with x, and have no gradient; pos_weight is a factor
+    for the term of a target of 1.
     """
     name = "binary_cross_entropy_with_logits"
     option(name, "reduction", reduction, REDUCTIONS)
@@ -216,10 +216,10 @@ def binary_cross_entropy_with_logits(
 def kl_div(
     x: Operand, target: Operand, *, reduction: str = "mean", log_target: bool = False
 ) -> Output:
-    """target (log target - x), where x, and with log_target target too, are logarithms.
+    """target (log target - x), where x is a logarithm; with log_target, target is one, too.
 
     They broadcast. reduction: "batchmean" divides the sum by the length of x's first dim. A target
-    of 0 counts 0, but has no slope: NaN.
+    of 0 adds 0 to the loss, but its slope is NaN.
     """
     option("kl_div", "reduction", reduction, ("mean", "batchmean", "sum", "none"))
     floats("kl_div", x)
@@ -260,7 +260,7 @@ def _rows(x: Any) -> Any:
 
 
 def _unrows(rows: Any, shape: tuple[int, ...]) -> Any:
-    """The rows of an array of that shape, back in their places."""
+    """The inverse of _rows, for an array of that shape."""
     last = rows.reshape(*_without_classes(shape), rows.shape[1])
     return last if len(shape) < 3 else np.moveaxis(last, -1, 1)
 
@@ -287,7 +287,7 @@ def _class_weights(name: str, x: Any, weight: Any) -> Any:
 
 
 def _targets(name: str, x: Any, target: Any, ignore_index: int) -> Any:
-    """Which targets count, and the index of each one's class in the rows of x; 0 for the others."""
+    """Which targets count, and the index into the rows of x at each one's class; 0 if ignored."""
     if target.shape != _without_classes(x.shape):
         raise ValueError(f"{name}: logits {x.shape} and targets {target.shape} do not fit")
     if not isinstance(ignore_index, int):
@@ -299,7 +299,7 @@ def _targets(name: str, x: Any, target: Any, ignore_index: int) -> Any:
 
 
 def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:
-    """x - target, integers too if whole, and what their losses are divided by."""
+    """x - target, and the divisor of the loss. whole: allow integers."""
     option(name, "reduction", reduction, REDUCTIONS)
     broadcast(name, x, target)
     x, target = promote(x, target)
@@ -310,7 +310,7 @@ def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = Fals
 
 
 def _require_one_shape(name: str, x: Any, target: Any, *weights: Any) -> None:
-    """x and target are of one shape, with which the weights broadcast."""
+    """Raise ValueError unless x and target have one shape, to which the weights broadcast."""
     floats(name, x, target, *weights)
     given = [weight for weight in weights if weight is not None]
     if target.shape != x.shape or broadcast(name, x, *given) != x.shape:

@@ -1,4 +1,4 @@
-"""Numbers brought to one scale: rows, groups of channels, or channels."""
+"""Normalization: of rows, of groups of channels, or of channels."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def layer_norm(
         average = mean_in_rows(rows[block], mean[block])
         np.subtract(rows[block], average[:, None], out=out)
         np.vecdot(out, out, out=inverse)
-        inverse += n * eps  # 1 / √(variance + eps) by way of n times both
+        inverse += n * eps  # 1 / √(variance + eps), from n times both
         np.divide(math.sqrt(n), np.sqrt(inverse, out=inverse), out=inverse)
         out *= inverse[:, None]
         out *= scale
         if shift is not None:
             out += shift
 
-    # With normal = (x - mean) · rstd, of which both depend on x, and dnormal = dout · weight:
+    # With normal = (x - mean) · rstd, where both depend on x, too, and dnormal = dout · weight:
     # dx = rstd · (dnormal - mean of dnormal - normal · mean of dnormal · normal), row by row.
     def pullback(dout):
         douts, dx, share = dout.reshape(rows.shape), np.empty_like(rows), scale / n
@@ -51,7 +51,7 @@ def layer_norm(
         dbias: Any = None
         for block in blocks(*rows.shape):
             part, inverse, out = douts[block], rstd[block], dx[block]
-            centred = rows[block] - mean[block, None]  # again: it is not worth its memory
+            centred = rows[block] - mean[block, None]  # recomputed: not worth keeping
             product = part * centred
             own_weight, own_bias = inverse.dot(product), sum_of_rows(part)
             if dweight is None:
@@ -121,7 +121,7 @@ def group_norm(
     groups = x.reshape(n, num_groups, channels // num_groups, size)
     scale = (np.ones(channels, x.dtype) if weight is None else weight).reshape(groups.shape[1:3])
     y, count, parts = np.empty_like(groups), size * groups.shape[2], blocks(n, channels * size)
-    # Of each sample's each group: (N, groups, 1).
+    # For each group of each sample: (N, groups, 1).
     mean = mean_in_rows(groups.reshape(n * num_groups, count)).reshape(n, num_groups, 1)
     rstd = np.empty_like(mean)
     with rows_apart(size):
@@ -139,7 +139,7 @@ def group_norm(
             if bias is not None:
                 out += bias.reshape(*groups.shape[1:3], 1)
 
-    # As of layer_norm, each mean over a group.
+    # As in layer_norm, with each mean over a group.
     def pullback(dout):
         douts, dx, product = dout.reshape(groups.shape), *map(np.empty_like, (groups, factor))
         spare = np.empty_like(groups[parts[0]])
@@ -147,7 +147,7 @@ def group_norm(
             for block in parts:
                 centred = np.subtract(groups[block], mean[block, ..., None], out=dx[block])
                 np.vecdot(douts[block], centred, out=product[block, ..., 0])
-            # The sums over a channel, of which those over a group are made: (N, groups, channels).
+            # The sums over each channel, from which come those over a group: (N, groups, channels).
             total = sum_in_rows(dout.reshape(n * channels, size)).reshape(factor.shape[:3])
             product = rstd * product[..., 0]
             shift, stretch = (
@@ -180,9 +180,9 @@ def batch_norm(
 ) -> Output:
     """(x - mean) / sqrt(variance + eps) · weight + bias of each channel.
 
-    x (N, C, ...), all others (C). In training mean and variance are those of x, and the running
-    ones, if they are tensors, move towards them by momentum, in place, the variance without bias;
-    else they are the running ones, which have no gradient.
+    x (N, C, ...), all others (C). In training, mean and variance are those of x, and the running
+    ones, if given, move towards them by momentum, in place; the running variance is the unbiased
+    one. Otherwise the running ones are used, which have no gradient.
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
@@ -222,7 +222,7 @@ def batch_norm(
 
 
 def _standardized(x: Any, along: tuple[int, ...], eps: float) -> Any:
-    """x with mean 0 and variance 1 over some axes, and the pullback; the mean and the variance."""
+    """x brought to mean 0 and variance 1 over some axes; its pullback, mean and variance."""
     mean = _mean(x, along)
     centred = x - mean
     variance = _mean(centred * centred, along)
@@ -236,7 +236,7 @@ def _standardized(x: Any, along: tuple[int, ...], eps: float) -> Any:
 
 
 def _normalized(x: Any, mean: Any, variance: Any, eps: float) -> Any:
-    """x as a mean and a variance that do not depend on it make it, and the pullback."""
+    """x normalized by a mean and a variance that do not depend on it, and the pullback."""
     rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
     return (x - mean) * rstd, lambda dout: dout * rstd
 
@@ -247,7 +247,7 @@ def _weighted(normal: Any, weight: Any, bias: Any) -> Any:
 
 
 def _mean(x: Any, along: tuple[int, ...]) -> Any:
-    """The mean over axes, which stay with length 1; of nothing NaN, without NumPy's warning."""
+    """The mean over axes, kept with length 1; NaN for no elements, without NumPy's warning."""
     return x.sum(axis=along, keepdims=True) / math.prod(x.shape[i] for i in along)
 
 
@@ -268,7 +268,7 @@ def _sum_per_channel(grad: Any) -> Any:
 
 
 def _trailing(name: str, x: Any, normalized_shape: Any, *parameters: Any) -> tuple[int, ...]:
-    """normalized_shape, which must be that of x's last axes; parameters must have it, too."""
+    """normalized_shape as a tuple; x's last axes and all parameters must have that shape."""
     shape = sizes(name, normalized_shape)
     floats(name, x, *parameters)
     if not shape or x.shape[-len(shape) :] != shape:

@@ -58,7 +58,7 @@ def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
 
 @op
 def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
-    """Mean square distance from the mean over dim, with n - correction in place of n."""
+    """Mean squared deviation from the mean over dim, divided by n - correction instead of n."""
     return _variance("var", x, dim, correction, keepdim)
 
 
@@ -84,7 +84,7 @@ def var_mean(
 def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
     """The largest elements over dim (an int, a tuple, or () for all); equals share the gradient.
 
-    NaN wins, and makes NaN of the gradient.
+    NaN propagates, and makes the gradient NaN.
     """
     return _shared_extreme("amax", np.max, x, dim, keepdim)
 
@@ -93,7 +93,7 @@ def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
 def amin(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
     """The smallest elements over dim (an int, a tuple, or () for all); equals share the gradient.
 
-    NaN wins, and makes NaN of the gradient.
+    NaN propagates, and makes the gradient NaN.
     """
     return _shared_extreme("amin", np.min, x, dim, keepdim)
 
@@ -106,7 +106,7 @@ def max(
     *,
     other: Operand | None = None,
 ) -> Output:
-    """The largest element; with a dim, the pair (values, indices) along it. NaN wins.
+    """The largest element; with a dim, the pair (values, indices) along it. NaN propagates.
 
     Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
     max(x, other), of two tensors, is maximum.
@@ -122,7 +122,7 @@ def min(
     *,
     other: Operand | None = None,
 ) -> Output:
-    """The smallest element; with a dim, the pair (values, indices) along it. NaN wins.
+    """The smallest element; with a dim, the pair (values, indices) along it. NaN propagates.
 
     Over everything, equal elements share the gradient evenly; along a dim it goes to the first.
     min(x, other), of two tensors, is minimum.
@@ -161,19 +161,19 @@ def logsumexp(x: Operand, dim: int | Sequence[int], keepdim: bool = False) -> Ou
 
 @op
 def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether some element over dim (an int, a tuple, or None for all) is not 0; over (), each."""
+    """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each."""
     return np.any(x, axis=named_axes("any", dim, x.ndim), keepdims=keepdim), None
 
 
 @op
 def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether no element over dim (an int, a tuple, or None for all) is 0; over (), each."""
+    """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each."""
     return np.all(x, axis=named_axes("all", dim, x.ndim), keepdims=keepdim), None
 
 
 @op
 def cumsum(x: Operand, dim: int) -> Output:
-    """For each element the sum of all up to it along dim; integers and booleans sum to int64."""
+    """Sum of each element and all before it along dim; integers and booleans sum to int64."""
     along = axis("cumsum", dim, x.ndim)
     if not x.ndim:  # there is nothing to add
         return np.array(x, _wide(x)), lambda dout: dout
@@ -187,7 +187,7 @@ def cumsum(x: Operand, dim: int) -> Output:
 
 
 def _wide(x: Any) -> Any:
-    """What integers and booleans add up to; None, their own dtype, for floating numbers."""
+    """The dtype in which to sum: int64 for integers and booleans; None, x's own, if floating."""
     return np.int64 if x.dtype.kind in "biu" else None
 
 
@@ -199,7 +199,7 @@ def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:
 def _product(x: Any, along: tuple[int, ...]) -> Any:
     """The product over the dims along, which are one or all and are kept.
 
-    Halves are multiplied while they are long: one after the other, each would wait for the last.
+    Halves are multiplied while they are long: one by one, each product would wait for the last.
     """
     rows = np.moveaxis(x, along, -1) if len(along) == 1 else x.reshape(-1)
     while (half := rows.shape[-1] // 2) > 8:
@@ -212,7 +212,7 @@ def _product(x: Any, along: tuple[int, ...]) -> Any:
 def _product_of_others(x: Any, along: tuple[int, ...]) -> Any:
     """For each element the product of those before it times that of those after it.
 
-    The product of all, divided by the element, would be 0 / 0 where that is 0.
+    Dividing the product of all by the element would give 0 / 0 where that is 0.
     """
     rows = np.moveaxis(x, along, -1) if len(along) == 1 else x.reshape(-1)
     one = np.ones_like(rows[..., :1])
@@ -232,7 +232,7 @@ def _variance(name: str, x: Any, dim: Dims, correction: float, keepdim: bool) ->
 
     def pullback(dout):
         if dim is None and freedom <= 0:
-            slope = np.inf * centred * centred  # torch's answer without a dim: of one sign
+            slope = np.inf * centred * centred  # as in torch without a dim: of one sign
         else:
             slope = 2 / freedom * centred
         return _kept(dout, x.shape, along) * slope
@@ -263,7 +263,7 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
         if dim is not None or keepdim or not isinstance(other, np.ndarray):
             raise TypeError(f"{name}: expected x and a dim, or x and another tensor")
         value, (dx, dother) = pair(name, x, other)
-        return value, (dx, dother, None, dother)  # other may stand in the place of dim
+        return value, (dx, dother, None, dother)  # other may have been passed as dim
 
     if dim is None:
         if keepdim:

@@ -15,7 +15,7 @@ from .indexing import getitem
 
 @op
 def reshape(x: Operand, shape: Shape) -> Output:
-    """The elements in order, in another shape, of which one length may be -1."""
+    """The elements of x, in order, in another shape; one of its lengths may be -1."""
     return _reshaped(x, complete("reshape", shape, x.shape))
 
 
@@ -27,7 +27,7 @@ def view(x: Operand, shape: Shape) -> Output:
 
 @op
 def transpose(x: Operand, dim0: int, dim1: int) -> Output:
-    """Two dims exchanged."""
+    """x with two dims exchanged."""
     a, b = axis("transpose", dim0, x.ndim), axis("transpose", dim1, x.ndim)
     if not x.ndim:
         return x, lambda dout: dout
@@ -36,7 +36,7 @@ def transpose(x: Operand, dim0: int, dim1: int) -> Output:
 
 @op
 def permute(x: Operand, dims: Shape) -> Output:
-    """The dims in another order: dim i of the result is dim dims[i] of x."""
+    """x with its dims in another order: dim i of the result is dim dims[i] of x."""
     dims = sizes("permute", dims)
     if len(dims) != x.ndim:
         raise ValueError(f"permute: {len(dims)} dims for shape {x.shape}")
@@ -48,7 +48,7 @@ def permute(x: Operand, dims: Shape) -> Output:
 
 @op
 def movedim(x: Operand, source: Shape, destination: Shape) -> Output:
-    """The dims source, one or several, at the places destination; the others keep their order."""
+    """x with the dims source, one or several, moved to destination; the others keep their order."""
     old = tuple(axis("movedim", dim, x.ndim) for dim in sizes("movedim", source))
     new = tuple(axis("movedim", dim, x.ndim) for dim in sizes("movedim", destination))
     if len(old) != len(new) or len(set(old)) != len(old) or len(set(new)) != len(new):
@@ -68,7 +68,7 @@ def t(x: Operand) -> Output:
 
 @op
 def expand(x: Operand, size: Shape) -> Output:
-    """Dims of length 1 repeated, and new ones added in front; -1 keeps a length."""
+    """x with dims of length 1 repeated, and new dims added in front; -1 keeps a length."""
     return _expanded("expand", x, size)
 
 
@@ -80,7 +80,7 @@ def broadcast_to(x: Operand, size: Shape) -> Output:
 
 @op
 def repeat(x: Operand, repeats: Shape) -> Output:
-    """x side by side with itself, along each dim as often as repeats says; new dims come first."""
+    """x repeated along each dim as often as repeats says; new dims come first."""
     repeats = sizes("repeat", repeats)
     if len(repeats) < x.ndim or min(repeats, default=0) < 0:
         raise ValueError(f"repeat: {repeats} times a tensor of shape {x.shape}")
@@ -95,7 +95,7 @@ def repeat(x: Operand, repeats: Shape) -> Output:
 
 @op
 def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
-    """The dims from start_dim to end_dim, inclusive, as one."""
+    """x with the dims from start_dim to end_dim, inclusive, as one."""
     first, last = axis("flatten", start_dim, x.ndim), axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
@@ -105,7 +105,7 @@ def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
 
 @op
 def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
-    """The dim as several, of which one length may be -1."""
+    """x with dim split into several, of which one length may be -1."""
     along = axis("unflatten", dim, x.ndim)
     lengths = complete("unflatten", sizes, x.shape[along : along + 1])
     if not x.ndim or not lengths:
@@ -115,7 +115,7 @@ def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
 
 @op
 def squeeze(x: Operand, dim: Dims = None) -> Output:
-    """Without the dims of length 1, or without those of them that dim names."""
+    """x without its dims of length 1, or without those of them that dim names."""
     named = named_axes("squeeze", dim, x.ndim)
     kept = tuple(n for i, n in enumerate(x.shape) if i not in named or n != 1)
     return _reshaped(x, kept)
@@ -123,13 +123,13 @@ def squeeze(x: Operand, dim: Dims = None) -> Output:
 
 @op
 def unsqueeze(x: Operand, dim: int) -> Output:
-    """With a new dim of length 1 at dim."""
+    """x with a new dim of length 1 at dim."""
     at = axis("unsqueeze", dim, x.ndim + 1)
     return _reshaped(x, (*x.shape[:at], 1, *x.shape[at:]))
 
 
 def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
-    """length indices of dim, from start on, which counts from the end if negative."""
+    """x at length indices of dim, from start on; a negative start counts from the end."""
     along, size = _dim_of("narrow", x, dim, ValueError)
     if not -size <= start <= size:
         raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
@@ -140,7 +140,7 @@ def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
 
 
 def select(x: Operand, dim: int, index: int) -> Tensor:
-    """What is at one index of dim, without that dim."""
+    """The slice of x at one index of dim, without that dim."""
     along, size = _dim_of("select", x, dim, IndexError)
     if not isinstance(index, int | np.integer) or isinstance(index, bool):
         raise TypeError(f"select: index must be an int, not {type(index).__name__}")
@@ -150,7 +150,7 @@ def select(x: Operand, dim: int, index: int) -> Tensor:
 
 
 def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
-    """A tuple of what is at each index of dim, without that dim."""
+    """A tuple of the slices of x at each index of dim, without that dim."""
     along, size = _dim_of("unbind", x, dim, IndexError)
     return tuple(select(x, along, i) for i in range(size))
 
@@ -193,12 +193,12 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape but for dim, one after the other along dim."""
+    """tensors joined along dim; their shapes are equal except at dim."""
     return _concatenate(dim, *_sequence("cat", tensors))
 
 
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
-    """tensors, of equal shape, along a new dim."""
+    """tensors joined along a new dim; their shapes are equal."""
     tensors = _sequence("stack", tensors)
     shapes = [_shape("stack", tensor) for tensor in tensors]
     for shape in shapes:
@@ -210,14 +210,14 @@ def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
 
 @op
 def tril(x: Operand, diagonal: int = 0) -> Output:
-    """Zero above the given diagonal of the last two dims."""
+    """x with zeros above the given diagonal of the last two dims."""
     _require_matrix("tril", x, diagonal)
     return np.tril(x, diagonal), lambda dout: np.tril(dout, diagonal)
 
 
 @op
 def triu(x: Operand, diagonal: int = 0) -> Output:
-    """Zero below the given diagonal of the last two dims."""
+    """x with zeros below the given diagonal of the last two dims."""
     _require_matrix("triu", x, diagonal)
     return np.triu(x, diagonal), lambda dout: np.triu(dout, diagonal)
 
@@ -231,9 +231,9 @@ def flip(x: Operand, dims: Shape) -> Output:
 
 @op
 def roll(x: Operand, shifts: Shape, dims: Dims = None) -> Output:
-    """The elements moved on by shifts along dims, those at the end to the start.
+    """The elements shifted by shifts along dims; those pushed past the end come back at the start.
 
-    dims None: along x as if it were flat.
+    dims None: shift the flattened x.
     """
     shifts, along = sizes("roll", shifts), None
     if dims is not None:
@@ -246,13 +246,13 @@ def roll(x: Operand, shifts: Shape, dims: Dims = None) -> Output:
 
 @op
 def contiguous(x: Operand) -> Output:
-    """x with its elements in order in memory: itself, if they are."""
+    """x with its elements in order in memory; x itself if they already are."""
     return np.asarray(x, order="C"), lambda dout: dout
 
 
 @op
 def clone(x: Operand) -> Output:
-    """A copy of x, to which the gradient flows on."""
+    """A copy of x; the gradient flows back to x."""
     return x.copy(), lambda dout: dout
 
 
@@ -271,7 +271,7 @@ def _expanded(name: str, x: Any, size: Shape) -> Any:
 
 
 def _dim_of(name: str, x: Operand, dim: int, error: type[Exception]) -> tuple[int, int]:
-    """dim counted from the front, and its length; error: what is raised of a 0-d tensor."""
+    """dim counted from the front, and its length; error: what to raise for a 0-d tensor."""
     shape = _shape(name, x)
     along = axis(name, dim, len(shape))
     if not shape:
@@ -281,7 +281,7 @@ def _dim_of(name: str, x: Operand, dim: int, error: type[Exception]) -> tuple[in
 
 @op
 def _concatenate(dim: int, *arrays: Operand) -> Output:
-    # A length-0 vector joins anything, as in torch: loops start with one.
+    # An empty vector joins anything, as in torch: loops start with one.
     parts = [array for array in arrays if array.shape != (0,)] or list(arrays[:1])
     along = axis("cat", dim, parts[0].ndim)
     for part in parts:
@@ -298,7 +298,7 @@ def _concatenate(dim: int, *arrays: Operand) -> Output:
             start += length
         return (None, *grads)
 
-    dtype = result_type(*arrays)  # of the one that joins anything, too
+    dtype = result_type(*arrays)  # the empty vectors' dtypes count, too
     return np.concatenate([part.astype(dtype, copy=False) for part in parts], along), pullback
 
 
@@ -313,7 +313,7 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
 
 
 def _shape(name: str, x: Operand) -> tuple[int, ...]:
-    """The shape of a tensor, given to what other ops are called for."""
+    """The shape of x, which must be a tensor: for functions that only call other ops."""
     if not isinstance(x, Tensor | np.ndarray | np.generic):
         raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
     return x.shape

@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Joined:
-    """A vector, and views of it, end to end, in the shapes of the arrays that it was made of."""
+    """A vector of several arrays end to end, and views of it in their shapes."""
 
     def __init__(self, vector: Array, shapes: tuple[tuple[int, ...], ...]) -> None:
         self.vector, self.shapes = vector, shapes
@@ -23,7 +23,7 @@ class Joined:
 
     @classmethod
     def of(cls, arrays: Sequence[Array], known: Joined | None = None) -> Joined:
-        """known, if arrays are its very views; else new, with copies of arrays of one dtype."""
+        """known if arrays are its very views; else a new one, with copies, all of one dtype."""
         if known is not None and [*map(id, arrays)] == [*map(id, known.views)]:
             return known
         return cls(np.concatenate(arrays, axis=None), tuple(array.shape for array in arrays))
@@ -31,6 +31,6 @@ class Joined:
 
 @functools.lru_cache(maxsize=64)
 def _places(shapes: tuple[tuple[int, ...], ...]) -> tuple[slice, ...]:
-    """Where in the vector the arrays of these shapes are."""
+    """The slices of the vector that hold arrays of these shapes."""
     ends = itertools.accumulate(map(math.prod, shapes), initial=0)
     return tuple(itertools.starmap(slice, itertools.pairwise(ends)))

@@ -1,6 +1,6 @@
 """Learning rates that change with the epoch: pure Python, the same in every engine.
 
-Each step works out the next rate from the present one, so that schedulers of one optimizer can be
+Each step computes the next rate from the present one, so that schedulers of one optimizer can be
 chained. https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate
 """
 # ruff: noqa: N803 -- T_max is torch's name
@@ -18,10 +18,10 @@ TORCHS = ("_step_count", "_get_lr_called_within_step")  # what torch's states ha
 
 
 class LRScheduler:
-    """Sets the lr of every group at every step(); a subclass says in get_lr to what.
+    """Set the lr of every group at every step() to what a subclass computes in get_lr.
 
-    last_epoch: -1 to begin with the optimizer's lr, which the groups keep as "initial_lr"; else the
-    epoch after which to go on, with groups that have one.
+    last_epoch: -1 to start from the optimizer's lr, which the groups keep as "initial_lr"; else the
+    epoch after which to resume, with groups that have an "initial_lr" already.
     """
 
     _is_initial = False  # in __init__, when the groups already have the lr of this epoch
@@ -40,7 +40,7 @@ class LRScheduler:
         self._initial_step()
 
     def get_lr(self) -> list[float]:
-        """The lr of each group at last_epoch, worked out from what they are."""
+        """The lr of each group at last_epoch, computed from the present ones."""
         raise NotImplementedError(f"{type(self).__name__} has no get_lr")
 
     def get_last_lr(self) -> list[float]:
@@ -59,7 +59,7 @@ class LRScheduler:
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over the attributes; the optimizer's own state has its lr.
+        """Load the attributes; the lr itself is in the optimizer's own state.
 
         Raises ValueError, before anything changes, for names that this scheduler does not have, or
         that the state lacks.
@@ -114,7 +114,7 @@ class LambdaLR(LRScheduler):
         return [lr * factor(self.last_epoch) for lr, factor in pairs]
 
     def state_dict(self) -> dict[str, Any]:
-        """As any scheduler's, but of the functions only the attributes that they may have."""
+        """Like any scheduler's, but with the functions' attributes in place of the functions."""
         kept = [dict(getattr(function, "__dict__", {})) for function in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": kept}
 
@@ -127,7 +127,7 @@ class LambdaLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """Multiplied by gamma every step_size epochs."""
+    """Multiply the lr by gamma every step_size epochs."""
 
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
@@ -144,7 +144,7 @@ class StepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Multiplied by gamma every epoch."""
+    """Multiply the lr by gamma every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
@@ -157,7 +157,7 @@ class ExponentialLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """Times a factor that goes from start_factor to end_factor in total_iters equal steps."""
+    """The lr times a factor from start_factor to end_factor, in total_iters equal steps."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class LinearLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """From the initial lr to eta_min along half a wave of T_max epochs, and up again, and down.
+    """From the initial lr to eta_min along half a cosine wave of T_max epochs, up again, and so on.
 
     Loshchilov, Hutter 2017, https://arxiv.org/abs/1608.03983
     """
@@ -204,7 +204,7 @@ class CosineAnnealingLR(LRScheduler):
         if self._is_initial:
             return self._present()
         if (self.last_epoch - 1) % (2 * self.T_max) == self.T_max:
-            # From eta_min, of which no ratio leads away.
+            # At eta_min, from which no ratio leads away: the distance to it is 0.
             lift = (1 - math.cos(math.pi / self.T_max)) / 2
             pairs = zip(self._present(), self.base_lrs, strict=True)
             return [lr + (base - self.eta_min) * lift for lr, base in pairs]
@@ -216,7 +216,7 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class SequentialLR(LRScheduler):
-    """One scheduler after another: each begins anew at its milestone, an epoch."""
+    """One scheduler after another: each starts from epoch 0 at its milestone, an epoch."""
 
     def __init__(
         self,
@@ -237,7 +237,7 @@ class SequentialLR(LRScheduler):
         self.last_epoch = last_epoch + 1
 
     def step(self) -> None:
-        """Go to the next epoch: of the scheduler whose turn it is."""
+        """Go to the next epoch, by the scheduler whose turn it is."""
         self.last_epoch += 1
         scheduler = self._schedulers[bisect_right(self._milestones, self.last_epoch)]
         if self.last_epoch in self._milestones:
@@ -254,7 +254,7 @@ class SequentialLR(LRScheduler):
         self._last_lr = scheduler.get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """As any scheduler's, with the states of those that it calls."""
+        """Like any scheduler's, with the states of those that it calls."""
         states = [scheduler.state_dict() for scheduler in self._schedulers]
         return {**super().state_dict(), "_schedulers": states}
 

@@ -17,7 +17,7 @@ from ._joined import Joined
 Array = np.ndarray[Any, Any]
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
 Group = dict[str, Any]  # "params", and the options they have in common
-LONG = 1 << 15  # numbers in a parameter that gains nothing by being joined with others
+LONG = 1 << 15  # a parameter of more numbers gains nothing by being joined with others
 NOT_NEGATIVE = (
     "lr",
     "momentum",
@@ -27,19 +27,19 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
-BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
-# What torch's groups have, too: how it computes, not what. A state may have them, and keeps them.
+BESIDE = ("params", "initial_lr", "name")  # what a group may have besides its options
+# What torch's groups have, too: how to compute, not what. A state may have them, and keeps them.
 TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
 class Optimizer:
-    """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
+    """Hold parameters, in groups; a subclass defines in updated how one follows its gradient.
 
-    params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
-    defaults: the options that there are. maximize, one of all those here: uphill, not down.
+    params: tensors; or groups, dicts with tensors under "params" and options that replace defaults.
+    defaults: all options, with their values. All optimizers here have maximize: go uphill.
     kept: the names under which a state may hold something; None: under any.
-    elementwise: whether updated looks at each number alone: it is then given several parameters
-    that are in step as one vector.
+    elementwise: whether updated treats each number alone. Several parameters that have made the
+    same number of steps are then passed to it as one vector.
     """
 
     kept: tuple[str, ...] | None = None
@@ -57,7 +57,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[int, State] = {}  # by the parameter's index over all groups
-        self._joined: dict[int, dict[str, Joined]] = {}  # by first index of what moved together
+        self._joined: dict[int, dict[str, Joined]] = {}  # by first index of those moved together
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
@@ -84,13 +84,13 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; not set_to_none: make those that are there 0."""
+        """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter, _ in self._members():
             parameter.grad = zeroed(parameter.grad, set_to_none)
 
     @np.errstate(all="ignore")
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         alike: dict[Any, list[int]] = {}
         members = list(self._members())
         for index, (parameter, group) in enumerate(members):
@@ -124,7 +124,7 @@ class Optimizer:
         return np.asarray(self.updated(data, grad, state, group), data.dtype)
 
     def _move_together(self, indices: list[int], members: list[Any], group: Group) -> None:
-        """Move parameters as one vector, of which they and their states become views."""
+        """Move parameters as one vector; they, and the arrays of their states, become views."""
         parameters = [members[index][0] for index in indices]
         states, known = [self.state[index] for index in indices], self._joined.get(indices[0], {})
         data = Joined.of([parameter.data for parameter in parameters], known.get("data"))
@@ -143,7 +143,7 @@ class Optimizer:
             if name == "step":
                 for own in states:
                     own[name] = value
-            elif before.vector is value:  # of which they are views already
+            elif before.vector is value:  # the states are views of it already
                 now[name] = before
             else:
                 now[name] = Joined(value, data.shapes)
@@ -152,7 +152,7 @@ class Optimizer:
         self._joined[indices[0]] = now
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
-        """What becomes of data; writes to state what the next step needs to know."""
+        """The new data; writes to state what the next step needs to know."""
         raise NotImplementedError(f"{type(self).__name__} has no updated")
 
     def state_dict(self) -> dict[str, Any]:
@@ -166,9 +166,9 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over state and options; parameters are told by their order in the groups.
+        """Load state and options; parameters are identified by their order in the groups.
 
-        Raises ValueError, before anything changes, for what does not fit to the parameters.
+        Raises ValueError, before anything changes, for what does not fit the parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
         missing = [name for name in ("param_groups", "state") if name not in state_dict]
@@ -213,7 +213,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Downhill, with momentum: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-    nesterov: the gradient is that where the momentum leads.
+    nesterov: the gradient is that of the place where the momentum leads.
     """
 
     kept = ("momentum_buffer",)
@@ -326,7 +326,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps along the mean gradient, relative to its size, both of the recent past.
+    """Steps along the recent mean of the gradient, relative to its recent size.
 
     amsgrad: relative to the largest such size so far. decoupled_weight_decay: as AdamW.
     Kingma, Ba 2015, https://arxiv.org/abs/1412.6980; Reddi, Kale, Kumar 2018,
@@ -390,7 +390,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weights that decay apart from the gradient.
+    """Adam with weight decay decoupled from the gradient.
 
     Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101, in the order of
     https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
@@ -418,18 +418,18 @@ class AdamW(Adam):
 
 
 def _decayed(grad: Array, data: Array, group: Group) -> Array:
-    """The gradient, with that of weight_decay / 2 times the sum of the squares of data."""
+    """The gradient, plus that of weight_decay / 2 times the sum of the squares of data."""
     decay = group["weight_decay"]
     return grad + decay * data if decay else grad
 
 
 def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
-    """An array of the state, of data's shape; before the first step it is the same everywhere.
+    """An array of the state, of data's shape; before the first step it is filled with initial.
 
-    Of data's dtype, too, which Module.to may have changed since the last step.
+    It has data's dtype, too, which Module.to may have changed since the last step.
     """
     known = state[name] if name in state else np.full(data.shape, initial, data.dtype)
-    return np.asarray(known, data.dtype, order="C")  # so that a vector of it is a view
+    return np.asarray(known, data.dtype, order="C")  # so that reshape(-1) gives a view
 
 
 def _require_known(what: str, given: Iterable[str], known: Set[str]) -> None:
@@ -456,7 +456,7 @@ def _require_valid(kind: str, group: Group) -> None:
 
 
 def _fitting(parameter: Tensor, state: Mapping[str, Any]) -> State:
-    """A state in the dtype of the parameter; raises ValueError for arrays of another shape."""
+    """state in the dtype of its parameter; raises ValueError for arrays of another shape."""
     fitting: State = {}
     for name, value in state.items():
         if name == "step":
