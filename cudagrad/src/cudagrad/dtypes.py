@@ -69,14 +69,14 @@ def _as_stored(data: Any, dtype: Any) -> np.ndarray[Any, Any]:
 
 
 def _of_floats(data: Any) -> np.dtype[Any]:
-    """The dtype of nested lists of floats: Python's count as the default one, others keep theirs.
+    """The dtype for nested lists: DEFAULT for Python's floats, their own for NumPy's and tensors'.
 
-    So an np.float64 in a list, which is a Python float too, keeps its digits, as in torch.tensor.
+    So a np.float64 in a list, although a Python float, keeps its digits, as in torch.tensor.
     """
     if not isinstance(data, list | tuple):
         dtype = getattr(data, "dtype", None)
         return dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else DEFAULT
-    if {int, float, bool}.issuperset(map(type, data)):  # the usual, in short
+    if {int, float, bool}.issuperset(map(type, data)):  # the common case, fast
         return DEFAULT
     return np.result_type(*map(_of_floats, data))
 
@@ -136,7 +136,7 @@ def _operand(x: Any, dtype: np.dtype[Any]) -> Array:
 
 
 def floating(x: Any) -> Array:
-    """x itself if it is floating, else in the default dtype: exp of integers, say."""
+    """x itself if it is floating, else in the default dtype, as for exp of integers."""
     (x,) = promote(x)
     return x if is_floating(x.dtype) else arrays.cast(x, DEFAULT)
 

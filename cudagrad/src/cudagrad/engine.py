@@ -23,7 +23,7 @@ from .flat import Home
 from .kernels import functions as f
 from .storage import bfloat16
 
-Operand = Any  # for the caller of an op a Tensor, an array or a number; inside the op an array
+Operand = Any  # callers pass a Tensor, an array or a number; the op itself gets an array
 Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
 Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
@@ -38,7 +38,7 @@ _grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
-    """Inside, ops of this thread record what backward() needs, or not (torch.set_grad_enabled)."""
+    """Inside, ops of this thread record what backward() needs if mode (torch.set_grad_enabled)."""
     token = _grad_enabled.set(mode)
     try:
         yield
@@ -244,13 +244,13 @@ class Tensor:
         return self
 
     def __reduce__(self) -> Any:
-        # A copy, or what was pickled, is a leaf with a place of its own on the tape.
+        # A copied or unpickled tensor is a leaf with its own place on the tape.
         if not self.is_leaf:
             raise TypeError("only leaves can be copied or pickled: detach() this tensor first")
         return _leaf, (type(self), arrays.to_host(self.data), self.dtype, self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        """A copy with its gradient, which one by copy.copy or pickle is without, as in torch."""
+        """A copy that keeps .grad, which copy.copy and pickle drop, as in torch."""
         make, arguments = self.__reduce__()
         made: Tensor = make(*copy.deepcopy(arguments, memo))
         made.grad = copy.deepcopy(self.grad, memo)
@@ -279,8 +279,8 @@ class Tensor:
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
 
-        gradient: of self's shape; may be left out when self has one element, and is then 1.
-        The graph is freed as it is swept, unless retain_graph; freed, it cannot be swept again.
+        gradient: has self's shape; defaults to 1 if self has a single element.
+        The graph is freed on the way, unless retain_graph; a freed graph cannot be used again.
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
@@ -304,11 +304,11 @@ class Tensor:
             leaf.accumulate(dout, is_new)
 
     def overwritten(self) -> None:
-        """Make this leaf younger than what was computed of it, which backward() then refuses."""
+        """Make this leaf newer than what was computed from it, which backward() then refuses."""
         self.index = next(_created)
 
     def pull(self, dout: Array) -> Sequence[Array | None]:
-        """The gradients of the parents, in order, by this node's pullback."""
+        """The gradients of the parents, in order, from this node's pullback."""
         if isinstance(self.pullback, tuple):
             grads = tuple(
                 [function(dout) if function is not None else None for function in self.pullback]
@@ -363,7 +363,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 
 def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """What zero_grad leaves of a gradient: nothing, or zeros in the place of numbers."""
+    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
     return (
         None if grad is None or set_to_none else Tensor(arrays.zeros(grad.shape, grad.data.dtype))
     )
@@ -381,7 +381,7 @@ def sweep(
     new: set[int] = set()  # those of them that were made for their node
     nodes = tape(root, since)
     while nodes:
-        node = nodes.pop()  # whose output is freed with it, if nobody else has it
+        node = nodes.pop()  # and drop the reference, so that its output can be freed
         dout = pending.pop(node.index, None)
         if dout is None:
             continue
@@ -417,9 +417,9 @@ def _is_alone(grad: Array, dout: Array, grads: Sequence[Array | None]) -> bool:
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
-    """Every node that root's gradient reaches, oldest first; back to those made before since.
+    """Every node that root's gradient reaches, oldest first; the walk ends at those before since.
 
-    Raises RuntimeError if a node has been freed, or a leaf overwritten since a node was made of it.
+    Raises RuntimeError if a node has been freed, or a leaf overwritten after it was used.
     """
     found, stack = {root.index: root}, [root]
     while stack:
@@ -445,7 +445,7 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
 
 
 def moment() -> int:
-    """A number between the indices of the nodes made so far and of those made from now on."""
+    """An index above those of all nodes made so far, and below those of all later ones."""
     return next(_created)
 
 
@@ -473,7 +473,7 @@ def unwrap(value: Any) -> Any:
 
 
 def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
-    """What an op's function stumbled over in these arguments, with the op's name; None: it says."""
+    """The message for an error that args caused in op name; None to let error speak for itself."""
     for arg in args:
         if isinstance(arg, Tensor) and isinstance(arg.data, Tensor):
             return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"
@@ -521,7 +521,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             if wrong is None:
                 raise
             raise TypeError(wrong) from error
-        try:  # an array of two is no pair
+        try:  # only a tuple is a pair: an array of two elements would unpack, too
             value, pullback = returned if type(returned) is tuple else _NO_PAIR
         except ValueError:
             raise TypeError(f"{function.__name__}: {_NO_OUTPUT}") from None
@@ -537,7 +537,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
                 raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
             out.requires_grad = True
             parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
-            if isinstance(pullback, tuple):  # what only an unneeded one keeps is freed at once
+            if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
                 each = zip(pullback, parents, strict=False)
                 pullback = tuple([pull if of is not None else None for pull, of in each])
             out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback

@@ -23,20 +23,20 @@ _draws = 0
 
 
 def manual_seed(seed: int) -> None:
-    """Start the generator afresh; the same seed draws the same numbers."""
+    """Seed the generator; after the same seed it draws the same numbers."""
     global _seed, _draws
     _seed, _draws = whole("manual_seed", "seed", seed, -(2**63)) % 2**64, 0
 
 
 def get_rng_state() -> dict[str, int]:
-    """Where the generator is: with set_rng_state the numbers that come now come again."""
+    """The state of the generator: set_rng_state with it repeats the numbers drawn from now on."""
     return {"seed": _seed, "draws": _draws}
 
 
 def set_rng_state(state: Mapping[str, int]) -> None:
-    """Take the generator back to a state of get_rng_state.
+    """Put the generator back into a state that get_rng_state returned.
 
-    Raises ValueError, before anything changes, for what is none.
+    Raises ValueError, before anything changes, for anything else.
     """
     global _seed, _draws
     match state:
