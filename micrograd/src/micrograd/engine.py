@@ -193,7 +193,7 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
 
 
 def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None:
-    """Append all nodes from the roots on, and leaves without a gradient, and set .grad to zero.
+    """Append all nodes from the roots on, and leaves without a gradient; set their .grad to zero.
 
     That zero is an object of this sweep's own, and marks what has been found. A leaf that has a
     gradient keeps it, to add to; a .grad set on a Value in between, as z.grad = 1.0, is ignored.

@@ -41,8 +41,8 @@ def _written_out(n: int) -> Callable[..., list[float]]:
 
         lambda xs, ys: [0.0 + x0 * y0 + x1 * y1 for x0, x1, in xs for y0, y1, in ys]
 
-    which gives the same result to the last bit, and takes Python a third to three quarters of the
-    time that a sum over a map does.
+    which takes Python a third to three quarters of the time that a sum over a map does, and gives
+    the same result to the last bit where sum() does not compensate for rounding: up to Python 3.11.
     """
     x, y = ([f"{row}{i}" for i in range(n)] for row in "xy")
     total = " + ".join(["0.0", *map(" * ".join, zip(x, y, strict=True))])

@@ -94,7 +94,7 @@ def nest(items: Sequence[Any], shape: Shape) -> Tensor:
 
 
 def values(x: Tensor, op: str) -> tuple[list[Value], Shape]:
-    """unnest(x, op) with numbers as constant Values; raises TypeError for anything else."""
+    """unnest(x, op) with plain numbers as constant Values; raises TypeError for what is neither."""
     items, shape = unnest(x, op)
     return as_values(items, op), shape
 
@@ -181,7 +181,7 @@ def stretch(items: Sequence[Any], shape: Shape, target: Shape) -> list[Any]:
 
 
 def partition(shape: Shape, dims: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Offsets along the other axes, and along dims: one of each make up an element's position."""
+    """Offsets along the other axes, and along dims: one of each add up to an element's position."""
     axes = spans(shape)
     others = walk(offsets for axis, offsets in enumerate(axes) if axis not in dims)
     return others, walk(axes[axis] for axis in dims)

@@ -37,7 +37,7 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
-SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # GPT-2's options
+SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # all config.json can say
 TRANSPOSED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
 # Causal masks, which old files have; and the output layer, which is the embedding again.
 SKIPPED = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
@@ -77,7 +77,7 @@ def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Any]) 
     }
     Path(folder).mkdir(parents=True, exist_ok=True)
     save(theirs, Path(folder) / MODEL)
-    end = 50256 if config["vocab_size"] == 50257 else None  # of text, in GPT-2's vocabulary
+    end = 50256 if config["vocab_size"] == 50257 else None  # GPT-2's end-of-text token
     said = {
         "architectures": ["GPT2LMHeadModel"],
         **{name: accepted[0] for name, accepted in ACCEPTED.items()},

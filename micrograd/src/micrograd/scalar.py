@@ -275,7 +275,7 @@ def prod(xs: Sequence[Value]) -> Value:
     """The product of any number of Values; each one's slope is the product of the others."""
     numbers = list(map(_data, xs))
     result = math.prod(numbers, start=1.0)
-    # Dividing by a number leaves it out of the product, unless the product over- or underflowed.
+    # Dividing by a number leaves it out of the product, unless the product is 0 or out of range.
     held = sys.float_info.min <= math.fabs(result) < math.inf
     if held or not (0.0 in numbers or all(map(math.isfinite, numbers))):
         return node(result, tuple(xs), tuple(result / number for number in numbers))

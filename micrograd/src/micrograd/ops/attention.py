@@ -116,7 +116,7 @@ def _masked(op: str, scores: Tensor, attn_mask: Tensor) -> Tensor:
 def _causal_weights(
     groups: Sequence[Sequence[Value]], scale: float, count: int
 ) -> list[list[Value]]:
-    """_weights for rows of count queries, of which the i-th sees the keys up to i; else zeros."""
+    """_weights of queries in runs of count: the i-th sees the keys up to i; all others get 0."""
     seen = [row[: i % count + 1] for i, row in enumerate(groups)]
     hidden = [Value(0.0)]
     found = zip(groups, _weights(seen, scale), strict=True)

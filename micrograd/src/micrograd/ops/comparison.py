@@ -47,13 +47,13 @@ def logical_not(x: Tensor) -> Tensor:
 
 
 def logical_and(x: Tensor, other: Tensor) -> Tensor:
-    """Whether both x and other are True or not 0."""
+    """Whether x and other are both nonzero or True."""
     no_plain_floats("logical_and", x, other)
     return _ask("logical_and", lambda a, b: bool(a and b), x, other)
 
 
 def logical_or(x: Tensor, other: Tensor) -> Tensor:
-    """Whether x or other, or both, are True or not 0."""
+    """Whether x or other, or both, are nonzero or True."""
     no_plain_floats("logical_or", x, other)
     return _ask("logical_or", lambda a, b: bool(a or b), x, other)
 

@@ -145,7 +145,7 @@ def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """gather, but the other dims broadcast, and an index may count from the end.
 
-    dim None: as if x and indices were flattened.
+    dim None: as if x and indices were flattened, and then no index may count from the end.
     """
     op = "take_along_dim"
     items, shape = unnest(x, op)

@@ -44,9 +44,9 @@ def rms_norm(
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
-    """Rows divided by the root of their mean square, then scaled by weight; eps None: float's.
+    """Rows divided by the root of their mean square, then scaled by weight.
 
-    Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
+    eps None: the epsilon of float. Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
     epsilon = sys.float_info.epsilon if eps is None else number("rms_norm", "eps", eps)
 

@@ -128,12 +128,12 @@ def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Ten
 
 
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether any element over dim, an int or a tuple, is True or not 0."""
+    """Whether any element over dim, an int or a tuple, is nonzero or True."""
     return _judge("any", builtins.any, x, dim, keepdim)
 
 
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements over dim, an int or a tuple, are True or not 0."""
+    """Whether all elements over dim, an int or a tuple, are nonzero or True."""
     return _judge("all", builtins.all, x, dim, keepdim)
 
 

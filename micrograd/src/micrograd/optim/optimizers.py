@@ -26,7 +26,7 @@ NOT_NEGATIVE = (
     "eps",
 )
 BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
-# In torch's groups: options on how to compute, not what. A loaded state may have and keep them.
+# What torch's groups have, too: how to compute, not what. A state may have them, and keeps them.
 TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
