@@ -165,5 +165,5 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
 
 
 def _older(out: Tensor, since: int) -> list[Tensor]:
-    """The tensors made before since from which out was computed."""
+    """The tensors made before since that out's gradient reaches first: its graph's inputs."""
     return [node for node in tape(out, since) if node.index < since]

@@ -97,7 +97,7 @@ class KVCache:
     def room(
         self, layer: nn.Module, shape: tuple[int, int, int, int], most: int, dtype: Any
     ) -> Tensor:
-        """An array with a layer's keys and values, and space for more: (2, B, H, S, D).
+        """A tensor with a layer's keys and values, and space for more: (2, B, H, S, D).
 
         shape: (B, H, T, D), that of those to be written after the cached ones; from then on they
         count as cached. most: how many the layer will have at most.

@@ -87,7 +87,7 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
     y += at_least(x, zero)
 
     def pullback(dout):
-        slope = np.exp(np.fmin(x, zero))  # NaN becomes 0: its slope is 1, in torch's small tensors
+        slope = np.exp(np.fmin(x, zero))  # NaN becomes 0: slope 1, as torch has in small tensors
         slope *= chosen(x <= 0, alpha, 1, x.dtype)
         slope *= dout
         return slope

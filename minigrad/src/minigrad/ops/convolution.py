@@ -181,7 +181,7 @@ def adaptive_avg_pool2d(x: Operand, output_size: int | Sequence[int | None]) -> 
 def pad(
     x: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Output:
-    """x padded with value (None is 0) before and after its last dims, or cropped if negative.
+    """x padded with value (None is 0) before and after its last dims; a negative pad crops.
 
     pad: two ints for each dim, before and after; the last dim comes first.
     """
@@ -211,7 +211,7 @@ def _convolution(
     dilation: Lengths,
     groups: int,
 ) -> Output:
-    """As a product of matrices: a window is a column, the weights of an output channel a row."""
+    """Over n dims, as a matrix product: a window is a column, an output channel's weights a row."""
     same(name, x, weight, bias)
     refuse_bool(name, x)
     if not isinstance(groups, int):
@@ -323,7 +323,7 @@ def _window_sums(x: Any, starts: Any, ends: Any, axis: int) -> Any:
 
 
 def _windows_of(starts: Any, ends: Any, length: int) -> tuple[Any, Any]:
-    """Of the windows that hold each index, the first and one past the last; both arrays ascend."""
+    """Of the windows that hold each index, the first and one past the last; starts, ends ascend."""
     places = np.arange(length)
     return np.searchsorted(ends, places, "right"), np.searchsorted(starts, places, "right")
 

@@ -152,7 +152,7 @@ def _contracted(factors: list[tuple[Any, list[Any]]], result: list[Any]) -> Any:
 
 
 def _share_of(operand: Any, term: list[Any], factors: list[tuple[Any, list[Any]]]) -> Any:
-    """The gradient of operand: the other factors' product, summed over the indices it lacks."""
+    """The gradient of operand: dout times the other operands, summed over the indices it lacks."""
     lengths = {index: operand.shape[i] for i, index in enumerate(term)}
     given = {index for _array, other in factors for index in other}
     kept = [index for index, n in lengths.items() if n != 1 and index in given]
@@ -207,7 +207,7 @@ def _indices(equation: str, text: str, dots: Iterable[int]) -> list[Any]:
 
 
 def _require_lengths(equation: str, terms: list[list[Any]], shapes: list[tuple[int, ...]]) -> None:
-    """Raise unless the dims of an index have one length, or 1 in some of the operands."""
+    """Raise unless an index has one length in each operand, and across them one length or 1."""
     lengths: dict[Any, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         own: dict[Any, int] = {}

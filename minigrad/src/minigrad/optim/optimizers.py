@@ -38,8 +38,8 @@ class Optimizer:
     params: tensors; or groups, dicts with tensors under "params" and options that replace defaults.
     defaults: all options, with their values. All optimizers here have maximize: go uphill.
     kept: the names under which a state may hold something; None: under any.
-    elementwise: whether updated treats each number alone. Several parameters that have made the
-    same number of steps are then passed to it as one vector.
+    elementwise: whether updated treats each number alone. Several short parameters of a group, of
+    one dtype and equally far in their steps, are then passed to it as one vector.
     """
 
     kept: tuple[str, ...] | None = None
