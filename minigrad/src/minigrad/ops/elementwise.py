@@ -63,7 +63,7 @@ def div(x: Operand, other: Operand, *, rounding_mode: str | None = None) -> Outp
     """x / other, broadcast; integers divide to the default floating dtype.
 
     rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers then stay integers,
-    and division by 0 raises ZeroDivisionError.
+    and raise ZeroDivisionError if they are divided by 0.
     """
     if rounding_mode is not None:
         return _whole_quotient(x, other, rounding_mode)

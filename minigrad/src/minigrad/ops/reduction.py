@@ -58,7 +58,7 @@ def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
 
 @op
 def var(x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Output:
-    """Mean squared deviation from the mean over dim, divided by n - correction instead of n."""
+    """Sum of the squared deviations from the mean over dim, divided by n - correction."""
     return _variance("var", x, dim, correction, keepdim)
 
 
