@@ -66,8 +66,8 @@ def numba_cuda(extra: str) -> tuple[Any, str]:
     os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")  # small arrays are no mistake
     numba.config.reload_config()
     module = importlib.import_module("numba.cuda")
-    # numba-cuda replaces the old target that numba bundles by a .pth file, which Python reads only
-    # in its own site-packages.
+    # By a .pth file numba-cuda replaces the old target that numba bundles; Python reads such a file
+    # in its own site-packages only.
     if getattr(module, "implementation", None) != "NVIDIA":
         return None, f"numba.cuda is not NVIDIA's: {install}, into this Python's site-packages"
     return module, ""

@@ -1,9 +1,8 @@
 """A training step captured once and replayed: its launches as one call.
 
-Every launch costs microseconds of Python, for which a small model spends most of its time waiting.
-A captured graph holds the launches with their arguments. On a GPU a replay is one call of the
-driver, on the emulator a loop over the list. During the capture nothing runs, as in
-torch.cuda.graph.
+Every launch costs microseconds of Python, for which a small model waits. A captured graph holds the
+launches with their arguments. On a GPU a replay is one call of the driver, on the emulator a loop
+over the list. During the capture nothing runs, as in torch.cuda.graph.
 
 A replay makes the very same launches again. From that follow the rules:
 

@@ -90,7 +90,7 @@ def _drawn(kernel: Any, shape: Shape, a: float, b: float, dtype: Any) -> Array:
 
 
 def _draw() -> tuple[Any, Any]:
-    """The seed and the number of this draw; in a graph every replay is a draw of its own."""
+    """The seed and the number of this draw; in a graph, of a new draw at every replay."""
     return late(_current_seed), late(_next_draw)
 
 

@@ -20,7 +20,7 @@ from .making import INT, empty, full, item, reckoned
 from .rearranging import around, flat, reshape
 
 PART = 32 * BLOCK  # elements that a block combines before a long row is cut into parts
-SHORTEST = 256  # lines that a part has at least, where columns are cut into parts (see cuts)
+SHORTEST = 256  # lines that a part has at least, where lines are cut into parts (see cuts)
 
 
 def total(x: Array, axes: Sequence[int], keepdims: bool = False, dtype: Any = None) -> Array:

@@ -10,7 +10,7 @@
     places      where in the source
 
 It is slow: use small arrays. Threads run one after the other, each up to its next barrier. So a
-thread that waits in a loop for what another one will write would wait for ever, and is stopped.
+thread that waits in a loop for what another one will write may wait for ever, and is then stopped.
 """
 
 from .errors import RaceError, UninitializedError, WarpError

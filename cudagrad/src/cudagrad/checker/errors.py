@@ -14,4 +14,4 @@ class UninitializedError(KernelError):
 
 
 class WarpError(KernelError):
-    """A thread reads the value of a lane that does not take part in the shuffle."""
+    """A shuffle, or a barrier of a warp, needs a lane that does not take part."""

@@ -120,7 +120,7 @@ def squares(real: Any) -> Any:
 
 @factory
 def shrink(real: Any) -> Any:
-    """Scale x by max_norm / norm, in place, unless it is above 1; norm = the root of Σ sums.
+    """Scale x by max_norm / norm, in place, unless that is above 1; norm = the root of Σ sums.
 
     A block owns `length` elements. Each block adds up all sums again, because none could wait for
     another to do it.

@@ -13,8 +13,8 @@ few (see `tiles` and `fitting`).
 
 Operations: with L queries, S keys and rows of E elements in B matrices, a dot product for each pair
 of a query and a key makes 2 B L S E operations in all. Forward does that 2 times; backward, dquery
-does it 3 times and dkey_dvalue 4 times, where 4 times in all would do if the scores were stored. A
-causal mask halves everything. Each pass takes an exponential per score, and with dropout the 20
+does it 3 times and dkey_dvalue 4 times, where 4 times in all would do if the scores were stored.
+With `causal` it is half of that. Each pass takes an exponential per score, and with dropout the 20
 multiplications of Philox per four scores, or twice as many where the number of keys is no multiple
 of four.
 

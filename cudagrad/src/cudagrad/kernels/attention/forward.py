@@ -45,7 +45,7 @@ def tiles(real: Any, width: int, rows: int) -> Tiles:
 
 
 def fitting(real: Any, width: int, matrices: int, n_queries: int) -> Tiles:
-    """The tiles for so many queries: large ones, unless they would leave half the processors idle.
+    """The tiles for so many queries: large ones, unless over half the processors would be idle.
 
     Some idle processors are a fair price: a large tile uses each key that it reads for more
     queries. An H100, of 132 processors, takes 0.128 ms with 128 blocks of large tiles, and 0.169
@@ -101,7 +101,7 @@ def attention(stored: Any, width: int, rows: int) -> Any:
         y = cuda.threadIdx.x // across
         batch, n_queries, _ = out.shape
         n_keys = key.shape[1]
-        # The last queries see the most keys: their blocks begin first, lest one runs on alone.
+        # The last queries see the most keys: their blocks begin first, lest one remain alone.
         tile, z = divide(cuda.blockIdx.x, batch)
         first = (divide(n_queries + queries - 1, queries)[0] - 1 - tile) * queries
         k_z = at(z, batch, key.shape[0], k_inner)

@@ -205,7 +205,7 @@ def add_row_by_column(a, y, down, b, x, across, depth, own, totals):
 
 @jit(device=True)
 def add_column_by_column(a, y, b, x, across, depth, totals):
-    """totals[m] += column OWN y + m of a, `depth` long, times the thread's columns of b."""
+    """totals[m] += column OWN y + m of a, `depth` long, times the columns of b as above."""
     for k in range(depth):
         a_own = intrinsics.load4(a, (k, OWN * y))
         for c in range(0, totals.shape[1], OWN):
@@ -236,7 +236,7 @@ def line_sum(value, steps):
 
 @jit(device=True)
 def judge(scores, mask, m_z, first_query, down, first_key, n_queries, n_keys, causal):
-    """Add the mask (·, L or 1, S or 1) to a thread's scores; -inf where the query must not see.
+    """Add the mask (·, L or 1, S or 1) to a thread's scores; -inf where a key is not seen.
 
     scores[r, c] belongs to query first_query + down r and key first_key + c.
     """

@@ -31,7 +31,7 @@ LINES = THREADS // STEP  # of x's tile that the threads fetch at the same time
 
 @functools.cache
 def fetching(load: Callable[..., Any]) -> tuple[Any, Any]:
-    """Device functions that fetch a thread's part of dout's and x's tile; load: as stored."""
+    """Device functions that fetch a thread's part of dout's and x's tile; load: see access."""
 
     @jit(device=True)
     def fetch_dout(own, dout, first, last, start, stop):

@@ -149,7 +149,7 @@ def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     Without tensor cores it is the one expected to be quickest, by a simple model: each processor
     computes one tile after the other, and a tile takes as long as all its elements take at the
     rung's speed, also those outside the matrix. At 1024, where vectorized has only 64 tiles, too
-    few for an H100, the model expects it to take 0.63 times as long as register_tiled; it takes
+    few for an H100, the model expects it to take 0.64 times as long as register_tiled; it takes
     0.75.
     """
     if dtype in STORED.dtypes:

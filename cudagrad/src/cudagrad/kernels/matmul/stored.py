@@ -111,7 +111,7 @@ def place_of_lane(first, deep, columns_next):
 
 @jit(device=True)
 def take(own, tiles, buffer, place, half, deep):
-    """Load the four registers of each 16 rows (or columns), of four, for half of a step's terms."""
+    """own[i] = the four registers of the i-th 16 rows (or columns), for half of a step's terms."""
     for i in range(4):
         if deep:
             spot = np.uint32((place ^ np.uint32(16 * half)) + np.uint32(16 * STEP * i))

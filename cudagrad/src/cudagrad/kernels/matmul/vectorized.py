@@ -6,8 +6,8 @@ STEP, with two buffers that take turns, so that one barrier per step is enough.
 Work per element: k multiply-adds, 2 k / SIDE numbers from global memory and k / 4 from shared
 memory, four by each load: 4 loads for 64 multiply-adds.
 Limit: the arithmetic, if there are enough blocks for all processors. A small product has too few;
-and its registers leave room for at most two blocks on a processor, so that few other warps are
-there to work while some wait.
+and registers leave room for at most two blocks on a processor, so that few other warps are there to
+work while some wait.
 """
 
 from __future__ import annotations
