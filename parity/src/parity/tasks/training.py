@@ -76,7 +76,7 @@ class Training:
         return self.history.metrics[max(self.history.metrics)]
 
     def advance(self, batches: Sequence[Sequence[Array]]) -> float:
-        """Take one step with the gradients of all batches, and return their mean loss.
+        """Take one step with the gradients of all batches, and return their mean loss before it.
 
         Raises DivergedError if that is not finite, before any weight changes.
         """
