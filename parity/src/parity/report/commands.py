@@ -23,7 +23,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--speed",
     type=FILE,
-    help="A file from parity bench ops --json, to show instead of the brief timings.",
+    help="A file from parity bench ops --json, instead of timing ops briefly.",
 )
 @click.option("--mutants", type=FILE, help="A file from parity mutants --json, to include.")
 def report(

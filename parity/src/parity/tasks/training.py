@@ -19,7 +19,7 @@ from .task import Array, Task
 
 
 class DivergedError(ArithmeticError):
-    """A loss or a weight is not finite, so there is no point in continuing."""
+    """A loss, a metric or a weight is not finite, so there is no point in continuing."""
 
 
 @dataclass
@@ -43,8 +43,8 @@ class History:
 class Training:
     """A task being trained on one engine, from weights that are the same for every engine.
 
-    settings: by default the task's. name: by default the engine's, for display. world: the
-    processes that share every batch.
+    settings: by default the task's. name: by default the engine's, or what tells it from another
+    training on the same. world: the processes that share every batch. step: the number done so far.
     """
 
     def __init__(
