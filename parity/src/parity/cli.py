@@ -271,7 +271,7 @@ def print_score(score: Score) -> None:
         wrong = each.mutant
         click.echo(f"✗ {place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
     for entry in score.false:
-        click.echo(f"✗ equivalents.py excuses what is no survivor: {entry}")
+        click.echo(f"✗ equivalents.py has an entry that matches no survivor: {entry}")
     excused = len(score.equivalents)
     graded = plural(len(score.verdicts) - excused, "mutant")
     graded += f", {excused} excused" if excused else ""

@@ -54,7 +54,7 @@ def report(
 
     require_known("op", op, list(spec.BY_NAME))
     if op and steps:
-        raise click.UsageError("--steps is of the training runs, which --op leaves out")
+        raise click.UsageError("--steps sets the length of training runs, which --op leaves out")
     try:
         before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
         handed = rows.read(speed) if speed else None
