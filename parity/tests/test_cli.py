@@ -70,7 +70,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("check --case relu[0] --check rejects", "micrograd has no check that fits all"),
         (
             "report --out {tmp} --engine torch --op exp --steps 3",
-            "--steps is of the training runs, which --op leaves out",
+            "--steps sets the length of training runs, which --op leaves out",
         ),
         ("check --engine torch --check forwards", "no check 'forwards'; did you mean forward, "),
         ("check --engine torch --dtype float16", "no dtype 'float16'; there are float32, float64"),

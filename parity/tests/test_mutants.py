@@ -226,7 +226,7 @@ def test_an_excuse_that_does_not_hold_is_an_error(
     monkeypatch.setattr(scoring, "EQUIVALENTS", (false,))
 
     assert main(COMMAND.split()) == 1
-    assert "✗ equivalents.py excuses what is no survivor: " in capsys.readouterr().out
+    assert "✗ equivalents.py has an entry that matches no survivor: " in capsys.readouterr().out
 
 
 def test_every_excuse_has_its_reason() -> None:

@@ -50,7 +50,7 @@ def new_op(name: str, family: str) -> None:
     It is for you to fill in, and needs a checkout of this project.
     """
     if not GENERATE.exists():
-        raise click.UsageError("new-op needs a checkout of the project; this parity is installed")
+        raise click.UsageError("new-op needs a checkout of the project: parity is installed alone")
     if not name.isidentifier() or keyword.iskeyword(name):
         raise click.UsageError(f"{name!r} is not a valid function name")
     from .report.collect import families

@@ -1,7 +1,7 @@
 """The parity command: check engines, report on them, and train with them.
 
-Exit status: 0 success; 1 a check failed, or the output pipe was closed; 2 bad usage, or something
-that is needed is missing; 130 interrupted.
+Exit status: 0 success; 1 a check failed, or the output pipe was closed; 2 it cannot be done as
+asked, as with bad usage, a missing package or a full disk; 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
 """
 
@@ -215,7 +215,7 @@ def run_checks(
     type=click.IntRange(min=2),
     default=20,
     show_default=True,
-    help="Number of processes; each gets another hash seed and thread count.",
+    help="Number of processes, with different hash seeds and thread counts.",
 )
 def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) -> int:
     """Check that every case gives the same bits in every process."""
@@ -271,7 +271,7 @@ def print_score(score: Score) -> None:
         wrong = each.mutant
         click.echo(f"✗ {place(wrong)} {wrong.kind}: {wrong.original} → {wrong.mutated}")
     for entry in score.false:
-        click.echo(f"✗ equivalents.py excuses what is no survivor: {entry}")
+        click.echo(f"✗ equivalents.py has an entry that matches no survivor: {entry}")
     excused = len(score.equivalents)
     graded = plural(len(score.verdicts) - excused, "mutant")
     graded += f", {excused} excused" if excused else ""

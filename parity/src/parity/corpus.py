@@ -17,7 +17,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-ALPHABET = " abcdefghijklmnopqrstuvwxyz.,()-"  # fixed, so that every Python gives equal models
+ALPHABET = " abcdefghijklmnopqrstuvwxyz.,()-"  # fixed, so a model has the same size in every Python
 SIZE = 65536
 
 

@@ -53,7 +53,7 @@ ENGINES = several("--engine", "Only these engines.  [default: all except torch a
 
 
 def loaded(names: Sequence[str]) -> list[Adapter]:
-    """Load engines by name, by default all but RIVALS; raise UsageError if one cannot be."""
+    """Load engines by name, by default all but RIVALS; raise UsageError if one cannot be loaded."""
     from . import engines as registry
 
     every = registry.names()

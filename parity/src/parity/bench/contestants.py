@@ -30,7 +30,7 @@ class Contestant(Protocol):
     name: str
 
     def step(self, batch: Batch) -> float:
-        """Train on a batch, and return its loss."""
+        """Train on a batch, and return its loss before the step."""
         ...
 
     def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]:

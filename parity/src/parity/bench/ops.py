@@ -27,7 +27,7 @@ APART = 2.0**13  # in eps: results may differ by this much, as engines sum in di
 PAIRS = 9
 TURN = 2e-3  # a turn repeats the call for about this many seconds
 
-# Families whose ops read all of their inputs, or have none, and write all of their outputs.
+# Families whose ops read all of their inputs, or none of them, and write all of their outputs.
 MOVING = (*READING, "convolution", "regularization", "creation")
 
 Array = np.ndarray[Any, Any]

@@ -1,4 +1,4 @@
-"""Weak scaling: how much slower is a step if several processes share it, each with equal work?
+"""Weak scaling: how much slower is a step in several processes, each with the work of one?
 
 Three cases take turns, step by step: one process alone, while the others sleep; all processes, each
 training for itself, which shows what they cost each other; and all processes in one training.

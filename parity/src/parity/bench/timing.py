@@ -17,7 +17,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-TRIES = 8  # how often an interrupted turn is repeated
+TRIES = 8  # attempts at a turn that keeps being interrupted
 SHORT = 0.05  # seconds; a longer turn is hardly ever uninterrupted, so it is not repeated
 REST = 0.1  # seconds after which idle threads of a library have gone to sleep
 
@@ -99,7 +99,7 @@ def ratios(seconds: Mapping[str, Sequence[float]], rival: str) -> dict[str, Spre
 
 @contextmanager
 def frozen() -> Iterator[None]:
-    """Freeze all existing objects, so that the collector only looks at new ones; undo it after.
+    """Freeze all existing objects, so that the collector only looks at new ones; then restore it.
 
     Wrapped around many measurements, it saves searching all of these objects in each of them.
     """

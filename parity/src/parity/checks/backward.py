@@ -58,7 +58,7 @@ def subsets(positions: range) -> Iterator[tuple[int, ...]]:
 
 
 def ties(case: Call) -> list[Variant]:
-    """The variants that pass one tensor twice: every pair of inputs of the same shape."""
+    """The variants that pass one tensor twice: every pair of floating inputs of one shape."""
     shapes = [array.shape for array in floats(case)]
     pairs = itertools.combinations(range(len(shapes)), 2)
     return [Variant(tied=(i, j)) for i, j in pairs if shapes[i] == shapes[j]]

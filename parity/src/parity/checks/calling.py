@@ -189,7 +189,7 @@ def judge_outputs(
 def judge_inputs(
     engine: Adapter, op: Op, case: Call, dtype: str, called: Called, variant: Variant = PLAIN
 ) -> Measured:
-    """Require that the call changed its inputs only where torch's does, as in batch_norm."""
+    """Require that the call left its inputs as torch's does: unchanged, or as batch_norm does."""
     worst = Measured()
     updates, own = reference(op, case, variant).updates, own_errors(op, case, variant).updates
     for i, (argument, array) in enumerate(called.given):

@@ -5,8 +5,8 @@ is measured against its float64, and an engine may deviate by a multiple of that
 in units of its own eps, so an engine in float64 is held to float64 round-off.
 
 If torch's float32 and float64 share fewer than three digits, the case itself is invalid: no engine
-can be held to anything. The deviation decides this and not the limit, which is MULTIPLE times as
-large and still strict in float64: 6e-11 at worst.
+can be held to anything. The deviation decides this and not the limit, MULTIPLE times as large: how
+rounding grows differs between machines, and in float64 the limit is still strict, 6e-11 at worst.
 """
 
 from __future__ import annotations

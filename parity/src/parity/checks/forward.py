@@ -1,4 +1,4 @@
-"""Is the value torch's for every layout of the inputs, and are the inputs left as torch does?"""
+"""Is the value torch's for every layout of the inputs, and so are the inputs after the call?"""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def form(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
 
 
 def described(engine: Adapter, module: Any) -> dict[str, Any]:
-    """The names, shapes and order of a layer's parameters, buffers and modules."""
+    """What form compares: names, shapes, order and dtypes, repr, modules, and the mode."""
     parameters, buffers = list(module.named_parameters()), list(module.named_buffers())
     state = {name: np.asarray(value) for name, value in module.state_dict().items()}
     return {
@@ -194,7 +194,7 @@ def _compared(what: str, got: Array | None, want: Array | None, dtype: str, own:
 
 
 def _judge_chance(engine: Adapter, part: Part, case: Made, dtype: str) -> Measured:
-    """Check dropout: each output is 0 or 1 / (1 - p) times its value in eval, as are gradients."""
+    """Check dropout: each element is 0 or 1 / (1 - p) times its value in eval; so are gradients."""
     assert case.chance
     p, k = case.chance.p, case.chance.output
     whole, errors = torch_work(part, case, training=False)

@@ -1,4 +1,4 @@
-"""Is a wrong call refused with the right kind of error, which names the op?"""
+"""Is a wrong call refused with the right error? ValueError and IndexError must name the op."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _judge_normal(engine: Adapter, op: Op, case: Case, dtype: str, out: Array) -
 def _judge_dropout(
     engine: Adapter, op: Op, case: Case, dtype: str, called: Called, out: Array
 ) -> Measured:
-    """Require that every output is 0 or 1 / (1 - p) times what it is without dropout.
+    """Require that every element is 0 or 1 / (1 - p) times what it is without dropout.
 
     A share of p must be 0, and gradients must flow back only through the elements that were kept.
     """

@@ -56,7 +56,7 @@ class Training:
                 module.forward = partial(self._dropped, module)
 
     def step(self) -> float:
-        """Take one step, and return the mean loss of its batches."""
+        """Take one step, and return the mean loss of its batches before it."""
         self.number += 1
         self.masks = 0
         batches = self._batches(self.number)

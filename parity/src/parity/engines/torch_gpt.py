@@ -234,10 +234,10 @@ class GPT(nn.Module):
 
 
 def kept(weights: torch.Tensor, top_k: int | None, top_p: float | None) -> torch.Tensor:
-    """weights (B, V) with zeros for all that top_k and top_p exclude.
+    """weights (B, V) with zeros for all but the top_k largest, and then the largest up to top_p.
 
-    Of equal weights the first counts as the largest. The weight that makes the sum reach top_p is
-    kept.
+    top_p is a share of the sum that top_k leaves, and the weight that reaches it is kept. Of equal
+    weights the first counts as the largest.
     """
     ordered, order = weights.sort(dim=-1, descending=True, stable=True)
     if top_k is not None:

@@ -5,8 +5,8 @@ mutation changes nothing, which equivalents.py must say. gradients.py finds the 
 mutate.py changes it, judging.py runs the cases, scoring.py counts.
 
 General tools such as mutmut and cosmic-ray change files, and run the test command for every mutant.
-Here are thousands, each killed in a hundredth of a second. Also, those tools mutate signs and
-numbers, but do not know of transpositions, reductions or whole gradients to leave out.
+There are thousands here, each killed in a hundredth of a second. Those tools also mutate signs and
+numbers, but know nothing of transpositions, reductions or whole gradients to leave out.
 """
 
 from __future__ import annotations

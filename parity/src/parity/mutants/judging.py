@@ -20,7 +20,7 @@ from .gradients import path
 from .mutate import Mutant
 
 ORDER = ("backward", "differences", "stochastic", "forward")  # the likeliest to kill first
-PATIENCE = 10  # a mutant hangs if a check takes this many times 1 s plus its time on right code
+PATIENCE = 10  # a mutant hangs after PATIENCE * (1 s + the check's time on the right code)
 
 Where = tuple[str, str]  # a file, and the qualified name of a function in it
 
@@ -63,7 +63,7 @@ class Verdict:
 
 
 def tried(engine: str, op: str) -> list[Tried]:
-    """Run every check of an op on the right code."""
+    """Run every check of an op that is in ORDER and not skipped, on the right code."""
     adapter = engines.load(engine)
     folder = str(Path(inspect.getfile(adapter.package)).parent)
     found = []

@@ -21,7 +21,7 @@ RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
 
 def read(path: Path, schema: int) -> Report:
-    """Read a report.json; raises ValueError, with the file's name, if it has another schema."""
+    """Read a report.json; raises ValueError, with the file's name, if it is not of this schema."""
     try:
         found: Report = json.loads(path.read_text(encoding="utf-8"))
         if found["schema"] != schema:

@@ -23,7 +23,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--speed",
     type=FILE,
-    help="A file from parity bench ops --json, to show instead of the brief timings.",
+    help="A file from parity bench ops --json, instead of timing ops briefly.",
 )
 @click.option("--mutants", type=FILE, help="A file from parity mutants --json, to include.")
 def report(
@@ -54,7 +54,7 @@ def report(
 
     require_known("op", op, list(spec.BY_NAME))
     if op and steps:
-        raise click.UsageError("--steps is of the training runs, which --op leaves out")
+        raise click.UsageError("--steps sets the length of training runs, which --op leaves out")
     try:
         before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
         handed = rows.read(speed) if speed else None

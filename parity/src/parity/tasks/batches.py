@@ -11,7 +11,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Epochs:
-    """Mini-batches of rows; the order of rows in an epoch depends only on the seed and its number.
+    """Mini-batches of rows; an epoch has each row once, in an order set by the seed and its number.
 
     arrays: of equal length. len() is the number of batches in an epoch; the last may be smaller.
     """

@@ -15,7 +15,7 @@ FILE = click.Path(path_type=Path)
 REST, SHARE = Real(min=0, max=1, max_open=True), Real(min=0, max=1, min_open=True)
 CORPORA = ("python", "shakespeare")
 CORPUS = "Python's own help, or Tiny Shakespeare, which is downloaded.  [default: python]"
-PRESET = """Model size and training settings; cpu takes minutes, baby needs a GPU.
+PRESET = """Model size and training settings; cpu takes minutes, baby is for a GPU.
 [default: small, or tiny with micrograd]"""
 TOKENIZER = "char, byte, or a file: tokenizer.json, merges.txt or *.tiktoken."
 

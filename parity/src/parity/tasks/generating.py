@@ -23,7 +23,7 @@ def generate(
 
     path: a checkpoint, or a folder whose newest one is used. engine_name: by default, the engine
     that trained it. sampling: arguments of GPT.generate. Raises ValueError or OSError if there is
-    no GPT at path, or if the prompt is empty or has characters that the model does not know.
+    no GPT at path, or if the prompt has no tokens or has characters that the model does not know.
     """
     path = newest(path, engine_name)
     state = read(reader(path).package, path)

@@ -43,7 +43,7 @@ SEED = click.IntRange(min=0, max=2**32 - 1)  # scikit-learn takes no larger seed
 OPTIONS: dict[str, tuple[click.ParamType, str]] = {
     "steps": (POSITIVE, "Steps of the optimizer."),
     "batch_size": (POSITIVE, "Samples per batch."),
-    "accumulate": (POSITIVE, "Batches whose gradients are added up for one step."),
+    "accumulate": (POSITIVE, "Batches per step, whose gradients are averaged."),
     "lr": (ABOVE, "Learning rate."),
     "schedule": (click.Choice(tuple(SCHEDULES)), "How the learning rate falls, to a tenth of lr."),
     "warmup": (NATURAL, "Steps over which the learning rate first rises."),

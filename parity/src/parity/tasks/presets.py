@@ -1,4 +1,4 @@
-"""GPTs for the task text, from one for a scalar engine to one that needs a GPU."""
+"""GPTs for the task text, from one for a scalar engine to one for a GPU."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from .running import compared
 from .settings import Settings
 from .training import Training
 
-ROWS = 10  # about as many steps or epochs are shown
+ROWS = 10  # about this many steps or epochs are shown
 REFERENCE = "torch"
 
 

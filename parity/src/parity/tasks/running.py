@@ -35,8 +35,8 @@ def run(
     Engines take turns step by step, so that whatever else the machine does slows all of them alike,
     and times per step can be compared. Each has one thread then, as idle threads of one library
     would keep the cores busy during another's turn. Trainings that resume at a later step wait for
-    the others. Raises DivergedError if a loss is not finite, OSError if a checkpoint cannot be
-    written; earlier checkpoints stay.
+    the others. Raises DivergedError if a loss, a metric or a weight is not finite, OSError if a
+    checkpoint cannot be written; earlier checkpoints stay.
     """
     task = trainings[0].task
     settings = task.settings

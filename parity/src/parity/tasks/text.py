@@ -17,7 +17,7 @@ from .settings import Settings
 from .task import Array
 from .tokenizers import Tokenizer
 
-WINDOWS = 256  # at most as many windows are evaluated
+WINDOWS = 256  # evaluated at most
 SAMPLE = 200  # tokens to generate at the end
 
 

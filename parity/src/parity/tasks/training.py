@@ -19,7 +19,7 @@ from .task import Array, Task
 
 
 class DivergedError(ArithmeticError):
-    """A loss or a weight is not finite, so there is no point in continuing."""
+    """A loss, a metric or a weight is not finite, so there is no point in continuing."""
 
 
 @dataclass
@@ -43,8 +43,8 @@ class History:
 class Training:
     """A task being trained on one engine, from weights that are the same for every engine.
 
-    settings: by default the task's. name: by default the engine's, for display. world: the
-    processes that share every batch.
+    settings: by default the task's. name: by default the engine's, or what tells it from another
+    training on the same. world: the processes that share every batch. step: the number done so far.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Training:
         return self.history.metrics[max(self.history.metrics)]
 
     def advance(self, batches: Sequence[Sequence[Array]]) -> float:
-        """Take one step with the gradients of all batches, and return their mean loss.
+        """Take one step with the gradients of all batches, and return their mean loss before it.
 
         Raises DivergedError if that is not finite, before any weight changes.
         """

@@ -161,7 +161,7 @@ class Arrays:
         return dx
 
     def gelu(self, h: str, x: Array) -> Array:
-        """x s, where s = 1 / (1 + exp(-2 u)) is what is kept, and u is what tanh is taken of."""
+        """x s, where s = (1 + tanh(t)) / 2 = 1 / (1 + exp(-2 t)) is kept for backward."""
         y, share = self.room(h + "gelu", *x.shape), self.room(h + "share", x.size)
         self.rooms[h + "bent"] = x
         flat, out = x.reshape(-1), y.reshape(-1)
