@@ -132,7 +132,7 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
     use_reentrant=False).
     """
     since, state, cast = moment(), get_rng_state(), current_cast()
-    # Fresh both times: a parameter that autocast has rounded before is not rounded the second time.
+    # Fresh both times: what autocast has rounded by now is gone when the function runs again.
     with casting(cast and cast.fresh()):
         out = function(*args)
     if not isinstance(out, Tensor):
