@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import mul, truediv
 from typing import cast
 
-# Written in C, and rounded only once; exists from Python 3.12 on.
-_in_c: Callable[..., float] | None = getattr(math, "sumprod", None)
+
+def _sum_of_products(xs: Sequence[float], ys: Sequence[float]) -> float:
+    return sum(map(mul, xs, ys), 0.0)
+
+
+# math's is written in C, and rounds only once; it exists from Python 3.12 on.
+_long_sumprod: Callable[..., float] = getattr(math, "sumprod", _sum_of_products)
 # Up to this many products, writing them out is quicker than a call of _long_sumprod.
-WRITTEN_OUT = 16 if _in_c else 64
-
-
-def _long_sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
-    return _in_c(xs, ys) if _in_c else sum(map(mul, xs, ys), 0.0)
+WRITTEN_OUT = 64 if _long_sumprod is _sum_of_products else 16
 
 
 def sumprod(xs: Sequence[float], ys: Sequence[float]) -> float:
