@@ -1,21 +1,25 @@
 """Kernels without a GPU: the same source, compiled for the CPU by numba.
 
-    names      `cuda`, and the names under it that the transform understands
-    source     a function's syntax tree, and what its free names mean
-    trees      helpers that make and inspect syntax trees
-    transform  rewrites a kernel as Python that numba can compile
-    uniform, fission, seams, inference
-                cut a kernel at its barriers, if that cannot change its results
-    forms      chooses between generators and loops over the threads
-    module     the text of a generated module
-    runtime, atomics, warps, wide
-                called by compiled code: checked indices, local memory, shuffles, 128-bit accesses
-    intrinsics emulate single instructions: tensor cores, rounding, asynchronous copies
-    copies     asynchronous copies that have not arrived yet
-    loops      run compiled code: blocks and threads, barriers, orders
-    cache      modules and machine code on disk
-    array      device memory, as the host sees it
-    launch     `kernel[grid, block](...)`: finds the code, runs it, explains errors
+docs/emulator.md follows one kernel through these modules, which are listed as they are best read:
+
+    names           `cuda`, and the names under it that the transform understands
+    source          a function's syntax tree, and what its free names mean
+    trees           helpers that make and inspect syntax trees
+    module          the text of a generated module
+    transform       rewrites a kernel as Python that numba can compile: threads are generators
+    uniform, regions, uses, seams, inference, slots, fission
+                    cut a kernel at its barriers into loops, if that cannot change its results
+    forms           chooses between generators and loops over the threads
+    runtime, atomics, warps, wide, copies
+                    called by compiled code: checked indices, local memory, shuffles, 128-bit
+                    accesses, copies that have not arrived yet
+    intrinsics      emulate single instructions: tensor cores, rounding, asynchronous copies
+    suspended       threads that wait, as generators in a buffer
+    loops           run compiled code: blocks and threads, barriers, orders
+    array           device memory, as the host sees it
+    errors          what is raised
+    cache           modules and machine code on disk
+    launch          `kernel[grid, block](...)`: finds the code, runs it, explains errors
 
 Threads run one after the other, in an order that `order` can reverse or draw at random. The
 emulator raises an error where a GPU would silently compute a wrong number: an index out of bounds,

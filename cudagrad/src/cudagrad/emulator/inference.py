@@ -1,4 +1,7 @@
-"""What numba infers of the local names of a function, before it would compile it."""
+"""The types that numba infers of the local names of a function, without compiling it.
+
+Kinds, for which a kernel is compiled, and numba's types for them.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ def types_of(function: Any, arguments: Sequence[types.Type]) -> dict[str, set[ty
             pipeline_class=Inference,
         )
     found: dict[str, set[types.Type]] = {}
-    for version, kind in known.items():  # a name that is assigned to twice has two: x and x.1
+    for version, kind in known.items():  # numba calls a name that is given two values x and x.1
         name, _, number = version.partition(".")
         if number.isdecimal() or not number:
             found.setdefault(name, set()).add(types.unliteral(kind))

@@ -1,5 +1,10 @@
 """Runs a compiled kernel: loops over blocks and threads, one function for each form (see forms).
 
+    one_by_one    for each block: for each thread: body
+    in_step       for each block: body, which has the loops over threads in it
+    together      for each block: from barrier to barrier: for each thread: body, to its next yield
+    whole_grid    the same with all blocks at once
+
 Each function takes the kernel's own, `body`, and returns `run`, whose arguments are those of body,
 the shared arrays, dims (the sizes of the grid and of the block, then the coordinates of every
 thread in its block) and the record. body is not an argument of run itself, because numba does not
@@ -10,9 +15,6 @@ cache code that takes functions.
 from __future__ import annotations
 
 import numpy as np
-from numba.core import cgutils, types
-from numba.core.imputils import call_iternext
-from numba.extending import intrinsic
 
 from .copies import forget
 from .runtime import (
@@ -32,13 +34,15 @@ from .runtime import (
     rows,
     wipe,
 )
+from .suspended import resume, state_size, suspend
 from .warps import WARP
 
 FORWARD, REVERSED, RANDOM = range(3)  # orders, as they stand in the record
 SIZES = 6  # that dims begins with
 APART = -(2**40)  # instead of a barrier
 
-# An order of n things: from one to the next is always the same step, around the end.
+# Orders of blocks, warps and threads. From one of n things to the next it is always the same step,
+# around the end; one that has no divisor in common with n comes to all of them.
 
 
 @compiled
@@ -53,8 +57,8 @@ def draw(record, n):
 
 
 @compiled
-def turns(record, n):
-    """Whose turn is the first of n, and how far it is to the next one's."""
+def order_of(record, n):
+    """Which of n things is the first, and how far it is from one to the next."""
     if record[ORDER] == FORWARD:
         return 0, 1
     if record[ORDER] == REVERSED:
@@ -74,18 +78,12 @@ def are_coprime(a, b):
 
 @compiled
 def following(i, step, n):
-    """Whose turn is the next of n."""
+    """Which of n things comes next."""
     i += step
     return i - n if i >= n else i
 
 
-@compiled
-def turn(thread, dims, record, rank):
-    """The thread of a rank in the same block as thread; it is noted that its turn has come."""
-    record[THREAD] = rank
-    at = SIZES + 3 * rank
-    threadIdx = Dim3(np.int32(dims[at]), np.int32(dims[at + 1]), np.int32(dims[at + 2]))
-    return Thread(threadIdx, thread.blockIdx, thread.blockDim, thread.gridDim, thread.record, rank)
+# Coordinates. A Thread is what a kernel knows of itself.
 
 
 @compiled
@@ -100,7 +98,7 @@ def grid_of(dims, record):
 
 @compiled
 def block_of(nobody, record, i):
-    """The same in block i, which is noted."""
+    """The same in block i; it is noted that its turn has come."""
     record[BLOCK] = i
     forget(record)
     blockIdx = place(i, nobody.gridDim)
@@ -109,20 +107,32 @@ def block_of(nobody, record, i):
     )
 
 
+@compiled
+def thread_of(thread, dims, record, rank):
+    """The thread of a rank in the same block as thread; it is noted that its turn has come."""
+    record[THREAD] = rank
+    at = SIZES + 3 * rank
+    threadIdx = Dim3(np.int32(dims[at]), np.int32(dims[at + 1]), np.int32(dims[at + 2]))
+    return Thread(threadIdx, thread.blockIdx, thread.blockDim, thread.gridDim, thread.record, rank)
+
+
+# Forms
+
+
 def one_by_one(body):
     """Run a kernel without barriers: every thread of every block, each to its end."""
 
     @inlined
     def run(args, shared, dims, record):
         blocks, threads, nobody = grid_of(dims, record)
-        i, step = turns(record, blocks)
+        i, step = order_of(record, blocks)
         for _ in range(blocks):
             block = block_of(nobody, record, i)
             i = following(i, step, blocks)
             wipe(shared)
-            rank, stride = turns(record, threads)
+            rank, stride = order_of(record, threads)
             for _ in range(threads):
-                body(turn(block, dims, record, rank), *args)
+                body(thread_of(block, dims, record, rank), *args)
                 rank = following(rank, stride, threads)
         return True
 
@@ -130,12 +140,12 @@ def one_by_one(body):
 
 
 def in_step(body):
-    """Run a kernel whose function does all that a block does."""
+    """Run a kernel that is cut at its barriers: body does all that a block does."""
 
     @inlined
     def run(args, shared, dims, record):
         blocks, threads, nobody = grid_of(dims, record)
-        i, step = turns(record, blocks)
+        i, step = order_of(record, blocks)
         for _ in range(blocks):
             block = block_of(nobody, record, i)
             i = following(i, step, blocks)
@@ -144,55 +154,6 @@ def in_step(body):
         return True
 
     return run
-
-
-# Threads that wait for each other are generators, kept as bare structs in one buffer of bytes.
-
-
-@intrinsic
-def state_size(typing_context, generator):
-    """The bytes that a suspended thread takes."""
-
-    def generate(context, builder, signature, args):
-        size = context.get_abi_sizeof(context.get_data_type(generator))
-        return context.get_constant(types.int64, size)
-
-    return types.int64(generator), generate
-
-
-def _state(context, builder, generator, buffer, args):
-    """A pointer to the args[1]-th thread in the buffer args[0]."""
-    array = context.make_array(buffer)(context, builder, args[0])
-    states = builder.bitcast(array.data, context.get_data_type(generator).as_pointer())
-    return builder.gep(states, [args[1]])
-
-
-@intrinsic
-def suspend(typing_context, buffer, i, generator):
-    """Put a thread that has not begun into the buffer."""
-
-    def generate(context, builder, signature, args):
-        state = _state(context, builder, generator, buffer, args)
-        builder.store(builder.load(args[2]), state)
-        return context.get_dummy_value()
-
-    return types.void(buffer, types.int64, generator), generate
-
-
-@intrinsic
-def resume(typing_context, buffer, i, generator):
-    """Run a thread of the buffer to its next barrier, whose number is returned, or FINISHED."""
-
-    def generate(context, builder, signature, args):
-        state = _state(context, builder, generator, buffer, args)
-        step = call_iternext(context, builder, generator, state)
-        finished = context.get_constant(types.int64, FINISHED)
-        barrier = cgutils.alloca_once_value(builder, finished)
-        with builder.if_then(step.is_valid()):
-            builder.store(step.yielded_value(), barrier)
-        return builder.load(barrier)
-
-    return types.int64(buffer, types.int64, generator), generate
 
 
 @inlined
@@ -204,13 +165,13 @@ def advance(states, first, threads, thread, record):
     """
     waiting = record[BARRIERS : BARRIERS + threads]
     warps = (threads + WARP - 1) // WARP
-    warp, stride = turns(record, warps)
+    warp, stride = order_of(record, warps)
     for _ in range(warps):
         start, stop = warp * WARP, min(warp * WARP + WARP, threads)
         warp = following(warp, stride, warps)
         among_warp = True
         while among_warp:
-            lane, hop = turns(record, stop - start)
+            lane, hop = order_of(record, stop - start)
             for _ in range(start, stop):
                 rank = start + lane
                 record[THREAD] = rank
@@ -235,13 +196,13 @@ def together(body):
         blocks, threads, nobody = grid_of(dims, record)
         thread = body(nobody, *args)  # for its size alone
         states = np.empty(threads * state_size(thread), np.uint8)
-        i, step = turns(record, blocks)
+        i, step = order_of(record, blocks)
         for _ in range(blocks):
             block = block_of(nobody, record, i)
             i = following(i, step, blocks)
             wipe(shared)
             for rank in range(threads):
-                suspend(states, rank, body(turn(block, dims, record, rank), *args))
+                suspend(states, rank, body(thread_of(block, dims, record, rank), *args))
             barrier = APART
             while barrier != FINISHED:
                 barrier = advance(states, 0, threads, thread, record)
@@ -267,12 +228,12 @@ def whole_grid(body):
         for i in range(blocks):
             block = block_of(nobody, record, i)
             for rank in range(threads):
-                thread = body(turn(block, dims, record, rank), *args, *rows(shared, i))
+                thread = body(thread_of(block, dims, record, rank), *args, *rows(shared, i))
                 suspend(states, i * threads + rank, thread)
         reached = np.zeros(blocks, np.int64)
         running = True
         while running:
-            i, step = turns(record, blocks)
+            i, step = order_of(record, blocks)
             for _ in range(blocks):
                 record[BLOCK] = i
                 barrier = 1

@@ -1,157 +1,101 @@
-"""Finds where the cuts of fission would hide that a barrier is missing.
+"""Finds where a kernel cut at its barriers would hide that one more barrier is needed.
 
-After a cut all threads of a block wait for each other at the end of every stretch, even where the
-kernel has no barrier: before and after a loop with barriers, between two of its iterations, and
-where only the threads of a warp wait. At such a seam threads of a GPU may be on both sides at the
-same time. That is harmless if no array that one side writes is used on the other; otherwise a
-kernel that lacks a barrier would pass here and fail there, so it must not be cut. Loops are assumed
-to run at least once.
+After a cut all threads of a block wait for each other at the end of every region, even where the
+kernel has no barrier: before and after a loop with barriers, between two of its rounds, and where
+only the threads of a warp wait. Such a place is a seam:
+
+    for j in range(2):
+        shared[t] = x[j]              this region,
+        cuda.syncthreads()
+        out[t] += shared[0]           and this one meet at a seam, where the next round begins
+
+On a GPU a fast thread may already write shared in the second round while a slow one still reads it
+in the first. After a cut that cannot happen, so the race would never show: this kernel must not be
+cut. Threads may be on both sides of a seam at the same time, which is harmless if no array that
+one side writes is used on the other. Loops are assumed to run at least once.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from .fission import Branch, Part, Stretch
-from .uniform import Block, Uniformity, is_barrier, is_warp_barrier, quote, walk
-
-Access = frozenset[tuple[str, bool]]  # arrays by name, and whether they are written
-NOTHING: Access = frozenset()
-COPY = frozenset({"copy_async4", "copy_async8"})
-WAIT = frozenset({"wait_but_latest"})
+from .regions import Control, Part, Region
+from .trees import Block, is_barrier, is_warp_barrier, quote
+from .uniform import Uniformity
+from .uses import NOTHING, Memory, Uses, contended
 
 
-class Span(NamedTuple):
-    """What a part does to arrays up to its first barrier, and after its last one."""
+def missing_barrier(parts: list[Part], uniformity: Uniformity, body: Block) -> str:
+    """Where a seam hides something, in words; nothing if none does. parts: those of a body."""
+    search = _Search(Memory(uniformity, body))
+    search.block(parts, NOTHING, _Exits())
+    return search.found
 
-    ahead: Access
-    behind: Access
-    is_open: bool = True  # whether there is a way through without a barrier
+
+class _Ends(NamedTuple):
+    """What is used at the ends of some parts: where other parts may overlap with them."""
+
+    head: Uses  # before the first barrier
+    tail: Uses  # since the last one
+    is_open: bool = True  # whether there is a way through without any; then these may be the same
 
 
-class Loop:
-    """What threads may have done since a barrier where they leave a loop, or begin its next round.
-
-    leave_open: whether they may leave without having come to a barrier.
-    """
+class _Exits:
+    """What may have been used since the last barrier where threads leave the body of a loop."""
 
     def __init__(self) -> None:
-        self.leave, self.again, self.leave_open = NOTHING, NOTHING, False
+        self.at_break, self.at_continue = NOTHING, NOTHING
+        self.break_is_open = False  # whether a break can be reached without coming to a barrier
 
 
-class Seams:
-    """Looks for a seam that matters; found: one in words, or nothing."""
-
-    def __init__(self, parts: list[Part], uniform: Uniformity, body: Block) -> None:
-        """parts: those of a kernel's body."""
-        self.uniform = uniform
-        self.copied = self._copied(body)
+class _Search:
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
         self.found = ""
-        self._block(parts, NOTHING, Loop())
 
-    def _block(self, parts: list[Part], before: Access, loop: Loop) -> Span:
-        """before: what threads may have done since a barrier; loop: the one around the parts."""
-        ahead, behind, is_open = NOTHING, NOTHING, True
+    def block(self, parts: list[Part], before: Uses, exits: _Exits) -> _Ends:
+        """before: what may have been used since a barrier; exits: of the loop around the parts."""
+        head, tail, is_open = NOTHING, NOTHING, True
         for part in parts:
-            since = behind | before if is_open else behind
+            since = tail | before if is_open else tail
             if isinstance(part, ast.Break):
-                loop.leave, loop.leave_open = loop.leave | since, loop.leave_open or is_open
-                return Span(ahead, NOTHING, False)
+                exits.at_break |= since
+                exits.break_is_open |= is_open
+                return _Ends(head, NOTHING, False)
             if isinstance(part, ast.Continue):
-                loop.again |= since
-                return Span(ahead, NOTHING, False)
-            if isinstance(part, Stretch):
-                access = self._access(part.statements)
-                span = Span(access, access | self._arrived(part.statements))
-            elif isinstance(part, Branch):
-                span = self._branch(part, since, loop)
-            else:
-                of_block = is_barrier(part) and not is_warp_barrier(part)
-                span = Span(NOTHING, NOTHING, not of_block)
-            self._check(behind, span.ahead, part)
-            ahead |= span.ahead if is_open else NOTHING
-            behind = behind | span.behind if span.is_open else span.behind
-            is_open = is_open and span.is_open
-        return Span(ahead, behind, is_open)
+                exits.at_continue |= since
+                return _Ends(head, NOTHING, False)
+            ends = self._part(part, since, exits)
+            self._meet(tail, ends.head, part)
+            head |= ends.head if is_open else NOTHING
+            tail = tail | ends.tail if ends.is_open else ends.tail
+            is_open = is_open and ends.is_open
+        return _Ends(head, tail, is_open)
 
-    def _branch(self, part: Branch, before: Access, around: Loop) -> Span:
+    def _part(self, part: Part, before: Uses, exits: _Exits) -> _Ends:
+        if isinstance(part, Region):
+            uses = self.memory.uses(part.statements)
+            return _Ends(uses, uses | self.memory.arrivals(part.statements))
+        if not isinstance(part, Control):
+            of_block = is_barrier(part) and not is_warp_barrier(part)
+            return _Ends(NOTHING, NOTHING, not of_block)
         if isinstance(part.node, ast.If):
-            body = self._block(part.body, before, around)
-            orelse = self._block(part.orelse, before, around)
-            ahead, behind = body.ahead | orelse.ahead, body.behind | orelse.behind
-            return Span(ahead, behind, body.is_open or orelse.is_open)
-        loop = Loop()
-        body = self._block(part.body, before, loop)
-        self._check(body.behind | loop.again, body.ahead, part)
-        behind = body.behind | loop.again | loop.leave
-        return Span(body.ahead, behind, body.is_open or loop.leave_open)
+            body = self.block(part.body, before, exits)
+            orelse = self.block(part.orelse, before, exits)
+            is_open = body.is_open or orelse.is_open
+            return _Ends(body.head | orelse.head, body.tail | orelse.tail, is_open)
+        own = _Exits()
+        body = self.block(part.body, before, own)
+        end_of_round = body.tail | own.at_continue
+        self._meet(end_of_round, body.head, part)
+        is_open = body.is_open or own.break_is_open
+        return _Ends(body.head, end_of_round | own.at_break, is_open)
 
-    def _check(self, before: Access, after: Access, part: Part) -> None:
-        written = {name for name, is_written in before | after if is_written}
-        common = {name for name, _ in before} & {name for name, _ in after} & written
-        if common and not self.found:
-            node = part.statements[0] if isinstance(part, Stretch) else part
-            where = quote(node.node if isinstance(node, Branch) else node)
-            self.found = f"no barrier keeps apart what uses {min(common)} before and in {where}"
-
-    def _access(self, statements: Block) -> Access:
-        """The arrays that statements use; those of one thread alone do not count."""
-        found = set()
-        for node in walk(statements):
-            if isinstance(node, ast.Subscript):
-                among: list[ast.AST] = [node.value] if isinstance(node.value, ast.Name) else []
-                if isinstance(node.value, ast.IfExp) or _checks(node.value):
-                    among = list(ast.walk(node.value))
-                found |= self._names(among, isinstance(node.ctx, ast.Store))
-            elif isinstance(node, ast.Call) and not _checks(node):
-                found |= self._names(node.args, self._writes(node.func))
-        return frozenset(found)
-
-    def _copied(self, body: Block) -> Access:
-        """The arrays to which copies may be on their way."""
-        calls = (node for node in walk(body) if isinstance(node, ast.Call))
-        copying = (node for node in calls if self._comes_to(node.func, COPY))
-        return NOTHING.union(*(self._names(node.args, True) for node in copying))
-
-    def _arrived(self, statements: Block) -> Access:
-        """The arrays that a thread writes by waiting.
-
-        Only what comes behind it matters: who looks ahead of it finds what the copy has left.
-        """
-        calls = (node for node in walk(statements) if isinstance(node, ast.Call))
-        return self.copied if any(self._comes_to(node.func, WAIT) for node in calls) else NOTHING
-
-    def _comes_to(self, function: ast.expr, names: frozenset[str]) -> bool:
-        """Whether a function is one of these names, or calls one."""
-        if isinstance(function, ast.Attribute):
-            return function.attr in names
-        body = self.uniform.functions.get(function.id, []) if isinstance(function, ast.Name) else []
-        calls = (node for node in walk(body) if isinstance(node, ast.Call))
-        return any(self._comes_to(node.func, names) for node in calls)
-
-    def _names(self, nodes: Sequence[ast.AST], written: bool) -> set[tuple[str, bool]]:
-        names = (node.id for node in nodes if isinstance(node, ast.Name))
-        return {(self.uniform.arrays[n], written) for n in names if n in self.uniform.arrays}
-
-    def _writes(self, function: ast.expr) -> bool:
-        """Whether a function may write to arrays that it is given."""
-        if isinstance(function, ast.Attribute) and function.attr == "load4":
-            return False
-        if not (isinstance(function, ast.Name) and function.id in self.uniform.functions):
-            return True
-        for node in walk(self.uniform.functions[function.id]):
-            if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
-                return True
-            if isinstance(node, ast.Call) and not _checks(node):
-                given = any(isinstance(argument, ast.Name) for argument in node.args)
-                if given and self._writes(node.func):
-                    return True
-        return False
-
-
-def _checks(node: ast.expr) -> bool:
-    """Whether this is what the transform makes of an index, or of an array with a constant one."""
-    function = node.func if isinstance(node, ast.Call) else None
-    return isinstance(function, ast.Attribute) and function.attr in ("checked", "holding", "within")
+    def _meet(self, before: Uses, after: Uses, part: Part) -> None:
+        """Note what is used on both sides of a seam, the later of which is in a part."""
+        names = contended(before, after)
+        if names and not self.found:
+            node = part.statements[0] if isinstance(part, Region) else part
+            where = quote(node.node if isinstance(node, Control) else node)
+            self.found = f"no barrier keeps apart what uses {min(names)} before and in {where}"

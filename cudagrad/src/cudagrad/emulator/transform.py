@@ -1,11 +1,24 @@
-"""A kernel's source, rewritten as a module that numba compiles for the CPU.
+"""A kernel's source, rewritten as statements that numba compiles for the CPU.
 
-`cuda` becomes a hidden first parameter, `_thread`, which holds the thread's coordinates. Device
-functions become functions of the same module, and take `_thread` too. Every index is checked. A
-barrier becomes a `yield`: the kernel is then a generator, which stops there and is resumed when all
-threads of the block have reached it; numba keeps its local variables meanwhile. So a barrier may
-stand anywhere; where barriers are uniform, fission turns what lies between into loops. Device
-functions that have barriers or shared memory are inlined where they are called.
+    in a kernel                       here
+    cuda.threadIdx.x                  _thread.threadIdx.x
+    cuda.grid(1)                      _runtime.grid1(_thread)
+    shared = cuda.shared.array(…)     shared = _shared_1, a parameter
+    mine = cuda.local.array(…)        mine = _runtime.wiped(_numpy.empty(…))
+    x[i]                              x[_runtime.checked(x, i, 1, _thread.record)]
+    cuda.atomic.add(x, i, 1)          _atomics.add(x, _runtime.checked(…), 1)
+    cuda.syncthreads()                yield 2
+    cuda.shfl_sync(mask, v, lane)     give v; yield -3; take a lane's; yield -4
+    while more: …                     the same; without a barrier in it, it counts its turns
+
+`_thread` is a hidden first parameter, which holds the thread's coordinates. The numbers stand for
+places in the kernel, which error messages name; that of a warp's barrier is negative. A kernel with
+a `yield` is a generator: it stops there and is resumed when all threads of the block, or of the
+warp, have reached it. It keeps its local variables meanwhile, so a barrier may stand anywhere.
+
+A device function becomes a function of the same module, and takes `_thread` too. One that has
+barriers or shared memory is inlined where it is called, since a `yield` stops only the function
+that it stands in.
 """
 
 from __future__ import annotations
@@ -51,9 +64,9 @@ UNDERSTOOD = (
 
 
 class Translation(NamedTuple):
-    """A kernel as statements that numba compiles, if those are put into a module (see forms)."""
+    """A kernel as statements that numba compiles, when forms has put them into a module."""
 
-    module: Module  # without the kernel itself
+    module: Module  # all but the kernel itself: constants, device functions, shared arrays
     body: list[ast.stmt]
     parameters: tuple[str, ...]
     shared: tuple[Shared, ...]
@@ -98,7 +111,10 @@ def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bo
 
 
 class Rewriter(ast.NodeVisitor):
-    """Rewrites one function."""
+    """Rewrites one function: each visit returns what a node becomes, and leaves the node alone.
+
+    What an expression needs done first, such as the wait of a shuffle, goes ahead of its statement.
+    """
 
     def __init__(self, module: Module, source: Source) -> None:
         self.module = module
@@ -108,7 +124,7 @@ class Rewriter(ast.NodeVisitor):
         self.statement: ast.stmt = source.definition  # the one at hand
         self.ahead: list[ast.stmt] = []  # what must be done before it
         self.grids: set[str] = set()  # names for the grid, of which only sync() can be asked
-        self.certain = True  # whether the expression at hand is evaluated exactly once
+        self.once = True  # whether the expression at hand is evaluated exactly once
 
     def refuse(self, node: ast.AST, why: str) -> NoReturn:
         self.source.refuse(node, why)
@@ -156,22 +172,6 @@ class Rewriter(ast.NodeVisitor):
         new = self.visit(node.value)
         return None if isinstance(new, ast.Constant | ast.Name) else ast.Expr(new)
 
-    def wait(self, node: ast.expr, path: Names) -> ast.stmt:
-        """A barrier, which has a number: negative if it is a warp's, large if it is the grid's."""
-        number = self.module.place(self.source.file, node)
-        if path == THIS_GRID:
-            number = ast.BinOp(number, ast.Add(), parse("_runtime.GRID"))
-        elif path not in (BARRIER, *BLOCK_VOTES):
-            number = ast.UnaryOp(ast.USub(), number)
-        return ast.Expr(ast.Yield(number))
-
-    def is_grid(self, node: ast.expr) -> bool:
-        """Whether an expression is cuda.cg.this_grid(), or a name for it."""
-        if isinstance(node, ast.Name):
-            return node.id in self.grids
-        found = self.source.resolve(node.func) if isinstance(node, ast.Call) else None
-        return found == (cuda, THIS_GRID)
-
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         if self.is_grid(node.value) and isinstance(node.targets[0], ast.Name):
             self.grids.add(node.targets[0].id)
@@ -218,13 +218,31 @@ class Rewriter(ast.NodeVisitor):
         if node.orelse:
             self.refuse(node, "a loop with else is not for kernels")
 
+    # Barriers
+
+    def wait(self, node: ast.expr, path: Names) -> ast.stmt:
+        """A barrier, which has a number: negative if it is a warp's, large if it is the grid's."""
+        number = self.module.place(self.source.file, node)
+        if path == THIS_GRID:
+            number = ast.BinOp(number, ast.Add(), parse("_runtime.GRID"))
+        elif path not in (BARRIER, *BLOCK_VOTES):
+            number = ast.UnaryOp(ast.USub(), number)
+        return ast.Expr(ast.Yield(number))
+
+    def is_grid(self, node: ast.expr) -> bool:
+        """Whether an expression is cuda.cg.this_grid(), or a name for it."""
+        if isinstance(node, ast.Name):
+            return node.id in self.grids
+        found = self.source.resolve(node.func) if isinstance(node, ast.Call) else None
+        return found == (cuda, THIS_GRID)
+
     # Expressions
 
     def perhaps(self, node: ast.expr) -> ast.expr:
         """Rewrite an expression that may be evaluated never, or more than once."""
-        before, self.certain = self.certain, False
+        before, self.once = self.once, False
         new = self.visit(node)
-        self.certain = before
+        self.once = before
         return new
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
@@ -287,6 +305,20 @@ class Rewriter(ast.NodeVisitor):
 
     # Calls
 
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        value, path = self.source.resolve(node.func) or (None, ())
+        if value is cuda:
+            return self.cuda_call(path, node)
+        if isinstance(value, Access):
+            return self.access(value, node)
+        if isinstance(value, DeviceFunction):
+            if calls(value.source, SHARED, *WAITING):
+                return self.inlined_call(value, node)
+            return self.function_call(value, node)
+        arguments = [self.visit(argument) for argument in node.args]
+        keywords = [self.visit(keyword) for keyword in node.keywords]
+        return ast.Call(self.visit(node.func), arguments, keywords)
+
     def access(self, access: Access, node: ast.Call) -> ast.expr:
         """A call of an Access, whose places are checked as those of an index are."""
         arguments = [self.visit(argument) for argument in node.args]
@@ -307,19 +339,7 @@ class Rewriter(ast.NodeVisitor):
         home = access.function.py_func.__module__.rpartition(".")[2]
         return call(f"_{home}.{access.function.__name__}", *arguments)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        value, path = self.source.resolve(node.func) or (None, ())
-        if value is cuda:
-            return self.cuda_call(path, node)
-        if isinstance(value, Access):
-            return self.access(value, node)
-        if isinstance(value, DeviceFunction):
-            if calls(value.source, SHARED, *WAITING):
-                return self.written_out(value, node)
-            return self.device_call(value, node)
-        arguments = [self.visit(argument) for argument in node.args]
-        keywords = [self.visit(keyword) for keyword in node.keywords]
-        return ast.Call(self.visit(node.func), arguments, keywords)
+    # Calls of cuda
 
     def cuda_call(self, path: Names, node: ast.Call) -> ast.expr:
         if path in GRIDS:
@@ -353,7 +373,7 @@ class Rewriter(ast.NodeVisitor):
 
     def exchange(self, path: Names, node: ast.Call) -> ast.expr:
         """A shuffle or a vote: every thread gives a value, and takes what others gave."""
-        self.check_order(node)
+        self.refuse_reordering(node)
         of_warp, shuffles = path not in BLOCK_VOTES, path in SHUFFLES
         takes = ["mask"] * of_warp + ["value"] + ["lane"] * shuffles
         if node.keywords or len(node.args) != len(takes):
@@ -413,8 +433,10 @@ class Rewriter(ast.NodeVisitor):
             self.refuse(node, f"{ast.unparse(node)} must be a constant, or the name of one")
         return value
 
-    def device_call(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
-        """A call of a device function, which the first call makes a function of the module."""
+    # Calls of device functions
+
+    def function_call(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
+        """A call of a device function without barriers: its first call adds it to the module."""
         arguments = [self.visit(argument) for argument in self.bind(device.source.parameters, node)]
         if device not in self.module.functions:
             body = Rewriter(self.module, device.source).block(device.source.definition.body)
@@ -422,10 +444,10 @@ class Rewriter(ast.NodeVisitor):
             self.module.define(name, device.source.parameters, body)
         return call(self.module.functions[device], parse("_thread"), *arguments)
 
-    def written_out(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
-        """The result of a device function whose statements go ahead of the one at hand."""
+    def inlined_call(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
+        """The result of a device function with barriers; its statements go ahead."""
         callee, inside = device.source, Rewriter(self.module, device.source)
-        self.check_order(node)
+        self.refuse_reordering(node)
         for inner in ast.walk(callee.definition):
             if isinstance(inner, ast.Return) and inner is not callee.definition.body[-1]:
                 callee.refuse(inner, "a function with barriers may return only in its last line")
@@ -445,10 +467,10 @@ class Rewriter(ast.NodeVisitor):
     def fresh(self, name: str) -> ast.Name:
         return ast.Name(self.module.fresh(name), ast.Load())
 
-    def check_order(self, node: ast.Call) -> None:
+    def refuse_reordering(self, node: ast.Call) -> None:
         """Refuse a call whose statements cannot go ahead without a change of meaning."""
         name = f"{ast.unparse(node.func)}, which has barriers or shared memory,"
-        if not self.certain:
+        if not self.once:
             self.refuse(node, f"{name} must be called in a statement of its own")
         here = (node.lineno, node.col_offset)
         for other in filter(self.looks_at_memory, ast.walk(self.statement)):

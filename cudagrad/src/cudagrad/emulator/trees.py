@@ -1,18 +1,15 @@
-"""Pieces of syntax trees: made, and looked at."""
+"""Pieces of syntax trees: made, walked through, asked about."""
 
 from __future__ import annotations
 
 import ast
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+Block = Sequence[ast.stmt]
 
-def parts(index: ast.expr) -> list[ast.expr]:
-    return index.elts if isinstance(index, ast.Tuple) else [index]
-
-
-def is_constant(index: ast.expr) -> bool:
-    """Whether a part of an index is written as a number, which may be negative."""
-    number = index.operand if isinstance(index, ast.UnaryOp) else index
-    return isinstance(number, ast.Constant)
+# Made
 
 
 def parse(text: str) -> ast.expr:
@@ -25,3 +22,89 @@ def call(function: str, *arguments: ast.expr) -> ast.Call:
 
 def assign(name: ast.Name, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(name.id, ast.Store())], value)
+
+
+def with_blocks(node: Any, body: Block, orelse: Block) -> ast.stmt:
+    """A compound statement with other blocks."""
+    new = copy.copy(node)
+    new.body, new.orelse = list(body) or [ast.Pass()], list(orelse)
+    return new
+
+
+# Expressions
+
+
+def parts(index: ast.expr) -> list[ast.expr]:
+    return index.elts if isinstance(index, ast.Tuple) else [index]
+
+
+def is_constant(index: ast.expr) -> bool:
+    """Whether a part of an index is written as a number, which may be negative."""
+    number = index.operand if isinstance(index, ast.UnaryOp) else index
+    return isinstance(number, ast.Constant)
+
+
+# Statements
+
+
+def walk(body: Block) -> Iterator[ast.AST]:
+    """All nodes, each statement before those that follow it."""
+    for statement in body:
+        yield statement
+        for child in ast.iter_child_nodes(statement):
+            if isinstance(child, ast.stmt):
+                yield from walk([child])
+            else:
+                yield from ast.walk(child)
+
+
+def blocks(node: ast.stmt) -> list[list[ast.stmt]]:
+    """The blocks of a compound statement."""
+    return [getattr(node, name) for name in ("body", "orelse") if getattr(node, name, None)]
+
+
+def loaded(node: ast.AST) -> set[str]:
+    """The names whose values are asked for."""
+    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Load)}
+
+
+def stored(node: ast.AST) -> set[str]:
+    """The names that are given a value."""
+    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
+
+
+def quote(node: ast.stmt) -> str:
+    """A statement's first line, and where it came from, for messages."""
+    line = ast.unparse(ast.fix_missing_locations(node)).splitlines()[0]
+    return f"`{line}` ({node.origin})" if hasattr(node, "origin") else f"`{line}`"
+
+
+# Barriers, which transform turns into `yield number`
+
+
+def is_barrier(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Yield)
+
+
+def is_warp_barrier(node: ast.stmt) -> bool:
+    """Whether only the threads of a warp wait for each other: their barrier's number is -number."""
+    return is_barrier(node) and isinstance(node.value.value, ast.UnaryOp)  # type: ignore[attr-defined]
+
+
+def is_control(node: ast.stmt) -> bool:
+    """Whether all threads of a block must go through a statement together.
+
+    It has a barrier in it, or leaves a loop that has; asked of a statement outside all other loops.
+    """
+    return any(isinstance(part, ast.Yield) for part in ast.walk(node)) or _jumps(node)
+
+
+def _jumps(node: ast.stmt) -> bool:
+    """Whether a statement has a break or continue of a loop around it."""
+    if isinstance(node, ast.For | ast.While):
+        return False
+    if isinstance(node, ast.Break | ast.Continue):
+        return True
+    return any(_jumps(part) for block in blocks(node) for part in block)
