@@ -52,6 +52,7 @@ class Module:
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
         for name in ("atomics", "copies", "loops", "runtime", "warps", "wide"):
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
+        self._functions: list[tuple[str, list[str], list[ast.stmt]]] = []
         self._count = 0
 
     def fresh(self, name: str) -> str:
@@ -78,7 +79,7 @@ class Module:
     def define(self, name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> None:
         """Add a device function."""
         self.bodies[name] = list(body)
-        self._lines += defined(name, ["_thread", *parameters], body)
+        self._functions.append((name, ["_thread", *parameters], list(body)))
 
     def text(
         self,
@@ -87,13 +88,13 @@ class Module:
         way: str,
         slots: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """The whole module. Its `launch` hands the function `body` to the loops of runtime.
+        """The whole module. Its `launch` hands the function `body` to the loops of loops.py.
 
         way: the name of these; slots: arrays with a place for each thread, and how each is made.
         """
         shared = [array.name for array in self.shared.values()]
         hidden = ["_thread", "_threads", "_dims", "_record"] if way == "in_step" else ["_thread"]
-        lines = defined("body", [*hidden, *parameters, *shared, *slots], body)
+        whole = "body", [*hidden, *parameters, *shared, *slots], list(body)
         given = parameters if way == "whole_grid" else [*parameters, *shared]  # one for each block
         args = [*(f"_runtime.borrow({name})" for name in given), *slots.values()]
         entry = f"""
@@ -108,21 +109,33 @@ def launch({", ".join([*parameters, *shared, "_dims", "_record"])}):
     _shared = {tuple_of(shared)}
     return run(_args, _shared, _dims, _record)
 """
+        lines = [line for each in (*self._functions, whole) for line in defined(*each)]
         return "\n".join([*self._lines, *lines]) + "\n" + entry
 
-    def definitions(self, parameters: Sequence[str], body: Sequence[ast.stmt]) -> str:
-        """The module without its entry, and with any body."""
+    def typed(self, parameters: Sequence[str], body: Sequence[ast.stmt]) -> str:
+        """The module without its entry and with any body, to infer the types of its functions."""
         shared = [array.name for array in self.shared.values()]
-        return "\n".join([*self._lines, *defined("body", ["_thread", *parameters, *shared], body)])
+        whole = "body", ["_thread", *parameters, *shared], list(body)
+        imported = "from cudagrad.emulator import inference as _inference"
+        lines = [
+            line
+            for each in (*self._functions, whole)
+            for line in defined(*each, decorator="_inference.typed")
+        ]
+        return "\n".join([imported, *self._lines, *lines])
 
 
-def defined(name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> list[str]:
-    """The lines of a compiled function."""
+def defined(
+    name: str, parameters: Iterable[str], body: list[ast.stmt], decorator: str | None = None
+) -> list[str]:
+    """The lines of a function; without a decorator of its own, it will be compiled."""
     definition = ast.parse(f"def {name}({', '.join(parameters)}): pass").body[0]
     assert isinstance(definition, ast.FunctionDef)
-    definition.body = list(body) or definition.body
-    slices = any(isinstance(node, ast.Slice) for node in ast.walk(definition))
-    return ["", "", f"@_runtime.{'slicing' if slices else 'compiled'}", *annotated(definition)]
+    definition.body = body or definition.body
+    if decorator is None:
+        slices = any(isinstance(node, ast.Slice) for node in ast.walk(definition))
+        decorator = "_runtime.slicing" if slices else "_runtime.compiled"
+    return ["", "", f"@{decorator}", *annotated(definition)]
 
 
 def annotated(definition: ast.FunctionDef) -> list[str]:

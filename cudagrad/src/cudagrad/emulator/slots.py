@@ -157,7 +157,7 @@ def types_of_names(translation: Translation, kinds: Sequence[Kind]) -> dict[str,
     """The types of a kernel's local names; barriers have no part in that. Raises CannotCut."""
     body = _without_barriers(translation.body)
     namespace: dict[str, Any] = {"__name__": "cudagrad_inferred"}
-    exec(translation.module.definitions(translation.parameters, body), namespace)
+    exec(translation.module.typed(translation.parameters, body), namespace)
     shared = [type_of((array.dtype.char, len(array.shape))) for array in translation.shared]
     try:
         return types_of(namespace["body"], [_thread_type(), *map(type_of, kinds), *shared])
