@@ -16,12 +16,13 @@ import numpy as np
 
 from . import nn, ops, pretrained
 from .arguments import indices, number, option, whole
-from .engine import Tensor, no_grad, silent, tensor
+from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
 from .ops.attention import cached_attention, self_attention
 from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
+from .silence import silent
 
 _GPT2 = {"vocab_size": 50257, "block_size": 1024}
 
