@@ -372,8 +372,7 @@ def sweep(
                     own.add(index)
                 pending[index][grad.where] += grad.dout
                 continue
-            if grad.shape != data.shape or grad.dtype is not data.dtype:
-                grad = fitted(grad, data, dout.dtype, node.op)
+            grad = fitted(grad, data, dout.dtype, node.op)
             if known is None:
                 pending[index] = grad
                 if made(grad, dout):
@@ -401,7 +400,10 @@ def made(grad: Array, dout: Array) -> bool:
 
 
 class Part:
-    """A gradient that is dout at the index where, which names no place twice, and 0 elsewhere."""
+    """A gradient that is dout at the index where, which names no place twice, and 0 elsewhere.
+
+    So a tensor that is taken apart gets its gradient piece by piece, with no zeros around each.
+    """
 
     __slots__ = ("dout", "where")
 
@@ -447,6 +449,8 @@ def fitted(grad: Array, data: Array, dtype: np.dtype[Any], op: str) -> Array:
 
     dtype: that of op's output.
     """
+    if grad.shape == data.shape and grad.dtype is data.dtype:
+        return grad  # the common case, fast
     _require_floating(data.dtype)
     assert grad.dtype in (dtype, data.dtype), (
         f"{op}: a gradient is {grad.dtype}, its output {dtype}"
