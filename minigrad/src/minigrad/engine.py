@@ -30,18 +30,18 @@ _FREED = "whose graph has been freed by an earlier backward(): keep it with reta
 _created = itertools.count()  # creation order is a topological order: parents come first
 
 # Whether ops record; each thread and context has its own answer.
-_recording = contextvars.ContextVar("recording", default=True)
+_grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
     """Inside, ops of this thread record what backward() needs if mode (torch.set_grad_enabled)."""
-    before = _recording.get()
-    _recording.set(mode)
+    before = _grad_enabled.get()
+    _grad_enabled.set(mode)
     try:
         yield
     finally:
-        _recording.set(before)
+        _grad_enabled.set(before)
 
 
 @contextlib.contextmanager
@@ -305,7 +305,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             first = out[0]
         else:
             out = first = Tensor(value)
-        if _recording.get() and first.data.dtype.kind == "f":
+        if _grad_enabled.get() and first.data.dtype.kind == "f":
             first.record(name, args, pullback)
         return out
 
