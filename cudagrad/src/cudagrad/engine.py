@@ -344,13 +344,6 @@ def _leaf(
     return kind(made.data if kind is Tensor else made, requires_grad=requires_grad)
 
 
-def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
-    return (
-        None if grad is None or set_to_none else Tensor(arrays.zeros(grad.shape, grad.data.dtype))
-    )
-
-
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op of a function on arrays that returns its value and its pullback.
 

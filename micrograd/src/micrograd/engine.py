@@ -165,31 +165,26 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
     """
     zero = float("0")  # a literal could be the same object as other zeros
     waiting: list[Sequence[Value]] = [roots]
-    parents: Any = ()  # of the Value found last; the next often has the same
-    found: list[Any] = leaves  # where Values with these parents go
     while waiting:
         for value in waiting.pop():
-            grad = value.grad
-            if grad is zero or (grad is not None and value.parents == ()):
+            grad, parents = value.grad, value.parents
+            if grad is zero or (grad is not None and parents == ()):
                 continue
-            if value.parents is not parents:
-                parents = value.parents
-                if parents is None:
-                    raise RuntimeError(FREED)
-                if isinstance(parents, Group):
-                    if parents.members is None:
-                        nodes.append(parents)
-                        parents.members = []
-                        waiting.extend(parents.rows)
-                    found = parents.members
-                elif parents:
-                    if type(value.slopes) is not tuple:
-                        parents = parents[: value.slopes : 2]
-                    waiting.append(parents)
-                    found = nodes
-                else:
-                    found = leaves
-            found.append(value)
+            if parents is None:
+                raise RuntimeError(FREED)
+            if isinstance(parents, Group):
+                if parents.members is None:
+                    nodes.append(parents)
+                    parents.members = []
+                    waiting.extend(parents.rows)
+                parents.members.append(value)
+            elif parents:
+                if type(value.slopes) is not tuple:
+                    parents = parents[: value.slopes : 2]
+                waiting.append(parents)
+                nodes.append(value)
+            else:
+                leaves.append(value)
             value.grad = zero
 
 

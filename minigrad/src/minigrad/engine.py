@@ -253,11 +253,6 @@ def _require_floating(dtype: np.dtype[Any]) -> None:
         raise TypeError(f"only floating tensors can require a gradient, not {dtype}")
 
 
-def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
-    return None if grad is None or set_to_none else Tensor(np.zeros_like(grad.data))
-
-
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     """Make an op from a function on arrays that returns its value and its pullback.
 
