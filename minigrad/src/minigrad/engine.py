@@ -97,15 +97,17 @@ class Tensor:
 
     def record(self, op: str, args: Sequence[Any], pullback: Pullback | None) -> None:
         """Remember what made this tensor, if any of args requires a gradient."""
-        needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
-        if not any(needed):
+        parents = [arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args]
+        for parent in parents:
+            if parent is not None:
+                break
+        else:
             return
         if not (callable(pullback) or pullback is None or type(pullback) is tuple):
             raise TypeError(f"{op}: {_NO_OUTPUT}")
         if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
-            each = zip(pullback, needed, strict=False)
-            pullback = tuple([function if need else None for function, need in each])
-        parents = [arg if need else None for arg, need in zip(args, needed, strict=True)]
+            each = zip(pullback, parents, strict=False)
+            pullback = tuple([pull if of is not None else None for pull, of in each])
         self.requires_grad, self.op = True, op
         self.parents, self.pullback = tuple(parents), pullback
 
@@ -282,9 +284,12 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
                 raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
         computed: Callable[..., Any] = function if silenced.get() else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
-        named = {key: _operand(arg) for key, arg in kwargs.items()}
         try:
-            returned = computed(*arrays, **named)
+            if kwargs:
+                named = {key: _operand(arg) for key, arg in kwargs.items()}
+                returned = computed(*arrays, **named)
+            else:
+                returned = computed(*arrays)
         except (AttributeError, TypeError) as error:
             wrong = _wrong_operand(name, error, (*args, *kwargs.values()))
             if wrong is None:
