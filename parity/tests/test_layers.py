@@ -17,7 +17,7 @@ import pytest
 # is named stands for all that is in it.
 LAYERS = {
     "micrograd": (
-        ("floats", "groups"),
+        ("floats", "groups", "memory"),
         ("engine",),
         ("scalar", "lists", "arguments", "drawing", "random"),
         ("rowwise", "operators"),
@@ -28,7 +28,7 @@ LAYERS = {
         ("__init__",),
     ),
     "minigrad": (
-        ("random", "dtypes", "arguments", "special", "memory", "rows", "windows"),
+        ("random", "dtypes", "arguments", "special", "memory", "silence", "rows", "windows"),
         ("engine", "function"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),

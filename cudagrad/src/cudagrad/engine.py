@@ -29,7 +29,6 @@ Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
 
 _NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
-_NO_PAIR: Any = ()
 _FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
 # Each thread has its own.
@@ -123,35 +122,82 @@ class Tensor:
         self.parents: tuple[Tensor | None, ...] = ()
         self.pullback: Pullback | None = None
 
-    # The operators, and the methods named like ops, are bound in one list in ops/__init__.py.
+    # The operators, and the methods named like ops, are bound in one list in ops/__init__.py; here
+    # they are declared for type checkers.
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Callable[..., Any]: ...
+        def __neg__(self) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
 
-        __add__: Callable[[Any], Tensor]
-        __radd__: Callable[[Any], Tensor]
-        __sub__: Callable[[Any], Tensor]
-        __rsub__: Callable[[Any], Tensor]
-        __mul__: Callable[[Any], Tensor]
-        __rmul__: Callable[[Any], Tensor]
-        __truediv__: Callable[[Any], Tensor]
-        __rtruediv__: Callable[[Any], Tensor]
-        __pow__: Callable[[Any], Tensor]
-        __rpow__: Callable[[Any], Tensor]
-        __matmul__: Callable[[Any], Tensor]
-        __rmatmul__: Callable[[Any], Tensor]
-        __neg__: Callable[[], Tensor]
-        __abs__: Callable[[], Tensor]
-        __invert__: Callable[[], Tensor]
-        __and__: Callable[[Any], Tensor]
-        __rand__: Callable[[Any], Tensor]
-        __or__: Callable[[Any], Tensor]
-        __ror__: Callable[[Any], Tensor]
-        __lt__: Callable[[Any], Tensor]
-        __le__: Callable[[Any], Tensor]
-        __gt__: Callable[[Any], Tensor]
-        __ge__: Callable[[Any], Tensor]
-        __getitem__: Callable[[Any], Tensor]
+        __abs__ = __invert__ = __neg__
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __getitem__ = __add__
+        __and__ = __rand__ = __or__ = __ror__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
+
+        gradient: has self's shape; defaults to 1 if self has a single element.
+        The graph is freed on the way, unless retain_graph; a freed graph cannot be used again.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward() of a tensor that does not require a gradient")
+        if tracing.tracer.get() is not None:
+            raise RuntimeError("backward() inside of a fused function, which computes one tensor")
+        if gradient is None:
+            if self.data.size != 1:
+                raise RuntimeError(
+                    f"backward() needs a gradient for a tensor of shape {self.shape}: "
+                    "only a single element has an implicit one"
+                )
+            seed = arrays.full(self.shape, 1, self.dtype)
+        elif isinstance(gradient, Tensor):
+            seed = arrays.cast(gradient.data, self.dtype)
+        else:
+            seed = to_device(gradient, self.dtype)
+        if seed.shape != self.shape:
+            raise ValueError(f"backward: gradient of shape {seed.shape} for {self.shape}")
+
+        for leaf, dout, is_new in sweep(self, seed, retain_graph):
+            leaf.accumulate(dout, is_new)
+
+    def pull(self, dout: Array) -> Sequence[Array | None]:
+        """The gradients of the parents, in order, from this node's pullback."""
+        if isinstance(self.pullback, tuple):
+            grads = tuple(
+                [function(dout) if function is not None else None for function in self.pullback]
+            )
+        else:
+            assert self.pullback is not None
+            returned = self.pullback(dout)
+            grads = returned if isinstance(returned, tuple) else (returned,)
+        for parent, grad in zip(self.parents, grads, strict=False):
+            if parent is None or grad is None or grad.dtype == dout.dtype:
+                continue
+            assert grad.dtype in (parent.data.dtype, arrays.reckoned(dout.dtype)), (
+                f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
+            )
+        return grads
+
+    def accumulate(self, dout: Array, is_new: bool) -> None:
+        """Add to .grad, in an array of its own: dout itself, if it is new and nobody else's."""
+        known, home = self.grad, self.home
+        if known is not None and not isinstance(known, Tensor):
+            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
+        if known is not None and known.shape != dout.shape:
+            raise ValueError(f"backward: .grad of shape {known.shape} for shape {dout.shape}")
+        if known is None and home is None and is_new:
+            self.grad = Tensor(dout)
+        elif known is None:
+            self.grad = Tensor(arrays.copy(dout, home.gradient(self.data) if home else None))
+        else:
+            into = known.data if home and home.holds(known.data) else None
+            self.grad = Tensor(arrays.apply(f.add, known.data, dout, into=into))
+
+    def overwritten(self) -> None:
+        """Make this leaf newer than what was computed from it, which backward() then refuses."""
+        self.index = next(_created)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -276,77 +322,6 @@ class Tensor:
         numbers = np.array2string(arrays.to_host(self.data), separator=", ")
         return f"tensor({numbers}, dtype={self.dtype}{note})"
 
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
-
-        gradient: has self's shape; defaults to 1 if self has a single element.
-        The graph is freed on the way, unless retain_graph; a freed graph cannot be used again.
-        """
-        if not self.requires_grad:
-            raise RuntimeError("backward() of a tensor that does not require a gradient")
-        if tracing.tracer.get() is not None:
-            raise RuntimeError("backward() inside of a fused function, which computes one tensor")
-        if gradient is None:
-            if self.data.size != 1:
-                raise RuntimeError(
-                    f"backward() needs a gradient for a tensor of shape {self.shape}: "
-                    "only a single element has an implicit one"
-                )
-            seed = arrays.full(self.shape, 1, self.dtype)
-        elif isinstance(gradient, Tensor):
-            seed = arrays.cast(gradient.data, self.dtype)
-        else:
-            seed = to_device(gradient, self.dtype)
-        if seed.shape != self.shape:
-            raise ValueError(f"backward: gradient of shape {seed.shape} for {self.shape}")
-
-        for leaf, dout, is_new in sweep(self, seed, retain_graph):
-            leaf.accumulate(dout, is_new)
-
-    def overwritten(self) -> None:
-        """Make this leaf newer than what was computed from it, which backward() then refuses."""
-        self.index = next(_created)
-
-    def pull(self, dout: Array) -> Sequence[Array | None]:
-        """The gradients of the parents, in order, from this node's pullback."""
-        if isinstance(self.pullback, tuple):
-            grads = tuple(
-                [function(dout) if function is not None else None for function in self.pullback]
-            )
-        else:
-            assert self.pullback is not None
-            returned = self.pullback(dout)
-            grads = returned if isinstance(returned, tuple) else (returned,)
-        for parent, grad in zip(self.parents, grads, strict=False):
-            if parent is None or grad is None or grad.dtype == dout.dtype:
-                continue
-            assert grad.dtype in (parent.data.dtype, arrays.reckoned(dout.dtype)), (
-                f"{self.op}: a gradient is {grad.dtype}, its output {dout.dtype}"
-            )
-        return grads
-
-    def accumulate(self, dout: Array, is_new: bool) -> None:
-        """Add to .grad, in an array of its own: dout itself, if it is new and nobody else's."""
-        known, home = self.grad, self.home
-        if known is not None and not isinstance(known, Tensor):
-            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
-        if known is not None and known.shape != dout.shape:
-            raise ValueError(f"backward: .grad of shape {known.shape} for shape {dout.shape}")
-        if known is None and home is None and is_new:
-            self.grad = Tensor(dout)
-        elif known is None:
-            self.grad = Tensor(arrays.copy(dout, home.gradient(self.data) if home else None))
-        else:
-            into = known.data if home and home.holds(known.data) else None
-            self.grad = Tensor(arrays.apply(f.add, known.data, dout, into=into))
-
-
-def _leaf(
-    kind: Callable[..., Tensor], data: np.ndarray[Any, Any], dtype: Any, requires_grad: bool
-) -> Tensor:
-    made = tensor(data, dtype)
-    return kind(made.data if kind is Tensor else made, requires_grad=requires_grad)
-
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A leaf with a copy of data: numbers, nested lists, an array or a tensor.
@@ -362,11 +337,101 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(array, requires_grad)
 
 
-def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
-    return (
-        None if grad is None or set_to_none else Tensor(arrays.zeros(grad.shape, grad.data.dtype))
-    )
+def _leaf(
+    kind: Callable[..., Tensor], data: np.ndarray[Any, Any], dtype: Any, requires_grad: bool
+) -> Tensor:
+    made = tensor(data, dtype)
+    return kind(made.data if kind is Tensor else made, requires_grad=requires_grad)
+
+
+def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """Make an op of a function on arrays that returns its value and its pullback.
+
+    The pullback takes the gradient of the value and returns one gradient per argument, in the
+    order of the signature: None where an argument has none, trailing Nones left out, a lone
+    gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
+    those that are needed are called. A gradient may keep the broadcast shape. It closes over
+    arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
+    first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
+    apply, cast, copies, sums and products; for anything else there is dtypes.through_float32.
+
+    Names mean something: a first parameter x must be given a tensor or an array; where one is
+    called other or exponent, a Python number will do as well, as in arithmetic.
+    """
+    names = tuple(inspect.signature(function).parameters)
+    # A plain number may stand in for a tensor in arithmetic only, as in torch.
+    numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
+    tensors_and = (Tensor, np.ndarray, *numbers)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        first = args[0] if args else kwargs.get(names[0])
+        if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
+            kind = type(first).__name__
+            raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
+        cast = _cast.get()
+        if cast is not None:
+            args, kwargs = cast(function.__name__, args, kwargs)
+        named = {name: unwrap(arg) for name, arg in kwargs.items()}
+        try:
+            returned = function(*map(unwrap, args), **named)
+        except (AttributeError, TypeError) as error:
+            wrong = _wrong_operand(function.__name__, error, (*args, *kwargs.values()))
+            if wrong is None:
+                raise
+            raise TypeError(wrong) from error
+        if type(returned) is not tuple or len(returned) != 2:  # an array of two would unpack, too
+            raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
+        value, pullback = returned
+        if kwargs:
+            args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
+        tensors: Any = (Tensor(value),)
+        if isinstance(value, tuple):
+            tensors = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
+        out = tensors[0]
+        needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
+        if _grad_enabled.get() and any(needed) and is_floating(out.data.dtype):
+            if not (callable(pullback) or pullback is None or type(pullback) is tuple):
+                raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
+            out.requires_grad = True
+            parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
+            if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
+                each = zip(pullback, parents, strict=False)
+                pullback = tuple([pull if of is not None else None for pull, of in each])
+            out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback
+        return tensors if isinstance(value, tuple) else out
+
+    return wrapper
+
+
+def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """As op with through_float32, but the kernels read the first operand x as it is stored.
+
+    So bfloat16 is not converted beforehand, and its gradient may be bfloat16, too. Under a cast
+    (autocast) the result stays float32.
+    """
+    READING.add(function.__name__)
+    return op(through_float32(function, reads=1, rounds=lambda: _cast.get() is None))
+
+
+def unwrap(value: Any) -> Any:
+    """The array of a tensor, a NumPy array copied to the device, anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.data
+    return to_device(value) if isinstance(value, np.ndarray) else value
+
+
+def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
+    """The message for an error that args caused in op name; None to let error speak for itself."""
+    for arg in args:
+        if isinstance(arg, Tensor) and isinstance(arg.data, Tensor):
+            return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"
+    if isinstance(error, TypeError):
+        return None if str(error).startswith(name) else f"{name}: {error}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
+        return None
+    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
 
 
 def sweep(
@@ -463,94 +528,3 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
         f"{op}: a gradient of shape {grad.shape} for an argument of shape {shape}"
     )
     return arrays.reshape(arrays.total(grad, (*range(extra), *stretched)), shape)
-
-
-def unwrap(value: Any) -> Any:
-    """The array of a tensor, a NumPy array copied to the device, anything else as it is."""
-    if isinstance(value, Tensor):
-        return value.data
-    return to_device(value) if isinstance(value, np.ndarray) else value
-
-
-def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
-    """The message for an error that args caused in op name; None to let error speak for itself."""
-    for arg in args:
-        if isinstance(arg, Tensor) and isinstance(arg.data, Tensor):
-            return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"
-    if isinstance(error, TypeError):
-        return None if str(error).startswith(name) else f"{name}: {error}"
-    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
-    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
-        return None
-    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
-
-
-def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """Make an op of a function on arrays that returns its value and its pullback.
-
-    The pullback takes the gradient of the value and returns one gradient per argument, in the
-    order of the signature: None where an argument has none, trailing Nones left out, a lone
-    gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
-    those that are needed are called. A gradient may keep the broadcast shape. It closes over
-    arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
-    apply, cast, copies, sums and products; for anything else there is dtypes.through_float32.
-
-    Names mean something: a first parameter x must be given a tensor or an array; where one is
-    called other or exponent, a Python number will do as well, as in arithmetic.
-    """
-    names = tuple(inspect.signature(function).parameters)
-    # A plain number may stand in for a tensor in arithmetic only, as in torch.
-    numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
-    tensors_and = (Tensor, np.ndarray, *numbers)
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        first = args[0] if args else kwargs.get(names[0])
-        if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
-            kind = type(first).__name__
-            raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
-        cast = _cast.get()
-        if cast is not None:
-            args, kwargs = cast(function.__name__, args, kwargs)
-        named = {name: unwrap(arg) for name, arg in kwargs.items()}
-        try:
-            returned = function(*map(unwrap, args), **named)
-        except (AttributeError, TypeError) as error:
-            wrong = _wrong_operand(function.__name__, error, (*args, *kwargs.values()))
-            if wrong is None:
-                raise
-            raise TypeError(wrong) from error
-        try:  # only a tuple is a pair: an array of two elements would unpack, too
-            value, pullback = returned if type(returned) is tuple else _NO_PAIR
-        except ValueError:
-            raise TypeError(f"{function.__name__}: {_NO_OUTPUT}") from None
-        if kwargs:
-            args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
-        tensors: Any = (Tensor(value),)
-        if isinstance(value, tuple):
-            tensors = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
-        out = tensors[0]
-        needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
-        if _grad_enabled.get() and any(needed) and is_floating(out.data.dtype):
-            if not (callable(pullback) or pullback is None or type(pullback) is tuple):
-                raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
-            out.requires_grad = True
-            parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
-            if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
-                each = zip(pullback, parents, strict=False)
-                pullback = tuple([pull if of is not None else None for pull, of in each])
-            out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback
-        return tensors if isinstance(value, tuple) else out
-
-    return wrapper
-
-
-def reading_op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """As op with through_float32, but the kernels read the first operand x as it is stored.
-
-    So bfloat16 is not converted beforehand, and its gradient may be bfloat16, too. Under a cast
-    (autocast) the result stays float32.
-    """
-    READING.add(function.__name__)
-    return op(through_float32(function, reads=1, rounds=lambda: _cast.get() is None))

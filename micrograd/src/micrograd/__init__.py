@@ -13,8 +13,9 @@ save and load keep checkpoints, with the state of the generator too, as JSON fil
 from . import gpt, nn, ops, optim
 from . import operators as operators  # binds them to Value
 from .drawing import draw
-from .engine import Value, collector_paused, no_grad, node
+from .engine import Value, no_grad, node
 from .lists import backward, grad, shape, tensor, tolist
+from .memory import collector_paused
 from .random import get_rng_state, manual_seed, set_rng_state
 from .serialization import load, save
 

@@ -6,7 +6,6 @@ Knows nothing of any particular operation: what each computes, and its slopes, i
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import Iterator, Sequence
 from itertools import chain, compress, repeat
 from numbers import Real
@@ -28,18 +27,6 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         recording = before
-
-
-@contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """Inside, Python does not search for reference cycles: a graph has none and is freed anyway."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Value:
@@ -78,36 +65,14 @@ class Value:
     if TYPE_CHECKING:
 
         def __add__(self, other: Value | float) -> Value: ...
-        def __radd__(self, other: float) -> Value: ...
-        def __sub__(self, other: Value | float) -> Value: ...
-        def __rsub__(self, other: float) -> Value: ...
-        def __mul__(self, other: Value | float) -> Value: ...
-        def __rmul__(self, other: float) -> Value: ...
-        def __truediv__(self, other: Value | float) -> Value: ...
-        def __rtruediv__(self, other: float) -> Value: ...
-        def __pow__(self, other: Value | float) -> Value: ...
-        def __rpow__(self, other: float) -> Value: ...
-        def __neg__(self) -> Value: ...
-        def __abs__(self) -> Value: ...
         def __lt__(self, other: Value | float) -> bool: ...
-        def __le__(self, other: Value | float) -> bool: ...
-        def __gt__(self, other: Value | float) -> bool: ...
-        def __ge__(self, other: Value | float) -> bool: ...
-        def __bool__(self) -> bool: ...
-        def abs(self) -> Value: ...
-        def reciprocal(self) -> Value: ...
-        def exp(self) -> Value: ...
-        def expm1(self) -> Value: ...
-        def log(self) -> Value: ...
-        def log1p(self) -> Value: ...
-        def sqrt(self) -> Value: ...
-        def rsqrt(self) -> Value: ...
-        def sin(self) -> Value: ...
-        def cos(self) -> Value: ...
-        def erf(self) -> Value: ...
-        def tanh(self) -> Value: ...
-        def sigmoid(self) -> Value: ...
-        def relu(self) -> Value: ...
+        def __neg__(self) -> Value: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __add__
+        __le__ = __gt__ = __ge__ = __lt__
+        __abs__ = abs = reciprocal = exp = expm1 = log = log1p = sqrt = rsqrt = __neg__
+        sin = cos = erf = tanh = sigmoid = relu = __neg__
 
     def backward(self, gradient: float = 1.0, retain_graph: bool = False) -> None:
         """Add gradient · d(self)/d(leaf) to the .grad of every leaf that self depends on.
@@ -170,7 +135,7 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
         root.grad += gradient
     try:
         while nodes:
-            value = nodes[-1]
+            value = nodes[-1]  # the newest: all that was made of it has had its turn
             if isinstance(value, Group):
                 value.carry(value.members)
                 for member in value.members:
@@ -182,7 +147,7 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
                 dout, value.grad = value.grad, None
                 parents, slopes = value.parents, value.slopes
                 if type(slopes) is not tuple:
-                    parents = slopes = iter(parents[:slopes])
+                    parents = slopes = iter(parents[:slopes])  # as in edges()
                 for parent, slope in zip(parents, slopes):  # noqa: B905 (twice as fast)
                     parent.grad += slope * dout
                 if not retain_graph:
@@ -200,31 +165,27 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
     """
     zero = float("0")  # a literal could be the same object as other zeros
     waiting: list[Sequence[Value]] = [roots]
-    parents: Any = ()  # of the Value found last; the next often has the same
-    found: list[Any] = leaves  # where Values with these parents go
     while waiting:
         for value in waiting.pop():
-            grad = value.grad
-            if grad is not zero and (grad is None or value.parents != ()):
-                if value.parents is not parents:
-                    parents = value.parents
-                    if parents is None:
-                        raise RuntimeError(FREED)
-                    if isinstance(parents, Group):
-                        if parents.members is None:
-                            nodes.append(parents)
-                            parents.members = []
-                            waiting.extend(parents.rows)
-                        found = parents.members
-                    elif parents:
-                        if type(value.slopes) is not tuple:
-                            parents = parents[: value.slopes : 2]
-                        waiting.append(parents)
-                        found = nodes
-                    else:
-                        found = leaves
-                found.append(value)
-                value.grad = zero
+            grad, parents = value.grad, value.parents
+            if grad is zero or (grad is not None and parents == ()):
+                continue
+            if parents is None:
+                raise RuntimeError(FREED)
+            if isinstance(parents, Group):
+                if parents.members is None:
+                    nodes.append(parents)
+                    parents.members = []
+                    waiting.extend(parents.rows)
+                parents.members.append(value)
+            elif parents:
+                if type(value.slopes) is not tuple:
+                    parents = parents[: value.slopes : 2]
+                waiting.append(parents)
+                nodes.append(value)
+            else:
+                leaves.append(value)
+            value.grad = zero
 
 
 def _forget(nodes: Sequence[Any]) -> None:

@@ -24,7 +24,7 @@ from .serialization import StrPath
 _GPT2 = {"vocab_size": 50257, "block_size": 1024}
 
 PRESETS: dict[str, dict[str, int]] = {
-    # minGPT's small ones; vocab_size and block_size are up to the text.
+    # minGPT's small ones; vocab_size and block_size depend on the text.
     "nano": {"n_layer": 3, "n_head": 3, "n_embd": 48},
     "micro": {"n_layer": 4, "n_head": 4, "n_embd": 128},
     "mini": {"n_layer": 6, "n_head": 6, "n_embd": 192},

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, chain, pairwise
 from math import prod
 from typing import Any
 
@@ -38,7 +38,7 @@ def unnest_typed(x: Tensor, op: str) -> tuple[list[Any], Shape, set[type[Any]]]:
     """unnest(x, op), and the set of its items' types."""
     items: list[Any] = [x]
     shape: list[int] = []
-    types = _types(items)
+    types = set(map(type, items))
     while items:
         nested = {issubclass(of, _NESTED) for of in types}
         if len(nested) > 1:
@@ -50,7 +50,7 @@ def unnest_typed(x: Tensor, op: str) -> tuple[list[Any], Shape, set[type[Any]]]:
             raise ValueError(f"{op}: the lists of one level differ in length")
         items = _inside(items)
         shape.extend(lengths)
-        types = _types(items)
+        types = set(map(type, items))
     return items, tuple(shape), types
 
 
@@ -68,11 +68,6 @@ def _inside(items: list[Any]) -> list[Any]:
     for item in items:
         inside += item
     return inside
-
-
-def _types(items: list[Any]) -> set[type[Any]]:
-    """The types of items, nearly always just one: grouping is then quicker than hashing each."""
-    return {of for of, _ in groupby(items, type)}
 
 
 def nest(items: Sequence[Any], shape: Shape) -> Tensor:

@@ -63,6 +63,7 @@ class Each(Group):
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__([parents for parents, _ in columns])
         self.columns = [
+            # Where no slope is 0, none is None, either, and all() is the quicker question.
             column if all(column[1]) or None not in column[1] else _without_flat(*column)
             for column in columns
         ]

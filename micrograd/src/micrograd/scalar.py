@@ -9,13 +9,11 @@ import math
 import sys
 from collections.abc import Sequence
 from itertools import accumulate
-from operator import attrgetter
 from operator import mul as product
 
 from . import floats
 from .engine import Value, node
 
-_data = attrgetter("data")
 _LARGEST = sys.float_info.max
 LEAST = 9.999999960041972e-13  # 1e-12 in float32, as torch has it for every dtype
 
@@ -34,7 +32,7 @@ def mul(x: Value, y: Value) -> Value:
 
 def div(x: Value, y: Value) -> Value:
     ratio = floats.divide(x.data, y.data)
-    slopes = floats.divide(1.0, y.data), floats.divide(-ratio, y.data)
+    slopes = floats.divide(1.0, y.data), floats.divide(-ratio, y.data)  # 1/y and -x/y²
     return node(ratio, (x, y), slopes)
 
 
@@ -118,7 +116,7 @@ def sqrt(x: Value) -> Value:
 
 def rsqrt(x: Value) -> Value:
     result = floats.divide(1.0, floats.sqrt(x.data))
-    return node(result, (x,), (-0.5 * result * result * result,))
+    return node(result, (x,), (-0.5 * result * result * result,))  # -1/2 · x to the power -3/2
 
 
 def deviation(variance: Value) -> Value:
@@ -159,7 +157,7 @@ def tanh(x: Value) -> Value:
 
 def sigmoid(x: Value) -> Value:
     s = floats.sigmoid(x.data)
-    return node(s, (x,), (s * (1.0 - s),))
+    return node(s, (x,), (s * (1.0 - s),))  # exp(-x) / (1 + exp(-x))²
 
 
 def softplus(x: Value) -> Value:
@@ -231,6 +229,7 @@ def binary_cross_entropy(p: Value, target: Value) -> Value:
     """
     log_p, log_not_p = floats.log(p.data), floats.log1p(-p.data)
     loss = (target.data - 1.0) * max(log_not_p, -100.0) - target.data * max(log_p, -100.0)
+    # (1 - target) / (1 - p) - target / p, over one divisor
     slope = (p.data - target.data) / max((1.0 - p.data) * p.data, LEAST)
     return node(loss, (p, target), (slope, log_not_p - log_p))
 
@@ -251,29 +250,29 @@ def _either(first: bool, x: Value, y: Value) -> Value:
 # One node with n slopes for n numbers: a sum or a dot product costs no more nodes than a product.
 
 
+def total(xs: Sequence[Value]) -> Value:
+    """The sum of any number of Values."""
+    return node(sum([x.data for x in xs], 0.0), tuple(xs), (1.0,) * len(xs))
+
+
+def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
+    """The sum of products x·y, of two rows of equal length."""
+    a, b = [x.data for x in xs], [y.data for y in ys]
+    return node(floats.sumprod(a, b), (*xs, *ys), (*b, *a))
+
+
 def root_mean_square(xs: Sequence[Value], epsilon: float) -> Value:
     """The square root of the mean of the squares, plus epsilon under the root."""
     numbers = [x.data for x in xs]
     n = len(numbers)
     root = floats.sqrt(floats.divide(floats.sumprod(numbers, numbers), n) + epsilon)
-    scale = floats.divide(1.0, root * n)
+    scale = floats.divide(1.0, root * n)  # √u has slope 1 / 2√u, and u = x·x / n has 2x / n
     return node(root, xs, [number * scale for number in numbers])
-
-
-def total(xs: Sequence[Value]) -> Value:
-    """The sum of any number of Values."""
-    return node(sum(map(_data, xs), 0.0), tuple(xs), (1.0,) * len(xs))
-
-
-def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
-    """The sum of products x·y, of two rows of equal length."""
-    a, b = tuple(map(_data, xs)), tuple(map(_data, ys))
-    return node(floats.sumprod(a, b), (*xs, *ys), (*b, *a))
 
 
 def prod(xs: Sequence[Value]) -> Value:
     """The product of any number of Values; each one's slope is the product of the others."""
-    numbers = list(map(_data, xs))
+    numbers = [x.data for x in xs]
     result = math.prod(numbers, start=1.0)
     # Dividing by a number leaves it out of the product, unless the product is 0 or out of range.
     held = sys.float_info.min <= math.fabs(result) < math.inf
@@ -289,14 +288,14 @@ def logsumexp(xs: Sequence[Value], less: Value | None = None) -> Value:
 
     less: subtracted from each of the Values; from the result it would cost digits.
     """
-    numbers = list(map(_data, xs))
+    numbers = [x.data for x in xs]
     if less is not None and math.inf in numbers:  # a probability of inf / inf
         return node(math.nan, (*xs, less), (math.nan,) * (len(xs) + 1))
     # Kept finite: infinity minus itself would be nan.
     shift = max(-_LARGEST, min(max(numbers, default=0.0), _LARGEST))
     exponentials = floats.exps([number - shift for number in numbers])
     scale = sum(exponentials)
-    slopes = floats.ratios(exponentials, [scale] * len(exponentials))
+    slopes = floats.ratios(exponentials, [scale] * len(exponentials))  # softmax
     if less is None:
         return node(shift + floats.log(scale), tuple(xs), slopes)
     return node(shift - less.data + floats.log(scale), (*xs, less), (*slopes, -1.0))
@@ -308,7 +307,7 @@ def spread(distances: Sequence[Value], freedom: float, unsigned: bool) -> Value:
     The slopes are 2 / freedom times a distance, whatever freedom's sign; but inf if unsigned and
     freedom is 0 or less. Both are torch's, the latter for the variance of a whole tensor.
     """
-    numbers = list(map(_data, distances))
+    numbers = [distance.data for distance in distances]
     squares = [number * number for number in numbers]
     if unsigned and freedom <= 0.0:
         slopes = [math.inf * square for square in squares]  # nan at a distance of 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from .dtypes import as_array, is_floating
+from .silence import silenced, silent
 
 Array = np.ndarray[Any, Any]
 Operand = Any  # callers pass a Tensor, an array or a number; the op itself gets an array
@@ -25,24 +26,22 @@ Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
 
 _NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
-_NO_PAIR: Any = ()
 _FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
 _created = itertools.count()  # creation order is a topological order: parents come first
 
-# Whether ops record, and whether NumPy's warnings are already off. Each thread and context has its
-# own values, as with NumPy's errstate; they share one variable because every op reads both.
-_mode = contextvars.ContextVar("mode", default=(True, False))
+# Whether ops record; each thread and context has its own answer.
+_grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
     """Inside, ops of this thread record what backward() needs if mode (torch.set_grad_enabled)."""
-    before = _mode.get()
-    _mode.set((mode, before[1]))
+    before = _grad_enabled.get()
+    _grad_enabled.set(mode)
     try:
         yield
     finally:
-        _mode.set((before[0], _mode.get()[1]))
+        _grad_enabled.set(before)
 
 
 @contextlib.contextmanager
@@ -50,18 +49,6 @@ def no_grad() -> Iterator[None]:
     """Inside, ops record nothing: their outputs do not require a gradient (torch.no_grad)."""
     with set_grad_enabled(False):
         yield
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Turn NumPy's warnings off once for many ops, each of which would otherwise do so itself."""
-    before = _mode.get()
-    _mode.set((before[0], True))
-    try:
-        with np.errstate(all="ignore"):
-            yield
-    finally:
-        _mode.set((_mode.get()[0], before[1]))
 
 
 class Tensor:
@@ -86,8 +73,8 @@ class Tensor:
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
         self.data = as_array(data, dtype)
-        if requires_grad and not is_floating(self.data.dtype):
-            raise TypeError(f"only floating tensors can require a gradient, not {self.data.dtype}")
+        if requires_grad:
+            _require_floating(self.data.dtype)
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.index = next(_created)
@@ -95,49 +82,79 @@ class Tensor:
         self.parents: tuple[Tensor | None, ...] = ()
         self.pullback: Pullback | None = None
 
+    # The operators, and the methods named like ops, are bound in one list in ops/__init__.py; here
+    # they are declared for type checkers.
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+        def __neg__(self) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
+
+        __abs__ = __invert__ = __neg__
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __getitem__ = __add__
+        __and__ = __rand__ = __or__ = __ror__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+
     def record(self, op: str, args: Sequence[Any], pullback: Pullback | None) -> None:
         """Remember what made this tensor, if any of args requires a gradient."""
         parents = [arg if isinstance(arg, Tensor) and arg.requires_grad else None for arg in args]
         for parent in parents:
             if parent is not None:
-                if not (callable(pullback) or pullback is None or type(pullback) is tuple):
-                    raise TypeError(f"{op}: {_NO_OUTPUT}")
-                self.requires_grad = True
-                if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
-                    each = zip(pullback, parents, strict=False)
-                    pullback = tuple([pull if of is not None else None for pull, of in each])
-                self.op, self.parents, self.pullback = op, tuple(parents), pullback
                 break
+        else:
+            return
+        if not (callable(pullback) or pullback is None or type(pullback) is tuple):
+            raise TypeError(f"{op}: {_NO_OUTPUT}")
+        if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
+            each = zip(pullback, parents, strict=False)
+            pullback = tuple([pull if of is not None else None for pull, of in each])
+        self.requires_grad, self.op = True, op
+        self.parents, self.pullback = tuple(parents), pullback
 
-    # The operators, and the methods named like ops, are bound in one list in ops/__init__.py.
-    if TYPE_CHECKING:
+    @silent()
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
 
-        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+        gradient: has self's shape; defaults to 1 if self has a single element.
+        The graph is freed on the way, unless retain_graph; a freed graph cannot be used again.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward() of a tensor that does not require a gradient")
+        if gradient is None:
+            if self.data.size != 1:
+                raise RuntimeError(
+                    f"backward() needs a gradient for a tensor of shape {self.shape}: "
+                    "only a single element has an implicit one"
+                )
+            gradient = np.ones_like(self.data)
+        seed = np.asarray(unwrap(gradient), self.dtype)
+        if seed.shape != self.shape:
+            raise ValueError(f"backward: gradient of shape {seed.shape} for {self.shape}")
 
-        __add__: Callable[[Any], Tensor]
-        __radd__: Callable[[Any], Tensor]
-        __sub__: Callable[[Any], Tensor]
-        __rsub__: Callable[[Any], Tensor]
-        __mul__: Callable[[Any], Tensor]
-        __rmul__: Callable[[Any], Tensor]
-        __truediv__: Callable[[Any], Tensor]
-        __rtruediv__: Callable[[Any], Tensor]
-        __pow__: Callable[[Any], Tensor]
-        __rpow__: Callable[[Any], Tensor]
-        __matmul__: Callable[[Any], Tensor]
-        __rmatmul__: Callable[[Any], Tensor]
-        __neg__: Callable[[], Tensor]
-        __abs__: Callable[[], Tensor]
-        __invert__: Callable[[], Tensor]
-        __and__: Callable[[Any], Tensor]
-        __rand__: Callable[[Any], Tensor]
-        __or__: Callable[[Any], Tensor]
-        __ror__: Callable[[Any], Tensor]
-        __lt__: Callable[[Any], Tensor]
-        __le__: Callable[[Any], Tensor]
-        __gt__: Callable[[Any], Tensor]
-        __ge__: Callable[[Any], Tensor]
-        __getitem__: Callable[[Any], Tensor]
+        for leaf, dout in sweep(self, seed, retain_graph):
+            leaf.accumulate(dout)
+
+    def pull(self, dout: Array) -> Sequence[Array | Part | None]:
+        """The gradients of the parents, in order, from this node's pullback."""
+        pullback = self.pullback
+        if isinstance(pullback, tuple):
+            return [function(dout) if function is not None else None for function in pullback]
+        assert pullback is not None
+        returned = pullback(dout)
+        return returned if isinstance(returned, tuple) else (returned,)
+
+    def accumulate(self, dout: Array) -> None:
+        """Add dout to .grad, which may keep dout itself: nothing else may hold that array."""
+        known = self.grad
+        if known is not None and not isinstance(known, Tensor):
+            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
+        if known is not None and known.shape != dout.shape:
+            raise ValueError(f"backward: .grad of shape {known.shape} for shape {dout.shape}")
+        self.grad = Tensor(dout if known is None else known.data + dout)
+
+    def overwritten(self) -> None:
+        """Make this leaf newer than what was computed from it, which backward() then refuses."""
+        self.index = next(_created)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -181,8 +198,8 @@ class Tensor:
         return Tensor(self.data)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        if requires_grad and not is_floating(self.dtype):
-            raise TypeError(f"only floating tensors can require a gradient, not {self.dtype}")
+        if requires_grad:
+            _require_floating(self.dtype)
         if not self.is_leaf and not requires_grad:
             raise RuntimeError("only a leaf can stop requiring a gradient: use detach()")
         self.requires_grad = requires_grad
@@ -223,69 +240,106 @@ class Tensor:
         note = f", op={self.op}" if self.op else leaf
         return f"tensor({np.array2string(self.data, separator=', ')}, dtype={self.dtype}{note})"
 
-    @silent()
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
-        """Add d(self · gradient)/d(leaf) to the .grad of every leaf that self depends on.
-
-        gradient: has self's shape; defaults to 1 if self has a single element.
-        The graph is freed on the way, unless retain_graph; a freed graph cannot be used again.
-        """
-        if not self.requires_grad:
-            raise RuntimeError("backward() of a tensor that does not require a gradient")
-        if gradient is None:
-            if self.data.size != 1:
-                raise RuntimeError(
-                    f"backward() needs a gradient for a tensor of shape {self.shape}: "
-                    "only a single element has an implicit one"
-                )
-            gradient = np.ones_like(self.data)
-        seed = np.asarray(unwrap(gradient), self.dtype)
-        if seed.shape != self.shape:
-            raise ValueError(f"backward: gradient of shape {seed.shape} for {self.shape}")
-
-        for leaf, dout in sweep(self, seed, retain_graph):
-            leaf.accumulate(dout)
-
-    def overwritten(self) -> None:
-        """Make this leaf newer than what was computed from it, which backward() then refuses."""
-        self.index = next(_created)
-
-    def pull(self, dout: Array) -> Sequence[Array | Part | None]:
-        """The gradients of the parents, in order, from this node's pullback."""
-        pullback = self.pullback
-        if isinstance(pullback, tuple):
-            return [function(dout) if function is not None else None for function in pullback]
-        assert pullback is not None
-        returned = pullback(dout)
-        return returned if isinstance(returned, tuple) else (returned,)
-
-    def accumulate(self, dout: Array) -> None:
-        """Add dout to .grad, which may keep dout itself: nothing else may hold that array."""
-        known = self.grad
-        if known is not None and not isinstance(known, Tensor):
-            raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
-        if known is not None and known.shape != dout.shape:
-            raise ValueError(f"backward: .grad of shape {known.shape} for shape {dout.shape}")
-        self.grad = Tensor(dout if known is None else known.data + dout)
-
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A leaf with a copy of data: numbers, nested lists or an array."""
     return Tensor(np.array(as_array(unwrap(data), dtype)), requires_grad=requires_grad)
 
 
-def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
-    return None if grad is None or set_to_none else Tensor(np.zeros_like(grad.data))
+def _leaf(kind: Callable[..., Tensor], data: Array, requires_grad: bool) -> Tensor:
+    return kind(data, requires_grad=requires_grad)
 
 
-class Part:
-    """A gradient that is dout at the index where, which names no place twice, and 0 elsewhere."""
+def _require_floating(dtype: np.dtype[Any]) -> None:
+    if not is_floating(dtype):
+        raise TypeError(f"only floating tensors can require a gradient, not {dtype}")
 
-    __slots__ = ("dout", "where")
 
-    def __init__(self, where: Any, dout: Array) -> None:
-        self.where, self.dout = where, dout
+def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
+    """Make an op from a function on arrays that returns its value and its pullback.
+
+    The pullback takes the gradient of the value and returns one gradient per argument, in the
+    order of the signature: None for an argument that has none. Trailing Nones may be left out, and
+    a single gradient needs no tuple. Or it is a tuple of functions, one per argument, of which
+    only the needed ones are called. A gradient may have the broadcast shape; one that is 0 in most
+    places may be a Part. It must be dout, a view of dout, or an array that the pullback does not
+    keep. A pullback closes over arrays, never over Tensors, so that no reference cycle forms. If
+    the value is a tuple, only its first element has a gradient.
+
+    Parameter names matter: a first parameter x takes a tensor or an array only, unless another is
+    called other or exponent: then x may also be a Python number, as in arithmetic.
+    """
+    name, names = function.__name__, tuple(inspect.signature(function).parameters)
+    takes_x = names[0] == "x"
+    # A plain number may stand in for a tensor in arithmetic only, as in torch.
+    numbers = (int, float) if {"other", "exponent"} & set(names) else ()
+    tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
+    silently = np.errstate(all="ignore")(function)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if takes_x and (args or kwargs):
+            x = args[0] if args else kwargs.get("x")
+            if not isinstance(x, tensors_and):
+                raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
+        computed: Callable[..., Any] = function if silenced.get() else silently
+        arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
+        try:
+            if kwargs:
+                named = {key: _operand(arg) for key, arg in kwargs.items()}
+                returned = computed(*arrays, **named)
+            else:
+                returned = computed(*arrays)
+        except (AttributeError, TypeError) as error:
+            wrong = _wrong_operand(name, error, (*args, *kwargs.values()))
+            if wrong is None:
+                raise
+            raise TypeError(wrong) from error
+        if kwargs:
+            args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
+        if type(returned) is not tuple or len(returned) != 2:  # an array of two would unpack, too
+            raise TypeError(f"{name}: {_NO_OUTPUT}")
+        value, pullback = returned
+        if isinstance(value, tuple):
+            out: Any = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
+            first = out[0]
+        else:
+            out = first = Tensor(value)
+        if _grad_enabled.get() and first.data.dtype.kind == "f":
+            first.record(name, args, pullback)
+        return out
+
+    return wrapper
+
+
+def unwrap(value: Any) -> Any:
+    """The array of a tensor; anything else as it is."""
+    return value.data if isinstance(value, Tensor) else value
+
+
+def _operand(value: Any) -> Any:
+    """Like unwrap, but copies a caller's array, which may change before backward() reads it.
+
+    This includes arrays in a tuple: an index of several dims.
+    """
+    if isinstance(value, Tensor):
+        return value.data
+    if isinstance(value, tuple):
+        return tuple([part if type(part) is int else _operand(part) for part in value])
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
+    """The message for an error that args caused in op name; None to let error speak for itself."""
+    for arg in args:
+        if isinstance(arg, Tensor) and not isinstance(arg.data, np.ndarray):
+            return f"{name}: .data of a tensor is a NumPy array, not a {type(arg.data).__name__}"
+    if isinstance(error, TypeError):
+        return None if str(error).startswith(name) else f"{name}: {error}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
+        return None
+    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
 
 
 def sweep(
@@ -318,8 +372,7 @@ def sweep(
                     own.add(index)
                 pending[index][grad.where] += grad.dout
                 continue
-            if grad.shape != data.shape or grad.dtype is not data.dtype:
-                grad = fitted(grad, data, dout.dtype, node.op)
+            grad = fitted(grad, data, dout.dtype, node.op)
             if known is None:
                 pending[index] = grad
                 if made(grad, dout):
@@ -344,6 +397,18 @@ def made(grad: Array, dout: Array) -> bool:
     if (grad if owner is None else owner) is (dout if source is None else source):
         return False
     return grad.flags.carray  # C-contiguous and writeable
+
+
+class Part:
+    """A gradient that is dout at the index where, which names no place twice, and 0 elsewhere.
+
+    So a tensor that is taken apart gets its gradient piece by piece, with no zeros around each.
+    """
+
+    __slots__ = ("dout", "where")
+
+    def __init__(self, where: Any, dout: Array) -> None:
+        self.where, self.dout = where, dout
 
 
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
@@ -384,8 +449,9 @@ def fitted(grad: Array, data: Array, dtype: np.dtype[Any], op: str) -> Array:
 
     dtype: that of op's output.
     """
-    if not is_floating(data.dtype):
-        raise TypeError(f"only floating tensors can require a gradient, not {data.dtype}")
+    if grad.shape == data.shape and grad.dtype is data.dtype:
+        return grad  # the common case, fast
+    _require_floating(data.dtype)
     assert grad.dtype in (dtype, data.dtype), (
         f"{op}: a gradient is {grad.dtype}, its output {dtype}"
     )
@@ -403,96 +469,3 @@ def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
         f"{op}: a gradient of shape {grad.shape} for an argument of shape {shape}"
     )
     return grad.sum(axis=(*range(extra), *stretched)).reshape(shape)
-
-
-def _leaf(kind: Callable[..., Tensor], data: Array, requires_grad: bool) -> Tensor:
-    return kind(data, requires_grad=requires_grad)
-
-
-def unwrap(value: Any) -> Any:
-    """The array of a tensor; anything else as it is."""
-    return value.data if isinstance(value, Tensor) else value
-
-
-def _operand(value: Any) -> Any:
-    """Like unwrap, but copies a caller's array, which may change before backward() reads it.
-
-    This includes arrays in a tuple: an index of several dims.
-    """
-    if isinstance(value, Tensor):
-        return value.data
-    if isinstance(value, tuple):
-        return tuple([part if type(part) is int else _operand(part) for part in value])
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
-    """The message for an error that args caused in op name; None to let error speak for itself."""
-    for arg in args:
-        if isinstance(arg, Tensor) and not isinstance(arg.data, np.ndarray):
-            return f"{name}: .data of a tensor is a NumPy array, not a {type(arg.data).__name__}"
-    if isinstance(error, TypeError):
-        return None if str(error).startswith(name) else f"{name}: {error}"
-    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
-    if error.name is None or not any(error.obj is each for each in (*args, *parts)):
-        return None
-    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
-
-
-def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """Make an op from a function on arrays that returns its value and its pullback.
-
-    The pullback takes the gradient of the value and returns one gradient per argument, in the
-    order of the signature: None for an argument that has none. Trailing Nones may be left out, and
-    a single gradient needs no tuple. Or it is a tuple of functions, one per argument, of which
-    only the needed ones are called. A gradient may have the broadcast shape; one that is 0 in most
-    places may be a Part. It must be dout, a view of dout, or an array that the pullback does not
-    keep. A pullback closes over arrays, never over Tensors, so that no reference cycle forms. If
-    the value is a tuple, only its first element has a gradient.
-
-    Parameter names matter: a first parameter x takes a tensor or an array only, unless another is
-    called other or exponent: then x may also be a Python number, as in arithmetic.
-    """
-    name, names = function.__name__, tuple(inspect.signature(function).parameters)
-    takes_x = names[0] == "x"
-    # A plain number may stand in for a tensor in arithmetic only, as in torch.
-    numbers = (int, float) if {"other", "exponent"} & set(names) else ()
-    tensors_and = (Tensor, np.ndarray, np.generic, *numbers)
-    silently = np.errstate(all="ignore")(function)
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if takes_x and (args or kwargs):
-            x = args[0] if args else kwargs.get("x")
-            if not isinstance(x, tensors_and):
-                raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
-        records, silent_already = _mode.get()
-        computed: Callable[..., Output] = function if silent_already else silently
-        arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
-        try:
-            if kwargs:
-                named = {key: _operand(arg) for key, arg in kwargs.items()}
-                returned = computed(*arrays, **named)
-            else:
-                returned = computed(*arrays)
-        except (AttributeError, TypeError) as error:
-            wrong = _wrong_operand(name, error, (*args, *kwargs.values()))
-            if wrong is None:
-                raise
-            raise TypeError(wrong) from error
-        if kwargs:
-            args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
-        try:  # only a tuple is a pair: an array of two elements would unpack, too
-            value, pullback = returned if type(returned) is tuple else _NO_PAIR
-        except ValueError:
-            raise TypeError(f"{name}: {_NO_OUTPUT}") from None
-        if isinstance(value, tuple):
-            out: Any = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
-            first = out[0]
-        else:
-            out = first = Tensor(value)
-        if records and first.data.dtype.kind == "f":
-            first.record(name, args, pullback)
-        return out
-
-    return wrapper

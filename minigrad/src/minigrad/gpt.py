@@ -16,12 +16,13 @@ import numpy as np
 
 from . import nn, ops, pretrained
 from .arguments import indices, number, option, whole
-from .engine import Tensor, no_grad, silent, tensor
+from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
 from .ops.attention import cached_attention, self_attention
 from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
+from .silence import silent
 
 _GPT2 = {"vocab_size": 50257, "block_size": 1024}
 
@@ -128,25 +129,28 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         qkv = self.c_attn(x)  # (B, T, 3 C)
+        dropout_p = self.dropout if self.training else 0.0
         if cache is None:
-            y = self_attention(qkv, self.n_head, self.dropout if self.training else 0.0)
+            y = self_attention(qkv, self.n_head, dropout_p)
         else:
-            y = self._after(qkv, cache)
+            y = self._continued(qkv, dropout_p, cache)
         return self.resid_dropout(self.c_proj(y))
 
-    def _after(self, qkv: Tensor, cache: KVCache) -> Tensor:
-        """The attention of tokens that follow those in a cache, to which they are added."""
-        B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-        past, dropout_p = cache.length, self.dropout if self.training else 0.0
-        heads = B, T, 3, self.n_head, C // self.n_head
+    def _continued(self, qkv: Tensor, dropout_p: float, cache: KVCache) -> Tensor:
+        """self_attention of tokens that follow those in a cache: (B, T, 3 C) -> (B, T, C)."""
+        B, T, width = qkv.shape
+        C, past = width // 3, cache.length
         if not qkv.requires_grad:
             shape = B, self.n_head, T, C // self.n_head
             room = cache.room(self, shape, self.block_size, qkv.dtype)
             return cached_attention(qkv, room, past, dropout_p)
-        q, k, v = ops.unbind(ops.permute(ops.view(qkv, heads), (2, 0, 3, 1, 4)))
+        q, k, v = (
+            ops.transpose(ops.view(part, (B, T, self.n_head, C // self.n_head)), 1, 2)
+            for part in ops.split(qkv, C, dim=2)
+        )  # (B, H, T, D)
         k, v = cache.extend(self, k, v)  # (B, H, past + T, D)
-        mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if T > 1 else None
-        y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p)
+        mask = ops.tril(ops.ones((T, past + T), dtype=bool), past) if past and T > 1 else None
+        y = ops.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=not past)
         return ops.reshape(ops.transpose(y, 1, 2), (B, T, C))
 
 

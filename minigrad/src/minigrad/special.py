@@ -131,6 +131,7 @@ def _in_slices(function: Any, x: Array) -> Array:
 
 
 def _normal_of_float32(x: Array, out: Array) -> None:
+    """Φ = 1 / (1 + exp(-L)), where L = log(Φ / (1 - Φ)), since Φ(-x) = 1 - Φ(x)."""
     _odds(x, -1.0, out)
     np.exp(out, out=out)
     out += 1
@@ -138,6 +139,7 @@ def _normal_of_float32(x: Array, out: Array) -> None:
 
 
 def _erf_of_float32(x: Array, out: Array) -> None:
+    """erf(x) = 2 Φ(√2 x) - 1, which is tanh(L / 2), with the L of √2 x."""
     _odds(x * math.sqrt(2), 0.5, out)
     np.tanh(out, out=out)
 

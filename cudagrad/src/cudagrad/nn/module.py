@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import arrays, engine
 from ..dtypes import as_dtype, is_floating, write
-from ..engine import Tensor, zeroed
+from ..engine import Tensor
 
 HostArray = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -364,3 +364,10 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(thing) not in seen:
             seen[id(thing)] = thing
             yield name, thing
+
+
+def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
+    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
+    return (
+        None if grad is None or set_to_none else Tensor(arrays.zeros(grad.shape, grad.data.dtype))
+    )

@@ -9,10 +9,11 @@ from typing import Any
 from .. import arrays, device
 from ..arguments import number
 from ..arrays import Array
-from ..engine import Tensor, tensor, zeroed
+from ..engine import Tensor, tensor
 from ..flat import Whole, as_one, packed
 from ..kernels import optimizer as kernels
 from ..launches import live
+from ..nn.module import zeroed
 from ..storage import bfloat16
 
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape

@@ -73,7 +73,7 @@ class Dropout(Module):
 
 
 class _ConvNd(Module):
-    """What convolutions have in common, however many dims a window has.
+    """What convolutions over any number of dims have in common.
 
     padding_mode: what is put around the input: "zeros"; or "reflect", which mirrors it at its first
     and last element, "replicate", which repeats these, or "circular", which wraps around.
@@ -118,7 +118,7 @@ class _ConvNd(Module):
     def forward(self, x: Tensor) -> Tensor:
         padding: Lengths | str = self.padding
         if self.padding_mode != "zeros":
-            x, padding = self._padded(x), 0
+            x, padding = self._surrounded(x), 0
         return self.convolution(
             x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
@@ -139,8 +139,8 @@ class _ConvNd(Module):
             text += f", padding_mode={self.padding_mode}"
         return text
 
-    def _padded(self, x: Tensor) -> Tensor:
-        """x padded as padding_mode says."""
+    def _surrounded(self, x: Tensor) -> Tensor:
+        """x padded with its own elements instead of zeros, as padding_mode says."""
         name, mode, shape = type(self).__name__, self.padding_mode, lists.shape(x)
         if len(shape) not in (self.dims + 1, self.dims + 2):
             raise ValueError(f"{name}: a {mode} padding for {self.dims} dims, not shape {shape}")

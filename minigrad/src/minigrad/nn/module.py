@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 
 from ..dtypes import as_array, is_floating
-from ..engine import Tensor, unwrap, zeroed
+from ..engine import Tensor, unwrap
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -353,3 +353,8 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(thing) not in seen:
             seen[id(thing)] = thing
             yield name, thing
+
+
+def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
+    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
+    return None if grad is None or set_to_none else Tensor(np.zeros_like(grad.data))

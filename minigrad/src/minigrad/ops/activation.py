@@ -102,7 +102,7 @@ def silu(x: Operand) -> Output:
     s = logistic(x)
 
     def pullback(dout):
-        slope = 1 - s
+        slope = 1 - s  # (1 + x (1 - s)) s, since the slope of s is s (1 - s)
         slope *= x
         slope += 1
         slope *= s
@@ -123,7 +123,7 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
     if approximate == "none":
         share = special.normal(x)
 
-        def pullback(dout):
+        def pullback(dout):  # the slope is Φ(x) + x φ(x), φ the normal density
             slope = np.exp(-0.5 * x * x)
             slope *= x
             slope *= 1 / math.sqrt(2 * math.pi)
@@ -171,12 +171,9 @@ def softmax(x: Operand, dim: int) -> Output:
     np.exp(p, out=p)
     p /= _sum(p, along)
 
-    def pullback(dout):
-        dx = dout - _sum(dout, along, p)
-        dx *= p
-        return dx
-
-    return p, pullback
+    # The slope of p[i] along x[j] is p[j] (1 if i = j else 0) - p[i] p[j].
+    # dx[j] is the sum of dout[i] times it, over all i.
+    return p, lambda dout: p * (dout - _sum(dout, along, p))
 
 
 @op

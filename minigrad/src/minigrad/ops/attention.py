@@ -165,7 +165,7 @@ def _attend(
         dp = value @ _swap(dout)  # (..., S, L)
         if keep is not None:
             dp *= keep
-        dp -= sum_of_rows(dp * p)[..., None, :]
+        dp -= sum_of_rows(dp * p)[..., None, :]  # back through softmax, column by column
         dscores = np.multiply(dp, p, out=dp)
         dquery = np.matmul(_swap(dscores), key, out=dquery)
         dquery *= query.dtype.type(scale)

@@ -230,6 +230,7 @@ def _product(name: str, x: Any, other: Any) -> Any:
     shape = product.shape
     dropped = tuple(i for i, vector in ((-2, x), (-1, other)) if vector.ndim == 1)
 
+    # x[i, p] reaches each product[i, j] with the slope other[p, j]: dx is dout otherᵀ.
     def dx(dout):
         return times(dout.reshape(shape), _swap(b))
 

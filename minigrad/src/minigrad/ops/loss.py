@@ -43,6 +43,7 @@ def cross_entropy(
     rows = _rows(x)  # (rows, C)
     below = rows - rows.max(axis=1, keepdims=True, initial=-np.inf)
     logp = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+    # The gradient of -logp[c] is softmax(x), less 1 at c; each c has its share in the loss.
     spread = label_smoothing * weights / len(weights)
 
     if is_floating(target.dtype) and target.ndim == x.ndim:
@@ -163,6 +164,7 @@ def binary_cross_entropy(
     divisor = _divisor(x.size, reduction, x.dtype)
 
     def dx(dout):
+        # (1 - target) / (1 - x) - target / x, over one denominator
         return dout / divisor * weight * (x - target) / np.maximum(x * (1 - x), EPSILON)
 
     return _reduced(losses, reduction, divisor), (

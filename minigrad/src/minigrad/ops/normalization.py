@@ -86,7 +86,7 @@ def rms_norm(
     scale = 1 / np.sqrt((x * x).mean(axis=along, keepdims=True) + x.dtype.type(eps))
     normal = x * scale
 
-    def dx(dout):
+    def dx(dout):  # as in layer_norm, where no mean was taken away
         dnormal = dout if weight is None else dout * weight
         stretch = (dnormal * normal).mean(axis=along, keepdims=True)
         return scale * (dnormal - normal * stretch)
@@ -229,7 +229,7 @@ def _standardized(x: Any, along: tuple[int, ...], eps: float) -> Any:
     rstd = 1 / np.sqrt(variance + x.dtype.type(eps))
     normal = centred * rstd
 
-    def pullback(dout):
+    def pullback(dout):  # as in layer_norm, over other axes
         return rstd * (dout - _mean(dout, along) - normal * _mean(dout * normal, along))
 
     return normal, pullback, mean, variance

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
-from ..engine import Tensor, unwrap, zeroed
+from ..engine import Tensor, unwrap
+from ..nn.module import zeroed
 from ..rows import BLOCK, blocks
 from ._joined import Joined
 
