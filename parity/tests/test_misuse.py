@@ -111,7 +111,7 @@ def test_a_list_keeps_the_digits_of_tensors_in_it(package: Any) -> None:
 
 def test_an_optimizer_knows_its_options_and_its_state(package: Any) -> None:
     optim, p = package.optim, leaf(package, 1.0)
-    with pytest.raises(ValueError, match="AdamW: no weight_decy here; there are: amsgrad, betas"):
+    with pytest.raises(ValueError, match="AdamW: unknown option weight_decy; known: amsgrad"):
         optim.AdamW([{"params": [p], "weight_decy": 0.0}])
 
     sgd, adam = optim.SGD([p], momentum=0.9), optim.Adam([p])
@@ -119,8 +119,8 @@ def test_an_optimizer_knows_its_options_and_its_state(package: Any) -> None:
     sgd.step()
     theirs, ours = sgd.state_dict(), adam.state_dict()
     for state, message in (
-        (theirs, "Adam.load_state_dict: no dampening, momentum, nesterov here"),
-        ({**ours, "state": theirs["state"]}, "Adam.load_state_dict: no momentum_buffer here"),
+        (theirs, "Adam.load_state_dict: unknown option dampening, momentum, nesterov"),
+        ({**ours, "state": theirs["state"]}, "Adam.load_state_dict: unknown state momentum_buffer"),
         ({"state": {}}, "Adam.load_state_dict: no param_groups in the state"),
         ({}, "Adam.load_state_dict: no param_groups and no state in the state"),
     ):
@@ -148,6 +148,14 @@ def test_a_scheduler_knows_its_state(package: Any) -> None:
             with pytest.raises(ValueError, match=message):
                 scheduler.load_state_dict(wrong)
             assert scheduler.state_dict() == state
+    two = rates.LambdaLR(package.optim.SGD([{"params": [leaf(package, 1.0)]} for _ in "ab"]), abs)
+    rows = rates.SequentialLR(optimizer, [rates.StepLR(optimizer, 1) for _ in range(3)], [2, 4])
+    for scheduler, other, message in (
+        (double, two, "load_state_dict of LambdaLR: states of 2 parts for 1"),
+        (row, rows, "load_state_dict of SequentialLR: states of 3 parts for 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            scheduler.load_state_dict(other.state_dict())
     step.load_state_dict({**step.state_dict(), "_step_count": 1})  # as torch has it
     assert not hasattr(step, "_step_count")
 
