@@ -243,8 +243,9 @@ class SequentialLR(LRScheduler):
     def step(self) -> None:
         """Go to the next epoch, by the scheduler whose turn it is."""
         self.last_epoch += 1
-        scheduler = self._schedulers[bisect_right(self._milestones, self.last_epoch)]
-        if self.last_epoch in self._milestones:
+        turn = bisect_right(self._milestones, self.last_epoch)
+        scheduler = self._schedulers[turn]
+        if turn and self._milestones[turn - 1] == self.last_epoch:
             scheduler._restart()
         else:
             scheduler.step()
