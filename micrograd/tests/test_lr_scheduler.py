@@ -168,7 +168,7 @@ def test_a_state_of_other_names_is_refused(make: Callable) -> None:
 
 def test_a_scheduler_can_go_on_after_an_epoch() -> None:
     paced = optimizer(1.0)
-    with pytest.raises(KeyError, match="to go on after an epoch, groups need an initial_lr"):
+    with pytest.raises(KeyError, match="to go on after epoch 3, every group needs an initial_lr"):
         schedulers.ExponentialLR(paced, 0.5, last_epoch=3)
     paced.param_groups[0]["initial_lr"] = 8.0
     schedulers.LinearLR(paced, last_epoch=2)
@@ -184,18 +184,18 @@ def test_a_scheduler_can_go_on_after_an_epoch() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda o: schedulers.LambdaLR(o, [abs]), "LambdaLR: 1 functions for 2 groups"),
+        (lambda o: schedulers.LambdaLR(o, [abs]), "LambdaLR: lr_lambda has 1 functions for 2"),
         (lambda o: schedulers.StepLR(o, 0), "StepLR: step_size must be positive, is 0"),
         (lambda o: schedulers.LinearLR(o, 0.0), r"start_factor must lie in \(0, 1\], is 0.0"),
         (lambda o: schedulers.LinearLR(o, 0.5, 1.5), r"end_factor must lie in \[0, 1\], is 1.5"),
         (lambda o: schedulers.CosineAnnealingLR(o, 0), "T_max must be positive, is 0"),
         (
             lambda o: schedulers.SequentialLR(o, [schedulers.StepLR(o, 1)], [3]),
-            "SequentialLR: 1 milestones for 1 schedulers",
+            "SequentialLR: 1 schedulers need 0 milestones, not 1",
         ),
         (
             lambda o: schedulers.SequentialLR(o, [schedulers.StepLR(optimizer(1.0), 1)], []),
-            "SequentialLR: a scheduler has another optimizer",
+            "SequentialLR: a scheduler was made for another optimizer",
         ),
     ],
 )
@@ -207,5 +207,5 @@ def test_what_has_no_meaning_is_refused(make: Callable, message: str) -> None:
 def test_a_scheduler_needs_an_optimizer_and_a_formula() -> None:
     with pytest.raises(TypeError, match="StepLR: expected an optimizer, not float"):
         schedulers.StepLR(0.1, 3)
-    with pytest.raises(NotImplementedError, match="LRScheduler has no get_lr"):
+    with pytest.raises(NotImplementedError, match="LRScheduler must define get_lr"):
         schedulers.LRScheduler(optimizer(1.0))

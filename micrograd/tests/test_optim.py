@@ -235,10 +235,10 @@ def test_a_state_of_another_optimizer_is_refused() -> None:
     for state, message in (
         ({}, "no param_groups and no state in the state"),
         ({"state": {}}, "no param_groups in the state"),
-        (other, "no dampening, momentum, nesterov here"),
+        (other, "unknown option dampening, momentum, nesterov"),
         (
             own | {"state": other["state"]},
-            "no momentum_buffer here; there are: exp_avg, exp_avg_sq, .*, step",
+            "unknown state momentum_buffer; known: exp_avg, exp_avg_sq, .*, step",
         ),
     ):
         with pytest.raises(ValueError, match=f"Adam.load_state_dict: {message}"):
@@ -287,9 +287,9 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_changes() -> None:
         (lambda p: optim.AdamW([{"params": p, "weight_decay": -1}]), "weight_decay must not be"),
         (
             lambda p: optim.AdamW([{"params": p, "weight_decy": 0.0}]),
-            "AdamW: no weight_decy here; there are: amsgrad, betas, .*, weight_decay",
+            "AdamW: unknown option weight_decy; known: amsgrad, betas, .*, weight_decay",
         ),
-        (lambda p: optim.SGD([{"params": p, "fused": True}]), "SGD: no fused here"),
+        (lambda p: optim.SGD([{"params": p, "fused": True}]), "SGD: unknown option fused"),
         (lambda p: optim.SGD([]), "at least one parameter"),
         (lambda p: optim.SGD([*p, *p]), "a parameter is there twice"),
         (lambda p: optim.SGD([{"params": p}, {"params": p}]), "a parameter is there twice"),
@@ -380,7 +380,7 @@ def test_what_is_no_parameter_is_refused() -> None:
         optim.SGD(parameter(1.0))
     x = parameter(1.0)
     give(x, [1.0])
-    with pytest.raises(NotImplementedError, match="Optimizer has no updated"):
+    with pytest.raises(NotImplementedError, match="Optimizer must define updated"):
         optim.Optimizer([x], {}).step()
 
 

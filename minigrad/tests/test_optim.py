@@ -322,7 +322,7 @@ def test_what_is_no_parameter_is_refused() -> None:
         optim.SGD(parameter(1.0))
     x = parameter(1.0)
     give(x, [1.0])
-    with pytest.raises(NotImplementedError, match="Optimizer has no updated"):
+    with pytest.raises(NotImplementedError, match="Optimizer must define updated"):
         optim.Optimizer([x], {}).step()
 
 

@@ -41,11 +41,6 @@ def with_op(altered: Callable[..., Any], torch_engine: engines.Adapter) -> Calla
     """with_op(softmax=f) computes softmax by f, and everything else as torch does."""
 
     def replace(**functions: Callable[..., Any]) -> Any:
-        def call(name: str, *args: Any, **kwargs: Any) -> Any:
-            if name in functions:
-                return functions[name](*args, **kwargs)
-            return torch_engine.call(name, *args, **kwargs)
-
-        return altered(call=call)
+        return altered(call=engines.with_ops(torch_engine, **functions).call)
 
     return replace

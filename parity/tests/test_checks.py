@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+import minigrad
 from parity import checks
 from parity.checks.differences import meaningless
-from parity.engines import OURS, Adapter, load
+from parity.engines import OURS, Adapter, load, with_ops
+from parity.report.collect import worst
 from parity.spec import BUILT, BY_NAME, OPS
 from parity.spec.case import Case, Op, Reject, constant, randn, uniform, values
 from parity.spec.runs import RUNS
@@ -79,6 +81,52 @@ def test_a_result_says_how_close_it_was(torch_engine: Adapter) -> None:
     assert result.torch_error is not None
     assert 0 < result.torch_error <= result.error < checks.BUDGET
     assert result.seconds > 0
+
+
+def test_an_op_that_is_not_in_the_spec_is_judged() -> None:
+    mish = Op("mish", torch.nn.functional.mish, Case(randn(2, 3)), Case(values([-90.0, 0.5])))
+
+    @minigrad.op
+    def right(x):  # type: ignore[no-untyped-def]
+        t = np.tanh(np.log1p(np.exp(x)))
+        return x * t, lambda dout: dout * (t + x * (1 - t * t) / (1 + np.exp(-x)))
+
+    @minigrad.op
+    def wrong(x):  # type: ignore[no-untyped-def]
+        t = np.tanh(np.log1p(np.exp(x)))
+        return x * t, lambda dout: dout * t
+
+    engine = load("minigrad")
+    results = checks.judge(with_ops(engine, mish=right), mish)
+    assert {(r.case, r.check) for r in results} == {
+        (f"mish[{i}]", check) for i in (0, 1) for check in ("forward", "backward", "differences")
+    }
+    assert {r.status for r in results} == {"passed"}, [r.message for r in results if r.message]
+    failed = [r for r in checks.judge(with_ops(engine, mish=wrong), mish) if r.status == "failed"]
+    assert {r.check for r in failed} == {"backward", "differences"}
+    assert "finite differences say" in failed[-1].message
+    assert "mish" not in engine.ops
+
+
+def test_a_fault_is_planted_without_touching_the_engine() -> None:
+    engine = load("minigrad")
+    blind = with_ops(engine, softmax=lambda x, dim: engine.call("softmax", x, dim).detach())
+
+    assert run(blind, SOFTMAX, "forward").status == "passed"
+    assert run(blind, SOFTMAX, "backward").status == "failed"
+    assert run(engine, SOFTMAX, "backward").status == "passed"
+
+
+def test_a_failure_says_how_close_torch_was(with_op: WithOp) -> None:
+    engine = with_op(softmax=lambda x, dim: torch.softmax(x, dim) * 1.5)
+    failed = [run(engine, SOFTMAX, check, "float32") for check in ("forward", "backward")]
+
+    assert [result.status for result in failed] == ["failed", "failed"]
+    for result in failed:
+        found = worst(failed, result.check)
+        assert found is not None
+        assert found["torch_error"] == result.torch_error
+        assert 0 < (result.torch_error or 0.0) < checks.BUDGET < (result.error or 0.0)
 
 
 def test_a_message_says_everything_once(with_op: WithOp) -> None:

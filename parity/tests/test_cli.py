@@ -23,6 +23,7 @@ from rich.table import Table
 
 from parity import checks, engines, usage
 from parity.cli import main
+from parity.report import collect
 from parity.spec import BY_NAME, OPS
 
 SOFTMAX = BY_NAME["softmax"]
@@ -218,6 +219,19 @@ def test_an_interrupt_leaves_no_traceback(
 
     assert main(["check", "--engine", "torch"]) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_is_interrupted_leaves_no_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(collect, "collect", interrupt)
+    out = tmp_path / "new" / "report"
+
+    assert main(["report", "--engine", "torch", "--out", str(out)]) == 130
+    assert not list(tmp_path.iterdir())
 
 
 COMMAND = "import sys; from parity.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -111,7 +111,7 @@ def test_a_list_keeps_the_digits_of_tensors_in_it(package: Any) -> None:
 
 def test_an_optimizer_knows_its_options_and_its_state(package: Any) -> None:
     optim, p = package.optim, leaf(package, 1.0)
-    with pytest.raises(ValueError, match="AdamW: no weight_decy here; there are: amsgrad, betas"):
+    with pytest.raises(ValueError, match="AdamW: unknown option weight_decy; known: amsgrad"):
         optim.AdamW([{"params": [p], "weight_decy": 0.0}])
 
     sgd, adam = optim.SGD([p], momentum=0.9), optim.Adam([p])
@@ -119,8 +119,8 @@ def test_an_optimizer_knows_its_options_and_its_state(package: Any) -> None:
     sgd.step()
     theirs, ours = sgd.state_dict(), adam.state_dict()
     for state, message in (
-        (theirs, "Adam.load_state_dict: no dampening, momentum, nesterov here"),
-        ({**ours, "state": theirs["state"]}, "Adam.load_state_dict: no momentum_buffer here"),
+        (theirs, "Adam.load_state_dict: unknown option dampening, momentum, nesterov"),
+        ({**ours, "state": theirs["state"]}, "Adam.load_state_dict: unknown state momentum_buffer"),
         ({"state": {}}, "Adam.load_state_dict: no param_groups in the state"),
         ({}, "Adam.load_state_dict: no param_groups and no state in the state"),
     ):
@@ -148,6 +148,14 @@ def test_a_scheduler_knows_its_state(package: Any) -> None:
             with pytest.raises(ValueError, match=message):
                 scheduler.load_state_dict(wrong)
             assert scheduler.state_dict() == state
+    two = rates.LambdaLR(package.optim.SGD([{"params": [leaf(package, 1.0)]} for _ in "ab"]), abs)
+    rows = rates.SequentialLR(optimizer, [rates.StepLR(optimizer, 1) for _ in range(3)], [2, 4])
+    for scheduler, other, message in (
+        (double, two, "load_state_dict of LambdaLR: states of 2 parts for 1"),
+        (row, rows, "load_state_dict of SequentialLR: states of 3 parts for 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            scheduler.load_state_dict(other.state_dict())
     step.load_state_dict({**step.state_dict(), "_step_count": 1})  # as torch has it
     assert not hasattr(step, "_step_count")
 
@@ -273,6 +281,83 @@ def test_data_is_an_array_and_a_gradient_a_tensor(package: Any) -> None:
         (y * 2).backward()
     with pytest.raises(TypeError, match=r"step: \.grad is a tensor or None, not float"):
         package.optim.SGD([y]).step()
+
+
+def test_a_number_of_numpys_counts_as_one_of_pythons(package: Any) -> None:
+    """As in torch: a loss divided by np.sqrt(n) must not become float64."""
+    tensor, ops = package.tensor, package.ops
+    whole, small, x = tensor(1), tensor(1, dtype="int32"), leaf(package, 1.0, 2.0)
+    for made, dtype in (
+        (x.sum() / np.sqrt(4.0), "float32"),
+        (np.float64(2) * x.sum(), "float32"),
+        (x * np.float64(2), "float32"),
+        (whole * np.float64(0.5), "float32"),
+        (small + np.int64(2), "int32"),
+        (small + np.float32(2), "float32"),
+        (tensor(1.0, dtype="float64") * np.float32(2), "float64"),
+        (tensor([True]) + np.int64(1), "int64"),
+        (ops.clamp(x.sum(), np.float64(0)), "float32"),
+        (ops.full(2, np.float64(0.5)), "float32"),
+        (ops.where(x > 1, x.sum(), np.float64(0)), "float32"),
+    ):
+        assert made.dtype == dtype
+    assert (x.sum() / np.sqrt(4.0)).item() == 1.5
+    assert tensor(np.float64(1 / 3)).item() == 1 / 3  # not an operand: it keeps its digits
+
+
+def test_where_refuses_a_number_that_does_not_fit(package: Any) -> None:
+    where, condition = package.ops.where, package.tensor([True, False])
+    for number, dtype in ((2**40, "int32"), (1e300, "float32"), (300, "uint8")):
+        with pytest.raises(ValueError, match=f"where: .* does not fit into {dtype}"):
+            where(condition, package.tensor([1, 2], dtype=dtype), number)
+    assert where(condition, package.tensor([1.0, 2.0]), -np.inf).tolist() == [1.0, -np.inf]
+
+
+def test_an_unsigned_dtype_takes_negative_numbers(package: Any) -> None:
+    """They count from its end, as in torch."""
+    ops, x, mask = package.ops, package.tensor([0, 3], dtype="uint8"), package.tensor([True, False])
+    for made, numbers in (
+        (ops.masked_fill(x, mask, -1), [255, 3]),
+        (ops.where(mask, x, -1), [0, 255]),
+        (ops.clamp(x, -1, 1), [1, 1]),
+        (ops.full_like(x, -1), [255, 255]),
+        (ops.full(1, -1, dtype="uint8"), [255]),
+        (ops.scatter(x, 0, package.tensor([0]), -1), [255, 3]),
+    ):
+        assert (made.dtype, made.tolist()) == ("uint8", numbers)
+    for wrong in (-300, 300):
+        with pytest.raises(ValueError, match=r"masked_fill: .* does not fit into uint8"):
+            ops.masked_fill(x, mask, wrong)
+    with pytest.raises(ValueError, match="hardtanh: no uint8 from min_val -1 to max_val 1"):
+        ops.hardtanh(x, -1, 1)
+
+
+def test_a_number_is_in_a_tensor_of_any_dims(package: Any) -> None:
+    x = package.tensor([[1, 2], [3, 4]])
+    assert 3 in x
+    assert package.tensor(4) in x
+    assert 5 not in x
+    assert 1 not in package.tensor([])
+
+
+def test_an_error_names_the_function_that_was_called(package: Any) -> None:
+    ops, utils, x = package.ops, package.nn.utils, package.tensor([1.0, 2.0])
+    for call, message in (
+        (lambda: ops.cat([x, x], (0, 1)), "^cat: dim must be an int, not tuple"),
+        (lambda: ops.narrow(x, 0, 0.5, 1), "^narrow: start .*must be"),
+        (lambda: ops.narrow(x, 0, True, 1), "^narrow: start .*must be"),
+        (lambda: utils.clip_grad_norm_([], "a"), "clip_grad_norm_: max_norm must be a number"),
+        (lambda: utils.clip_grad_norm_([], 1.0, "inf"), "norm_type must be a number"),
+        (lambda: utils.clip_grad_value_([], "a"), "clip_grad_value_: clip_value must be a number"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_targets_among_no_classes_are_refused(package: Any) -> None:
+    for loss in (package.ops.cross_entropy, package.ops.nll_loss):
+        with pytest.raises((ValueError, IndexError), match=loss.__name__):
+            loss(package.ops.zeros((2, 0)), package.tensor([-100, -100]))
 
 
 def test_a_probability_is_told_by_its_name(package: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -187,6 +189,22 @@ def test_bfloat16_is_refused(engine: engines.Adapter, copy: Path) -> None:
         pretrained.from_pretrained(engine, copy)
     if engine.package.serialization.SUFFIX == ".safetensors":
         with pytest.raises(ValueError, match=r"model\.safetensors .*bfloat16"):
+            engine.package.gpt.GPT.from_pretrained(copy)
+
+
+def test_bfloat16_is_refused_where_something_has_imported_ml_dtypes(
+    engine: engines.Adapter, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """safetensors then reads it, into arrays that NumPy cannot compute with."""
+    read = {"wte.weight": np.zeros((2, 2), "V2")}
+    file = SimpleNamespace(get_tensors=lambda: read)
+    monkeypatch.setattr(safetensors, "safe_open", lambda *_: contextlib.nullcontext(file))
+    monkeypatch.setattr(safetensors.numpy, "load_file", lambda _: read)
+
+    with pytest.raises(ValueError, match=r"model\.safetensors cannot be read: NumPy has no .*V2"):
+        pretrained.from_pretrained(engine, copy)
+    if engine.package.serialization.SUFFIX == ".safetensors":
+        with pytest.raises(ValueError, match=r"model\.safetensors holds .* that NumPy lacks: .*V2"):
             engine.package.gpt.GPT.from_pretrained(copy)
 
 

@@ -120,7 +120,10 @@ def factor(op: str, name: str, value: Any, dtype: Any) -> None:
 
 
 def fitting(op: str, value: Any, dtype: Any) -> None:
-    """value is a number that dtype can hold, not one that overflows or wraps around in it."""
+    """value is a number that dtype can hold, not one that overflows in it.
+
+    An unsigned dtype takes negative numbers, too, as in torch: -1 becomes its largest number.
+    """
     value = number(op, "value", value)
     if dtype == arrays.BOOL:
         return
@@ -128,7 +131,8 @@ def fitting(op: str, value: Any, dtype: Any) -> None:
     if dtype == BFLOAT16:
         fits = -LARGEST <= value <= LARGEST
     else:
-        fits = real(limits(dtype).min) <= value <= real(limits(dtype).max)
+        most = real(limits(dtype).max)
+        fits = (real(limits(dtype).min) or -most) <= value <= most
     endless = not abs(value) < math.inf  # NaN is, too
     if not fits and not (real is float and endless):
         raise ValueError(f"{op}: {value} does not fit into {of_tensor(dtype)}")
@@ -144,7 +148,7 @@ def refuse_bool(op: str, *operands: Any) -> None:
     """Raise TypeError if an operand, an array or a number, is boolean."""
     for operand in operands:
         if isinstance(operand, bool) or getattr(operand, "dtype", None) == arrays.BOOL:
-            raise TypeError(f"{op}: booleans are no numbers here")
+            raise TypeError(f"{op}: expected numbers, not booleans")
 
 
 def floats(op: str, *operands: Array | None) -> None:

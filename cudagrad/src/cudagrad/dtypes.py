@@ -82,13 +82,14 @@ def _of_floats(data: Any) -> np.dtype[Any]:
 
 
 def result_type(*operands: Any) -> np.dtype[Any]:
-    """The dtype of an op on operands: arrays and Python scalars, by torch's rules.
+    """The dtype of an op on operands: arrays and numbers, by torch's rules.
 
-    Arrays with dimensions decide; a 0-d array, and after it a Python scalar, only counts when its
-    kind is higher (bool < integer < floating).
+    Arrays with dimensions decide; a 0-d array, and after it a number, Python's or NumPy's, only
+    counts when its kind is higher (bool < integer < floating).
     https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.dtype
     """
-    forms: list[Any] = [(o.dtype, o.ndim > 0) if hasattr(o, "dtype") else type(o) for o in operands]
+    numbers = [o.item() if isinstance(o, np.generic) else o for o in operands]
+    forms: list[Any] = [(o.dtype, o.ndim > 0) if hasattr(o, "dtype") else type(o) for o in numbers]
     return _result_type(*forms)
 
 

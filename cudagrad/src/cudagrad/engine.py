@@ -423,6 +423,7 @@ def unwrap(value: Any) -> Any:
 
 def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
     """The message for an error that args caused in op name; None to let error speak for itself."""
+    name = name.removeprefix("_")  # of a part of an op, such as _cat
     for arg in args:
         if isinstance(arg, Tensor) and isinstance(arg.data, Tensor):
             return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"

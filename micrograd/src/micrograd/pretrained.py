@@ -37,7 +37,8 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
-SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # all config.json can say
+# What GPT-2 always has, so that config.json has no word for it.
+ALWAYS = {"bias": True, "norm": "layer_norm", "activation": "gelu"}
 TRANSPOSED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
 # Causal masks, which old files have; and the output layer, which is the embedding again.
 SKIPPED = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
@@ -65,10 +66,10 @@ def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Any]) 
 
     Raises ValueError, before anything is written, for what GPT-2 does not have.
     """
-    for option, value in SAYABLE.items():
+    for option, value in ALWAYS.items():
         if config[option] != value:
             raise ValueError(
-                f"save_pretrained: GPT-2 has {option}={value!r}, and no {config[option]!r}"
+                f"save_pretrained: GPT-2 always has {option}={value!r}, not {config[option]!r}"
             )
     theirs = {
         name: _transposed(array) if name.endswith(TRANSPOSED) else array

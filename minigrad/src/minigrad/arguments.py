@@ -133,7 +133,7 @@ def refuse_bool(op: str, *operands: Any) -> None:
     """Raise TypeError if an operand, an array or a number, is boolean."""
     for operand in operands:
         if isinstance(operand, bool) or getattr(operand, "dtype", None) == BOOL:
-            raise TypeError(f"{op}: booleans are no numbers here")
+            raise TypeError(f"{op}: expected numbers, not booleans")
 
 
 def floats(op: str, *arrays: Array | None) -> None:

@@ -47,15 +47,15 @@ def _of_floats(data: Any) -> np.dtype[Any]:
 
 
 def result_type(*operands: Any) -> np.dtype[Any]:
-    """The dtype of an op on operands: arrays and Python scalars, by torch's rules.
+    """The dtype of an op on operands: arrays and numbers, by torch's rules.
 
-    Arrays with dimensions decide; a 0-d array, and after it a Python scalar, only counts when its
-    kind is higher (bool < integer < floating).
+    Arrays with dimensions decide; a 0-d array, and after it a number, Python's or NumPy's, only
+    counts when its kind is higher (bool < integer < floating).
     https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.dtype
     """
-    sized = [o.dtype for o in operands if isinstance(o, (np.ndarray, np.generic)) and o.ndim]
-    zero_d = [o.dtype for o in operands if isinstance(o, (np.ndarray, np.generic)) and not o.ndim]
-    scalars = [_scalar_dtype(o) for o in operands if not isinstance(o, (np.ndarray, np.generic))]
+    sized = [o.dtype for o in operands if isinstance(o, np.ndarray) and o.ndim]
+    zero_d = [o.dtype for o in operands if isinstance(o, np.ndarray) and not o.ndim]
+    scalars = [_scalar_dtype(o) for o in operands if not isinstance(o, np.ndarray)]
     result: np.dtype[Any] | None = None
     for group in (sized, zero_d, scalars):
         if group:
@@ -106,6 +106,7 @@ def _promote(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
 
 
 def _scalar_dtype(value: Any) -> np.dtype[Any]:
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bool):
         return np.dtype("bool")
     if isinstance(value, int):

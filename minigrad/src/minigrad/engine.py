@@ -331,6 +331,7 @@ def _operand(value: Any) -> Any:
 
 def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
     """The message for an error that args caused in op name; None to let error speak for itself."""
+    name = name.removeprefix("_")  # of a part of an op, such as _cat
     for arg in args:
         if isinstance(arg, Tensor) and not isinstance(arg.data, np.ndarray):
             return f"{name}: .data of a tensor is a NumPy array, not a {type(arg.data).__name__}"

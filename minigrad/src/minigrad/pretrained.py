@@ -39,7 +39,8 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
-SAYABLE = {"bias": True, "norm": "layer_norm", "activation": "gelu"}  # all config.json can say
+# What GPT-2 always has, so that config.json has no word for it.
+ALWAYS = {"bias": True, "norm": "layer_norm", "activation": "gelu"}
 TRANSPOSED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
 # Causal masks, which old files have; and the output layer, whose weight is the embedding's.
 SKIPPED = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
@@ -67,10 +68,10 @@ def write(folder: StrPath, config: Mapping[str, Any], state: Mapping[str, Array]
 
     Raises ValueError, before anything is written, for what GPT-2 does not have.
     """
-    for option, value in SAYABLE.items():
+    for option, value in ALWAYS.items():
         if config[option] != value:
             raise ValueError(
-                f"save_pretrained: GPT-2 has {option}={value!r}, and no {config[option]!r}"
+                f"save_pretrained: GPT-2 always has {option}={value!r}, not {config[option]!r}"
             )
     theirs = {
         name: np.ascontiguousarray(np.transpose(array) if name.endswith(TRANSPOSED) else array)
@@ -119,11 +120,15 @@ def _arrays(path: Path) -> dict[str, Array]:
     safetensors = library("GPT.from_pretrained")
     try:
         with safetensors.safe_open(_existing(path), "numpy") as file:
-            return dict(file.get_tensors())
+            arrays = dict(file.get_tensors())
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is damaged, or is no safetensors file: {error}") from error
     except TypeError as error:  # NumPy's, for bfloat16
         raise ValueError(f"{path} holds numbers of a kind that NumPy lacks: {error}") from error
+    for array in arrays.values():
+        if array.dtype.kind not in "biuf":  # of ml_dtypes, which something else has imported
+            raise ValueError(f"{path} holds numbers of a kind that NumPy lacks: {array.dtype}")
+    return arrays
 
 
 def _existing(path: Path) -> Path:

@@ -17,13 +17,14 @@ StrPath = str | os.PathLike[str]
 def replace(path: StrPath, parts: Iterable[bytes]) -> None:
     """Write a temporary file, and rename it once its content is on the disk.
 
-    Raises OSError, which names the file, and leaves an existing file as it is.
+    A missing folder is made. Raises OSError, which names the file, and leaves an old file as it is.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
         raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as file:
             file.writelines(parts)
             file.flush()

@@ -93,12 +93,17 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
 
 
 def require_writable(directory: Path) -> None:
-    """Create the directory, and raise UsageError now if it cannot be written to."""
+    """Raise UsageError now if the directory cannot be written to; it need not exist yet.
+
+    Nothing is created: what is interrupted before it writes leaves no empty folder behind.
+    """
     if directory.is_file():
         raise click.UsageError(f"cannot write to {directory}: it is a file, not a folder")
+    nearest = directory.absolute()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
+        while not (nearest.exists() or nearest.is_symlink()):
+            nearest = nearest.parent
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise click.UsageError(f"cannot write to {directory}: {error.strerror}") from error

@@ -44,7 +44,7 @@ def empty(shape: Shape, dtype: Any) -> Array:
 
 def full(shape: Shape, value: Any, dtype: Any) -> Array:
     dtype = np.dtype(dtype)
-    number = rounded(value)[()] if dtype == BFLOAT16 else dtype.type(value)
+    number = (rounded(value) if dtype == BFLOAT16 else np.asarray(value).astype(dtype))[()]
     tracer = tracing.tracer.get()
     if tracer is not None:
         return tracer.full(shape, number)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 
 from .. import arrays, ops
+from ..arguments import number
 from ..arrays import PART, Array
 from ..engine import Tensor
 from ..flat import joined
@@ -31,6 +32,8 @@ def clip_grad_norm_(
     infinite or NaN, error_if_nonfinite raises RuntimeError before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """
+    number("clip_grad_norm_", "max_norm", max_norm)
+    number("clip_grad_norm_", "norm_type", norm_type)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
     grads = _gradients(parameters)
@@ -50,6 +53,7 @@ def clip_grad_norm_(
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
+    number("clip_grad_value_", "clip_value", clip_value)
     for grad in _gradients(parameters):
         arrays.apply(f.clamp, grad, -clip_value, clip_value, into=grad)
 

@@ -413,6 +413,7 @@ for _name, _member in {
     "__abs__": abs,
     "__invert__": _of_booleans(logical_not),
     "__getitem__": getitem,
+    "__contains__": lambda self, value: any(eq(self, value)).item(),
     "where": lambda self, condition, other: where(condition, self, other),
     "to": elementwise.to,
     "bfloat16": lambda self: elementwise.to(self, bfloat16),

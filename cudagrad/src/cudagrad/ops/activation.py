@@ -7,7 +7,7 @@ from typing import Any
 from .. import arrays
 from ..arguments import axis, fitting, floats, number, option, refuse_bool
 from ..arrays import apply
-from ..dtypes import floating, promote
+from ..dtypes import floating, is_floating, promote
 from ..engine import Operand, Output, op, reading_op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
@@ -129,8 +129,8 @@ def _between(name: str, x: Any, low: float, high: float) -> Any:
     refuse_bool(name, x)
     for bound in (low, high):
         fitting(name, bound, x.dtype)
-    if low > high:
-        raise ValueError(f"{name}: min_val {low} is above max_val {high}")
+    if low > high or (x.dtype.kind == "u" and not is_floating(x.dtype) and low < 0):
+        raise ValueError(f"{name}: no {x.dtype} from min_val {low} to max_val {high}")
     return apply(f.clamp, x, low, high), lambda dout: apply(f.between_dx, x, low, high, dout)
 
 

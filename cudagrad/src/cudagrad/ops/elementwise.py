@@ -128,7 +128,8 @@ def pow(x: Operand, exponent: Operand) -> Output:
     """x to the power exponent, either of them a tensor or a number, broadcast.
 
     0 to the power 0 is 1. The gradient of x is 0 where the exponent is 0, that of the exponent
-    where x is 0 and the exponent is not negative, as in torch.
+    where x is 0 and the exponent is not negative, as in torch. Integers to negative powers are
+    refused.
     """
     x, exponent = _pair("pow", x, exponent)
     refuse_bool("pow", x)
@@ -274,6 +275,9 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
     broadcast("where", condition, x, other)
     _require_bool("where", "condition", condition)
     dtype = result_type(x, other)
+    for operand in (x, other):
+        if isinstance(operand, arrays.NUMBERS):
+            fitting("where", operand, dtype)
     x, other = promote(x, other)
     return apply(f.choose, condition, x, other, dtype=dtype), (
         None,

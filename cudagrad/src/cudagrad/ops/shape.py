@@ -212,7 +212,7 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     """tensors joined along dim; their shapes are equal except at dim."""
-    return _concatenate(dim, *_sequence("cat", tensors))
+    return _cat(dim, *_sequence("cat", tensors))
 
 
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
@@ -223,7 +223,7 @@ def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
         if shape != shapes[0]:
             raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
     at = axis("stack", dim, len(shapes[0]) + 1)
-    return _concatenate(at, *(unsqueeze(tensor, at) for tensor in tensors))
+    return _cat(at, *(unsqueeze(tensor, at) for tensor in tensors))
 
 
 @op
@@ -304,7 +304,7 @@ def _rolled(x: Any, shifts: Sequence[int], along: Sequence[int]) -> Any:
 
 
 @op
-def _concatenate(dim: int, *pieces: Operand) -> Output:
+def _cat(dim: int, *pieces: Operand) -> Output:
     # An empty vector joins anything, as in torch: loops start with one.
     parts = [piece for piece in pieces if piece.shape != (0,)] or list(pieces[:1])
     first = parts[0].shape

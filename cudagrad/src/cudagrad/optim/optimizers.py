@@ -80,7 +80,7 @@ class Optimizer:
         if len({id(parameter) for parameter in every}) < len(every):
             raise ValueError(f"{kind}: a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
-        _require_known(kind, param_group, {*self.defaults, *BESIDE})
+        _require_known(kind, "option", param_group, {*self.defaults, *BESIDE})
         _require_valid(kind, group)
         self.param_groups.append(group)
 
@@ -169,7 +169,7 @@ class Optimizer:
         if sizes != saved_sizes:
             raise ValueError(f"{what}: groups of {saved_sizes} parameters instead of {sizes}")
         for new in saved:
-            _require_known(what, new, {*self.defaults, *BESIDE, *TORCHS})
+            _require_known(what, "option", new, {*self.defaults, *BESIDE, *TORCHS})
         indices = [index for group in saved for index in group["params"]]
         unknown = [index for index in state_dict["state"] if index not in indices]
         if unknown:
@@ -177,7 +177,7 @@ class Optimizer:
         states = [state_dict["state"].get(index, {}) for index in indices]
         if self.kept is not None:
             for state in states:
-                _require_known(what, state, set(self.kept))
+                _require_known(what, "state", state, set(self.kept))
         pairs = zip(self._members(), states, strict=True)
         fitting = [_fitting(parameter, state) for (parameter, _), state in pairs]
         self.state = {i: _in_place(self.state.get(i, {}), new) for i, new in enumerate(fitting)}
@@ -395,11 +395,11 @@ def _on_host(state: State) -> State:
     return {name: x if name == "step" else device.to_host(x) for name, x in state.items()}
 
 
-def _require_known(what: str, given: Iterable[str], known: Set[str]) -> None:
+def _require_known(what: str, kind: str, given: Iterable[str], known: Set[str]) -> None:
     unknown = sorted(map(str, set(given) - known))
     if unknown:
         names = ", ".join(sorted(known)) or "none"
-        raise ValueError(f"{what}: no {', '.join(unknown)} here; there are: {names}")
+        raise ValueError(f"{what}: unknown {kind} {', '.join(unknown)}; known: {names}")
 
 
 def _require_valid(kind: str, group: Group) -> None:

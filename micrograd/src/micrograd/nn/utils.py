@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from .. import floats
+from ..arguments import number
 from ..engine import Value
 from ..lists import Tensor, unnest
 
@@ -25,6 +26,8 @@ def clip_grad_norm_(
     infinite or NaN, error_if_nonfinite raises RuntimeError before anything changes.
     Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063
     """
+    number("clip_grad_norm_", "max_norm", max_norm)
+    number("clip_grad_norm_", "norm_type", norm_type)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
     values, grads = _gradients(parameters)
@@ -39,7 +42,7 @@ def clip_grad_norm_(
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
-    bound = float(clip_value)
+    bound = number("clip_grad_value_", "clip_value", clip_value)
     for value, grad in zip(*_gradients(parameters), strict=True):
         value.grad = min(max(grad, -bound), bound)
 

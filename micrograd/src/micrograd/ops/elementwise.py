@@ -93,7 +93,7 @@ def rsqrt(x: Tensor) -> Tensor:
 def pow(x: Tensor, exponent: Tensor) -> Tensor:
     """x to the power of exponent; nan for a fractional power of a negative number.
 
-    Raises TypeError for bools to the power of bools.
+    Raises TypeError for bools to the power of bools, ValueError for integers to negative powers.
     """
     _not_bools_alone("pow", x, exponent)
     return elementwise("pow", scalar.pow, x, exponent, integers=_integer_power)

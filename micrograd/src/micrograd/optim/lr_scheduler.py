@@ -34,14 +34,16 @@ class LRScheduler:
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
-                raise KeyError(f"{name}: to go on after an epoch, groups need an initial_lr")
+                raise KeyError(
+                    f"{name}: to go on after epoch {last_epoch}, every group needs an initial_lr"
+                )
         self.optimizer, self.last_epoch = optimizer, last_epoch
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self._initial_step()
 
     def get_lr(self) -> list[float]:
         """The lr of each group at last_epoch, computed from the present ones."""
-        raise NotImplementedError(f"{type(self).__name__} has no get_lr")
+        raise NotImplementedError(f"{type(self).__name__} must define get_lr")
 
     def get_last_lr(self) -> list[float]:
         """The lr of each group as this scheduler set it last."""
@@ -106,7 +108,8 @@ class LambdaLR(LRScheduler):
         n = len(optimizer.param_groups)
         self.lr_lambdas = [lr_lambda] * n if callable(lr_lambda) else list(lr_lambda)
         if len(self.lr_lambdas) != n:
-            raise ValueError(f"LambdaLR: {len(self.lr_lambdas)} functions for {n} groups")
+            found = len(self.lr_lambdas)
+            raise ValueError(f"LambdaLR: lr_lambda has {found} functions for {n} parameter groups")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -120,7 +123,7 @@ class LambdaLR(LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         state = self._fitting(state_dict)
-        for function, attributes in zip(self.lr_lambdas, state["lr_lambdas"], strict=True):
+        for function, attributes in _paired(self, self.lr_lambdas, state["lr_lambdas"]):
             if attributes:
                 vars(function).update(attributes)
         super().load_state_dict({**state, "lr_lambdas": self.lr_lambdas})
@@ -226,11 +229,12 @@ class SequentialLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if len(schedulers) != len(milestones) + 1:
+            n = len(schedulers)
             raise ValueError(
-                f"SequentialLR: {len(milestones)} milestones for {len(schedulers)} schedulers"
+                f"SequentialLR: {n} schedulers need {n - 1} milestones, not {len(milestones)}"
             )
         if any(scheduler.optimizer is not optimizer for scheduler in schedulers):
-            raise ValueError("SequentialLR: a scheduler has another optimizer")
+            raise ValueError("SequentialLR: a scheduler was made for another optimizer")
         self.optimizer = optimizer
         self._schedulers, self._milestones = list(schedulers), list(milestones)
         self._restart()
@@ -239,8 +243,9 @@ class SequentialLR(LRScheduler):
     def step(self) -> None:
         """Go to the next epoch, by the scheduler whose turn it is."""
         self.last_epoch += 1
-        scheduler = self._schedulers[bisect_right(self._milestones, self.last_epoch)]
-        if self.last_epoch in self._milestones:
+        turn = bisect_right(self._milestones, self.last_epoch)
+        scheduler = self._schedulers[turn]
+        if turn and self._milestones[turn - 1] == self.last_epoch:
             scheduler._restart()
         else:
             scheduler.step()
@@ -260,9 +265,17 @@ class SequentialLR(LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         state = self._fitting(state_dict)
-        pairs = list(zip(self._schedulers, state["_schedulers"], strict=True))
+        pairs = _paired(self, self._schedulers, state["_schedulers"])
         for scheduler, its_state in pairs:
             scheduler._fitting(its_state)
         for scheduler, its_state in pairs:
             scheduler.load_state_dict(its_state)
         super().load_state_dict({**state, "_schedulers": self._schedulers})
+
+
+def _paired(scheduler: LRScheduler, own: Sequence[Any], saved: Sequence[Any]) -> list[Any]:
+    """Its parts, each with its saved state."""
+    if len(own) != len(saved):
+        what = f"load_state_dict of {type(scheduler).__name__}"
+        raise ValueError(f"{what}: states of {len(saved)} parts for {len(own)}")
+    return list(zip(own, saved, strict=True))

@@ -73,7 +73,7 @@ class Optimizer:
         if len(set(every)) < len(every):
             raise ValueError(f"{kind}: a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
-        _require_known(kind, param_group, {*self.defaults, *BESIDE})
+        _require_known(kind, "option", param_group, {*self.defaults, *BESIDE})
         _require_valid(kind, group)
         self.param_groups.append(group)
 
@@ -101,7 +101,7 @@ class Optimizer:
 
     def updated(self, data: Row, grad: Row, state: State, group: Group) -> Row:
         """The new data; writes to state what the next step needs to know."""
-        raise NotImplementedError(f"{type(self).__name__} has no updated")
+        raise NotImplementedError(f"{type(self).__name__} must define updated")
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of the state by index, and the groups, with indices for parameters."""
@@ -128,7 +128,7 @@ class Optimizer:
         if sizes != saved_sizes:
             raise ValueError(f"{what}: groups of {saved_sizes} parameters instead of {sizes}")
         for new in saved:
-            _require_known(what, new, {*self.defaults, *BESIDE, *TORCHS})
+            _require_known(what, "option", new, {*self.defaults, *BESIDE, *TORCHS})
         indices = [index for group in saved for index in group["params"]]
         unknown = [index for index in state_dict["state"] if index not in indices]
         if unknown:
@@ -136,7 +136,7 @@ class Optimizer:
         states = [state_dict["state"].get(index, {}) for index in indices]
         if self.kept is not None:
             for state in states:
-                _require_known(what, state, set(self.kept))
+                _require_known(what, "state", state, set(self.kept))
         pairs = zip(self._members(), states, strict=True)
         self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
         self.param_groups = [
@@ -385,11 +385,11 @@ def _values(params: Iterable[Tensor]) -> list[Value]:
     return [value for parameter in params for value in unnest(parameter)[0]]
 
 
-def _require_known(what: str, given: Iterable[str], known: Set[str]) -> None:
+def _require_known(what: str, kind: str, given: Iterable[str], known: Set[str]) -> None:
     unknown = sorted(map(str, set(given) - known))
     if unknown:
         names = ", ".join(sorted(known)) or "none"
-        raise ValueError(f"{what}: no {', '.join(unknown)} here; there are: {names}")
+        raise ValueError(f"{what}: unknown {kind} {', '.join(unknown)}; known: {names}")
 
 
 def _require_valid(kind: str, group: Group) -> None:

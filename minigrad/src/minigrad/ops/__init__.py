@@ -408,6 +408,7 @@ for _name, _member in {
     "__abs__": abs,
     "__invert__": _of_booleans(logical_not),
     "__getitem__": getitem,
+    "__contains__": lambda self, value: any(eq(self, value)).item(),
     "where": lambda self, condition, other: where(condition, self, other),
     "T": property(lambda self: permute(self, tuple(reversed(range(self.ndim))))),
 }.items():

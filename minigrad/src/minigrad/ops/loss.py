@@ -278,9 +278,9 @@ def _without_classes(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _class_weights(name: str, x: Any, weight: Any) -> Any:
     floats(name, x, weight)
-    if not x.ndim:
-        raise ValueError(f"{name}: a number has no classes")
-    n_classes = x.shape[_class_dim(x.shape)]
+    n_classes = x.shape[_class_dim(x.shape)] if x.ndim else 0
+    if not n_classes:
+        raise ValueError(f"{name}: there are no classes in shape {x.shape}")
     if weight is None:
         return np.ones(n_classes, x.dtype)
     if weight.shape != (n_classes,):

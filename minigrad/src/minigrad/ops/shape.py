@@ -131,6 +131,8 @@ def unsqueeze(x: Operand, dim: int) -> Output:
 def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
     """x at length indices of dim, from start on; a negative start counts from the end."""
     along, size = _dim_of("narrow", x, dim, ValueError)
+    if {bool, float}.intersection(map(type, (start, length))):
+        raise TypeError(f"narrow: start and length must be ints, not {start!r} and {length!r}")
     if not -size <= start <= size:
         raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
     first = start + size if start < 0 else start
@@ -194,7 +196,7 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
     """tensors joined along dim; their shapes are equal except at dim."""
-    return _concatenate(dim, *_sequence("cat", tensors))
+    return _cat(dim, *_sequence("cat", tensors))
 
 
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
@@ -205,7 +207,7 @@ def stack(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
         if shape != shapes[0]:
             raise ValueError(f"stack: shapes {shapes[0]} and {shape} differ")
     at = axis("stack", dim, len(shapes[0]) + 1)
-    return _concatenate(at, *(unsqueeze(tensor, at) for tensor in tensors))
+    return _cat(at, *(unsqueeze(tensor, at) for tensor in tensors))
 
 
 @op
@@ -280,7 +282,7 @@ def _dim_of(name: str, x: Operand, dim: int, error: type[Exception]) -> tuple[in
 
 
 @op
-def _concatenate(dim: int, *arrays: Operand) -> Output:
+def _cat(dim: int, *arrays: Operand) -> Output:
     # An empty vector joins anything, as in torch: loops start with one.
     parts = [array for array in arrays if array.shape != (0,)] or list(arrays[:1])
     along = axis("cat", dim, parts[0].ndim)

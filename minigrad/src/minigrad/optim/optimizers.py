@@ -80,7 +80,7 @@ class Optimizer:
         if len({id(parameter) for parameter in every}) < len(every):
             raise ValueError(f"{kind}: a parameter is there twice")
         group = {**self.defaults, **param_group, "params": params}
-        _require_known(kind, param_group, {*self.defaults, *BESIDE})
+        _require_known(kind, "option", param_group, {*self.defaults, *BESIDE})
         _require_valid(kind, group)
         self.param_groups.append(group)
 
@@ -154,7 +154,7 @@ class Optimizer:
 
     def updated(self, data: Array, grad: Array, state: State, group: Group) -> Array:
         """The new data; writes to state what the next step needs to know."""
-        raise NotImplementedError(f"{type(self).__name__} has no updated")
+        raise NotImplementedError(f"{type(self).__name__} must define updated")
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of the state by index, and the groups, with indices for parameters."""
@@ -180,7 +180,7 @@ class Optimizer:
         if sizes != saved_sizes:
             raise ValueError(f"{what}: groups of {saved_sizes} parameters instead of {sizes}")
         for new in saved:
-            _require_known(what, new, {*self.defaults, *BESIDE, *TORCHS})
+            _require_known(what, "option", new, {*self.defaults, *BESIDE, *TORCHS})
         indices = [index for group in saved for index in group["params"]]
         unknown = [index for index in state_dict["state"] if index not in indices]
         if unknown:
@@ -188,7 +188,7 @@ class Optimizer:
         states = [state_dict["state"].get(index, {}) for index in indices]
         if self.kept is not None:
             for state in states:
-                _require_known(what, state, set(self.kept))
+                _require_known(what, "state", state, set(self.kept))
         pairs = zip(self._members(), states, strict=True)
         self.state = {i: _fitting(p, state) for i, ((p, _), state) in enumerate(pairs)}
         self._joined = {}
@@ -433,11 +433,11 @@ def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
     return np.asarray(known, data.dtype, order="C")  # so that reshape(-1) gives a view
 
 
-def _require_known(what: str, given: Iterable[str], known: Set[str]) -> None:
+def _require_known(what: str, kind: str, given: Iterable[str], known: Set[str]) -> None:
     unknown = sorted(map(str, set(given) - known))
     if unknown:
         names = ", ".join(sorted(known)) or "none"
-        raise ValueError(f"{what}: no {', '.join(unknown)} here; there are: {names}")
+        raise ValueError(f"{what}: unknown {kind} {', '.join(unknown)}; known: {names}")
 
 
 def _require_valid(kind: str, group: Group) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .items import CHECKS, Item, Result, cases, run
+from .items import CHECKS, Item, Result, cases, judge, run
 from .measure import BUDGET, FACTOR, InvalidCaseError, MismatchError
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "MismatchError",
     "Result",
     "cases",
+    "judge",
     "run",
 ]

@@ -58,7 +58,7 @@ class Band:
             )
         if not self.error <= self.limit:
             message = f"{what} is {self.error:.3g} eps from torch's, at most {self.limit:.3g}"
-            raise MismatchError(message, self.error)
+            raise MismatchError(message, self.error, self.torch_error)
 
 
 def _error(got: Any, want: Any, eps: float, scale: float = 0.0) -> float:

@@ -81,17 +81,25 @@ def cases(engine: Adapter, names: Collection[str] | None = None) -> Iterator[Ite
     """Every check of an engine, in the order of the spec; names: only these ops and parts."""
     every: tuple[Op | Part, ...] = (*OPS, *BUILT.values())
     for op in every:
-        if names is not None and op.name not in names:
-            continue
-        each: tuple[Call, ...] = op.cases
-        if isinstance(op, Op):
-            each += op.rejects
-        for case in each:
-            skipped = reason(engine.name, case.id)
-            for check, dtypes in applicable(op, case).items():
-                for dtype in engine.dtypes:
-                    if dtype in dtypes:
-                        yield Item(engine.name, op, case, check, dtype, skipped)
+        if names is None or op.name in names:
+            yield from _items(engine, op)
+
+
+def judge(engine: Adapter, op: Op | Part) -> list[Result]:
+    """Run every check of an op or a part, which need not be in the spec."""
+    return [run(engine, op, item.case, item.check, item.dtype) for item in _items(engine, op)]
+
+
+def _items(engine: Adapter, op: Op | Part) -> Iterator[Item]:
+    each: tuple[Call, ...] = op.cases
+    if isinstance(op, Op):
+        each += op.rejects
+    for case in each:
+        skipped = reason(engine.name, case.id)
+        for check, dtypes in applicable(op, case).items():
+            for dtype in engine.dtypes:
+                if dtype in dtypes:
+                    yield Item(engine.name, op, case, check, dtype, skipped)
 
 
 def applicable(op: Op | Part, case: Call) -> dict[str, tuple[str, ...]]:
@@ -136,7 +144,7 @@ def run(engine: Adapter, op: Op | Part, case: Call, check: str, dtype: str) -> R
         try:
             measured, status = CHECKS[check](engine, op, case, dtype), "passed"
         except MismatchError as mismatch:
-            measured, status, message = Measured(mismatch.error), "failed", str(mismatch)
+            measured, status, message = mismatch.measured, "failed", str(mismatch)
         except Exception as error:
             status, message = "failed", f"raised {type(error).__name__}: {error}"
             trace = traceback.format_exc()

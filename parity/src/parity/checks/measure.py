@@ -49,11 +49,14 @@ def _largest(a: float | None, b: float | None) -> float | None:
 
 
 class MismatchError(AssertionError):
-    """An engine is wrong; error is by how many eps, if that can be said."""
+    """An engine is wrong; measured is by how much, if that can be said."""
 
-    def __init__(self, message: str, error: float | None = None) -> None:
+    def __init__(
+        self, message: str, error: float | None = None, torch_error: float | None = None
+    ) -> None:
         super().__init__(message)
-        self.error = error if error is not None and math.isfinite(error) else None
+        finite = error is not None and math.isfinite(error)
+        self.measured = Measured(error, torch_error) if finite else Measured()
 
 
 class InvalidCaseError(MismatchError):
@@ -128,5 +131,6 @@ def compare(
             f"(torch float32 itself: {torch_error:.3g}); "
             f"worst at {place}: {got[place]!s}, should be {want[place]!s}",
             error,
+            torch_error,
         )
     return error

@@ -10,8 +10,9 @@ import functools
 import importlib.metadata
 
 from .adapter import Adapter
+from .replacing import with_ops
 
-__all__ = ["RIVALS", "Adapter", "load", "names"]
+__all__ = ["RIVALS", "Adapter", "load", "names", "with_ops"]
 
 GROUP = "parity.engines"
 OURS = ("micrograd", "minigrad", "cudagrad", "torch")  # in order of rising difficulty

@@ -24,9 +24,13 @@ def arrays(folder: StrPath) -> dict[str, Array]:
     """The arrays in a folder's model.safetensors; raises ValueError if NumPy cannot hold them."""
     path = Path(folder) / MODEL
     try:
-        return dict(safetensors.numpy.load_file(path))
+        found = dict(safetensors.numpy.load_file(path))
     except (safetensors.SafetensorError, TypeError) as error:  # TypeError: NumPy has no bfloat16
         raise ValueError(f"{path} cannot be read: {error}") from error
+    for array in found.values():
+        if array.dtype.kind not in "biuf":  # of ml_dtypes, which JAX imports
+            raise ValueError(f"{path} cannot be read: NumPy has no {array.dtype}")
+    return found
 
 
 def save_pretrained(engine: Adapter, model: Any, folder: StrPath) -> None:

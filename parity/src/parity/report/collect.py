@@ -254,13 +254,17 @@ def summary(
 
 def worst(results: Sequence[checks.Result], check: str) -> Report | None:
     """The largest error of a check and its case, and torch float32's largest on the same cases."""
-    errors = [(r.error, r) for r in results if r.check == check and r.error is not None]
+    errors = [
+        (r.error, r.torch_error, r)
+        for r in results
+        if r.check == check and r.error is not None and r.torch_error is not None
+    ]
     if not errors:
         return None
-    error, top = max(errors, key=lambda pair: pair[0])
+    error, _, top = max(errors, key=lambda found: found[0])
     return {
         "error": error,
-        "torch_error": max(result.torch_error or 0.0 for _, result in errors),
+        "torch_error": max(torch_error for _, torch_error, _ in errors),
         "case": top.case,
         "dtype": top.dtype,
     }

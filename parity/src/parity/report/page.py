@@ -40,7 +40,7 @@ STYLES = {"light": "default", "dark": "github-dark"}
 
 
 def write(report: Report, directory: Path) -> list[Path]:
-    """Write the four files, each atomically, into an existing directory."""
+    """Write the four files, each atomically; the directory is made if it is missing."""
     texts = {
         "index.html": html(report),
         "report.json": json.dumps(report, separators=(",", ":"), allow_nan=False) + "\n",

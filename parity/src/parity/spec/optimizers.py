@@ -113,5 +113,9 @@ SCHEDULERS = (
         Rates(
             [_DECAY, New(lr_scheduler.StepLR, 3), New(lr_scheduler.LambdaLR, Fall(1.0))], [6, 15]
         ),
+        Rates(
+            [_DECAY, New(lr_scheduler.StepLR, 3), New(lr_scheduler.LambdaLR, Fall(1.0))],
+            milestones=[7, 4],  # whose turn has passed does not begin again
+        ),
     ),
 )

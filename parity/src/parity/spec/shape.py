@@ -269,6 +269,7 @@ OPS = (
             Reject(ValueError, randn(5), 0, 1, -1),
             Reject(ValueError, randn(), 0, 0, 1),
             Reject(TypeError, randn(5), 0, 0.5, 1),
+            Reject(TypeError, randn(5), 0, True, 1),
         ],
     ),
     Op(
@@ -373,6 +374,7 @@ OPS = (
             Reject(ValueError, []),
             Reject(IndexError, [randn(2, 3), randn(2, 3)], dim=2),
             Reject(TypeError, randn(2, 3)),
+            Reject(TypeError, [randn(2, 3), randn(2, 3)], dim=(0, 1)),
         ],
     ),
     Op(
