@@ -10,7 +10,7 @@ import pytest
 
 from parity import engines
 from parity.checks.determinism import process
-from parity.report import collect
+from parity.report import collect, planning
 from parity.spec import BUILT
 
 Report = dict[str, Any]
@@ -25,13 +25,13 @@ def quiet(title: str, total: int) -> Iterator[Callable[[], object]]:
 
 def small(*judged: Any) -> Report:
     """A quick report of a few ops, parts and steps of a run."""
-    families = collect.families()
+    families = planning.families()
     few = {name: tuple(op for op in ops if op.name in FEW) for name, ops in families.items()}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collect, "families", lambda: few)
-        patch.setattr(collect, "BUILT", {name: BUILT[name] for name in PARTS})
-        patch.setattr(collect, "QUICK_HUNTS", 0)
-        patch.setattr(collect, "process", lambda names, ops, number: process(names, FEW, number))
+        patch.setattr(planning, "families", lambda: few)
+        patch.setattr(planning, "BUILT", {name: BUILT[name] for name in PARTS})
+        patch.setattr(planning, "QUICK_HUNTS", 0)
+        patch.setattr(planning, "process", lambda names, ops, number: process(names, FEW, number))
         judged = judged or (engines.load("torch"), engines.load("micrograd"))
-        return collect.collect(judged, quiet, collect.Asked(steps=3, quick=True))
+        return collect.collect(judged, quiet, planning.Asked(steps=3, quick=True))

@@ -15,7 +15,7 @@ import pytest
 
 from parity import adding
 from parity.cli import main
-from parity.report.collect import families as members
+from parity.report.planning import families as members
 from parity.spec import FAMILIES
 
 ROOT = Path(__file__).parents[2]

@@ -140,7 +140,7 @@ def test_a_missing_package_is_one_sentence(
     ("command", "place", "position"),
     [
         ("mutants", "parity.mutants.score", 2),
-        ("report --out {tmp}", "parity.report.collect.Asked", 3),
+        ("report --out {tmp}", "parity.report.planning.Asked", 3),
         ("determinism", "parity.checks.determinism.ThreadPoolExecutor", 0),
     ],
 )
@@ -203,7 +203,7 @@ def test_engines_are_listed_without_torch() -> None:
 
 
 def test_a_missing_module_of_parity_is_not_a_package_to_install() -> None:
-    done = without("parity.report.collect", "ops")
+    done = without("parity.report.planning", "ops")
 
     assert done.returncode == 1
     assert "pip install" not in done.stderr

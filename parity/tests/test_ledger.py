@@ -15,7 +15,7 @@ from parity import engines
 from parity.bench import brief, rows
 from parity.bench.comparing import Change
 from parity.bench.costs import Cost
-from parity.report import collect, ledger, page, speed, words
+from parity.report import entries, ledger, page, speed, words
 
 Report = dict[str, Any]
 
@@ -41,7 +41,7 @@ def made() -> Report:
     assert measured is not None
     growth = [*grown("minigrad", "float32", 2.0), *grown("micrograd", "float64", 1.0)]
     measured["rows"] += rows.document(growth, judged, 1)["rows"]
-    return small(*judged) | {"speed": collect.plain(measured)}
+    return small(*judged) | {"speed": entries.plain(measured)}
 
 
 @pytest.fixture

@@ -9,16 +9,18 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import cudagrad
 import micrograd
 import minigrad
 from parity import checks, engines, mutants
 from parity.cli import main
-from parity.mutants import judging, scoring
+from parity.mutants import conventions, judging, scoring
 from parity.mutants.equivalents import EQUIVALENTS, Equivalent
-from parity.mutants.gradients import gradients, parse
+from parity.mutants.gradients import functions, gradients, modules, parse
 from parity.mutants.mutate import Mutant, Mutator
 from parity.mutants.mutate import mutants as every_mutant
 from parity.report import mutation
@@ -61,6 +63,79 @@ def test_what_only_gradients_depend_on_is_mutated() -> None:
         "return shared(dx[7])",
     }
     assert {mutant.within for mutant in found} == {"op", "op.<locals>.pullback", "helper"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "lambda grad: 2 * grad",
+        "(lambda dout: dout, lambda grad: grad)",
+        "back",
+        "(None, back)",
+    ],
+)
+def test_a_pullback_by_another_name_is_refused(code: str) -> None:
+    """Or else its gradients would go without mutants, and nobody would notice."""
+    ending = "returns a pullback that does not take dout: (lambda|def back)"
+
+    with pytest.raises(mutants.NothingToJudgeError, match=f"^mish {ending}"):
+        of_source(f"""
+            @op(casts=True)
+            def mish(x):
+                def back(gradient):
+                    return gradient
+                return x, {code}
+        """)
+
+
+@pytest.fixture(scope="module")
+def met() -> set[str]:
+    """All names in the code of the engines' gradients."""
+    found: set[str] = set()
+    for engine in (micrograd, minigrad, cudagrad):
+        trees = modules(engine).values()
+        inside = gradients(trees).inside
+        for node in (node for tree in trees for node in ast.walk(tree) if id(node) in inside):
+            match node:
+                case ast.Name(name) | ast.Attribute(_, name) | ast.keyword(str(name)):
+                    found.add(name)
+    return found
+
+
+def test_every_name_that_mutations_know_is_in_use(met: set[str]) -> None:
+    names = {
+        *conventions.COMMUTATIVE,
+        *conventions.CONTAINERS,
+        *conventions.NAUGHT,
+        *conventions.AXES,
+        *(name for group in conventions.OMITTED.values() for name in group),
+        *(conventions.APPLY, conventions.ASSERTION, conventions.COTANGENT),
+    }
+
+    assert names <= met
+    assert [pair for pair in conventions.PAIRS if not met.intersection(pair)] == []
+
+
+def test_every_name_that_code_is_found_by_is_in_use() -> None:
+    assert {f"micrograd.{name}" for name in conventions.PRIMITIVES} <= set(modules(micrograd))
+    for engine in (minigrad, cudagrad):
+        defined = [each for tree in modules(engine).values() for each in functions(tree)]
+        decorators = [ast.unparse(d) for each in defined for d in each.decorator_list]
+        assert conventions.OP in decorators
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"), [("PULLBACK", minigrad), ("NODE", micrograd), ("EACH", micrograd)]
+)
+def test_without_a_name_gradients_are_overlooked(
+    name: str, engine: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = modules(engine).values()
+    before = gradients(trees).inside
+
+    monkeypatch.setattr(mutants.gradients, name, "another")
+
+    assert gradients(trees).inside < before
 
 
 @pytest.mark.parametrize(
@@ -227,6 +302,24 @@ def test_an_excuse_that_does_not_hold_is_an_error(
 
     assert main(COMMAND.split()) == 1
     assert "✗ equivalents.py has an entry that matches no survivor: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted({entry.engine for entry in EQUIVALENTS}))
+def test_every_excuse_is_of_a_mutant(name: str) -> None:
+    """parity mutants says so as well, but only of the engine that it judges, and after minutes."""
+    entries = [entry for entry in EQUIVALENTS if entry.engine == name]
+    trees = modules(engines.load(name).package)
+    found = gradients(trees.values())
+    made = {
+        (mutant.function, mutant.original, mutant.mutated)
+        for module, tree in trees.items()
+        for function in functions(tree)
+        if function.name in {entry.function for entry in entries}
+        for mutant in Mutator(module, tree, found).mutants(function)
+    }
+
+    stale = [e for e in entries if (e.function, e.original, e.mutated) not in made]
+    assert stale == []
 
 
 def test_every_excuse_has_its_reason() -> None:

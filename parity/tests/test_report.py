@@ -25,7 +25,9 @@ import parity.report
 from parity import engines
 from parity.cli import main
 from parity.report import junit, matrix, mutation, page, trainings, verdict, words
-from parity.report.collect import Asked, collect
+from parity.report.collect import collect
+from parity.report.data import Mutant
+from parity.report.planning import Asked
 from parity.spec.run import Run
 from parity.spec.runs import RUNS
 
@@ -143,9 +145,9 @@ def test_the_scores_of_mutants_are_shown(report: Report, tmp_path: Path) -> None
     assert f"- minigrad: {total}" in page.markdown(report)
 
 
-@pytest.mark.parametrize("key", mutation.MUTANT)
+@pytest.mark.parametrize("key", Mutant.__annotations__)
 def test_a_score_that_lacks_something_is_refused(key: str, tmp_path: Path) -> None:
-    file, mutant = tmp_path / "mutants.json", dict.fromkeys(set(mutation.MUTANT) - {key})
+    file, mutant = tmp_path / "mutants.json", dict.fromkeys(Mutant.__annotations__.keys() - {key})
     score = {"engine": "minigrad", "passed": True, "score": 1.0, "mutants": [mutant]}
     file.write_text(json.dumps([score]), encoding="utf-8")
 

@@ -16,7 +16,7 @@ from parity import engines, files
 from parity.bench import rows
 from parity.bench.rows import Row
 from parity.cli import main
-from parity.report import changes, collect, page
+from parity.report import changes, collect, page, planning
 
 Report = dict[str, Any]
 
@@ -45,7 +45,7 @@ def timed(found: Report, *lines: Row) -> Report:
 @pytest.fixture(scope="module")
 def before() -> Report:
     """A report on minigrad, of two ops, with a speed."""
-    asked = collect.Asked(ops=("exp", "log"), quick=True)
+    asked = planning.Asked(ops=("exp", "log"), quick=True)
     return timed(collect.collect([engines.load("minigrad")], quiet, asked), SPEED)
 
 
@@ -151,8 +151,8 @@ def test_speeds_of_two_processors_are_not_compared(before: Report, after: Report
 def test_nothing_is_timed_besides_what_was_timed_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(collect, "PROCESSES", 0)
-    monkeypatch.setattr(collect, "HUNTS", 0)
+    monkeypatch.setattr(planning, "PROCESSES", 0)
+    monkeypatch.setattr(planning, "HUNTS", 0)
     file = tmp_path / "speed.json"
     files.dump(file, rows.document([SPEED], [engines.load("minigrad")], 4))
     command = f"report --engine minigrad --op exp --jobs 1 --out {tmp_path}/a --speed {file}"
@@ -239,8 +239,8 @@ def test_a_slowdown_is_found_by_what_a_report_measures_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is handed in: the same op, ten times in a row."""
-    monkeypatch.setattr(collect, "PROCESSES", collect.QUICK_PROCESSES)
-    monkeypatch.setattr(collect, "HUNTS", 0)
+    monkeypatch.setattr(planning, "PROCESSES", planning.QUICK_PROCESSES)
+    monkeypatch.setattr(planning, "HUNTS", 0)
     command = "report --engine minigrad --op exp --jobs 1"
     assert main(shlex.split(f"{command} --out {tmp_path}/a")) == 0
 

@@ -53,7 +53,7 @@ def new_op(name: str, family: str) -> None:
         raise click.UsageError("new-op needs a checkout of the project: parity is installed alone")
     if not name.isidentifier() or keyword.iskeyword(name):
         raise click.UsageError(f"{name!r} is not a valid function name")
-    from .report.collect import families
+    from .report.planning import families
 
     every = families()
     require_known("family", [family], list(every))

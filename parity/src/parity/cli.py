@@ -186,25 +186,24 @@ def run_checks(
     engine: Adapter, dtypes: Sequence[str], items: Sequence[Item], run_names: Sequence[str]
 ) -> int:
     """Run the checks and training runs of one engine, print the results, and count the failures."""
-    from .report import collect, trainings, verdict
+    from .report import entries, trainings, verdict, watched
     from .spec.runs import RUNS
 
     trained = [
         result
         for run in RUNS
         if run.name in run_names
-        for result in collect.train(engine, run, dtypes, stage)
+        for result in watched.train(engine, run, dtypes, stage)
     ]
-    results = collect.judge(engine, items, stage) if items else []
+    results = watched.judge(engine, items, stage) if items else []
     for result in results:
         if result.status == "failed" or len(results) <= FEW:
             click.echo(verdict.check_line(result))
     for training in trained:
         click.echo(trainings.line(training))
-    summary = collect.summary(engine, results, trained)
+    summary = entries.engine(engine, results, trained)
     click.echo(verdict.counts(summary))
-    failed: int = summary["failed"]
-    return failed
+    return summary["failed"]
 
 
 @app.command()
@@ -221,10 +220,10 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
     """Check that every case gives the same bits in every process."""
     chosen = loaded(engine)
     from . import spec
-    from .report import collect, verdict
+    from .report import verdict, watched
 
     require_known("op", op, list(spec.BY_NAME))
-    results = [collect.repeat(each, op, processes, stage) for each in chosen]
+    results = [watched.repeat(each, op, processes, stage) for each in chosen]
     for result in results:
         click.echo(verdict.determinism_line(result))
     return int(any(result.status == "failed" for result in results))

@@ -48,7 +48,7 @@ def engines(as_json: bool) -> None:
 def ops(engine: tuple[str, ...], as_json: bool) -> None:
     """List the ops, and which engines implement them."""
     chosen = loaded(engine)
-    from .report.collect import families
+    from .report.planning import families
 
     every = [(family, op.name) for family, members in families().items() for op in members]
     lacking = {each.name: [op for _, op in every if op not in each.ops] for each in chosen}

@@ -138,9 +138,9 @@ class RunItem(SpecItem):
         self.engine, self.run, self.dtype = engine, run, dtype
 
     def runtest(self) -> None:
-        from .report import collect, trainings
+        from .report import trainings, watched
 
-        (result,) = collect.train(self.engine, self.run, [self.dtype], silent)
+        (result,) = watched.train(self.engine, self.run, [self.dtype], silent)
         outcome(result, trainings.failure(result))
 
 

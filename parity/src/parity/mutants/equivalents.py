@@ -1,6 +1,7 @@
 """The list of mutants that change no result, and so need not be killed, with reasons.
 
-An entry is an error if it matches no mutant, or one that is killed.
+An entry is an error if it matches no mutant, or one that is killed. The texts are those that
+ast.unparse writes, of the whole statement or lambda, as parity mutants prints them.
 """
 
 from __future__ import annotations

@@ -10,6 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from .conventions import COTANGENT, EACH, NODE, OP, OPS, PRIMITIVES, PULLBACK
+
+
+class NothingToJudgeError(ValueError):
+    """There is no code to mutate, or none that can be told, or the right code fails the spec."""
+
 
 @dataclass
 class Gradients:
@@ -48,8 +54,8 @@ class NegativeNumbers(ast.NodeTransformer):
 def modules(package: ModuleType) -> dict[str, ast.Module]:
     """The syntax trees of an engine's ops, and of micrograd's primitives."""
     name = getattr(package, "__name__", "")  # torch's adapter has a namespace for a package
-    primitives = (f"{name}.scalar", f"{name}.rowwise")
-    wanted = sorted(m for m in sys.modules if m.startswith(f"{name}.ops.") or m in primitives)
+    primitives = [f"{name}.{module}" for module in PRIMITIVES]
+    wanted = sorted(m for m in sys.modules if m.startswith(f"{name}.{OPS}.") or m in primitives)
     return {module: parse(path(module).read_text(encoding="utf-8")) for module in wanted}
 
 
@@ -68,6 +74,7 @@ def gradients(trees: Collection[ast.Module]) -> Gradients:
     definitions: list[tuple[list[int], list[ast.AST]]] = []  # nodes that read a name, and its code
     everywhere = _reads(trees)
     for function in (function for tree in trees for function in functions(tree)):
+        _require_pullbacks(function)
         _enter_gradients(function, found)
         definitions.append((everywhere[function.name], _body(function)))
         inside = _reads([function])
@@ -92,11 +99,11 @@ def _enter_gradients(function: ast.FunctionDef, found: Gradients) -> None:
             found.cover(_body(node))
             for result in _results(node):
                 found.enter(result)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "node":  # micrograd's
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == NODE:
             found.cover(node.args[2:])
             for result in _slopes(node.args[2:], function):
                 found.enter(result)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "each":  # of rows
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == EACH:
             for column in node.args[1:]:
                 if isinstance(column, ast.Tuple):
                     found.cover(column.elts[1:])
@@ -108,11 +115,30 @@ def _enter_gradients(function: ast.FunctionDef, found: Gradients) -> None:
 
 
 def _is_pullback(node: ast.AST) -> bool:
-    """Whether a function is a pullback, by convention: it takes dout, or is called pullback."""
+    """Whether a function is a pullback, by its name or its argument's."""
     if not isinstance(node, ast.FunctionDef | ast.Lambda):
         return False
-    takes_dout = any(argument.arg == "dout" for argument in node.args.args)
-    return takes_dout or getattr(node, "name", "").startswith("pullback")
+    takes_cotangent = any(argument.arg == COTANGENT for argument in node.args.args)
+    return takes_cotangent or getattr(node, "name", "").startswith(PULLBACK)
+
+
+def _require_pullbacks(function: ast.FunctionDef) -> None:
+    """Refuse an op whose pullback does not look like one: its mutants would be overlooked."""
+    decorators = {ast.unparse(each).partition("(")[0] for each in function.decorator_list}
+    if OP not in decorators:
+        return
+    inside = {node.name: node for node in ast.walk(function) if isinstance(node, ast.FunctionDef)}
+    for result in _results(function):
+        if not isinstance(result, ast.Tuple):
+            continue
+        last = result.elts[-1]
+        for each in last.elts if isinstance(last, ast.Tuple) else [last]:
+            returned = inside.get(each.id) if isinstance(each, ast.Name) else each
+            if isinstance(returned, ast.FunctionDef | ast.Lambda) and not _is_pullback(returned):
+                first, *_ = ast.unparse(returned).splitlines()
+                raise NothingToJudgeError(
+                    f"{function.name} returns a pullback that does not take {COTANGENT}: {first}"
+                )
 
 
 def _enter_pullbacks(value: ast.expr, function: ast.FunctionDef, found: Gradients) -> None:

@@ -9,6 +9,18 @@ from types import ModuleType
 from typing import Any
 
 from ..spec import BY_NAME
+from .conventions import (
+    APPLY,
+    ASSERTION,
+    AXES,
+    COMMUTATIVE,
+    CONTAINERS,
+    NAUGHT,
+    OMITTED,
+    OPS,
+    PAIRS,
+    PRODUCTS,
+)
 from .gradients import Gradients, functions, gradients, modules
 
 Wrong = tuple[str, ast.AST]  # the kind of mutation, and the new node
@@ -30,7 +42,7 @@ class Mutant:
     @property
     def op(self) -> str | None:
         """The name of the op, if the function is one."""
-        return self.function if ".ops." in self.module and self.function in BY_NAME else None
+        return self.function if f".{OPS}." in self.module and self.function in BY_NAME else None
 
 
 def mutants(package: ModuleType) -> list[Mutant]:
@@ -110,26 +122,22 @@ class Mutator:
 
     def product(self, gradient: ast.expr, factor: float) -> ast.expr:
         """factor times gradient, written as the module's functions write products."""
-        text = "{factor} * ({gradient})"
-        if {"apply", "f"} <= self.imported:
-            text = "apply(f.mul, {gradient}, {factor})"
-        elif "arrays" in self.imported:
-            text = "arrays.apply(arrays.f.mul, {gradient}, {factor})"
+        text = next(text for needed, text in PRODUCTS if needed <= self.imported)
         text = text.format(gradient=ast.unparse(gradient), factor=factor)
         return ast.parse(text, mode="eval").body
 
     def wrong_calls(self, call: ast.Call) -> Iterator[Wrong]:
         """Swap arguments, leave out an axis, or replace the call by one of its arguments."""
         called = _name(call.func)
-        if called == "apply":
+        if called == APPLY:
             called = _name(call.args[0])
-        if called in ("tuple", "list"):
+        if called in CONTAINERS:
             return
         if called not in COMMUTATIVE and not any(map(_is_text, call.args)):
             for args in _exchanged(call.args):
                 yield "arguments swapped", ast.Call(call.func, args, call.keywords)
         for i, keyword in enumerate(call.keywords):
-            if keyword.arg in ("axis", "keepdims"):
+            if keyword.arg in AXES:
                 rest = [*call.keywords[:i], *call.keywords[i + 1 :]]
                 yield f"{keyword.arg} left out", ast.Call(call.func, call.args, rest)
         what = next((what for what, names in OMITTED.items() if called in names), "call omitted")
@@ -163,19 +171,7 @@ OPPOSITES: dict[type, Any] = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
-COMMUTATIVE = {
-    *("add", "mul", "mul3", "minus_product", "square_dx", "_times"),
-    *("min", "max", "minimum", "maximum", "swapaxes", "tie"),
-}
-PAIRS = (
-    *(("add", "sub"), ("mul", "div"), ("keep", "drop"), ("minimum", "maximum")),
-    *(("sin", "cos"), ("tril", "triu"), ("log", "log1p"), ("exp", "expm1")),
-)
 SIBLINGS = dict([*PAIRS, *(pair[::-1] for pair in PAIRS)])
-OMITTED = {
-    "transposition omitted": {"swapaxes", "transpose", "permute", "moveaxis", "_swap"},
-    "reduction omitted": {"sum", "mean", "total", "reduceat"},
-}
 
 
 def _wrong(node: ast.AST) -> Iterator[Wrong]:
@@ -227,7 +223,7 @@ def _wrong(node: ast.AST) -> Iterator[Wrong]:
 
 def _is_zero(gradient: ast.expr) -> bool:
     """Whether a gradient is zero anyway, so that it can be left out."""
-    return isinstance(gradient, ast.Call) and _name(gradient.func) in ("zeros", "zeros_like")
+    return isinstance(gradient, ast.Call) and _name(gradient.func) in NAUGHT
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -254,8 +250,8 @@ def _places(node: ast.AST, within: str, shown: Callable[[], str]) -> Iterator[Pl
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(child, ast.expr | ast.stmt | ast.comprehension | ast.keyword):
                 continue
-            if isinstance(child, ast.keyword) and child.arg == "strict":
-                continue  # zip(…, strict=True) is an assertion, and changes no result
+            if isinstance(child, ast.keyword) and child.arg == ASSERTION:
+                continue  # as in zip(…, strict=True)
             inner = within
             if isinstance(child, ast.stmt):
                 shown = _text_at(value, index)

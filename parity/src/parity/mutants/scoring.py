@@ -14,7 +14,7 @@ from ..engines import Adapter
 from ..pool import Spread, Stage, workers
 from ..spec import BY_NAME
 from .equivalents import EQUIVALENTS, Equivalent
-from .gradients import path
+from .gradients import NothingToJudgeError, path
 from .judging import Tried, Verdict, judge, reaching, tried
 from .mutate import Mutant, mutants
 
@@ -29,10 +29,6 @@ ESSENTIAL = {
     "matmul",
     "embedding",
 }
-
-
-class NothingToJudgeError(ValueError):
-    """There is no code to mutate, or the right code fails the spec."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""The report: collect.py runs all checks, verdict.py words the results, page.py writes it.
+"""The report: planning.py says what to do, collect.py does it, verdict.py and others word it.
 
-report.json has all results as data; schema.json in this folder documents its fields.
+data.py has the types of a report, and so of report.json; schema.json documents its fields for
+readers outside of Python. page.py writes the files.
 """

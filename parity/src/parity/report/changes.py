@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ..bench import comparing
 from ..bench.rows import Document, Row
-from . import speed
+from . import data, speed
+from .data import Change, Changes, Report
 from .words import eps, listed, plural, times
-
-Report = dict[str, Any]
 
 # Another BLAS or another torch rounds in another order, which changes the worst error of a case by
 # less than a factor of FACTOR, or by less than LEAST eps.
@@ -20,19 +20,29 @@ FACTOR, LEAST = 2.0, 1.0
 RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
 
+class Move(TypedDict):
+    """Of a Change, from what to what."""
+
+    was: str
+    now: str
+    message: str
+    worse: bool
+
+
 def read(path: Path, schema: int) -> Report:
     """Read a report.json; raises ValueError, with the file's name, if it is not of this schema."""
     try:
-        found: Report = json.loads(path.read_text(encoding="utf-8"))
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
         if found["schema"] != schema:
             raise ValueError(f"its schema is {found['schema']}, this compares {schema}")
         [found[key] for key in ("results", "trainings", "speed", "created", "environment")]
-        return found
+        report: Report = found
+        return report
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no report to compare with: {error}") from error
 
 
-def since(report: Report, before: Report) -> Report:
+def since(report: Report, before: Report) -> Changes:
     """Compare everything that is in both reports.
 
     Errors must have changed by more than FACTOR and LEAST. The errors of finite differences are
@@ -58,11 +68,11 @@ def since(report: Report, before: Report) -> Report:
     }
 
 
-def regressed(changes: Report) -> bool:
+def regressed(changes: Changes) -> bool:
     return bool(changes["worse"] or changes["slower"])
 
 
-def sentence(changes: Report) -> str:
+def sentence(changes: Changes) -> str:
     """A sentence that counts the changes."""
     said = [
         f"{len(changes['worse']):,} worse",
@@ -81,38 +91,45 @@ def sentence(changes: Report) -> str:
     )
 
 
-def _checks(report: Report, before: Report) -> Iterable[Report]:
+def _checks(report: Report, before: Report) -> Iterable[Change]:
     old = {_name(result): result for result in before["results"]}
     for result in report["results"]:
         was = old.get(_name(result))
         if was is None:
             continue
         measured = result["check"] != "differences"
-        what = f"{result['case']} {result['check']} {result['dtype']}"
-        change = _change(was, result, was["error"], result["error"], measured)
-        if change:
-            yield {"engine": result["engine"], "op": result["op"], "what": what, **change}
+        errors = (was["error"], result["error"]) if measured else (None, None)
+        if move := _move(was, result, *errors):
+            what = f"{result['case']} {result['check']} {result['dtype']}"
+            yield {"engine": result["engine"], "op": result["op"], "what": what, **move}
 
 
-def _trainings(report: Report, before: Report) -> Iterable[Report]:
+def _trainings(report: Report, before: Report) -> Iterable[Change]:
     old = {(t["engine"], t["run"], t["dtype"]): t for t in before["trainings"]}
     for training in report["trainings"]:
         was = old.get((training["engine"], training["run"], training["dtype"]))
-        if was is not None and (change := _change(was, training, None, None, measured=False)):
+        if was is not None and (move := _move(was, training)):
             what = f"{training['run']} {training['dtype']}"
-            yield {"engine": training["engine"], "op": "", "what": what, **change}
+            yield {"engine": training["engine"], "op": "", "what": what, **move}
 
 
-def _change(
-    was: Report, now: Report, before: float | None, after: float | None, measured: bool
-) -> Report | None:
-    """The change of one check, in its status or else in its error; None if there is none."""
+def _move(
+    was: data.Result | data.Training,
+    now: data.Result | data.Training,
+    before: float | None = None,
+    after: float | None = None,
+) -> Move | None:
+    """How a status changed, or else an error that was before; None if neither did."""
     ranks = RANK[was["status"]], RANK[now["status"]]
     if ranks[0] != ranks[1]:
         message = now["message"].strip().partition("\n")[0] or f"was: {was['message'].strip()}"
-        words = {"was": was["status"], "now": now["status"], "message": message}
-        return words | {"worse": ranks[1] > ranks[0]}
-    if not measured or now["status"] != "passed" or before is None or after is None:
+        return {
+            "was": was["status"],
+            "now": now["status"],
+            "message": message,
+            "worse": ranks[1] > ranks[0],
+        }
+    if now["status"] != "passed" or before is None or after is None:
         return None
     low, high = sorted((before, after))
     if high - low <= LEAST or high <= FACTOR * low:
@@ -125,7 +142,7 @@ def _change(
     }
 
 
-def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], str]:
+def _speed(report: Report, before: Report) -> tuple[list[Change], list[Change], str]:
     """What is slower, what is faster, and why not everything could be compared, if so."""
     every: list[comparing.Change] = []
     unlike = ""
@@ -134,7 +151,7 @@ def _speed(report: Report, before: Report) -> tuple[list[Report], list[Report], 
             every += comparing.changes(old, new) if old["rows"] and new["rows"] else []
         except ValueError as error:
             unlike = unlike or str(error)
-    found = [
+    found: list[Change] = [
         {
             "engine": change.after.engine,
             "op": change.after.op,
@@ -158,7 +175,8 @@ def _timed(report: Report) -> list[Document]:
     """The results of parity.bench and the training runs, as documents of parity.bench."""
     executors = {engine["name"]: engine["executor"] for engine in report["engines"]}
     here = {"environment": report["environment"], "threads": 1, "executors": executors}
-    return [report["speed"] or here | {"rows": []}, here | {"rows": speed.steps(report)}]
+    steps = [asdict(row) for row in speed.steps(report)]
+    return [report["speed"] or here | {"rows": []}, here | {"rows": steps}]
 
 
 def _spread(row: Row) -> str:
@@ -169,5 +187,5 @@ def _names(report: Report) -> set[tuple[str, ...]]:
     return {_name(result) for result in report["results"]}
 
 
-def _name(result: Report) -> tuple[str, ...]:
-    return tuple(result[key] for key in ("engine", "case", "check", "dtype"))
+def _name(result: data.Result) -> tuple[str, ...]:
+    return result["engine"], result["case"], result["check"], result["dtype"]

@@ -49,7 +49,7 @@ def report(
     from .. import spec
     from ..bench import brief, comparing, rows
     from ..pool import cores
-    from . import changes, collect, mutation, page, verdict
+    from . import changes, collect, mutation, page, planning, verdict
     from . import speed as pace
 
     require_known("op", op, list(spec.BY_NAME))
@@ -61,8 +61,8 @@ def report(
         scores = mutation.read(mutants) if mutants else []
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    asked = collect.Asked(op, steps, quick, jobs or cores())
-    found = collect.collect(chosen, stage, asked) | {"mutants": scores, "speed": handed}
+    found = collect.collect(chosen, stage, planning.Asked(op, steps, quick, jobs or cores()))
+    found["mutants"], found["speed"] = scores, handed
     here = rows.document([], chosen, brief.THREADS)
     if handed and not quick and (reason := comparing.unlike(handed, here)):
         click.echo(f"nothing is timed besides {speed}: {reason}")
@@ -73,9 +73,7 @@ def report(
     for path in page.write(found, out):
         click.echo(path)
     click.echo(verdict.headline(found))
-    if before:
-        click.echo(
-            f"Since {found['changes']['baseline']['created']}: {changes.sentence(found['changes'])}"
-        )
-    regressed = fail_on_regression and changes.regressed(found["changes"])
+    if changed := found["changes"]:
+        click.echo(f"Since {changed['baseline']['created']}: {changes.sentence(changed)}")
+    regressed = fail_on_regression and changed is not None and changes.regressed(changed)
     return int(regressed or not found["passed"])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, TypedDict
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ..bench.rows import Row
+from . import data
 from .matrix import by
 
-Report = dict[str, Any]
+Figure = dict[str, Any]  # as plotly describes one
 
 # Distinguishable by the colour-blind, with a contrast of at least 3:1 to white and to black. Dashes
 # and open markers mean float32.
@@ -21,7 +23,17 @@ ENVELOPE = "rgba(128, 128, 128, 0.2)"
 LOWEST = 1e-2  # where an error of zero is drawn on a logarithmic axis
 
 
-def trajectory(trainings: list[Report], engines: list[str]) -> Report:
+class Line(TypedDict):
+    """A contestant's times by size, which grow like elements ** exponent."""
+
+    engine: str
+    dtype: str
+    elements: list[int]
+    seconds: list[float]
+    exponent: float
+
+
+def trajectory(trainings: list[data.Training], engines: list[str]) -> Figure:
     """The losses of a run with torch's; below, the largest deviation from torch's so far, in eps.
 
     engines: all of the report's, so that each has the same colour in every figure.
@@ -52,7 +64,7 @@ def trajectory(trainings: list[Report], engines: list[str]) -> Report:
         col=1,
     )
     for training in trainings:
-        name, colour, _ = style(training, engines)
+        name, colour, _ = style(training["engine"], training["dtype"], engines)
         width = max(1.0, 4.5 - 1.5 * engines.index(training["engine"]))
         dash = "solid" if training["dtype"] == "float64" else "dot"
         loss = training["loss"]
@@ -75,7 +87,7 @@ def trajectory(trainings: list[Report], engines: list[str]) -> Report:
     return finished(figure, height=600)
 
 
-def gradients(trainings: list[Report], engines: list[str]) -> Report:
+def gradients(trainings: list[data.Training], engines: list[str]) -> Figure:
     """The error of every parameter's gradient in step 1, in eps, and the envelope."""
     figure = go.Figure()
     bands = trainings[0]["gradients"]
@@ -96,7 +108,7 @@ def gradients(trainings: list[Report], engines: list[str]) -> Report:
         marker=marker,
     )
     for training in trainings:
-        name, colour, symbol = style(training, engines)
+        name, colour, symbol = style(training["engine"], training["dtype"], engines)
         filled = "" if training["dtype"] == "float64" else "-open"
         figure.add_scatter(
             x=[on_log_axis(band["error"]) for band in training["gradients"].values()],
@@ -110,25 +122,25 @@ def gradients(trainings: list[Report], engines: list[str]) -> Report:
     return finished(figure, height=180 + 19 * len(names))
 
 
-def ratios(lines: list[Report], engines: list[str], rival: str) -> Report:
+def ratios(rows: list[Row], engines: list[str], rival: str) -> Figure:
     """The ratio of each engine's time to the rival's, with quartiles."""
     figure = go.Figure()
-    ordered = list(dict.fromkeys(line["op"] or line["item"] for line in lines))
-    present = [line for line in lines if line["engine"] in engines]
-    groups = by(present, "engine", "dtype")
+    ordered = list(dict.fromkeys(row.op or row.item for row in rows))
+    present = [row for row in rows if row.engine in engines]
+    groups = by(lambda row: (row.engine, row.dtype), present)
     for engine, dtype in sorted(
         groups, key=lambda key: (engines.index(key[0]), key[1] != "float64")
     ):
         own = groups[engine, dtype]
-        name, colour, symbol = style({"engine": engine, "dtype": dtype}, engines)
+        name, colour, symbol = style(engine, dtype, engines)
         figure.add_scatter(
-            x=[line["ratio"] for line in own],
-            y=[line["op"] or line["item"] for line in own],
+            x=[row.ratio for row in own],
+            y=[row.op or row.item for row in own],
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [line["high"] - line["ratio"] for line in own],
-                "arrayminus": [line["ratio"] - line["low"] for line in own],
+                "array": [row.high - row.ratio for row in own],
+                "arrayminus": [row.ratio - row.low for row in own],
                 "thickness": 1.5,
                 "width": 0,
             },
@@ -146,13 +158,13 @@ def ratios(lines: list[Report], engines: list[str], rival: str) -> Report:
     return finished(figure, height=140 + 19 * len(ordered))
 
 
-def growth(lines: list[Report], engines: list[str]) -> Report:
+def growth(lines: list[Line], engines: list[str]) -> Figure:
     """Seconds by size, both on logarithmic axes; rivals are grey."""
     figure = go.Figure()
     for line in lines:
         known = line["engine"] in engines
         name, colour, symbol = (
-            style(line, engines)
+            style(line["engine"], line["dtype"], engines)
             if known
             else (f"{line['engine']} {line['dtype']}", TORCH, "circle")
         )
@@ -173,10 +185,10 @@ def growth(lines: list[Report], engines: list[str]) -> Report:
 LOGARITHMIC: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 1}
 
 
-def style(training: Report, engines: list[str]) -> tuple[str, str, str]:
-    """The legend entry of a training, and the colour and marker of its engine."""
-    place = engines.index(training["engine"]) % len(COLOURS)
-    return f"{training['engine']} {training['dtype']}", COLOURS[place], SYMBOLS[place]
+def style(engine: str, dtype: str, engines: list[str]) -> tuple[str, str, str]:
+    """The legend entry of an engine in a dtype, and the engine's colour and marker."""
+    place = engines.index(engine) % len(COLOURS)
+    return f"{engine} {dtype}", COLOURS[place], SYMBOLS[place]
 
 
 def on_log_axis(error: float | None) -> float | None:
@@ -189,7 +201,7 @@ def widest(so_far: float | None, error: float | None) -> float | None:
     return None if so_far is None or error is None else max(so_far, error)
 
 
-def finished(figure: go.Figure, height: int) -> Report:
+def finished(figure: go.Figure, height: int) -> Figure:
     """The figure for JSON; page.js sets the remaining colours for a light or dark page."""
     figure.update_layout(
         template="none",
@@ -203,5 +215,5 @@ def finished(figure: go.Figure, height: int) -> Report:
     )
     figure.update_xaxes(automargin=True, zeroline=False)
     figure.update_yaxes(automargin=True, zeroline=False)
-    described: Report = figure.to_plotly_json()
+    described: Figure = figure.to_plotly_json()
     return described

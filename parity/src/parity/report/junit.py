@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import NamedTuple
 from xml.etree import ElementTree
 
-Report = dict[str, Any]
+from .data import Report, Status
 
 # Characters that XML 1.0 cannot contain, not even escaped.
 UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Test(NamedTuple):
+    group: str
+    name: str
+    status: Status
+    message: str
+    seconds: float = 0.0
 
 
 def xml(report: Report) -> str:
@@ -18,7 +26,7 @@ def xml(report: Report) -> str:
     root = ElementTree.Element("testsuites", name="parity")
     for engine in report["engines"]:
         tests = list(_tests(report, engine["name"]))
-        statuses = [entry["status"] for _, _, entry in tests]
+        statuses = [test.status for test in tests]
         suite = ElementTree.SubElement(
             root,
             "testsuite",
@@ -28,10 +36,10 @@ def xml(report: Report) -> str:
             failures=str(statuses.count("failed")),
             skipped=str(statuses.count("skipped")),
             errors="0",
-            time=f"{sum(entry.get('seconds', 0.0) for _, _, entry in tests):.3f}",
+            time=f"{sum(test.seconds for test in tests):.3f}",
         )
-        for group, name, entry in tests:
-            _test(suite, f"{engine['name']}.{group}", name, entry)
+        for test in tests:
+            _add(suite, engine["name"], test)
     faults = ElementTree.SubElement(
         root,
         "testsuite",
@@ -44,39 +52,43 @@ def xml(report: Report) -> str:
         time="0",
     )
     for fault in report["faults"]:
-        status = "passed" if fault["caught"] else "failed"
-        entry = {"status": status, "message": f"a planted fault was not seen: {fault['story']}"}
-        _test(faults, f"faults.{fault['op']}", fault["name"], entry)
+        status: Status = "passed" if fault["caught"] else "failed"
+        message = f"a planted fault was not seen: {fault['story']}"
+        _add(faults, "faults", Test(fault["op"], fault["name"], status, message))
     ElementTree.indent(root, " ")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, "unicode")}\n'
 
 
-def _tests(report: Report, engine: str) -> Iterator[tuple[str, str, Report]]:
-    """The group, name and result of each test of an engine."""
-    for result in report["results"]:
-        if result["engine"] == engine:
-            yield result["op"], f"{result['case']} {result['check']} {result['dtype']}", result
-    for run in report["trainings"]:
-        if run["engine"] == engine:
-            yield "runs", f"{run['run']} {run['dtype']}", run | {"seconds": run["elapsed"]}
-    for kind in ("determinism", "fuzz"):
-        for entry in report[kind]:
-            if entry["engine"] == engine:
-                yield kind, kind, entry
+def _tests(report: Report, engine: str) -> Iterator[Test]:
+    """Every result of an engine as a test."""
+    for r in report["results"]:
+        if r["engine"] == engine:
+            name = f"{r['case']} {r['check']} {r['dtype']}"
+            yield Test(r["op"], name, r["status"], r["message"], r["seconds"])
+    for t in report["trainings"]:
+        if t["engine"] == engine:
+            name = f"{t['run']} {t['dtype']}"
+            yield Test("runs", name, t["status"], t["message"], t["elapsed"])
+    for d in report["determinism"]:
+        if d["engine"] == engine:
+            yield Test("determinism", "determinism", d["status"], d["message"], d["seconds"])
+    for hunt in report["fuzz"]:
+        if hunt["engine"] == engine:
+            yield Test("fuzz", "fuzz", hunt["status"], hunt["message"])
 
 
-def _test(suite: ElementTree.Element, group: str, name: str, entry: Report) -> None:
+def _add(suite: ElementTree.Element, whose: str, test: Test) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",
-        classname=_text(group),
-        name=_text(name),
-        time=f"{entry.get('seconds', 0.0):.4f}",
+        classname=_text(f"{whose}.{test.group}"),
+        name=_text(test.name),
+        time=f"{test.seconds:.4f}",
     )
-    if entry["status"] != "passed":
-        tag = "failure" if entry["status"] == "failed" else "skipped"
-        first = _text(entry["message"]).strip().partition("\n")[0]
-        ElementTree.SubElement(case, tag, message=first).text = _text(entry["message"])
+    if test.status != "passed":
+        tag = "failure" if test.status == "failed" else "skipped"
+        first = _text(test.message).strip().partition("\n")[0]
+        ElementTree.SubElement(case, tag, message=first).text = _text(test.message)
 
 
 def _text(text: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
 
 from ..bench import rows
-from ..bench.rows import FORWARD, Curve, Row
+from ..bench.rows import FORWARD, Curve, Row, held
 from ..bench.scaling import KIND as GROWING
 from . import figures
+from .data import Report
 from .words import duration, listed, part, plural, quantity, times
-
-Report = dict[str, Any]
 
 HEADS = {
     "seconds": "takes",
@@ -35,11 +34,33 @@ WRITTEN = {
 }
 
 
-def entries(report: Report, kind: str) -> list[Report]:
+class Entry(TypedDict):
+    """What a contestant spends on a piece of work."""
+
+    engine: str
+    item: str
+    op: str
+    dtype: str
+    values: dict[str, Any]  # by HEADS
+    executor: str
+
+
+class Growth(TypedDict):
+    """An op or a model that was timed at several sizes."""
+
+    name: str
+    id: str
+    figure: figures.Figure
+    lines: list[figures.Line]
+    of: str  # what is counted as its size
+
+
+def entries(report: Report, kind: str) -> list[Entry]:
     """A row per contestant and piece of work of a kind; ops with backward, if there is one."""
-    lines = [Row.of(line) for line in _measured(report) if line["kind"] == kind]
+    lines = [line for line in _measured(report) if line.kind == kind]
+    executors = report["speed"]["executors"] if report["speed"] else {}
     whole = {(line.item, line.dtype) for line in lines if line.phase != FORWARD}
-    found: dict[Any, Report] = {}
+    found: dict[tuple[str, ...], Entry] = {}
     for line in lines:
         if line.phase == FORWARD and (line.item, line.dtype) in whole:
             continue
@@ -49,19 +70,23 @@ def entries(report: Report, kind: str) -> list[Report]:
             (line.against, line.against_cost, line.against_seconds, None),
         )
         for name, cost, seconds, beside in sides:
-            own = {"engine": name, "item": line.item, "op": line.op, "dtype": line.dtype}
-            key = tuple(own.values())
-            values = vars(cost) | {"seconds": seconds, "ratio": beside}
+            key = name, line.item, line.op, line.dtype
             if key in found:
                 found[key]["values"]["ratio"] = found[key]["values"]["ratio"] or beside
-            else:
-                found[key] = own | {"values": values, "executor": executor(report, name)}
+                continue
+            found[key] = {
+                "engine": name,
+                "item": line.item,
+                "op": line.op,
+                "dtype": line.dtype,
+                "values": vars(cost) | {"seconds": seconds, "ratio": beside},
+                "executor": executor(executors, name),
+            }
     return sorted(found.values(), key=lambda entry: entry["item"])
 
 
-def _measured(report: Report) -> list[Report]:
-    measured: list[Report] = report["speed"]["rows"] if report["speed"] else []
-    return measured
+def _measured(report: Report) -> list[Row]:
+    return held(report["speed"]) if report["speed"] else []
 
 
 def written(name: str, value: Any) -> str:
@@ -69,15 +94,16 @@ def written(name: str, value: Any) -> str:
     return "–" if value is None else str(WRITTEN[name](value))
 
 
-def executor(report: Report, name: str) -> str:
+def executor(executors: Mapping[str, str], name: str) -> str:
     """What ran a contestant, in a word: gpu, emulator or CPU."""
-    said = report["speed"]["executors"].get(name, "CPU")
-    return str(said).partition(":")[0]
+    return executors.get(name, "CPU").partition(":")[0]
 
 
 def sentences(report: Report) -> list[str]:
     """Sentences about the roofline, and about engines that have none."""
     speed = report["speed"]
+    if speed is None:
+        return []
     said = []
     copies, products = speed["ceilings"]["copy"], speed["ceilings"]["product"]
     if copies and products:
@@ -106,10 +132,10 @@ def sentences(report: Report) -> list[str]:
 
 
 def curves(report: Report) -> list[Curve]:
-    return rows.curves([Row.of(line) for line in _measured(report) if line["kind"] == GROWING])
+    return rows.curves([line for line in _measured(report) if line.kind == GROWING])
 
 
-def growth(report: Report) -> list[Report]:
+def growth(report: Report) -> list[Growth]:
     """A figure and exponents for the GPT and every op that was timed at several sizes."""
     engines = [engine["name"] for engine in report["engines"]]
     found: dict[str, list[Curve]] = {}
@@ -127,15 +153,15 @@ def growth(report: Report) -> list[Report]:
     ]
 
 
-def lines(own: Iterable[Curve]) -> list[Report]:
+def lines(own: Iterable[Curve]) -> list[figures.Line]:
     """Each contestant's curve, and the rival's once per dtype."""
-    found: dict[tuple[str, str], Report] = {}
+    found: dict[tuple[str, str], figures.Line] = {}
     for curve in own:
         for name, seconds, exponent in (
             (curve.engine, curve.seconds, curve.exponent),
             (curve.against, curve.against_seconds, curve.against_exponent),
         ):
-            line = {
+            line: figures.Line = {
                 "engine": name,
                 "dtype": curve.dtype,
                 "elements": list(curve.elements),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NotRequired, TypedDict, TypeVar
 
 from ..checks.differences import RELATIVE
 from ..checks.measure import EPS
+from . import data
+from .data import Report
 from .words import anchor, eps, relative
 
-Report = dict[str, Any]
+T = TypeVar("T")
+K = TypeVar("K")
 
 # Upper bounds of the shades, in eps; the last shade has none.
 SHADES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -25,65 +28,108 @@ COLUMNS = {
 }
 
 
-def ops(report: Report) -> list[Report]:
+class Cell(TypedDict):
+    kind: Literal["measured", "exact", "failed", "skipped", "none"]
+    text: str
+    shade: NotRequired[int]  # of what is measured: how many of the bounds it exceeds
+    title: NotRequired[str]
+    anchor: NotRequired[str]  # of what failed: where the page has its message
+    column: NotRequired[str]  # of an engine's cell
+    engine: NotRequired[int]  # the engine's place in the report
+
+
+class Row(TypedDict):
+    """An op or a part."""
+
+    name: str
+    family: str
+    torch: list[Cell]  # torch's float32, forward and backward of an op
+    cells: list[Cell]
+    states: list[str]  # that the page can filter by: failed, skipped, beyond
+    place: int
+
+
+class Line(TypedDict):
+    """A check of a case in a dtype."""
+
+    check: str
+    dtype: str
+    torch_error: float | None
+    results: list[data.Result | None]  # by engine
+
+
+def ops(report: Report) -> list[Row]:
     """A row for every op: torch's float32, then the COLUMNS of each engine."""
-    found = by(report["results"], "op", "engine")
-    rows: list[Report] = []
+    found = by_op_and_engine(report)
+    rows: list[Row] = []
     for op in report["ops"]:
         per_engine = [found[op["name"], engine["name"]] for engine in report["engines"]]
         own = [result for results in per_engine for result in results]
-        cells = [
-            cell([r for r in results if r["check"] in checks]) | {"column": column, "engine": i}
+        cells: list[Cell] = [
+            {**cell([r for r in results if r["check"] in checks]), "column": column, "engine": i}
             for i, results in enumerate(per_engine)
             for column, checks in COLUMNS.items()
         ]
         yardsticks = [
             yardstick([r for r in own if r["check"] in COLUMNS[c]]) for c in list(COLUMNS)[:2]
         ]
-        rows.append(_row(op, op["family"], yardsticks, cells, own) | {"place": len(rows)})
+        rows.append(_row(op["name"], op["family"], yardsticks, cells, own, len(rows)))
     return rows
 
 
-def parts(report: Report) -> list[Report]:
+def parts(report: Report) -> list[Row]:
     """A row for every layer, optimizer, scheduler and model: torch's float32, then each engine."""
-    found = by(report["results"], "op", "engine")
-    rows: list[Report] = []
+    found = by_op_and_engine(report)
+    rows: list[Row] = []
     for part in report["parts"]:
         per_engine = [found[part["name"], engine["name"]] for engine in report["engines"]]
         own = [result for results in per_engine for result in results]
-        cells = [cell(r) | {"column": "all", "engine": i} for i, r in enumerate(per_engine)]
+        cells: list[Cell] = [
+            {**cell(r), "column": "all", "engine": i} for i, r in enumerate(per_engine)
+        ]
         family = f"{part['kind']}s"
-        rows.append(_row(part, family, [yardstick(own)], cells, own) | {"place": len(rows)})
+        rows.append(_row(part["name"], family, [yardstick(own)], cells, own, len(rows)))
     return rows
 
 
 def _row(
-    entry: Report, family: str, yardsticks: list[Report], cells: list[Report], own: list[Report]
-) -> Report:
+    name: str,
+    family: str,
+    yardsticks: list[Cell],
+    cells: list[Cell],
+    own: list[data.Result],
+    place: int,
+) -> Row:
     statuses = {result["status"] for result in own}
+    pairs = [(result["error"], result["torch_error"]) for result in own]
     beyond = any(
-        None not in (r["error"], r["torch_error"]) and r["error"] > max(r["torch_error"], 1.0)
-        for r in own
+        error is not None and torch is not None and error > max(torch, 1.0)
+        for error, torch in pairs
     )
     states = [status for status in ("failed", "skipped") if status in statuses]
     return {
-        "name": entry["name"],
+        "name": name,
         "family": family,
         "torch": yardsticks,
         "cells": cells,
         "states": [*states, *(["beyond"] if beyond else [])],
+        "place": place,
     }
 
 
-def by(entries: Sequence[Report], *keys: str) -> dict[Any, list[Report]]:
-    """Group entries by the value of a key, or by a tuple of the values of several."""
-    found: dict[Any, list[Report]] = defaultdict(list)
+def by(key: Callable[[T], K], entries: Iterable[T]) -> dict[K, list[T]]:
+    """Group entries by a key; those of a key that none has are an empty list."""
+    found: dict[K, list[T]] = defaultdict(list)
     for entry in entries:
-        found[tuple(entry[key] for key in keys) if len(keys) > 1 else entry[keys[0]]].append(entry)
+        found[key(entry)].append(entry)
     return found
 
 
-def cell(results: Sequence[Report]) -> Report:
+def by_op_and_engine(report: Report) -> dict[tuple[str, str], list[data.Result]]:
+    return by(lambda result: (result["op"], result["engine"]), report["results"])
+
+
+def cell(results: Sequence[data.Result]) -> Cell:
     """The cell for some results: the worst error, or how many failed with a link to the first."""
     failed = [result for result in results if result["status"] == "failed"]
     passed = [result for result in results if result["status"] == "passed"]
@@ -93,24 +139,24 @@ def cell(results: Sequence[Report]) -> Report:
         return {"kind": "failed", "text": f"✗ {len(failed)}", "anchor": where}
     if not passed:
         return {"kind": "skipped", "text": "skip"} if results else {"kind": "none", "text": "–"}
-    measured = [result for result in passed if result["error"] is not None]
+    measured = [(r["error"], r) for r in passed if r["error"] is not None]
     if not measured:
         right = "exact" if any(r["check"] == "forward" for r in passed) else f"✓ {len(passed)}"
         return {"kind": "exact", "text": right}
-    return _measured(max(measured, key=lambda result: result["error"]))
+    return _measured(*max(measured, key=lambda pair: pair[0]))
 
 
-def _measured(top: Report) -> Report:
+def _measured(error: float, top: data.Result) -> Cell:
     title = f"{top['case']}, {top['check']}, {top['dtype']}"
     if top["check"] == "differences":
-        share = top["error"] * EPS[top["dtype"]]
+        share = error * EPS[top["dtype"]]
         shade = sum(share > bound for bound in SHARES)
     else:
-        shade = sum(top["error"] > bound for bound in SHADES)
+        shade = sum(error > bound for bound in SHADES)
     return {"kind": "measured", "text": amount(top), "shade": shade, "title": title}
 
 
-def yardstick(results: Sequence[Report]) -> Report:
+def yardstick(results: Sequence[data.Result]) -> Cell:
     """The cell for torch's own float32: its worst error on the same cases."""
     errors = [r["torch_error"] for r in results if r["torch_error"] is not None]
     if not errors:
@@ -118,13 +164,13 @@ def yardstick(results: Sequence[Report]) -> Report:
     return error_cell(max(errors))
 
 
-def error_cell(error: float) -> Report:
+def error_cell(error: float) -> Cell:
     """An error in eps."""
     shade = sum(error > bound for bound in SHADES)
     return {"kind": "measured", "text": eps(error), "shade": shade, "title": ""}
 
 
-def checked(results: Sequence[Report], engines: Sequence[Report]) -> list[Report]:
+def checked(results: Sequence[data.Result], engines: Sequence[data.Engine]) -> list[Line]:
     """A row for every check of a case, with each engine's result, or None."""
     return [
         {
@@ -135,11 +181,11 @@ def checked(results: Sequence[Report], engines: Sequence[Report]) -> list[Report
                 next((r for r in own if r["engine"] == engine["name"]), None) for engine in engines
             ],
         }
-        for (check, dtype), own in by(results, "check", "dtype").items()
+        for (check, dtype), own in by(lambda r: (r["check"], r["dtype"]), results).items()
     ]
 
 
-def amount(result: Report) -> str:
+def amount(result: data.Result) -> str:
     """The error of a check as text; empty if there is none."""
     if result["error"] is None:
         return ""

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from .data import Mutant, Report, Score
 from .words import percent, plural
 
-Report = dict[str, Any]
 
-SCORE = ("engine", "passed", "score", "mutants")
-MUTANT = ("op", "original", "mutated", "killed_by", "equivalent", "place")
+class OfOp(TypedDict):
+    """What became of the mutants of an op in an engine."""
+
+    engine: str
+    count: int
+    killed: int
+    equivalent: int
+    survivors: list[Mutant]
 
 
-def read(path: Path) -> list[Report]:
+def read(path: Path) -> list[Score]:
     """Read the scores in a file; raises ValueError, with the file's name, if it holds none."""
     try:
-        scores: list[Report] = json.loads(path.read_text(encoding="utf-8"))
+        scores: Any = json.loads(path.read_text(encoding="utf-8"))
         for score in scores:
-            [score[key] for key in SCORE]
-            [mutant[key] for mutant in score["mutants"] for key in MUTANT]
-        return scores
+            [score[key] for key in Score.__annotations__]
+            [mutant[key] for mutant in score["mutants"] for key in Mutant.__annotations__]
+        found: list[Score] = scores
+        return found
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no results of parity mutants: {error}") from error
 
 
-def sentence(score: Report) -> str:
+def sentence(score: Score) -> str:
     """A sentence with the share of mutants that were killed, of those not excused."""
     excused = sum(bool(mutant["equivalent"]) for mutant in score["mutants"])
     counted = plural(len(score["mutants"]) - excused, "mutant")
@@ -34,9 +41,9 @@ def sentence(score: Report) -> str:
     return f"{percent(score['score'])} of {counted} were killed{rest}."
 
 
-def of_op(report: Report, name: str) -> list[Report]:
+def of_op(report: Report, name: str) -> list[OfOp]:
     """For each engine, how many of an op's mutants were killed, and which survived."""
-    found = []
+    found: list[OfOp] = []
     for score in report["mutants"]:
         own = [mutant for mutant in score["mutants"] if mutant["op"] == name]
         left = [mutant for mutant in own if not mutant["killed_by"]]

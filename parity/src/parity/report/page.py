@@ -8,7 +8,6 @@ import functools
 import json
 import zlib
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -18,9 +17,10 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from .. import files
-from ..bench.rows import LARGEST
+from ..bench.rows import LARGEST, Row
 from . import (
     changes,
+    data,
     figures,
     junit,
     ledger,
@@ -31,12 +31,19 @@ from . import (
     verdict,
     words,
 )
-
-Report = dict[str, Any]
+from .data import Report
 
 COMMENT = 60_000  # characters; GitHub's limit for a comment is 65536
 CODE = HtmlFormatter(cssclass="code-text", nowrap=False)
 STYLES = {"light": "default", "dark": "github-dark"}
+
+
+class Run(trainings.Row):
+    """A run as the page shows it."""
+
+    trainings: list[data.Training]
+    trajectory: figures.Figure | None
+    gradients: figures.Figure | None
 
 
 def write(report: Report, directory: Path) -> list[Path]:
@@ -76,17 +83,17 @@ def html(report: Report) -> str:
     return environment.get_template("index.html.j2").render(rendered)
 
 
-def runs(report: Report) -> list[Report]:
+def runs(report: Report) -> list[Run]:
     """Every run with its trainings and figures."""
     engines = [engine["name"] for engine in report["engines"]]
-    found = []
+    found: list[Run] = []
     for run in trainings.matrix(report):
         own = [t for t in report["trainings"] if t["run"] == run["name"]]
         drawn = [t for t in own if t["loss"]["engine"]]
         measured = [t for t in drawn if t["gradients"]]
         found.append(
-            run
-            | {
+            {
+                **run,
                 "trainings": own,
                 "trajectory": figures.trajectory(drawn, engines) if drawn else None,
                 "gradients": figures.gradients(measured, engines) if measured else None,
@@ -96,28 +103,29 @@ def runs(report: Report) -> list[Report]:
 
 
 def pages(
-    report: Report, environment: jinja2.Environment, pace: list[Report]
+    report: Report, environment: jinja2.Environment, pace: list[Row]
 ) -> list[tuple[str, str]]:
     """The name and HTML page of every op and part."""
     template = environment.get_template("op.html.j2")
-    entries = {entry["name"]: entry for entry in (*report["ops"], *report["parts"])}
+    entries: dict[str, data.Op | data.Part] = {op["name"]: op for op in report["ops"]}
+    entries |= {part["name"]: part for part in report["parts"]}
     rows = [*matrix.ops(report), *matrix.parts(report)]
-    by_case = matrix.by(report["results"], "case")
-    by_op = matrix.by(pace, "op")
-    costs = matrix.by(ledger.entries(report, "ops"), "op")
-    faults = matrix.by(report["faults"], "op")
+    by_case = matrix.by(lambda result: result["case"], report["results"])
+    by_op = matrix.by(lambda line: line.op, pace)
+    costs = matrix.by(lambda entry: entry["op"], ledger.entries(report, "ops"))
+    faults = matrix.by(lambda fault: fault["op"], report["faults"])
     found = []
     for row, before, after in zip(rows, [None, *rows], [*rows[1:], None], strict=False):
         whole = len(row["torch"]) > 1
-        row["heads"] = list(matrix.COLUMNS) if whole else ["all checks"]
         text = template.render(
             entry=entries[row["name"]],
             row=row,
+            heads=list(matrix.COLUMNS) if whole else ["all checks"],
             before=before and before["name"],
             after=after and after["name"],
             engines=report["engines"],
             by_case=by_case,
-            pace=[line for line in by_op[row["name"]] if line["kind"] == "ops"],
+            pace=[line for line in by_op[row["name"]] if line.kind == "ops"],
             costs=costs[row["name"]],
             faults=faults[row["name"]],
             mutants=mutation.of_op(report, row["name"]),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from ..checks.runs import RunResult
-from .matrix import error_cell
+from .data import Report, Run, Training
+from .matrix import Cell, error_cell
 from .words import anchor, listed, loss, milliseconds, plural, relative
 
-Report = dict[str, Any]
+
+class Row(Run):
+    """A run in the table of all runs."""
+
+    cells: list[Cell]  # torch's float32, then each engine
 
 
 def line(result: RunResult) -> str:
@@ -32,7 +37,7 @@ def failure(result: RunResult) -> str:
     return f"{name}: {result.message}\n  {result.reproduce}"
 
 
-def described(run: Report) -> str:
+def described(run: Run) -> str:
     """The settings of a run, as a sentence."""
     parts = [
         f"{run['model']} on {run['data']}",
@@ -67,13 +72,18 @@ def sentences(report: Report, engine: str) -> list[str]:
     return [*said, *(f"Did not train on {run}: {why}." for run, why in skipped.items())]
 
 
-def used(training: Report) -> float:
+def used(training: Training) -> float:
     """The largest error of a run that passed, as a share of its limit."""
     bands = [*training["gradients"].values(), *training["weights"].values()]
     losses = training["loss"]
-    pairs = [(band["error"], band["limit"]) for band in bands]
-    pairs += zip(losses["error"], losses["limit"], strict=True)
-    return max(error / limit for error, limit in pairs)
+    errors = [*(band["error"] for band in bands), *losses["error"]]
+    limits = [*(band["limit"] for band in bands), *losses["limit"]]
+    return max(e / limit for e, limit in zip(finite(errors), finite(limits), strict=True))
+
+
+def finite(numbers: Iterable[float | None]) -> list[float]:
+    """The errors or limits of a run that passed: all of them, as none of these is None."""
+    return [number for number in numbers if number is not None]
 
 
 def departures(report: Report) -> list[str]:
@@ -85,22 +95,22 @@ def departures(report: Report) -> list[str]:
     ]
 
 
-def matrix(report: Report) -> list[Report]:
+def matrix(report: Report) -> list[Row]:
     """A row for every run: how far the losses of torch's float32 and each engine deviate."""
-    return [run | {"cells": _cells(report, run["name"])} for run in report["runs"]]
+    return [{**run, "cells": _cells(report, run["name"])} for run in report["runs"]]
 
 
-def _cells(report: Report, run: str) -> list[Report]:
+def _cells(report: Report, run: str) -> list[Cell]:
     own = [t for t in report["trainings"] if t["run"] == run]
-    errors = [t["loss"]["torch_error"][-1] for t in own if t["status"] == "passed"]
-    torch = error_cell(max(errors)) if errors else {"kind": "none", "text": "–"}
+    errors = finite(t["loss"]["torch_error"][-1] for t in own if t["status"] == "passed")
+    torch: Cell = error_cell(max(errors)) if errors else {"kind": "none", "text": "–"}
     return [
         torch,
         *(_cell([t for t in own if t["engine"] == e["name"]]) for e in report["engines"]),
     ]
 
 
-def _cell(own: list[Report]) -> Report:
+def _cell(own: list[Training]) -> Cell:
     failed = [t for t in own if t["status"] == "failed"]
     passed = [t for t in own if t["status"] == "passed"]
     if failed:
@@ -108,8 +118,9 @@ def _cell(own: list[Report]) -> Report:
         return {"kind": "failed", "text": f"✗ {len(failed)}", "anchor": where}
     if not passed:
         return {"kind": "skipped", "text": "skip"}
-    top = max(passed, key=lambda t: max(t["loss"]["error"]))
-    return error_cell(max(top["loss"]["error"])) | {"title": f"{top['run']}, {top['dtype']}"}
+    worst = [(max(finite(t["loss"]["error"])), t) for t in passed]
+    error, top = max(worst, key=lambda pair: pair[0])
+    return {**error_cell(error), "title": f"{top['run']}, {top['dtype']}"}
 
 
 def census(report: Report) -> str:

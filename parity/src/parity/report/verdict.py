@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from ..checks import Result
 from ..checks.determinism import Determinism
 from ..checks.differences import RELATIVE
 from ..checks.envelope import FLOOR, MULTIPLE
 from ..checks.measure import BUDGET, FACTOR
+from . import data
+from .data import MEASURED, STATUSES, Report
 from .words import anchor, eps, listed, part, plural, relative
-
-Report = dict[str, Any]
 
 NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or the output is"
 # What an engine is compared with, and the checks that do it.
@@ -26,6 +26,34 @@ AGAINST = (
     ("the distribution of what is random", ("stochastic", "initial")),
     ("the calls that must be refused", ("rejects",)),
 )
+
+
+class Failure(TypedDict):
+    engine: str
+    where: str  # the op, part or run, in a word
+    what: str
+    message: str
+    reproduce: str
+    anchor: str
+    case: NotRequired[str]
+
+
+class Skip(TypedDict):
+    """What an engine skipped for one reason."""
+
+    engine: str
+    reason: str
+    run: bool  # whether these are training runs
+    count: int
+    names: list[str]
+
+
+class Reason(TypedDict):
+    """A reason, and the cases that it holds for."""
+
+    reason: str
+    count: int
+    names: list[str]
 
 
 def executor(report: Report, name: str) -> str:
@@ -55,8 +83,7 @@ def narrowing(report: Report) -> str:
 
 def outcome(report: Report) -> str:
     passed, failed, skipped = (
-        sum(engine[status] for engine in report["engines"])
-        for status in ("passed", "failed", "skipped")
+        sum(engine[status] for engine in report["engines"]) for status in STATUSES
     )
     engines = listed([engine["name"] for engine in report["engines"]])
     if failed:
@@ -97,11 +124,11 @@ def unplanted(report: Report) -> str:
     return "they stand in minigrad, which is not installed"
 
 
-def counts(engine: Report) -> str:
+def counts(engine: data.Engine) -> str:
     """An engine's summary as a line."""
-    parts = [f"{engine[status]:,} {status}" for status in ("passed", "failed", "skipped")]
-    for check, worst in engine["worst"].items():
-        if worst:
+    parts = [f"{engine[status]:,} {status}" for status in STATUSES]
+    for check in MEASURED:
+        if worst := engine["worst"][check]:
             torch = eps(worst["torch_error"])
             parts.append(f"{check} {eps(worst['error'])} eps (torch float32: {torch})")
     return f"{engine['name']}: {', '.join(parts)}"
@@ -132,7 +159,7 @@ def determinism_line(result: Determinism) -> str:
     return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
 
 
-def sentence(report: Report, engine: Report) -> str:
+def sentence(report: Report, engine: data.Engine) -> str:
     """An engine's results, as a sentence."""
     judged = {r["op"] for r in report["results"] if r["engine"] == engine["name"]}
     kinds = Counter({"op": len(judged)})
@@ -150,8 +177,8 @@ def sentence(report: Report, engine: Report) -> str:
         said = f"Passed all {plural(done, 'check')} of {listed(had)}"
     errors = [
         f"{eps(worst['error'])} eps {check} (torch’s own float32: {eps(worst['torch_error'])})"
-        for check, worst in engine["worst"].items()
-        if worst
+        for check in MEASURED
+        if (worst := engine["worst"][check])
     ]
     skipped = f"{engine['skipped']:,} skipped" if engine["skipped"] else "nothing skipped"
     off = f"; at worst {listed(errors)}" if errors else ""
@@ -170,13 +197,14 @@ def limits() -> str:
 
 def nearest(report: Report, engine: str) -> str:
     """The passed check that came nearest to failing, as a sentence; empty if there is none."""
-    own = [r for r in report["results"] if r["engine"] == engine and r["used"] is not None]
-    if not own:
+    own = [r for r in report["results"] if r["engine"] == engine]
+    shares = [(r["used"], r) for r in own if r["used"] is not None]
+    if not shares:
         return ""
-    top = max(own, key=lambda result: result["used"])
+    used, top = max(shares, key=lambda pair: pair[0])
     return (
         f"Nearest to failing in {top['case']}, {top['check']}, {top['dtype']}: "
-        f"{part(top['used'])} of what it was allowed."
+        f"{part(used)} of what it was allowed."
     )
 
 
@@ -193,51 +221,58 @@ def determinism_sentence(report: Report, engine: str) -> str:
     )
 
 
-def failures(report: Report) -> list[Report]:
+def failures(report: Report) -> list[Failure]:
     """Everything that failed: where, what, the message, and the command to repeat it."""
-    cases = [
-        result
-        | {
-            "message": result["message"].replace(result["reproduce"], "").strip(),
+    cases: list[Failure] = [
+        {
+            "engine": result["engine"],
             "where": result["op"],
             "what": f"{result['case']} · {result['check']} · {result['dtype']}",
+            "message": result["message"].replace(result["reproduce"], "").strip(),
+            "reproduce": result["reproduce"],
             "anchor": anchor(result["engine"], result["case"], result["check"], result["dtype"]),
+            "case": result["case"],
         }
         for result in report["results"]
         if result["status"] == "failed"
     ]
-    runs = [
-        training
-        | {
+    runs: list[Failure] = [
+        {
+            "engine": training["engine"],
             "where": training["run"],
             "what": f"{training['run']} · {training['dtype']}",
+            "message": training["message"],
+            "reproduce": training["reproduce"],
             "anchor": anchor(training["engine"], training["run"], training["dtype"]),
         }
         for training in report["trainings"]
         if training["status"] == "failed"
     ]
-    repeats = [
-        result
-        | {
+    repeats: list[Failure] = [
+        {
+            "engine": result["engine"],
             "where": "determinism",
             "what": "determinism",
+            "message": result["message"],
+            "reproduce": result["reproduce"],
             "anchor": anchor(result["engine"], "determinism"),
         }
         for result in report["determinism"]
         if result["status"] == "failed"
     ]
-    graphs = [
-        result
-        | {
+    graphs: list[Failure] = [
+        {
+            "engine": hunt["engine"],
             "where": "random graphs",
             "what": "random graphs",
-            "message": f"{result['message']}\n\n{result['program']}",
-            "anchor": anchor(result["engine"], "fuzz"),
+            "message": f"{hunt['message']}\n\n{hunt['program']}",
+            "reproduce": hunt["reproduce"],
+            "anchor": anchor(hunt["engine"], "fuzz"),
         }
-        for result in report["fuzz"]
-        if result["status"] == "failed"
+        for hunt in report["fuzz"]
+        if hunt["status"] == "failed"
     ]
-    missed = [
+    missed: list[Failure] = [
         {
             "engine": "the judge",
             "where": fault["op"],
@@ -252,17 +287,22 @@ def failures(report: Report) -> list[Report]:
     return cases + runs + repeats + graphs + missed
 
 
-def _blind(fault: Report) -> list[str]:
+def _blind(fault: data.Fault) -> list[str]:
     return [check for check in fault["wanted"] if check not in fault["rejected_by"]]
 
 
-def skips(report: Report) -> list[Report]:
+def skips(report: Report) -> list[Skip]:
     """What was skipped, by engine and reason."""
     found: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
-    for entry in (*report["results"], *report["trainings"], *report["determinism"]):
-        if entry["status"] == "skipped":
-            name = entry.get("case") or entry.get("run", "determinism")
-            found[entry["engine"], entry["message"], "run" in entry].append(name)
+    for result in report["results"]:
+        if result["status"] == "skipped":
+            found[result["engine"], result["message"], False].append(result["case"])
+    for training in report["trainings"]:
+        if training["status"] == "skipped":
+            found[training["engine"], training["message"], True].append(training["run"])
+    for repeat in report["determinism"]:
+        if repeat["status"] == "skipped":
+            found[repeat["engine"], repeat["message"], False].append("determinism")
     return [
         {
             "engine": engine,
@@ -295,13 +335,13 @@ def census(report: Report) -> list[str]:
     return said
 
 
-def flat(report: Report) -> list[Report]:
+def flat(report: Report) -> list[Reason]:
     """The cases with a zero gradient, by reason."""
     every = (case for op in report["ops"] for case in op["cases"])
     return grouped((case["id"], case["flat"]) for case in every if case["flat"])
 
 
-def undifferenced(report: Report) -> list[Report]:
+def undifferenced(report: Report) -> list[Reason]:
     """The cases without finite differences, by reason; not those that only --quick leaves out."""
     checks = defaultdict(set)
     for result in report["results"]:
@@ -311,12 +351,14 @@ def undifferenced(report: Report) -> list[Report]:
     return grouped(reasons.items())
 
 
-def grouped(reasons: Iterable[tuple[str, str]]) -> list[Report]:
+def grouped(reasons: Iterable[tuple[str, str]]) -> list[Reason]:
     """Group pairs of an id and a reason by reason, the most frequent first."""
     found: dict[str, list[str]] = defaultdict(list)
     for id, reason in reasons:
         found[reason].append(id)
-    rows = [{"reason": r, "count": len(ids), "names": ids} for r, ids in found.items()]
+    rows: list[Reason] = [
+        {"reason": r, "count": len(ids), "names": ids} for r, ids in found.items()
+    ]
     return sorted(rows, key=lambda row: -len(row["names"]))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .. import checks, engines, fuzz
@@ -18,6 +18,7 @@ from ..environment import executor
 from ..spec import BUILT, BY_NAME, Op, skips
 from ..spec.run import Run
 from ..spec.runs import RUNS
+from . import data
 from .code import Piece, formula, pieces
 
 Engine = str | Adapter
@@ -71,7 +72,7 @@ def skipped(engine: Adapter, run: Run, dtype: str) -> RunResult | None:
     return RunResult(engine.name, run.name, dtype, status="skipped", message=reason)
 
 
-def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
+def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> data.Hunt:
     """Fuzz an engine with the first few seeds."""
     loaded = adapter(engine)
     drawn = [name for name in ops or BY_NAME if name in loaded.ops and name not in fuzz.UNDRAWN]
@@ -88,11 +89,13 @@ def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> dict[str, Any]:
     }
 
 
-def planted(first: int, every: int) -> list[Any]:
+def planted(first: int, every: int) -> list[data.Fault]:
     """Plant every every-th fault, starting at first."""
     from .. import faults
 
-    return [faults.caught(fault) for fault in faults.everything()[first::every]]
+    some = [faults.caught(fault) for fault in faults.everything()[first::every]]
+    found: Any = [asdict(each) | {"caught": each.caught} for each in some]
+    return found
 
 
 def plantable() -> bool:
