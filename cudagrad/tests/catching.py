@@ -49,7 +49,7 @@ def memory_of(argument: Any) -> Any:
     return argument.memory if isinstance(argument, DeviceArray) else argument
 
 
-COMPILER, SIMULATOR = "compiler", "numba's simulator"  # see elsewhere.py
+COMPILER, SIMULATOR = "compiler", "numba's simulator"  # see bugs_elsewhere.py
 EXECUTORS: dict[str, Callable[..., None]] = {
     "emulator": emulated("forward"),
     "emulator, reversed": emulated("reversed"),

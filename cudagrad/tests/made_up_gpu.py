@@ -1,7 +1,7 @@
 """A whole machine with a GPU, made up: kernels go through numba-cuda's and the driver's places.
 
-install(), called before cudagrad is imported, lets it find a GPU. The driver is that of the module
-driver; what a kernel does there is done by the emulator.
+install(), called before cudagrad is imported, lets it find a GPU. The driver is that of
+made_up_driver; what a kernel does there is done by the emulator.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from driver import Driver
+from made_up_driver import Driver
 
 DRIVER = Driver(1 << 30)
 GPU = SimpleNamespace(name="made up", compute_capability=(9, 0), MULTIPROCESSOR_COUNT=4)

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from bugs_elsewhere import SEEN, digest, surprises
 from catching import COMPILER, EXECUTORS, SIMULATOR, catalogue, outcome
-from elsewhere import SEEN, digest, surprises
 
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = catalogue()

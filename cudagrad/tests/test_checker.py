@@ -384,7 +384,7 @@ def test_none_of_our_kernels_races() -> None:
     environment = {**os.environ, "CUDAGRAD_DEVICE": "checker", "CUDAGRAD_TILE": "4"}
     running = [
         subprocess.Popen(
-            [sys.executable, str(HERE.with_name("checked.py")), dtype],
+            [sys.executable, str(HERE.with_name("run_under_checker.py")), dtype],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

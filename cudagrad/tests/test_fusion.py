@@ -18,7 +18,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from calls import CALLS
+from op_calls import CALLS
 
 import cudagrad
 from cudagrad import arrays, bfloat16, device, emulator, engine, fuse, fusion, graph, launches, ops

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driver import Driver
+from made_up_driver import Driver
 
 import cudagrad
 from cudagrad import device, dlpack, ops

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from calls import CALLS, DTYPES, arrays, backward, run
+from op_calls import CALLS, DTYPES, arrays, backward, run
 
 import cudagrad
 from cudagrad import device, emulator, gpt, nn, ops, optim, random

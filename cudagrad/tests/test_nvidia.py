@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driver import Driver
+from made_up_driver import Driver
 
 from cudagrad.allocator import Allocator, OutOfMemoryError
 from cudagrad.executors.nvidia import Array, Launch, Nvidia, Packer, unpacked

@@ -1,4 +1,4 @@
-"""What the judge is judged with: an engine that is torch, but for the fault that a test plants."""
+"""The engines, and what the judge is judged with: one that is torch, but for a planted fault."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ class Altered:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
+
+
+@pytest.fixture(params=["micrograd", "minigrad", "cudagrad", "torch"])
+def engine(request: pytest.FixtureRequest) -> engines.Adapter:
+    """Each of ours, and torch, of which the same must be true."""
+    return engines.load(request.param)
+
+
+@pytest.fixture
+def package(engine: engines.Adapter) -> Any:
+    return engine.package
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import resource
 import shlex
 import signal
 import subprocess
@@ -25,28 +24,32 @@ from parity import checks, engines, usage
 from parity.cli import main
 from parity.report import collect
 from parity.spec import BY_NAME, OPS
+from parity.tasks import progress
 
 SOFTMAX = BY_NAME["softmax"]
 
 
-def test_help_starts_fast_and_without_torch() -> None:
+def test_help_imports_nothing_slow() -> None:
     code = (
-        "import sys; from parity.cli import main; status = main(['--help']);"
-        "sys.exit(status or 'torch' in sys.modules)"
+        "import sys; before = {*sys.modules};"
+        "from parity.cli import main; status = main(['--help']);"
+        "new = {name.partition('.')[0] for name in {*sys.modules} - before};"
+        "print(*sorted(new - sys.stdlib_module_names)); sys.exit(status)"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
 
     assert done.returncode == 0, done.stderr
     assert "check" in done.stdout
-    # Of the processor, which other work on the machine does not stretch as it does the clock.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    assert done.stdout.splitlines()[-1] == "click parity rich"
 
 
-def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
-    assert "Commands:" in capsys.readouterr().out
+@pytest.mark.parametrize("command", ["", "bench", "data", "train"])
+def test_without_a_command_there_is_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command.split()) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"Usage: {' '.join(['parity', *command.split()])} [OPTIONS]")
+    assert "Commands:" in printed.out
+    assert printed.err == ""
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         ("report --out {tmp} --engine x", "no engine 'x'; there are"),
         ("check --engine torch --op sofmax", "no op 'sofmax'; did you mean softmax"),
         ("report --out {tmp} --engine torch --op qqqqqq", "no op 'qqqqqq'"),
+        ("check --engine torch --layer gelu", "no layer 'gelu'; did you mean GELU, "),
         (
             "check --engine torch --case softmax[99]",
             f"no case 'softmax[99]'; softmax has cases [0] to [{len(SOFTMAX.cases) - 1}], and ",
@@ -273,6 +277,14 @@ def test_a_reader_who_leaves_hears_no_complaint(unbuffered: str) -> None:
     os.close(theirs)
 
     assert done.returncode == 1
+    assert done.stderr == ""
+
+
+def test_output_may_be_closed() -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", COMMAND, "--help"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 0
     assert done.stderr == ""
 
 
@@ -504,3 +516,17 @@ def test_a_narrow_terminal_lacks_columns_but_no_figure(
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
     assert {len(row) for row in cells} == {columns}
     assert "".join(row[1] for row in cells) == "abcdefghijklm"
+
+
+def test_a_narrow_terminal_shows_all_of_a_trainings_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=50, no_color=True)
+    monkeypatch.setattr(progress, "Console", lambda **_: terminal)
+    command = "train xor --engine minigrad,torch --steps 3"
+
+    assert main(command.split()) == 0
+    last = shown.getvalue().rpartition("3/3")[2]
+    for word in ("minigrad", "torch", "samples/s", "left"):
+        assert word in last

@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity import engines
 from parity.engines import Adapter
 
 CHAIN = 100_000
 FAN_OUT = 10_000
 
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
-
-
-@pytest.fixture(params=["micrograd", "minigrad", "cudagrad", "torch"])
-def engine(request: pytest.FixtureRequest) -> Adapter:
-    return engines.load(request.param)
 
 
 def leaf(engine: Adapter, numbers: Any, requires_grad: bool = True) -> Any:

@@ -11,16 +11,6 @@ import pytest
 from parity import engines
 
 
-@pytest.fixture(params=["micrograd", "minigrad", "cudagrad", "torch"])
-def engine(request: pytest.FixtureRequest) -> engines.Adapter:
-    return engines.load(request.param)
-
-
-@pytest.fixture
-def package(engine: engines.Adapter) -> Any:
-    return engine.package
-
-
 class Training:
     """A small model, with all that a checkpoint is about: buffers, dropout, groups, a schedule."""
 

@@ -30,16 +30,6 @@ STATE = {
 }
 
 
-@pytest.fixture(params=["micrograd", "minigrad", "cudagrad", "torch"])
-def engine(request: pytest.FixtureRequest) -> engines.Adapter:
-    return engines.load(request.param)
-
-
-@pytest.fixture
-def package(engine: engines.Adapter) -> Any:
-    return engine.package
-
-
 @pytest.fixture
 def path(package: Any, tmp_path: Path) -> Iterator[Path]:
     """Where a test may save, beside which it must leave nothing."""

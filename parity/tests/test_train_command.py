@@ -135,7 +135,7 @@ def test_torch_is_imported_only_where_it_trains(command: str) -> None:
         ("train text --data {tmp}/empty", "{tmp}/empty is empty"),
         ("train text --data {tmp}/bytes", "{tmp}/bytes is not UTF-8: there is the byte 0xff at 2"),
         ("train text --data {tmp}/short", "its last tenth, for validation, has 3 tokens, and a co"),
-        ("train text --tokenizer {tmp}/none", "{tmp}/none: No such file"),
+        ("train text --tokenizer bpe", "no tokenizer 'bpe'; there are char, byte, or a file that"),
         ("train text --tokenizer {tmp}/short", "cannot use the tokenizer {tmp}/short: "),
         ("train text --tokenizer {tmp}/a.json", "cannot use the tokenizer {tmp}/a.json: it is not"),
         ("train text --tokenizer {tmp}/a.tiktoken", "a.tiktoken: line 1 is not a token in base64"),

@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     try:
         status = app(args=arguments, prog_name="parity", standalone_mode=False)
-        sys.stdout.flush()
+        print(end="", flush=True)  # unlike sys.stdout.flush(), also where stdout is closed
+    except click.exceptions.NoArgsIsHelpError as error:  # a group of commands, and none of them
+        click.echo(error.format_message())
+        return 0
     except click.ClickException as error:
         click.echo(f"parity: {error.format_message()}", err=True)
         return 2
@@ -75,12 +78,9 @@ def needed(error: ModuleNotFoundError) -> str:
     return f"parity needs the package {package}: pip install {package}"
 
 
-@click.group(invoke_without_command=True, context_settings={"max_content_width": 110})
-@click.pass_context
-def app(context: click.Context) -> None:
+@click.group(context_settings={"max_content_width": 110})
+def app() -> None:
     """Judge automatic differentiation engines against torch, and train them on tasks."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 app.add_command(engines)

@@ -86,8 +86,10 @@ def require_known(kind: str, names: Sequence[str], every: Sequence[str]) -> None
 
 
 def unknown(kind: str, name: str, every: Sequence[str]) -> str:
-    """The message for an unknown name: similar names, or all of them if there are few."""
-    near = difflib.get_close_matches(name, every, 5, 0.5) if len(every) > 8 else ()
+    """The message for an unknown name: similar names in any case, or all if there are few."""
+    spelt = {each.lower(): each for each in every}
+    alike = difflib.get_close_matches(name.lower(), spelt, 5, 0.5) if len(every) > 8 else ()
+    near = [spelt[each] for each in alike]
     hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(every)}"
     return f"no {kind} {name!r}; {hint}"
 

@@ -24,13 +24,13 @@ from ..usage import (
     stage,
     trainable,
 )
-from .timing import Spread
 
 if TYPE_CHECKING:
     from ..engines import Adapter
     from .ceilings import Ceilings
     from .items import Item
     from .rows import Row
+    from .timing import Spread
 
 ROUNDS = "Number of rounds; in each, every contestant has one turn."
 PAIRS = click.option("--pairs", type=click.IntRange(min=2), help=ROUNDS)

@@ -9,6 +9,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from .settings import Settings
 from .training import Training
@@ -30,7 +31,8 @@ class Display:
         self.units, self.started = 0, time.perf_counter()
         self.latest = ""  # metrics
         self.console = Console(stderr=True, quiet=quiet)
-        columns = (TextColumn(title), BarColumn(20), MofNCompleteColumn(), "{task.description}")
+        text = TextColumn("{task.description}", table_column=Column())  # which may wrap
+        columns = (TextColumn(title), BarColumn(20), MofNCompleteColumn(), text)
         self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
         self.row = self.bar.add_task("", total=settings.steps, completed=step)
 

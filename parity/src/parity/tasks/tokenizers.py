@@ -134,6 +134,8 @@ def chosen(name: str, text: str) -> Tokenizer:
     if name == "byte":
         return Bytes()
     path = Path(name)
+    if not path.exists():
+        raise ValueError(f"no tokenizer {name!r}; there are char, byte, or a file that exists")
     content = path.read_bytes()
     try:
         if path.suffix == ".json":

@@ -1,7 +1,7 @@
 """What others than ours make of the planted bugs: the compiler, and numba's simulator.
 
-python elsewhere.py asks both, which takes a minute and needs numba-cuda but no GPU. It exits with 1
-where a bug is not caught as its file says, and else writes down which bugs that was said of.
+python bugs_elsewhere.py asks both, which takes a minute and needs numba-cuda but no GPU. It exits
+with 1 where a bug is not caught as its file says, and else writes down which bugs that was said of.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def digest() -> str:
 def main() -> int:
     _, why = device.numba_cuda("compile")
     if why:
-        print(f"elsewhere.py: {why}", file=sys.stderr)
+        print(f"bugs_elsewhere.py: {why}", file=sys.stderr)
         return 2
     bugs, faults = catalogue(), list[str]()
     for where, environment in ((COMPILER, {}), (SIMULATOR, {"NUMBA_ENABLE_CUDASIM": "1"})):

@@ -1,7 +1,7 @@
 """Run under CUDAGRAD_DEVICE=checker: small cases of every op, and a GPT's training step.
 
-python checked.py float32, or float64, prints the launches that ran, as cudagrad.compile's table has
-them, or fails with what the checker has found.
+python run_under_checker.py float32, or float64, prints the launches that ran, as cudagrad.compile's
+table has them, or fails with what the checker has found.
 """
 
 from __future__ import annotations
