@@ -1,6 +1,7 @@
 """Kernels without a GPU: the same source, compiled for the CPU by numba.
 
     names      `cuda`, and the names under it that the transform understands
+    places     how messages name a line of source
     source     a function's syntax tree, and what its free names mean
     trees      helpers that make and inspect syntax trees
     transform  rewrites a kernel as Python that numba can compile
@@ -8,6 +9,7 @@
                 cut a kernel at its barriers, if that cannot change its results
     forms      chooses between generators and loops over the threads
     module     the text of a generated module
+    known      what numba knows on a CPU and not on a GPU, which is refused
     runtime, atomics, warps, wide
                 called by compiled code: checked indices, local memory, shuffles, 128-bit accesses
     intrinsics emulate single instructions: tensor cores, rounding, asynchronous copies
@@ -19,9 +21,8 @@
 
 Threads run one after the other, in an order that `order` can reverse or draw at random. The
 emulator raises an error where a GPU would silently compute a wrong number: an index out of bounds,
-threads that do not all reach the same barrier, a `while` loop without a barrier that does not seem
-to end, because it waits for another thread, say. (A loop that never ends but has a barrier in it is
-only stopped by the checker.) Memory that was never written holds NaN, or conspicuous integers.
+threads that do not all reach the same barrier, a `while` loop that does not seem to end, because it
+waits for another thread, say. Memory that was never written holds NaN, or conspicuous integers.
 """
 
 from . import intrinsics

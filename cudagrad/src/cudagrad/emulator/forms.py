@@ -21,6 +21,7 @@ from numba.np.numpy_support import as_dtype
 
 from . import fission, runtime
 from .inference import Kind, is_array, type_of, types_of
+from .known import Refused
 from .module import literal
 from .seams import Seams
 from .transform import Translation
@@ -103,7 +104,7 @@ def _known(translation: Translation, kinds: Sequence[Kind]) -> dict[str, set[typ
     shared = [type_of((array.dtype.char, len(array.shape))) for array in translation.shared]
     try:
         return types_of(namespace["body"], [_thread_type(), *map(type_of, kinds), *shared])
-    except NumbaError:
+    except (NumbaError, Refused):
         raise fission.Impossible("its types do not fit") from None
 
 

@@ -13,6 +13,9 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
+from .places import line_at
+from .trees import is_constant, parts
+
 BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 
 
@@ -23,7 +26,7 @@ class Place(NamedTuple):
     node: ast.expr
 
     def __str__(self) -> str:
-        return f"{ast.unparse(self.node)} at {self.file}:{self.node.lineno}"
+        return f"{ast.unparse(self.node)} at {line_at(self.file, self.node.lineno)}"
 
 
 class Shared(NamedTuple):
@@ -50,7 +53,7 @@ class Module:
         self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        for name in ("atomics", "copies", "loops", "runtime", "warps", "wide"):
+        for name in ("atomics", "copies", "known", "loops", "runtime", "warps", "wide"):
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._count = 0
 
@@ -121,8 +124,16 @@ def defined(name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> l
     definition = ast.parse(f"def {name}({', '.join(parameters)}): pass").body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.body = list(body) or definition.body
-    slices = any(isinstance(node, ast.Slice) for node in ast.walk(definition))
-    return ["", "", f"@_runtime.{'slicing' if slices else 'compiled'}", *annotated(definition)]
+    slices = any(map(is_unchecked, ast.walk(definition)))
+    return ["", "", f"@_known.{'slicing' if slices else 'compiled'}", *annotated(definition)]
+
+
+def is_unchecked(node: ast.AST) -> bool:
+    """Whether numba must check an index, because the transform does not: a slice's, x[i][j]'s."""
+    if isinstance(node, ast.Slice):
+        return True
+    chained = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Subscript)
+    return chained and not all(map(is_constant, parts(node.slice)))
 
 
 def annotated(definition: ast.FunctionDef) -> list[str]:
