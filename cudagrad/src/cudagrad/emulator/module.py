@@ -130,10 +130,10 @@ def defined(name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> l
 
 def is_unchecked(node: ast.AST) -> bool:
     """Whether numba must check an index, because the transform does not: a slice's, x[i][j]'s."""
-    if isinstance(node, ast.Slice):
-        return True
-    chained = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Subscript)
-    return chained and not all(map(is_constant, parts(node.slice)))
+    match node:
+        case ast.Subscript(value=ast.Subscript(), slice=index):
+            return not all(map(is_constant, parts(index)))
+    return isinstance(node, ast.Slice)
 
 
 def annotated(definition: ast.FunctionDef) -> list[str]:
