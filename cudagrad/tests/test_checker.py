@@ -15,7 +15,7 @@ import pytest
 from numba import cuda as numba_cuda
 
 import cudagrad
-from cudagrad.checker import RaceError, UninitializedError, WarpError, check, jit
+from cudagrad.checker import RaceError, UninitializedError, WarpError, check, jit, threads
 from cudagrad.compile import table
 from cudagrad.device import cuda, intrinsics
 from cudagrad.emulator import BarrierError, KernelError
@@ -115,7 +115,7 @@ def test_every_atomic_is_numbas() -> None:
         old[9] = cuda.atomic.dec(out, 9, 3)
         old[10] = cuda.atomic.dec(out, 10, 3)
 
-    given = np.array([10, 5, 6, 6, 6, 6, 2, 3, 0, 2, 5])
+    given = np.array([10, 5, 6, 6, 6, 6, 2, 3, 0, 2, 5], np.uint64)
     out, old = given.copy(), np.zeros_like(given)
     check(changed)[1, 1](out, old)
     assert out.tolist() == [7, 3, 2, 7, 5, 3, 3, 0, 3, 1, 3]
@@ -306,6 +306,22 @@ def test_to_ask_for_a_type_is_not_to_read() -> None:
     out = np.zeros(4, np.float32)
     check(cleared)[1, 4](out)
     assert out.tolist() == [6] * 4
+
+
+@pytest.mark.parametrize("waits", ["block", "warp"])
+def test_a_loop_that_waits_for_ever_is_told(waits: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_block(x):
+        while x[0] == 0:
+            cuda.syncthreads()
+
+    def of_warp(x):
+        while x[0] == 0:
+            cuda.syncwarp()
+
+    monkeypatch.setattr(threads, "WAITS", 1000)
+    kernel = of_block if waits == "block" else of_warp
+    with pytest.raises(KernelError, match=r"does not end in 1,000 waits.*4 threads, .*cuda\.sync"):
+        check(kernel)[1, 4](np.zeros(1))
 
 
 def test_too_much_shared_memory_is_refused() -> None:

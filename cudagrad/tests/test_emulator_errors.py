@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import sys
 import types
@@ -14,6 +15,7 @@ import numba
 import numpy as np
 import pytest
 
+from cudagrad.checker import check
 from cudagrad.emulator import (
     BarrierError,
     DeviceArray,
@@ -29,6 +31,7 @@ from cudagrad.emulator import (
 
 THREADS = 8
 TABLE = np.arange(3)
+THREE = 3
 
 
 def device(data: Any, dtype: Any = np.float32) -> DeviceArray:
@@ -93,6 +96,26 @@ def test_so_is_one_of_a_device_function(form: Any) -> None:
             count_halvings[1, 4](device([0], np.int64), out)
 
 
+@jit
+def wait_together(x):
+    while x.size > 0:
+        cuda.syncthreads()
+
+
+@jit
+def wait_for_a_number(x):
+    while x[0] == 0:
+        cuda.syncthreads()
+
+
+@pytest.mark.parametrize("kernel", [wait_together, wait_for_a_number])
+def test_a_loop_with_a_barrier_that_does_not_end_is_stopped(kernel: Any) -> None:
+    """The first has the faster form, of which the other cannot be: threads might differ."""
+    text = re.escape(str(kernel)) + ".*not ended after 134217728 turns, of all threads together"
+    with pytest.raises(LoopError, match=text):
+        kernel[1, 1024](device([0]))
+
+
 # Indices
 
 
@@ -137,6 +160,16 @@ def test_an_index_out_of_bounds_names_array_line_and_thread() -> None:
         f"{copy}: x[i] at {line_of(copy, 'out[i] = x[i]')}: index 6 on axis 0 of size 6; "
         "block (1, 0, 0), thread (2, 0, 0)"
     )
+
+
+@jit
+def part_of_a_part(x):
+    x[1][cuda.grid(1) + 1] = 0
+
+
+def test_an_index_into_a_part_is_checked() -> None:
+    with pytest.raises(IndexError, match=r"kernel part_of_a_part .*out of bounds"):
+        part_of_a_part[1, 2](device(np.zeros((3, 2))))
 
 
 def test_a_negative_index_does_not_wrap() -> None:
@@ -347,6 +380,27 @@ def test_numbas_errors_name_the_kernel() -> None:
     assert caught.value.__notes__ == [f"in {wrong_type}"]
 
 
+class Shell:
+    """What IPython knows of a cell, whose file name it has made up."""
+
+    def __init__(self) -> None:
+        self.compile = self
+
+    def format_code_name(self, name: str) -> tuple[str, str] | None:
+        return ("Cell", "In[5]") if name == __file__ else None
+
+
+def test_a_line_of_a_notebook_is_named_by_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=Shell))
+    where = rf"In\[5\], line {line_of(copy, 'out[i] = x').rpartition(':')[2]}"
+    with pytest.raises(IndexError, match=rf"kernel copy \(In\[5\], line .*x\[i\] at {where}: "):
+        copy[1, 4](device([0]), empty((4,), np.float32))
+    with pytest.raises(UnsupportedError, match=r"asserts \(In\[5\], line \d+\): assert"):
+        jit(asserts.function)[1, 1](device([0]))
+    with pytest.raises(IndexError, match=rf"x\[i\] at {where}: "):
+        check(copy)[1, 4](np.zeros(1), np.zeros(4))
+
+
 # What is not for kernels
 
 
@@ -433,6 +487,111 @@ def returns(x):
 def dynamic_shape(x):
     shared = cuda.shared.array(x.size, np.float32)
     shared[0] = 1
+
+
+@jit
+def calculated_shape(x):
+    shared = cuda.shared.array(THREADS * 2, np.float32)
+    shared[0] = 1
+
+
+@jit
+def shape_of_its_own(x):
+    n = x.size
+    local = cuda.local.array(n, np.float32)
+    local[0] = 1
+
+
+@jit
+def python_dtype(x):
+    shared = cuda.shared.array(4, float)
+    shared[0] = 1
+
+
+@jit
+def odd_alignment(x):
+    shared = cuda.shared.array(4, np.float32, alignment=12)
+    shared[0] = 1
+
+
+@jit
+def exponential(x):
+    x[0] = np.exp(x[0])
+
+
+@jit
+def magnitude(x):
+    x[0] = np.abs(x[0])
+
+
+@jit
+def divisor(x):
+    x[0] = math.gcd(x.size, 2)
+
+
+@jit
+def adds_arrays(x):
+    x[0] = (x + x)[0]
+
+
+@jit
+def adds_to_array(x):
+    x += 1
+
+
+@jit
+def negates_array(x):
+    x[0] = (-x)[0]
+
+
+@jit
+def sine_of_array(x):
+    x[0] = np.sin(x)[0]
+
+
+@jit
+def largest(x):
+    x[0] = x.max()
+
+
+@jit
+def converts(x):
+    x[0] = x.astype(np.float64)[0]
+
+
+@jit
+def copies_part(x):
+    x[1:] = x[:-1]
+
+
+@jit
+def picks_by_array(x):
+    x[0] = x[x.view(np.int32)][0]
+
+
+@jit
+def counts_floats(x):
+    cuda.atomic.inc(x, 0, 5)
+
+
+@jit
+def exchanges_floats(x):
+    cuda.atomic.exch(x, 0, 5)
+
+
+@jit
+def lane_of_call(x):
+    x[0] = cuda.laneid()
+
+
+@jit(device=True)
+def largest_of(x):
+    return x.max()
+
+
+@jit
+def calls_largest(x):
+    x[0] = largest_of(x)
 
 
 @jit
@@ -538,6 +697,25 @@ def waits_between(x):
         (undefined, "nowhere", "the name nowhere is not defined"),
         (returns, "return x", "a kernel returns nothing"),
         (dynamic_shape, "shared.array", "x.size must be a constant"),
+        (calculated_shape, "shared.array", "THREADS * 2 must be a constant"),
+        (shape_of_its_own, "n = x.size", "x.size must be a constant"),
+        (python_dtype, "shared.array", "float is no dtype to numba: say np.float32"),
+        (odd_alignment, "shared.array", "an alignment is a power of two, not 12"),
+        (exponential, "np.exp", "numba knows np.exp only on a CPU; math.exp is for kernels"),
+        (magnitude, "np.abs", "numba knows np.absolute only on a CPU; abs(x) is for kernels"),
+        (divisor, "math.gcd", "numba knows math.gcd only on a CPU"),
+        (adds_arrays, "x + x", "arithmetic is for the elements of arrays"),
+        (adds_to_array, "x += 1", "arithmetic is for the elements of arrays"),
+        (negates_array, "-x", "arithmetic is for the elements of arrays"),
+        (sine_of_array, "np.sin(x)", "np.sin is for the elements of arrays"),
+        (largest, "x.max()", "numba knows no .max of arrays on a GPU"),
+        (converts, "x.astype", "numba knows no .astype of arrays on a GPU"),
+        (copies_part, "x[1:]", "an array is assigned element by element"),
+        (picks_by_array, "x[x", "an index cannot be an array"),
+        (counts_floats, "atomic.inc", "atomic.inc is for uint32, uint64, not float32"),
+        (exchanges_floats, "atomic.exch", "atomic.exch is for int32, int64, uint32, uint64, not"),
+        (lane_of_call, "laneid()", "cuda.laneid is no function"),
+        (calls_largest, "-", "numba knows no .max of arrays on a GPU"),
         (dynamic_shared, "shared.array", "a shape of positive constants"),
         (four_dims, "grid(4)", "a grid has 1, 2 or 3 dimensions"),
         (barrier_value, "sync", "cuda.syncthreads() is a statement of its own"),
@@ -556,8 +734,49 @@ def test_what_is_not_supported_is_named_with_its_line(kernel: Any, line: str, wh
     with pytest.raises(UnsupportedError, match=re.escape(why)) as caught:
         kernel[1, 1](empty((1,), np.float32))
 
-    if line != "jit":  # the fault is in a device function
+    if line not in ("jit", "-"):  # the fault is in a device function
         assert f"{kernel.__name__} ({line_of(kernel, line)})" in str(caught.value)
+
+
+@jit
+def sizes_that_numba_folds(x):
+    n = 2 * THREE
+    wide = cuda.shared.array((2 + 2, THREE), np.float32)
+    m = 3
+    narrow = cuda.local.array(m, np.float32)
+    narrow[0] = x[0]
+    wide[3, 2] = narrow[0]
+    x[0] = wide[3, 2] + n
+
+
+def test_sizes_that_numba_knows_when_it_compiles() -> None:
+    x = device([1.5])
+    sizes_that_numba_folds[1, 1](x)
+    other = np.array([1.5], np.float32)
+    check(sizes_that_numba_folds)[1, 1](other)
+
+    assert x.memory.tolist() == other.tolist() == [7.5]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "why"),
+    [
+        (dynamic_shape, "x.size must be a constant"),
+        (calculated_shape, "THREADS * 2 must be a constant"),
+        (shape_of_its_own, "x.size must be a constant"),
+        (python_dtype, "float is no dtype to numba"),
+        (odd_alignment, "an alignment is a power of two"),
+        (exponential, "math.exp is for kernels"),
+        (divisor, "numba knows math.gcd only on a CPU"),
+        (largest, "numba knows, on a GPU, no .max of arrays such as x"),
+        (counts_floats, "atomic.inc is for uint32, uint64, not float32"),
+    ],
+)
+def test_the_checker_refuses_the_same(kernel: Any, why: str) -> None:
+    with pytest.raises(UnsupportedError, match=re.escape(why)) as caught:
+        check(kernel)[1, 1](np.ones(1, np.float32))
+
+    assert kernel.__name__ in str(caught.value)
 
 
 def test_a_kernel_without_source() -> None:

@@ -154,6 +154,43 @@ def test_memory_is_used_again_within_a_graph_and_by_nobody_else() -> None:
     assert device.executor.address(y.data) not in map(device.executor.address, again)
 
 
+def test_a_capture_ends_with_its_graph() -> None:
+    for leave in (CUDAGraph.reset, id):  # with id, which does nothing, it is only dropped
+        cuda_graph = CUDAGraph()
+        cuda_graph.capture_begin()
+        ops.zeros((2,))
+        leave(cuda_graph)
+        del cuda_graph
+
+        assert (ops.zeros((2,)) + 1).numpy().tolist() == [1, 1]
+
+
+def test_a_graph_dropped_in_another_thread_is_told_to_the_one_that_captures() -> None:
+    held = [CUDAGraph()]
+    held[0].capture_begin()
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+
+    with pytest.raises(CaptureError, match=r"has not run and never will; .* launches run again"):
+        ops.zeros((2,))
+    assert (ops.zeros((2,)) + 1).numpy().tolist() == [1, 1]
+
+
+def test_another_capture_may_begin_after_one_that_was_dropped_elsewhere() -> None:
+    held = [CUDAGraph()]
+    held[0].capture_begin()
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    captured = CUDAGraph()
+    with graph.graph(captured):
+        y = ops.zeros((2,)) + 1
+    captured.replay()
+
+    assert y.numpy().tolist() == [1, 1]
+
+
 def test_inputs_stay_what_they_were_captured_for() -> None:
     step = graphed(ops.exp)
     for _ in range(2):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from . import device
+from . import device, launches
 from .allocator import Pool
 from .arrays import Array
 from .launches import Launcher
@@ -51,10 +51,22 @@ class Capture:
         self.renewals: list[Live | Late] = []  # in the order in which they were made
         self.checks: list[tuple[Array, Callable[[], Exception]]] = []
         self.own: set[int] = set()  # which of the launches' arrays are the graph's, by id
+        self.is_over = False  # whether its graph was dropped, or reset
         self._is_live = False
 
     def launched(self, launcher: Launcher, args: Args) -> None:
+        self._require_graph()
         self.launches.append((launcher, tuple(map(self._kept, args))))
+
+    def _require_graph(self) -> None:
+        """Raise, and let the next launch be made, if nobody can end this capture any more."""
+        if self.is_over:
+            launches.recorder.set(None)
+            raise CaptureError(
+                "the graph that this thread captures was dropped, or reset, in another thread: "
+                "what was launched since capture_begin() has not run and never will; from now on "
+                "launches run again. Call capture_end() in time, or use graph.graph(...)"
+            )
 
     def _kept(self, argument: Any) -> Any:
         """An argument; an array of the graph's own as one that does not hold its block."""
@@ -66,6 +78,7 @@ class Capture:
         return borrowed
 
     def allocating(self) -> Pool:
+        self._require_graph()
         if self._is_live:
             raise CaptureError(
                 "memory is allocated in a part of the step that is live: take the step once "

@@ -71,7 +71,7 @@ class CUDAGraph:
 
         skips_live: leave out live parts, for a capture that will not be replayed.
         """
-        if launches.recorder.get() is not None:
+        if _recorder() is not None:
             raise CaptureError("a graph is captured within another, or within a replay")
         self.reset()
         self._capture = Capture(Pool(), skips_live)
@@ -96,7 +96,7 @@ class CUDAGraph:
         Raises what an op within would have raised on seeing numbers that it refuses.
         """
         capture = self._captured()
-        if launches.recorder.get() is not None:
+        if _recorder() is not None:
             raise CaptureError("a graph is replayed while one is captured")
         if self._executable is None:
             runs = [(launcher.run, now(args)) for launcher, args in capture.launches]
@@ -111,9 +111,16 @@ class CUDAGraph:
                     raise error()
 
     def reset(self) -> None:
-        """Forget what was captured; its memory is free once no array holds it."""
+        """Forget what was captured; its memory is free once no array holds it.
+
+        A capture that has not ended does so: launches are made again. So does one whose graph is
+        dropped. If that happens in another thread, the next op of the capture's own is an error.
+        """
         capture, self._capture = self._capture, None
         if capture is not None:
+            capture.is_over = True
+            if launches.recorder.get() is capture:
+                launches.recorder.set(None)
             device.executor.synchronize()  # a replay may still be running
             self._executable = self._flag = None
             device.allocator.retire(capture.pool)
@@ -126,11 +133,6 @@ class CUDAGraph:
     def pool(self) -> Pool:
         """The memory of the graph."""
         return self._captured().pool
-
-    def _abandon(self) -> None:
-        """End a capture that has failed."""
-        launches.recorder.set(None)
-        self.reset()
 
     def _captured(self) -> Capture:
         if self._capture is None:
@@ -173,6 +175,12 @@ class CUDAGraph:
             self.reset()
 
 
+def _recorder() -> launches.Recorder | None:
+    """This thread's recorder, unless it is a capture that has been dropped elsewhere."""
+    found = launches.recorder.get()
+    return None if isinstance(found, Capture) and found.is_over else found
+
+
 @contextlib.contextmanager
 def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     """Capture into a graph what is launched inside, and run nothing of it; torch.cuda.graph.
@@ -186,7 +194,7 @@ def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        cuda_graph._abandon()
+        cuda_graph.reset()
         raise
     cuda_graph.capture_end()
 
@@ -275,7 +283,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         try:
             self.step(*self._inputs)
         except BaseException:
-            first._abandon()
+            first.reset()
             raise
         first.capture_end()
         with graph(second):

@@ -14,6 +14,7 @@ import numpy as np
 from .. import emulator
 from ..emulator.array import DeviceArray
 from ..emulator.launch import ARRAYS, SCALARS, Launcher
+from ..emulator.places import line_at
 from ..emulator.source import DeviceFunction
 from .errors import UninitializedError
 from .memory import Array, Storage, address, owner, written
@@ -74,7 +75,7 @@ def line_of(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = Path(__file__).parent
     within = [frame for frame in frames if Path(frame.filename).parent != ours]
-    return "".join(f"{frame.filename}:{frame.lineno}" for frame in within[-1:])
+    return "".join(line_at(frame.filename, frame.lineno or 0) for frame in within[-1:])
 
 
 class Arguments:

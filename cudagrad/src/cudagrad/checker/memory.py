@@ -16,8 +16,10 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from ..emulator import known
 from ..emulator.array import DeviceArray
 from ..emulator.array import empty as poisoned
+from ..emulator.errors import UnsupportedError
 from .errors import RaceError, UninitializedError
 from .places import Place
 from .threads import Thread, joined, now
@@ -140,11 +142,18 @@ class Array:
     def reshape(self, *shape: Any) -> Array:
         return self.part(self.memory.reshape(*shape))
 
-    def ravel(self) -> Array:
-        return self.part(self.memory.reshape(-1))
-
     def view(self, dtype: Any) -> Array:
         return self.part(self.memory.view(dtype))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        on_gpu = name in known.ATTRIBUTES
+        who = "the checker knows" if on_gpu else "numba knows, on a GPU,"
+        raise UnsupportedError(
+            f"{now.kernel}: {who} no .{name} of arrays such as {self.name}: "
+            f"a kernel goes over the elements one by one; {now.thread}"
+        )
 
     def part(self, memory: Memory) -> Array:
         """A view of some of the elements."""

@@ -50,8 +50,11 @@ def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
     try:
         found = cpu_target.typing_context.resolve_function_type(function, types_of(kinds), {})
     except TypingError:
+        found = None
+    if found is None:
         names = ", ".join(kind.__name__ for kind in kinds)
-        raise TypeError(f"{function.__name__} is not for {names}") from None
+        whole = ": a kernel goes over elements one by one" if "Array" in names else ""
+        raise TypeError(f"{function.__name__} is not for {names}{whole}")
     return [as_dtype(kind).type for kind in found.args], as_dtype(found.return_type).type
 
 

@@ -16,7 +16,8 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import copies, intrinsics, wide
-from ..emulator.errors import AlignmentError, KernelError
+from ..emulator.errors import AlignmentError, KernelError, UnsupportedError
+from ..emulator.known import misplaced
 from ..emulator.launch import MAX_SHARED
 from . import numbers
 from .errors import WarpError
@@ -153,10 +154,11 @@ def store_as(place: Place, array: Any, index: Any, value: Any) -> None:
 # Atomics
 
 
-def atomic(change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def atomic(name: str, change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """An atomic that makes change(old, value) of an element, and returns what was there."""
 
     def changed(place: Place, array: Any, index: Any, value: Any) -> Any:
+        require(name, array, place)
         with changing(array, index, place):
             old = array.memory[index]
             array.memory[index] = change(old, old.dtype.type(value))
@@ -165,11 +167,20 @@ def atomic(change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return changed
 
 
+def require(name: str, array: Any, place: Place) -> None:
+    """Raise unless the atomic of this name can change elements of this array."""
+    if type(array) is not Array:
+        raise TypeError(f"{now.kernel}: {place}: an atomic takes an array and an index")
+    if why := misplaced(name, array.dtype):
+        raise UnsupportedError(f"{now.kernel}: {place}: {why}")
+
+
 def compare_and_swap(place: Place, array: Any, old: Any, value: Any) -> Any:
     return cas(place, array, (np.int64(0),) * array.memory.ndim, old, value)
 
 
 def cas(place: Place, array: Any, index: Any, old: Any, value: Any) -> Any:
+    require("cas", array, place)
     with changing(array, index, place):
         found = array.memory[index]
         if found == old:
@@ -178,18 +189,18 @@ def cas(place: Place, array: Any, index: Any, old: Any, value: Any) -> Any:
 
 
 ATOMICS: dict[str, Callable[..., Any]] = {
-    "add": atomic(lambda old, value: old + value),
-    "sub": atomic(lambda old, value: old - value),
-    "max": atomic(lambda old, value: max(value, old)),
-    "min": atomic(lambda old, value: min(value, old)),
-    "nanmax": atomic(np.fmax),
-    "nanmin": atomic(np.fmin),
-    "and_": atomic(lambda old, value: old & value),
-    "or_": atomic(lambda old, value: old | value),
-    "xor": atomic(lambda old, value: old ^ value),
-    "exch": atomic(lambda old, value: value),
-    "inc": atomic(lambda old, value: old + 1 if old < value else 0),
-    "dec": atomic(lambda old, value: old - 1 if 0 < old <= value else value),
+    "add": atomic("add", lambda old, value: old + value),
+    "sub": atomic("sub", lambda old, value: old - value),
+    "max": atomic("max", lambda old, value: max(value, old)),
+    "min": atomic("min", lambda old, value: min(value, old)),
+    "nanmax": atomic("nanmax", np.fmax),
+    "nanmin": atomic("nanmin", np.fmin),
+    "and_": atomic("and_", lambda old, value: old & value),
+    "or_": atomic("or_", lambda old, value: old | value),
+    "xor": atomic("xor", lambda old, value: old ^ value),
+    "exch": atomic("exch", lambda old, value: value),
+    "inc": atomic("inc", lambda old, value: old + 1 if old < value else 0),
+    "dec": atomic("dec", lambda old, value: old - 1 if 0 < old <= value else value),
     "cas": cas,
     "compare_and_swap": compare_and_swap,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from ..emulator.places import line_at
+
 
 class Place:
     """An expression of a kernel; name: of the variable that it is assigned to."""
@@ -17,4 +19,4 @@ class Place:
         self.text = ast.unparse(node)
 
     def __str__(self) -> str:
-        return f"{self.text} at {self.file}:{self.line}"
+        return f"{self.text} at {line_at(self.file, self.line)}"

@@ -17,6 +17,7 @@ from .places import Place
 
 WARP = 32
 ROUNDS = 1_000_000  # of while loops that a thread may go without waiting: seconds, here
+WAITS = 4_000_000  # of all threads of a block, together: some seconds, too
 
 
 class Dim3(NamedTuple):
@@ -163,8 +164,9 @@ def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterat
     for thread in threads:
         thread.work = python(*args)
     answers: dict[Thread, Any] = dict.fromkeys(threads)
-    live = len(threads)
+    live, waits = len(threads), 0
     while live:
+        waits += live
         for thread, answer in answers.items():
             now.thread, thread.rounds = thread, 0
             try:
@@ -172,6 +174,8 @@ def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterat
             except StopIteration:
                 thread.request = None
                 live -= 1
+        if waits > WAITS:
+            raise KernelError(apart(block, threads, f"end in {WAITS:,} waits of its threads"))
         answers = answered_warps(threads)
         if answers or not live:
             continue
@@ -179,9 +183,9 @@ def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterat
         first = requests[0]
         kinds = {(r.kind, id(r.place)) if r else None for r in requests}
         if any(request and request.answer for request in requests):
-            raise WarpError(apart(block, threads, "for all lanes of its mask"))
+            raise WarpError(apart(block, threads, "meet for all lanes of its mask"))
         if first is None or len(kinds) > 1:
-            raise BarrierError(apart(block, threads, "at a barrier"))
+            raise BarrierError(apart(block, threads, "meet at a barrier"))
         pass_barrier(block, threads)
         if first.kind == "grid":
             yield first.place
@@ -233,7 +237,7 @@ def meet(threads: list[Thread]) -> None:
 
 
 def apart(block: Block, threads: list[Thread], meeting: str) -> str:
-    """Where the threads of a block wait, if they do not meet."""
+    """Where the threads of a block wait, if they do not meet as they should."""
     waiting: dict[Any, list[Thread]] = {}
     for thread in threads:
         waiting.setdefault(id(thread.request.place) if thread.request else 0, []).append(thread)
@@ -242,4 +246,4 @@ def apart(block: Block, threads: list[Thread], meeting: str) -> str:
         request = some[0].request
         place = request.place if request else "the end"
         lines.append(f"{len(some)} threads, {some[0].threadIdx} the first, are at {place}")
-    return f"{now.kernel}: block {block.index} does not meet {meeting}: {'; '.join(lines)}"
+    return f"{now.kernel}: block {block.index} does not {meeting}: {'; '.join(lines)}"

@@ -20,7 +20,8 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from ..emulator.names import cuda
+from ..emulator.known import not_for_arrays, unknown
+from ..emulator.names import LOCAL, SHARED, cuda
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
@@ -178,6 +179,7 @@ class Translator(ast.NodeTransformer):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         operator = f"_{type(node.op).__name__}"
+        self.no_product(node)
         if isinstance(node.target, ast.Name):
             old = ast.Name(node.target.id, ast.Load())
             return ast.Assign([node.target], call(operator, old, self.visit(node.value)))
@@ -218,6 +220,8 @@ class Translator(ast.NodeTransformer):
     # Expressions
 
     def visit_Constant(self, node: ast.Constant) -> Any:
+        if type(node.value) is int and node.value >= 2**64:
+            self.refuse(node, f"{node.value} does not fit into 64 bits")
         value = numbers.strong(node.value)
         return node if value is node.value else self.keep(value)
 
@@ -238,6 +242,8 @@ class Translator(ast.NodeTransformer):
             if not path or path[0] not in operations.COORDINATES:
                 self.refuse(node, f"{ast.unparse(node)} is not supported by the checker")
             return attribute(("_now", "thread", *path))
+        if why := unknown(value):
+            self.refuse(node, why)
         new = adapted(value, ast.unparse(node))
         if new is None:
             self.refuse(node, f"a kernel cannot use {ast.unparse(node)}, a {type(value).__name__}")
@@ -261,9 +267,14 @@ class Translator(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         right = node.right
+        self.no_product(node)
         if isinstance(node.op, ast.Pow) and isinstance(getattr(right, "value", None), int):
             return call("_power", self.visit(node.left), right)
         return call(f"_{type(node.op).__name__}", self.visit(node.left), self.visit(right))
+
+    def no_product(self, node: ast.BinOp | ast.AugAssign) -> None:
+        if isinstance(node.op, ast.MatMult):
+            self.refuse(node, "@ multiplies whole arrays, which is not for kernels")
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         operand = self.visit(node.operand)
@@ -318,11 +329,29 @@ class Translator(ast.NodeTransformer):
             self.refuse(node, f"{ast.unparse(node.func)} is not supported by the checker")
         place, name = self.place(node), self.name
         self.name = ""
+        if path in (SHARED, LOCAL):
+            node = self.with_shape(node, least=0 if path == SHARED else 1)
         given, words = self.arguments(node)
         self.name = name
         new = ast.Call(self.keep(function), [place, *given], words)
         self.waits = self.waits or waits
         return ast.Yield(new) if waits else new
+
+    def with_shape(self, node: ast.Call, least: int) -> ast.Call:
+        """A call that makes an array, with a shape that is known now. Zero: of dynamic memory."""
+        words = {str(word.arg): word.value for word in node.keywords}
+        given = dict(zip(("shape", "dtype", "alignment"), node.args, strict=False)) | words
+        if not given.keys() >= {"shape", "dtype"} or len(given) != len(node.args) + len(words):
+            self.refuse(node, f"{ast.unparse(node.func)} takes (shape, dtype)")
+        shape = self.source.shape(given["shape"], least)
+        if 0 in shape and len(shape) > 1:
+            self.refuse(node, f"dynamic shared memory has shape 0, not {shape}")
+        value, _ = self.source.resolve(given["dtype"]) or (None, ())
+        aligned = self.source.constant(given["alignment"]) if "alignment" in given else 8
+        if why := not_for_arrays(value, 8 if aligned is None else aligned):
+            self.refuse(node, why)
+        given["shape"] = ast.Tuple([ast.Constant(size) for size in shape], ast.Load())
+        return ast.Call(node.func, [], [ast.keyword(*word) for word in given.items()])
 
     def device_call(self, device: Callable[..., Any], node: ast.Call) -> ast.expr:
         function = translated(device)

@@ -3,6 +3,7 @@
 docs/emulator.md follows one kernel through these modules, which are listed as they are best read:
 
     names           `cuda`, and the names under it that the transform understands
+    places          how messages name a line of source
     source          a function's syntax tree, and what its free names mean
     trees           helpers that make and inspect syntax trees
     module          the text of a generated module
@@ -10,6 +11,7 @@ docs/emulator.md follows one kernel through these modules, which are listed as t
     uniform, regions, uses, seams, inference, slots, fission
                     cut a kernel at its barriers into loops, if that cannot change its results
     forms           chooses between generators and loops over the threads
+    known           what numba knows on a CPU and not on a GPU, which is refused
     runtime, atomics, warps, wide, copies
                     called by compiled code: checked indices, local memory, shuffles, 128-bit
                     accesses, copies that have not arrived yet
@@ -23,9 +25,8 @@ docs/emulator.md follows one kernel through these modules, which are listed as t
 
 Threads run one after the other, in an order that `order` can reverse or draw at random. The
 emulator raises an error where a GPU would silently compute a wrong number: an index out of bounds,
-threads that do not all reach the same barrier, a `while` loop without a barrier that does not seem
-to end, because it waits for another thread, say. (A loop that never ends but has a barrier in it is
-only stopped by the checker.) Memory that was never written holds NaN, or conspicuous integers.
+threads that do not all reach the same barrier, a `while` loop that does not seem to end, because it
+waits for another thread, say. Memory that was never written holds NaN, or conspicuous integers.
 """
 
 from . import intrinsics

@@ -13,8 +13,10 @@ import numpy as np
 
 from . import cache, runtime
 from .array import DeviceArray
-from .errors import AlignmentError, BarrierError, KernelError, LoopError
+from .errors import AlignmentError, BarrierError, KernelError, LoopError, UnsupportedError
 from .forms import Form, form_of
+from .known import Refused
+from .places import line_at
 from .source import DeviceFunction
 from .transform import Translation, translate
 
@@ -113,7 +115,8 @@ class Kernel:
 
     def __str__(self) -> str:
         code = self.function.__code__
-        return f"kernel {self.function.__name__} ({code.co_filename}:{code.co_firstlineno})"
+        place = line_at(code.co_filename, code.co_firstlineno)
+        return f"kernel {self.function.__name__} ({place})"
 
     def compile(self, kinds: Any) -> Callable[..., bool]:
         """The entry for arguments of these kinds; numba compiles it at its first call."""
@@ -168,6 +171,8 @@ class Launcher:
             raise LoopError(self._explain(error)) from None
         except LookupError:
             raise KernelError(self._lane()) from None
+        except Refused as error:
+            raise UnsupportedError(self._refused(error)) from None
         except Exception as error:
             error.add_note(f"in {kernel}")
             raise
@@ -186,6 +191,17 @@ class Launcher:
         if isinstance(error, AlignmentError):
             return f"{self.kernel}: {text}: {error}, not at element {index}; {where}"
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
+
+    def _refused(self, error: Refused) -> str:
+        """What numba refuses, and where: in the kernel, or in a device function that it calls."""
+        name, _, line = error.origin.partition(", line ")
+        functions = [self.kernel.function, *self.kernel.translation.device_functions]
+        for function in functions:
+            code = function.__code__
+            if code.co_name == name and line.isdecimal():
+                place = line_at(code.co_filename, code.co_firstlineno + int(line) - 1)
+                return f"{name} ({place}): {error.why}"
+        return f"{self.kernel}: {error.why}"
 
     def _lane(self) -> str:
         """Which shuffle asked for a lane that the warp does not have, and whose."""

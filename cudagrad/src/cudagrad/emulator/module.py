@@ -13,6 +13,9 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
+from .places import line_at
+from .trees import is_constant, parts
+
 BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 
 
@@ -23,7 +26,7 @@ class Place(NamedTuple):
     node: ast.expr
 
     def __str__(self) -> str:
-        return f"{ast.unparse(self.node)} at {self.file}:{self.node.lineno}"
+        return f"{ast.unparse(self.node)} at {line_at(self.file, self.node.lineno)}"
 
 
 class Shared(NamedTuple):
@@ -50,7 +53,7 @@ class Module:
         self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        for name in ("atomics", "copies", "loops", "runtime", "warps", "wide"):
+        for name in ("atomics", "copies", "known", "loops", "runtime", "warps", "wide"):
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._functions: list[tuple[str, list[str], list[ast.stmt]]] = []
         self._count = 0
@@ -133,9 +136,17 @@ def defined(
     assert isinstance(definition, ast.FunctionDef)
     definition.body = body or definition.body
     if decorator is None:
-        slices = any(isinstance(node, ast.Slice) for node in ast.walk(definition))
-        decorator = "_runtime.slicing" if slices else "_runtime.compiled"
+        unchecked = any(map(is_unchecked, ast.walk(definition)))
+        decorator = "_known.slicing" if unchecked else "_known.compiled"
     return ["", "", f"@{decorator}", *annotated(definition)]
+
+
+def is_unchecked(node: ast.AST) -> bool:
+    """Whether numba must check an index, because the transform does not: a slice's, x[i][j]'s."""
+    match node:
+        case ast.Subscript(value=ast.Subscript(), slice=index):
+            return not all(map(is_constant, parts(index)))
+    return isinstance(node, ast.Slice)
 
 
 def annotated(definition: ast.FunctionDef) -> list[str]:

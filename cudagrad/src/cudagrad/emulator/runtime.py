@@ -44,7 +44,8 @@ COPIES = EXCHANGE + MAX_THREADS  # from here on, counts of its copies, then wher
 COUNTS, IN_FLIGHT = 4, 64  # of a thread; copies that are on their way are so many at most
 RECORD_SIZE = COPIES + (COUNTS + 2 * IN_FLIGHT) * MAX_THREADS
 FINISHED = 0  # instead of a barrier
-MOST_TURNS = 2**31  # of a loop without barriers, which takes some seconds
+MOST_TURNS = 2**31  # of a loop without barriers, which take some seconds
+MOST_WAITS = 2**27  # of all threads, in a loop with barriers: seconds again
 GRID = 2**20  # is added to the number of a barrier for the whole grid
 
 
@@ -193,19 +194,35 @@ def holding(typing_context, array, index, place, record):
     return array(array, index, types.int64, types.int64), generate
 
 
+def _count(context, builder, most, what, turns, more, place, record):
+    """turns and some more; LoopError if there are then too many."""
+    turns = builder.add(turns, more)
+    limit = context.get_constant(types.int64, most)
+    with cgutils.if_unlikely(builder, builder.icmp_signed(">", turns, limit)):
+        note(context, builder, record, PLACE, place)
+        context.call_conv.return_user_exc(builder, LoopError, (f"{most} {what}",))
+    return turns
+
+
 @intrinsic
 def turned(typing_context, turns, place, record):
     """Count an iteration of a loop; LoopError if there are more than any array has elements."""
 
     def generate(context, builder, signature, args):
-        turns = builder.add(args[0], context.get_constant(types.int64, 1))
-        most = context.get_constant(types.int64, MOST_TURNS)
-        with cgutils.if_unlikely(builder, builder.icmp_signed(">", turns, most)):
-            note(context, builder, args[2], PLACE, args[1])
-            context.call_conv.return_user_exc(builder, LoopError, (f"{MOST_TURNS} turns",))
-        return turns
+        one = context.get_constant(types.int64, 1)
+        return _count(context, builder, MOST_TURNS, "turns", args[0], one, *args[1:])
 
     return types.int64(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def turned_together(typing_context, turns, threads, place, record):
+    """Count an iteration of a loop in which so many threads wait for each other."""
+
+    def generate(context, builder, signature, args):
+        return _count(context, builder, MOST_WAITS, "turns, of all threads together", *args)
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic

@@ -11,8 +11,10 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from .errors import UnsupportedError
+from .places import line_at
 
 Names = tuple[str, ...]  # what follows the first of a dotted name
+NUMERIC = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.operator, ast.unaryop)
 
 
 class DeviceFunction:
@@ -59,7 +61,7 @@ class Source:
     def refuse(self, where: ast.AST | int, why: str) -> NoReturn:
         """Raise UnsupportedError about a node, or a line, of this function."""
         line = where if isinstance(where, int) else getattr(where, "lineno", self.line)
-        raise UnsupportedError(f"{self.name} ({self.file}:{line}): {why}")
+        raise UnsupportedError(f"{self.name} ({line_at(self.file, line)}): {why}")
 
     def resolve(self, node: ast.AST) -> tuple[Any, Names] | None:
         """What a name, or a dotted name, that is not local stands for; None for anything else.
@@ -84,6 +86,50 @@ class Source:
                 self.refuse(node, f"{value.__name__} has no {path[0]}")
             value = getattr(value, path.pop(0))
         return value, tuple(path)
+
+    def constant(self, node: ast.expr) -> Any:
+        """The value of an expression that numba must know when it compiles the kernel.
+
+        It knows numbers as they stand, also calculated from such; names from around the kernel, and
+        local ones that are given such a value once; tuples of these. It calculates with no name.
+        """
+        if isinstance(node, ast.Tuple):
+            return tuple(map(self.constant, node.elts))
+        if all(isinstance(part, NUMERIC) for part in ast.walk(node)):
+            return eval(compile(ast.Expression(node), self.file, "eval"))
+        if isinstance(node, ast.Name) and node.id in self.stored.difference(self.parameters):
+            (*others, value) = self._given(node.id)
+            if not others and value is not None:
+                return self.constant(value)
+        value, path = self.resolve(node) or (None, ("?",))
+        if path:
+            self.refuse(
+                node,
+                f"{ast.unparse(node)} must be a constant, or the name of one: "
+                "it is needed when the kernel is compiled",
+            )
+        return value
+
+    def _given(self, name: str) -> list[ast.expr | None]:
+        """What is assigned to a local name: each time an expression, if it stands alone there."""
+        values = {
+            id(part.targets[0]): part.value
+            for part in ast.walk(self.definition)
+            if isinstance(part, ast.Assign) and len(part.targets) == 1
+        }
+        return [
+            values.get(id(part))
+            for part in ast.walk(self.definition)
+            if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
+        ]
+
+    def shape(self, node: ast.expr, least: int = 1) -> tuple[int, ...]:
+        """The shape that an array of the kernel's own is to have."""
+        found = self.constant(node)
+        sizes = found if isinstance(found, tuple) else (found,)
+        if not sizes or not all(type(n) is int and n >= least for n in sizes):
+            self.refuse(node, f"a shape of positive constants is needed here, not {found!r}")
+        return sizes
 
 
 @functools.cache

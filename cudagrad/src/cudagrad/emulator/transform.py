@@ -31,6 +31,7 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
+from .known import not_for_arrays, unknown
 from .module import Module, Place, Shared, literal
 from .names import (
     ALL_LANES,
@@ -73,6 +74,11 @@ class Translation(NamedTuple):
     places: tuple[Place, ...]
     has_barriers: bool
     of_grid: bool  # whether any barrier is for the whole grid
+
+    @property
+    def device_functions(self) -> list[Callable[..., Any]]:
+        """Those that it calls, as they were written."""
+        return [device.function for device in self.module.functions]
 
     @property
     def key(self) -> str:
@@ -207,11 +213,19 @@ class Rewriter(ast.NodeVisitor):
     def visit_While(self, node: ast.While) -> ast.stmt:
         self.no_else(node)
         test, body = self.perhaps(node.test), self.block(node.body)
-        if not any(isinstance(part, ast.Yield) for line in body for part in ast.walk(line)):
-            turns = ast.Name(self.module.fresh("turns"), ast.Load())
-            place, record = self.module.place(self.source.file, node.test), parse("_thread.record")
-            self.ahead.append(assign(turns, parse("_numpy.int64(0)")))
-            body.insert(0, assign(turns, call("_runtime.turned", turns, place, record)))
+        waits = [part for line in body for part in ast.walk(line) if isinstance(part, ast.Yield)]
+        sizes = ["blockDim"] if waits else []
+        if any("GRID" in ast.unparse(wait) for wait in waits):
+            sizes.append("gridDim")
+        turns = ast.Name(self.module.fresh("turns"), ast.Load())
+        place, record = self.module.place(self.source.file, node.test), parse("_thread.record")
+        # Where threads wait for each other each counts for all: of many, each turn takes longer.
+        threads = (
+            [parse(" * ".join(f"_thread.{n}.{x}" for n in sizes for x in "xyz"))] if sizes else []
+        )
+        how = "turned_together" if sizes else "turned"
+        self.ahead.append(assign(turns, parse("_numpy.int64(0)")))
+        body.insert(0, assign(turns, call(f"_runtime.{how}", turns, *threads, place, record)))
         return ast.While(test, body, [])
 
     def no_else(self, node: ast.For | ast.While) -> None:
@@ -279,6 +293,8 @@ class Rewriter(ast.NodeVisitor):
             if not path or path[0] not in COORDINATES:
                 self.refuse(node, f"{ast.unparse(node)} is not supported by the emulator")
             return parse(".".join(("_thread", *path)))
+        if why := unknown(value):
+            self.refuse(node, why)
         text = None if path else literal(value)
         if text is None:
             self.refuse(node, f"a kernel cannot use {ast.unparse(node)}, a {type(value).__name__}")
@@ -343,21 +359,26 @@ class Rewriter(ast.NodeVisitor):
 
     def cuda_call(self, path: Names, node: ast.Call) -> ast.expr:
         if path in GRIDS:
-            (ndim,) = map(self.static, self.bind(("ndim",), node))
+            (ndim,) = map(self.source.constant, self.bind(("ndim",), node))
             if ndim not in (1, 2, 3):
                 self.refuse(node, "a grid has 1, 2 or 3 dimensions")
             return parse(f"_runtime.{GRIDS[path]}{ndim}(_thread)")
         if path in (SHARED, LOCAL):
             more = ("alignment",) if len(node.args) + len(node.keywords) > 2 else ()
             parameters = ("shape", "dtype", *more)
-            shape, dtype, *alignment = map(self.static, self.bind(parameters, node))
-            return self.new_array(path, shape, dtype, *alignment, node=node)
+            shape, *rest = self.bind(parameters, node)
+            dtype, *alignment = map(self.source.constant, rest)
+            if why := not_for_arrays(dtype, *alignment):
+                self.refuse(node, why)
+            return self.new_array(path, self.source.shape(shape), dtype, *alignment, node=node)
         if path in ATOMICS:
             return self.atomic(path[1], node)
         if path in (BARRIER, WARP_BARRIER):
             self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
         if path in WAITING:
             return self.exchange(path, node)
+        if path[:1] in (("laneid",), ("warpsize",)) or path[0] in COORDINATES:
+            self.refuse(node, f"{ast.unparse(node.func)} is no function")
         return self.outer(node.func)
 
     def atomic(self, name: str, node: ast.Call) -> ast.expr:
@@ -396,17 +417,21 @@ class Rewriter(ast.NodeVisitor):
     def all_lanes(self, mask: ast.expr) -> None:
         """Refuse a mask that leaves out lanes."""
         value = mask.operand if isinstance(mask, ast.UnaryOp) else mask
-        known = -self.static(value) if value is not mask else self.static(value)
+        known = self.source.constant(value)
+        known = known if value is mask else -known
         if not isinstance(known, int | np.integer) or int(known) & ALL_LANES != ALL_LANES:
             self.refuse(mask, "a warp waits for all of its lanes on the emulator: mask 0xFFFFFFFF")
 
     def new_array(
-        self, path: Names, shape: Any, dtype: Any, alignment: int = 8, *, node: ast.Call
+        self,
+        path: Names,
+        shape: tuple[int, ...],
+        dtype: Any,
+        alignment: int = 8,
+        *,
+        node: ast.Call,
     ) -> ast.expr:
         """An array that the threads of a block share, or that one thread has."""
-        shape = shape if isinstance(shape, tuple) else (shape,)
-        if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
-            self.refuse(node, f"a shape of positive constants is needed here, not {shape}")
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
         if path == SHARED:
             is_registers = self.source.function.__module__ == INTRINSICS
@@ -421,17 +446,6 @@ class Rewriter(ast.NodeVisitor):
         if set(given) != set(parameters) or len(node.args) + len(node.keywords) != len(parameters):
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(parameters)})")
         return [given[parameter] for parameter in parameters]
-
-    def static(self, node: ast.expr) -> Any:
-        """The value of an expression that must be known before the kernel runs."""
-        if isinstance(node, ast.Constant):
-            return node.value
-        if isinstance(node, ast.Tuple):
-            return tuple(map(self.static, node.elts))
-        value, path = self.source.resolve(node) or (None, ("?",))
-        if path:
-            self.refuse(node, f"{ast.unparse(node)} must be a constant, or the name of one")
-        return value
 
     # Calls of device functions
 

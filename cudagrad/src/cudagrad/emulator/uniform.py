@@ -23,7 +23,10 @@ from .trees import Block, blocks, is_control, stored, walk
 ABOUT_ARRAYS = {"shape", "size", "ndim", "dtype"}
 ABOUT_BLOCKS = {"blockIdx", "blockDim", "gridDim", "record"}
 VOTES = {"syncthreads_count", "syncthreads_and", "syncthreads_or"}
-UNIFORM_CALLS = {"checked", "gridsize1", "gridsize2", "gridsize3", *VOTES}  # of runtime, warps
+UNIFORM_CALLS = {  # of runtime, warps
+    *("checked", "gridsize1", "gridsize2", "gridsize3", "turned_together"),
+    *VOTES,
+}
 LIBRARIES = {"_math", "_numpy"}
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple)
 SYMBOLS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
