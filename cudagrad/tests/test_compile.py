@@ -244,6 +244,17 @@ def test_a_page_tells_where_a_gpu_lacks_instructions() -> None:
     assert page.in_words([None, NONE._replace(fused=4)]) == "fused – 4"
 
 
+def test_a_page_can_be_read() -> None:
+    launches = [SINGLE, DOUBLE, FACTOR]
+    one, other = NONE._replace(registers=20, instructions=9), NONE._replace(registers=22)
+    figures = {AMPERE: [None, one, NONE], HOPPER: [other, other, NONE]}
+    text = page.written(launches, figures, {"numba": "1"})
+
+    columns = zip(*figures.values(), strict=True)
+    assert page.read(text, [AMPERE, HOPPER]) == dict(zip(launches, map(list, columns), strict=True))
+    assert page.read(text, [AMPERE]) == page.read(text, [HOPPER, AMPERE]) == {}
+
+
 # The command
 
 
@@ -360,12 +371,33 @@ limits.LIMITS["registers"] = 1
 
 
 @needs_numba_cuda
+def test_a_page_keeps_the_figures_of_kernels_that_are_not_compiled(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    before = """
+kinds = "float32[::1], int64, float32[::1]"
+launches = [command.Launch(f"map.map1(functions.{name})", kinds) for name in ("exp", "log")]
+command.table.launches = lambda: launches
+command.versions = lambda: {"numba": "1"}
+"""
+    exp, log = (Launch(f"map.map1(functions.{name})", SINGLE.arguments) for name in ("exp", "log"))
+    old = NONE._replace(registers=1000)
+    file.write_text(page.written([exp, log], {HOPPER: [old, old]}, {"numba": "1"}))
+    arguments = "--cc", "9.0", "--page", str(file), "--kernel", exp.kernel
+    done = compile_kernels(*arguments, before=before)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    found = page.read(file.read_text(encoding="utf-8"), [HOPPER])
+    assert found[log] == [old]
+    assert 0 < found[exp][0].registers < 1000
+
+
+@needs_numba_cuda
 @pytest.mark.parametrize(
     ("arguments", "before", "sentence"),
     [
         (["--cc", "4.2"], "", "compute capability 4.2 is unknown; known: 7.5, "),
         (["--kernel", "map.nothing"], "", "no kernel map.nothing; known, some with parts: copy."),
-        (["--kernel", "map.fill", "--page", "x.md"], "", "--page needs all kernels"),
+        (["--kernel", "map.fill", "--page", "x.md"], "", "--page: x.md lacks attention."),
         ([], "machine._nvdisasm = lambda: None", "NVIDIA's nvdisasm is missing: pip install"),
         ([], "machine.LIBRARIES = ['nvrtc', 'nothing']", "NVIDIA's library nothing is missing: "),
         ([], "sys.modules['cuda.bindings.nvjitlink'] = None", "the module cuda.bindings.nvjitl"),

@@ -77,11 +77,20 @@ def test_the_environment_decides() -> None:
     assert out.startswith("checker: kernels run as Python, every access of memory watched; ")
 
 
-@pytest.mark.parametrize("size", ["0", "33", "2048", "many", "-1"])
+@pytest.mark.parametrize("size", ["0", "33", "512", "many", "-1"])
 def test_a_block_is_a_power_of_two(size: str) -> None:
     _, error = python(IMPORT, CUDAGRAD_BLOCK=size)
 
-    assert error == f"ValueError: CUDAGRAD_BLOCK={size} must be a power of two, 1024 at most"
+    assert error == f"ValueError: CUDAGRAD_BLOCK={size} must be a power of two, 256 at most"
+
+
+def test_no_block_has_more_threads_than_registers_for_them() -> None:
+    """A launch that asks for more than 65,536 registers fails, and a kernel may take 255."""
+    out, _ = python(IMPORT, CUDAGRAD_BLOCK="256", CUDAGRAD_TILE="16")
+    assert out.endswith(" 256 16")
+
+    _, error = python(IMPORT, CUDAGRAD_TILE="32")
+    assert error == "ValueError: CUDAGRAD_TILE=32 must be a power of two, 16 at most"
 
 
 # A machine with a GPU, as far as it can be made up

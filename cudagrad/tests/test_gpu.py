@@ -17,6 +17,7 @@ import pytest
 from recording import recorded
 
 from cudagrad import device, ops
+from cudagrad.allocator import OutOfMemoryError
 from cudagrad.compile.table import Launch
 from cudagrad.gpu import __main__ as command
 from cudagrad.gpu import measuring, page, spec, step, timing
@@ -107,6 +108,23 @@ def test_a_failed_check_is_the_exit_status(tmp_path: Path, monkeypatch: pytest.M
     bad = next(check for check in report["checks"] if check["name"] == "length 31")
     assert bad["outcome"] == "failed"
     assert "exp is off by" in bad["detail"]
+
+
+def test_the_longest_arrays_are_judged_by_their_last_element(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert spec.longest(1025).outcome == "passed"
+
+    monkeypatch.setattr(ops, "flip", lambda x, dims: x)
+    check = spec.longest(1025)
+    assert (check.outcome, check.detail) == ("failed", "flip")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(ops, "arange", full)
+    check = spec.longest(1025)
+    assert (check.outcome, check.detail) == ("skipped", "out of memory")
 
 
 def test_a_place_that_cannot_be_written_to(

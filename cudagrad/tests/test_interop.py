@@ -339,6 +339,6 @@ def test_capsules_of_others_on_a_gpu(gpu: Nvidia) -> None:
 def test_more_elements_than_kernels_count_are_refused() -> None:
     large = np.empty(2**31, np.uint8)  # of which nothing is touched
 
-    for adopt in (cudagrad.from_dlpack, cudagrad.as_tensor):
+    for adopt in (cudagrad.from_dlpack, cudagrad.as_tensor, cudagrad.tensor):
         with pytest.raises(ValueError, match="kernels count in 32 bits"):
             adopt(large)

@@ -128,9 +128,10 @@ allocator = Allocator(executor)
 intrinsics: Any = importlib.import_module(f"{__package__}.ptx") if _cuda else emulator.intrinsics
 
 # Threads of a one-dimensional block, and along each side of a two-dimensional one. Blocks are small
-# on the emulator, so that small arrays need many of them, as large arrays do on a GPU.
-BLOCK = _block_size("CUDAGRAD_BLOCK", 256 if _cuda else 32, 1024)
-TILE = _block_size("CUDAGRAD_TILE", 16 if _cuda else 8, 32)
+# on the emulator, so that small arrays need many of them, as large arrays do on a GPU. No block has
+# more than 256: a GPU's processor has 65,536 registers, and a thread may take 255 of them.
+BLOCK = _block_size("CUDAGRAD_BLOCK", 256 if _cuda else 32, 256)
+TILE = _block_size("CUDAGRAD_TILE", 16 if _cuda else 8, 16)
 
 
 def describe() -> str:

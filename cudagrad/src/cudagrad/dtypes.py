@@ -47,9 +47,11 @@ def of_tensor(dtype: np.dtype[Any]) -> Any:
 def to_device(data: Any, dtype: Any = None) -> Array:
     """data, anything numpy.asarray takes, copied to the device as an array of as_dtype(dtype).
 
-    Raises TypeError for any other dtype.
+    Raises TypeError for any other dtype, ValueError for 2**31 elements or more.
     """
-    return device.to_device(_as_stored(data, dtype))
+    stored = _as_stored(data, dtype)
+    arrays.require_countable(stored.shape)
+    return device.to_device(stored)
 
 
 def write(data: Any, into: Array) -> None:

@@ -2,6 +2,9 @@
 
 python -m cudagrad.compile [--cc 7.5 8.0 9.0 10.0] [--kernel NAME ...] [--page FILE]
 
+With --kernel a page keeps the figures that it has of the other kernels, which is right if their
+code is as it was.
+
 Exits with 1 if a kernel does not compile or is beyond a limit, when no page is written, and with 2
 for wrong input, or if a package is missing.
 """
@@ -24,7 +27,15 @@ from pathlib import Path
 
 from .. import device
 from . import limits, machine, page, table
-from .machine import Capability, CompileError, Machine, MissingError, compiled, figures
+from .machine import (
+    Capability,
+    CompileError,
+    Figures,
+    Machine,
+    MissingError,
+    compiled,
+    figures,
+)
 from .table import Launch
 
 SUMMARY = (__doc__ or "").partition("\n")[0]
@@ -56,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--cc", nargs="+", type=capability, default=DEFAULT, help="compute capabilities")
     add("--kernel", nargs="+", default=[], metavar="NAME", help="only these, by name")
-    add("--page", type=Path, metavar="FILE", help="write the figures of all kernels to a file")
+    add("--page", type=Path, metavar="FILE", help="write the figures to a page of all kernels")
     return made
 
 
@@ -86,8 +97,7 @@ def report(options: argparse.Namespace) -> int:
             names = ", ".join(map(str, known))
             raise UsageError(f"compute capability {each} is unknown; known: {names}")
     launches = chosen(options.kernel)
-    if options.page and len(launches) != len(table.launches()):
-        raise UsageError("--page needs all kernels: leave --kernel out")
+    others = kept(options, launches) if options.page else {}
     print(f"{device.describe()}; blocks of {device.BLOCK} threads, {device.TILE} x {device.TILE}")
     found = {each: figures(machines, each) for each, machines in made(launches, options.cc)}
     for number, launch in enumerate(launches):
@@ -101,8 +111,31 @@ def report(options: argparse.Namespace) -> int:
     for fault in faults:
         print(f"beyond its limit: {fault}")
     if options.page and not faults:
-        options.page.write_text(page.written(launches, found, versions()), encoding="utf-8")
+        of_each = zip(*found.values(), strict=True)
+        of_launch = others | dict(zip(launches, of_each, strict=True))
+        columns = zip(*map(of_launch.__getitem__, table.launches()), strict=True)
+        whole = dict(zip(found, columns, strict=True))
+        text = page.written(table.launches(), whole, versions())
+        options.page.write_text(text, encoding="utf-8")
     return 1 if faults else 0
+
+
+def kept(
+    options: argparse.Namespace, launches: Sequence[Launch]
+) -> dict[Launch, Sequence[Figures | None]]:
+    """The figures of all launches but these, as the page has them, made by the same compilers."""
+    rest = [launch for launch in table.launches() if launch not in set(launches)]
+    if not rest:
+        return {}
+    text = options.page.read_text(encoding="utf-8") if options.page.is_file() else ""
+    known = page.read(text, options.cc) if page.made_by(versions()) in text else {}
+    lacking = [launch for launch in rest if launch not in known]
+    if lacking:
+        raise UsageError(
+            f"--page: {options.page} lacks {lacking[0].kernel}, by these compilers for these "
+            "compute capabilities: leave --kernel out"
+        )
+    return {launch: known[launch] for launch in rest}
 
 
 def chosen(names: Sequence[str]) -> list[Launch]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import device, kernels
 from . import limits, table
@@ -24,7 +26,7 @@ what a kernel needs and asks for, not how long it takes.
 launch, for blocks of {block} threads and of {tile} x {tile}. `tox -e kernels` compiles them anew,
 fails where one is above its limit, and else writes this page.
 
-Made by {versions}.
+{made_by}
 
 | figure | what |
 |---|---|
@@ -79,6 +81,11 @@ def is_stale(text: str) -> bool:
     return f"{MARK}{digest()} " not in text
 
 
+def made_by(versions: Mapping[str, str]) -> str:
+    """The sentence of a page that names its compilers."""
+    return f"Made by {', '.join(f'{name} {version}' for name, version in versions.items())}."
+
+
 def written(
     launches: Sequence[Launch],
     figures: Mapping[Capability, Sequence[Figures | None]],
@@ -90,7 +97,7 @@ def written(
         launches=len(launches),
         block=device.BLOCK,
         tile=device.TILE,
-        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+        made_by=made_by(versions),
         capabilities=", ".join(map(str, figures)),
         glance=_glance(figures),
         limits=_limits(),
@@ -103,6 +110,33 @@ def written(
         lines = "\n".join(_row(launch, of_each) for launch, of_each in group)
         parts.append(f"## {module}\n\n{head}\n{lines}")
     return "\n\n".join(parts) + "\n"
+
+
+def read(text: str, capabilities: Sequence[Capability]) -> dict[Launch, list[Figures | None]]:
+    """The figures of every launch on a page, one after the other of its compute capabilities.
+
+    Empty for a page of other capabilities.
+    """
+    if f"capability {', '.join(map(str, capabilities))},\nin this order" not in text:
+        return {}
+    found, module = {}, ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            module = line.removeprefix("## ")
+        row = re.fullmatch(r"\| `(.*)` \| `(.*)` \| ([^`]*) \|", line)
+        if row:
+            columns = [_values(cell, len(capabilities)) for cell in row[3].split(" | ")]
+            found[Launch(f"{module}.{row[1]}", row[2])] = [
+                None if None in of_each else Figures(*of_each)
+                for of_each in zip(*columns, strict=True)
+            ]
+    return found
+
+
+def _values(cell: str, count: int) -> list[Any]:
+    """What _joined has joined."""
+    values = [None if text == "–" else int(text) for text in cell.split()]
+    return values if len(values) == count else values * count
 
 
 def _glance(figures: Mapping[Capability, Sequence[Figures | None]]) -> str:

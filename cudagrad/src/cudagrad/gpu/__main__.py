@@ -27,6 +27,7 @@ from .measuring import Figure, figures
 SUMMARY = (__doc__ or "").partition("\n")[0]
 PARTS = ("spec", "shapes", "sanitizer", "figures")
 LARGEST = {"full": 1 << 20, "small": 65_537, "mini": 33}  # dims of the shapes that are checked
+LONGEST = {"full": 2**31 - 1, "small": 65_537, "mini": 33}  # an array's elements; see arrays.empty
 SIDES = {"full": 8192, "small": 256, "mini": 32}  # matrices whose product is the peak
 SECONDS = {"full": 0.2, "small": 0.05, "mini": 0.001}  # for each contestant in each case
 
@@ -89,6 +90,7 @@ def made(scale: str, parts: Sequence[str]) -> dict[str, Any]:
 def _checks(scale: str, parts: Sequence[str]) -> Iterator[spec.Check]:
     if "shapes" in parts:
         yield from spec.shapes(LARGEST[scale])
+        yield spec.longest(LONGEST[scale])
     if "spec" in parts:
         yield spec.parity(whole=scale == "full")
     if "sanitizer" in parts:

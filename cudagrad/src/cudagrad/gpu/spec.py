@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import device, ops
+from .. import device, memory, ops
+from ..allocator import OutOfMemoryError
 from ..engine import Tensor, tensor
 
 LENGTHS = (1, 31, 32, 33, 1023, 1025, 65_537)
@@ -82,6 +83,31 @@ def shapes(largest: int) -> Iterator[Check]:
     for m, k, n in MATRICES:
         if max(m, k, n) <= largest:
             yield _of_shapes(f"matrices {m} x {k} x {n}", _errors_of_product(m, k, n))
+
+
+def longest(n: int) -> Check:
+    """Ops on arrays of n elements, judged by the last: is any index or address short of bits?"""
+    start = time.perf_counter()
+    try:
+        wrong = [name for name, is_right in _of_last(n) if not is_right]
+        outcome, detail = "failed" if wrong else "passed", ", ".join(wrong) or "all is right"
+    except OutOfMemoryError as error:
+        outcome, detail = "skipped", str(error)
+    memory.empty_cache()
+    return Check(f"arrays of {n} elements", outcome, detail, time.perf_counter() - start)
+
+
+def _of_last(n: int) -> Iterator[tuple[str, bool]]:
+    """The names of ops, and whether their last element, or what it decides, is right."""
+    last = n - 1
+    x: Any = ops.arange(n)
+    yield "arange", x[last].item() == last
+    yield "neg", (-x)[last].item() == -last
+    yield "flip", ops.flip(x, 0)[0].item() == last
+    yield "argmax", ops.argmax(x).item() == last
+    yield "sum", ops.sum(x).item() == n * last // 2
+    shares: Any = ops.softmax(ops.zeros(n), 0)
+    yield "softmax", abs(shares[last].item() * n - 1) < UNITS * _eps() * np.sqrt(n)
 
 
 def _of_shapes(name: str, errors: Iterator[tuple[str, float]]) -> Check:

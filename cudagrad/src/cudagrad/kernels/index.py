@@ -95,3 +95,26 @@ def fetch(x, z, row, column, zero):
             if column + 3 < columns:
                 fourth = x[z, row, column + 3]
     return first, second, third, fourth
+
+
+@jit(device=True)
+def put(x, z, row, column, first, second, third, fourth):
+    """Write four neighbours in a row of x[z], unless outside the matrix; by one store as in fetch.
+
+    A warp that stores them one by one takes four times as many instructions, and each of them
+    reaches every piece of memory that the four lie in.
+    """
+    rows, columns = x.shape[1], x.shape[2]
+    if row < rows:
+        if columns % 4 == 0:
+            if column < columns:
+                intrinsics.store4(x, (z, row, column), first, second, third, fourth)
+        else:
+            if column < columns:
+                x[z, row, column] = first
+            if column + 1 < columns:
+                x[z, row, column + 1] = second
+            if column + 2 < columns:
+                x[z, row, column + 2] = third
+            if column + 3 < columns:
+                x[z, row, column + 3] = fourth

@@ -7,7 +7,8 @@ Bytes moved: a draw reads nothing and writes 4 bytes per element in float32. Dro
 writes 16 bytes per thread, and so does its gradient, which draws again what forward dropped, so
 that no mask is kept.
 Operations: the 20 multiplications of Philox per thread.
-Limit: those multiplications.
+Limit: where numbers are drawn, the arithmetic, about a hundred instructions for 4 bytes. In dropout
+as many serve four elements, and memory limits it; in bfloat16, which halves the bytes, either may.
 """
 
 from __future__ import annotations

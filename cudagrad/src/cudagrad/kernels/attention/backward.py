@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...device import cuda, factory, jit
-from ..index import at, divide, fetch
+from ..index import at, divide, fetch, put
 from ..random import survivals
 from ..storage import access
 from .tiles import (
@@ -32,7 +32,6 @@ from .tiles import (
     is_long,
     judge,
     key_in,
-    put,
     putting,
     row_by_row,
 )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...device import cuda, factory, jit, processors
-from ..index import at, divide
+from ..index import at, divide, put
 from ..random import survivals
 from ..storage import access
 from .tiles import (
@@ -31,7 +31,6 @@ from .tiles import (
     judge,
     line_max,
     line_sum,
-    put,
     putting,
     row_by_row,
 )

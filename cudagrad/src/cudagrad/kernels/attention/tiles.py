@@ -124,25 +124,6 @@ def putting(load: Any) -> Any:
 
 
 @jit(device=True)
-def put(x, z, row, column, first, second, third, fourth):
-    """Write four stored numbers to x[z, row, column] and its neighbours, unless outside of x."""
-    rows, columns = x.shape[1], x.shape[2]
-    if row < rows:
-        if columns % 4 == 0:
-            if column < columns:
-                intrinsics.store4(x, (z, row, column), first, second, third, fourth)
-        else:
-            if column < columns:
-                x[z, row, column] = first
-            if column + 1 < columns:
-                x[z, row, column + 1] = second
-            if column + 2 < columns:
-                x[z, row, column + 2] = third
-            if column + 3 < columns:
-                x[z, row, column + 3] = fourth
-
-
-@jit(device=True)
 def clear(numbers):
     for i in range(numbers.shape[0]):
         for j in range(numbers.shape[1]):

@@ -42,6 +42,12 @@ def bias_of(bias, column, zero):
     return bias[column] if bias.size > 0 else zero
 
 
+@jit(device=True)
+def bias_within(bias, column, zero):
+    """The same of a column that may lie beyond the last one, where it is zero, too."""
+    return bias[column] if column < bias.size else zero
+
+
 def by_turns(step: int, copy_tile: Any, multiply: Any) -> Any:
     """A device function that sums up a tile's products step by step along the depth.
 

@@ -21,7 +21,7 @@ THREADS = (16, 16)
 SIDE = 64  # rows, and columns, of a block's tile of out
 OWN = 4  # rows, and columns, of a thread
 STEP = 8  # terms of the sums between two barriers
-PADDED = (STEP, SIDE + 1)
+PADDED = (STEP, SIDE + 4)  # see fill
 
 
 @jit(device=True)
@@ -29,7 +29,8 @@ def fill(tile, x, z, first, start, deep, zero):
     """tile[k, i] = the operand's factor in term start + k of row (or column) first + i of out.
 
     deep: whether the terms of one sum are neighbours in memory: they are in a as it is, and in b if
-    swapped. Numbers outside the matrix are zero.
+    swapped. Numbers outside the matrix are zero. If deep, a warp writes 8 terms of 4 rows at a
+    time: with 4 unused numbers after each term they lie in 32 different banks.
     """
     rows, columns = x.shape[1], x.shape[2]
     thread = cuda.threadIdx.y * 16 + cuda.threadIdx.x

@@ -24,7 +24,7 @@ import numpy as np
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own
 from ..storage import widen
-from .product import by_turns, tile_of_block
+from .product import bias_within, by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
@@ -166,19 +166,15 @@ def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
     sum_up = by_turns(STEP, copy_tile, multiply)
 
     @jit(device=True)
-    def write_pair(out, bias, z, row, column, left, right):
+    def write_pair(out, z, row, column, left, right):
         """Finish and write two neighbours, by one access if the row length is even."""
         if row < out.shape[1] and column < out.shape[2]:
-            has_next = column + 1 < out.shape[2]
-            if bias.size > 0:
-                left += widen(bias[column])
-                right += widen(bias[column + 1]) if has_next else np.float32(0)
             left_bits, right_bits = store(finish(left)), store(finish(right))
             if out.shape[2] % 2 == 0:
                 intrinsics.store2(out, (z, row, column), left_bits, right_bits)
             else:
                 out[z, row, column] = left_bits
-                if has_next:
+                if column + 1 < out.shape[2]:
                     out[z, row, column + 1] = right_bits
 
     @jit(device=True)
@@ -187,9 +183,13 @@ def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
         lane = cuda.threadIdx.x % 32
         row = first_row + 16 * i + lane // 4
         column = first_column + lane % 4 * 2
+        zero = np.uint16(0)
         for j in range(8):
-            write_pair(out, bias, z, row, column + 8 * j, totals[i, j, 0], totals[i, j, 1])
-            write_pair(out, bias, z, row + 8, column + 8 * j, totals[i, j, 2], totals[i, j, 3])
+            own = column + 8 * j
+            left = widen(bias_within(bias, own, zero))
+            right = widen(bias_within(bias, own + 1, zero))
+            write_pair(out, z, row, own, totals[i, j, 0] + left, totals[i, j, 1] + right)
+            write_pair(out, z, row + 8, own, totals[i, j, 2] + left, totals[i, j, 3] + right)
 
     @jit
     def stored_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
-from ..index import at, first_own, next_own
-from .product import bias_of, by_turns, tile_of_block
+from ..index import at, first_own, next_own, put
+from .product import bias_within, by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
@@ -249,6 +249,13 @@ def matmul(multiply: Any, finish: Any) -> Any:
         """Finish the rows of all warps' i-th fragments and write them to out, by whole lines."""
         lane = cuda.threadIdx.x % 32
         column = first_column + lane * 4
+        zero = np.float32(0)
+        extra = (
+            bias_within(bias, column, zero),
+            bias_within(bias, column + 1, zero),
+            bias_within(bias, column + 2, zero),
+            bias_within(bias, column + 3, zero),
+        )
         line = np.uint32(cuda.threadIdx.x // 32)
         while line < 32:
             inside = line % 16
@@ -256,13 +263,12 @@ def matmul(multiply: Any, finish: Any) -> Any:
             if not a_deep:
                 own = inside % 8 * 8 + 2 * i + inside // 8
             row = first_row + line // 16 * 64 + own
-            if row < out.shape[1] and column < out.shape[2]:
-                total = intrinsics.load4(tiles, (line // 16, place_in_row(inside, lane * 4)))
-                for k in range(4):
-                    if column + k < out.shape[2]:
-                        out[z, row, column + k] = finish(
-                            total[k] + bias_of(bias, column + k, np.float32(0))
-                        )
+            total = intrinsics.load4(tiles, (line // 16, place_in_row(inside, lane * 4)))
+            put(
+                out, z, row, column,
+                finish(total[0] + extra[0]), finish(total[1] + extra[1]),
+                finish(total[2] + extra[2]), finish(total[3] + extra[3]),
+            )  # fmt: skip
             line = np.uint32(line + np.uint32(cuda.blockDim.x // 32))
 
     @jit
