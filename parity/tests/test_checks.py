@@ -15,7 +15,7 @@ import minigrad
 from parity import checks
 from parity.checks.differences import meaningless
 from parity.engines import OURS, Adapter, load, with_ops
-from parity.report.collect import worst
+from parity.report.entries import worst
 from parity.spec import BUILT, BY_NAME, OPS
 from parity.spec.case import Case, Op, Reject, constant, randn, uniform, values
 from parity.spec.runs import RUNS

@@ -308,9 +308,9 @@ def test_micrograd_says_who_reads_safetensors(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ({"bias": False}, "bias=True, and no False"),
-        ({"norm": "rms_norm"}, "norm='layer_norm', and no 'rms_norm'"),
-        ({"activation": "relu"}, "activation='gelu', and no 'relu'"),
+        ({"bias": False}, "bias=True, not False"),
+        ({"norm": "rms_norm"}, "norm='layer_norm', not 'rms_norm'"),
+        ({"activation": "relu"}, "activation='gelu', not 'relu'"),
     ],
     ids=str,
 )

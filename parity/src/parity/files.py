@@ -17,14 +17,13 @@ StrPath = str | os.PathLike[str]
 def replace(path: StrPath, parts: Iterable[bytes]) -> None:
     """Write a temporary file, and rename it once its content is on the disk.
 
-    A missing folder is made. Raises OSError, which names the file, and leaves an old file as it is.
+    Raises OSError, which names the file, and leaves an existing file as it is.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):  # os.replace refuses a folder
         raise FileExistsError(errno.EEXIST, "Not a file that can be replaced", os.fspath(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as file:
             file.writelines(parts)
             file.flush()
@@ -45,5 +44,6 @@ def replace(path: StrPath, parts: Iterable[bytes]) -> None:
 
 
 def dump(path: StrPath, value: Any) -> None:
-    """Write a value as indented JSON. Raises OSError like replace."""
+    """Write a value as indented JSON; a missing folder is made. Raises OSError like replace."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     replace(path, [json.dumps(value, indent=1, ensure_ascii=False).encode()])

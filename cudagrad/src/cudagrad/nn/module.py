@@ -11,6 +11,7 @@ import numpy as np
 from .. import arrays, engine
 from ..dtypes import as_dtype, is_floating, write
 from ..engine import Tensor
+from ..ops import zeros_like
 
 HostArray = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -164,7 +165,8 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter in self.parameters():
-            parameter.grad = zeroed(parameter.grad, set_to_none)
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else zeros_like(parameter.grad)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         for parameter in self.parameters():
@@ -364,10 +366,3 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(thing) not in seen:
             seen[id(thing)] = thing
             yield name, thing
-
-
-def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
-    return (
-        None if grad is None or set_to_none else Tensor(arrays.zeros(grad.shape, grad.data.dtype))
-    )

@@ -13,7 +13,7 @@ from ..engine import Tensor, tensor
 from ..flat import Whole, as_one, packed
 from ..kernels import optimizer as kernels
 from ..launches import live
-from ..nn.module import zeroed
+from ..ops import zeros_like
 from ..storage import bfloat16
 
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
@@ -87,7 +87,8 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter, _ in self._members():
-            parameter.grad = zeroed(parameter.grad, set_to_none)
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else zeros_like(parameter.grad)
             if set_to_none and parameter.home is not None:
                 parameter.home.flat.forget_gradients()
 

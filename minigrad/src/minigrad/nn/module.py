@@ -10,6 +10,7 @@ import numpy as np
 
 from ..dtypes import as_array, is_floating
 from ..engine import Tensor, unwrap
+from ..ops import zeros_like
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -162,7 +163,8 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter in self.parameters():
-            parameter.grad = zeroed(parameter.grad, set_to_none)
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else zeros_like(parameter.grad)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         for parameter in self.parameters():
@@ -353,8 +355,3 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(thing) not in seen:
             seen[id(thing)] = thing
             yield name, thing
-
-
-def zeroed(grad: Tensor | None, set_to_none: bool) -> Tensor | None:
-    """The gradient after zero_grad: None, or zeros if there was one and set_to_none is false."""
-    return None if grad is None or set_to_none else Tensor(np.zeros_like(grad.data))

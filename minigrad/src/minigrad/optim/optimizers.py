@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arguments import number
 from ..engine import Tensor, unwrap
-from ..nn.module import zeroed
+from ..ops import zeros_like
 from ..rows import BLOCK, blocks
 from ._joined import Joined
 
@@ -87,7 +87,8 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None; with set_to_none=False, those that are there to 0."""
         for parameter, _ in self._members():
-            parameter.grad = zeroed(parameter.grad, set_to_none)
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else zeros_like(parameter.grad)
 
     @np.errstate(all="ignore")
     def step(self) -> None:

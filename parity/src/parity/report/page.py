@@ -54,6 +54,7 @@ def write(report: Report, directory: Path) -> list[Path]:
         "summary.md": markdown(report),
         "junit.xml": junit.xml(report),
     }
+    directory.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         files.replace(directory / name, [text.encode("utf-8")])
     return [directory / name for name in texts]
