@@ -63,6 +63,22 @@ def test_a_training_step_in_float32_makes_no_float64(monkeypatch: pytest.MonkeyP
     assert {p.dtype for p in model.parameters()} == {np.dtype("float32")}
 
 
+def test_a_0_d_target_counts_in_the_dtype_of_a_distance() -> None:
+    """torch stretches x and target before it promotes them."""
+    x = cudagrad.tensor(np.array([0.5, -1.0], np.float32), requires_grad=True)
+    target = cudagrad.tensor(np.array(2.0), requires_grad=True)
+
+    for loss in (ops.mse_loss, ops.l1_loss):
+        assert loss(x, target).dtype == np.float64
+        assert loss(cudagrad.tensor([1.0]), target, reduction="none").dtype == np.float64
+    ops.mse_loss(x, target, reduction="sum").backward()
+
+    assert x.grad is not None
+    assert target.grad is not None
+    assert (x.grad.dtype, x.grad.tolist()) == (np.float32, [-3.0, -6.0])
+    assert (target.grad.dtype, target.grad.tolist()) == (np.float64, 9.0)
+
+
 def test_small_integers_wrap_around() -> None:
     small = cudagrad.tensor(np.array([250, 3], np.uint8))
 

@@ -38,6 +38,22 @@ def test_result_type_follows_torch(operands: tuple, expected: str) -> None:
     assert result_type(*operands) == expected
 
 
+def test_a_0_d_target_counts_in_the_dtype_of_a_distance() -> None:
+    """torch stretches x and target before it promotes them."""
+    x = minigrad.tensor(np.array([0.5, -1.0], np.float32), requires_grad=True)
+    target = minigrad.tensor(np.array(2.0), requires_grad=True)
+
+    for loss in (ops.mse_loss, ops.l1_loss):
+        assert loss(x, target).dtype == np.float64
+        assert loss(minigrad.tensor([1.0]), target, reduction="none").dtype == np.float64
+    ops.mse_loss(x, target, reduction="sum").backward()
+
+    assert x.grad is not None
+    assert target.grad is not None
+    assert (x.grad.dtype, x.grad.tolist()) == (np.float32, [-3.0, -6.0])
+    assert (target.grad.dtype, target.grad.tolist()) == (np.float64, 9.0)
+
+
 def test_something_that_is_no_number_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="not str"):
         minigrad.tensor([1.0]) + "1"

@@ -109,6 +109,7 @@ def test_gains_are_torchs(engine: Adapter, arguments: tuple[Any, ...]) -> None:
     ("name", "options", "message"),
     [
         ("uniform_", {"a": 1.0, "b": 0.0}, "no numbers lie in"),
+        ("uniform_", {"b": math.inf}, "no finite length"),
         ("normal_", {"std": -1.0}, "must not be negative"),
         ("xavier_uniform_", {}, "it needs 2 dims"),
         ("kaiming_normal_", {}, "it needs 2 dims"),
@@ -124,6 +125,13 @@ def test_what_has_no_distribution_is_refused(
 
     with pytest.raises(ValueError, match=message):
         drawn(engine, name, shape, 0, **options)
+
+
+@pytest.mark.parametrize("engine", sorted({*engines.OURS} - {"torch"}), indirect=True)
+def test_only_a_number_fills_a_tensor(engine: Adapter) -> None:
+    for val in (None, "1"):
+        with pytest.raises(TypeError, match="must be a number"):
+            drawn(engine, "constant_", (3,), 0, val=val)
 
 
 def with_gradients(
@@ -220,7 +228,7 @@ def test_a_single_parameter_is_clipped_too(engine: Adapter) -> None:
     np.testing.assert_allclose(gradient, [6e-4, -7e-4], rtol=1e-3)
 
 
-@pytest.mark.parametrize("bound", [1.0, 0, 100])
+@pytest.mark.parametrize("bound", [1.0, 0, 100, math.nan])
 def test_values_are_clipped_as_torchs(engine: Adapter, bound: float) -> None:
     for dtype in engine.dtypes:
         require_close(engine, dtype, "clip_grad_value_", bound)

@@ -138,6 +138,12 @@ def fitting(op: str, value: Any, dtype: Any) -> None:
         raise ValueError(f"{op}: {value} does not fit into {of_tensor(dtype)}")
 
 
+def flag(op: str, name: str, value: Any) -> None:
+    """value is True or False: like torch, not 0, 1 or None in their place."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
+
+
 def probability(op: str, name: str, p: float) -> None:
     number(op, name, p)
     if not 0 <= p <= 1:

@@ -78,6 +78,13 @@ def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
     return int(value)
 
 
+def flag(op: str, name: str, value: Any) -> bool:
+    """value, which must be True or False: like torch, not 0, 1 or None in their place."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
+    return value
+
+
 def wholes(op: str, name: str, value: Any, count: int, least: int) -> Shape:
     """value as count ints, none smaller than least; a single int stands for all of them."""
     given = value if isinstance(value, list | tuple) else [value]

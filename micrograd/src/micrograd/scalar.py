@@ -185,6 +185,11 @@ def where(condition: bool, x: Value, y: Value) -> Value:
     return node(taken.data, (taken, left), (1.0,))
 
 
+def last(xs: Sequence[Value]) -> Value:
+    """The last of xs, yet each receives the whole gradient: torch's rule for scatter."""
+    return node(xs[-1].data, tuple(xs), (1.0,) * len(xs))
+
+
 def maximum(x: Value, y: Value) -> Value:
     """The larger of the two; equals share the gradient."""
     return _either(x.data > y.data, x, y)

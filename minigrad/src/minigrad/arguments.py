@@ -89,6 +89,12 @@ def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
 
 
+def flag(op: str, name: str, value: Any) -> None:
+    """value is True or False: like torch, not 0, 1 or None in their place."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
+
+
 def probability(op: str, name: str, p: float) -> None:
     number(op, name, p)
     if not 0 <= p <= 1:
@@ -158,6 +164,13 @@ def same(op: str, *arrays: Any) -> None:
         if array.dtype != first:
             dtypes = " and ".join(str(array.dtype) for array in arrays if array is not None)
             raise TypeError(f"{op}: dtypes differ: {dtypes}")
+
+
+def tensors(op: str, *operands: Any) -> None:
+    """Raise TypeError for a number: in arithmetic it may stand in for a tensor, elsewhere not."""
+    for operand in operands:
+        if not isinstance(operand, np.ndarray):
+            raise TypeError(f"{op}: expected a tensor, not {type(operand).__name__}")
 
 
 def indices(op: str, ids: Any, size: int, what: str) -> None:

@@ -9,7 +9,7 @@ import math
 from typing import TypeVar
 
 from .. import arrays, random
-from ..arguments import floats, option
+from ..arguments import floats, number, option
 from ..arrays import Array
 from ..engine import Tensor
 
@@ -43,6 +43,8 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
     floats("uniform_", tensor.data)
     if not a <= b:
         raise ValueError(f"uniform_: no numbers lie in [{a}, {b})")
+    if not math.isfinite(b - a):
+        raise ValueError(f"uniform_: [{a}, {b}) has no finite length")
     return _write(tensor, random.uniform(tensor.shape, a, b, tensor.data.dtype))
 
 
@@ -56,6 +58,7 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
 
 def constant_(tensor: T, val: float) -> T:
     """One number everywhere."""
+    number("constant_", "val", val)
     return _write(tensor, arrays.full(tensor.shape, val, tensor.data.dtype))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import broadcast, factor, fitting, integer, option, refuse_bool
+from ..arguments import broadcast, factor, fitting, integer, option, refuse_bool, tensors
 from ..arrays import BOOL, INT, Array, apply
 from ..dtypes import as_dtype, floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
@@ -260,12 +260,14 @@ def clamp_max(x: Operand, max: Operand) -> Output:
 @op
 def maximum(x: Operand, other: Operand) -> Output:
     """The larger of x and other, broadcast; NaN propagates, and ties halve the gradient."""
+    tensors("maximum", x, other)
     return extreme("maximum", f.larger, f.larger_dx, x, other)
 
 
 @op
 def minimum(x: Operand, other: Operand) -> Output:
     """The smaller of x and other, broadcast; NaN propagates, and ties halve the gradient."""
+    tensors("minimum", x, other)
     return extreme("minimum", f.smaller, f.smaller_dx, x, other)
 
 

@@ -332,7 +332,10 @@ def _divisor(share: Any, reduction: str) -> Any:
 def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:
     """x - target, integers too if whole."""
     option(name, "reduction", reduction, REDUCTIONS)
-    broadcast(name, x, target)
+    tensors(name, x, target)
+    shape = broadcast(name, x, target)
+    if x.dtype != target.dtype:  # torch stretches them first, so that a 0-d one counts as others do
+        x, target = arrays.expand(x, shape), arrays.expand(target, shape)
     x, target = promote(x, target)
     if not whole:
         floats(name, x)

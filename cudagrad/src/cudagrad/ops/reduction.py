@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Dims, axes, axis, floats, named_axes, number, refuse_bool, tensors
+from ..arguments import Dims, axes, axis, flag, floats, named_axes, number, refuse_bool, tensors
 from ..arrays import BOOL, INT, apply
 from ..dtypes import floating, is_floating, through_float32
 from ..engine import Operand, Output, Tensor, op, unwrap
@@ -26,6 +26,7 @@ MIN = f.smaller, f.smaller_dx, below
 @through_float32
 def sum(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Sum over dim (an int, a tuple, or None for all); integers and booleans sum to int64."""
+    flag("sum", "keepdim", keepdim)
     along = axes("sum", dim, x.ndim)
     total = arrays.total(x, along, keepdim, dtype=x.dtype if is_floating(x.dtype) else INT)
     shape = x.shape  # a pullback that knew x would keep its memory
@@ -37,6 +38,7 @@ def sum(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Mean over dim (an int, a tuple, or None for all) of a floating tensor; of nothing, NaN."""
     floats("mean", x)
+    flag("mean", "keepdim", keepdim)
     along = axes("mean", dim, x.ndim)
     shape = x.shape
     count = math.prod(shape[i] for i in along)
@@ -51,6 +53,7 @@ def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 @through_float32
 def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
     """Product over dim, an int, or of everything; integers and booleans multiply to int64."""
+    flag("prod", "keepdim", keepdim)
     if dim is None and keepdim:
         raise TypeError("prod: keepdim needs a dim")
     shape = x.shape
@@ -82,6 +85,7 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
     floats("var_mean", unwrap(x))
+    flag("var_mean", "keepdim", keepdim)
     number("var_mean", "correction", correction)
     axes("var_mean", dim, x.ndim)
     return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
@@ -159,6 +163,7 @@ def argmin(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
 @through_float32
 def logsumexp(x: Operand, dim: Dims, keepdim: bool = False) -> Output:
     """Logarithm of the sum of exponentials over dim (an int or a tuple); of nothing, -inf."""
+    flag("logsumexp", "keepdim", keepdim)
     if dim is None:
         raise TypeError("logsumexp: dim must be an int or a tuple, not None")
     along = axes("logsumexp", dim, x.ndim)
@@ -197,6 +202,7 @@ def cumsum(x: Operand, dim: int) -> Output:
 
 def _variance(name: str, x: Any, dim: Any, correction: float, keepdim: bool) -> Any:
     floats(name, x)
+    flag(name, "keepdim", keepdim)
     number(name, "correction", correction)
     along = axes(name, dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
@@ -215,6 +221,7 @@ def _variance(name: str, x: Any, dim: Any, correction: float, keepdim: bool) -> 
 
 def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any) -> Any:
     tensors(name, x)
+    flag(name, "keepdim", keepdim)
     larger, larger_dx, wins = which
     if other is None and hasattr(dim, "dtype") and not isinstance(dim, np.generic):
         dim, other = None, dim
@@ -242,6 +249,7 @@ def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any)
 
 def _shared(name: str, combine: Any, tie: Any, x: Any, dim: Any, keepdim: bool) -> Any:
     """The extreme over dims, whose gradient goes evenly to the elements that tie with it."""
+    flag(name, "keepdim", keepdim)
     along = axes(name, dim, x.ndim)
     _require_elements(name, tuple(x.shape[i] for i in along))
     kept = arrays.fold(x, along, combine, _worst(combine, x.dtype), keepdims=True)
@@ -267,6 +275,7 @@ def _worst(combine: Any, dtype: Any) -> Any:
 
 def _index(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:
     refuse_bool(name, x)
+    flag(name, "keepdim", keepdim)
     if dim is None:
         _require_elements(name, x.shape)
         _, index = arrays.extreme(arrays.flat(x), 0, wins)
@@ -278,6 +287,7 @@ def _index(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:
 
 
 def _truth(name: str, combine: Any, start: bool, x: Any, dim: Any, keepdim: bool) -> Any:
+    flag(name, "keepdim", keepdim)
     along = named_axes(name, dim, x.ndim)
     return arrays.fold(apply(f.true, x, dtype=BOOL), along, combine, start, keepdim)
 

@@ -44,6 +44,8 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
     """Numbers drawn uniformly from [a, b)."""
     if not a <= b:
         raise ValueError(f"uniform_: no numbers lie in [{a}, {b})")
+    if not math.isfinite(b - a):
+        raise ValueError(f"uniform_: [{a}, {b}) has no finite length")
     return _write("uniform_", tensor, lambda: generator.uniform(a, b))
 
 

@@ -44,7 +44,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
     bound = number("clip_grad_value_", "clip_value", clip_value)
     for value, grad in zip(*_gradients(parameters), strict=True):
-        value.grad = min(max(grad, -bound), bound)
+        value.grad = floats.clamp(grad, -bound, bound)
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> tuple[list[Value], list[float]]:

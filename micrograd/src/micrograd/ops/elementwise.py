@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from .. import rowwise, scalar
-from ..arguments import bools, broadcast, cast, no_bools, option, whole
+from ..arguments import bools, broadcast, cast, no_bools, no_plain_floats, option, whole
 from ..engine import Value
 from ..lists import Flat, Tensor, is_bool, kind, nest, operands, tolist, unnest, values
 
@@ -183,11 +183,13 @@ def clamp_max(x: Tensor, max: Tensor) -> Tensor:
 
 def maximum(x: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair, nan if either is; equals share the gradient."""
+    no_plain_floats("maximum", x, other)
     return elementwise("maximum", scalar.maximum, x, other, integers=max)
 
 
 def minimum(x: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair, nan if either is; equals share the gradient."""
+    no_plain_floats("minimum", x, other)
     return elementwise("minimum", scalar.minimum, x, other, integers=min)
 
 

@@ -110,8 +110,9 @@ def scatter(
 ) -> Tensor:
     """x with the elements of src, or one number, written to the places that gather would read.
 
-    The number may be src or value; otherwise no dim of index is longer than src's. Of equal indices
-    the last one counts. Raises TypeError for a src of another dtype than x's.
+    The number may be src or value; otherwise no dim of index is longer than src's. If several
+    elements of src go to one place the last one stays, and yet each receives the gradient, as in
+    torch. Raises TypeError for a src of another dtype than x's.
     """
     if (src is None) == (value is None):
         raise TypeError("scatter: expected either src or value")
@@ -121,9 +122,12 @@ def scatter(
         new = cast("scatter", "value", new, kind(unnest(x, "scatter")[0]))
         new = nest([new] * math.prod(index_shape), index_shape)
     items, shape, arrivals = _arrivals("scatter", x, dim, index, new)
-    result = list(items)
+    arrived: dict[int, list[Any]] = {}
     for place, item in arrivals:
-        result[place] = item
+        arrived.setdefault(place, []).append(item)
+    result = list(items)
+    for place, row in arrived.items():
+        result[place] = scalar.last(row) if kind(row) is float and len(row) > 1 else row[-1]
     return nest(owned(result), shape)
 
 

@@ -15,6 +15,7 @@ from ..arguments import (
     ids,
     in_range,
     no_bools,
+    no_plain_floats,
     option,
     probability,
     whole,
@@ -94,6 +95,7 @@ def nll_loss(
 def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The squared difference of x and target, which broadcast."""
     option("mse_loss", "reduction", reduction, _REDUCTIONS)
+    no_plain_floats("mse_loss", x, target)
     items = [*unnest(x, "mse_loss")[0], *unnest(target, "mse_loss")[0]]
     if items and is_integer(items):
         raise TypeError("mse_loss: expected floats, not integers")
@@ -108,6 +110,7 @@ def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
 def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The absolute difference of x and target, which broadcast; TypeError for a mean of ints."""
     option("l1_loss", "reduction", reduction, _REDUCTIONS)
+    no_plain_floats("l1_loss", x, target)
     no_bools("l1_loss", x, target)
     distances = elementwise(
         "l1_loss",

@@ -9,7 +9,18 @@ from itertools import accumulate
 from typing import Any
 
 from .. import scalar
-from ..arguments import Dims, axes, floating, named_axes, no_bools, number, one_axis, whole
+from ..arguments import (
+    Dims,
+    axes,
+    flag,
+    floating,
+    named_axes,
+    no_bools,
+    no_plain_floats,
+    number,
+    one_axis,
+    whole,
+)
 from ..engine import Value
 from ..floats import argmax as argmax_of
 from ..floats import argmin as argmin_of
@@ -165,7 +176,7 @@ def _reduce(
     else:
         items = as_values(items, op)
     dims = axes(op, dim, len(shape))
-    return nest(list(map(compute, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
+    return nest(list(map(compute, rows(items, shape, dims))), _reduced(op, shape, dims, keepdim))
 
 
 def _spread(
@@ -220,6 +231,7 @@ def _other(op: str, dim: Any, keepdim: bool, other: Tensor | None) -> Tensor | N
         dim, other = other, dim
     if other is not None and (dim is not None or keepdim):
         raise TypeError(f"{op}: another tensor excludes dim and keepdim")
+    no_plain_floats(op, other)
     return other
 
 
@@ -233,7 +245,7 @@ def _extremes(
     groups = rows(items, shape, dims)
     indices = [choose([float(item) for item in row]) for row in groups]
     chosen = [row[i] for row, i in zip(groups, indices, strict=True)]
-    reduced = _reduced(shape, dims, keepdim)
+    reduced = _reduced(op, shape, dims, keepdim)
     return Found(nest(owned(chosen), reduced), nest(indices, reduced))
 
 
@@ -244,7 +256,7 @@ def _index(
     [(items, shape)] = numbers(op, x)
     dims = list(range(len(shape))) if dim is None else one_axis(op, dim, len(shape))
     _require_elements(op, shape, dims)
-    return nest(list(map(choose, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
+    return nest(list(map(choose, rows(items, shape, dims))), _reduced(op, shape, dims, keepdim))
 
 
 def _judge(
@@ -252,7 +264,7 @@ def _judge(
 ) -> Tensor:
     [(items, shape)] = numbers(op, x)
     dims = named_axes(op, dim, len(shape))
-    return nest(list(map(function, rows(items, shape, dims))), _reduced(shape, dims, keepdim))
+    return nest(list(map(function, rows(items, shape, dims))), _reduced(op, shape, dims, keepdim))
 
 
 def _require_elements(op: str, shape: Shape, dims: Sequence[int]) -> None:
@@ -265,7 +277,7 @@ def _no_keepdim(op: str, keepdim: bool) -> None:
         raise TypeError(f"{op}: keepdim needs a dim")
 
 
-def _reduced(shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:
-    if keepdim:
+def _reduced(op: str, shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:
+    if flag(op, "keepdim", keepdim):
         return tuple(1 if i in dims else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in dims)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arguments import floats, option
+from ..arguments import floats, number, option
 from ..engine import Tensor
 from ..random import generator
 
@@ -44,6 +44,8 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
     floats("uniform_", tensor.data)
     if not a <= b:
         raise ValueError(f"uniform_: no numbers lie in [{a}, {b})")
+    if not math.isfinite(b - a):
+        raise ValueError(f"uniform_: [{a}, {b}) has no finite length")
     return _write(tensor, generator().uniform(a, b, tensor.shape))
 
 
@@ -57,6 +59,7 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
 
 def constant_(tensor: T, val: float) -> T:
     """One number everywhere."""
+    number("constant_", "val", val)
     return _write(tensor, np.full(tensor.shape, val))
 
 

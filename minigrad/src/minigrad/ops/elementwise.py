@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import special
-from ..arguments import broadcast, fitting, option, refuse_bool
+from ..arguments import broadcast, fitting, option, refuse_bool, tensors
 from ..dtypes import floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
 
@@ -253,12 +253,14 @@ def clamp_max(x: Operand, max: Operand) -> Output:
 @op
 def maximum(x: Operand, other: Operand) -> Output:
     """The larger of x and other, broadcast; NaN propagates, and ties halve the gradient."""
+    tensors("maximum", x, other)
     return larger("maximum", x, other)
 
 
 @op
 def minimum(x: Operand, other: Operand) -> Output:
     """The smaller of x and other, broadcast; NaN propagates, and ties halve the gradient."""
+    tensors("minimum", x, other)
     return smaller("minimum", x, other)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, floats, indices, option, probability, refuse_bool, same
+from ..arguments import broadcast, floats, indices, option, probability, refuse_bool, same, tensors
 from ..dtypes import is_floating, promote
 from ..engine import Operand, Output, op
 from .activation import logistic
@@ -303,7 +303,10 @@ def _targets(name: str, x: Any, target: Any, ignore_index: int) -> Any:
 def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:
     """x - target, and the divisor of the loss. whole: allow integers."""
     option(name, "reduction", reduction, REDUCTIONS)
-    broadcast(name, x, target)
+    tensors(name, x, target)
+    shape = broadcast(name, x, target)
+    if x.dtype != target.dtype:  # torch stretches them first, so that a 0-d one counts as others do
+        x, target = np.broadcast_to(x, shape), np.broadcast_to(target, shape)
     x, target = promote(x, target)
     if not whole:
         floats(name, x)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Dims, axes, axis, floats, named_axes, number, same
+from ..arguments import Dims, axes, axis, flag, floats, named_axes, number, same
 from ..dtypes import floating
 from ..engine import Operand, Output, Tensor, op, unwrap
 from .elementwise import larger, smaller
@@ -18,6 +18,7 @@ from .indexing import Found
 @op
 def sum(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Sum over dim (an int, a tuple, or None for all); integers and booleans sum to int64."""
+    flag("sum", "keepdim", keepdim)
     along = axes("sum", dim, x.ndim)
     total = x.sum(axis=along, keepdims=keepdim, dtype=_wide(x))
     return total, lambda dout: np.broadcast_to(_kept(dout, x.shape, along), x.shape)
@@ -27,6 +28,7 @@ def sum(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Mean over dim (an int, a tuple, or None for all) of a floating tensor; of nothing, NaN."""
     floats("mean", x)
+    flag("mean", "keepdim", keepdim)
     along = axes("mean", dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
 
@@ -39,6 +41,7 @@ def mean(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
 @op
 def prod(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
     """Product over dim, an int, or of everything; integers and booleans multiply to int64."""
+    flag("prod", "keepdim", keepdim)
     if dim is None and keepdim:
         raise TypeError("prod: keepdim needs a dim")
     along = axes("prod", None if dim is None else axis("prod", dim, x.ndim), x.ndim)
@@ -75,6 +78,7 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
     floats("var_mean", unwrap(x))
+    flag("var_mean", "keepdim", keepdim)
     number("var_mean", "correction", correction)
     axes("var_mean", dim, x.ndim)
     return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
@@ -145,6 +149,7 @@ def argmin(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
 @op
 def logsumexp(x: Operand, dim: int | Sequence[int], keepdim: bool = False) -> Output:
     """Logarithm of the sum of exponentials over dim (an int or a tuple); of nothing, -inf."""
+    flag("logsumexp", "keepdim", keepdim)
     if dim is None:
         raise TypeError("logsumexp: dim must be an int or a tuple")
     x = floating(x)
@@ -162,12 +167,14 @@ def logsumexp(x: Operand, dim: int | Sequence[int], keepdim: bool = False) -> Ou
 @op
 def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each."""
+    flag("any", "keepdim", keepdim)
     return np.any(x, axis=named_axes("any", dim, x.ndim), keepdims=keepdim), None
 
 
 @op
 def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
     """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each."""
+    flag("all", "keepdim", keepdim)
     return np.all(x, axis=named_axes("all", dim, x.ndim), keepdims=keepdim), None
 
 
@@ -224,6 +231,7 @@ def _product_of_others(x: Any, along: tuple[int, ...]) -> Any:
 
 def _variance(name: str, x: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
     floats(name, x)
+    flag(name, "keepdim", keepdim)
     number(name, "correction", correction)
     along = axes(name, dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
@@ -242,6 +250,7 @@ def _variance(name: str, x: Any, dim: Dims, correction: float, keepdim: bool) ->
 
 
 def _shared_extreme(name: str, extreme: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
+    flag(name, "keepdim", keepdim)
     along = axes(name, dim, x.ndim)
     _require_elements(name, tuple(x.shape[i] for i in along))
     value = extreme(x, axis=along, keepdims=True)
@@ -256,6 +265,7 @@ def _shared_extreme(name: str, extreme: Any, x: Any, dim: Dims, keepdim: bool) -
 
 def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: Any) -> Any:
     same(name, x)
+    flag(name, "keepdim", keepdim)
     extreme, position, pair = functions
     if isinstance(dim, np.ndarray):
         dim, other = None, dim
@@ -295,6 +305,7 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
 
 
 def _position(name: str, position: Any, x: Any, dim: int | None, keepdim: bool) -> Any:
+    flag(name, "keepdim", keepdim)
     if x.dtype == np.bool_:
         raise TypeError(f"{name}: of booleans none is the most extreme")
     if dim is None:

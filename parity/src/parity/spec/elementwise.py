@@ -234,7 +234,12 @@ def extreme(name: str, meaning: Callable[..., Any]) -> Op:
             *TWO_EQUAL,
             why="equals share the gradient by halves, as its difference to both sides does",
         ),
-        rejects=[*MISMATCHED, Reject(TypeError, randn(2), "3")],
+        rejects=[
+            *MISMATCHED,
+            Reject(TypeError, randn(2), "3"),
+            Reject(TypeError, randn(2), 1.5),
+            Reject(TypeError, 1.5, randn(2)),
+        ],
     )
 
 

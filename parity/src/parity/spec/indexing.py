@@ -239,6 +239,14 @@ OPS = (
         ),
         Case(bools([True, False, True]), 0, ints([2, 1]), bools([False, True])),
         Case(
+            randn(2, 4),
+            1,
+            ints([[1, 3, 1], [0, 0, 0]]),
+            values([[2.5, -1.0, 2.5], [0.5, 0.5, 0.5]]),
+            kink="moving one of several equal numbers for a place may move nothing",
+            why="several for one place: each receives its gradient",
+        ),
+        Case(
             values([nan, 1.0, inf]),
             0,
             ints([2, 0]),

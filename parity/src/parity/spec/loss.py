@@ -60,6 +60,7 @@ def distance(
             Reject(ValueError, randn(3), randn(3), reduction="batchmean"),
             Reject(TypeError, ints([1, 2, 3]), ints([4, 5, 6])),
             Reject(TypeError, bools([True, False]), bools([True, True])),
+            Reject(TypeError, randn(3), 1.5),
             *rejects,
         ],
     )

@@ -28,6 +28,7 @@ NO_INTEGERS = (
     Reject(TypeError, ints([1, 2, 3])),
     Reject(TypeError, bools([True, False]), dim=0),
 )
+NOT_A_FLAG = Reject(TypeError, randn(2, 3), dim=1, keepdim=0)
 NO_EXTREME = (
     Reject(IndexError, randn(0)),
     Reject(IndexError, randn(3, 0), dim=1),
@@ -100,6 +101,7 @@ def extreme(name: str, meaning: Callable[..., Any], sign: float) -> Op:
             Reject(TypeError, randn(2, 3), keepdim=True),
             Reject(TypeError, randn(2, 3), 0, other=randn(3)),
             Reject(ValueError, randn(2, 3), randn(4)),
+            NOT_A_FLAG,
         ],
     )
 
@@ -133,7 +135,7 @@ def shared(name: str, meaning: Callable[..., Any], sign: float) -> Op:
             kink=INFINITE,
             why="NaN wins, then the infinity",
         ),
-        rejects=[*BAD_DIM_TUPLES, *NO_EXTREME],
+        rejects=[*BAD_DIM_TUPLES, *NO_EXTREME, NOT_A_FLAG],
     )
 
 
@@ -157,7 +159,7 @@ def position(name: str, meaning: Callable[..., Any], sign: float) -> Op:
         Case(signed([[2.0, 5.0, 1.0], [5.0, 1.0, 5.0]], sign), why="the first of equals"),
         Case(signed([1.0, inf, nan, nan], sign), why="NaN wins"),
         Case(signed([[-inf, -inf, -inf], [1.0, nan, inf]], sign), dim=1, why="NaN wins, then inf"),
-        rejects=[*BAD_DIMS, *NO_EXTREME, Reject(TypeError, bools([True, False]))],
+        rejects=[*BAD_DIMS, *NO_EXTREME, Reject(TypeError, bools([True, False])), NOT_A_FLAG],
     )
 
 
@@ -194,7 +196,7 @@ SPREAD = (
         why="NaN stays in its row",
     ),
 )
-BAD_SPREAD = (*BAD_DIM_TUPLES, *NO_INTEGERS)
+BAD_SPREAD = (*BAD_DIM_TUPLES, *NO_INTEGERS, NOT_A_FLAG)
 ONE_IS_THE_MEAN = "one element is its own mean"
 SOME_INFINITE = Case(
     values([[inf, 1.0], [0.5, -inf], [1.0, 5.0]]),
@@ -248,7 +250,7 @@ def quantifier(name: str, meaning: Callable[..., Any], some: Callable[..., Data]
             dim=1,
             why="what is not 0 is true, NaN as well",
         ),
-        rejects=BAD_DIM_TUPLES,
+        rejects=[*BAD_DIM_TUPLES, NOT_A_FLAG],
     )
 
 
@@ -273,7 +275,7 @@ OPS = (
             kink=INFINITE,
             why="inf - inf is NaN",
         ),
-        rejects=BAD_DIM_TUPLES,
+        rejects=[*BAD_DIM_TUPLES, NOT_A_FLAG],
     ),
     Op(
         "mean",
@@ -286,7 +288,7 @@ OPS = (
         Case(randn(3, 0), dim=1, flat=NO_ELEMENTS, kink=INFINITE, why="the mean of nothing is NaN"),
         Case(randn(0), flat=NO_ELEMENTS, kink=INFINITE, why="the mean of nothing is NaN"),
         Case(values([[inf, -inf], [inf, 1.0], [nan, 1.0]]), dim=1, kink=INFINITE, why="as of sum"),
-        rejects=[*BAD_DIM_TUPLES, *NO_INTEGERS],
+        rejects=[*BAD_DIM_TUPLES, *NO_INTEGERS, NOT_A_FLAG],
     ),
     Op(
         "prod",
@@ -320,6 +322,7 @@ OPS = (
             *BAD_DIMS,
             Reject(TypeError, randn(2, 3), dim=(0, 1)),
             Reject(TypeError, randn(2, 3), keepdim=True),
+            NOT_A_FLAG,
         ],
     ),
     Op(
@@ -402,7 +405,7 @@ OPS = (
             kink=INFINITE,
             why="inf wins, but has no slope",
         ),
-        rejects=BAD_DIM_TUPLES,
+        rejects=[*BAD_DIM_TUPLES, NOT_A_FLAG],
     ),
     quantifier("any", torch.any, flags(0.15), True),
     quantifier("all", torch.all, flags(0.85), False),
