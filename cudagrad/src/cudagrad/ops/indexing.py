@@ -15,6 +15,7 @@ from ..arguments import (
     axis,
     broadcast_shapes,
     fitting,
+    flag,
     indices,
     integer,
     integers,
@@ -186,6 +187,7 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
     NaN is the largest, and equals keep their order. sorted: ignored, they are always sorted.
     """
+    flag("topk", "largest", largest)
     along, shape = axis("topk", dim, x.ndim), x.shape
     if not 0 <= integer("topk", "k", k) <= (shape or (1,))[along]:
         raise ValueError(f"topk: no {k} elements along dim {dim} of shape {shape}")
@@ -203,6 +205,7 @@ def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = 
 
     stable: ignored, equals always keep their order.
     """
+    flag("sort", "descending", descending)
     along, shape = axis("sort", dim, x.ndim), x.shape
     values, ids = arrays.sort(x, along, descending)
     return Found(values, ids), lambda dout: arrays.put_along(dout, ids, shape, along)
@@ -212,6 +215,7 @@ def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = 
 @through_float32
 def argsort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
     """The indices of sort."""
+    flag("argsort", "descending", descending)
     return arrays.sort(x, axis("argsort", dim, x.ndim), descending)[1], None
 
 

@@ -180,8 +180,8 @@ def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tens
     if not shape:
         raise ValueError("split: a 0-d tensor has no dim to split")
     length = shape[along]
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
+    size = split_size_or_sections
+    if isinstance(size, int) and not isinstance(size, bool):
         if size < 0 or (size == 0 and length):
             raise ValueError(f"split: a size of {size} for a dim of length {length}")
         pieces = [min(size, length - start) for start in range(0, length, size or 1)] or [0]
@@ -200,7 +200,7 @@ def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most chunks pieces along dim, of equal size but for the last."""
     shape = _shape("chunk", x)
     along = axis("chunk", dim, len(shape))
-    if not isinstance(chunks, int):
+    if not isinstance(chunks, int) or isinstance(chunks, bool):
         raise TypeError(f"chunk: chunks must be an int, not {type(chunks).__name__}")
     if chunks < 1:
         raise ValueError(f"chunk: chunks must be positive, not {chunks}")

@@ -13,6 +13,7 @@ from ..arguments import (
     axis,
     broadcast_shape,
     cast,
+    flag,
     ids,
     in_range,
     no_plain_floats,
@@ -253,6 +254,7 @@ def _arrivals(
 
 def _ordered(op: str, x: Tensor, dim: int, descending: bool, k: int | None = None) -> Found:
     """The first k elements of each row along dim, once sorted, and their indices."""
+    flag(op, "descending" if k is None else "largest", descending)
     [(items, shape)], _ = operands(op, x)
     [(plain, _)] = numbers(op, x)
     along = axis(op, dim, len(shape))

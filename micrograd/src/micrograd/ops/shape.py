@@ -161,8 +161,8 @@ def split(
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
     items, shape = unnest(x, "split")
     along, length = _length("split", shape, dim)
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
+    size = split_size_or_sections
+    if isinstance(size, int) and not isinstance(size, bool):
         if size < 0 or (size == 0 and length):
             raise ValueError(f"split: a size of {size} for a dim of length {length}")
         pieces = [min(size, length - start) for start in range(0, length, size or 1)] or [0]

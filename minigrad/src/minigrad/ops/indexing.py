@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import axis, broadcast_shapes, fitting, indices, same
+from ..arguments import axis, broadcast_shapes, fitting, flag, indices, same
 from ..engine import Operand, Output, Part, op
 
 FEW = 1 << 14  # numbers up to which np.add.at is faster than sorting their places
@@ -166,6 +166,7 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
     NaN is the largest, and equals keep their order. sorted: ignored, they are always sorted.
     """
+    flag("topk", "largest", largest)
     if not isinstance(k, int) or isinstance(k, bool):
         raise TypeError(f"topk: k must be an int, not {k!r}")
     along = axis("topk", dim, x.ndim)
@@ -182,6 +183,7 @@ def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = 
 
     stable: ignored, equals always keep their order.
     """
+    flag("sort", "descending", descending)
     along = axis("sort", dim, x.ndim)
     return _ranked(x, _order(np.atleast_1d(x), along, descending), along)
 
@@ -189,6 +191,7 @@ def sort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = 
 @op
 def argsort(x: Operand, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Output:
     """The indices of sort."""
+    flag("argsort", "descending", descending)
     along = axis("argsort", dim, x.ndim)
     return _order(np.atleast_1d(x), along, descending).reshape(x.shape), None
 

@@ -99,6 +99,7 @@ BAD_SORTED = (
     Reject(IndexError, randn(), dim=1),
     Reject(TypeError, randn(2, 3), 1.0),
     Reject(TypeError, randn(2, 3), None),
+    Reject(TypeError, randn(2, 3), -1, 0),
 )
 
 OPS = (
@@ -391,6 +392,7 @@ OPS = (
             Reject(IndexError, randn(2, 3), 1, -3),
             Reject(TypeError, randn(2, 3), 1.0),
             Reject(TypeError, randn(2, 3), 1, 1.0),
+            Reject(TypeError, randn(2, 3), 1, -1, 0),
         ],
     ),
     Op("sort", sort, *SORTED, rejects=BAD_SORTED),

@@ -79,6 +79,7 @@ def triangle(name: str, meaning: Callable[..., Any], kept: int) -> Op:
             Reject(ValueError, randn(4)),
             Reject(ValueError, randn()),
             Reject(TypeError, randn(2, 3), 1.5),
+            Reject(TypeError, randn(2, 3), True),
         ],
     )
 
@@ -331,6 +332,7 @@ OPS = (
             Reject(ValueError, randn(), 1),
             Reject(IndexError, randn(5), 2, dim=1),
             Reject(TypeError, randn(5), 1.5),
+            Reject(TypeError, randn(5), True),
         ],
     ),
     Op(
@@ -350,6 +352,7 @@ OPS = (
             Reject(ValueError, randn(), 1),
             Reject(IndexError, randn(5), 2, dim=-2),
             Reject(TypeError, randn(5), 1.5),
+            Reject(TypeError, randn(5), True),
         ],
     ),
     Op(
