@@ -98,7 +98,7 @@ class Module:
 
     @property
     def called_text(self) -> str:
-        lines = [line for each in self._functions for line in defined(*each, is_kernel=False)]
+        lines = [line for each in self._functions for line in defined(*each, suspends=False)]
         return "\n".join([*self._lines, *lines]) + "\n"
 
     def text(
@@ -129,27 +129,31 @@ def launch({", ".join([*parameters, *shared, "_dims", "_record"])}):
     _shared = {tuple_of(shared)}
     return run(_args, _shared, _dims, _record)
 """
-        return "\n".join(defined(*whole, is_kernel=True)[2:]) + "\n" + entry
+        return (
+            "\n".join(defined(*whole, suspends=way in ("together", "whole_grid"))[2:])
+            + "\n"
+            + entry
+        )
 
     def typed(self, parameters: Sequence[str], body: Sequence[ast.stmt]) -> Function:
         """A kernel with any body, as a function of which the types can be inferred."""
         shared = [array.name for array in self.shared.values()]
         whole = "body", ["_thread", *parameters, *shared], list(body)
         namespace = dict(self.called)
-        exec("\n".join(defined(*whole, is_kernel=False)), namespace)
+        exec("\n".join(defined(*whole, suspends=False)), namespace)
         function: Function = namespace["body"]
         return function
 
 
 def defined(
-    name: str, parameters: Iterable[str], body: list[ast.stmt], is_kernel: bool
+    name: str, parameters: Iterable[str], body: list[ast.stmt], suspends: bool
 ) -> list[str]:
-    """The lines of a function, with its decorator."""
+    """The lines of a function, with its decorator. suspends: it is a generator, for numba's jit."""
     definition = ast.parse(f"def {name}({', '.join(parameters)}): pass").body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.body = body or definition.body
     unchecked = any(map(is_unchecked, ast.walk(definition)))
-    if is_kernel:
+    if suspends:
         decorator = "_known.slicing" if unchecked else "_known.compiled"
     else:
         decorator = "_inference.slicing" if unchecked else "_inference.Function"
