@@ -75,11 +75,6 @@ def source(kernel: Any) -> str:
     return inspect.getsource(kernel.function)
 
 
-def statements(text: str) -> str:
-    """A generated module without its imports, which are always the same."""
-    return text[text.index("@_known") :]
-
-
 def ran(kernel: Any, size: int) -> str:
     """What a block of 4 threads makes of 0, 1, 2, …, or the error that it ends with."""
     x, out = DeviceArray(np.arange(size, dtype=np.float32)), empty((8,), np.float32)
@@ -122,8 +117,8 @@ def made() -> dict[str, str]:
     kernels = (center, under_if, two_rounds, unwritten)
     blocks = {f"{kernel.function.__name__}_source": source(kernel) for kernel in kernels}
     blocks |= {
-        "center_together": statements(generator),
-        "center_in_step": statements(center.form(VECTORS).text),
+        "center_together": generator,
+        "center_in_step": center.form(VECTORS).text,
         "under_if_why": under_if.form(VECTORS).why,
         "two_rounds_why": two_rounds.form(VECTORS).why,
     }

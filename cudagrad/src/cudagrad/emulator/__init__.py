@@ -6,7 +6,7 @@ docs/emulator.md follows one kernel through these modules, which are listed as t
     places          how messages name a line of source
     source          a function's syntax tree, and what its free names mean
     trees           helpers that make and inspect syntax trees
-    module          the text of a generated module
+    module          the text of generated modules
     transform       rewrites a kernel as Python that numba can compile: threads are generators
     uniform, regions, uses, seams, inference, slots, fission
                     cut a kernel at its barriers into loops, if that cannot change its results

@@ -15,9 +15,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import llvmlite.binding
@@ -48,10 +48,16 @@ def _surroundings() -> str:
     return repr((sources, sys.version, np.__version__, numba.__version__, processor))
 
 
-def load(name: str, parts: Any, make: Callable[[], str]) -> ModuleType:
-    """The module whose text make() makes, which depends on parts alone, and on this package."""
+def load(
+    name: str, parts: Any, make: Callable[[], str], names: Mapping[str, Any] = MappingProxyType({})
+) -> ModuleType:
+    """The module whose text make() makes, which depends on parts alone, and on this package.
+
+    names: what it has before its text runs.
+    """
     content = hashlib.sha256(repr((parts, _surroundings())).encode())
     module = ModuleType(f"cudagrad_{name}_{content.hexdigest()[:24]}")
+    vars(module).update({key: value for key, value in names.items() if key[:2] != "__"})
     path = folder() / f"{module.__name__}.py"
     if not path.exists():
         text = make()

@@ -127,6 +127,7 @@ class Kernel:
             self.function.__name__,
             (self.translation.key, kinds, _may_split and self.translation.has_barriers),
             lambda: self.form(kinds).text,
+            self.translation.module.called,
         )
         self.compiled[_may_split, kinds] = module.launch
         return module.launch

@@ -1,8 +1,12 @@
-"""The text of a generated module, as it grows: constants, functions, shared arrays, the entry."""
+"""The text of generated modules, as it grows: constants, functions, shared arrays, the entry.
+
+There are two: what a kernel calls, and the kernel itself, anew for each kind of arguments.
+"""
 
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +17,12 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
+from . import cache
+from .inference import Function
 from .places import line_at
 from .trees import is_constant, parts
 
+PARTS = ("atomics", "copies", "inference", "known", "loops", "runtime", "warps", "wide")
 BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 
 
@@ -53,7 +60,7 @@ class Module:
         self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        for name in ("atomics", "copies", "known", "loops", "runtime", "warps", "wide"):
+        for name in PARTS:
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._functions: list[tuple[str, list[str], list[ast.stmt]]] = []
         self._count = 0
@@ -84,6 +91,16 @@ class Module:
         self.bodies[name] = list(body)
         self._functions.append((name, ["_thread", *parameters], list(body)))
 
+    @functools.cached_property
+    def called(self) -> dict[str, Any]:
+        """The names of the first module, which is complete: what the second one begins with."""
+        return vars(cache.load("called", self.called_text, lambda: self.called_text))
+
+    @property
+    def called_text(self) -> str:
+        lines = [line for each in self._functions for line in defined(*each, suspends=False)]
+        return "\n".join([*self._lines, *lines]) + "\n"
+
     def text(
         self,
         parameters: Sequence[str],
@@ -91,7 +108,7 @@ class Module:
         way: str,
         slots: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """The whole module. Its `launch` hands the function `body` to the loops of loops.py.
+        """The second module. Its `launch` hands the function `body` to the loops of loops.py.
 
         way: the name of these; slots: arrays with a place for each thread, and how each is made.
         """
@@ -112,32 +129,34 @@ def launch({", ".join([*parameters, *shared, "_dims", "_record"])}):
     _shared = {tuple_of(shared)}
     return run(_args, _shared, _dims, _record)
 """
-        lines = [line for each in (*self._functions, whole) for line in defined(*each)]
-        return "\n".join([*self._lines, *lines]) + "\n" + entry
+        return (
+            "\n".join(defined(*whole, suspends=way in ("together", "whole_grid"))[2:])
+            + "\n"
+            + entry
+        )
 
-    def typed(self, parameters: Sequence[str], body: Sequence[ast.stmt]) -> str:
-        """The module without its entry and with any body, to infer the types of its functions."""
+    def typed(self, parameters: Sequence[str], body: Sequence[ast.stmt]) -> Function:
+        """A kernel with any body, as a function of which the types can be inferred."""
         shared = [array.name for array in self.shared.values()]
         whole = "body", ["_thread", *parameters, *shared], list(body)
-        imported = "from cudagrad.emulator import inference as _inference"
-        lines = [
-            line
-            for each in (*self._functions, whole)
-            for line in defined(*each, decorator="_inference.typed")
-        ]
-        return "\n".join([imported, *self._lines, *lines])
+        namespace = dict(self.called)
+        exec("\n".join(defined(*whole, suspends=False)), namespace)
+        function: Function = namespace["body"]
+        return function
 
 
 def defined(
-    name: str, parameters: Iterable[str], body: list[ast.stmt], decorator: str | None = None
+    name: str, parameters: Iterable[str], body: list[ast.stmt], suspends: bool
 ) -> list[str]:
-    """The lines of a function; without a decorator of its own, it will be compiled."""
+    """The lines of a function, with its decorator. suspends: it is a generator, for numba's jit."""
     definition = ast.parse(f"def {name}({', '.join(parameters)}): pass").body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.body = body or definition.body
-    if decorator is None:
-        unchecked = any(map(is_unchecked, ast.walk(definition)))
+    unchecked = any(map(is_unchecked, ast.walk(definition)))
+    if suspends:
         decorator = "_known.slicing" if unchecked else "_known.compiled"
+    else:
+        decorator = "_inference.slicing" if unchecked else "_inference.Function"
     return ["", "", f"@{decorator}", *annotated(definition)]
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numba
 import numpy as np
@@ -156,11 +155,10 @@ def _dtype(name: str, kinds: set[types.Type]) -> str:
 def types_of_names(translation: Translation, kinds: Sequence[Kind]) -> dict[str, set[types.Type]]:
     """The types of a kernel's local names; barriers have no part in that. Raises CannotCut."""
     body = _without_barriers(translation.body)
-    namespace: dict[str, Any] = {"__name__": "cudagrad_inferred"}
-    exec(translation.module.typed(translation.parameters, body), namespace)
+    function = translation.module.typed(translation.parameters, body)
     shared = [type_of((array.dtype.char, len(array.shape))) for array in translation.shared]
     try:
-        return types_of(namespace["body"], [_thread_type(), *map(type_of, kinds), *shared])
+        return types_of(function, [_thread_type(), *map(type_of, kinds), *shared])
     except NumbaError:
         raise CannotCut("its types do not fit") from None
 

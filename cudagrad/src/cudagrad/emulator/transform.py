@@ -83,7 +83,7 @@ class Translation(NamedTuple):
     @property
     def key(self) -> str:
         """A text that determines all its forms."""
-        return self.module.text(self.parameters, self.body, "")
+        return self.module.called_text + self.module.text(self.parameters, self.body, "")
 
 
 def translate(kernel: Callable[..., Any]) -> Translation:
