@@ -129,11 +129,8 @@ def launch({", ".join([*parameters, *shared, "_dims", "_record"])}):
     _shared = {tuple_of(shared)}
     return run(_args, _shared, _dims, _record)
 """
-        return (
-            "\n".join(defined(*whole, suspends=way in ("together", "whole_grid"))[2:])
-            + "\n"
-            + entry
-        )
+        lines = defined(*whole, suspends=way in ("together", "whole_grid"))
+        return "\n".join(lines[2:]) + "\n" + entry
 
     def typed(self, parameters: Sequence[str], body: Sequence[ast.stmt]) -> Function:
         """A kernel with any body, as a function of which the types can be inferred."""
