@@ -469,8 +469,8 @@ def calls_python(x):
 
 
 @jit
-def reads_global_array(x):
-    x[0] = TABLE[0]
+def writes_global_array(x):
+    TABLE[0] = x[0]
 
 
 @jit
@@ -693,7 +693,7 @@ def waits_between(x):
         (sums, "sum(", "a kernel cannot use sum"),
         (allocates, "zeros", "a kernel cannot use np.zeros"),
         (calls_python, "undecorated(x", "a kernel cannot use undecorated, a function"),
-        (reads_global_array, "TABLE", "a kernel cannot use TABLE, a ndarray"),
+        (writes_global_array, "TABLE", "TABLE is a constant of the kernel"),
         (undefined, "nowhere", "the name nowhere is not defined"),
         (returns, "return x", "a kernel returns nothing"),
         (dynamic_shape, "shared.array", "x.size must be a constant"),

@@ -70,9 +70,9 @@ def vote(x, out):
     out[1, i] = cuda.any_sync(FULL, x[i])
     out[2, i] = cuda.all_sync(FULL, x[i])
     out[3, i] = cuda.eq_sync(FULL, x[i])
-    out[4, i] = cuda.syncthreads_count(x[i])
-    out[5, i] = cuda.syncthreads_and(x[i])
-    out[6, i] = cuda.syncthreads_or(x[i])
+    out[4, i] = cuda.syncthreads_count(int(x[i]))
+    out[5, i] = cuda.syncthreads_and(int(x[i]))
+    out[6, i] = cuda.syncthreads_or(int(x[i]))
 
 
 @pytest.mark.parametrize("block", [BLOCK, WARP, 20])

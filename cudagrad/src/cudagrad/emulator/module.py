@@ -13,6 +13,7 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
+from .known import no_constant
 from .places import line_at
 from .trees import is_constant, parts
 
@@ -53,7 +54,7 @@ class Module:
         self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
-        for name in ("atomics", "copies", "known", "loops", "runtime", "warps", "wide"):
+        for name in ("atomics", "copies", "known", "loops", "printing", "runtime", "warps", "wide"):
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._functions: list[tuple[str, list[str], list[ast.stmt]]] = []
         self._count = 0
@@ -175,6 +176,9 @@ def literal(value: Any) -> str | None:
     if isinstance(value, tuple):
         parts = [literal(part) for part in value]
         return None if None in parts else tuple_of(map(str, parts))
+    if isinstance(value, np.ndarray) and not no_constant(value):
+        elements, dtype = literal(tuple(value.ravel().tolist())), literal(value.dtype.type)
+        return f"_numpy.array({elements}, {dtype}).reshape({value.shape})"
     if isinstance(value, type) and issubclass(value, np.generic):
         return f"_numpy.{value.__name__}"
     if isinstance(value, types.Integer | types.Float | types.Boolean):
