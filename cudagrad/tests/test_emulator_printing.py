@@ -83,6 +83,26 @@ def test_arrays_from_around_a_kernel_are_constants(run: Any) -> None:
     assert out.tolist() == [1.5 + 3 + 5 + 11, math.inf, -2.0 + 5 + 3 + 11]
 
 
+@jit(device=True)
+def told(i):
+    print("told", i)
+    return TABLE[1, i]
+
+
+def asks(x, out):
+    i = cuda.grid(1)
+    out[i] = told(i)
+
+
+@both
+def test_device_functions_print_and_look_up(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    out = np.zeros(2)
+    run(asks, np.zeros(2), out)
+
+    assert out.tolist() == [3, 4]
+    assert capsys.readouterr().out == "told 0\ntold 1\n"
+
+
 def reads_changing(x, out):
     out[cuda.grid(1)] = CHANGING[0]
 

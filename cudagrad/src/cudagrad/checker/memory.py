@@ -21,6 +21,7 @@ from ..emulator.array import DeviceArray
 from ..emulator.array import empty as poisoned
 from ..emulator.errors import UnsupportedError
 from .errors import RaceError, UninitializedError
+from .numbers import kind_of
 from .places import Place
 from .threads import Thread, joined, now
 
@@ -160,7 +161,7 @@ class Array:
 
     def __iter__(self) -> NoReturn:
         raise UnsupportedError(
-            f"{now.kernel}: the checker does not go over {self.name} by itself: say "
+            f"{now.kernel}: the checker goes over no array by itself: say "
             f"for i in range(len({self.name})); {now.thread}"
         )
 
@@ -185,7 +186,7 @@ class Array:
                 continue
             size = self.sizes[axis]
             if type(i) is bool or not isinstance(i, INTEGERS):
-                why = known.no_index(np.dtype(type(i)).name)
+                why = known.no_index(kind_of(i))
                 raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
             # A number of Python's stands in the source: it may count from the end.
             at = i + size if type(i) is int and i < 0 else int(i)

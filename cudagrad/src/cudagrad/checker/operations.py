@@ -180,28 +180,21 @@ def require(name: str, array: Any, place: Place, index: Any = None) -> None:
     """Raise unless the atomic of this name can change this element of this array."""
     if type(array) is not Array:
         raise TypeError(f"{now.kernel}: {place}: an atomic takes an array and an index")
-    allow(place, misplaced(name, array.dtype))
+    refuse(place, misplaced(name, array.dtype))
     if type(index) is tuple and len(index) == 1:
-        allow(place, ONE_AXIS)
+        refuse(place, ONE_AXIS)
 
 
-def allow(place: Place, why: str) -> None:
-    """Raise an error that says why not, unless that is empty."""
+def refuse(place: Place, why: str) -> None:
+    """Raise an error that says why, unless that is empty."""
     if why:
         raise UnsupportedError(f"{now.kernel}: {place}: {why}")
-
-
-def kind_of(value: Any) -> str:
-    """The dtype of a number; of anything else its type."""
-    if isinstance(value, bool | np.generic):
-        return np.dtype(type(value)).name
-    return type(value).__name__
 
 
 def show(place: Place, template: str, values: tuple[Any, ...]) -> None:
     """print."""
     for value in values:
-        allow(place, unprintable(value))
+        refuse(place, unprintable(value))
     sys.stdout.write(formatted(template, values))
 
 
@@ -215,7 +208,7 @@ def unprintable(value: Any) -> str:
 
 def compare_and_swap(place: Place, array: Any, old: Any, value: Any) -> Any:
     if array.memory.ndim != 1:
-        allow(place, "cuda.atomic.compare_and_swap is for arrays with one axis")
+        refuse(place, "cuda.atomic.compare_and_swap is for arrays with one axis")
     return cas(place, array, np.int64(0), old, value)
 
 
@@ -262,7 +255,7 @@ def voted(count: Callable[[Sequence[bool]], Any]) -> Callable[..., Request]:
     """A barrier that tells everyone something of what all threads came with."""
 
     def barrier(place: Place, predicate: Any) -> Request:
-        allow(place, no_vote_of_block(kind_of(predicate)))
+        refuse(place, no_vote_of_block(numbers.kind_of(predicate)))
         # numba hands it on as int32: what has none but higher bits is false.
         value = int(predicate) & 0xFFFFFFFF != 0
         return Request("block", place, value=value, argument=lambda v: np.int32(count(v)))
@@ -283,7 +276,7 @@ def sync_grid(place: Place) -> Request:
 
 def _mask(place: Place, mask: Any) -> int:
     if not isinstance(mask, int | np.integer):
-        allow(place, f"a mask is an integer, not {kind_of(mask)}")
+        refuse(place, f"a mask is an integer, not {numbers.kind_of(mask)}")
     lanes = int(mask) & 0xFFFFFFFF
     if not lanes >> int(now.thread.laneid) & 1:
         raise WarpError(
@@ -313,8 +306,8 @@ def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
         return requests[wanted].value
 
     def shuffled(place: Place, mask: Any, value: Any, lane: Any) -> Request:
-        allow(place, unshuffled(kind_of(value)))
-        allow(place, no_lane(kind_of(lane)))
+        refuse(place, unshuffled(numbers.kind_of(value)))
+        refuse(place, no_lane(numbers.kind_of(lane)))
         return Request("shuffle", place, _mask(place, mask), value, lane, answer)
 
     return shuffled
@@ -322,12 +315,12 @@ def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
 
 def vote(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Request]:
     """Something about what all lanes came with, true or false, and a lane."""
+    answer = answering(count)
 
     def voting(place: Place, mask: Any, value: Any) -> Request:
-        allow(place, no_vote(kind_of(value)))
+        refuse(place, no_vote(numbers.kind_of(value)))
         return Request("vote", place, _mask(place, mask), bool(value), answer=answer)
 
-    answer = answering(count)
     return voting
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -44,15 +45,15 @@ def pieces(source: Source, node: ast.Call) -> tuple[str, list[ast.expr]]:
     return " ".join(texts) + "\n", values
 
 
-def with_formats(template: str, formats: list[str]) -> str:
-    """The template with a format of C's, or of Python's, in each place of a value."""
-    rest = iter(formats)
-    return re.sub("%[%v]", lambda found: next(rest) if found[0] == "%v" else "%%", template)
+def filled(template: str, texts: Iterable[str], percent: str) -> str:
+    """The template with a text in each place of a value. percent: what %% becomes."""
+    rest = iter(texts)
+    return re.sub("%[%v]", lambda found: next(rest) if found[0] == "%v" else percent, template)
 
 
 def formatted(template: str, values: tuple[Any, ...]) -> str:
     """The line, of numbers of Python's and NumPy's."""
-    return with_formats(template, [_text(value).replace("%", "%%") for value in values]) % ()
+    return filled(template, map(_text, values), "%")
 
 
 def _text(value: Any) -> str:
@@ -97,7 +98,7 @@ def printed(typing_context, template, values):
             return context.get_dummy_value()
         parts = cgutils.unpack_tuple(builder, args[1])
         split = [_split(context, builder, *each) for each in zip(values, parts, strict=True)]
-        line = with_formats(template.literal_value, [text for text, _ in split])
+        line = filled(template.literal_value, [text for text, _ in split], "%%")
         # To Python's sys.stdout, which a notebook or a test may have replaced.
         known = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t], var_arg=True)
         write = cgutils.get_or_insert_function(builder.module, known, "PySys_WriteStdout")

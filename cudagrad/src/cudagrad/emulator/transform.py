@@ -9,6 +9,7 @@
     cuda.atomic.add(x, i, 1)          _atomics.add(x, _runtime.checked(…), 1)
     cuda.syncthreads()                yield 2
     cuda.shfl_sync(mask, v, lane)     give v; yield -3; take a lane's; yield -4
+    print("x", x[i])                  _printing.printed("x %v\\n", (x[_runtime.checked(…)],))
     while more: …                     the same; without a barrier in it, it counts its turns
 
 `_thread` is a hidden first parameter, which holds the thread's coordinates. The numbers stand for
@@ -184,6 +185,8 @@ class Rewriter(ast.NodeVisitor):
         if isinstance(node.value, ast.Call):
             value, path = self.source.resolve(node.value.func) or (None, ())
             if value is cuda and path in (BARRIER, WARP_BARRIER):
+                if path == BARRIER:
+                    self.bind((), node.value)
                 for mask in node.value.args:
                     self.all_lanes(mask)
                 return self.wait(node.value, path)
