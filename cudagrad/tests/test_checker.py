@@ -206,9 +206,9 @@ def test_lanes_that_do_not_meet_are_told() -> None:
 def test_barriers_count() -> None:
     def counted(x, out):
         t = cuda.threadIdx.x
-        out[t, 0] = cuda.syncthreads_count(x[t] > 1)
-        out[t, 1] = cuda.syncthreads_and(x[t] > 1)
-        out[t, 2] = cuda.syncthreads_or(x[t] > 1)
+        out[t, 0] = cuda.syncthreads_count(int(x[t] > 1))
+        out[t, 1] = cuda.syncthreads_and(int(x[t] > 1))
+        out[t, 2] = cuda.syncthreads_or(int(x[t] > 1))
 
     out = np.zeros((4, 3), np.int64)
     check(counted)[1, 4](np.arange(4), out)

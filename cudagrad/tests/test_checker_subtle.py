@@ -12,7 +12,7 @@ import pytest
 from numba import cuda
 
 from cudagrad.checker import RaceError, UninitializedError, check, threads
-from cudagrad.emulator import KernelError
+from cudagrad.emulator import KernelError, UnsupportedError
 
 HERE = Path(__file__)
 
@@ -153,12 +153,22 @@ def test_a_name_without_a_value_is_told_by_the_line_that_reads_it() -> None:
 
 
 def test_an_error_of_pythons_comes_with_the_kernels_line() -> None:
-    def halved(x):
-        x[cuda.grid(1) / 2] = 1  # no integer
+    def doubled(x):
+        x[0] = x[0] << 1  # no integer
 
-    with pytest.raises(IndexError) as error:
-        check(halved)[1, 1](np.zeros(3))
+    with pytest.raises(TypeError) as error:
+        check(doubled)[1, 1](np.zeros(3))
     assert f"{told('# no integer')}; thread (0, 0, 0)" in "".join(error.value.__notes__)
+
+
+def test_an_index_that_is_no_integer_is_told_with_its_place() -> None:
+    def halved(x):
+        x[cuda.grid(1) / 2] = 1  # a float
+
+    why = "an index is an integer, not float64: say int(…); thread"
+    text = re.escape(f"{told('# a float')}: {why}")
+    with pytest.raises(UnsupportedError, match=text):
+        check(halved)[1, 1](np.zeros(3))
 
 
 KERNEL_TEST = """\

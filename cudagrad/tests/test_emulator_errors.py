@@ -274,6 +274,15 @@ def test_a_barrier_that_some_threads_miss(kernel: Any, name: str) -> None:
     assert f"5 threads, (0, 0, 0) the first, are at cuda.syncthreads() at {where}" in message
 
 
+@pytest.mark.parametrize("run", [jit, check])
+def test_one_thread_alone_is_told_as_one(run: Any) -> None:
+    x = np.zeros(THREADS - 1, np.float32)
+    text = r": 7 threads, \(0, 0, 0\) the first, are at cuda\.syncthreads\(\) at .*"
+    alone = r"1 thread, \(7, 0, 0\), is at the end"
+    with pytest.raises(BarrierError, match=rf"{text}; {alone}|: {alone}; 7 threads, "):
+        run(early_return.function)[1, THREADS](x if run is check else DeviceArray(x))
+
+
 def test_threads_at_different_barriers() -> None:
     with pytest.raises(BarrierError, match=r"4 threads, \(0, 0, 0\).*4 threads, \(1, 0, 0\)"):
         two_barriers[1, THREADS](device([0]))
@@ -469,8 +478,8 @@ def calls_python(x):
 
 
 @jit
-def reads_global_array(x):
-    x[0] = TABLE[0]
+def writes_global_array(x):
+    TABLE[0] = x[0]
 
 
 @jit
@@ -693,7 +702,7 @@ def waits_between(x):
         (sums, "sum(", "a kernel cannot use sum"),
         (allocates, "zeros", "a kernel cannot use np.zeros"),
         (calls_python, "undecorated(x", "a kernel cannot use undecorated, a function"),
-        (reads_global_array, "TABLE", "a kernel cannot use TABLE, a ndarray"),
+        (writes_global_array, "TABLE", "TABLE is a constant of the kernel"),
         (undefined, "nowhere", "the name nowhere is not defined"),
         (returns, "return x", "a kernel returns nothing"),
         (dynamic_shape, "shared.array", "x.size must be a constant"),
@@ -777,6 +786,43 @@ def test_the_checker_refuses_the_same(kernel: Any, why: str) -> None:
         check(kernel)[1, 1](np.ones(1, np.float32))
 
     assert kernel.__name__ in str(caught.value)
+
+
+@jit
+def waits_with_argument(x):
+    cuda.syncthreads(1)
+
+
+@jit
+def adds_to_nothing(x):
+    cuda.atomic.add(x, 0)
+
+
+@jit
+def shuffles_by_names(x):
+    x[0] = cuda.shfl_sync(mask=-1, value=x[0], src_lane=0)
+
+
+@jit
+def no_ndim(x):
+    x[0] = cuda.grid()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "why"),
+    [
+        (waits_with_argument, "cuda.syncthreads takes ()"),
+        (adds_to_nothing, "cuda.atomic.add takes (array, index, value)"),
+        (shuffles_by_names, "cuda.shfl_sync takes (mask, value, lane)"),
+        (no_ndim, "cuda.grid takes (ndim)"),
+        (too_few, "read takes (x, i)"),
+    ],
+)
+@pytest.mark.parametrize("make", [jit, check])
+def test_other_arguments_than_a_function_takes(kernel: Any, why: str, make: Any) -> None:
+    x = np.ones(1, np.float32)
+    with pytest.raises(UnsupportedError, match=rf"{kernel.__name__} .*{re.escape(why)}"):
+        make(kernel.function)[1, 1](x if make is check else DeviceArray(x))
 
 
 def test_a_kernel_without_source() -> None:

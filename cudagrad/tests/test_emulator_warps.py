@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cudagrad.checker import check
 from cudagrad.emulator import (
     BarrierError,
     DeviceArray,
@@ -70,9 +71,9 @@ def vote(x, out):
     out[1, i] = cuda.any_sync(FULL, x[i])
     out[2, i] = cuda.all_sync(FULL, x[i])
     out[3, i] = cuda.eq_sync(FULL, x[i])
-    out[4, i] = cuda.syncthreads_count(x[i])
-    out[5, i] = cuda.syncthreads_and(x[i])
-    out[6, i] = cuda.syncthreads_or(x[i])
+    out[4, i] = cuda.syncthreads_count(int(x[i]))
+    out[5, i] = cuda.syncthreads_and(int(x[i]))
+    out[6, i] = cuda.syncthreads_or(int(x[i]))
 
 
 @pytest.mark.parametrize("block", [BLOCK, WARP, 20])
@@ -92,6 +93,23 @@ def test_votes(block: int, chance: float) -> None:
     assert (out.memory[4] == x.sum()).all()
     assert (out.memory[5] == x.all()).all()
     assert (out.memory[6] == x.any()).all()
+
+
+@jit
+def vote_by_high_bits(x, out):
+    i = cuda.grid(1)
+    out[0, i] = cuda.any_sync(FULL, x[i])
+    out[1, i] = cuda.syncthreads_or(x[i])
+
+
+@pytest.mark.parametrize("make", [jit, check])
+def test_a_block_sees_32_bits_of_what_it_votes_by(make: Any) -> None:
+    x, out = np.full(WARP, 2**32), np.zeros((2, WARP), np.int64)
+    make(vote_by_high_bits.function)[1, WARP](
+        *(array if make is check else DeviceArray(array) for array in (x, out))
+    )
+
+    assert out.tolist() == [[1] * WARP, [0] * WARP]
 
 
 @jit(device=True)

@@ -14,7 +14,7 @@ import numpy as np
 from .. import emulator
 from ..emulator.array import DeviceArray
 from ..emulator.launch import ARRAYS, SCALARS, Launcher
-from ..emulator.places import line_at
+from ..emulator.places import counted, line_at
 from ..emulator.source import DeviceFunction
 from .errors import UninitializedError
 from .memory import Array, Storage, address, owner, written
@@ -54,7 +54,8 @@ class CheckedLauncher(Launcher):
         function, given = kernel.translated, Arguments(kernel)
         names = function.source.parameters
         if len(args) != len(names):
-            raise TypeError(f"{kernel} takes ({', '.join(names)}), not {len(args)} arguments")
+            count = counted(len(args), "argument")
+            raise TypeError(f"{kernel} takes ({', '.join(names)}), not {count}")
         seen = tuple(map(given.seen, names, args))
         sizes = list(map(np.int64, self.dims[:6]))
         now.kernel, now.dynamic_bytes = kernel, self.dynamic_bytes

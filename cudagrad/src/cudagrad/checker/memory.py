@@ -21,12 +21,16 @@ from ..emulator.array import DeviceArray
 from ..emulator.array import empty as poisoned
 from ..emulator.errors import UnsupportedError
 from .errors import RaceError, UninitializedError
+from .numbers import kind_of
 from .places import Place
 from .threads import Thread, joined, now
 
 Memory = np.ndarray[Any, Any]
 WRITTEN = {size: b"\1" * size for size in (1, 2, 4, 8, 16)}
+INTEGERS = (np.integer, int)
 READ, WRITE, ATOMIC = "reads", "writes", "atomically changes"
+CONSTANT = "constant"  # the kind of memory of arrays from around a kernel
+SAFE = ("local", CONSTANT)  # from races
 
 
 class Access(NamedTuple):
@@ -57,7 +61,7 @@ class Storage:
     __slots__ = ("cells", "coming", "kind", "written")
 
     def __init__(self, kind: str, written: bytearray | None = None) -> None:
-        self.kind = kind  # global, shared or local
+        self.kind = kind  # global, shared, local or constant
         self.written = written  # which bytes have been; None: all
         self.cells: dict[int, Cell] = {}
         self.coming: dict[int, Place] = {}  # to which elements a copy is on its way, by its call
@@ -155,6 +159,12 @@ class Array:
             f"a kernel goes over the elements one by one; {now.thread}"
         )
 
+    def __iter__(self) -> NoReturn:
+        raise UnsupportedError(
+            f"{now.kernel}: the checker goes over no array by itself: say "
+            f"for i in range(len({self.name})); {now.thread}"
+        )
+
     def part(self, memory: Memory) -> Array:
         """A view of some of the elements."""
         return Array(
@@ -175,6 +185,9 @@ class Array:
             if type(i) is slice:
                 continue
             size = self.sizes[axis]
+            if type(i) is bool or not isinstance(i, INTEGERS):
+                why = known.no_index(kind_of(i))
+                raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
             # A number of Python's stands in the source: it may count from the end.
             at = i + size if type(i) is int and i < 0 else int(i)
             if not 0 <= at < size:
@@ -201,7 +214,7 @@ def load(array: Any, index: Any, place: Place) -> Any:
     storage = array.storage
     if storage.written is not None and not storage.written[offset]:
         not_written(array, offset, place)
-    if storage.kind != "local":
+    if storage.kind not in SAFE:
         cell = storage.cells.get(offset)
         if cell is None:
             cell = storage.cells[offset] = Cell()
@@ -234,6 +247,8 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
 def touch(array: Array, offset: int, place: Place) -> None:
     """Note that the thread at hand writes an element."""
     storage = array.storage
+    if storage.kind == CONSTANT:
+        raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {known.CONSTANT}")
     if offset in storage.coming:
         raise RaceError(
             f"{now.kernel}: race for {where(array, offset)}, in {storage.kind} memory: "
@@ -299,6 +314,8 @@ def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
     if offset is None:
         raise IndexError(f"{now.kernel}: {place}: an atomic changes one element")
     storage = array.storage
+    if storage.kind == CONSTANT:
+        raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {known.CONSTANT}")
     if storage.written is not None and not storage.written[offset]:
         not_written(array, offset, place)
     cell = storage.cells.setdefault(offset, Cell())

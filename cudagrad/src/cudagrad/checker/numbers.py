@@ -30,6 +30,12 @@ def strong(value: Any) -> Any:
     return np.float64(value) if type(value) is float else value
 
 
+def kind_of(value: Any) -> str:
+    """The dtype of a number; of anything else its type."""
+    is_number = isinstance(value, bool | np.generic)
+    return np.dtype(type(value)).name if is_number else type(value).__name__
+
+
 def types_of(kinds: Sequence[type]) -> tuple[Any, ...]:
     return tuple(from_dtype(np.dtype(kind)) for kind in kinds)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,11 +18,19 @@ from numba.np.numpy_support import as_dtype
 
 from ..emulator import copies, intrinsics, wide
 from ..emulator.errors import AlignmentError, KernelError, UnsupportedError
-from ..emulator.known import misplaced
+from ..emulator.known import (
+    ONE_AXIS,
+    misplaced,
+    no_lane,
+    no_vote,
+    no_vote_of_block,
+    unshuffled,
+)
 from ..emulator.launch import MAX_SHARED
+from ..emulator.printing import ONLY, formatted
 from . import numbers
 from .errors import WarpError
-from .memory import Array, Storage, address, arrive, changing, load, send, store, unwritten
+from .memory import Array, address, arrive, changing, load, send, store, unwritten
 from .places import Place
 from .threads import WARP, Request, now
 
@@ -91,8 +100,8 @@ def local_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> 
     return unwritten(place.name or "local", "local", _shape(shape), _dtype(dtype))
 
 
-def constant_array(place: Place, array: np.ndarray[Any, Any]) -> Array:
-    return Array(place.name or "constant", array, Storage("local"))
+def constant_array(place: Place, array: Array) -> Array:
+    return array
 
 
 def _several(place: Place, array: Array, index: Any, count: int) -> list[Any]:
@@ -158,7 +167,7 @@ def atomic(name: str, change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """An atomic that makes change(old, value) of an element, and returns what was there."""
 
     def changed(place: Place, array: Any, index: Any, value: Any) -> Any:
-        require(name, array, place)
+        require(name, array, place, index)
         with changing(array, index, place):
             old = array.memory[index]
             array.memory[index] = change(old, old.dtype.type(value))
@@ -167,20 +176,44 @@ def atomic(name: str, change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return changed
 
 
-def require(name: str, array: Any, place: Place) -> None:
-    """Raise unless the atomic of this name can change elements of this array."""
+def require(name: str, array: Any, place: Place, index: Any = None) -> None:
+    """Raise unless the atomic of this name can change this element of this array."""
     if type(array) is not Array:
         raise TypeError(f"{now.kernel}: {place}: an atomic takes an array and an index")
-    if why := misplaced(name, array.dtype):
+    refuse(place, misplaced(name, array.dtype))
+    if type(index) is tuple and len(index) == 1:
+        refuse(place, ONE_AXIS)
+
+
+def refuse(place: Place, why: str) -> None:
+    """Raise an error that says why, unless that is empty."""
+    if why:
         raise UnsupportedError(f"{now.kernel}: {place}: {why}")
 
 
+def show(place: Place, template: str, values: tuple[Any, ...]) -> None:
+    """print."""
+    for value in values:
+        refuse(place, unprintable(value))
+    sys.stdout.write(formatted(template, values))
+
+
+def unprintable(value: Any) -> str:
+    """Why a value cannot be printed; "" if it can."""
+    if isinstance(value, tuple):
+        return next(filter(None, map(unprintable, value)), "")
+    known = isinstance(value, bool | np.generic)
+    return "" if known else f"{ONLY}, not {type(value).__name__}"
+
+
 def compare_and_swap(place: Place, array: Any, old: Any, value: Any) -> Any:
-    return cas(place, array, (np.int64(0),) * array.memory.ndim, old, value)
+    if array.memory.ndim != 1:
+        refuse(place, "cuda.atomic.compare_and_swap is for arrays with one axis")
+    return cas(place, array, np.int64(0), old, value)
 
 
 def cas(place: Place, array: Any, index: Any, old: Any, value: Any) -> Any:
-    require("cas", array, place)
+    require("cas", array, place, index)
     with changing(array, index, place):
         found = array.memory[index]
         if found == old:
@@ -222,7 +255,10 @@ def voted(count: Callable[[Sequence[bool]], Any]) -> Callable[..., Request]:
     """A barrier that tells everyone something of what all threads came with."""
 
     def barrier(place: Place, predicate: Any) -> Request:
-        return Request("block", place, value=bool(predicate), argument=lambda v: np.int64(count(v)))
+        refuse(place, no_vote_of_block(numbers.kind_of(predicate)))
+        # numba hands it on as int32: what has none but higher bits is false.
+        value = int(predicate) & 0xFFFFFFFF != 0
+        return Request("block", place, value=value, argument=lambda v: np.int32(count(v)))
 
     return barrier
 
@@ -239,6 +275,8 @@ def sync_grid(place: Place) -> Request:
 
 
 def _mask(place: Place, mask: Any) -> int:
+    if not isinstance(mask, int | np.integer):
+        refuse(place, f"a mask is an integer, not {numbers.kind_of(mask)}")
     lanes = int(mask) & 0xFFFFFFFF
     if not lanes >> int(now.thread.laneid) & 1:
         raise WarpError(
@@ -267,26 +305,44 @@ def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
             )
         return requests[wanted].value
 
-    def shuffled(place: Place, mask: Any, value: Any, argument: Any) -> Request:
-        return Request("shuffle", place, _mask(place, mask), value, argument, answer)
+    def shuffled(place: Place, mask: Any, value: Any, lane: Any) -> Request:
+        refuse(place, unshuffled(numbers.kind_of(value)))
+        refuse(place, no_lane(numbers.kind_of(lane)))
+        return Request("shuffle", place, _mask(place, mask), value, lane, answer)
 
     return shuffled
 
 
 def vote(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Request]:
-    """Something about what all lanes came with, and a lane."""
-
-    def answer(requests: dict[int, Request], lane: int) -> Any:
-        return count({n: request.value for n, request in requests.items()}, lane)
+    """Something about what all lanes came with, true or false, and a lane."""
+    answer = answering(count)
 
     def voting(place: Place, mask: Any, value: Any) -> Request:
-        return Request("vote", place, _mask(place, mask), value, answer=answer)
+        refuse(place, no_vote(numbers.kind_of(value)))
+        return Request("vote", place, _mask(place, mask), bool(value), answer=answer)
 
     return voting
 
 
-def _bits(lanes: Any) -> np.int64:
-    return np.int64(sum(1 << lane for lane in lanes))
+def match_any(place: Place, mask: Any, value: Any) -> Request:
+    """The lanes that came with the same value."""
+    return Request("vote", place, _mask(place, mask), value, answer=_equals)
+
+
+def answering(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Any]:
+    """What count makes of the values of all lanes, for one of them."""
+
+    def answer(requests: dict[int, Request], lane: int) -> Any:
+        return count({n: request.value for n, request in requests.items()}, lane)
+
+    return answer
+
+
+def _bits(lanes: Any) -> np.int32:
+    return np.uint32(sum(1 << lane for lane in lanes)).astype(np.int32)
+
+
+_equals = answering(lambda values, lane: _bits(n for n, v in values.items() if v == values[lane]))
 
 
 def activemask(place: Place) -> np.int64:
@@ -389,8 +445,6 @@ WAITS: dict[Names, Callable[..., Request]] = {
     ("any_sync",): vote(lambda values, lane: any(values.values())),
     ("all_sync",): vote(lambda values, lane: all(values.values())),
     ("eq_sync",): vote(lambda values, lane: len(set(values.values())) == 1),
-    ("match_any_sync",): vote(
-        lambda values, lane: _bits(n for n, v in values.items() if v == values[lane])
-    ),
+    ("match_any_sync",): match_any,
 }
 COORDINATES = frozenset({"threadIdx", "blockIdx", "blockDim", "gridDim", "laneid"})

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..emulator.errors import BarrierError, KernelError
+from ..emulator.places import waiting
 from .errors import WarpError
 from .places import Place
 
@@ -238,12 +239,12 @@ def meet(threads: list[Thread]) -> None:
 
 def apart(block: Block, threads: list[Thread], meeting: str) -> str:
     """Where the threads of a block wait, if they do not meet as they should."""
-    waiting: dict[Any, list[Thread]] = {}
+    groups: dict[Any, list[Thread]] = {}
     for thread in threads:
-        waiting.setdefault(id(thread.request.place) if thread.request else 0, []).append(thread)
+        groups.setdefault(id(thread.request.place) if thread.request else 0, []).append(thread)
     lines = []
-    for some in waiting.values():
+    for some in groups.values():
         request = some[0].request
         place = request.place if request else "the end"
-        lines.append(f"{len(some)} threads, {some[0].threadIdx} the first, are at {place}")
+        lines.append(waiting(len(some), some[0].threadIdx, place))
     return f"{now.kernel}: block {block.index} does not {meeting}: {'; '.join(lines)}"

@@ -20,13 +20,14 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from ..emulator.known import not_for_arrays, unknown
+from ..emulator import printing
+from ..emulator.known import no_constant, not_for_arrays, not_for_kernels, unknown, unusable
 from ..emulator.names import LOCAL, SHARED, cuda
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
 from . import numbers, operations
-from .memory import Array, Storage, load, store, type_of
+from .memory import CONSTANT, Array, Storage, load, store, type_of
 from .places import Place
 from .threads import WARP, now, round_begins
 
@@ -116,7 +117,7 @@ class Translator(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, UNDERSTOOD):
-            self.refuse(node, f"{type(node).__name__.lower()} is not for kernels")
+            self.refuse(node, not_for_kernels(node))
         new = super().visit(node)
         for part in new if isinstance(new, list) else [new]:
             if part is not None and hasattr(node, "lineno"):
@@ -144,9 +145,20 @@ class Translator(ast.NodeTransformer):
     # Statements
 
     def visit_Expr(self, node: ast.Expr) -> Any:
-        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+        if isinstance(node.value, ast.Constant):
+            return None
+        if not printing.is_print(node.value, self.source):
+            return self.generic_visit(node)
+        template, values = printing.pieces(self.source, node.value)
+        shown = ast.Tuple(list(map(self.visit, values)), ast.Load())
+        place = self.place(node.value)
+        return ast.Expr(
+            ast.Call(self.keep(operations.show), [place, ast.Constant(template), shown], [])
+        )
 
     def visit_Assign(self, node: ast.Assign) -> Any:
+        if isinstance(node.targets[0], ast.Tuple):
+            self.source.refuse_parts(node.value)
         if isinstance(node.targets[0], ast.Name):
             self.name = node.targets[0].id
         value = self.visit(node.value)
@@ -244,20 +256,24 @@ class Translator(ast.NodeTransformer):
             return attribute(("_now", "thread", *path))
         if why := unknown(value):
             self.refuse(node, why)
+        if isinstance(value, np.ndarray) and (why := no_constant(value)):
+            self.refuse(node, why)
         new = adapted(value, ast.unparse(node))
         if new is None:
-            self.refuse(node, f"a kernel cannot use {ast.unparse(node)}, a {type(value).__name__}")
+            self.refuse(node, unusable(ast.unparse(node), value))
         found = self.keep(new)
         for name in path:
             found = ast.Attribute(found, name, ast.Load())
         return found
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:
+        self.source.refuse_parts(node.value)
         place = self.place(node)
         return call("_load", self.visit(node.value), self.index(node.slice), place)
 
     def index(self, node: ast.expr) -> ast.expr:
         """An index; a negative number in the source stays Python's, and counts from the end."""
+        self.source.refuse_odd_index(node)
         if isinstance(node, ast.Tuple):
             return ast.Tuple([self.index(part) for part in node.elts], ast.Load())
         if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
@@ -327,6 +343,7 @@ class Translator(ast.NodeTransformer):
         function = operations.WAITS.get(path) or operations.FUNCTIONS.get(path)
         if function is None:
             self.refuse(node, f"{ast.unparse(node.func)} is not supported by the checker")
+        self.bind(function, node)
         place, name = self.place(node), self.name
         self.name = ""
         if path in (SHARED, LOCAL):
@@ -336,6 +353,15 @@ class Translator(ast.NodeTransformer):
         new = ast.Call(self.keep(function), [place, *given], words)
         self.waits = self.waits or waits
         return ast.Yield(new) if waits else new
+
+    def bind(self, function: Callable[..., Any], node: ast.Call) -> None:
+        """Refuse a call of cuda with other arguments than it takes."""
+        takes = inspect.signature(function)
+        try:
+            takes.bind(None, *node.args, **{str(word.arg): word for word in node.keywords})
+        except TypeError:
+            names = list(takes.parameters)[1:]
+            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(names)})")
 
     def with_shape(self, node: ast.Call, least: int) -> ast.Call:
         """A call that makes an array, with a shape that is known now. Zero: of dynamic memory."""
@@ -373,7 +399,7 @@ def adapted(value: Any, name: str) -> Any:
         parts = tuple(adapted(part, name) for part in value)
         return None if any(part is None for part in parts) else parts
     if isinstance(value, np.ndarray):
-        return Array(name, value, Storage("local"))
+        return Array(name, value.copy(), Storage(CONSTANT))
     if isinstance(value, types.Integer | types.Float | types.Boolean):
         return as_dtype(value).type
     if isinstance(value, np.ufunc) or (isinstance(value, type) and issubclass(value, np.generic)):

@@ -1,10 +1,13 @@
 """Atomic operations, compiled: threads run one after the other, so these are plain ones.
 
-Each returns what was there before, as on a GPU.
+Each returns what was there before, as on a GPU. Bits are changed in an int64, which can be made of
+anything: all of this has types, also where known then refuses it.
 """
 # ruff: noqa: ANN201 -- numba infers the types
 
 from __future__ import annotations
+
+import numpy as np
 
 from .runtime import compiled
 
@@ -64,21 +67,21 @@ def nanmin(array, index, value):
 @compiled
 def and_(array, index, value):
     old = array[index]
-    array[index] = old & array.dtype.type(value)
+    array[index] = array.dtype.type(np.int64(old) & np.int64(value))
     return old
 
 
 @compiled
 def or_(array, index, value):
     old = array[index]
-    array[index] = old | array.dtype.type(value)
+    array[index] = array.dtype.type(np.int64(old) | np.int64(value))
     return old
 
 
 @compiled
 def xor(array, index, value):
     old = array[index]
-    array[index] = old ^ array.dtype.type(value)
+    array[index] = array.dtype.type(np.int64(old) ^ np.int64(value))
     return old
 
 

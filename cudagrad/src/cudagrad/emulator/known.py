@@ -7,6 +7,7 @@ memory to make a new array in, so `x + y` of arrays is refused, and every method
 
 from __future__ import annotations
 
+import ast
 import linecache
 import math
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.typed_passes import NopythonTypeInference
 from numba.np.numpy_support import as_dtype
 
-from . import atomics
+from . import atomics, printing, runtime, warps
 from .runtime import OPTIONS
 
 # The ufuncs that numba-cuda compiles; of the others `math` has the most usual ones.
@@ -53,6 +54,30 @@ CHANGED = {
     **dict.fromkeys(("and_", "or_", "xor", "exch", "cas", "compare_and_swap"), INTEGERS),
     **dict.fromkeys(("inc", "dec"), UNSIGNED),
 }
+ONE_AXIS = "the index of an atomic in an array with one axis is a number, not a tuple"
+SHUFFLED = ("int32", "int64", "float32", "float64")
+MOST_CONSTANT = 64 * 1024  # bytes of an array from around a kernel
+CONSTANT = "is a constant of the kernel: write into an array that it is given"
+# An error ends the thread, and the host hears of it only from kernels compiled for debugging.
+UNHEARD = "a GPU ends the thread and tells nobody; write into an array what went wrong"
+STATEMENTS: dict[type[ast.AST], str] = {
+    ast.Assert: f"assert is not for kernels: {UNHEARD}",
+    ast.Raise: f"raise is not for kernels: {UNHEARD}",
+    ast.JoinedStr: "an f-string is not for kernels: print takes texts and numbers as they are",
+}
+
+
+def not_for_kernels(node: ast.AST) -> str:
+    """Why there is no such piece of Python in a kernel."""
+    default = f"{type(node).__name__.lower()} is not for kernels"
+    return STATEMENTS.get(type(node), default)
+
+
+def unusable(name: str, value: Any) -> str:
+    """What is said of a value from around a kernel that kernels cannot have."""
+    if value is print:
+        return "print is a statement of its own"
+    return f"a kernel cannot use {name}, a {type(value).__name__}"
 
 
 def unknown(value: Any) -> str:
@@ -73,12 +98,57 @@ def misplaced(name: str, dtype: np.dtype[Any]) -> str:
     return "" if dtype.name in known else f"atomic.{name} is for {', '.join(known)}, not {dtype}"
 
 
+def unshuffled(dtype: str) -> str:
+    """Why a shuffle does not take a value of a dtype; "" if it does."""
+    if dtype in SHUFFLED:
+        return ""
+    near = "np.int64" if dtype == "uint64" else "np.int32"
+    return f"a shuffle is for {', '.join(SHUFFLED)}, not {dtype}: say {near}(…)"
+
+
+def no_lane(dtype: str) -> str:
+    """Why a number of a dtype does not tell a shuffle which lane is meant; "" if it does."""
+    return "" if dtype in INTEGERS else f"a lane is an int32, say, not {dtype}: say np.int32(…)"
+
+
+def no_vote(dtype: str) -> str:
+    """Why the threads of a warp cannot vote by a value of a dtype; "" if they can."""
+    known = "int" in dtype or dtype == "bool"
+    return "" if known else f"a warp votes by integers and bools, not {dtype}: say x != 0"
+
+
+def no_vote_of_block(dtype: str) -> str:
+    """The same of the threads of a block."""
+    return "" if "int" in dtype else f"a block votes by integers, not {dtype}: say int(x > 0)"
+
+
+def no_index(dtype: str) -> str:
+    """Why a number of a dtype is no index; "" if it is."""
+    return "" if "int" in dtype else f"an index is an integer, not {dtype}: say int(…)"
+
+
+def no_constant(array: np.ndarray[Any, Any]) -> str:
+    """Why an array from around a kernel cannot be a constant of it; "" if it can."""
+    if array.dtype.kind not in "biuf":
+        return f"a constant array is one of numbers, not of {array.dtype}"
+    if array.nbytes > MOST_CONSTANT:
+        most = f"{MOST_CONSTANT} bytes at most, not {array.nbytes}"
+        return f"a constant array has {most}: give it to the kernel as an argument"
+    return ""
+
+
+# What to ask of a value, by the names of the functions of warps that are given it.
+ASKED = {"give": unshuffled, "vote": no_vote, "vote_of_block": no_vote_of_block}
+
+
 def not_for_arrays(dtype: Any, alignment: int = 8) -> str:
     """Why cuda.shared.array and cuda.local.array do not take these; "" if they do."""
     if dtype in (bool, complex, float, int):
         return f"{dtype.__name__} is no dtype to numba: say np.float32, say, or np.int64"
     if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
         return f"an alignment is a power of two, not {alignment}"
+    if alignment < 8:
+        return f"an alignment is a multiple of 8, the size of a pointer, not {alignment}"
     return ""
 
 
@@ -103,7 +173,7 @@ class Refuse(FunctionPass):
     def run_pass(self, state: Any) -> bool:
         for block in state.func_ir.blocks.values():
             for statement in block.body:
-                for why in reasons(statement, state.typemap):
+                for why in filter(None, reasons(statement, state.typemap)):
                     refuse(statement, why)
         return False
 
@@ -152,10 +222,32 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
         yield f"np.{function.typing_key.__name__} is for the elements of arrays, not for whole ones"
     elif isinstance(function, types.Dispatcher):
         python = function.dispatcher.py_func
+        given = list(map(kind, made.args))
         if python.__module__ == atomics.__name__:
-            array = kind(made.args[0])
-            if isinstance(array, types.Array):
-                yield from filter(None, [misplaced(python.__name__, as_dtype(array.dtype))])
+            if isinstance(given[0], types.Array):
+                yield misplaced(python.__name__, as_dtype(given[0].dtype))
+        elif python.__module__ == warps.__name__:
+            yield from reasons_of_exchange(python.__name__, given)
+    elif getattr(function, "typing_key", None) is runtime.checked:
+        array, index = map(kind, made.args[:2])
+        if isinstance(array, types.Array):
+            parts = index if isinstance(index, types.BaseTuple) else [index]
+            yield from map(no_index, map(name_of, filter(runtime.is_number, parts)))
+    elif getattr(function, "typing_key", None) is printing.printed:
+        yield from map(printing.unprintable, kind(made.args[1]))
+
+
+def reasons_of_exchange(name: str, given: list[Any]) -> Iterator[str]:
+    """Why a shuffle or a vote is refused, of a function of warps and the types it is given."""
+    if name.startswith("shfl"):
+        yield no_lane(name_of(given[2]))
+    elif name in ASKED:
+        yield ASKED[name](name_of(given[1]))
+
+
+def name_of(kind: Any) -> str:
+    """numba's name for a type, without the value of a constant."""
+    return str(types.unliteral(kind))
 
 
 def is_mask(kind: Any) -> bool:

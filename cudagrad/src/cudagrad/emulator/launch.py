@@ -16,7 +16,7 @@ from .array import DeviceArray
 from .errors import AlignmentError, BarrierError, KernelError, LoopError, UnsupportedError
 from .forms import Form, form_of
 from .known import Refused
-from .places import line_at
+from .places import counted, line_at, waiting
 from .source import DeviceFunction
 from .transform import Translation, translate
 
@@ -122,7 +122,8 @@ class Kernel:
         """The entry for arguments of these kinds; numba compiles it at its first call."""
         parameters = self.translation.parameters
         if len(kinds) != len(parameters):
-            raise TypeError(f"{self} takes ({', '.join(parameters)}), not {len(kinds)} arguments")
+            given = counted(len(kinds), "argument")
+            raise TypeError(f"{self} takes ({', '.join(parameters)}), not {given}")
         module = cache.load(
             self.function.__name__,
             (self.translation.key, kinds, _may_split and self.translation.has_barriers),
@@ -209,24 +210,25 @@ class Launcher:
         place, _, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
         text = self.kernel.translation.places[place - 1]
         where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
-        return f"{self.kernel}: {text}: asks lane {lane} of a warp of {count} threads; {where}"
+        warp = f"a warp of {counted(count, 'thread')}"
+        return f"{self.kernel}: {text}: asks lane {lane} of {warp}; {where}"
 
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
         if _record[runtime.BLOCK] < 0:
             return f"{self.kernel}: the blocks of the grid do not all meet at the same barrier"
         count = int(np.prod(self.dims[3:6]))
-        waiting = _record[runtime.BARRIERS : runtime.BARRIERS + count]
+        barriers = _record[runtime.BARRIERS : runtime.BARRIERS + count]
         lines = []
-        for barrier in np.unique(waiting):
-            threads = np.flatnonzero(waiting == barrier)
+        for barrier in np.unique(barriers):
+            threads = np.flatnonzero(barriers == barrier)
             first = self._coordinates(3, int(threads[0]))
             place = (
                 self.kernel.translation.places[abs(barrier) % runtime.GRID - 1]
                 if barrier
                 else "the end"
             )
-            lines.append(f"{len(threads)} threads, {first} the first, are at {place}")
+            lines.append(waiting(len(threads), first, place))
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"
 

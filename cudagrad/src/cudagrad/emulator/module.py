@@ -19,10 +19,14 @@ from numba.np.numpy_support import as_dtype
 
 from . import cache
 from .inference import Function
+from .known import no_constant
 from .places import line_at
 from .trees import is_constant, parts
 
-PARTS = ("atomics", "copies", "inference", "known", "loops", "runtime", "warps", "wide")
+PARTS = (
+    *("atomics", "copies", "inference", "known", "loops", "printing"),
+    *("runtime", "warps", "wide"),
+)
 BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 
 
@@ -191,6 +195,9 @@ def literal(value: Any) -> str | None:
     if isinstance(value, tuple):
         parts = [literal(part) for part in value]
         return None if None in parts else tuple_of(map(str, parts))
+    if isinstance(value, np.ndarray) and not no_constant(value):
+        elements, dtype = literal(tuple(value.ravel().tolist())), literal(value.dtype.type)
+        return f"_numpy.array({elements}, {dtype}).reshape({value.shape})"
     if isinstance(value, type) and issubclass(value, np.generic):
         return f"_numpy.{value.__name__}"
     if isinstance(value, types.Integer | types.Float | types.Boolean):

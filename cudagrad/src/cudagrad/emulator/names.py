@@ -14,6 +14,8 @@ class Cuda:
 
 cuda = Cuda()
 
+Names = tuple[str, ...]  # what follows the first of a dotted name
+
 # Dotted names behind it, without it.
 COORDINATES = {"threadIdx", "blockIdx", "blockDim", "gridDim"}
 GRIDS = {("grid",): "grid", ("gridsize",): "gridsize"}
@@ -23,6 +25,7 @@ ATOMIC_NAMES = (
 )
 ATOMICS = {("atomic", name) for name in ATOMIC_NAMES}
 SHARED, LOCAL = ("shared", "array"), ("local", "array")
+CONSTANT_LIKE = ("const", "array_like")
 BARRIER, WARP_BARRIER = ("syncthreads",), ("syncwarp",)
 SHUFFLES = {("shfl_sync",), ("shfl_up_sync",), ("shfl_down_sync",), ("shfl_xor_sync",)}
 WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 
 def line_at(file: str, line: int) -> str:
@@ -14,3 +15,14 @@ def line_at(file: str, line: int) -> str:
     shell = ipython.get_ipython() if ipython is not None else None
     known = getattr(getattr(shell, "compile", None), "format_code_name", lambda name: None)(file)
     return f"{known[1]}, line {line}" if known else f"{file}:{line}"
+
+
+def counted(count: int, noun: str) -> str:
+    """1 thread, 2 threads."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def waiting(count: int, first: Any, place: Any) -> str:
+    """Where some threads are; first: the coordinates of the first of them."""
+    who, are = (f"{first}", "is") if count == 1 else (f"{first} the first", "are")
+    return f"{counted(count, 'thread')}, {who}, {are} at {place}"

@@ -149,25 +149,37 @@ def _check(context, builder, array, value, kinds, parts, place, record):
             context.call_conv.return_user_exc(builder, IndexError, ("index out of bounds",))
 
 
+def is_number(kind):
+    return isinstance(kind, types.Integer | types.Float | types.Boolean)
+
+
 @intrinsic
 def checked(typing_context, array, index, place, record):
     """index, if it lies in array; else an IndexError, and what is wrong goes into the record.
 
-    A negative index lies outside: on a GPU it wraps around in silence. Anything but integers into
-    an array (the index of a tuple) is left to numba.
+    A negative index lies outside: on a GPU it wraps around in silence. Anything but numbers into
+    an array (the index of a tuple) is left to numba. Of a float or a bool an integer is made, so
+    that all types are known, and known refuses it with its line.
     """
     index = types.unliteral(index)
     kinds = tuple(index) if isinstance(index, types.BaseTuple) else (index,)
-    known = isinstance(array, types.Array) and all(isinstance(k, types.Integer) for k in kinds)
+    of_numbers = isinstance(array, types.Array) and all(map(is_number, kinds))
+    known = of_numbers and all(isinstance(kind, types.Integer) for kind in kinds)
+    result = index
+    if of_numbers and not known:
+        whole = [types.int64] * len(kinds)
+        result = types.int64 if kinds == (index,) else types.BaseTuple.from_types(whole)
 
     def generate(context, builder, signature, args):
+        if result != index:
+            return context.get_constant_null(result)
         if known:
             is_tuple = isinstance(index, types.BaseTuple)
             parts = cgutils.unpack_tuple(builder, args[1]) if is_tuple else [args[1]]
             _check(context, builder, array, args[0], kinds, parts, *args[2:])
         return args[1]
 
-    return index(array, index, types.int64, types.int64), generate
+    return result(array, index, types.int64, types.int64), generate
 
 
 @intrinsic

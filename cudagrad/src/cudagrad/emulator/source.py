@@ -10,10 +10,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
-from .errors import UnsupportedError
-from .places import line_at
+import numpy as np
 
-Names = tuple[str, ...]  # what follows the first of a dotted name
+from .errors import UnsupportedError
+from .names import COORDINATES, Names, cuda
+from .places import line_at
+from .trees import parts
+
 NUMERIC = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.operator, ast.unaryop)
 
 
@@ -47,7 +50,10 @@ class Source:
         self.definition = definition
         arguments = definition.args
         if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults:
-            self.refuse(self.line, "parameters are positional, without defaults")
+            self.refuse(
+                self.line,
+                "parameters are positional, without defaults: a launch, or a call, gives them all",
+            )
         self.parameters = tuple(a.arg for a in arguments.posonlyargs + arguments.args)
         self.stored = {
             node.id
@@ -87,6 +93,24 @@ class Source:
             value = getattr(value, path.pop(0))
         return value, tuple(path)
 
+    def is_cuda(self, node: ast.AST, path: Names) -> bool:
+        """Whether an expression names this of cuda."""
+        value, found = self.resolve(node) or (None, ())
+        return value is cuda and found == path
+
+    def refuse_parts(self, node: ast.expr) -> None:
+        """Refuse cuda.threadIdx[0], and x, y, z = cuda.threadIdx."""
+        if any(self.is_cuda(node, (name,)) for name in COORDINATES):
+            name = ast.unparse(node)
+            self.refuse(node, f"{name} is no tuple on a GPU: say {name}.x, {name}.y, {name}.z")
+
+    def refuse_odd_index(self, index: ast.expr) -> None:
+        """Refuse an index that is written as something else than an integer."""
+        for part in parts(index):
+            number = part.operand if isinstance(part, ast.UnaryOp) else part
+            if isinstance(number, ast.Constant) and type(number.value) is not int:
+                self.refuse(index, f"an index is an integer, not {ast.unparse(part)}")
+
     def constant(self, node: ast.expr) -> Any:
         """The value of an expression that numba must know when it compiles the kernel.
 
@@ -122,6 +146,11 @@ class Source:
             for part in ast.walk(self.definition)
             if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
         ]
+
+    def array(self, node: ast.AST) -> np.ndarray[Any, Any] | None:
+        """The array from around the function that an expression names; None for anything else."""
+        value, path = self.resolve(node) or (None, ())
+        return value if isinstance(value, np.ndarray) and not path else None
 
     def shape(self, node: ast.expr, least: int = 1) -> tuple[int, ...]:
         """The shape that an array of the kernel's own is to have."""

@@ -9,6 +9,7 @@
     cuda.atomic.add(x, i, 1)          _atomics.add(x, _runtime.checked(…), 1)
     cuda.syncthreads()                yield 2
     cuda.shfl_sync(mask, v, lane)     give v; yield -3; take a lane's; yield -4
+    print("x", x[i])                  _printing.printed("x %v\\n", (x[_runtime.checked(…)],))
     while more: …                     the same; without a barrier in it, it counts its turns
 
 `_thread` is a hidden first parameter, which holds the thread's coordinates. The numbers stand for
@@ -31,13 +32,23 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from .known import not_for_arrays, unknown
+from . import printing
+from .known import (
+    CONSTANT,
+    ONE_AXIS,
+    no_constant,
+    not_for_arrays,
+    not_for_kernels,
+    unknown,
+    unusable,
+)
 from .module import Module, Place, Shared, literal
 from .names import (
     ALL_LANES,
     ATOMICS,
     BARRIER,
     BLOCK_VOTES,
+    CONSTANT_LIKE,
     COORDINATES,
     GRIDS,
     LOCAL,
@@ -46,9 +57,10 @@ from .names import (
     THIS_GRID,
     WAITING,
     WARP_BARRIER,
+    Names,
     cuda,
 )
-from .source import DeviceFunction, Names, Source
+from .source import DeviceFunction, Source
 from .trees import assign, call, is_constant, parse, parts
 from .warps import WARP
 from .wide import Access
@@ -137,7 +149,7 @@ class Rewriter(ast.NodeVisitor):
 
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, UNDERSTOOD):
-            self.refuse(node, f"{type(node).__name__.lower()} is not for kernels")
+            self.refuse(node, not_for_kernels(node))
         return super().visit(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -158,27 +170,39 @@ class Rewriter(ast.NodeVisitor):
             self.statement, self.ahead = statement, []
             new = self.visit(statement)
             if new:
-                line = statement.lineno - self.source.line + 1
-                new.origin = f"{self.source.name}, line {line}"
+                new.origin = self.origin
                 self.ahead.append(new)
             done += self.ahead
             self.statement, self.ahead = outer
         return done or [ast.Pass()]
 
+    @property
+    def origin(self) -> str:
+        """Where the statement at hand stands."""
+        return f"{self.source.name}, line {self.statement.lineno - self.source.line + 1}"
+
     def visit_Expr(self, node: ast.Expr) -> ast.stmt | None:
         if isinstance(node.value, ast.Call):
             value, path = self.source.resolve(node.value.func) or (None, ())
             if value is cuda and path in (BARRIER, WARP_BARRIER):
+                if path == BARRIER:
+                    self.bind((), node.value)
                 for mask in node.value.args:
                     self.all_lanes(mask)
                 return self.wait(node.value, path)
             match node.value.func:
                 case ast.Attribute(value=grid, attr="sync") if self.is_grid(grid):
                     return self.wait(node.value, THIS_GRID)
+            if printing.is_print(node.value, self.source):
+                template, values = printing.pieces(self.source, node.value)
+                shown = ast.Tuple(list(map(self.visit, values)), ast.Load())
+                return ast.Expr(call("_printing.printed", ast.Constant(template), shown))
         new = self.visit(node.value)
         return None if isinstance(new, ast.Constant | ast.Name) else ast.Expr(new)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        if isinstance(node.targets[0], ast.Tuple):
+            self.source.refuse_parts(node.value)
         if self.is_grid(node.value) and isinstance(node.targets[0], ast.Name):
             self.grids.add(node.targets[0].id)
             return None
@@ -247,8 +271,7 @@ class Rewriter(ast.NodeVisitor):
         """Whether an expression is cuda.cg.this_grid(), or a name for it."""
         if isinstance(node, ast.Name):
             return node.id in self.grids
-        found = self.source.resolve(node.func) if isinstance(node, ast.Call) else None
-        return found == (cuda, THIS_GRID)
+        return isinstance(node, ast.Call) and self.source.is_cuda(node.func, THIS_GRID)
 
     # Expressions
 
@@ -278,7 +301,7 @@ class Rewriter(ast.NodeVisitor):
         return ast.Name(new.id, node.ctx) if isinstance(new, ast.Name) else new
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        if self.source.resolve(node):
+        if self.source.resolve(node) and self.source.array(node.value) is None:
             return self.outer(node)
         return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
 
@@ -295,14 +318,20 @@ class Rewriter(ast.NodeVisitor):
             return parse(".".join(("_thread", *path)))
         if why := unknown(value):
             self.refuse(node, why)
+        if isinstance(value, np.ndarray) and (why := no_constant(value)):
+            self.refuse(node, why)
         text = None if path else literal(value)
         if text is None:
-            self.refuse(node, f"a kernel cannot use {ast.unparse(node)}, a {type(value).__name__}")
-        if isinstance(value, tuple | np.generic):
+            self.refuse(node, unusable(ast.unparse(node), value))
+        if isinstance(value, tuple | np.generic | np.ndarray):
             return self.module.constant(ast.unparse(node).replace(".", "_"), text)
         return parse(text)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.source.refuse_parts(node.value)
+        if isinstance(node.ctx, ast.Store):
+            self.refuse_constant(node.value)
+        self.source.refuse_odd_index(node.slice)
         array, index = self.visit(node.value), self.visit(node.slice)
         if isinstance(array, ast.Name) and not any(isinstance(p, ast.Slice) for p in parts(index)):
             if all(map(is_constant, parts(node.slice))):
@@ -318,6 +347,11 @@ class Rewriter(ast.NodeVisitor):
         place = self.module.place(self.source.file, node)
         array = ast.Name(array.id, ast.Load()) if isinstance(array, ast.Name) else array
         return call(f"_runtime.{how}", array, index, place, parse("_thread.record"))
+
+    def refuse_constant(self, node: ast.expr) -> None:
+        """Refuse to write to an array from around the kernel."""
+        if self.source.array(node) is not None:
+            self.refuse(node, f"{ast.unparse(node)} {CONSTANT}")
 
     # Calls
 
@@ -368,9 +402,12 @@ class Rewriter(ast.NodeVisitor):
             parameters = ("shape", "dtype", *more)
             shape, *rest = self.bind(parameters, node)
             dtype, *alignment = map(self.source.constant, rest)
+            alignment = [size for size in alignment if size is not None]
             if why := not_for_arrays(dtype, *alignment):
                 self.refuse(node, why)
             return self.new_array(path, self.source.shape(shape), dtype, *alignment, node=node)
+        if path == CONSTANT_LIKE:
+            return self.constant_like(node)
         if path in ATOMICS:
             return self.atomic(path[1], node)
         if path in (BARRIER, WARP_BARRIER):
@@ -381,6 +418,14 @@ class Rewriter(ast.NodeVisitor):
             self.refuse(node, f"{ast.unparse(node.func)} is no function")
         return self.outer(node.func)
 
+    def constant_like(self, node: ast.Call) -> ast.expr:
+        """An array from around the kernel, which is a constant as it is."""
+        (array,) = self.bind(("array",), node)
+        if self.source.array(array) is None:
+            self.refuse(node, f"{ast.unparse(array)} is no NumPy array from around the kernel")
+        new: ast.expr = self.visit(array)
+        return new
+
     def atomic(self, name: str, node: ast.Call) -> ast.expr:
         takes = ["array", "index", "old", "value"]
         if name == "compare_and_swap":  # cas at the first element
@@ -389,6 +434,9 @@ class Rewriter(ast.NodeVisitor):
             takes.remove("old")
         given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
         array, index = given.pop("array"), given.pop("index", ast.Constant(0))
+        self.refuse_constant(self.bind(takes, node)[0])
+        if isinstance(index, ast.Tuple) and len(index.elts) == 1:
+            self.refuse(node, ONE_AXIS)
         name = "cas" if name == "compare_and_swap" else name
         return call(f"_atomics.{name}", array, self.checked(array, index, node), *given.values())
 
@@ -402,23 +450,29 @@ class Rewriter(ast.NodeVisitor):
         if of_warp:
             self.all_lanes(node.args[0])
         value, *lane = map(self.visit, node.args[1:] if of_warp else node.args)
+        how = "give" if shuffles else "vote" if of_warp else "vote_of_block"
         given, taken = self.fresh("given"), self.fresh(path[0])
         place = [self.module.place(self.source.file, node)] if lane else []
         own = [given] if lane else []
+        giving: Any = ast.Expr(call(f"_warps.{how}", parse("_thread"), given))
+        take: Any = assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place))
+        giving.origin = take.origin = self.origin
         self.ahead += [
-            assign(given, value if lane else call("bool", value)),
-            ast.Expr(call("_warps.give", parse("_thread"), given)),
+            assign(given, value),
+            giving,
             self.wait(node, path),
-            assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place)),
+            take,
             self.wait(node, path),  # nobody may give again before everybody has taken
         ]
         return taken
 
     def all_lanes(self, mask: ast.expr) -> None:
         """Refuse a mask that leaves out lanes."""
-        value = mask.operand if isinstance(mask, ast.UnaryOp) else mask
-        known = self.source.constant(value)
-        known = known if value is mask else -known
+        match mask:
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                known = -self.source.constant(operand)
+            case _:
+                known = self.source.constant(mask)
         if not isinstance(known, int | np.integer) or int(known) & ALL_LANES != ALL_LANES:
             self.refuse(mask, "a warp waits for all of its lanes on the emulator: mask 0xFFFFFFFF")
 

@@ -28,8 +28,6 @@ def _word(context, builder, record, rank, kind):
 def _give(typing_context, record, rank, value):
     """Write a number into the word of a thread."""
     kind = types.unliteral(value)
-    if not isinstance(kind, types.Integer | types.Float | types.Boolean):
-        return None  # numba says that it does not fit
 
     def generate(context, builder, signature, args):
         stored = context.data_model_manager[kind].as_data(builder, args[2])
@@ -54,6 +52,17 @@ def _take(typing_context, record, rank, value):
 @compiled
 def give(thread, value):
     _give(thread.record, thread.rank, value)
+
+
+@compiled
+def vote(thread, value):
+    _give(thread.record, thread.rank, value != 0)
+
+
+@compiled
+def vote_of_block(thread, value):
+    """numba hands a predicate on as int32: what has none but higher bits is false."""
+    _give(thread.record, thread.rank, np.int32(value) != 0)
 
 
 @compiled
