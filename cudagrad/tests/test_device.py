@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,6 +60,42 @@ def test_import_needs_neither_numba_cuda_nor_numbas_own_target() -> None:
 
     assert not error
     assert out.startswith("emulator: ")
+
+
+def imported(path: Path) -> set[str]:
+    """What a module imports, by a statement or by import_module."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names |= {str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)}
+    return names
+
+
+def test_device_is_the_one_door_to_numbas_cuda() -> None:
+    package = Path(device.__file__).parent
+    users = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if any(f"{name}.".startswith("numba.cuda.") for name in imported(path))
+    }
+
+    # ptx is imported by device alone, and only for a GPU; timings measures the simulator.
+    assert users == {"device.py", "ptx.py", "timings.py"}
+
+
+def test_dropout_draws_the_same_bits_on_every_executor() -> None:
+    code = (
+        "import cudagrad; cudagrad.manual_seed(3);"
+        "print(cudagrad.ops.dropout(cudagrad.ops.ones(100), 0.3).numpy().tobytes().hex())"
+    )
+    found = [python(code, CUDAGRAD_DEVICE=name) for name in ("emulator", "checker")]
+
+    assert found[0] == found[1]
+    assert len({found[0][0][i : i + 8] for i in range(0, 800, 8)}) == 2  # kept, and left out
 
 
 def test_the_environment_decides() -> None:

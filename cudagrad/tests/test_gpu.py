@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -84,8 +85,11 @@ def test_torch_is_measured_beside_it(tmp_path: Path, capsys: pytest.CaptureFixtu
     for figure in measured:
         assert figure["precision"] != "float32" or figure["ratio"] > 0
         assert (figure["of_copy"] is None) != (figure["of_peak"] is None)
-    assert "| GPT step | tiny: 1 layers of 4, batch 2 | float32 | cudagrad, graph |" in text
+    assert "| GPT step | tiny: 1 layer of 4, batch 2 | float32 | cudagrad, graph |" in text
     assert "The emulator's figures say nothing about a GPU." in text
+    ceilings = text.partition("## Ceilings")[2].splitlines()[4:]
+    assert ceilings
+    assert all(re.search(rf" on (CPU|{device.EXECUTOR}) \|$", line) for line in ceilings)
     assert "written: " in capsys.readouterr().out
 
 
@@ -211,6 +215,10 @@ def test_a_copy_is_measured_once_for_about_as_many_bytes() -> None:
     assert measured.bandwidth(9000) != first
     assert list(measured.bandwidths) == [4096, 8192]
     assert measured.peak("float32") > 0
+    assert list(measured.reached_by) == [4096, 8192, "float32"]
+    assert all(
+        by.endswith((" on CPU", f" on {device.EXECUTOR}")) for by in measured.reached_by.values()
+    )
 
 
 @needs_torch

@@ -215,8 +215,9 @@ def test_a_block_used_by_a_stream_that_is_gone_waits_for_all(machine: Machine) -
 
 
 def test_sizes_are_readable() -> None:
-    assert [readable(n) for n in (0, 1023, 1024, 1536 * 1024, 3 << 40)] == [
+    assert [readable(n) for n in (0, 1, 1023, 1024, 1536 * 1024, 3 << 40)] == [
         "0 bytes",
+        "1 byte",
         "1023 bytes",
         "1.00 KiB",
         "1.50 MiB",

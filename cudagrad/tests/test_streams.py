@@ -24,7 +24,10 @@ def test_launches_and_copies_are_counted() -> None:
         cudagrad.tensor(np.zeros(4))
     assert (counts.launches, counts.downloaded, counts.uploaded) == (0, 60, 32)
     assert str(counts) == (
-        "0 launches of kernels given 0 bytes; 1 uploads of 32 bytes, 1 downloads of 60 bytes"
+        "0 launches of kernels given 0 bytes; 1 upload of 32 bytes, 1 download of 60 bytes"
+    )
+    assert str(launches.Counts(launches=1, bytes=1, replays=1)).startswith(
+        "1 launch (1 graph replayed) of kernels given 1 byte; 0 uploads"
     )
 
 

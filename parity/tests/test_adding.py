@@ -52,6 +52,7 @@ def test_a_new_op_fails_until_it_is_filled_in(copy: Path) -> None:
     places = [line.rpartition(":")[0] for line in done.stdout.splitlines()[:4]]
     assert places[0] == "parity/src/parity/spec/activation.py"
     assert places[1:] == [f"{engine}/src/{engine}/ops/activation.py" for engine in ENGINES]
+    assert f"Now fill them in, in {copy}: " in done.stdout  # called from another folder
     checked = parity(copy, "check", "--op", "mish")
     assert checked.returncode == 1
     for engine in ENGINES:

@@ -79,6 +79,7 @@ def test_without_a_command_there_is_help(command: str, capsys: pytest.CaptureFix
         ),
         ("check --engine torch --check forwards", "no check 'forwards'; did you mean forward, "),
         ("check --engine torch --dtype float16", "no dtype 'float16'; there are float32, float64"),
+        ("check --engine micrograd --dtype float32", "no dtype 'float32'; there is float64"),
         ("check --engine torch --run nope", "no run 'nope'; there are xor, "),
         ("check --engine torch --run gpt-5", "no run 'gpt-5'; did you mean gpt-tiny"),
         ("check --engine torch --run gpt-tiny --op exp", "--run trains whole models"),
@@ -109,7 +110,9 @@ def test_without_a_command_there_is_help(command: str, capsys: pytest.CaptureFix
         ("determinism --engine torch --op sofmax", "no op 'sofmax'; did you mean softmax"),
         ("determinism --processes 1", "Invalid value for '--processes'"),
         ("check --quick", "No such option"),
-        ("judge", "No such command 'judge'."),
+        ("chek", "no command 'chek'; did you mean check"),
+        ("train xr", "no command 'xr'; there are digits, moons, names, sales, text, xor"),
+        ("bench opps", "no command 'opps'; there are generation, ops, parallel, steps"),
     ],
 )
 def test_bad_usage_is_one_sentence(

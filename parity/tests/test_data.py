@@ -477,7 +477,7 @@ def test_the_command_downloads(server: Server, capsys: pytest.CaptureFixture[str
         ("sales --out {tmp}/sales.tsv --seed -1", "Invalid value for '--seed'"),
         ("mnist --out {tmp}/file", "Invalid value for '--out': Directory '{tmp}/file' is a file."),
         ("mnist --out {tmp}/file/in", "{tmp}/file/in: Not a directory"),
-        ("cifar", "No such command 'cifar'."),
+        ("cifar", "no command 'cifar'; there are mnist, sales, shakespeare"),
     ],
 )
 def test_bad_usage_gets_one_sentence(

@@ -266,4 +266,6 @@ def size_class(wanted: int) -> int:
 def readable(size: int) -> str:
     """A number of bytes, as people read it: 1.50 MiB."""
     power = max(min((size.bit_length() - 1) // 10, len(UNITS) - 1), 0)
-    return f"{size} bytes" if not power else f"{size / 1024**power:.2f} {UNITS[power]}"
+    if not power:
+        return "1 byte" if size == 1 else f"{size} bytes"
+    return f"{size / 1024**power:.2f} {UNITS[power]}"

@@ -60,12 +60,17 @@ class Counts:
     downloaded: int = 0  # bytes
 
     def __str__(self) -> str:
-        replayed = f" ({self.replays} graphs replayed)" if self.replays else ""
+        replayed = f" ({_several(self.replays, 'graph')} replayed)" if self.replays else ""
         return (
-            f"{self.launches} launches{replayed} of kernels given {readable(self.bytes)}; "
-            f"{self.uploads} uploads of {readable(self.uploaded)}, "
-            f"{self.downloads} downloads of {readable(self.downloaded)}"
+            f"{_several(self.launches, 'launch', 'es')}{replayed} of kernels given "
+            f"{readable(self.bytes)}; "
+            f"{_several(self.uploads, 'upload')} of {readable(self.uploaded)}, "
+            f"{_several(self.downloads, 'download')} of {readable(self.downloaded)}"
         )
+
+
+def _several(count: int, what: str, ending: str = "s") -> str:
+    return f"{count} {what}{'' if count == 1 else ending}"
 
 
 class Kernel:

@@ -81,9 +81,10 @@ def new_op(name: str, family: str) -> None:
         before, _, _ = text.partition(f'"{name}",' if path == spec else f"def {name}(")
         click.echo(f"{path.relative_to(ROOT)}:{before.count(chr(10)) + 1}")
     subprocess.run([sys.executable, str(GENERATE)], check=True)
+    where = "" if Path.cwd() == ROOT else f", in {ROOT}"
     click.echo(
-        "Now fill them in: at least four cases, one call that must be refused, and a call to time"
-        " in _of_numbers of parity/src/parity/bench/workloads.py. Until then this fails:"
+        f"Now fill them in{where}: at least four cases, one call that must be refused, and a call"
+        " to time in _of_numbers of parity/src/parity/bench/workloads.py. Until then this fails:"
         f" parity check --op {name}"
     )
 

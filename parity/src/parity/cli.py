@@ -24,7 +24,7 @@ from .listing import engines, ops
 from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import ENGINES, JSON, loaded, printed, require_known, several, stage
+from .usage import ENGINES, JSON, Commands, loaded, printed, require_known, several, stage
 
 if TYPE_CHECKING:
     from .checks import Item
@@ -78,7 +78,7 @@ def needed(error: ModuleNotFoundError) -> str:
     return f"parity needs the package {package}: pip install {package}"
 
 
-@click.group(context_settings={"max_content_width": 110})
+@click.group(cls=Commands, context_settings={"max_content_width": 110})
 def app() -> None:
     """Judge automatic differentiation engines against torch, and train them on tasks."""
 

@@ -90,8 +90,22 @@ def unknown(kind: str, name: str, every: Sequence[str]) -> str:
     spelt = {each.lower(): each for each in every}
     alike = difflib.get_close_matches(name.lower(), spelt, 5, 0.5) if len(every) > 8 else ()
     near = [spelt[each] for each in alike]
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(every)}"
+    there = "there is" if len(every) == 1 else "there are"
+    hint = f"did you mean {', '.join(near)}?" if near else f"{there} {', '.join(every)}"
     return f"no {kind} {name!r}; {hint}"
+
+
+class Commands(click.Group):
+    """A group that, asked for a command that it lacks, names similar ones or all that it has."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        completing = ctx.resilient_parsing  # what is half typed, and no mistake
+        if self.get_command(ctx, name) is None and not (completing or name.startswith("-")):
+            raise click.UsageError(unknown("command", name, self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
 
 
 def require_writable(directory: Path) -> None:

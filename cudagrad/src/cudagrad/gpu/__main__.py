@@ -83,7 +83,15 @@ def made(scale: str, parts: Sequence[str]) -> dict[str, Any]:
         "torch": torch.device if torch is not None else "",
         "checks": checks,
         "figures": [asdict(figure) for figure in found],
-        "ceilings": {"bandwidths": ceilings.bandwidths, "peaks": ceilings.peaks} if found else {},
+        "ceilings": _reached(ceilings) if found else {},
+    }
+
+
+def _reached(ceilings: Ceilings) -> dict[str, Any]:
+    return {
+        "bandwidths": ceilings.bandwidths,
+        "peaks": ceilings.peaks,
+        "reached_by": ceilings.reached_by,
     }
 
 

@@ -205,7 +205,8 @@ def cases(scale: Scale) -> Iterator[Case]:
     yield Case("AdamW", f"{n}", _adamw(n), 7.0 * FLOAT * n)
 
     for gpt in scale.gpts:
-        size = f"{gpt.name}: {gpt.n_layer} layers of {gpt.n_embd}, batch {gpt.batch_size}"
+        layers = "1 layer" if gpt.n_layer == 1 else f"{gpt.n_layer} layers"
+        size = f"{gpt.name}: {layers} of {gpt.n_embd}, batch {gpt.batch_size}"
         precisions = *ALL, "autocast"
         yield Case(
             "GPT step", size, _gpt(gpt), 0, gpt.flops, precisions, as_graph=True, tolerance=0.1

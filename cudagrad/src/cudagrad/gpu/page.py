@@ -49,7 +49,7 @@ def written(report: dict[str, Any]) -> str:
     lines += _table(FIGURES, figures)
     ceilings = report["ceilings"]
     if ceilings:
-        lines += ["", "## Ceilings", "", *_table(("what", "reached"), _reached(ceilings))]
+        lines += ["", "## Ceilings", "", *_table(("what", "reached", "by"), _reached(ceilings))]
     return "\n".join(lines) + "\n"
 
 
@@ -73,13 +73,14 @@ def _row(figure: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _reached(ceilings: dict[str, dict[str, float]]) -> list[tuple[str, str]]:
+def _reached(ceilings: dict[str, dict[Any, Any]]) -> list[tuple[str, str, str]]:
+    by = ceilings["reached_by"]
     rows = [
-        (f"copy that moves {int(size):,} bytes", f"{speed / 1e9:.4g} GB/s")
+        (f"copy that moves {int(size):,} bytes", f"{speed / 1e9:.4g} GB/s", by[size])
         for size, speed in ceilings["bandwidths"].items()
     ]
     return rows + [
-        (f"matrix product in {precision}", f"{speed / 1e12:.4g} TFLOP/s")
+        (f"matrix product in {precision}", f"{speed / 1e12:.4g} TFLOP/s", by[precision])
         for precision, speed in ceilings["peaks"].items()
     ]
 

@@ -17,6 +17,7 @@ from ..usage import (
     ENGINES,
     JSON,
     UNUSABLE,
+    Commands,
     loaded,
     printed,
     require_known,
@@ -44,7 +45,7 @@ THREADS = click.option(
 SIZES = click.Choice(("small", "brief", "gpt", "large"))
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Commands, invoke_without_command=True)
 @click.option(
     "--compare",
     nargs=2,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..usage import trainable
+from ..usage import Commands, trainable
 from .options import ABOVE, FOLDER, NATURAL, POSITIVE, Plan, Real, trains
 from .presets import PRESETS
 from .settings import Settings
@@ -20,7 +20,7 @@ PRESET = """Model size and training settings; cpu takes minutes, baby is for a G
 TOKENIZER = "char, byte, or a file: tokenizer.json, merges.txt or *.tiktoken."
 
 
-@click.group()
+@click.group(cls=Commands)
 def train() -> None:
     """Train one engine, or several side by side, on a task."""
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from ...usage import Commands
+
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.group()
+@click.group(cls=Commands)
 def data() -> None:
     """Make or download data for the tasks."""
 
