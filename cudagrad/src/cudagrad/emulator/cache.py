@@ -57,7 +57,7 @@ def load(
     """
     content = hashlib.sha256(repr((parts, _surroundings())).encode())
     module = ModuleType(f"cudagrad_{name}_{content.hexdigest()[:24]}")
-    vars(module).update({key: value for key, value in names.items() if key[:2] != "__"})
+    vars(module).update({name: names[name] for name in names.keys() - vars(module).keys()})
     path = folder() / f"{module.__name__}.py"
     if not path.exists():
         text = make()
