@@ -16,7 +16,7 @@ def spreads_along_the_wrong_dim(x: Any, dim: Any = None, keepdim: bool = False) 
     return value, lambda dout: np.resize(dout, x.shape)
 
 
-@fault("mean", "forward", "backward")
+@fault("mean", "forward", "backward", "rejects")
 def forgets_keepdim(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Drops the dims that it was asked to keep; the numbers are right."""
     return right.mean(x, dim)
