@@ -267,5 +267,10 @@ def readable(size: int) -> str:
     """A number of bytes, as people read it: 1.50 MiB."""
     power = max(min((size.bit_length() - 1) // 10, len(UNITS) - 1), 0)
     if not power:
-        return "1 byte" if size == 1 else f"{size} bytes"
+        return counted(size, "byte")
     return f"{size / 1024**power:.2f} {UNITS[power]}"
+
+
+def counted(count: int, what: str, ending: str = "s") -> str:
+    """1 byte, 2 bytes."""
+    return f"{count} {what}{'' if count == 1 else ending}"

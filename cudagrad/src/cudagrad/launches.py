@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, Protocol
 
 import numpy as np
 
-from .allocator import Pool, readable
+from .allocator import Pool, counted, readable
 
 Parameters = ParamSpec("Parameters")
 
@@ -60,17 +60,13 @@ class Counts:
     downloaded: int = 0  # bytes
 
     def __str__(self) -> str:
-        replayed = f" ({_several(self.replays, 'graph')} replayed)" if self.replays else ""
+        replayed = f" ({counted(self.replays, 'graph')} replayed)" if self.replays else ""
         return (
-            f"{_several(self.launches, 'launch', 'es')}{replayed} of kernels given "
+            f"{counted(self.launches, 'launch', 'es')}{replayed} of kernels given "
             f"{readable(self.bytes)}; "
-            f"{_several(self.uploads, 'upload')} of {readable(self.uploaded)}, "
-            f"{_several(self.downloads, 'download')} of {readable(self.downloaded)}"
+            f"{counted(self.uploads, 'upload')} of {readable(self.uploaded)}, "
+            f"{counted(self.downloads, 'download')} of {readable(self.downloaded)}"
         )
-
-
-def _several(count: int, what: str, ending: str = "s") -> str:
-    return f"{count} {what}{'' if count == 1 else ending}"
 
 
 class Kernel:
