@@ -115,8 +115,11 @@ def test_signatures_are_equal(engine: ModuleType, first: ModuleType, name: str) 
 
 @pytest.mark.parametrize("name", [op.name for op in OPS])
 def test_every_op_says_what_it_is(engine: ModuleType, name: str) -> None:
-    assert inspect.getdoc(getattr(engine.ops, name)), (
-        f"{engine.__name__}.ops.{name} has no docstring"
+    op = getattr(engine.ops, name)
+
+    assert inspect.getdoc(op), f"{engine.__name__}.ops.{name} has no docstring"
+    assert inspect.signature(op).return_annotation != "Output", (
+        f"help({engine.__name__}.ops.{name}) promises a pullback, which no caller gets"
     )
 
 

@@ -358,7 +358,8 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     Names mean something: a first parameter x must be given a tensor or an array; where one is
     called other or exponent, a Python number will do as well, as in arithmetic.
     """
-    names = tuple(inspect.signature(function).parameters)
+    signature = inspect.signature(function)
+    names = tuple(signature.parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
     tensors_and = (Tensor, np.ndarray, *numbers)
@@ -401,6 +402,8 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback
         return tensors if isinstance(value, tuple) else out
 
+    # A caller gets a Tensor, or several: the pullback is not returned.
+    vars(wrapper)["__signature__"] = signature.replace(return_annotation=Any)
     return wrapper
 
 

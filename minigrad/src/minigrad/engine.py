@@ -269,7 +269,8 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     Parameter names matter: a first parameter x takes a tensor or an array only, unless another is
     called other or exponent: then x may also be a Python number, as in arithmetic.
     """
-    name, names = function.__name__, tuple(inspect.signature(function).parameters)
+    signature = inspect.signature(function)
+    name, names = function.__name__, tuple(signature.parameters)
     takes_x = names[0] == "x"
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float) if {"other", "exponent"} & set(names) else ()
@@ -309,6 +310,8 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
             first.record(name, args, pullback)
         return out
 
+    # A caller gets a Tensor, or several: the pullback is not returned.
+    vars(wrapper)["__signature__"] = signature.replace(return_annotation=Any)
     return wrapper
 
 
