@@ -17,7 +17,7 @@ from recording import recorded
 from cudagrad import arrays, bfloat16, device, engine, gpt, nn, ops, optim, windows
 from cudagrad.compile.table import Launch
 from cudagrad.kernels import attention, convolution
-from cudagrad.kernels.matmul import LADDER, STORED
+from cudagrad.kernels.matmul import LADDER, STORED, TILED
 from cudagrad.kernels.row import LONGEST
 from cudagrad.storage import BFLOAT16, rounded, widened
 from parity import engines
@@ -130,15 +130,15 @@ def multiply_stored() -> None:
     for m, k, n in ((33, 17, 35), (40, 40, 40)):
         numbers = (rng.standard_normal(shape) for shape in ((1, m, k), (1, k, n)))
         a, b = (widened(rounded(x)) for x in numbers)
-        for a_swapped, b_swapped, dtype in itertools.product(
-            (False, True), (False, True), (BFLOAT16, np.dtype(np.float32))
+        for rung, a_swapped, b_swapped, dtype in itertools.product(
+            (TILED, STORED), (False, True), (False, True), (BFLOAT16, np.dtype(np.float32))
         ):
             out = device.empty((1, m, n), dtype)
             stored = (
                 device.to_device(rounded(x.swapaxes(1, 2) if swapped else x))
                 for x, swapped in ((a, a_swapped), (b, b_swapped))
             )
-            STORED.launch(*stored, out, a_swapped=a_swapped, b_swapped=b_swapped)
+            rung.launch(*stored, out, a_swapped=a_swapped, b_swapped=b_swapped)
             assert np.allclose(arrays.to_host(out), a @ b, atol=0.1)
     x = ops.full((2, 3), 0.5, dtype=bfloat16, requires_grad=True)
     wide = engine.tensor(np.ones((2, 3), np.float32), requires_grad=True)

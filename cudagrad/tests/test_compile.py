@@ -318,13 +318,15 @@ def test_the_ladders_page_has_the_figures_of_its_kernels() -> None:
     code = """
 from cudagrad.compile.table import name_of
 from cudagrad.kernels.functions import same
+from cudagrad.kernels.storage import narrow, stored1
 import numpy as np
-from cudagrad.kernels.matmul import LADDER, STORED
+from cudagrad.kernels.matmul import LADDER, STORED, TILED
 for rung in LADDER:
     for dtype in rung.dtypes:
         print(name_of(rung.kernel(dtype, same)), rung.name, dtype.__name__, sep="; ")
-for kind, dtype in ((np.uint16, "bfloat16"), (np.float32, "bfloat16 to float32")):
-    print(name_of(STORED.kernel(kind, same, 1, 0)), STORED.name, dtype, sep="; ")
+for finish, dtype in ((stored1(same, same, narrow), "bfloat16"), (same, "bfloat16 to float32")):
+    for rung, layout in ((TILED, ()), (STORED, (1, 0))):
+        print(name_of(rung.kernel(np.uint16, finish, *layout)), rung.name, dtype, sep="; ")
 """
     listed = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
     rungs = [line.split("; ") for line in listed]

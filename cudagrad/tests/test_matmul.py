@@ -14,7 +14,17 @@ from recording import given
 import cudagrad
 from cudagrad import arrays, device, emulator, ops
 from cudagrad.kernels import functions as f
-from cudagrad.kernels.matmul import LADDER, REGISTER_TILED, TF32, TILED, VECTORIZED, Rung, choose
+from cudagrad.kernels.matmul import (
+    LADDER,
+    REGISTER_TILED,
+    STORED,
+    TF32,
+    TILED,
+    VECTORIZED,
+    Rung,
+    choose,
+)
+from cudagrad.storage import BFLOAT16
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
 CASES = [(rung, dtype) for rung in LADDER for dtype in rung.dtypes]
@@ -206,6 +216,28 @@ def test_the_rung_is_chosen_that_should_be_quickest(monkeypatch: pytest.MonkeyPa
     assert choose(single, 1, 5, 5, "tf32") is TILED
 
 
+@pytest.mark.parametrize(
+    ("batch", "m", "n", "rung"),
+    [
+        (1, 8, 16, TILED),
+        (1000, 16, 16, TILED),
+        (1, 256, 256, TILED),
+        (1, 256, 512, STORED),
+        (384, 64, 64, STORED),
+        (1, 768, 128, STORED),
+        (1, 4096, 4096, STORED),
+    ],
+)
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_small_products_of_bfloat16_have_small_tiles(
+    batch: int, m: int, n: int, rung: Rung, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU of 132 processors; how float32 may be rounded is no matter."""
+    monkeypatch.setattr(device, "processors", lambda: 132)
+
+    assert choose(BFLOAT16, batch, m, n, precision) is rung
+
+
 @pytest.mark.parametrize(("k", "parts"), [(255, 1), (768, 2), (1023, 1), (16384, 64)])
 def test_few_tiles_of_long_sums_are_made_in_parts(
     k: int, parts: int, monkeypatch: pytest.MonkeyPatch
@@ -228,5 +260,6 @@ def test_few_tiles_of_long_sums_are_made_in_parts(
 
 
 @needs_emulator
-def test_the_emulator_keeps_to_small_blocks() -> None:
-    assert choose(np.dtype(np.float32), 1, 4096, 4096, "float32") is TILED
+@pytest.mark.parametrize("dtype", [np.dtype(np.float32), BFLOAT16], ids=["float32", "bfloat16"])
+def test_the_emulator_keeps_to_small_blocks(dtype: Any) -> None:
+    assert choose(dtype, 1, 4096, 4096, "float32") is TILED

@@ -4,7 +4,7 @@
 
     environment  versions, processor, GPU
     spec         the checks: parity's spec, large and awkward shapes, NVIDIA's compute-sanitizer
-    step         the training steps that compute-sanitizer watches
+    step         the training steps and products that compute-sanitizer watches
     cases        what is measured, each written once for cudagrad and torch alike
     contestant   cudagrad's side of the cases
     rivals       torch's side, imported only if torch is there

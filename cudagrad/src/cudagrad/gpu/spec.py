@@ -49,7 +49,7 @@ def parity(whole: bool) -> Check:
 
 
 def sanitized() -> Iterator[Check]:
-    """NVIDIA's compute-sanitizer over training steps, of tensor cores too."""
+    """NVIDIA's compute-sanitizer over training steps, and over what tensor cores multiply."""
     tool = shutil.which("compute-sanitizer")
     for name, good in TOOLS.items():
         if device.EXECUTOR != "gpu":

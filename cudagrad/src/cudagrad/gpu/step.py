@@ -1,19 +1,22 @@
 """Training steps of a tiny GPT, for NVIDIA's checks to look at: python -m cudagrad.gpu.step
 
-One in float32, one whose products are of TF32, and one under autocast: the last two launch what
-tensor cores multiply, rungs 6 and 7 of the ladder, whose copies are on their way while threads go
-on.
+One in float32, one whose products are of TF32, and one under autocast, whose products are too small
+for tensor cores; so there are a few by rung 7 of the ladder besides. Rungs 6 and 7 are those whose
+copies are on their way while threads go on.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
-from .. import gpt, nn, optim, random, streams
+from .. import arrays, device, gpt, nn, optim, random, streams
 from ..autocast import autocast
+from ..kernels.matmul import STORED
 from ..precision import float32_matmul_precision
+from ..storage import BFLOAT16
 
 
 def train(steps: int = 1, precision: str = "highest", small: bool = False) -> float:
@@ -37,5 +40,16 @@ def train(steps: int = 1, precision: str = "highest", small: bool = False) -> fl
     return value
 
 
+def multiply() -> None:
+    """Products of bfloat16 by rung 7, in every layout, with rows by eights and others."""
+    if not device.has(STORED.capability):
+        return
+    for n, a_swapped, b_swapped in itertools.product((72, 73), (False, True), (False, True)):
+        a, b, out = (arrays.zeros((2, n, n), BFLOAT16) for _ in range(3))
+        STORED.launch(a, b, out, a_swapped=a_swapped, b_swapped=b_swapped)
+    streams.synchronize()
+
+
 if __name__ == "__main__":
     print(train(), train(precision="high"), train(small=True))
+    multiply()

@@ -10,8 +10,9 @@
     stored         the same, for operands that are bfloat16 in memory
 
 LADDER has them in this order, to be run side by side, with tensor_core once for each rounding.
-STORED stands apart, because it takes other operands. `choose` picks a rung for a product. What the
-compiler makes of each, and how fast each is, stands in docs/matmul.md.
+STORED stands apart, because it takes other operands; of these `tiled` is the only other kernel.
+`choose` picks a rung for a product. What the compiler makes of each, and how fast each is, stands
+in docs/matmul.md.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 from ... import device
 from ...device import TILE, Array
 from ..functions import same
-from ..storage import narrow
+from ..storage import access, stored1
 from . import coalesced, naive, register_tiled, stored, tensor_core, tiled, vectorized
 
 TENSOR_CORES = (8, 0)  # the least compute capability that has the mma instructions used here
@@ -76,7 +77,10 @@ class Rung(NamedTuple):
         bias = device.empty((0,), a.dtype) if bias is None else bias
         rung = REGISTER_TILED if self.by_fours and (a.shape[2] % 4 or b.shape[2] % 4) else self
         layout = (int(not a_swapped), int(b_swapped)) if self.by_layout else ()
-        kernel = rung.kernel(out.dtype.type, finish, *layout)
+        _, _, store = access(out.dtype)
+        if store is not same:  # a sum is rounded once, when it is finished
+            finish = stored1(finish, same, store)
+        kernel = rung.kernel(a.dtype.type, finish, *layout)
         kernel[batch * rung.blocks(m, n), rung.threads](
             a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out
         )
@@ -125,9 +129,7 @@ BFLOAT16 = Rung(
 )
 STORED = Rung(  # not in LADDER, as its operands differ: bfloat16, to bfloat16 or float32
     "stored",
-    lambda kind, finish, a_deep, b_deep: stored.matmul(
-        a_deep, b_deep, finish, narrow if kind is np.uint16 else same
-    ),
+    lambda kind, finish, a_deep, b_deep: stored.matmul(a_deep, b_deep, finish),
     stored.SIDE,
     (stored.THREADS, 1),
     (np.uint16,),
@@ -139,31 +141,28 @@ LADDER = (NAIVE, COALESCED, TILED, REGISTER_TILED, VECTORIZED, TF32, BFLOAT16)
 
 
 # For float32 on a fully occupied H100: benchmarks/2026-11-27-h100.md, at 2048. That the ratios are
-# the same on other GPUs and for float64 is a guess.
-TFLOPS = {TILED: 5.8, REGISTER_TILED: 11.9, VECTORIZED: 37.3}
+# the same on other GPUs and for other dtypes is a guess. STORED, which has not been measured, has
+# the speed of BFLOAT16, which does the same work and rounds besides.
+TFLOPS = {TILED: 5.8, REGISTER_TILED: 11.9, VECTORIZED: 37.3, STORED: 148}
 
 
 def choose(dtype: Any, batch: int, m: int, n: int, precision: str) -> Rung:
     """The rung for products (batch, m, n) of a dtype; precision: how float32 may be multiplied.
 
-    Without tensor cores it is the one expected to be quickest, by a simple model: each processor
-    computes one tile after the other, and a tile takes as long as all its elements take at the
-    rung's speed, also those outside the matrix. At 1024, where vectorized has only 64 tiles, too
-    few for an H100, the model expects it to take 0.64 times as long as register_tiled; it takes
-    0.75.
+    float32 goes to tensor cores if it may be rounded. Else it is the rung expected to be quickest,
+    by a simple model: each processor computes one tile after the other, and a tile takes as long as
+    all its elements take at the rung's speed, also those outside the matrix. So of bfloat16 small
+    products are TILED's, all others STORED's. At 1024, where vectorized has only 64 tiles, too few
+    for an H100, the model expects it to take 0.64 times as long as register_tiled; it takes 0.75.
     """
-    if dtype in STORED.dtypes:
-        return STORED
     for rung in (TF32, BFLOAT16):
         if rung.precision == precision and dtype in rung.dtypes and device.has(rung.capability):
             return rung
-    if dtype not in VECTORIZED.dtypes:
-        return TILED
-
     processors = device.processors()
 
     def expected(rung: Rung) -> float:
         tiles = -(-batch * rung.blocks(m, n) // processors)  # per processor
         return tiles * rung.side**2 / TFLOPS[rung]
 
-    return min(TFLOPS, key=expected)
+    rungs = [rung for rung in TFLOPS if rung is TILED or dtype in rung.dtypes]  # TILED takes all
+    return min(rungs, key=expected)

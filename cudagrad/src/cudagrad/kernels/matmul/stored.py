@@ -157,11 +157,10 @@ def multiply(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals)
 
 
 @factory
-def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
+def matmul(a_deep: int, b_deep: int, finish: Any) -> Any:
     """4 x 8 fragments per warp, for one layout of a and b.
 
-    a_deep, b_deep: 1 if an operand's lines are along the depth, 0 if across it. store: converts
-    float32 to what is written: storage.narrow, or functions.same.
+    a_deep, b_deep: 1 if an operand's lines are along the depth, 0 if across it.
     """
     sum_up = by_turns(STEP, copy_tile, multiply)
 
@@ -169,13 +168,13 @@ def matmul(a_deep: int, b_deep: int, finish: Any, store: Any) -> Any:
     def write_pair(out, z, row, column, left, right):
         """Finish and write two neighbours, by one access if the row length is even."""
         if row < out.shape[1] and column < out.shape[2]:
-            left_bits, right_bits = store(finish(left)), store(finish(right))
+            left_done, right_done = finish(left), finish(right)
             if out.shape[2] % 2 == 0:
-                intrinsics.store2(out, (z, row, column), left_bits, right_bits)
+                intrinsics.store2(out, (z, row, column), left_done, right_done)
             else:
-                out[z, row, column] = left_bits
+                out[z, row, column] = left_done
                 if column + 1 < out.shape[2]:
-                    out[z, row, column + 1] = right_bits
+                    out[z, row, column + 1] = right_done
 
     @jit(device=True)
     def write(out, bias, z, first_row, first_column, totals, i):
