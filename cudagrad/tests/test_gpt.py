@@ -82,6 +82,7 @@ def test_presets_have_the_published_numbers_of_parameters() -> None:
         ({"vocab_size": 2.5}, TypeError, "vocab_size must be an int, not float"),
         ({"dropout": "a"}, TypeError, "dropout must be a number"),
         ({"dropout": 1.0}, ValueError, r"dropout must lie in \[0, 1\), not 1.0"),
+        ({"bias": "no"}, TypeError, "bias must be a bool, not str"),
     ],
 )
 def test_a_config_that_makes_no_model_is_refused(

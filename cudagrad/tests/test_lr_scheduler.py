@@ -81,6 +81,12 @@ def cosine(epoch: int, T_max: int, initial: float, eta_min: float) -> float:  # 
             ),
             lambda e: 0.5**e if e < 2 else (1 + 2 * (e - 2) / 5) / 3 if e < 5 else 0.8 ** (e - 5),
         ),
+        (  # a milestone between two epochs counts from the later one on
+            lambda o: schedulers.SequentialLR(
+                o, [schedulers.ExponentialLR(o, 0.5), schedulers.StepLR(o, 2, 0.1)], [2.5]
+            ),
+            lambda e: 0.5**e if e < 3 else 0.1 ** ((e - 3) // 2),
+        ),
     ],
 )
 def test_the_rate_in_every_epoch_is_the_initial_one_times_a_factor(

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import arrays, nn, ops, pretrained, random
-from .arguments import indices, number, option, whole
+from .arguments import flag, indices, number, option, whole
 from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
 from .sampling import Sampler
@@ -59,6 +59,7 @@ class GPTConfig:
         number("GPTConfig", "dropout", self.dropout)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"GPTConfig: dropout must lie in [0, 1), not {self.dropout}")
+        flag("GPTConfig", "bias", self.bias)
         option("GPTConfig", "norm", self.norm, ("layer_norm", "rms_norm"))
         option("GPTConfig", "activation", self.activation, ("gelu", "relu"))
 

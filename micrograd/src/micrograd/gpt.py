@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from . import nn, ops, pretrained
-from .arguments import ids, in_range, number, option, whole
+from .arguments import flag, ids, in_range, number, option, whole
 from .engine import Value, no_grad
 from .lists import Tensor, shape, tolist, unnest
 from .ops.attention import self_attention
@@ -59,6 +59,7 @@ class GPTConfig:
         number("GPTConfig", "dropout", self.dropout)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"GPTConfig: dropout must lie in [0, 1), not {self.dropout}")
+        flag("GPTConfig", "bias", self.bias)
         option("GPTConfig", "norm", self.norm, ("layer_norm", "rms_norm"))
         option("GPTConfig", "activation", self.activation, ("gelu", "relu"))
         if self.gradient_checkpointing:

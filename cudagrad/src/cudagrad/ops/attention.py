@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays, random
-from ..arguments import broadcast_shapes, floats, number, probability, tensors
+from ..arguments import broadcast_shapes, flag, floats, number, probability, tensors
 from ..arrays import BOOL, Shape, apply
 from ..dtypes import through_float32
 from ..engine import Operand, Output, op, sum_to_shape
@@ -58,6 +58,7 @@ def scaled_dot_product_attention(
     n_value = _queries_per_head(query, value) if enable_gqa else 1
     batches = _served(key.shape[:-2], n_key), _served(value.shape[:-2], n_value)
     batch = broadcast_shapes(name, query.shape[:-2], *batches)
+    flag(name, "is_causal", is_causal)
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
     probability(name, "dropout_p", dropout_p)
@@ -74,7 +75,7 @@ def scaled_dot_product_attention(
             floats(name, query, attn_mask)
     widest = max(query.shape[-1], value.shape[-1]) * arrays.reckoned(query.dtype).itemsize
     way = _fused if widest <= kernels.WIDEST else through_float32(_composed)
-    how = n_key, n_value, batch, dropout_p, bool(is_causal), scale
+    how = n_key, n_value, batch, dropout_p, is_causal, scale
     return way(query, key, value, attn_mask, *how)
 
 

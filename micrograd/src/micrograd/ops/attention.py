@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from .. import rowwise, scalar
-from ..arguments import broadcast_shape, floating, probability
+from ..arguments import broadcast_shape, flag, floating, probability
 from ..engine import Value
 from ..lists import Tensor, is_bool, nest, rows, unnest, values
 from .activation import probabilities
@@ -40,6 +40,7 @@ def scaled_dot_product_attention(
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
     """
     op = "scaled_dot_product_attention"
+    flag(op, "is_causal", is_causal)
     if attn_mask is not None and is_causal:
         raise ValueError(f"{op}: attn_mask and is_causal exclude each other")
     probability(op, "dropout_p", dropout_p)

@@ -245,7 +245,7 @@ class SequentialLR(LRScheduler):
         self.last_epoch += 1
         turn = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[turn]
-        if turn and self._milestones[turn - 1] == self.last_epoch:
+        if turn != bisect_right(self._milestones, self.last_epoch - 1):
             scheduler._restart()
         else:
             scheduler.step()

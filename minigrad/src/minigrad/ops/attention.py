@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_shapes, floats, probability, same
+from ..arguments import broadcast_shapes, flag, floats, probability, same
 from ..engine import Operand, Output, op
 from ..rows import sum_of_rows
 from .regularization import keep_mask
@@ -51,6 +51,7 @@ def scaled_dot_product_attention(
         n_key, n_value = _queries_per_head(query, key), _queries_per_head(query, value)
         key, value = key.repeat(n_key, axis=-3), value.repeat(n_value, axis=-3)
     broadcast_shapes(name, *(a.shape[:-2] for a in (query, key, value)))
+    flag(name, "is_causal", is_causal)
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
     probability(name, "dropout_p", dropout_p)

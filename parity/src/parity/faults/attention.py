@@ -30,7 +30,7 @@ def masks_after_softmax(
     return (weights * attn_mask) @ value, pullback
 
 
-@fault("scaled_dot_product_attention", "forward", "backward")
+@fault("scaled_dot_product_attention", "forward", "backward", "rejects")
 def sees_one_key_ahead(
     query: Any,
     key: Any,
