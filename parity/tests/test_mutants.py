@@ -16,6 +16,7 @@ import pytest
 import cudagrad
 import micrograd
 import minigrad
+from minigrad.rows import blocks
 from parity import checks, engines, mutants
 from parity.cli import main
 from parity.mutants import conventions, judging, scoring
@@ -168,6 +169,16 @@ def test_what_goes_wrong(code: str, wrong: set[str]) -> None:
     assert {f"lambda dout: {text}" for text in wrong} <= {mutant.mutated for mutant in found}
 
 
+def test_an_op_is_not_taken_for_what_a_gradient_calls_by_its_name() -> None:
+    found = of_source("""
+        @op
+        def view(x):
+            return x + 7, lambda dout: dout.view(int)
+    """)
+
+    assert {mutant.original for mutant in found} == {"lambda dout: dout.view(int)"}
+
+
 def test_gradients_of_arguments_are_swapped() -> None:
     found = of_source("def op(a):\n    return a, (lambda dout: dout, None)")
 
@@ -192,6 +203,33 @@ def test_a_planted_mutant_is_what_everyone_calls() -> None:
         with judging._planted(zero) if planted else quietly("", 0):
             x.softmax(0)[0].backward()
         assert bool(x.grad.numpy().any()) is moves
+
+
+@pytest.mark.parametrize(
+    ("engine", "op"),
+    [
+        *(("minigrad", op) for op in ("gelu", "layer_norm", "group_norm", "embedding", "gather")),
+        *(("cudagrad", op) for op in ("layer_norm", "scaled_dot_product_attention")),
+    ],
+)
+def test_the_right_code_passes_where_small_arrays_count_as_large(engine: str, op: str) -> None:
+    with judging._enlarged(engine):
+        results = checks.judge(engines.load(engine), BY_NAME[op])
+
+    assert [result.message for result in results if result.status == "failed"] == []
+
+
+def test_small_arrays_count_as_large_while_a_mutant_is_judged() -> None:
+    for within in (False, True, False):
+        with judging._enlarged("minigrad") if within else quietly("", 0):
+            assert (len(blocks(100)) > 1) is within
+
+
+def test_the_gradient_that_only_a_gpt_has_is_judged_by_it() -> None:
+    found = judging.tried("minigrad", "GPT")
+    where = str(judging.path("minigrad.ops.attention")), "self_attention.<locals>.pullback"
+
+    assert {each.trial.check for each in found if where in each.reached} == {"trained"}
 
 
 def test_the_spec_kills_every_mutant_of_softmax() -> None:

@@ -225,7 +225,7 @@ def elementwise(
     if exact and integers is None:
         flat, exact = [values(tensor, op) for tensor in tensors], False
     columns, shape = broadcast(op, *flat)
-    if not exact and function in rowwise.OF_ROWS:
+    if shape and not exact and function in rowwise.OF_ROWS:
         return nest(rowwise.OF_ROWS[function](*columns), shape)
     compute: Callable[..., Any] = integers if exact and integers is not None else function
     results = list(map(compute, *columns))

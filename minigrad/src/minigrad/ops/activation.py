@@ -11,7 +11,7 @@ from .. import special
 from ..arguments import axis, fitting, floats, number, option, refuse_bool
 from ..dtypes import floating
 from ..engine import Operand, Output, op
-from ..rows import BLOCK, blocks
+from ..rows import blocks
 from .elementwise import at_least, at_most, chosen, masked
 
 SHORT = 1024  # longest rows that einsum sums faster than sum, which sums longer ones pairwise
@@ -222,9 +222,10 @@ def _gelu_tanh_back(dout: Any, x: Any) -> Any:
     """
     douts, numbers = dout.reshape(-1), x.reshape(-1)
     dx = np.empty_like(numbers)
-    room = np.empty((2, min(BLOCK, numbers.size)), x.dtype)
+    parts = blocks(numbers.size)
+    room = np.empty((2, numbers[parts[0]].size), x.dtype)
     finite = np.finfo(x.dtype).max
-    for block in blocks(numbers.size):
+    for block in parts:
         part, slope = numbers[block], dx[block]
         e, s = room[:, : part.size]
         np.exp(_minus_twice_inner(part, e), out=e)

@@ -169,7 +169,7 @@ def _attend(
         dp -= sum_of_rows(dp * p)[..., None, :]  # back through softmax, column by column
         dscores = np.multiply(dp, p, out=dp)
         dquery = np.matmul(_swap(dscores), key, out=dquery)
-        dquery *= query.dtype.type(scale)
+        dquery *= scale
         dkey = np.matmul(dscores, scaled, out=dkey)
         dvalue = np.matmul(weights, dout, out=dvalue)
         return dquery, dkey, dvalue, dscores

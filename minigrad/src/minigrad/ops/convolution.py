@@ -268,7 +268,7 @@ def _convolution(
         return grad.swapaxes(1, 2).reshape(weight.shape)
 
     def dbias(dout):
-        return dout.sum(axis=tuple(range(-n, 0))).reshape(-1, n_out).sum(axis=0)
+        return dout.sum(axis=tuple(range(-n, 0)))  # ([N,] n_out), summed up by backward()
 
     out = out.swapaxes(0, 1)
     return out if x.ndim == n + 2 else out[0], (dx, dweight, dbias)

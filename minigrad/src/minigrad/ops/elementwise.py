@@ -354,7 +354,7 @@ def chosen(mask: Any, x: Any, other: Any, dtype: Any) -> Any:
     """The number x where mask is true, else the number other, in a floating dtype."""
     bits = f"i{dtype.itemsize}"
     one, two = np.array([x, other], dtype).view(bits)
-    found = np.asarray(-mask.view(np.int8) & (one ^ two))
+    found = -mask.view(np.int8) & (one ^ two)
     found ^= two
     return found.view(dtype)
 

@@ -339,7 +339,7 @@ def summed_rows(values: Any, places: Any, length: int) -> Any:
     sums = np.zeros((length, *values.shape[1:]), values.dtype)
     if values.size <= FEW:
         width = math.prod(values.shape[1:])
-        numbers = places[:, None] * np.intp(width) + np.arange(width)
+        numbers = np.multiply(places[:, None], width, dtype=np.intp) + np.arange(width)
         np.add.at(sums.reshape(-1), numbers.reshape(-1), values.reshape(-1))
         return sums
     order = np.argsort(places, kind="stable")
@@ -355,7 +355,7 @@ def summed_rows(values: Any, places: Any, length: int) -> Any:
         sums[at[those]] += rows[those]
     if late.size:
         starts = _starts(places[late])
-        sums[places[late[starts]]] += np.add.reduceat(values[late], starts, axis=0)
+        sums[places[late[starts]]] += np.add.reduceat(values[late], starts)
     return sums
 
 
@@ -377,7 +377,7 @@ def _part(name: str, x: Any, index: Any, src: Any) -> Any:
 
 def _taken_back(dout: Any, places: Any, index: Any, src: Any) -> Any:
     """The gradient of src, part of which was put at places."""
-    taken = dout.reshape(-1).take(places).reshape(index.shape)
+    taken = dout.take(places).reshape(index.shape)
     if index.shape == src.shape:
         return taken
     dsrc = np.zeros_like(src)

@@ -37,7 +37,8 @@ PRODUCTS: tuple[tuple[set[str], str], ...] = (
 # Calls whose arguments may be swapped without any change.
 COMMUTATIVE = {
     *("add", "mul", "mul3", "minus_product", "square_dx", "_times"),
-    *("min", "max", "minimum", "maximum", "swapaxes", "tie"),
+    *("min", "max", "minimum", "maximum", "fmin", "swapaxes", "tie"),
+    *("multiply", "vecdot"),
 }
 # Calls that only make a container of their argument.
 CONTAINERS = {"tuple", "list"}
@@ -50,6 +51,19 @@ PAIRS = (
     *(("add", "sub"), ("mul", "div"), ("keep", "drop"), ("minimum", "maximum")),
     *(("sin", "cos"), ("tril", "triu"), ("log", "log1p"), ("exp", "expm1")),
 )
+
+# From which sizes on engines go another way, such as piece by piece. Mutants are judged with these,
+# so that the spec's small cases run the code that otherwise only large arrays would.
+SIZES = {
+    "minigrad.rows.BLOCK": 12,
+    "minigrad.special.BLOCK": 12,
+    "minigrad.ops.attention.FEW": 4,
+    "minigrad.ops.attention.QUERIES": 2,
+    "minigrad.ops.indexing.FEW": 4,
+    "minigrad.ops.indexing.TURNS": 3,
+    "cudagrad.kernels.attention.WIDEST": 31,  # most cases are wider in float64, but not in float32
+    "cudagrad.ops.normalization.PART": 2,
+}
 
 # What it is called if a call is replaced by one of its arguments; others are "call omitted".
 OMITTED = {

@@ -76,7 +76,8 @@ def gradients(trees: Collection[ast.Module]) -> Gradients:
     for function in (function for tree in trees for function in functions(tree)):
         _require_pullbacks(function)
         _enter_gradients(function, found)
-        definitions.append((everywhere[function.name], _body(function)))
+        if not _is_op(function):  # an op has callers of its own, whatever else is called like it
+            definitions.append((everywhere[function.name], _body(function)))
         inside = _reads([function])
         for names, code in _definitions(function):
             definitions.append(([read for name in names for read in inside[name]], code))
@@ -122,10 +123,13 @@ def _is_pullback(node: ast.AST) -> bool:
     return takes_cotangent or getattr(node, "name", "").startswith(PULLBACK)
 
 
+def _is_op(function: ast.FunctionDef) -> bool:
+    return OP in {ast.unparse(each).partition("(")[0] for each in function.decorator_list}
+
+
 def _require_pullbacks(function: ast.FunctionDef) -> None:
     """Refuse an op whose pullback does not look like one: its mutants would be overlooked."""
-    decorators = {ast.unparse(each).partition("(")[0] for each in function.decorator_list}
-    if OP not in decorators:
+    if not _is_op(function):
         return
     inside = {node.name: node for node in ast.walk(function) if isinstance(node, ast.FunctionDef)}
     for result in _results(function):

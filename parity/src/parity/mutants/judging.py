@@ -1,4 +1,7 @@
-"""Judge a mutant: put it in place of the right code, and run the spec's cases."""
+"""Judge a mutant: put it in place of the right code, and run the spec's cases.
+
+Small cases count as large meanwhile, so that they run all of an engine's code.
+"""
 
 from __future__ import annotations
 import __future__
@@ -8,18 +11,21 @@ import inspect
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+from unittest import mock
 
 from .. import checks, engines
-from ..spec import BY_NAME
+from ..spec import BUILT, BY_NAME
+from .conventions import SIZES
 from .gradients import path
 from .mutate import Mutant
 
-ORDER = ("backward", "differences", "stochastic", "forward")  # the likeliest to kill first
+# The likeliest to kill first; a model's only check is "trained".
+ORDER = ("backward", "trained", "differences", "stochastic", "forward")
 PATIENCE = 10  # a mutant hangs after PATIENCE * (1 s + the check's time on the right code)
 
 Where = tuple[str, str]  # a file, and the qualified name of a function in it
@@ -39,8 +45,9 @@ class Trial:
         return f"{self.op}[{self.case}] {self.check} {self.dtype}"
 
     def run(self, engine: str) -> checks.Result:
-        op = BY_NAME[self.op]
-        return checks.run(engines.load(engine), op, op.cases[self.case], self.check, self.dtype)
+        op = BY_NAME.get(self.op) or BUILT[self.op]
+        with _enlarged(engine):
+            return checks.run(engines.load(engine), op, op.cases[self.case], self.check, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,13 @@ class Verdict:
     """Whether a mutant was killed."""
 
     mutant: Mutant
-    ops: tuple[str, ...]  # whose cases run the mutated function
+    ops: tuple[str, ...]  # and models, whose cases run the mutated function
     killer: str = ""  # the trial that killed it; empty if it survived
     how: str = ""  # "wrong" or "raised"
 
 
 def tried(engine: str, op: str) -> list[Tried]:
-    """Run every check of an op that is in ORDER and not skipped, on the right code."""
+    """Run every check of an op or a model that is in ORDER, not skipped, on the right code."""
     adapter = engines.load(engine)
     folder = str(Path(inspect.getfile(adapter.package)).parent)
     found = []
@@ -101,6 +108,19 @@ def judge(engine: str, mutant: Mutant, trials: Sequence[Trial]) -> Verdict:
 
 def _cost(trial: Trial) -> tuple[int, bool, float]:
     return ORDER.index(trial.check), trial.dtype != "float64", trial.seconds
+
+
+@contextmanager
+def _enlarged(engine: str) -> Iterator[None]:
+    """Make an engine handle small arrays as it does large ones: see SIZES."""
+    with ExitStack() as stack:
+        for name in (name for name in SIZES if name.startswith(f"{engine}.")):
+            stack.enter_context(mock.patch(name, SIZES[name]))
+            for each in vars(sys.modules[name.rpartition(".")[0]]).values():
+                if hasattr(each, "cache_clear"):  # what it remembers depends on the size
+                    each.cache_clear()
+                    stack.callback(each.cache_clear)
+        yield
 
 
 @contextmanager

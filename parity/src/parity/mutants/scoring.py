@@ -12,15 +12,16 @@ from typing import Any
 
 from ..engines import Adapter
 from ..pool import Spread, Stage, workers
-from ..spec import BY_NAME
+from ..spec import BY_NAME, MODELS
 from .equivalents import EQUIVALENTS, Equivalent
 from .gradients import NothingToJudgeError, path
 from .judging import Tried, Verdict, judge, reaching, tried
 from .mutate import Mutant, mutants
 
 ENOUGH = 0.98  # the share that must be killed
-# The ops of a GPT: no mutant of code that they run may survive.
+# A GPT and its ops: no mutant of code that they run may survive.
 ESSENTIAL = {
+    "GPT",
     "softmax",
     "layer_norm",
     "rms_norm",
@@ -81,10 +82,13 @@ class Score:
 def score(engine: Adapter, ops: Collection[str], jobs: int, stage: Stage) -> Score:
     """Judge the mutants of these ops, or of all.
 
-    A mutant of a shared helper that survives is also judged by the cases of the other ops.
+    A mutant of a shared helper that survives is also judged by the cases of the other ops, and of
+    the models.
     """
     start = time.perf_counter()
     every = [name for name in BY_NAME if name in engine.ops]
+    if hasattr(engine.package, "gpt"):
+        every += [model.name for model in MODELS]
     everything = mutants(engine.package)
     if not everything:
         raise NothingToJudgeError(f"{engine.name} has no pullbacks and no slopes to mutate")
@@ -108,7 +112,7 @@ def score(engine: Adapter, ops: Collection[str], jobs: int, stage: Stage) -> Sco
 
 def _tried(engine: Adapter, ops: list[str], spread: Spread, stage: Stage) -> list[Tried]:
     trials: list[Tried] = []
-    with stage(f"{engine.name}: {len(ops)} ops as they are", len(ops)) as advance:
+    with stage(f"{engine.name}: as it is", len(ops)) as advance:
         for found in spread(functools.partial(tried, engine.name), ops):
             trials += found
             advance()

@@ -73,6 +73,7 @@ OPS = (
         Case(*qkv(n_query=1)),
         Case(*qkv(n_query=9, n_key=17, n_in=11, n_out=10), why="several tiles of 8"),
         Case(*qkv(n_query=2, n_key=37, n_in=3), why="more keys than a block of 32 threads"),
+        Case(*qkv(n_query=2, n_key=67, n_in=3, n_out=1), why="more than 8 tiles of 8 keys"),
         Case(
             values([[0.5, -1.0], [1.5, 0.25], [-0.75, 1.0]]),
             values([[0.25, 1.0], [-0.5, 0.5], [1.0, -1.5], [0.75, 0.25], [-1.25, -0.5]]),

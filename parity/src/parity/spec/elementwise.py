@@ -455,6 +455,13 @@ OPS = (
             why="0 to the power 0 is 1, and its slopes are 0",
         ),
         Case(
+            values([0.0, 2.0]),
+            values([0.0, 0.0]),
+            kink=CORNER,
+            flat="x to the power 0 is 1",
+            why="0 to the power -1, a factor of the slope, is inf",
+        ),
+        Case(
             values([0.0, 0.0, 2.0]),
             values([-1.0, -0.5, 1.5]),
             kink=INFINITE,

@@ -15,6 +15,7 @@ from .reasons import BLOCK, CORNER, INFINITE, NO_ELEMENTS
 ALL = slice(None)
 TWICE = "an element taken twice gets both gradients"
 FEW = "many indices, few elements"
+PART_OF_SRC = "of src only what there is an index for"
 OVERWRITTEN = "nothing is left of x"
 IN_ORDER = "equals keep their order"
 NO_INDEX = "an index without elements is of any shape"
@@ -43,6 +44,24 @@ def places(*shape: int, dim: int, n: int) -> Data:
 def bad_places(src: Any) -> tuple[Reject, ...]:
     """What gather refuses, with something to be placed there."""
     return tuple(Reject(bad.error, *bad.args, src) for bad in BAD_COLUMNS)
+
+
+def scatter(x: torch.Tensor, dim: int, index: torch.Tensor, *src: Any, **named: Any) -> Any:
+    """torch.scatter, also backward where index covers only a part of src."""
+    named = {name: _covered(index, value) for name, value in named.items()}
+    return torch.scatter(x, dim, index, *[_covered(index, each) for each in src], **named)
+
+
+def scatter_add(x: torch.Tensor, dim: int, index: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
+    """torch.scatter_add, also backward where index covers only a part of src."""
+    return torch.scatter_add(x, dim, index, _covered(index, src))
+
+
+def _covered(index: torch.Tensor, src: Any) -> Any:
+    """The part of src that index covers; torch gives the gradient of src no other shape."""
+    if not isinstance(src, torch.Tensor) or not src.ndim or not index.numel():
+        return src
+    return src[tuple(map(slice, index.shape))]
 
 
 def topk(
@@ -214,8 +233,9 @@ OPS = (
     ),
     Op(
         "scatter",
-        torch.scatter,
+        scatter,
         Case(randn(3, 5), 1, places(3, 2, dim=1, n=5), randn(3, 2)),
+        Case(randn(3, 5), 1, places(2, 3, dim=1, n=5), randn(3, 4), why=PART_OF_SRC),
         Case(randn(7, 3), 0, places(4, 3, dim=0, n=7), randn(4, 3)),
         Case(randn(2, 3, 5), -2, places(2, 1, 5, dim=1, n=3), src=randn(2, 1, 5)),
         Case(randn(4, 3, 5), 1, places(3, 2, 4, dim=1, n=3), randn(3, 2, 4)),
@@ -236,7 +256,7 @@ OPS = (
             1,
             ints([[2], [0]]),
             ints([[7, 8], [9, 10], [11, 12]]),
-            why="of src only what there is an index for",
+            why=PART_OF_SRC,
         ),
         Case(bools([True, False, True]), 0, ints([2, 1]), bools([False, True])),
         Case(
@@ -267,8 +287,9 @@ OPS = (
     ),
     Op(
         "scatter_add",
-        torch.scatter_add,
+        scatter_add,
         Case(randn(3, 5), 1, ints([[2, 0], [1, 1], [4, 4]]), randn(3, 2), why="added twice"),
+        Case(randn(3, 5), 1, ints([[2, 0, 4], [1, 1, 3]]), randn(3, 4), why=PART_OF_SRC),
         Case(randn(2, 3, 5), 1, integers(2, 4, 5, low=0, high=3), randn(2, 4, 5)),
         Case(randn(7, 3), dim=-2, index=integers(4, 3, low=0, high=7), src=randn(4, 3)),
         Case(randn(4, 3, 5), 1, integers(2, 6, 3, low=0, high=3), randn(2, 6, 3)),
@@ -284,7 +305,7 @@ OPS = (
             1,
             ints([[2], [0]]),
             ints([[7, 8], [9, 10], [11, 12]]),
-            why="of src only what there is an index for",
+            why=PART_OF_SRC,
         ),
         Case(
             values([1.0, inf, 3.0, 0.5]),

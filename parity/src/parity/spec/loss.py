@@ -106,6 +106,13 @@ OPS = (
             ints([1, 2]),
             why="a class that cannot be",
         ),
+        Case(
+            values([[inf, 0.5, 1.0], [0.5, 1.5, 2.0]]),
+            ints([1, 2]),
+            reduction="none",
+            kink=INFINITE,
+            why="inf / inf is NaN, in its row alone",
+        ),
         Case(randn(3, 5), TARGETS, weights(5), why="the mean is over the weights of the targets"),
         Case(randn(3, 5), TARGETS, weight=weights(5), reduction="none"),
         Case(randn(2, 5, 3), integers(2, 3, low=0, high=5), weights(5), reduction="sum"),

@@ -47,6 +47,7 @@ OPS = (
         Case(randn(3, 37), (37,), randn(37), randn(37), why=BLOCK),
         Case(randn(37, 3), (3,), randn(3), randn(3)),
         Case(randn(1, 5), (5,), randn(5), randn(5), why="one row"),
+        Case(randn(0, 5), (5,), randn(5), randn(5), flat=NO_ELEMENTS),
         Case(uniform(3, 5, low=64.0, high=65.0), (5,), randn(5), randn(5), why=FAR),
         Case(
             values([[7.0, 7.0, 7.0], [-0.5, -0.5, -0.5]]),

@@ -312,6 +312,8 @@ OPS = (
             why="one 0, two, none",
         ),
         Case(values([[0.5, 0.0], [0.0, -3.0], [1.5, 0.0]]), dim=0, keepdim=True, why="one 0, two"),
+        Case(values([[[0.5], [0.0]], [[-2.0], [3.0]], [[1.5], [0.0]]]), dim=0),
+        Case(values([[0.5, 3.0, -2.0], [1.5, 0.0, -1.0]]), why="one 0 among all"),
         Case(
             values([[0.0, inf, 3.0], [nan, 0.0, 2.0]]),
             dim=1,
