@@ -37,6 +37,7 @@ GIVEN = {
     **{"reshape": "2, 16", "searchsorted": "1", "take": "1", "view": "np.int32"},
 }
 LABEL, ALL = "100%", 0xFFFFFFFF
+CONVERTING = ("popc", "clz", "ffs", "brev", "fma", "cbrt")  # instructions that take any number
 
 
 class Row(NamedTuple):
@@ -236,6 +237,83 @@ def shuffles_tuple(x, out):
 def shuffles_bits(x, out):
     i = cuda.grid(1)
     out[i] = np.uint32(cuda.shfl_sync(ALL, np.int32(x[i]), 1))
+
+
+# Matches, and masks of lanes
+
+
+@taken("bool", "uint16", "int64", "uint64", *FLOATS)
+def matches_any(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.match_any_sync(ALL, x[i])
+
+
+@taken("int32", "uint32", "float64")
+def matches_all(x, out):
+    i = cuda.grid(1)
+    mask, same = cuda.match_all_sync(ALL, x[i])
+    out[i] = mask if same else -1
+
+
+@taken()
+def masks_lanes(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.popc(cuda.activemask() & cuda.lanemask_lt())
+
+
+# Instructions
+
+
+@taken("bool", "int8", "uint64", "float32")
+def counts_bits(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.popc(x[i]) + cuda.clz(x[i]) + cuda.brev(x[i])
+
+
+@taken("int32", "int64", "uint32", "uint64")
+@refused("cuda.ffs is for int32, int64, uint32, uint64, not", "bool", "int8", "uint16", *FLOATS)
+def finds_first_bit(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.ffs(x[i])
+
+
+@taken("bool", "int32", "uint64", *FLOATS)
+def multiplies_and_adds(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.fma(x[i], 2, x[i]) + cuda.cbrt(x[i])
+
+
+@taken("int16", "uint64", "float32")
+@refused("cuda.selp chooses between two float32, float64, int16,", "bool", "int8", "uint8")
+def selects(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.selp(i > 3, x[i], x[0])
+
+
+@refused("cuda.selp chooses by a bool, not", "int32", "float64")
+def selects_by_number(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.selp(x[i], x[i], x[0])
+
+
+@refused("cuda.selp chooses between two of the same type, not int64 and float32")
+def selects_of_two_types(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.selp(i > 3, 1, x[i])
+
+
+@taken()
+def fences(x, out):
+    cuda.threadfence()
+    cuda.threadfence_block()
+    cuda.threadfence_system()
+    nothing = cuda.threadfence()
+    out[cuda.grid(1)] = 1 if nothing is None else 2
+
+
+@taken("bool", "int32", "float64")
+def sleeps(x, out):
+    cuda.nanosleep(x[cuda.grid(1)])
 
 
 # print
@@ -543,6 +621,19 @@ def calls_exponential(x, out):
     out[i] = np.exp(x[i])
 
 
+@taken("uint8", "int64", *FLOATS)
+def takes_remainders(x, out):
+    i = cuda.grid(1)
+    out[i] = math.fmod(x[i], 3) + math.remainder(x[i], x[i])
+
+
+@only_there("numba knows math.modf only on a GPU; math.trunc is for kernels")
+def takes_apart(x, out):
+    i = cuda.grid(1)
+    behind, before = math.modf(x[i])
+    out[i] = behind + before
+
+
 @refused("numba knows math.gcd only on a CPU", "int32")
 def calls_divisor(x, out):
     i = cuda.grid(1)
@@ -573,6 +664,21 @@ def goes_through(x, out):
     i = cuda.grid(1)
     for j, (a, b) in enumerate(zip((1, 2), (3, 4))):  # noqa: B905 -- numba's has no strict
         out[i] = min(a, b, j) + max(a, b) + abs(-a) + round(1.5) + 7 // 2 + 7 % 4 + 2**3
+
+
+@taken("int32")
+def goes_over_arrays(x, out):
+    tile = cuda.shared.array((2, 16), np.float32)
+    i = cuda.grid(1)
+    tile[i // 16, i % 16] = i
+    cuda.syncthreads()
+    for a in x:
+        out[i] += a
+    for row in tile:
+        for j, a in enumerate(row[1:], 1):
+            out[i] += a * j
+    for a, b in zip(tile[0], TABLE[1]):  # noqa: B905
+        out[i] += a * b
 
 
 @taken()
@@ -670,6 +776,20 @@ def takes_attribute(name: str) -> bool:
     return not why_not(namespace["kernel"], "float32[::1]")
 
 
+def converts(name: str, dtype: str) -> list[str]:
+    """The types to which it converts what an instruction is given, then that of the result."""
+    from numba.cuda import types
+    from numba.cuda.descriptor import cuda_target
+
+    kind = getattr(types, dtype.replace("bool", "boolean"))
+    given = [types.int32, kind]
+    if name != "match_any_sync":
+        given = [kind] * len(emulator.instructions.parameters(name))
+    cuda_target.typing_context.refresh()
+    known = cuda_target.typing_context.resolve_function_type(getattr(cuda, name), given, {})
+    return [*map(str, known.args), str(known.return_type)]
+
+
 def found() -> dict[str, Any]:
     ufuncs = {f.__name__: f for f in vars(np).values() if isinstance(f, np.ufunc) and f.nout == 1}
     return {
@@ -677,6 +797,10 @@ def found() -> dict[str, Any]:
         "ufuncs": {name: takes_ufunc(ufunc) for name, ufunc in ufuncs.items()},
         "attributes": {
             name: takes_attribute(name) for name in dir(np.ndarray) if not name.startswith("_")
+        },
+        "conversions": {
+            name: {dtype: converts(name, dtype) for dtype in ("bool", *INTEGERS, *FLOATS)}
+            for name in (*CONVERTING, "match_any_sync")
         },
     }
 

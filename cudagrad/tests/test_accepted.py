@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from accepted import ROWS, Row
 
-from cudagrad.checker import check
-from cudagrad.emulator import DeviceArray, UnsupportedError, jit, known
+from cudagrad.checker import check, numbers
+from cudagrad.emulator import DeviceArray, UnsupportedError, instructions, jit, known
 
 needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="needs numba-cuda")
 
@@ -59,6 +59,20 @@ def test_numba_cuda_does_as_the_table_says() -> None:
 
     wrong = [row.name for row in ROWS if row.there == bool(found[row.name])]
     assert not wrong, [(name, found[name]) for name in wrong]
+
+
+@needs_numba_cuda
+def test_instructions_convert_numbers_as_those_of_numba_cuda_do() -> None:
+    conversions = elsewhere()["conversions"]
+
+    for name in accepted.CONVERTING:
+        function, count = getattr(instructions, name), len(instructions.parameters(name))
+        for dtype, there in conversions[name].items():
+            given, result = numbers.typed(function, *[np.dtype(dtype).type] * count)
+            assert [kind.__name__ for kind in (*given, result)] == there, (name, dtype)
+    for dtype, (_, there, result) in conversions["match_any_sync"].items():
+        (given,), _ = numbers.typed(instructions.bits, np.dtype(dtype).type)
+        assert (given.__name__, "int32") == (there, result), dtype
 
 
 @needs_numba_cuda

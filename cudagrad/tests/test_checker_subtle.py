@@ -50,6 +50,48 @@ def test_a_ticket_alone_does_not() -> None:
         check(last_block)[4, 8](*zeros(), False)
 
 
+def test_a_fence_is_for_what_came_before_it() -> None:
+    def too_early(parts, ticket, out):
+        if cuda.threadIdx.x == 0:
+            cuda.threadfence()
+            parts[cuda.blockIdx.x] = cuda.blockIdx.x
+            if cuda.atomic.add(ticket, 0, 1) == cuda.gridDim.x - 1:
+                out[0] = parts[0]
+
+    with pytest.raises(RaceError, match="parts"):
+        check(too_early)[4, 8](*zeros())
+
+
+@pytest.mark.parametrize("waits", ["block", "warp"])
+def test_one_thread_may_take_the_ticket_when_all_have_waited_behind_their_fences(waits) -> None:
+    def of_all(parts, ticket, out, of_block):
+        parts[cuda.grid(1)] = 1
+        cuda.threadfence()
+        if of_block:
+            cuda.syncthreads()
+        else:
+            cuda.syncwarp()
+        if cuda.threadIdx.x == 0 and cuda.atomic.add(ticket, 0, 1) == cuda.gridDim.x - 1:
+            for part in parts:
+                out[0] += part
+
+    arguments = np.zeros(32, np.int64), *zeros()[1:]
+    check(of_all)[4, 8](*arguments, waits == "block")
+
+    assert arguments[-1].tolist() == [32]
+
+
+def test_a_fence_alone_orders_nothing() -> None:
+    def neighbour(x, out):
+        t = cuda.threadIdx.x
+        x[t] = t
+        cuda.threadfence()
+        out[t] = x[31 - t]
+
+    with pytest.raises(RaceError, match="race for x"):
+        check(neighbour)[1, 32](np.zeros(32), np.zeros(32))
+
+
 def test_dynamic_shared_arrays_lie_in_the_same_memory() -> None:
     def two(out):
         counts = cuda.shared.array(0, np.int32)
@@ -75,6 +117,38 @@ def test_a_shuffle_orders_no_memory() -> None:
 
     with pytest.raises(RaceError, match="tile"):
         check(neighbour)[1, 32](np.zeros(32, np.float32), np.zeros(32, np.float32))
+
+
+def test_a_loop_over_an_array_reads_all_of_it() -> None:
+    def sums(x, out):
+        t = cuda.threadIdx.x
+        for a in x:  # here
+            out[t] += a
+        for j, row in enumerate(out[:2].reshape(2, 1)):  # rows of it
+            x[t] = row[0] + j
+
+    def sums_alone(x, y, out):
+        for j, (a, b) in enumerate(zip(x, y), 1):  # noqa: B905 -- numba's has no strict
+            out[cuda.threadIdx.x] += j * (a - b)
+
+    with pytest.raises(RaceError, match=re.escape(f"x at {told('# here')}")):
+        check(sums)[1, 4](np.zeros(4), np.zeros(4))
+    out = np.zeros(2, np.int64)
+    check(sums_alone)[1, 2](np.array([9, 5]), np.array([5, 4]), out)
+    assert out.tolist() == [6, 6]
+
+
+def test_a_loop_over_rows_reads_what_is_asked_of_them() -> None:
+    def sums(out):
+        tile = cuda.shared.array((2, 3), np.int64)
+        t = cuda.threadIdx.x
+        tile[t, t] = t + 1
+        for row in tile:
+            out[t] += row[t]  # of each row
+
+    text = re.escape(f"row[t] at {told('# of each row')}; nobody has written it")
+    with pytest.raises(UninitializedError, match=text):
+        check(sums)[1, 1](np.zeros(1, np.int64))
 
 
 def test_numbers_have_numbas_types() -> None:

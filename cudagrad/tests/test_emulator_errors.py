@@ -31,6 +31,7 @@ from cudagrad.emulator import (
 
 THREADS = 8
 TABLE = np.arange(3)
+HALVES = np.arange(3, dtype=np.float16)
 THREE = 3
 
 
@@ -410,12 +411,60 @@ def test_a_line_of_a_notebook_is_named_by_its_cell(monkeypatch: pytest.MonkeyPat
         check(copy)[1, 4](np.zeros(1), np.zeros(4))
 
 
+# Numbers that the emulator does not have
+
+
+@jit
+def halves(x, out):
+    i = cuda.grid(1)
+    out[i] = x[i] / 2
+
+
+@jit
+def halves_number(x, pair):
+    x[0] = pair[1]
+
+
+@jit
+def rounds_to_half(x):
+    x[0] = np.float16(x[0])
+
+
+@jit
+def keeps_in_half(x):
+    kept = cuda.local.array(2, np.float16)
+    kept[0] = x[0]
+
+
+@jit
+def knows_halves(x):
+    x[0] = HALVES[0]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "where", "arguments"),
+    [
+        (halves, "kernel halves (FILE): x", [np.zeros(2, np.float16), np.zeros(2)]),
+        (halves_number, "kernel halves_number (FILE): pair", [np.zeros(1), (1, np.float16(2))]),
+        (rounds_to_half, "rounds_to_half (FILE)", [np.zeros(1)]),
+        (keeps_in_half, "keeps_in_half (FILE)", [np.zeros(1)]),
+        (knows_halves, "knows_halves (FILE)", [np.zeros(1)]),
+    ],
+)
+def test_float16_is_refused_with_what_there_is(kernel: Any, where: str, arguments: Any) -> None:
+    given = [DeviceArray(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    why = "the emulator has no float16: it has bools, integers, float32 and float64, and bfloat16"
+    place = re.escape(f"{where}: {why}").replace("FILE", re.escape(__file__) + r":\d+")
+    with pytest.raises(UnsupportedError, match=f"^{place}"):
+        kernel[1, 1](*given)
+
+
 # What is not for kernels
 
 
 @jit
-def sleeps(x):
-    x[0] = cuda.nanosleep(1)
+def loads(x):
+    x[0] = cuda.ldcg(x, 0)
 
 
 @jit
@@ -690,7 +739,7 @@ def waits_between(x):
 @pytest.mark.parametrize(
     ("kernel", "line", "why"),
     [
-        (sleeps, "nanosleep", "cuda.nanosleep is not supported by the emulator"),
+        (loads, "ldcg", "cuda.ldcg is not supported by the emulator"),
         (some_lanes, "shfl_sync", "a warp waits for all of its lanes on the emulator"),
         (lanes_of_now, "any_sync", "x.size must be a constant"),
         (no_lane, "shfl_xor", "cuda.shfl_xor_sync takes (mask, value, lane)"),

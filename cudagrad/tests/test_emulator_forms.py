@@ -80,6 +80,19 @@ def half(n):
 
 
 @jit
+def loops_by_instructions(x, out):
+    """What they make of uniform numbers is uniform; a sum of an array read alone needs no care."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    for j in range(cuda.popc(x.size)):
+        shared[t] = x.sum() + np.float32(j)
+        cuda.threadfence_block()
+        cuda.syncthreads()
+        out[t] += shared[THREADS - 1 - t]
+        cuda.syncthreads()
+
+
+@jit
 def one_name_for_two_loops(x, out):
     """A loop of each thread's own, and one around a barrier, count with the same name."""
     shared = cuda.shared.array(THREADS, np.float32)
@@ -189,6 +202,7 @@ OUT = np.zeros(3 * THREADS, np.float32)
     ("kernel", "args"),
     [
         (one_name_for_two_loops, (NUMBERS, OUT)),
+        (loops_by_instructions, (NUMBERS, OUT)),
         (uniform_loops, (NUMBERS, OUT, (3, 2), True)),
         (uniform_loops, (NUMBERS, OUT, (3, 2), False)),
         (uniform_loops, (NUMBERS, OUT, (0, 3), False)),
@@ -308,6 +322,34 @@ def only_warps_wait(x, out):
 
 
 @jit
+def goes_over_what_is_written(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    for j in range(x.size):
+        shared[cuda.threadIdx.x] = x[j]
+        cuda.syncthreads()
+        for each in shared:
+            out[cuda.threadIdx.x] += each
+
+
+@jit
+def sums_what_is_written(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    for j in range(x.size):
+        shared[cuda.threadIdx.x] = x[j]
+        cuda.syncthreads()
+        out[cuda.threadIdx.x] += shared.sum()
+
+
+@jit
+def fills_what_is_read(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    for j in range(x.size):
+        shared.fill(x[j])
+        cuda.syncthreads()
+        out[cuda.threadIdx.x] += shared[0]
+
+
+@jit
 def two_dtypes(x, out):
     value = cuda.threadIdx.x
     cuda.syncthreads()
@@ -351,6 +393,9 @@ def changes_a_parameter(x, out, n):
         (no_barrier_in_the_loop, "no barrier keeps apart what uses _shared_1 before and in `for j"),
         (no_barrier_behind_the_loop, "no barrier keeps apart what uses _shared_1 before and in"),
         (only_warps_wait, "no barrier keeps apart what uses _shared_1 before and in `out["),
+        (goes_over_what_is_written, "no barrier keeps apart what uses _shared_1 before and in"),
+        (sums_what_is_written, "no barrier keeps apart what uses _shared_1 before and in"),
+        (fills_what_is_read, "no barrier keeps apart what uses _shared_1 before and in"),
         (two_dtypes, "value, which outlives a barrier, holds float64 or int32"),
         (keeps_a_tuple, "pair, which outlives a barrier, is no number, but"),
         (one_of_two_arrays, "either is an array by another name, or a part of one"),

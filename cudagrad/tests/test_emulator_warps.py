@@ -193,6 +193,52 @@ def half_a_warp(x, out):
         out[t] = cuda.shfl_xor_sync(FULL, x[t], 2)
 
 
+@jit
+def matches(x, out):
+    i = cuda.grid(1)
+    out[0, i] = cuda.match_any_sync(FULL, x[i])
+    mask, same = cuda.match_all_sync(FULL, x[i])
+    out[1, i] = mask
+    out[2, i] = 1 if same else 0
+    out[3, i] = cuda.lanemask_lt()
+    out[4, i] = cuda.activemask()
+
+
+def alike(lanes: list[int]) -> list[int]:
+    """For each lane those that are like it, as the bits of an int32."""
+    bits = [sum(1 << n for n, other in enumerate(lanes) if other == lane) for lane in lanes]
+    return np.array(bits, np.uint32).astype(np.int32).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.float32, np.float64])
+def test_lanes_match_others(dtype: type) -> None:
+    x = (np.arange(WARP + 20) // 3 % 4).astype(dtype)
+    x[WARP:] = 7
+    outs = empty((5, x.size), np.int64).memory, np.zeros((5, x.size), np.int64)
+    matches[1, x.size](DeviceArray(x), DeviceArray(outs[0]))
+    check(matches)[1, x.size](x, outs[1])
+
+    all_20 = 2**20 - 1
+    for out in outs:
+        assert out[0, :WARP].tolist() == alike(x[:WARP].tolist())
+        assert (out[1:3, :WARP] == 0).all()
+        assert (out[:2, WARP:] == all_20).all()
+        assert (out[2, WARP:] == 1).all()
+        lane = np.arange(x.size) % WARP
+        assert out[3].tolist() == (2**lane - 1).tolist()
+        assert out[4].tolist() == (2**lane).tolist()
+
+
+def test_a_match_compares_bits() -> None:
+    x = np.resize(np.array([0.0, -0.0, np.nan, 2**24]), WARP).astype(np.float32)
+    outs = empty((5, WARP), np.int64).memory, np.zeros((5, WARP), np.int64)
+    matches[1, WARP](DeviceArray(x), DeviceArray(outs[0]))
+    check(matches)[1, WARP](x, outs[1])
+
+    for out in outs:
+        assert out[0].tolist() == alike([lane % 4 for lane in range(WARP)])
+
+
 def test_lanes_that_miss_a_shuffle() -> None:
     x = empty((WARP,), np.float32)
     with pytest.raises(BarrierError, match=r"16 threads.*cuda\.shfl_xor_sync.*16 threads.*end"):

@@ -161,8 +161,8 @@ class Array:
 
     def __iter__(self) -> NoReturn:
         raise UnsupportedError(
-            f"{now.kernel}: the checker goes over no array by itself: say "
-            f"for i in range(len({self.name})); {now.thread}"
+            f"{now.kernel}: of arrays such as {self.name} only a loop goes over the elements, "
+            f"with enumerate or zip, too; {now.thread}"
         )
 
     def part(self, memory: Memory) -> Array:
@@ -227,6 +227,13 @@ def load(array: Any, index: Any, place: Place) -> Any:
             compare(array, offset, access, cell.atomics)
         cell.reads[thread] = access
     return array.memory[index]
+
+
+def each(values: Any, place: Place) -> Any:
+    """What a loop goes over: of an array its elements, or rows, loaded one after the other."""
+    if type(values) is not Array:
+        return values
+    return (load(values, np.int64(i), place) for i in range(len(values)))
 
 
 def type_of(array: Any, index: Any) -> Any:
@@ -327,7 +334,7 @@ def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
         compare(array, offset, access, cell.reads)
     cell.atomics[thread] = access
     if thread.fenced:
-        cell.released = joined(cell.released, thread.release())
+        cell.released = joined(cell.released, thread.fenced)
     if cell.released:
         thread.known = joined(thread.known, cell.released)
     yield

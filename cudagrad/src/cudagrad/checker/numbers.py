@@ -174,7 +174,7 @@ BUILTINS: dict[Any, Any] = {
 def of_math(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of math; as on a GPU, it raises nothing."""
     of_numpy = getattr(np, function.__name__, None)
-    if isinstance(of_numpy, np.ufunc):
+    if isinstance(of_numpy, np.ufunc) and function is not math.remainder:  # NumPy's is Python's %
         return as_numba(function, of_numpy)
 
     def computed(*values: Any) -> Any:

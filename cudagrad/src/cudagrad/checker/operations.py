@@ -6,19 +6,21 @@ which the kernel yields.
 
 from __future__ import annotations
 
+import functools
 import itertools
-import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numba
 import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from ..emulator import copies, intrinsics, wide
+from ..emulator import copies, instructions, intrinsics, wide
 from ..emulator.errors import AlignmentError, KernelError, UnsupportedError
 from ..emulator.known import (
+    ASKED,
     ONE_AXIS,
     misplaced,
     no_lane,
@@ -27,6 +29,7 @@ from ..emulator.known import (
     unshuffled,
 )
 from ..emulator.launch import MAX_SHARED
+from ..emulator.names import CALCULATIONS, FENCES
 from ..emulator.printing import ONLY, formatted
 from . import numbers
 from .errors import WarpError
@@ -240,8 +243,11 @@ ATOMICS: dict[str, Callable[..., Any]] = {
 
 
 def threadfence(place: Place) -> None:
-    """What this thread did before, whoever sees its next atomics can rely on."""
-    now.thread.fenced = True
+    """A fence orders no threads by itself: no other knows when this one has come to it.
+
+    What this thread did before it, whoever meets its next atomics can rely on.
+    """
+    now.thread.fenced = now.thread.release()
 
 
 # Barriers
@@ -324,11 +330,6 @@ def vote(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Request]:
     return voting
 
 
-def match_any(place: Place, mask: Any, value: Any) -> Request:
-    """The lanes that came with the same value."""
-    return Request("vote", place, _mask(place, mask), value, answer=_equals)
-
-
 def answering(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Any]:
     """What count makes of the values of all lanes, for one of them."""
 
@@ -342,59 +343,65 @@ def _bits(lanes: Any) -> np.int32:
     return np.uint32(sum(1 << lane for lane in lanes)).astype(np.int32)
 
 
-_equals = answering(lambda values, lane: _bits(n for n, v in values.items() if v == values[lane]))
+def match(tell: Callable[[list[int], list[int]], Any]) -> Callable[..., Request]:
+    """Something about the lanes that came with the same bits as a lane, and about all that came."""
+    bits = numbers.as_numba(instructions.bits, compiled(instructions.bits))
+    answer = answering(
+        lambda values, lane: tell([n for n, v in values.items() if v == values[lane]], [*values])
+    )
+
+    def matching(place: Place, mask: Any, value: Any) -> Request:
+        return Request("match", place, _mask(place, mask), bits(value), answer=answer)
+
+    return matching
 
 
-def activemask(place: Place) -> np.int64:
-    """All lanes of the warp; which of them are ahead, nobody knows on a GPU."""
-    return np.int64(0xFFFFFFFF)
+def activemask(place: Place) -> np.uint32:
+    """The thread's own lane: a GPU may run others with it, but none of them may be relied on."""
+    return np.uint32(1 << int(now.thread.laneid))
 
 
-# Arithmetic
+def lanemask_lt(place: Place) -> np.uint32:
+    """The lanes below the thread's own, as bits."""
+    return np.uint32((1 << int(now.thread.laneid)) - 1)
 
 
-def fma(place: Place, a: Any, b: Any, c: Any) -> Any:
-    if {type(a), type(b), type(c)} == {np.float32}:
-        return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
-    return numbers.OPERATORS["Add"](numbers.OPERATORS["Mult"](a, b), c)
+# Instructions
+
+
+def instruction(name: str) -> Callable[..., Any]:
+    """One that calculates, in machine code as on the emulator: with its types and roundings."""
+    function = getattr(instructions, name)
+    compute = numbers.as_numba(function, compiled(function))
+
+    @functools.wraps(function)  # for the names of its parameters
+    def computed(place: Place, *values: Any) -> Any:
+        refuse(place, ASKED.get(name, allowed)(*map(numbers.kind_of, values)))
+        return compute(*values)
+
+    return computed
+
+
+def allowed(*kinds: str) -> str:
+    return ""
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that numba knows, as one that Python can call."""
+
+    @numba.njit
+    def called(*values: Any) -> Any:
+        return function(*values)
+
+    return called
 
 
 def rsqrt(place: Place, x: Any) -> Any:
     return type(x)(1) / np.sqrt(x)
 
 
-def popc(place: Place, x: Any) -> np.int64:
-    return np.int64(_unsigned(x).bit_count())
-
-
-def clz(place: Place, x: Any) -> np.int64:
-    return np.int64(8 * x.itemsize - _unsigned(x).bit_length())
-
-
-def ffs(place: Place, x: Any) -> np.int64:
-    bits = _unsigned(x)
-    return np.int64((bits & -bits).bit_length())
-
-
-def brev(place: Place, x: Any) -> Any:
-    width = 8 * x.itemsize
-    return type(x)(np.uint64(int(f"{_unsigned(x):0{width}b}"[::-1], 2)))
-
-
-def _unsigned(x: Any) -> int:
-    return int(x) & ((1 << 8 * x.itemsize) - 1)
-
-
-def select(place: Place, test: Any, a: Any, b: Any) -> Any:
-    return a if test else b
-
-
-def cbrt(place: Place, x: Any) -> Any:
-    return type(x)(math.copysign(abs(float(x)) ** (1 / 3), float(x)))
-
-
-def nothing(place: Place, *args: Any) -> None:
-    """What only takes time."""
+def nanosleep(place: Place, ns: Any) -> None:
+    """It only takes time."""
 
 
 ACCESSES: dict[Any, Callable[..., Any]] = {
@@ -414,20 +421,13 @@ FUNCTIONS: dict[Names, Callable[..., Any]] = {
     ("local", "array"): local_array,
     ("const", "array_like"): constant_array,
     **{("atomic", name): function for name, function in ATOMICS.items()},
-    **dict.fromkeys(
-        (("threadfence",), ("threadfence_block",), ("threadfence_system",)), threadfence
-    ),
+    **{path: instruction(*path) for path in CALCULATIONS},
+    **dict.fromkeys(FENCES, threadfence),
+    ("nanosleep",): nanosleep,
     ("cg", "this_grid"): this_grid,
     ("activemask",): activemask,
-    ("nanosleep",): nothing,
-    ("fma",): fma,
+    ("lanemask_lt",): lanemask_lt,
     ("rsqrt",): rsqrt,
-    ("popc",): popc,
-    ("clz",): clz,
-    ("ffs",): ffs,
-    ("brev",): brev,
-    ("selp",): select,
-    ("cbrt",): cbrt,
     **{(name,): load_as for name in ("ldca", "ldcg", "ldcs", "ldlu", "ldcv")},
     **{(name,): store_as for name in ("stcg", "stcs", "stwb", "stwt")},
 }
@@ -445,6 +445,9 @@ WAITS: dict[Names, Callable[..., Request]] = {
     ("any_sync",): vote(lambda values, lane: any(values.values())),
     ("all_sync",): vote(lambda values, lane: all(values.values())),
     ("eq_sync",): vote(lambda values, lane: len(set(values.values())) == 1),
-    ("match_any_sync",): match_any,
+    ("match_any_sync",): match(lambda same, everyone: _bits(same)),
+    ("match_all_sync",): match(
+        lambda same, everyone: (_bits(same if same == everyone else ()), same == everyone)
+    ),
 }
 COORDINATES = frozenset({"threadIdx", "blockIdx", "blockDim", "gridDim", "laneid"})

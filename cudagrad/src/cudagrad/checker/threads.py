@@ -73,7 +73,8 @@ class Thread:
         self.rounds = 0  # of while loops, since it last waited
         # What was done before for certain: a thread's steps, and a block's epochs, below a bound.
         self.known: dict[Any, int] | None = None
-        self.fenced = False
+        # As known, but of what was done before a fence: its next atomics let others know.
+        self.fenced: dict[Any, int] | None = None
         self.copies: list[list[Any]] = [[]]  # on their way: groups, of which the last is open
         self.work: Any = None
         self.request: Request | None = None
@@ -117,8 +118,8 @@ def round_begins(test: Any, place: Place) -> Any:
 def joined(*known: dict[Any, int] | None) -> dict[Any, int]:
     """What several know, together."""
     together: dict[Any, int] = {}
-    for some in known:
-        for key, bound in (some or {}).items():
+    for some in {id(some): some for some in known if some}.values():  # many are one
+        for key, bound in some.items():
             together[key] = max(bound, together.get(key, 0))
     return together
 
@@ -199,10 +200,7 @@ def pass_barrier(block: Block, threads: list[Thread]) -> None:
     block.epoch += 1
     for storage in block.storages:
         storage.cells.clear()
-    if any(thread.known for thread in threads):
-        together = joined(*(thread.known for thread in threads))
-        for thread in threads:
-            thread.known = together
+    share(threads, *(thread.known for thread in threads))
 
 
 def answered_warps(threads: list[Thread]) -> dict[Thread, Any]:
@@ -230,11 +228,21 @@ def answered_warps(threads: list[Thread]) -> dict[Thread, Any]:
 
 def meet(threads: list[Thread]) -> None:
     """Some threads of a warp know what all of them have done."""
-    own = {thread: thread.step + 1 for thread in threads}
-    together = joined(own, *(thread.known for thread in threads))
+    share(threads, {t: t.step + 1 for t in threads}, *(thread.known for thread in threads))
     for thread in threads:
         thread.step += 1
-        thread.known = together
+
+
+def share(threads: list[Thread], *known: dict[Any, int] | None) -> None:
+    """From now on some threads know the same, and what a fence of one is for is for all."""
+    if any(known):
+        together = joined(*known)
+        for thread in threads:
+            thread.known = together
+    if any(thread.fenced for thread in threads):
+        fenced = joined(*(thread.fenced for thread in threads))
+        for thread in threads:
+            thread.fenced = fenced
 
 
 def apart(block: Block, threads: list[Thread], meeting: str) -> str:

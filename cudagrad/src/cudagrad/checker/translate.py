@@ -27,12 +27,13 @@ from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
 from . import numbers, operations
-from .memory import CONSTANT, Array, Storage, load, store, type_of
+from .memory import CONSTANT, Array, Storage, each, load, store, type_of
 from .places import Place
 from .threads import WARP, now, round_begins
 
 HELPERS: dict[str, Any] = {
     "_now": now,
+    "_each": each,
     "_load": load,
     "_round": round_begins,
     "_store": store,
@@ -209,7 +210,8 @@ class Translator(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> Any:
         self.no_else(node)
-        over, after = self.visit(node.iter), list[ast.stmt]()
+        over = call("_each", self.visit(node.iter), self.place(node.iter))
+        after: list[ast.stmt] = []
         target = self.target(node.target, after)
         body = [new for statement in node.body for new in self.statements(statement)]
         return ast.For(target, over, [*after, *body] or [ast.Pass()], [])
@@ -322,7 +324,10 @@ class Translator(ast.NodeTransformer):
         device = plain(value)
         if device is not None and not path:
             return self.device_call(device, node)
-        return ast.Call(self.visit(node.func), *self.arguments(node))
+        given, words = self.arguments(node)
+        if value is enumerate or value is zip:
+            given = [call("_each", values, self.place(node)) for values in given]
+        return ast.Call(self.visit(node.func), given, words)
 
     def arguments(self, node: ast.Call) -> tuple[list[ast.expr], list[ast.keyword]]:
         given = [self.visit(argument) for argument in node.args]

@@ -21,7 +21,7 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.typed_passes import NopythonTypeInference
 from numba.np.numpy_support import as_dtype
 
-from . import atomics, printing, runtime, warps
+from . import atomics, instructions, printing, runtime, warps
 from .runtime import OPTIONS
 
 # The ufuncs that numba-cuda compiles; of the others `math` has the most usual ones.
@@ -56,6 +56,8 @@ CHANGED = {
 }
 ONE_AXIS = "the index of an atomic in an array with one axis is a number, not a tuple"
 SHUFFLED = ("int32", "int64", "float32", "float64")
+CHOSEN = tuple(kind.name for kind in instructions.CHOSEN)
+UNHELD = (np.float16, np.longdouble, np.clongdouble)  # which numba does not know on a CPU
 MOST_CONSTANT = 64 * 1024  # bytes of an array from around a kernel
 CONSTANT = "is a constant of the kernel: write into an array that it is given"
 # An error ends the thread, and the host hears of it only from kernels compiled for debugging.
@@ -81,9 +83,11 @@ def unusable(name: str, value: Any) -> str:
 
 
 def unknown(value: Any) -> str:
-    """Why numba's CUDA target does not take a function that the CPU's takes; "" if it does."""
+    """Why numba's CUDA target, or the CPU's, does not take a function; "" if both do."""
     if value is math.gcd:
         return "numba knows math.gcd only on a CPU"
+    if value is math.modf:
+        return "numba knows math.modf only on a GPU; math.trunc is for kernels, here and there"
     if not isinstance(value, np.ufunc) or value.__name__ in UFUNCS:
         return ""
     name = {"absolute": "abs", "power": "pow", "fabs": "fabs"}.get(value.__name__, value.__name__)
@@ -109,6 +113,21 @@ def unshuffled(dtype: str) -> str:
 def no_lane(dtype: str) -> str:
     """Why a number of a dtype does not tell a shuffle which lane is meant; "" if it does."""
     return "" if dtype in INTEGERS else f"a lane is an int32, say, not {dtype}: say np.int32(…)"
+
+
+def no_bit_first(dtype: str) -> str:
+    """Why cuda.ffs does not take a number of a dtype; "" if it does."""
+    return "" if dtype in INTEGERS else f"cuda.ffs is for {', '.join(INTEGERS)}, not {dtype}"
+
+
+def no_choice(test: str, first: str, second: str) -> str:
+    """Why cuda.selp does not choose by the one between the others; "" if it does."""
+    if test != "bool":
+        return f"cuda.selp chooses by a bool, not {test}: say x != 0"
+    if first != second:
+        return f"cuda.selp chooses between two of the same type, not {first} and {second}"
+    known = ", ".join(sorted(CHOSEN))
+    return "" if first in CHOSEN else f"cuda.selp chooses between two {known}, not {first}"
 
 
 def no_vote(dtype: str) -> str:
@@ -137,8 +156,21 @@ def no_constant(array: np.ndarray[Any, Any]) -> str:
     return ""
 
 
-# What to ask of a value, by the names of the functions of warps that are given it.
-ASKED = {"give": unshuffled, "vote": no_vote, "vote_of_block": no_vote_of_block}
+# What to ask of values, by the names of the functions of warps, and instructions, given them.
+ASKED: dict[str, Callable[..., str]] = {
+    **{"give": unshuffled, "vote": no_vote, "vote_of_block": no_vote_of_block},
+    **{"ffs": no_bit_first, "selp": no_choice},
+}
+
+
+def unheld(kind: Any) -> str:
+    """Why the emulator has no numbers of a type of NumPy's; "" if it has."""
+    if not any(kind is other for other in UNHELD):
+        return ""
+    return (
+        f"the emulator has no {np.dtype(kind)}: it has bools, integers, float32 and float64, "
+        "and bfloat16 as its bits, in uint16"
+    )
 
 
 def not_for_arrays(dtype: Any, alignment: int = 8) -> str:
@@ -214,12 +246,13 @@ def reasons(statement: ir.Stmt, types_of: Any) -> Iterator[str]:
 
 def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> Iterator[str]:
     function = kind(made.func)
+    key: Any = getattr(function, "typing_key", None)
     if isinstance(function, types.BoundFunction) and is_new:
-        name = function.typing_key[len("array.") :] if isinstance(function.typing_key, str) else ""
+        name = key[len("array.") :] if isinstance(key, str) else ""
         if isinstance(function.this, types.Array) and name not in VIEWS:
             yield f".{name} makes a new array, for which a kernel has no memory"
-    elif is_new and isinstance(getattr(function, "typing_key", None), np.ufunc):
-        yield f"np.{function.typing_key.__name__} is for the elements of arrays, not for whole ones"
+    elif is_new and isinstance(key, np.ufunc):
+        yield f"np.{key.__name__} is for the elements of arrays, not for whole ones"
     elif isinstance(function, types.Dispatcher):
         python = function.dispatcher.py_func
         given = list(map(kind, made.args))
@@ -228,12 +261,15 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
                 yield misplaced(python.__name__, as_dtype(given[0].dtype))
         elif python.__module__ == warps.__name__:
             yield from reasons_of_exchange(python.__name__, given)
-    elif getattr(function, "typing_key", None) is runtime.checked:
+    elif getattr(key, "__module__", "") == instructions.__name__:
+        if key.__name__ in ASKED:
+            yield ASKED[key.__name__](*map(name_of, map(kind, made.args)))
+    elif key is runtime.checked:
         array, index = map(kind, made.args[:2])
         if isinstance(array, types.Array):
             parts = index if isinstance(index, types.BaseTuple) else [index]
             yield from map(no_index, map(name_of, filter(runtime.is_number, parts)))
-    elif getattr(function, "typing_key", None) is printing.printed:
+    elif key is printing.printed:
         yield from map(printing.unprintable, kind(made.args[1]))
 
 

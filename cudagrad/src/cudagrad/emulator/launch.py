@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import cache, runtime
+from . import cache, known, runtime
 from .array import DeviceArray
 from .errors import AlignmentError, BarrierError, KernelError, LoopError, UnsupportedError
 from .forms import Form, form_of
-from .known import Refused
+from .inference import is_array
 from .places import counted, line_at, waiting
 from .source import DeviceFunction
 from .transform import Translation, translate
@@ -124,6 +124,9 @@ class Kernel:
         if len(kinds) != len(parameters):
             given = counted(len(kinds), "argument")
             raise TypeError(f"{self} takes ({', '.join(parameters)}), not {given}")
+        for name, kind in zip(parameters, kinds, strict=True):
+            for why in filter(None, map(known.unheld, _numbers(kind))):
+                raise UnsupportedError(f"{self}: {name}: {why}")
         module = cache.load(
             self.function.__name__,
             (self.translation.key, kinds, _may_split and self.translation.has_barriers),
@@ -173,7 +176,7 @@ class Launcher:
             raise LoopError(self._explain(error)) from None
         except LookupError:
             raise KernelError(self._lane()) from None
-        except Refused as error:
+        except known.Refused as error:
             raise UnsupportedError(self._refused(error)) from None
         except Exception as error:
             error.add_note(f"in {kernel}")
@@ -194,7 +197,7 @@ class Launcher:
             return f"{self.kernel}: {text}: {error}, not at element {index}; {where}"
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
 
-    def _refused(self, error: Refused) -> str:
+    def _refused(self, error: known.Refused) -> str:
         """What numba refuses, and where: in the kernel, or in a device function that it calls."""
         name, _, line = error.origin.partition(", line ")
         functions = [self.kernel.function, *self.kernel.translation.device_functions]
@@ -266,6 +269,15 @@ def _kind(kernel: Kernel, argument: Any) -> Any:
         f"{kernel} was given a {type(argument).__name__}; it takes {ARRAYS}, "
         "numbers and tuples of numbers"
     )
+
+
+def _numbers(kind: Any) -> Iterator[type]:
+    """The types of the numbers in an argument of some kind."""
+    if isinstance(kind, tuple) and not is_array(kind):
+        for part in kind:
+            yield from _numbers(part)
+    else:
+        yield np.dtype(kind[0]).type if is_array(kind) else kind
 
 
 def jit(function: Any = None, *, device: bool = False) -> Any:

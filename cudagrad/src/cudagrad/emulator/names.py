@@ -26,11 +26,16 @@ ATOMIC_NAMES = (
 ATOMICS = {("atomic", name) for name in ATOMIC_NAMES}
 SHARED, LOCAL = ("shared", "array"), ("local", "array")
 CONSTANT_LIKE = ("const", "array_like")
+CALCULATIONS = {("popc",), ("clz",), ("ffs",), ("brev",), ("fma",), ("cbrt",), ("selp",)}
+FENCES = {("threadfence",), ("threadfence_block",), ("threadfence_system",)}
+INSTRUCTIONS = CALCULATIONS | FENCES | {("nanosleep",)}
+LANE_MASKS = {("activemask",), ("lanemask_lt",)}
 BARRIER, WARP_BARRIER = ("syncthreads",), ("syncwarp",)
 SHUFFLES = {("shfl_sync",), ("shfl_up_sync",), ("shfl_down_sync",), ("shfl_xor_sync",)}
+MATCHES = {("match_any_sync",), ("match_all_sync",)}
 WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}
 BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)}
 THIS_GRID = ("cg", "this_grid")
 # What makes a thread wait for others.
-WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
+WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *MATCHES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
 ALL_LANES = 0xFFFFFFFF

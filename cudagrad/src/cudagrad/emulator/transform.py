@@ -32,13 +32,14 @@ import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
 
-from . import printing
+from . import instructions, printing
 from .known import (
     CONSTANT,
     ONE_AXIS,
     no_constant,
     not_for_arrays,
     not_for_kernels,
+    unheld,
     unknown,
     unusable,
 )
@@ -51,7 +52,10 @@ from .names import (
     CONSTANT_LIKE,
     COORDINATES,
     GRIDS,
+    INSTRUCTIONS,
+    LANE_MASKS,
     LOCAL,
+    MATCHES,
     SHARED,
     SHUFFLES,
     THIS_GRID,
@@ -320,6 +324,8 @@ class Rewriter(ast.NodeVisitor):
             self.refuse(node, why)
         if isinstance(value, np.ndarray) and (why := no_constant(value)):
             self.refuse(node, why)
+        if why := unheld(value.dtype.type if isinstance(value, np.generic | np.ndarray) else value):
+            self.refuse(node, why)
         text = None if path else literal(value)
         if text is None:
             self.refuse(node, unusable(ast.unparse(node), value))
@@ -410,6 +416,11 @@ class Rewriter(ast.NodeVisitor):
             return self.constant_like(node)
         if path in ATOMICS:
             return self.atomic(path[1], node)
+        if path in INSTRUCTIONS:
+            given = self.bind(instructions.parameters(path[0]), node)
+            return call(f"_instructions.{path[0]}", *map(self.visit, given))
+        if path in LANE_MASKS:
+            return call(f"_warps.{path[0]}", parse("_thread"), *self.bind((), node))
         if path in (BARRIER, WARP_BARRIER):
             self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
         if path in WAITING:
@@ -441,19 +452,20 @@ class Rewriter(ast.NodeVisitor):
         return call(f"_atomics.{name}", array, self.checked(array, index, node), *given.values())
 
     def exchange(self, path: Names, node: ast.Call) -> ast.expr:
-        """A shuffle or a vote: every thread gives a value, and takes what others gave."""
+        """A shuffle, match or vote: every thread gives a value, and takes what others gave."""
         self.refuse_reordering(node)
-        of_warp, shuffles = path not in BLOCK_VOTES, path in SHUFFLES
+        of_warp, shuffles, matches = path not in BLOCK_VOTES, path in SHUFFLES, path in MATCHES
         takes = ["mask"] * of_warp + ["value"] + ["lane"] * shuffles
         if node.keywords or len(node.args) != len(takes):
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(takes)})")
         if of_warp:
             self.all_lanes(node.args[0])
         value, *lane = map(self.visit, node.args[1:] if of_warp else node.args)
-        how = "give" if shuffles else "vote" if of_warp else "vote_of_block"
+        value = call("_instructions.bits", value) if matches else value
+        how = "give" if shuffles or matches else "vote" if of_warp else "vote_of_block"
         given, taken = self.fresh("given"), self.fresh(path[0])
         place = [self.module.place(self.source.file, node)] if lane else []
-        own = [given] if lane else []
+        own = [given] if shuffles or matches else []
         giving: Any = ast.Expr(call(f"_warps.{how}", parse("_thread"), given))
         take: Any = assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place))
         giving.origin = take.origin = self.origin
@@ -487,6 +499,8 @@ class Rewriter(ast.NodeVisitor):
     ) -> ast.expr:
         """An array that the threads of a block share, or that one thread has."""
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
+        if why := unheld(dtype.type):
+            self.refuse(node, why)
         if path == SHARED:
             is_registers = self.source.function.__module__ == INTRINSICS
             shared = Shared(self.fresh("shared").id, shape, dtype, alignment, is_registers)

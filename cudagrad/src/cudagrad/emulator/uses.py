@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from .known import REDUCTIONS
 from .trees import Block, walk
 from .uniform import Uniformity
 
@@ -15,6 +16,7 @@ Uses = frozenset[tuple[str, bool]]  # arrays by name, and whether they are writt
 NOTHING: Uses = frozenset()
 COPY = frozenset({"copy_async4", "copy_async8"})
 WAIT = frozenset({"wait_but_latest"})
+READS = REDUCTIONS | {"load4"}
 CHECKS = ("checked", "holding", "within")
 
 
@@ -45,7 +47,10 @@ class Memory:
                     among = list(ast.walk(node.value))
                 found |= self._named(among, isinstance(node.ctx, ast.Store))
             elif isinstance(node, ast.Call) and not _checks(node):
-                found |= self._named(node.args, self._writes(node.func))
+                method = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+                found |= self._named([*node.args, *method], self._writes(node.func))
+            elif isinstance(node, ast.For) and isinstance(node.iter, ast.Name | ast.IfExp):
+                found |= self._named(list(ast.walk(node.iter)), False)
         return frozenset(found)
 
     def arrivals(self, statements: Block) -> Uses:
@@ -70,7 +75,7 @@ class Memory:
 
     def _writes(self, function: ast.expr) -> bool:
         """Whether a function may write to arrays that it is given."""
-        if isinstance(function, ast.Attribute) and function.attr == "load4":
+        if isinstance(function, ast.Attribute) and function.attr in READS:
             return False
         if not (isinstance(function, ast.Name) and function.id in self.functions):
             return True

@@ -1,4 +1,4 @@
-"""What the threads of a warp, or of a block, tell each other: shuffles and votes, compiled.
+"""What the threads of a warp, or of a block, tell each other: shuffles, matches, votes, compiled.
 
 A thread gives its value, all wait, it takes others' values, all wait again: the waits are barriers
 that the transform puts in. Values lie in the record, a word for each thread.
@@ -71,6 +71,18 @@ def laneid(thread):
 
 
 @compiled
+def lanemask_lt(thread):
+    """The lanes below the thread's own, as bits."""
+    return np.uint32((1 << (thread.rank % WARP)) - 1)
+
+
+@compiled
+def activemask(thread):
+    """The thread's own lane: here no other runs with it, and on a GPU none may be relied on."""
+    return np.uint32(1 << (thread.rank % WARP))
+
+
+@compiled
 def _threads(thread):
     size = thread.blockDim
     return np.int64(size.x) * size.y * size.z
@@ -113,6 +125,24 @@ def shfl_down_sync(thread, value, delta, place):
 @compiled
 def shfl_xor_sync(thread, value, mask, place):
     return _from_lane(thread, value, (thread.rank % WARP) ^ np.int64(mask), place)
+
+
+@compiled
+def match_any_sync(thread, value):
+    """The lanes that gave the same, as bits."""
+    start, bits = thread.rank // WARP * WARP, np.uint32(0)
+    for lane in range(_lanes(thread)):
+        if _take(thread.record, start + lane, value) == value:
+            bits |= np.uint32(1) << np.uint32(lane)
+    return np.int32(bits)
+
+
+@compiled
+def match_all_sync(thread, value):
+    """All lanes, as bits, and True if all gave the same; else 0 and False."""
+    everyone = np.int32(np.uint32((1 << _lanes(thread)) - 1))
+    same = match_any_sync(thread, value) == everyone
+    return everyone if same else np.int32(0), same
 
 
 @compiled
