@@ -24,7 +24,7 @@ from .conventions import SIZES
 from .gradients import path
 from .mutate import Mutant
 
-# The likeliest to kill first; a model's only check is "trained".
+# The likeliest to kill first. Of a model's checks, "trained" is the one of its gradients.
 ORDER = ("backward", "trained", "differences", "stochastic", "forward")
 PATIENCE = 10  # a mutant hangs after PATIENCE * (1 s + the check's time on the right code)
 
