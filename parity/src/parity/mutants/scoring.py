@@ -112,7 +112,7 @@ def score(engine: Adapter, ops: Collection[str], jobs: int, stage: Stage) -> Sco
 
 def _tried(engine: Adapter, ops: list[str], spread: Spread, stage: Stage) -> list[Tried]:
     trials: list[Tried] = []
-    with stage(f"{engine.name}: as it is", len(ops)) as advance:
+    with stage(f"{engine.name}: {len(ops)} ops and models as they are", len(ops)) as advance:
         for found in spread(functools.partial(tried, engine.name), ops):
             trials += found
             advance()
