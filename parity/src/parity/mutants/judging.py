@@ -46,8 +46,7 @@ class Trial:
 
     def run(self, engine: str) -> checks.Result:
         op = BY_NAME.get(self.op) or BUILT[self.op]
-        with _enlarged(engine):
-            return checks.run(engines.load(engine), op, op.cases[self.case], self.check, self.dtype)
+        return checks.run(engines.load(engine), op, op.cases[self.case], self.check, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def tried(engine: str, op: str) -> list[Tried]:
     for item in checks.cases(adapter, [op]):
         if item.check in ORDER and not item.skipped:
             trial = Trial(op, item.op.cases.index(item.case), item.check, item.dtype)
-            with _recording(folder) as reached:
+            with _enlarged(engine), _recording(folder) as reached:
                 result = trial.run(engine)
             trial = Trial(op, trial.case, trial.check, trial.dtype, result.seconds)
             failure = result.message if result.status == "failed" else ""
@@ -97,7 +96,7 @@ def judge(engine: str, mutant: Mutant, trials: Sequence[Trial]) -> Verdict:
     """Run the trials, the likeliest to kill and the cheapest first, until one fails."""
     ops = tuple(dict.fromkeys(trial.op for trial in trials))
     engines.load(engine)
-    with _planted(mutant):
+    with _enlarged(engine), _planted(mutant):
         for trial in sorted(trials, key=_cost):
             with _limited(PATIENCE * (1 + trial.seconds)):
                 result = trial.run(engine)
