@@ -6,12 +6,12 @@ The numbers and their gradients are the same, and every number is still a Value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress, count, product, repeat
+from itertools import compress, count, repeat
 from operator import mul
 from typing import Any
 
 from . import engine, floats, scalar
-from .engine import Value, node
+from .engine import Value
 from .groups import Group
 
 Rows = Sequence[Sequence[float]]
@@ -28,13 +28,17 @@ def each(numbers: Sequence[float], *columns: Column) -> list[Value]:
     A slope of None is exactly 0: the parent gets a gradient of 0, whatever arrives.
     """
     if engine.recording:
-        wanted = [[parent.requires_grad for parent in parents] for parents, _ in columns]
-        kept = list(compress(columns, map(any, wanted)))
-        if kept and all(all(flags) for flags in wanted if any(flags)):
-            return _members(Each(kept), numbers)
-        if kept:  # in some column, not all parents require a gradient
-            edges = zip(*(zip(*column, strict=True) for column in kept), strict=True)
-            return [_apart(number, own) for number, own in zip(numbers, edges, strict=True)]
+        flags = [[parent.requires_grad for parent in parents] for parents, _ in columns]
+        kept = [
+            (parents if all(own) else _takers(parents, own), slopes)
+            for (parents, slopes), own in zip(columns, flags, strict=True)
+            if any(own)
+        ]
+        if kept:
+            members = _members(Each(kept), numbers)
+            if any(map(all, flags)):
+                return members
+            return _or_constants(members, map(any, zip(*flags, strict=True)))
     return list(map(Value, numbers))
 
 
@@ -48,11 +52,14 @@ def _members(group: Group, numbers: Sequence[float]) -> list[Value]:
     return members
 
 
-def _apart(number: float, edges: Iterable[tuple[Value, float | None]]) -> Value:
-    """A node with these parents and slopes; parents whose slope is None come last, without one."""
-    ordered = sorted(edges, key=lambda edge: edge[1] is None)
-    slopes = [slope for _, slope in ordered if slope is not None]
-    return node(number, [parent for parent, _ in ordered], slopes)
+def _takers(parents: Sequence[Value], wanted: Iterable[bool]) -> list[Value]:
+    """The parents, with _NOBODY in place of those that are not wanted."""
+    return [x if flag else _NOBODY for x, flag in zip(parents, wanted, strict=True)]
+
+
+def _or_constants(members: list[Value], wanted: Iterable[bool]) -> list[Value]:
+    """The members, with a constant for those not wanted, as none of their parents is trained."""
+    return [x if flag else Value(x.data) for x, flag in zip(members, wanted, strict=True)]
 
 
 class Each(Group):
@@ -70,7 +77,8 @@ class Each(Group):
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
         slopes = [slopes[place] for _, slopes in self.columns]
-        return list(zip([row[place] for row in self.rows], slopes, strict=True))
+        pairs = zip([row[place] for row in self.rows], slopes, strict=True)
+        return [(parent, slope) for parent, slope in pairs if parent is not _NOBODY]
 
     def carry(self, members: list[Value]) -> None:
         for parents, slopes in self.columns:
@@ -81,7 +89,7 @@ class Each(Group):
 
 def _without_flat(parents: Sequence[Value], slopes: Sequence[float | None]) -> Column:
     """The column with _NOBODY for each parent whose slope is None."""
-    takers = [_NOBODY if s is None else x for x, s in zip(parents, slopes, strict=True)]
+    takers = _takers(parents, [slope is not None for slope in slopes])
     return takers, [slope or 0.0 for slope in slopes]
 
 
@@ -94,16 +102,12 @@ def dots(xs: Sequence[Value], ys: Sequence[Value], n: int, m: int) -> list[Value
     a_rows, b_rows = in_rows(a, n), in_rows(b, m)
     results = floats.sumprods(a_rows, b_rows)
     if engine.recording:
-        (x_takers, x_whole), (y_takers, y_whole) = _takers(xs, n), _takers(ys, m)
-        if x_whole or y_whole:  # all of the results require a gradient
-            return _members(Dots(x_takers, a, n, y_takers, b, m), results)
+        (x_takers, x_wanted), (y_takers, y_wanted) = _wanted(xs, n), _wanted(ys, m)
         if x_takers or y_takers:
-            xs_rows, ys_rows = in_rows(xs, n), in_rows(ys, m)
-            pairs = product(zip(xs_rows, a_rows, strict=True), zip(ys_rows, b_rows, strict=True))
-            return [
-                node(number, (*x, *y), (*y_numbers, *x_numbers))
-                for number, ((x, x_numbers), (y, y_numbers)) in zip(results, pairs, strict=True)
-            ]
+            members = _members(Dots(x_takers, a, n, y_takers, b, m), results)
+            if all(x_wanted) or all(y_wanted):
+                return members
+            return _or_constants(members, [x or y for x in x_wanted for y in y_wanted])
     return list(map(Value, results))
 
 
@@ -119,18 +123,14 @@ def _in_columns(items: Sequence[Any], n: int) -> list[Sequence[Any]]:
     return [items[place::length] for place in range(length)]
 
 
-def _takers(items: Sequence[Value], n: int) -> tuple[Sequence[Value], bool]:
-    """items, with _NOBODY for each that requires no gradient, and whether each row has others.
-
-    No items if none requires a gradient.
-    """
+def _wanted(items: Sequence[Value], n: int) -> tuple[Sequence[Value], list[bool]]:
+    """The takers of n rows, none if no item requires a gradient; and whether each row has any."""
     flags = [item.requires_grad for item in items]
     if all(flags):
-        return items, bool(flags)
+        return items, [bool(flags)] * n
     if not any(flags):
-        return (), False
-    takers = [item if flag else _NOBODY for item, flag in zip(items, flags, strict=True)]
-    return takers, all(map(any, in_rows(flags, n)))
+        return (), [False] * n
+    return _takers(items, flags), list(map(any, in_rows(flags, n)))
 
 
 class Dots(Group):
