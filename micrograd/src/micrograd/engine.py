@@ -167,24 +167,27 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
     waiting: list[Sequence[Value]] = [roots]
     while waiting:
         for value in waiting.pop():
-            grad, parents = value.grad, value.parents
-            if grad is zero or (grad is not None and parents == ()):
+            if value.grad is zero:
                 continue
-            if parents is None:
-                raise RuntimeError(FREED)
+            parents = value.parents
+            if not parents:
+                if parents is None:
+                    raise RuntimeError(FREED)
+                if value.grad is None:
+                    leaves.append(value)
+                    value.grad = zero
+                continue
             if isinstance(parents, Group):
                 if parents.members is None:
                     nodes.append(parents)
                     parents.members = []
                     waiting.extend(parents.rows)
                 parents.members.append(value)
-            elif parents:
+            else:
                 if type(value.slopes) is not tuple:
                     parents = parents[: value.slopes : 2]
                 waiting.append(parents)
                 nodes.append(value)
-            else:
-                leaves.append(value)
             value.grad = zero
 
 
