@@ -277,7 +277,7 @@ class Tensor:
         return arrays.to_host(self.data).tolist()
 
     def detach(self) -> Tensor:
-        """The same array, cut off from the graph."""
+        """The same array, in the same memory, cut off from the graph."""
         return Tensor(self.data)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -350,8 +350,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     order of the signature: None where an argument has none, trailing Nones left out, a lone
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape. It closes over
-    arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
+    arrays, never over Tensors, so that no reference cycle forms; and over those alone that it
+    reads, since backward() refuses any that were overwritten (see kept). Of a tuple of values only
+    the first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
     apply, cast, copies, sums and products; for anything else there is dtypes.through_float32.
 
     Names mean something: a first parameter x must be given a tensor or an array; where one is

@@ -1,8 +1,9 @@
-"""Which memory was written over in place, and when: backward() must not read it any more.
+"""Which memory was written over in place, and when, so that backward() does not take new numbers.
 
-Arrays that share memory, such as a tensor's, its detach()'s and a view's, share its address: so
-what is noted of a write is the place, not the tensor. Writes by kernels and packages of others are
-not seen.
+A tensor, its detach(), its views and a part of an optimizer's array share memory. So what is noted
+of a write is its place, as addresses, and not the tensor. Whoever writes into an array that a
+Tensor may hold calls overwritten. What other packages, and kernels that users launch, write into
+memory that they were handed is not seen.
 """
 
 from __future__ import annotations
