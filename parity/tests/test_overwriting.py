@@ -249,6 +249,11 @@ def an_operand_of_which_the_result_is_kept(lib: Any) -> Any:
     return p.tanh().sum(), [p], ones(lib, p)
 
 
+def an_input_of_relu(lib: Any) -> Any:
+    p = leaf(lib)
+    return p.relu().sum(), [p], ones(lib, p)
+
+
 def a_factor_that_nobody_needs(lib: Any) -> Any:
     p, d = leaf(lib), lib.tensor(Y)
     return (p.detach() * d * leaf(lib, W)).sum() + p.sum(), [p], ones(lib, d)
@@ -287,6 +292,7 @@ PROGRAMS: list[Program] = [
     a_result_that_its_op_keeps,
     a_result_that_its_op_forgets,
     an_operand_of_which_the_result_is_kept,
+    an_input_of_relu,
     a_factor_that_nobody_needs,
 ]
 # What torch refuses, and cudagrad need not: a new array was made, so the old numbers are there.
