@@ -233,7 +233,10 @@ class Tensor:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The array on a GPU, for CuPy, numba and torch, which then share it."""
+        """The array on a GPU, for CuPy, numba and torch, which then share it.
+
+        backward() cannot see what they write into it, nor into a capsule of __dlpack__.
+        """
         interface: dict[str, Any] = device.executor.interface(self.data)
         if self.dtype is bfloat16:
             raise TypeError("__cuda_array_interface__ knows no bfloat16: share it by __dlpack__")

@@ -3,7 +3,7 @@
 A tensor, its detach(), its views and a part of an optimizer's array share memory. So what is noted
 of a write is its place, as addresses, and not the tensor. Whoever writes into an array that a
 Tensor may hold calls overwritten. What other packages, and kernels that users launch, write into
-memory that they were handed is not seen.
+memory that they were handed is not seen, unless they call it, too.
 """
 
 from __future__ import annotations
