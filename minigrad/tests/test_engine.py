@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import engine, ops, optim
+from minigrad import engine, nn, ops, optim
 from minigrad.silence import silent
 
 
@@ -320,3 +320,37 @@ def test_numpy_is_silent_inside_alone() -> None:
         assert ops.log(x).tolist() == [-np.inf]  # each op by itself, again
         with pytest.raises(FloatingPointError):
             np.log(np.zeros(1))
+
+
+def a_twin(p: minigrad.Tensor, w: minigrad.Tensor) -> Any:
+    return w * p.detach(), lambda: nn.init.ones_(p)
+
+
+def a_clipped_gradient(p: minigrad.Tensor, w: minigrad.Tensor) -> Any:
+    (p * p).sum().backward()
+    return w * p.grad, lambda: nn.utils.clip_grad_norm_([p], 0.5)
+
+
+def an_element_of_a_clipped_gradient(p: minigrad.Tensor, w: minigrad.Tensor) -> Any:
+    (p * p).sum().backward()
+    return w * p.grad, lambda: nn.utils.clip_grad_value_([p], 0.5)
+
+
+def running_statistics(p: minigrad.Tensor, w: minigrad.Tensor) -> Any:
+    layer = nn.BatchNorm1d(2)
+    return w * layer.running_var, lambda: layer(ops.stack([p, w]))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [a_twin, a_clipped_gradient, an_element_of_a_clipped_gradient, running_statistics],
+)
+def test_a_gradient_is_that_of_the_numbers_that_were_read(program: Any) -> None:
+    p, w = leaf(2.0, -3.0), leaf(0.5, 4.0)
+    product, change = program(p, w)
+    factor = (product / w).tolist()
+    change()
+    product.sum().backward()
+
+    assert w.grad is not None
+    assert w.grad.tolist() == factor

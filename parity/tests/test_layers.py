@@ -42,7 +42,7 @@ LAYERS = {
         ("checker",),
         ("launches", "executors"),
         ("device",),
-        ("memory",),
+        ("memory", "writes"),
         ("kernels",),
         ("compile",),
         ("precision",),

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from . import arrays, engine
+from . import arrays, engine, writes
 from .arguments import option
 from .engine import Tensor
 from .ops.elementwise import to
@@ -87,12 +87,15 @@ class _Caster:
             return x
         if not (x.is_leaf and x.requires_grad):
             return to(x, bfloat16)
-        of, data, found = self._rounded.get(id(x), (None, None, None))
-        # Round it again if its numbers have changed, or backward() has freed the rounding's graph.
-        is_same = of is x and data is x.data
-        if found is None or not is_same or found.index < x.index or found.pullback is None:
-            found = to(x, bfloat16)
-            self._rounded[id(x)] = x, x.data, found
+        known = self._rounded.get(id(x))
+        if known is not None:
+            of, data, found = known
+            has_changed = writes.has_changed(data, found.index, writes.since(found.index))
+            # Else its numbers are others, or backward() has freed the rounding's graph.
+            if of is x and data is x.data and not has_changed and found.pullback is not None:
+                return found
+        found = to(x, bfloat16)
+        self._rounded[id(x)] = x, x.data, found
         return found
 
 

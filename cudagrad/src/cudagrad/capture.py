@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from . import device, launches
+from . import device, launches, writes
 from .allocator import Pool
 from .arrays import Array
 from .launches import Launcher
@@ -51,6 +51,9 @@ class Capture:
         self.renewals: list[Live | Late] = []  # in the order in which they were made
         self.checks: list[tuple[Array, Callable[[], Exception]]] = []
         self.own: set[int] = set()  # which of the launches' arrays are the graph's, by id
+        # Where these lie: all between the first and the last in a segment is the graph's.
+        self.segments: dict[int, writes.Place] = {}
+        self.start = next(writes.moments)
         self.is_over = False  # whether its graph was dropped, or reset
         self._is_live = False
 
@@ -75,6 +78,9 @@ class Capture:
             return argument
         borrowed = device.executor.borrowed(argument, lease.block)
         self.own.add(id(borrowed))
+        segment, (start, stop) = id(lease.block.segment), writes.place_of(argument)
+        first, last = self.segments.get(segment, (start, stop))
+        self.segments[segment] = min(first, start), max(last, stop)
         return borrowed
 
     def allocating(self) -> Pool:

@@ -10,18 +10,19 @@ import contextvars
 import copy
 import functools
 import inspect
-import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from types import CellType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 import numpy as np
 
-from . import arrays, device
+from . import arrays, device, writes
 from .arrays import Array, tracing
 from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
 from .flat import Home
 from .kernels import functions as f
 from .storage import bfloat16
+from .writes import moments
 
 Operand = Any  # callers pass a Tensor, an array or a number; the op itself gets an array
 Pullback = Callable[[Array], Any] | tuple[Callable[[Array], Array] | None, ...]
@@ -29,8 +30,8 @@ Output = tuple[Any, Pullback | None]  # what the function of an op returns
 Arguments = ParamSpec("Arguments")
 
 _NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
+_EMPTY = CellType()  # the cell of a variable that has no value yet
 _FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
-_created = itertools.count()  # creation order is a topological order: parents come first
 # Each thread has its own.
 _grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
@@ -117,7 +118,7 @@ class Tensor:
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.home: Home | None = None  # where an optimizer has packed a parameter (see flat)
-        self.index = next(_created)
+        self.index = next(moments)  # a topological order: parents come first
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
         self.pullback: Pullback | None = None
@@ -194,10 +195,8 @@ class Tensor:
         else:
             into = known.data if home and home.holds(known.data) else None
             self.grad = Tensor(arrays.apply(f.add, known.data, dout, into=into))
-
-    def overwritten(self) -> None:
-        """Make this leaf newer than what was computed from it, which backward() then refuses."""
-        self.index = next(_created)
+            if into is not None:
+                writes.overwritten(into)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -234,7 +233,10 @@ class Tensor:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The array on a GPU, for CuPy, numba and torch, which then share it."""
+        """The array on a GPU, for CuPy, numba and torch, which then share it.
+
+        backward() cannot see what they write into it, nor into a capsule of __dlpack__.
+        """
         interface: dict[str, Any] = device.executor.interface(self.data)
         if self.dtype is bfloat16:
             raise TypeError("__cuda_array_interface__ knows no bfloat16: share it by __dlpack__")
@@ -278,7 +280,7 @@ class Tensor:
         return arrays.to_host(self.data).tolist()
 
     def detach(self) -> Tensor:
-        """The same array, cut off from the graph."""
+        """The same array, in the same memory, cut off from the graph."""
         return Tensor(self.data)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -351,8 +353,9 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     order of the signature: None where an argument has none, trailing Nones left out, a lone
     gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
     those that are needed are called. A gradient may keep the broadcast shape. It closes over
-    arrays, never over Tensors, so that no reference cycle forms. Of a tuple of values only the
-    first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
+    arrays, never over Tensors, so that no reference cycle forms; and over those alone that it
+    reads, since backward() refuses any that were overwritten (see kept). Of a tuple of values only
+    the first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
     apply, cast, copies, sums and products; for anything else there is dtypes.through_float32.
 
     Names mean something: a first parameter x must be given a tensor or an array; where one is
@@ -449,6 +452,7 @@ def sweep(
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
     new: set[int] = set()  # those of them that were made for their node
     nodes = tape(root, since)
+    _require_unchanged(nodes, since)
     while nodes:
         node = nodes.pop()  # and drop the reference, so that its output can be freed
         dout = pending.pop(node.index, None)
@@ -488,7 +492,7 @@ def _is_alone(grad: Array, dout: Array, grads: Sequence[Array | None]) -> bool:
 def tape(root: Tensor, since: int = 0) -> list[Tensor]:
     """Every node that root's gradient reaches, oldest first; the walk ends at those before since.
 
-    Raises RuntimeError if a node has been freed, or a leaf overwritten after it was used.
+    Raises RuntimeError if a node has been freed.
     """
     found, stack = {root.index: root}, [root]
     while stack:
@@ -499,23 +503,71 @@ def tape(root: Tensor, since: int = 0) -> list[Tensor]:
             why = "which returned None for a pullback" if node.parents else _FREED
             raise RuntimeError(f"backward() through {node.op}, {why}")
         for parent in node.parents:
-            if parent is None:
-                continue
-            if parent.index > node.index:
-                raise RuntimeError(
-                    f"backward() through {node.op}, an input of which has been overwritten since, "
-                    "as by an optimizer's step or load_state_dict: compute it anew"
-                )
-            if parent.index not in found:
+            if parent is not None and parent.index not in found:
                 found[parent.index] = parent
                 if parent.op is not None:
                     stack.append(parent)
     return [found[index] for index in sorted(found)]
 
 
+def _require_unchanged(nodes: Sequence[Tensor], since: int) -> None:
+    """Raise RuntimeError if an array that a pullback keeps was written over after its op had run.
+
+    nodes: oldest first; those made before since are not gone through.
+    """
+    recent: Sequence[writes.Write] = ()
+    for node in nodes:
+        if node.pullback is None or node.index < since:
+            continue
+        # As a rule nothing has been written since the first op, and there is no more to do.
+        recent = recent or writes.since(node.index)
+        if not recent or recent[0][-1] < node.index or tracing.tracer.get() is not None:
+            return
+        for array in kept(node.pullback, type(node.data)):
+            if writes.has_changed(array, node.index, recent):
+                raise RuntimeError(
+                    f"backward() through {node.op}, which needs an array of shape {array.shape} "
+                    "that has been overwritten since, as by an optimizer's step, load_state_dict "
+                    "or clip_grad_norm_: compute it anew"
+                )
+
+
+def kept(pullback: Any, kind: type) -> list[Array]:
+    """The arrays, of a kind, that a pullback holds in its closure: those that it may read.
+
+    Functions within, partial ones, containers, namespaces and tensors are looked into; other
+    objects, such as modules, are not.
+    """
+    found, values, seen = [], [pullback], set()
+    while values:
+        value = values.pop()
+        if isinstance(value, kind):
+            found.append(value)
+        elif value is None or isinstance(value, int) or id(value) in seen:
+            continue
+        elif isinstance(value, FunctionType):
+            seen.add(id(value))  # which may hold itself
+            if value.__closure__:
+                values += [cell.cell_contents for cell in value.__closure__ if cell != _EMPTY]
+            if value.__defaults__ or value.__kwdefaults__:
+                values += [value.__defaults__, value.__kwdefaults__]
+        elif isinstance(value, tuple):
+            values += value
+        elif isinstance(value, list | dict):
+            seen.add(id(value))
+            values += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, functools.partial):
+            values += [value.func, value.args, value.keywords]
+        elif isinstance(value, Tensor):
+            values.append(value.data)
+        elif isinstance(value, SimpleNamespace):
+            values.append(vars(value))
+    return found
+
+
 def moment() -> int:
     """An index above those of all nodes made so far, and below those of all later ones."""
-    return next(_created)
+    return next(moments)
 
 
 def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from . import arrays, device
 from .arrays import Array, Shape
+from .writes import overwritten
 
 ALIGNMENT = 256  # bytes, a multiple of which each part begins at: what a GPU's own memory does
 
@@ -105,6 +106,8 @@ def packed(parameters: Sequence[Any]) -> Flat | None:
     elif any(home and home.is_of(p.data) for home, p in zip(homes, parameters, strict=True)):
         return None
     flat = Flat([parameter.data for parameter in parameters])
+    # What was computed of the old arrays is refused as after any other step.
+    overwritten(*(parameter.data for parameter in parameters))
     for i, parameter in enumerate(parameters):
         parameter.data, parameter.home = flat.parts[i], Home(flat, i)
     return flat
@@ -119,6 +122,7 @@ def _are_brought_home(parameters: Sequence[Any], flat: Flat) -> bool:
         if parameter.data is not part:
             if (parameter.shape, parameter.dtype) != (part.shape, part.dtype):
                 return False
+            overwritten(parameter.data, part)
             parameter.data = arrays.copy(parameter.data, part)
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from . import arrays
@@ -22,15 +23,14 @@ from .random import get_rng_state, set_rng_state
 Form = tuple[tuple[int, ...], Any] | None  # a tensor's shape and dtype; None for anything else
 
 
-class Context:
+class Context(SimpleNamespace):
     """What forward passes on to backward: saved tensors, and any attributes it sets.
 
     needs_input_grad: for each argument of apply, whether it is a tensor that requires a gradient.
     """
 
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
-        self.needs_input_grad = needs_input_grad
-        self.saved_tensors: tuple[Tensor | None, ...] = ()
+        super().__init__(needs_input_grad=needs_input_grad, saved_tensors=())
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors as saved_tensors until backward() has run, as torch does."""
@@ -141,7 +141,7 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
         return out
     # Of the graph only its inputs are kept: the tensors that existed before the call.
     array, older = out.data, _older(out, since)
-    indices = [node.index for node in older]
+    inputs = [(node.index, node.data) for node in older]
 
     def pullback(dout):
         again_since, now = moment(), get_rng_state()
@@ -151,11 +151,11 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
                 again = function(*args)
         finally:
             set_rng_state(now)
-        same = indices == [node.index for node in _older(again, again_since)]
+        same = inputs == [(node.index, node.data) for node in _older(again, again_since)]
         if again.shape != dout.shape or not same:
             raise RuntimeError("checkpoint: computed again, the function did something else")
         grads = {node.index: grad for node, grad, _ in sweep(again, dout, False, again_since)}
-        return tuple(grads.get(index) for index in indices)
+        return tuple(grads.get(index) for index, _ in inputs)
 
     def remembered(*_arrays):
         return array, pullback

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, device, launches
+from . import arrays, device, launches, writes
 from .allocator import Pool
 from .arrays import Array
 from .capture import (
@@ -65,6 +65,7 @@ class CUDAGraph:
         self._capture: Capture | None = None
         self._executable: Any = None  # made for the first replay
         self._flag: Array | None = None  # whether any check has failed
+        self._places: list[writes.Place] = []  # which a replay writes over
 
     def capture_begin(self, skips_live: bool = False) -> None:
         """Keep what is launched from here on, instead of launching it.
@@ -89,6 +90,8 @@ class CUDAGraph:
                 self._flag = functools.reduce(either, flags)
         finally:
             launches.recorder.set(None)
+        outside = [(start, stop) for start, stop, _ in writes.since(capture.start)]
+        self._places = [*capture.segments.values(), *outside]
 
     def replay(self) -> None:
         """Run the captured launches; the first time with the numbers of the capture itself.
@@ -104,6 +107,7 @@ class CUDAGraph:
         else:
             self._renew(capture)
         self._executable.replay()
+        writes.note(self._places)
         launches.replayed((launcher, now(args)) for launcher, args in capture.launches)
         if self._flag is not None and arrays.item(self._flag):
             for flag, error in capture.checks:
@@ -274,6 +278,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
                 arrays.assign(into.data, x.data)
             else:
                 device.write(np.asarray(x, order="C"), into.data)
+            writes.overwritten(into.data)
 
     def _capture(self, inputs: Args) -> None:
         """Capture the step twice: what differs between the two must not be frozen in a graph."""

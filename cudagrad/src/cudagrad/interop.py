@@ -3,6 +3,8 @@
 On a GPU those of torch, CuPy and numba; on the emulator NumPy's, and torch's on the CPU. A tensor
 is given to them by its __dlpack__, and on a GPU its __cuda_array_interface__.
 
+backward() cannot see what other packages write into an array that it will read.
+
 A parameter that is another package's array stays there while it is trained. One of our own memory
 is moved by the first step of an optimizer of several (see optim.Optimizer): give it away after.
 """

@@ -1,7 +1,8 @@
 """What NumPy is to minigrad: functions on device arrays, each a kernel launch or a few.
 
-Arrays are C-contiguous. Only optimizers write into one that a Tensor holds, so a reshaped array
-shares the elements. Callers check shapes; nothing is launched for an array without elements.
+Arrays are C-contiguous, and a reshaped one shares the elements. Who writes into an array that a
+Tensor may hold, as optimizers do, notes that (see writes). Callers check shapes; nothing is
+launched for an array without elements.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from .. import arrays, random
 from ..arguments import floats, number, option
 from ..arrays import Array
 from ..engine import Tensor
+from ..writes import overwritten
 
 T = TypeVar("T", bound=Tensor)
 
@@ -125,5 +126,5 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
 
 def _write(tensor: T, numbers: Array) -> T:
     arrays.assign(tensor.data, numbers)
-    tensor.overwritten()
+    overwritten(tensor.data)
     return tensor

@@ -12,6 +12,7 @@ from .. import arrays, engine
 from ..dtypes import as_dtype, is_floating, write
 from ..engine import Tensor
 from ..ops import zeros_like
+from ..writes import overwritten
 
 HostArray = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -148,7 +149,7 @@ class Module:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
         for name, array in given.items():
             write(array, own[name].data)
-            own[name].overwritten()
+            overwritten(own[name].data)
         return passed_over
 
     def train(self, mode: bool = True) -> Self:

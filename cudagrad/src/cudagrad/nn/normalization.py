@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .. import arrays, ops
 from ..arguments import sizes
 from ..engine import Tensor
+from ..writes import overwritten
 from .module import Module, Parameter
 
 
@@ -50,6 +51,7 @@ class _BatchNorm(Module):
         elif self.training and self.num_batches_tracked is not None:
             tracked = self.num_batches_tracked  # in place, as a graph needs it
             arrays.assign(tracked.data, ops.add(tracked, 1).data)
+            overwritten(tracked.data)
             if momentum is None:
                 momentum = 1 / int(self.num_batches_tracked)
         of_batch = self.training or mean is None

@@ -16,6 +16,7 @@ from ..flat import joined
 from ..kernels import functions as f
 from ..kernels import optimizer as kernels
 from ..storage import BFLOAT16
+from ..writes import overwritten
 
 MOST_PARTS = 1024  # of an array: every block that shrinks it adds up the sums of all
 
@@ -48,6 +49,7 @@ def clip_grad_norm_(
     scale = ops.clamp(scale, max=1.0)
     for grad in grads:
         arrays.apply(f.mul, grad, arrays.cast(scale.data, grad.dtype), into=grad)
+    overwritten(*grads)
     return total
 
 
@@ -56,6 +58,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     number("clip_grad_value_", "clip_value", clip_value)
     for grad in _gradients(parameters):
         arrays.apply(f.clamp, grad, -clip_value, clip_value, into=grad)
+        overwritten(grad)
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Array]:
@@ -79,6 +82,7 @@ def _shrunk(grads: list[Array], max_norm: float) -> Array:
     for i, grad in enumerate(grads):
         args = sums, real(max_norm), lengths[i], arrays.flat(grad), arrays.flat(norm)
         arrays.launch_rows(kernels.shrink(real), parts[i], min(grad.size, lengths[i]), *args)
+    overwritten(*grads)
     return norm
 
 

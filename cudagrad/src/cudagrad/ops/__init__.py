@@ -10,6 +10,7 @@ import numpy as np
 from .. import arrays
 from ..engine import Tensor, tensor
 from ..storage import bfloat16
+from ..writes import overwritten
 from . import elementwise
 
 # generated: begin (from the family files, by tox -e generate)
@@ -365,8 +366,10 @@ def _in_place(function: Any) -> Any:
             raise TypeError(f"{name}: a tensor of {self.dtype} cannot become {out.dtype}")
         data = arrays.cast(out.data, self.dtype)
         # In its own memory, if a graph may have captured that and backward() looks after it.
-        self.data = arrays.copy(data, self.data) if self.requires_grad else data
-        self.overwritten()
+        if self.requires_grad:
+            overwritten(self.data)
+            data = arrays.copy(data, self.data)
+        self.data = data
         return self
 
     return method

@@ -33,7 +33,8 @@ def relu(x: Operand) -> Output:
     """x where it is positive, else 0; the slope at 0 is 0."""
     (x,) = promote(x)
     refuse_bool("relu", x)
-    return apply(f.relu, x), lambda dout: apply(f.relu_dx, x, dout)
+    y = apply(f.relu, x)  # positive where x is: which need not be kept
+    return y, lambda dout: apply(f.relu_dx, y, dout)
 
 
 @op

@@ -18,6 +18,7 @@ from ..kernels import functions as f
 from ..kernels import normalization as kernels
 from ..kernels.row import LONGEST
 from ..storage import bfloat16
+from ..writes import overwritten
 
 PART = 32 * TILE  # rows that a block sums up before many are cut into parts
 
@@ -90,12 +91,12 @@ def group_norm(
     if shape[0] * n == 1:
         raise ValueError(f"group_norm: shape {shape} has only one element in a group")
     normal, normal_dx, _ = _normalized(images, n, True, eps)
-    images_shape = images.shape
+    images_shape, is_plain = images.shape, weight is None and bias is None
 
     def pullback(dout):
         dimages = arrays.reshape(dout, images_shape)
         dx = arrays.reshape(normal_dx(_affine(dimages, _column(weight), None)), shape)
-        if weight is None and bias is None:
+        if is_plain:
             return dx
         return dx, None, *_channel_sums(dimages, normal)
 
@@ -159,6 +160,7 @@ def _batch_norm(
             factors = map(real, (count / (count - 1), 1 - momentum, momentum))
             args = running_mean, running_var, mean, variance, *factors
             arrays.launch(kernels.keep_running, channels, *args)
+            overwritten(running_mean, running_var)
     scale = apply(f.scale_of, variance, eps)
     normal = apply(f.normalize, images, _column(mean), _column(scale))
 

@@ -282,7 +282,8 @@ def clone(x: Operand) -> Output:
 
 
 def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
-    return arrays.reshape(x, shape), lambda dout: arrays.reshape(dout, x.shape)
+    own = x.shape
+    return arrays.reshape(x, shape), lambda dout: arrays.reshape(dout, own)
 
 
 def _expanded(name: str, x: Any, size: Any) -> Any:

@@ -15,6 +15,7 @@ from ..kernels import optimizer as kernels
 from ..launches import live
 from ..ops import zeros_like
 from ..storage import bfloat16
+from ..writes import overwritten
 
 State = dict[str, Any]  # of one parameter: how many steps, and arrays of its shape
 Group = dict[str, Any]  # "params", and the options they have in common
@@ -124,20 +125,20 @@ class Optimizer:
     def _move(self, members: list[tuple[int, Tensor]], group: Group) -> None:
         """Move parameters of a group and a dtype, in one launch if they are, or can be, packed."""
         indices, parameters = zip(*members, strict=True)
-        for parameter in parameters:
-            parameter.overwritten()
         states = [self.state[index] for index in indices]
         flat = packed(parameters) if len(members) > 1 else None
         whole = flat and as_one(flat, states, self._wholes.get(indices[0]))
         if not (flat and whole):
             for parameter, state in zip(parameters, states, strict=True):
                 self.update(parameter.data, parameter.grad.data, state, group)
+                overwritten(parameter.data)
             return
         self._wholes[indices[0]] = whole
         grads = [parameter.grad.data for parameter in parameters]
         in_place = all(map(flat.holds, range(len(grads)), grads))
         grad = flat.gradients if in_place else flat.packed(grads)
         self.update(flat.data, grad, whole.state, group)
+        overwritten(flat.data)
         whole.hand_out(states)
 
     def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
@@ -380,6 +381,7 @@ def _launch(
     data, sign = operands[0], -1 if group.get("maximize") else 1
     scalars = map(data.dtype.type, (sign, *numbers))
     arrays.launch(kernel, data.size, *map(arrays.flat, operands), *scalars, *map(bool, flags))
+    overwritten(*operands[2:])
 
 
 def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
@@ -425,6 +427,7 @@ def _in_place(own: State, new: State) -> State:
     for name in (new.keys() & own.keys()) - {"step"}:
         if (own[name].shape, own[name].dtype) == (new[name].shape, new[name].dtype):
             state[name] = arrays.copy(new[name], own[name])
+            overwritten(own[name])
     return state
 
 

@@ -43,7 +43,8 @@ def clip_grad_norm_(
     scale = np.asarray(np.minimum(max_norm / (total + 1e-6), 1))
     if scale != 1:
         for grad in grads:
-            grad.data *= scale
+            # A new array: a graph may hold the old one.
+            grad.data = np.asarray(grad.data * scale, grad.data.dtype)
     return Tensor(total)
 
 
