@@ -21,7 +21,7 @@ Dims = int | Sequence[int] | None
 
 def axis(op: str, dim: int, ndim: int) -> int:
     """dim counted from the front; a 0-d tensor has the dims 0 and -1, as in torch."""
-    dim, n = integer(op, "dim", dim), max(ndim, 1)
+    dim, n = whole(op, "dim", dim), max(ndim, 1)
     if not -n <= dim < n:
         raise IndexError(f"{op}: dim {dim} is out of range [{-n}, {n - 1}]")
     return dim % n
@@ -67,15 +67,16 @@ def complete(op: str, shape: Shape, old: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-_broadcast = functools.lru_cache(maxsize=4096)(np.broadcast_shapes)
-
-
 def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
     """The shape that operands, arrays or numbers, broadcast to."""
     return broadcast_shapes(op, *(getattr(operand, "shape", ()) for operand in operands))
 
 
+_broadcast = functools.lru_cache(maxsize=4096)(np.broadcast_shapes)
+
+
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that these shapes broadcast to."""
     try:
         return _broadcast(*shapes)
     except ValueError:
@@ -83,22 +84,22 @@ def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(f"{op}: shapes {text} do not broadcast") from None
 
 
-def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
-
-
-def integer(op: str, name: str, value: Any) -> int:
+def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
+    """value, which must be an int, and if least is given, no smaller than that."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
-    return int(value)
-
-
-def whole(op: str, name: str, value: Any, least: int) -> int:
-    """value as an int; raises TypeError if it is not one, ValueError if it is below least."""
-    if integer(op, name, value) < least:
+    if least is not None and value < least:
         raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
     return int(value)
+
+
+def wholes(op: str, name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+    """value as count ints, none smaller than least; a single int stands for all of them."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if len(given) not in (1, count):
+        raise ValueError(f"{op}: {name} must be an int, or {count} of them, not {value!r}")
+    found = tuple(whole(op, name, number, least) for number in given)
+    return found if len(found) == count else found * count
 
 
 def number(op: str, name: str, value: Any) -> Any:
@@ -148,6 +149,11 @@ def probability(op: str, name: str, p: float) -> None:
     number(op, name, p)
     if not 0 <= p <= 1:
         raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
+
+
+def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
 
 
 def refuse_bool(op: str, *operands: Any) -> None:

@@ -20,12 +20,10 @@ BOOL = np.dtype("bool")
 
 def axis(op: str, dim: int, ndim: int) -> int:
     """dim counted from the front; a 0-d tensor has the dims 0 and -1, as in torch."""
-    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
-        raise TypeError(f"{op}: dim must be an int, not {type(dim).__name__}")
-    n = max(ndim, 1)
+    dim, n = whole(op, "dim", dim), max(ndim, 1)
     if not -n <= dim < n:
         raise IndexError(f"{op}: dim {dim} is out of range [{-n}, {n - 1}]")
-    return int(dim) % n
+    return dim % n
 
 
 def axes(op: str, dim: Dims, ndim: int) -> tuple[int, ...]:
@@ -74,6 +72,7 @@ def broadcast(op: str, *operands: Any) -> tuple[int, ...]:
 
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that these shapes broadcast to."""
     longest = max(shapes, key=len, default=())
     if all(longest[len(longest) - len(shape) :] == shape for shape in shapes):
         return longest  # the common case: np.broadcast_shapes is slow
@@ -84,30 +83,22 @@ def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(f"{op}: shapes {text} do not broadcast") from None
 
 
-def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
-
-
-def flag(op: str, name: str, value: Any) -> None:
-    """value is True or False: like torch, not 0, 1 or None in their place."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
-
-
-def probability(op: str, name: str, p: float) -> None:
-    number(op, name, p)
-    if not 0 <= p <= 1:
-        raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
-
-
-def whole(op: str, name: str, value: Any, least: int) -> int:
-    """value as an int; raises TypeError if it is not one, ValueError if it is below least."""
+def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
+    """value, which must be an int, and if least is given, no smaller than that."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
-    if value < least:
+    if least is not None and value < least:
         raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
     return int(value)
+
+
+def wholes(op: str, name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+    """value as count ints, none smaller than least; a single int stands for all of them."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if len(given) not in (1, count):
+        raise ValueError(f"{op}: {name} must be an int, or {count} of them, not {value!r}")
+    found = tuple(whole(op, name, number, least) for number in given)
+    return found if len(found) == count else found * count
 
 
 def number(op: str, name: str, value: Any) -> None:
@@ -133,6 +124,23 @@ def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
     if not fits:
         raise ValueError(f"{op}: {name} {value} does not fit into {dtype}")
     return np.asarray(value).astype(dtype)
+
+
+def flag(op: str, name: str, value: Any) -> None:
+    """value is True or False: like torch, not 0, 1 or None in their place."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
+
+
+def probability(op: str, name: str, p: float) -> None:
+    number(op, name, p)
+    if not 0 <= p <= 1:
+        raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
+
+
+def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(known)}, not {value!r}")
 
 
 def refuse_bool(op: str, *operands: Any) -> None:

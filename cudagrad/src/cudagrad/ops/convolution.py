@@ -13,20 +13,19 @@ from ..arguments import (
     Shape,
     fitting,
     floats,
-    integer,
     option,
     refuse_bool,
     same,
     sizes,
     tensors,
+    whole,
+    wholes,
 )
 from ..arrays import INT
 from ..dtypes import is_floating, through_float32
 from ..engine import Operand, Output, op
 from ..kernels import functions as f
 from ..kernels import window as kernels
-
-Pair = tuple[int, int]
 
 
 @op
@@ -119,12 +118,13 @@ def avg_pool2d(
     as elements if count_include_pad. ceil_mode: windows may end beyond the padding, where nothing
     counts. divisor_override: what each sum is divided by instead. Integers are rounded towards 0.
     """
-    refuse_bool("avg_pool2d", x)
-    if divisor_override is not None and not integer("avg_pool2d", "divisor", divisor_override):
-        raise ValueError("avg_pool2d: the divisor must not be 0")
-    images = _images("avg_pool2d", x)
+    name = "avg_pool2d"
+    refuse_bool(name, x)
+    if divisor_override is not None and whole(name, "divisor_override", divisor_override) == 0:
+        raise ValueError(f"{name}: divisor_override must not be 0")
+    images = _images(name, x)
     size, kernel, stride, padding, _ = _windows(
-        "avg_pool2d", x.shape, kernel_size, stride, padding, 1, ceil_mode
+        name, x.shape, kernel_size, stride, padding, 1, ceil_mode
     )
     divisors = (None, None) if divisor_override is None else (1, divisor_override)
     spans = [
@@ -146,7 +146,7 @@ def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | 
     if len(wanted) != 2:
         raise ValueError(f"adaptive_avg_pool2d: output_size must be 2 ints, not {output_size}")
     counts = [m if n is None else n for n, m in zip(wanted, x.shape[-2:], strict=True)]
-    size = _numbers("adaptive_avg_pool2d", "output_size", counts, 2, 0)
+    size = wholes("adaptive_avg_pool2d", "output_size", counts, 2, 0)
     return _averaged(images, x.shape, *map(_adaptive_spans, x.shape[-2:], size))
 
 
@@ -209,7 +209,8 @@ def _convolved(
     shape, ones = x.shape, (1,) * (2 - dims)
     batch, channels = math.prod(shape[: -dims - 1]), shape[-dims - 1]
     n_out, n_in = weight.shape[:2]
-    if integer(name, "groups", groups) < 1 or n_out % groups or channels != groups * n_in:
+    groups = whole(name, "groups", groups, least=1)
+    if n_out % groups or channels != groups * n_in:
         raise ValueError(f"{name}: {groups} groups for shapes {shape} and {weight.shape}")
     if bias is not None and bias.shape != (n_out,):
         raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")
@@ -246,11 +247,11 @@ def _geometry(
     Of dims 1 only the second number is given; the first belongs to the one row of a signal.
     """
     ones = (1,) * (2 - dims)
-    stride = *ones, *_numbers(name, "stride", stride, dims, 1)
-    dilation = *ones, *_numbers(name, "dilation", dilation, dims, 1)
+    stride = *ones, *wholes(name, "stride", stride, dims, 1)
+    dilation = *ones, *wholes(name, "dilation", dilation, dims, 1)
     extents = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     if not isinstance(padding, str):
-        padding = *(0 for _ in ones), *_numbers(name, "padding", padding, dims, 0)
+        padding = *(0 for _ in ones), *wholes(name, "padding", padding, dims, 0)
         zeros = [2 * p for p in padding]
     else:
         option(name, "padding", padding, ("valid", "same"))
@@ -280,12 +281,12 @@ def _windows(
     padding: Any,
     dilation: Any,
     ceil_mode: bool,
-) -> tuple[Pair, Pair, Pair, Pair, Pair]:
+) -> tuple[tuple[int, ...], ...]:
     """How many windows there are down and across, their kernel, stride, padding and dilation."""
-    kernel = _numbers(name, "kernel_size", kernel_size, 2, 1)
-    stride = kernel if stride is None else _numbers(name, "stride", stride, 2, 1)
-    padding = _numbers(name, "padding", padding, 2, 0)
-    dilation = _numbers(name, "dilation", dilation, 2, 1)
+    kernel = wholes(name, "kernel_size", kernel_size, 2, 1)
+    stride = kernel if stride is None else wholes(name, "stride", stride, 2, 1)
+    padding = wholes(name, "padding", padding, 2, 0)
+    dilation = wholes(name, "dilation", dilation, 2, 1)
     size = []
     for n, k, s, p, d in zip(shape[-2:], kernel, stride, padding, dilation, strict=True):
         if 2 * p > k or any(start % d >= n for start in range(-p, 0, s)):
@@ -299,16 +300,7 @@ def _windows(
         if count < 1:
             raise ValueError(f"{name}: no window of {kernel} fits into shape {shape}")
         size.append(count)
-    return (size[0], size[1]), kernel, stride, padding, dilation
-
-
-def _numbers(name: str, what: str, value: Any, count: int, least: int) -> Any:
-    """value as count ints; one alone stands for all."""
-    numbers = sizes(name, value)
-    numbers = numbers * count if len(numbers) == 1 else numbers
-    if len(numbers) != count or min(numbers) < least:
-        raise ValueError(f"{name}: {what} must be {count} ints of at least {least}, not {value}")
-    return numbers
+    return tuple(size), kernel, stride, padding, dilation
 
 
 @functools.lru_cache(maxsize=1024)

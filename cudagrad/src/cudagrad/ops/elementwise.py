@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import broadcast, factor, fitting, integer, option, refuse_bool, tensors
+from ..arguments import broadcast, factor, fitting, option, refuse_bool, tensors, whole
 from ..arrays import BOOL, INT, Array, apply
 from ..dtypes import as_dtype, floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
@@ -212,7 +212,7 @@ def round(x: Operand, *, decimals: int = 0) -> Output:
 
     decimals: negative for tens, hundreds …; other than 0 for floating tensors only.
     """
-    if not integer("round", "decimals", decimals):
+    if not whole("round", "decimals", decimals):
         return _stepped("round", f.round, x)
     if not is_floating(x.dtype):
         raise TypeError(f"round: decimals are for floating tensors, not {x.dtype}")

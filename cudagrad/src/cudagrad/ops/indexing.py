@@ -17,10 +17,10 @@ from ..arguments import (
     fitting,
     flag,
     indices,
-    integer,
     integers,
     same,
     tensors,
+    whole,
 )
 from ..arrays import INT, apply
 from ..dtypes import through_float32
@@ -189,7 +189,7 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     """
     flag("topk", "largest", largest)
     along, shape = axis("topk", dim, x.ndim), x.shape
-    if not 0 <= integer("topk", "k", k) <= (shape or (1,))[along]:
+    if whole("topk", "k", k, least=0) > (shape or (1,))[along]:
         raise ValueError(f"topk: no {k} elements along dim {dim} of shape {shape}")
     kept, steps = (*shape[:along], k, *shape[along + 1 :]) if shape else (), arrays.strides(shape)
     values, ids = (
@@ -228,7 +228,7 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
     """
     if x.dtype != INT:
         raise TypeError(f"one_hot: classes must be int64, not {x.dtype}")
-    if integer("one_hot", "num_classes", num_classes) == -1 and x.size:
+    if whole("one_hot", "num_classes", num_classes, least=-1) == -1 and x.size:
         num_classes = arrays.item(arrays.extreme(arrays.flat(x), 0, above)[0]) + 1
     elif num_classes < 1:
         raise ValueError(f"one_hot: {num_classes} classes for shape {x.shape}")

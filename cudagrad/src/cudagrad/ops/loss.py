@@ -12,12 +12,12 @@ from ..arguments import (
     floats,
     floats_beside,
     indices,
-    integer,
     integers,
     option,
     probability,
     refuse_bool,
     tensors,
+    whole,
 )
 from ..arrays import BOOL, INT, apply, reckoned
 from ..dtypes import is_floating, promote, through_float32
@@ -216,7 +216,7 @@ def _soft_cross_entropy(
     x: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
 ) -> Any:
     floats("cross_entropy", x, target)
-    if integer("cross_entropy", "ignore_index", ignore_index) >= 0:
+    if whole("cross_entropy", "ignore_index", ignore_index) >= 0:
         raise ValueError("cross_entropy: ignore_index is for class indices")
     shape, along = x.shape, min(1, x.ndim - 1)
     _require_weights("cross_entropy", weight, shape[along])
@@ -304,7 +304,7 @@ def _by_shares(logits: Any, target: Any, weight: Any, smoothing: float) -> Any:
 def _classes(name: str, x: Any, target: Any, weight: Any, ignore_index: int) -> Any:
     """Checked target classes, 0 for those that do not count; which do; and each one's weight."""
     target = integers(name, target, "target")
-    ignore_index = integer(name, "ignore_index", ignore_index)
+    ignore_index = whole(name, "ignore_index", ignore_index)
     if not x.ndim or target.shape != x.shape[:1] * (x.ndim > 1) + x.shape[2:]:
         raise ValueError(f"{name}: logits {x.shape} and targets {target.shape} do not fit")
     n_classes = x.shape[min(1, x.ndim - 1)]

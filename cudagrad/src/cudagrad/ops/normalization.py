@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Shape, floats, floats_beside, integer, number, sizes
+from ..arguments import Shape, floats, floats_beside, number, sizes, whole
 from ..arrays import apply
 from ..device import TILE
 from ..dtypes import through_float32
@@ -84,8 +84,8 @@ def group_norm(
     """
     number("group_norm", "eps", eps)
     images = _by_channel("group_norm", x, weight, bias)
-    groups, shape = integer("group_norm", "num_groups", num_groups), x.shape
-    if groups < 1 or shape[1] % groups:
+    groups, shape = whole("group_norm", "num_groups", num_groups, least=1), x.shape
+    if shape[1] % groups:
         raise ValueError(f"group_norm: {groups} groups of {shape[1]} channels")
     n = shape[1] // groups * math.prod(shape[2:])
     if shape[0] * n == 1:

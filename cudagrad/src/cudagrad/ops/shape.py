@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Dims, Shape, axes, axis, complete, integer, named_axes, sizes
+from ..arguments import Dims, Shape, axes, axis, complete, named_axes, sizes, whole
 from ..dtypes import result_type
 from ..engine import Operand, Output, Tensor, op
 from .indexing import getitem
@@ -45,8 +45,7 @@ def permute(x: Operand, dims: Shape) -> Output:
     dims = sizes("permute", dims)
     if len(dims) != x.ndim:
         raise ValueError(f"permute: {len(dims)} dims for shape {x.shape}")
-    if len(axes("permute", dims, x.ndim)) != x.ndim:
-        raise ValueError(f"permute: {dims} do not name the dims of shape {x.shape}")
+    axes("permute", dims, x.ndim)  # raises for a dim that is there twice
     order = tuple(axis("permute", dim, x.ndim) for dim in dims)
     back = sorted(range(x.ndim), key=order.__getitem__)
     return arrays.permute(x, order), lambda dout: arrays.permute(dout, back)
@@ -141,45 +140,32 @@ def unsqueeze(x: Operand, dim: int) -> Output:
 
 def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
     """x at length indices of dim, from start on; a negative start counts from the end."""
-    shape = _shape("narrow", x)
-    along = axis("narrow", dim, len(shape))
-    if not shape:
-        raise ValueError("narrow: a 0-d tensor has no dim to narrow")
-    n, length = shape[along], integer("narrow", "length", length)
-    if not -n <= integer("narrow", "start", start) <= n:
-        raise IndexError(f"narrow: start {start} is out of range [{-n}, {n}]")
-    first = start + n if start < 0 else start
-    if not 0 <= length <= n - first:
-        raise ValueError(f"narrow: no {length} elements from {start} on, in shape {shape}")
+    along, size = _dim_of("narrow", x, dim, ValueError)
+    if not -size <= whole("narrow", "start", start) <= size:
+        raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
+    first = start + size if start < 0 else start
+    if whole("narrow", "length", length, least=0) > size - first:
+        raise ValueError(f"narrow: {length} from {start} on, of a dim of length {size}")
     return getitem(x, (*(slice(None),) * along, slice(first, first + length)))
 
 
 def select(x: Operand, dim: int, index: int) -> Tensor:
     """The slice of x at one index of dim, without that dim."""
-    shape = _shape("select", x)
-    along = axis("select", dim, len(shape))
-    integer("select", "index", index)
-    if not shape or not -shape[along] <= index < shape[along]:
-        raise IndexError(f"select: {index} is out of range for dim {dim} of shape {shape}")
+    along, size = _dim_of("select", x, dim, IndexError)
+    if not -size <= whole("select", "index", index) < size:
+        raise IndexError(f"select: index {index} is out of range [{-size}, {size - 1}]")
     return getitem(x, (*(slice(None),) * along, index))
 
 
 def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of the slices of x at each index of dim, without that dim."""
-    shape = _shape("unbind", x)
-    along = axis("unbind", dim, len(shape))
-    if not shape:
-        raise IndexError("unbind: a 0-d tensor has no dim to unbind")
-    return tuple(select(x, along, i) for i in range(shape[along]))
+    along, size = _dim_of("unbind", x, dim, IndexError)
+    return tuple(select(x, along, i) for i in range(size))
 
 
 def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
-    shape = _shape("split", x)
-    along = axis("split", dim, len(shape))
-    if not shape:
-        raise ValueError("split: a 0-d tensor has no dim to split")
-    length = shape[along]
+    along, length = _dim_of("split", x, dim, ValueError)
     size = split_size_or_sections
     if isinstance(size, int) and not isinstance(size, bool):
         if size < 0 or (size == 0 and length):
@@ -198,16 +184,9 @@ def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tens
 
 def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most chunks pieces along dim, of equal size but for the last."""
-    shape = _shape("chunk", x)
-    along = axis("chunk", dim, len(shape))
-    if not isinstance(chunks, int) or isinstance(chunks, bool):
-        raise TypeError(f"chunk: chunks must be an int, not {type(chunks).__name__}")
-    if chunks < 1:
-        raise ValueError(f"chunk: chunks must be positive, not {chunks}")
-    if not shape:
-        raise ValueError("chunk: a 0-d tensor has no dim to split")
-    size = -(-shape[along] // chunks)
-    return split(x, size if size else [0] * chunks, along)
+    along, length = _dim_of("chunk", x, dim, ValueError)
+    whole("chunk", "chunks", chunks, least=1)
+    return split(x, -(-length // chunks) if length else [0] * chunks, along)
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
@@ -296,6 +275,15 @@ def _expanded(name: str, x: Any, size: Any) -> Any:
     return arrays.expand(x, full), lambda dout: dout
 
 
+def _dim_of(name: str, x: Operand, dim: int, error: type[Exception]) -> tuple[int, int]:
+    """dim counted from the front, and its length; error: what to raise for a 0-d tensor."""
+    shape = _shape(name, x)
+    along = axis(name, dim, len(shape))
+    if not shape:
+        raise error(f"{name}: a 0-d tensor has no dim")
+    return along, shape[along]
+
+
 def _rolled(x: Any, shifts: Sequence[int], along: Sequence[int]) -> Any:
     if not along:
         return arrays.reshape(arrays.roll(arrays.flat(x), shifts[0], 0), x.shape)
@@ -355,6 +343,6 @@ def _shape(name: str, x: Operand) -> tuple[int, ...]:
 
 
 def _require_matrix(name: str, x: Any, diagonal: Any) -> None:
-    integer(name, "diagonal", diagonal)
+    whole(name, "diagonal", diagonal)
     if x.ndim < 2:
         raise ValueError(f"{name}: expected at least 2 dims, not shape {x.shape}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
-from ..arguments import option, probability, sizes, whole
+from ..arguments import option, probability, whole, wholes
 from ..engine import Tensor
 from . import init
 from .module import Module, Parameter
@@ -99,9 +99,9 @@ class _ConvNd(Module):
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(f"{name}: {in_channels} and {out_channels} channels, {groups} groups")
         option(name, "padding_mode", padding_mode, ("zeros", "reflect", "replicate", "circular"))
-        self.kernel_size = _lengths(name, "kernel_size", kernel_size, n, 1)
-        self.stride = _lengths(name, "stride", stride, n, 1)
-        self.dilation = _lengths(name, "dilation", dilation, n, 1)
+        self.kernel_size = wholes(name, "kernel_size", kernel_size, n, 1)
+        self.stride = wholes(name, "stride", stride, n, 1)
+        self.dilation = wholes(name, "dilation", dilation, n, 1)
         self.groups, self.padding_mode = groups, padding_mode
         self.padding: str | tuple[int, ...]
         if isinstance(padding, str):
@@ -110,7 +110,7 @@ class _ConvNd(Module):
                 raise ValueError(f'{name}: padding "same" needs a stride of 1, not {stride}')
             self.padding = padding
         else:
-            self.padding = _lengths(name, "padding", padding, n, 0)
+            self.padding = wholes(name, "padding", padding, n, 0)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight, self.bias = _weight_and_bias(shape, bias)
 
@@ -269,12 +269,3 @@ def _between(mode: str, x: Tensor, dim: int, before: int, after: int) -> Tensor:
         first = ops.flip(ops.narrow(x, dim, 1, before), dim)
         last = ops.flip(ops.narrow(x, dim, n - 1 - after, after), dim)
     return ops.cat([first, x, last], dim)
-
-
-def _lengths(layer: str, what: str, value: Lengths, n: int, least: int) -> tuple[int, ...]:
-    """value as n ints no smaller than least; a single one stands for all."""
-    lengths = sizes(layer, value)
-    lengths = lengths * n if len(lengths) == 1 else lengths
-    if len(lengths) != n:
-        raise ValueError(f"{layer}: {what} must be an int, or {n} of them, not {value}")
-    return tuple(whole(layer, what, length, least) for length in lengths)

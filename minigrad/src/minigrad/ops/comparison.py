@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast
+from ..arguments import broadcast, tensors
 from ..dtypes import promote
 from ..engine import Operand, Output, op
 
@@ -89,8 +89,6 @@ def _compared(name: str, comparison: Any, x: Any, other: Any) -> Output:
 
 
 def _connected(name: str, connection: Any, x: Any, other: Any) -> Output:
-    for operand in (x, other):
-        if not isinstance(operand, np.ndarray):
-            raise TypeError(f"{name}: expected a tensor, not {type(operand).__name__}")
+    tensors(name, x, other)
     broadcast(name, x, other)
     return connection(x, other), None

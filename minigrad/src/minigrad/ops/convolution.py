@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import fitting, floats, option, refuse_bool, same, sizes
+from ..arguments import fitting, floats, option, refuse_bool, same, sizes, whole, wholes
 from ..dtypes import is_floating
 from ..engine import Operand, Output, op
 from ..rows import long_product, wide_product
@@ -76,7 +76,7 @@ def max_pool2d(
     """
     name = "max_pool2d"
     refuse_bool(name, x)
-    dilations = _lengths(name, "dilation", dilation, 2, least=1)
+    dilations = wholes(name, "dilation", dilation, 2, least=1)
     kernel, strides, paddings, reach, counts = _windows(
         name, x, kernel_size, stride, padding, dilations, ceil_mode
     )
@@ -141,9 +141,7 @@ def avg_pool2d(
     kernel, strides, paddings, _reach, counts = _windows(
         name, x, kernel_size, stride, padding, (1, 1), ceil_mode
     )
-    if not isinstance(divisor_override, int | None):
-        raise TypeError(f"{name}: divisor_override must be an int, not {divisor_override!r}")
-    if divisor_override == 0:
+    if divisor_override is not None and whole(name, "divisor_override", divisor_override) == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
     windows, extents = [], []
     for n, length, k, s, p in zip(counts, x.shape[-2:], kernel, strides, paddings, strict=True):
@@ -172,7 +170,7 @@ def adaptive_avg_pool2d(x: Operand, output_size: int | Sequence[int | None]) -> 
     wanted = [length if n is None else n for n, length in zip(wanted, whole, strict=True)]
     windows = [
         (np.arange(n) * length // n, -(-np.arange(1, n + 1) * length // n))
-        for n, length in zip(_lengths(name, "output_size", wanted, 2, least=0), whole, strict=True)
+        for n, length in zip(wholes(name, "output_size", wanted, 2, least=0), whole, strict=True)
     ]
     return _means(x, windows, np.multiply.outer(*(ends - starts for starts, ends in windows)))
 
@@ -214,18 +212,17 @@ def _convolution(
     """Over n dims, as a matrix product: a window is a column, an output channel's weights a row."""
     same(name, x, weight, bias)
     refuse_bool(name, x)
-    if not isinstance(groups, int):
-        raise TypeError(f"{name}: groups must be an int, not {groups!r}")
+    groups = whole(name, "groups", groups, least=1)
     shapes = f"shapes {x.shape} and {weight.shape}"
     if x.ndim not in (n + 1, n + 2) or weight.ndim != n + 2:
         raise ValueError(f"{name}: {shapes} are no signal and its weights")
     n_out, n_in, *kernel = weight.shape
-    if groups < 1 or x.shape[-n - 1] != groups * n_in or n_out % groups:
+    if x.shape[-n - 1] != groups * n_in or n_out % groups:
         raise ValueError(f"{name}: {shapes} do not fit in {groups} groups")
     if bias is not None and bias.shape != (n_out,):
         raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")
-    strides = _lengths(name, "stride", stride, n, least=1)
-    dilations = _lengths(name, "dilation", dilation, n, least=1)
+    strides = wholes(name, "stride", stride, n, least=1)
+    dilations = wholes(name, "dilation", dilation, n, least=1)
     reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
     pairs = _both_sides(name, padding, strides, reach)
     images = (x if x.ndim == n + 2 else x[None]).swapaxes(0, 1)  # (C, N, H, W)
@@ -339,9 +336,9 @@ def _windows(
 ) -> Any:
     """kernel, stride and padding as pairs, a window's last index less its first, window counts."""
     _require_images(name, x)
-    kernel = _lengths(name, "kernel_size", kernel_size, 2, least=1)
-    step = kernel if stride is None else _lengths(name, "stride", stride, 2, least=1)
-    around = _lengths(name, "padding", padding, 2, least=0)
+    kernel = wholes(name, "kernel_size", kernel_size, 2, least=1)
+    step = kernel if stride is None else wholes(name, "stride", stride, 2, least=1)
+    around = wholes(name, "padding", padding, 2, least=0)
     reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
     counts = []
     for length, k, d, r, s, p in zip(
@@ -373,16 +370,7 @@ def _both_sides(
         if max(stride) > 1:
             raise ValueError(f'{name}: padding "same" needs a stride of 1, not {stride}')
         return [(r // 2, r - r // 2) for r in reach]
-    return [(p, p) for p in _lengths(name, "padding", padding, len(reach), least=0)]
-
-
-def _lengths(name: str, what: str, value: Any, n: int, least: int) -> tuple[int, ...]:
-    """value as n ints; a single one stands for all."""
-    lengths = sizes(name, value)
-    lengths = lengths * n if len(lengths) == 1 else lengths
-    if len(lengths) != n or min(lengths) < least:
-        raise ValueError(f"{name}: {what} must be {n} ints of at least {least}, not {value}")
-    return lengths
+    return [(p, p) for p in wholes(name, "padding", padding, len(reach), least=0)]
 
 
 def _require_images(name: str, x: Any) -> None:

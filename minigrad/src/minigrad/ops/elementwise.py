@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import special
-from ..arguments import broadcast, fitting, option, refuse_bool, tensors
+from ..arguments import broadcast, fitting, option, refuse_bool, tensors, whole
 from ..dtypes import floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
 
@@ -211,8 +211,8 @@ def round(x: Operand, *, decimals: int = 0) -> Output:
 
     decimals: negative for tens, hundreds …; other than 0 for floating tensors only.
     """
-    if not isinstance(decimals, int) or (decimals and not is_floating(x.dtype)):
-        raise TypeError(f"round: {decimals} decimals of {x.dtype}")
+    if whole("round", "decimals", decimals) and not is_floating(x.dtype):
+        raise TypeError(f"round: decimals are for floating tensors, not {x.dtype}")
     return _rounded("round", lambda x: np.round(x, decimals), x)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import axis, broadcast_shapes, fitting, flag, indices, same
+from ..arguments import axis, broadcast_shapes, fitting, flag, indices, same, whole
 from ..engine import Operand, Output, Part, op
 
 FEW = 1 << 14  # numbers up to which np.add.at is faster than sorting their places
@@ -167,11 +167,10 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     NaN is the largest, and equals keep their order. sorted: ignored, they are always sorted.
     """
     flag("topk", "largest", largest)
-    if not isinstance(k, int) or isinstance(k, bool):
-        raise TypeError(f"topk: k must be an int, not {k!r}")
+    k = whole("topk", "k", k, least=0)
     along = axis("topk", dim, x.ndim)
     rows = np.atleast_1d(x)
-    if not 0 <= k <= rows.shape[along]:
+    if k > rows.shape[along]:
         raise ValueError(f"topk: {k} of {rows.shape[along]} elements")
     order = _first_in_order(np.moveaxis(rows, along, -1), k if x.ndim else 1, largest)
     return _ranked(x, np.moveaxis(order, -1, along), along)
@@ -202,9 +201,7 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
 
     num_classes -1: one more than the largest index.
     """
-    if not isinstance(num_classes, int):
-        raise TypeError(f"one_hot: num_classes must be an int, not {num_classes!r}")
-    if num_classes == -1:
+    if whole("one_hot", "num_classes", num_classes, least=-1) == -1:
         if not x.size:
             raise ValueError("one_hot: without an index, the number of classes must be given")
         num_classes = int(x.max()) + 1

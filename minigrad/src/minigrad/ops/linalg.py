@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_shapes, refuse_bool, same
+from ..arguments import broadcast_shapes, refuse_bool, same, tensors
 from ..dtypes import promote
 from ..engine import Operand, Output, Tensor, op
 from ..rows import BLOCK, sum_of_rows
@@ -264,8 +264,7 @@ def _plus_product(name: str, x: Any, left: Any, right: Any, beta: float, alpha: 
 
 def _require_dims(name: str, *expected: tuple[Any, int]) -> None:
     for array, ndim in expected:
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{name}: expected a tensor, not {type(array).__name__}")
+        tensors(name, array)
         if array.ndim != ndim:
             raise ValueError(f"{name}: expected {ndim} dims, not shape {array.shape}")
 

@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast, floats, indices, option, probability, refuse_bool, same, tensors
+from ..arguments import (
+    broadcast,
+    floats,
+    indices,
+    option,
+    probability,
+    refuse_bool,
+    same,
+    tensors,
+    whole,
+)
 from ..dtypes import is_floating, promote
 from ..engine import Operand, Output, op
 from .activation import logistic
@@ -49,7 +59,7 @@ def cross_entropy(
     if is_floating(target.dtype) and target.ndim == x.ndim:
         if target.shape != x.shape:
             raise ValueError(f"{name}: logits {x.shape} and probabilities {target.shape} differ")
-        if ignore_index >= 0:
+        if whole(name, "ignore_index", ignore_index) >= 0:
             raise ValueError(f"{name}: probabilities have no ignore_index, not {ignore_index}")
         floats(name, x, target)
         q = (1 - label_smoothing) * weights * _rows(target) + spread  # (rows, C)
@@ -292,8 +302,7 @@ def _targets(name: str, x: Any, target: Any, ignore_index: int) -> Any:
     """Which targets count, and the index into the rows of x at each one's class; 0 if ignored."""
     if target.shape != _without_classes(x.shape):
         raise ValueError(f"{name}: logits {x.shape} and targets {target.shape} do not fit")
-    if not isinstance(ignore_index, int):
-        raise TypeError(f"{name}: ignore_index must be an int, not {ignore_index!r}")
+    ignore_index = whole(name, "ignore_index", ignore_index)
     flat = target.reshape(-1)
     counted = flat != ignore_index
     indices(name, flat[counted], x.shape[_class_dim(x.shape)], "target")

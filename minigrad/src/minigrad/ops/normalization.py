@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Shape, floats, number, sizes
+from ..arguments import Shape, floats, number, sizes, whole
 from ..engine import Operand, Output, op
 from ..rows import blocks, mean_in_rows, rows_apart, sum_in_rows, sum_of_rows
 
@@ -109,10 +109,9 @@ def group_norm(
     """
     floats("group_norm", x, weight, bias)
     number("group_norm", "eps", eps)
-    if not isinstance(num_groups, int):
-        raise TypeError(f"group_norm: num_groups must be an int, not {num_groups!r}")
+    num_groups = whole("group_norm", "num_groups", num_groups, least=1)
     weight, bias = _per_channel("group_norm", x, weight), _per_channel("group_norm", x, bias)
-    if num_groups < 1 or x.shape[1] % num_groups:
+    if x.shape[1] % num_groups:
         raise ValueError(f"group_norm: {num_groups} groups of the channels of shape {x.shape}")
     if x.size == num_groups:
         raise ValueError(f"group_norm: one number has no variance, in shape {x.shape}")

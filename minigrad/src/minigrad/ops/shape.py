@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Dims, Shape, axes, axis, complete, named_axes, sizes
+from ..arguments import Dims, Shape, axes, axis, complete, named_axes, sizes, whole
 from ..dtypes import result_type
 from ..engine import Operand, Output, Tensor, op
 from .indexing import getitem
@@ -40,8 +40,7 @@ def permute(x: Operand, dims: Shape) -> Output:
     dims = sizes("permute", dims)
     if len(dims) != x.ndim:
         raise ValueError(f"permute: {len(dims)} dims for shape {x.shape}")
-    if len(axes("permute", dims, x.ndim)) != x.ndim:
-        raise ValueError(f"permute: {dims} do not name the dims of shape {x.shape}")
+    axes("permute", dims, x.ndim)  # raises for a dim that is there twice
     order = tuple(axis("permute", dim, x.ndim) for dim in dims)
     return x.transpose(order), lambda dout: dout.transpose(np.argsort(order))
 
@@ -131,24 +130,20 @@ def unsqueeze(x: Operand, dim: int) -> Output:
 def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
     """x at length indices of dim, from start on; a negative start counts from the end."""
     along, size = _dim_of("narrow", x, dim, ValueError)
-    if {bool, float}.intersection(map(type, (start, length))):
-        raise TypeError(f"narrow: start and length must be ints, not {start!r} and {length!r}")
-    if not -size <= start <= size:
+    if not -size <= whole("narrow", "start", start) <= size:
         raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
     first = start + size if start < 0 else start
-    if not 0 <= length <= size - first:
+    if whole("narrow", "length", length, least=0) > size - first:
         raise ValueError(f"narrow: {length} from {start} on, of a dim of length {size}")
-    return getitem(x, (slice(None),) * along + (slice(first, first + length),))
+    return getitem(x, (*(slice(None),) * along, slice(first, first + length)))
 
 
 def select(x: Operand, dim: int, index: int) -> Tensor:
     """The slice of x at one index of dim, without that dim."""
     along, size = _dim_of("select", x, dim, IndexError)
-    if not isinstance(index, int | np.integer) or isinstance(index, bool):
-        raise TypeError(f"select: index must be an int, not {type(index).__name__}")
-    if not -size <= index < size:
+    if not -size <= whole("select", "index", index) < size:
         raise IndexError(f"select: index {index} is out of range [{-size}, {size - 1}]")
-    return getitem(x, (slice(None),) * along + (index,))
+    return getitem(x, (*(slice(None),) * along, index))
 
 
 def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
@@ -159,11 +154,7 @@ def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
 
 def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
-    shape = _shape("split", x)
-    along = axis("split", dim, len(shape))
-    if not shape:
-        raise ValueError("split: a 0-d tensor has no dim to split")
-    length = shape[along]
+    along, length = _dim_of("split", x, dim, ValueError)
     size = split_size_or_sections
     if isinstance(size, int) and not isinstance(size, bool):
         if size < 0 or (size == 0 and length):
@@ -182,16 +173,9 @@ def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tens
 
 def chunk(x: Operand, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most chunks pieces along dim, of equal size but for the last."""
-    shape = _shape("chunk", x)
-    along = axis("chunk", dim, len(shape))
-    if not isinstance(chunks, int) or isinstance(chunks, bool):
-        raise TypeError(f"chunk: chunks must be an int, not {type(chunks).__name__}")
-    if chunks < 1:
-        raise ValueError(f"chunk: chunks must be positive, not {chunks}")
-    if not shape:
-        raise ValueError("chunk: a 0-d tensor has no dim to split")
-    size = -(-shape[along] // chunks)
-    return split(x, size if size else [0] * chunks, along)
+    along, length = _dim_of("chunk", x, dim, ValueError)
+    whole("chunk", "chunks", chunks, least=1)
+    return split(x, -(-length // chunks) if length else [0] * chunks, along)
 
 
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Tensor:
@@ -322,7 +306,6 @@ def _shape(name: str, x: Operand) -> tuple[int, ...]:
 
 
 def _require_matrix(name: str, x: Any, diagonal: int) -> None:
-    if not isinstance(diagonal, int) or isinstance(diagonal, bool):
-        raise TypeError(f"{name}: diagonal must be an int, not {diagonal!r}")
+    whole(name, "diagonal", diagonal)
     if x.ndim < 2:
         raise ValueError(f"{name}: expected at least 2 dims, not shape {x.shape}")
