@@ -69,31 +69,6 @@ def sizes(op: str, shape: int | Sequence[int]) -> Shape:
     return tuple(lengths)
 
 
-def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
-    """value, which must be an int, and if least is given, no smaller than that."""
-    if not _is_int(value):
-        raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
-    if least is not None and value < least:
-        raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
-    return int(value)
-
-
-def flag(op: str, name: str, value: Any) -> bool:
-    """value, which must be True or False: like torch, not 0, 1 or None in their place."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
-    return value
-
-
-def wholes(op: str, name: str, value: Any, count: int, least: int) -> Shape:
-    """value as count ints, none smaller than least; a single int stands for all of them."""
-    given = value if isinstance(value, list | tuple) else [value]
-    if len(given) not in (1, count):
-        raise ValueError(f"{op}: {name} must be an int, or {count} of them, not {value!r}")
-    found = tuple(whole(op, name, number, least) for number in given)
-    return found if len(found) == count else found * count
-
-
 def complete(op: str, shape: int | Sequence[int], old: Shape) -> Shape:
     """shape with its -1, if there is one, worked out from the number of elements in old."""
     new = sizes(op, shape)
@@ -105,7 +80,13 @@ def complete(op: str, shape: int | Sequence[int], old: Shape) -> Shape:
     return new
 
 
-def broadcast_shape(op: str, *shapes: Shape) -> Shape:
+def broadcast(op: str, *tensors: Flat) -> tuple[list[list[Any]], Shape]:
+    """The items of each tensor, stretched to the shape they have in common."""
+    shape = broadcast_shapes(op, *(own for _, own in tensors))
+    return [stretch(items, own, shape) for items, own in tensors], shape
+
+
+def broadcast_shapes(op: str, *shapes: Shape) -> Shape:
     """The shape that these shapes broadcast to."""
     ndim = max(map(len, shapes))
     padded = [(1,) * (ndim - len(shape)) + shape for shape in shapes]
@@ -117,10 +98,62 @@ def broadcast_shape(op: str, *shapes: Shape) -> Shape:
     return result
 
 
-def broadcast(op: str, *tensors: Flat) -> tuple[list[list[Any]], Shape]:
-    """The items of each tensor, stretched to the shape they have in common."""
-    shape = broadcast_shape(op, *(own for _, own in tensors))
-    return [stretch(items, own, shape) for items, own in tensors], shape
+def whole(op: str, name: str, value: Any, least: int | None = None) -> int:
+    """value, which must be an int, and if least is given, no smaller than that."""
+    if not _is_int(value):
+        raise TypeError(f"{op}: {name} must be an int, not {type(value).__name__}")
+    if least is not None and value < least:
+        raise ValueError(f"{op}: {name} must be at least {least}, not {value}")
+    return int(value)
+
+
+def wholes(op: str, name: str, value: Any, count: int, least: int) -> Shape:
+    """value as count ints, none smaller than least; a single int stands for all of them."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if len(given) not in (1, count):
+        raise ValueError(f"{op}: {name} must be an int, or {count} of them, not {value!r}")
+    found = tuple(whole(op, name, number, least) for number in given)
+    return found if len(found) == count else found * count
+
+
+def number(op: str, name: str, value: Any) -> float:
+    """value, which must be a plain number, as a float."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
+    return float(value)
+
+
+def cast(op: str, name: str, value: Any, dtype: type[Any]) -> Any:
+    """value, a plain number, as dtype: float, int or bool."""
+    if dtype not in (float, int, bool):
+        raise TypeError(f"{op}: dtype must be float, int or bool, not {dtype!r}")
+    if not math.isfinite(number(op, name, value)) and dtype is int:
+        raise ValueError(f"{op}: {value} is no integer")
+    return dtype(value)
+
+
+def flag(op: str, name: str, value: Any) -> bool:
+    """value, which must be True or False: like torch, not 0, 1 or None in their place."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
+    return value
+
+
+def probability(op: str, name: str, p: float) -> None:
+    if not 0.0 <= number(op, name, p) <= 1.0:
+        raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
+
+
+def option(op: str, name: str, value: Any, known: tuple[str | None, ...]) -> None:
+    if value not in known:
+        listed = ", ".join(map(str, known))
+        raise ValueError(f"{op}: {name} must be one of {listed}, not {value!r}")
+
+
+def refuse_bool(op: str, *tensors: Tensor) -> None:
+    """Raise TypeError if one of the tensors is made of bools."""
+    if any(kind(unnest(tensor, op)[0]) is bool for tensor in tensors):
+        raise TypeError(f"{op}: expected numbers, not bools")
 
 
 def floating(op: str, x: Tensor) -> tuple[list[Value], Shape]:
@@ -156,11 +189,6 @@ def no_plain_floats(op: str, *given: Tensor) -> None:
         raise TypeError(f"{op}: expected a tensor, not a float")
 
 
-def no_bools(op: str, *tensors: Tensor) -> None:
-    if any(kind(unnest(tensor, op)[0]) is bool for tensor in tensors):
-        raise TypeError(f"{op}: expected numbers, not bools")
-
-
 def bools(op: str, name: str, x: Tensor) -> tuple[list[bool], Shape]:
     """unnest(x), which must be made of bools."""
     items, shape = unnest(x, op)
@@ -183,33 +211,6 @@ def in_range(op: str, name: str, i: int, n: int) -> int:
     if not 0 <= i < n:
         raise IndexError(f"{op}: {name} {i} is out of range [0, {n - 1}]")
     return i
-
-
-def number(op: str, name: str, value: Any) -> float:
-    """value, which must be a plain number, as a float."""
-    if not isinstance(value, Real):
-        raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
-    return float(value)
-
-
-def cast(op: str, name: str, value: Any, dtype: type[Any]) -> Any:
-    """value, a plain number, as dtype: float, int or bool."""
-    if dtype not in (float, int, bool):
-        raise TypeError(f"{op}: dtype must be float, int or bool, not {dtype!r}")
-    if not math.isfinite(number(op, name, value)) and dtype is int:
-        raise ValueError(f"{op}: {value} is no integer")
-    return dtype(value)
-
-
-def probability(op: str, name: str, p: float) -> None:
-    if not 0.0 <= number(op, name, p) <= 1.0:
-        raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
-
-
-def option(op: str, name: str, value: Any, known: tuple[str | None, ...]) -> None:
-    if value not in known:
-        listed = ", ".join(map(str, known))
-        raise ValueError(f"{op}: {name} must be one of {listed}, not {value!r}")
 
 
 def _is_int(value: Any) -> bool:

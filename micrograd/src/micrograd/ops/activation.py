@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from .. import rowwise, scalar
-from ..arguments import cast, floating, no_bools, number, one_axis, option
+from ..arguments import cast, floating, number, one_axis, option, refuse_bool
 from ..engine import Value
 from ..floats import clamp
 from ..lists import Tensor, cut, join, kind, map_rows, nest, rows, unnest
@@ -27,7 +27,7 @@ def sigmoid(x: Tensor) -> Tensor:
 
 def relu(x: Tensor) -> Tensor:
     """The larger of x and 0; the slope at 0 is 0."""
-    no_bools("relu", x)
+    refuse_bool("relu", x)
     return elementwise("relu", scalar.relu, x, integers=lambda i: max(i, 0))
 
 
@@ -137,7 +137,7 @@ def _each(op: str, function: Callable[[Value], Value], x: Tensor) -> Tensor:
 
 
 def _hardtanh(op: str, x: Tensor, min_val: float, max_val: float) -> Tensor:
-    no_bools(op, x)
+    refuse_bool(op, x)
     if number(op, "min_val", min_val) > number(op, "max_val", max_val):
         raise ValueError(f"{op}: min_val {min_val} is above max_val {max_val}")
     of = kind(unnest(x, op)[0])

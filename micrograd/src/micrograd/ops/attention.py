@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from .. import rowwise, scalar
-from ..arguments import broadcast_shape, flag, floating, probability
+from ..arguments import broadcast_shapes, flag, floating, probability
 from ..engine import Value
 from ..lists import Tensor, is_bool, nest, rows, unnest, values
 from .activation import probabilities
@@ -49,14 +49,14 @@ def scaled_dot_product_attention(
     q, k, v = (floating(op, tensor)[1] for tensor in (query, key, value))
     if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
         raise ValueError(f"{op}: shapes {q}, {k} and {v} of query, key and value do not fit")
-    broadcast_shape(op, q[:-2], k[:-2], v[:-2])
+    broadcast_shapes(op, q[:-2], k[:-2], v[:-2])
     if scale is None:
         scale = 1.0 / math.sqrt(q[-1]) if q[-1] else math.inf
     scores = matmul(query, transpose(key, -2, -1))  # (..., L, S)
     if attn_mask is not None:
         scores = mul(scores, scale)
         own, mask_shape = unnest(scores, op)[1], unnest(attn_mask, op)[1]
-        if broadcast_shape(op, own, mask_shape) != own:
+        if broadcast_shapes(op, own, mask_shape) != own:
             raise ValueError(f"{op}: attn_mask of shape {mask_shape} for scores of shape {own}")
         scores, scale = _masked(op, scores, attn_mask), 1.0
     items, shape = values(scores, op)

@@ -8,7 +8,7 @@ from functools import partial, reduce
 from typing import Any
 
 from .. import scalar
-from ..arguments import alike, cast, floating, no_bools, option, sizes, whole, wholes
+from ..arguments import alike, cast, floating, option, refuse_bool, sizes, whole, wholes
 from ..engine import Value
 from ..lists import Shape, Tensor, kind, nest, numbers, operands, rows, spans, unnest
 from ..rowwise import owned
@@ -68,7 +68,7 @@ def max_pool2d(
     (largest elements, their positions in their flattened image).
     """
     op = "max_pool2d"
-    no_bools(op, x)
+    refuse_bool(op, x)
     [(items, shape)], _ = operands(op, x)
     [(plain, _)] = numbers(op, x)
     windows, counts = _pooling(op, shape, kernel_size, stride, padding, dilation, ceil_mode)
@@ -101,7 +101,7 @@ def avg_pool2d(
     divisor_override: what the sum is divided by instead. Ints give ints, rounded towards 0.
     """
     op = "avg_pool2d"
-    no_bools(op, x)
+    refuse_bool(op, x)
     [(items, shape)], exact = operands(op, x)
     windows, counts = _pooling(op, shape, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is not None and whole(op, "divisor_override", divisor_override) == 0:

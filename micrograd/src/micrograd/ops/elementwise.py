@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from .. import rowwise, scalar
-from ..arguments import bools, broadcast, cast, no_bools, no_plain_floats, option, whole
+from ..arguments import bools, broadcast, cast, no_plain_floats, option, refuse_bool, whole
 from ..engine import Value
 from ..lists import Flat, Tensor, is_bool, kind, nest, operands, tolist, unnest, values
 
@@ -21,14 +21,14 @@ def add(x: Tensor, other: Tensor, *, alpha: float = 1) -> Tensor:
 
 def sub(x: Tensor, other: Tensor, *, alpha: float = 1) -> Tensor:
     """x - alpha · other; TypeError for bools."""
-    no_bools("sub", x, other)
+    refuse_bool("sub", x, other)
     other = scaled("sub", "alpha", alpha, other, x)
     return elementwise("sub", scalar.sub, x, other, integers=operator.sub)
 
 
 def rsub(x: Tensor, other: Tensor, *, alpha: float = 1) -> Tensor:
     """other - alpha · x; TypeError for bools."""
-    no_bools("rsub", x, other)
+    refuse_bool("rsub", x, other)
     x = scaled("rsub", "alpha", alpha, x, other)
     return elementwise("rsub", scalar.sub, other, x, integers=operator.sub)
 
@@ -47,7 +47,7 @@ def div(x: Tensor, other: Tensor, *, rounding_mode: str | None = None) -> Tensor
     option("div", "rounding_mode", rounding_mode, (None, "trunc", "floor"))
     if rounding_mode is None:
         return elementwise("div", scalar.div, x, other)
-    _not_bools_alone("div", x, other)
+    _refuse_bools_alone("div", x, other)
     if rounding_mode == "floor":
         return elementwise("div", scalar.floor_divide, x, other, integers=operator.floordiv)
     return elementwise("div", scalar.trunc_divide, x, other, integers=trunc_divide)
@@ -55,13 +55,13 @@ def div(x: Tensor, other: Tensor, *, rounding_mode: str | None = None) -> Tensor
 
 def neg(x: Tensor) -> Tensor:
     """-x; TypeError for bools."""
-    no_bools("neg", x)
+    refuse_bool("neg", x)
     return elementwise("neg", scalar.neg, x, integers=operator.neg)
 
 
 def abs(x: Tensor) -> Tensor:
     """x without its sign; the slope at 0 is 0; TypeError for bools."""
-    no_bools("abs", x)
+    refuse_bool("abs", x)
     return elementwise("abs", scalar.abs, x, integers=operator.abs)
 
 
@@ -95,7 +95,7 @@ def pow(x: Tensor, exponent: Tensor) -> Tensor:
 
     Raises TypeError for bools to the power of bools, ValueError for integers to negative powers.
     """
-    _not_bools_alone("pow", x, exponent)
+    _refuse_bools_alone("pow", x, exponent)
     return elementwise("pow", scalar.pow, x, exponent, integers=_integer_power)
 
 
@@ -136,13 +136,13 @@ def erf(x: Tensor) -> Tensor:
 
 def floor(x: Tensor) -> Tensor:
     """The largest whole number that is not above x; TypeError for bools."""
-    no_bools("floor", x)
+    refuse_bool("floor", x)
     return elementwise("floor", scalar.floor, x, integers=int)
 
 
 def ceil(x: Tensor) -> Tensor:
     """The smallest whole number that is not below x; TypeError for bools."""
-    no_bools("ceil", x)
+    refuse_bool("ceil", x)
     return elementwise("ceil", scalar.ceil, x, integers=int)
 
 
@@ -151,7 +151,7 @@ def round(x: Tensor, *, decimals: int = 0) -> Tensor:
 
     Raises TypeError for bools, and for decimals of ints.
     """
-    no_bools("round", x)
+    refuse_bool("round", x)
     whole("round", "decimals", decimals)
     if decimals and kind(unnest(x, "round")[0]) is int:
         raise TypeError("round: integers have no decimals")
@@ -259,7 +259,7 @@ def trunc_divide(x: int, other: int) -> int:
     return size if (x < 0) == (other < 0) else -size
 
 
-def _not_bools_alone(op: str, x: Tensor, other: Tensor) -> None:
+def _refuse_bools_alone(op: str, x: Tensor, other: Tensor) -> None:
     if _common_kind(op, x, other) is bool:
         raise TypeError(f"{op}: expected numbers, not bools")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from .. import scalar
 from ..arguments import (
     axis,
-    broadcast_shape,
+    broadcast_shapes,
     cast,
     flag,
     ids,
@@ -164,7 +164,7 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
         raise ValueError(f"{op}: indices of shape {index_shape} for shape {shape}")
     n, count = shape[along], index_shape[along]
     before, after = slice(None, along), slice(along + 1, None)
-    others = broadcast_shape(
+    others = broadcast_shapes(
         op,
         (*shape[before], 1, *shape[after]),
         (*index_shape[before], 1, *index_shape[after]),
@@ -328,7 +328,7 @@ def _gathered(dims: list[Sequence[int]], entry: Any) -> tuple[list[int], Shape]:
 def _together(gathered: list[tuple[list[int], Shape]]) -> tuple[list[int], Shape]:
     """Lists of offsets, broadcast and summed."""
     try:
-        shape = broadcast_shape("getitem", *(own for _, own in gathered))
+        shape = broadcast_shapes("getitem", *(own for _, own in gathered))
     except ValueError as error:
         raise IndexError(str(error)) from None
     columns = [stretch(offsets, own, shape) for offsets, own in gathered]

@@ -10,7 +10,7 @@ from string import ascii_letters
 from typing import Any
 
 from .. import rowwise, scalar
-from ..arguments import alike, broadcast_shape, no_plain_floats
+from ..arguments import alike, broadcast_shapes, no_plain_floats
 from ..lists import Shape, Tensor, is_integer, nest, spans, stretch, unnest, walk
 from .elementwise import choose, elementwise, scaled
 from .shape import unsqueeze
@@ -135,7 +135,7 @@ def _matmul(op: str, x: Tensor, other: Tensor, ndims: tuple[int, int] | None = N
     kept = left[-2:-1] + (right[-1:] if len(right) > 1 else ())
     left = left if len(left) > 1 else (1, *left)
     right = right if len(right) > 1 else (*right, 1)
-    batch = broadcast_shape(op, left[:-2], right[:-2])
+    batch = broadcast_shapes(op, left[:-2], right[:-2])
     (n, k), m = left[-2:], right[-1]
     xs = stretch(xs, left, (*batch, *left[-2:]))
     ys = stretch(ys, right, (*batch, *right[-2:]))
@@ -160,7 +160,7 @@ def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Ten
     products, target = unnest(product, op)
     if items and products and is_integer(items) != is_integer(products):
         raise TypeError(f"{op}: expected tensors of one dtype")
-    if broadcast_shape(op, shape, target) != target:
+    if broadcast_shapes(op, shape, target) != target:
         raise ValueError(f"{op}: shape {shape} does not broadcast to {target}")
     product = scaled(op, "alpha", alpha, product, product)
     if beta == 0:

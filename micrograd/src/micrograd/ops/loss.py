@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from .. import scalar
 from ..arguments import (
     broadcast,
-    broadcast_shape,
+    broadcast_shapes,
     constants,
     floating,
     ids,
     in_range,
-    no_bools,
     no_plain_floats,
     option,
     probability,
+    refuse_bool,
     whole,
 )
 from ..engine import Value
@@ -111,7 +111,7 @@ def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The absolute difference of x and target, which broadcast; TypeError for a mean of ints."""
     option("l1_loss", "reduction", reduction, _REDUCTIONS)
     no_plain_floats("l1_loss", x, target)
-    no_bools("l1_loss", x, target)
+    refuse_bool("l1_loss", x, target)
     distances = elementwise(
         "l1_loss",
         lambda item, wanted: scalar.abs(item - wanted),
@@ -270,7 +270,7 @@ def _spread(op: str, name: str, weight: Tensor | None, shape: Shape) -> list[flo
     if weight is None:
         return stretch([1.0], (), shape)
     weights, own = constants(op, name, weight)
-    if broadcast_shape(op, own, shape) != shape:
+    if broadcast_shapes(op, own, shape) != shape:
         raise ValueError(f"{op}: {name} of shape {own} for shape {shape}")
     return stretch(weights, own, shape)
 

@@ -15,10 +15,10 @@ from ..arguments import (
     flag,
     floating,
     named_axes,
-    no_bools,
     no_plain_floats,
     number,
     one_axis,
+    refuse_bool,
     whole,
 )
 from ..engine import Value
@@ -252,7 +252,7 @@ def _extremes(
 def _index(
     op: str, choose: Callable[[Sequence[float]], int], x: Tensor, dim: int | None, keepdim: bool
 ) -> Tensor:
-    no_bools(op, x)
+    refuse_bool(op, x)
     [(items, shape)] = numbers(op, x)
     dims = list(range(len(shape))) if dim is None else one_axis(op, dim, len(shape))
     _require_elements(op, shape, dims)
