@@ -271,7 +271,8 @@ def _below_max(x: Any, along: int) -> Any:
 def _sum(x: Any, along: int, weights: Any = None) -> Any:
     """The sum of x, or of x · weights, along a dim, which is kept."""
     if 0 < x.ndim == along + 1 and x.shape[-1] <= SHORT:
-        terms = (x,) if weights is None else (x, weights)
-        return np.einsum(",".join(["...i"] * len(terms)) + "->...", *terms)[..., None]
+        if weights is None:
+            return np.einsum("...i->...", x)[..., None]
+        return np.einsum("...i,...i->...", x, weights)[..., None]
     terms = x if weights is None else x * weights
     return terms.sum(axis=along, keepdims=True) if x.ndim else terms
