@@ -15,7 +15,7 @@ from . import floats
 from .engine import Value, node
 
 _LARGEST = sys.float_info.max
-LEAST = 9.999999960041972e-13  # 1e-12 in float32, as torch has it for every dtype
+LEAST_DIVISOR = 9.999999960041972e-13  # 1e-12 in float32, as torch has it for every dtype
 
 
 def add(x: Value, y: Value) -> Value:
@@ -235,7 +235,7 @@ def binary_cross_entropy(p: Value, target: Value) -> Value:
     log_p, log_not_p = floats.log(p.data), floats.log1p(-p.data)
     loss = (target.data - 1.0) * max(log_not_p, -100.0) - target.data * max(log_p, -100.0)
     # (1 - target) / (1 - p) - target / p, over one divisor
-    slope = (p.data - target.data) / max((1.0 - p.data) * p.data, LEAST)
+    slope = (p.data - target.data) / max((1.0 - p.data) * p.data, LEAST_DIVISOR)
     return node(loss, (p, target), (slope, log_not_p - log_p))
 
 

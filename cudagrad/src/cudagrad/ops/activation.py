@@ -49,7 +49,7 @@ def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
 @op
 def relu6(x: Operand) -> Output:
     """x between 0 and 6; the slopes at both are 0."""
-    return _between("relu6", x, 0, 6)
+    return _hardtanh("relu6", x, 0, 6)
 
 
 @op
@@ -105,7 +105,7 @@ def logsigmoid(x: Operand) -> Output:
 @op
 def hardtanh(x: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Output:
     """x between min_val and max_val; the slopes at both are 0."""
-    return _between("hardtanh", x, min_val, max_val)
+    return _hardtanh("hardtanh", x, min_val, max_val)
 
 
 @reading_op
@@ -126,7 +126,7 @@ def log_softmax(x: Operand, dim: int) -> Output:
     return y, lambda dout: by_row(kernels.LOG_SOFTMAX_DX, along, y, dout, dtype=stored)
 
 
-def _between(name: str, x: Any, low: float, high: float) -> Any:
+def _hardtanh(name: str, x: Any, low: float, high: float) -> Any:
     refuse_bool(name, x)
     for bound in (low, high):
         fitting(name, bound, x.dtype)

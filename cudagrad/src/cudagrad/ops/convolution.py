@@ -173,22 +173,6 @@ def pad(x: Operand, pad: Shape, mode: str = "constant", value: float | None = No
     return _padded(x, pairs, value), lambda dout: _padded(dout, back, 0)
 
 
-def _padded(x: Any, pairs: list[tuple[int, int]], value: Any) -> Any:
-    """x with so much more of value before and after each dim, or with so much less, if negative."""
-    padded = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
-    kept = tuple(n + min(a, 0) + min(b, 0) for n, (a, b) in zip(x.shape, pairs, strict=True))
-    if kept != x.shape:
-        steps = arrays.strides(x.shape)
-        start = sum(max(-a, 0) * step for (a, _), step in zip(pairs, steps, strict=True))
-        x = arrays.copy_from(x, start, kept, steps)
-    if kept == padded:
-        return x
-    out, steps = arrays.full(padded, value, x.dtype), arrays.strides(padded)
-    start = sum(max(a, 0) * step for (a, _), step in zip(pairs, steps, strict=True))
-    arrays.copy_into(x, out, start, steps)
-    return out
-
-
 def _convolved(
     name: str,
     x: Any,
@@ -264,6 +248,22 @@ def _geometry(
         raise ValueError(f"{name}: no window of {kernel[-dims:]} fits into {lengths[-dims:]}")
     size = tuple(r // s + 1 for r, s in zip(rest, stride, strict=True))
     return size, stride, padding, dilation
+
+
+def _padded(x: Any, pairs: list[tuple[int, int]], value: Any) -> Any:
+    """x with so much more of value before and after each dim, or with so much less, if negative."""
+    padded = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
+    kept = tuple(n + min(a, 0) + min(b, 0) for n, (a, b) in zip(x.shape, pairs, strict=True))
+    if kept != x.shape:
+        steps = arrays.strides(x.shape)
+        start = sum(max(-a, 0) * step for (a, _), step in zip(pairs, steps, strict=True))
+        x = arrays.copy_from(x, start, kept, steps)
+    if kept == padded:
+        return x
+    out, steps = arrays.full(padded, value, x.dtype), arrays.strides(padded)
+    start = sum(max(a, 0) * step for (a, _), step in zip(pairs, steps, strict=True))
+    arrays.copy_into(x, out, start, steps)
+    return out
 
 
 def _images(name: str, x: Any) -> Any:

@@ -16,18 +16,18 @@ from ..engine import Operand, Tensor
 
 def zeros(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; size: an int or a tuple, dtype None: float32."""
-    return _full("zeros", size, 0, as_dtype(dtype), requires_grad)
+    return _filled("zeros", size, 0, as_dtype(dtype), requires_grad)
 
 
 def ones(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; size: an int or a tuple, dtype None: float32."""
-    return _full("ones", size, 1, as_dtype(dtype), requires_grad)
+    return _filled("ones", size, 1, as_dtype(dtype), requires_grad)
 
 
 def full(size: Shape, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of one number; dtype None: the number's, which is float32 for a float."""
     number = _number("full", fill_value)
-    return _full("full", size, number, as_dtype(dtype, result_type(number)), requires_grad)
+    return _filled("full", size, number, as_dtype(dtype, result_type(number)), requires_grad)
 
 
 def arange(
@@ -66,19 +66,19 @@ def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Ten
     dtype = as_dtype(dtype)
     if not is_floating(dtype):
         raise TypeError(f"randn: normal numbers are floating, {dtype} is not")
-    return Tensor(random.normal(_size("randn", size), 0.0, 1.0, dtype), requires_grad)
+    return Tensor(random.normal(_shape("randn", size), 0.0, 1.0, dtype), requires_grad)
 
 
 def zeros_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape of x; dtype None: x's."""
     x = _like("zeros_like", x)
-    return _full("zeros_like", x.shape, 0, as_dtype(dtype, x.dtype), requires_grad)
+    return _filled("zeros_like", x.shape, 0, as_dtype(dtype, x.dtype), requires_grad)
 
 
 def ones_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape of x; dtype None: x's."""
     x = _like("ones_like", x)
-    return _full("ones_like", x.shape, 1, as_dtype(dtype, x.dtype), requires_grad)
+    return _filled("ones_like", x.shape, 1, as_dtype(dtype, x.dtype), requires_grad)
 
 
 def full_like(
@@ -87,15 +87,15 @@ def full_like(
     """One number in the shape of x; dtype None: x's."""
     x = _like("full_like", x)
     number = _number("full_like", fill_value)
-    return _full("full_like", x.shape, number, as_dtype(dtype, x.dtype), requires_grad)
+    return _filled("full_like", x.shape, number, as_dtype(dtype, x.dtype), requires_grad)
 
 
-def _full(name: str, size: Shape, number: Any, dtype: Any, requires_grad: bool) -> Tensor:
+def _filled(name: str, size: Shape, number: Any, dtype: Any, requires_grad: bool) -> Tensor:
     fitting(name, number, dtype)
-    return Tensor(arrays.full(_size(name, size), number, dtype), requires_grad)
+    return Tensor(arrays.full(_shape(name, size), number, dtype), requires_grad)
 
 
-def _size(name: str, size: Shape) -> tuple[int, ...]:
+def _shape(name: str, size: Shape) -> tuple[int, ...]:
     shape = sizes(name, size)
     if min(shape, default=0) < 0:
         raise ValueError(f"{name}: a length is negative in {shape}")

@@ -67,7 +67,7 @@ def div(x: Operand, other: Operand, *, rounding_mode: str | None = None) -> Outp
     """
     broadcast("div", x, other)
     if rounding_mode is not None:
-        return _rounded_quotient(x, other, rounding_mode)
+        return _whole_quotient(x, other, rounding_mode)
     x, other = promote_floating(x, other)
     return apply(f.div, x, other), (
         lambda dout: apply(f.div, dout, other),
@@ -197,13 +197,13 @@ def erf(x: Operand) -> Output:
 @op
 def floor(x: Operand) -> Output:
     """The largest integer not above x, in x's dtype; booleans are refused."""
-    return _stepped("floor", f.floor, x)
+    return _rounded("floor", f.floor, x)
 
 
 @op
 def ceil(x: Operand) -> Output:
     """The smallest integer not below x, in x's dtype; booleans are refused."""
-    return _stepped("ceil", f.ceil, x)
+    return _rounded("ceil", f.ceil, x)
 
 
 @op
@@ -213,7 +213,7 @@ def round(x: Operand, *, decimals: int = 0) -> Output:
     decimals: negative for tens, hundreds …; other than 0 for floating tensors only.
     """
     if not whole("round", "decimals", decimals):
-        return _stepped("round", f.round, x)
+        return _rounded("round", f.round, x)
     if not is_floating(x.dtype):
         raise TypeError(f"round: decimals are for floating tensors, not {x.dtype}")
     power = float(f"1e{builtins.abs(decimals)}")  # 10 to that power, or inf
@@ -232,11 +232,11 @@ def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) ->
     if min is None and max is None:
         raise ValueError("clamp: min and max are both None")
     if max is None:
-        return _bounded("clamp", *LOWER, x, min)
+        return _one_sided("clamp", *LOWER, x, min)
     if min is None:
-        y, (dx, dmax) = _bounded("clamp", *UPPER, x, max)
+        y, (dx, dmax) = _one_sided("clamp", *UPPER, x, max)
         return y, (dx, None, dmax)
-    operands = _with_bounds("clamp", x, min, max)
+    operands = _bounded("clamp", x, min, max)
     refuse_bool("clamp", *operands)
     return apply(f.clamp, *operands), (
         lambda dout: apply(f.clamp_dx, *operands, dout),
@@ -248,27 +248,27 @@ def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) ->
 @op
 def clamp_min(x: Operand, min: Operand) -> Output:
     """x, but at least min, a number or a tensor, which broadcasts; see clamp."""
-    return _bounded("clamp_min", *LOWER, x, min)
+    return _one_sided("clamp_min", *LOWER, x, min)
 
 
 @op
 def clamp_max(x: Operand, max: Operand) -> Output:
     """x, but at most max, a number or a tensor, which broadcasts; see clamp."""
-    return _bounded("clamp_max", *UPPER, x, max)
+    return _one_sided("clamp_max", *UPPER, x, max)
 
 
 @op
 def maximum(x: Operand, other: Operand) -> Output:
     """The larger of x and other, broadcast; NaN propagates, and ties halve the gradient."""
     tensors("maximum", x, other)
-    return extreme("maximum", f.larger, f.larger_dx, x, other)
+    return extreme_of_two("maximum", f.larger, f.larger_dx, x, other)
 
 
 @op
 def minimum(x: Operand, other: Operand) -> Output:
     """The smaller of x and other, broadcast; NaN propagates, and ties halve the gradient."""
     tensors("minimum", x, other)
-    return extreme("minimum", f.smaller, f.smaller_dx, x, other)
+    return extreme_of_two("minimum", f.smaller, f.smaller_dx, x, other)
 
 
 @op
@@ -311,7 +311,14 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     )
 
 
-def extreme(name: str, larger: Any, larger_dx: Any, x: Any, other: Any) -> Any:
+@op
+def to(x: Operand, dtype: Any) -> Output:
+    """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
+    own = x.dtype
+    return arrays.cast(x, as_dtype(dtype)), lambda dout: arrays.cast(dout, own)
+
+
+def extreme_of_two(name: str, larger: Any, larger_dx: Any, x: Any, other: Any) -> Any:
     """What maximum, minimum, and max and min of two tensors share."""
     x, other = _pair(name, x, other)
     return apply(larger, x, other), (
@@ -337,7 +344,7 @@ def _difference(name: str, x: Any, other: Any, alpha: float) -> Any:
     )
 
 
-def _with_bounds(name: str, x: Any, *bounds: Any) -> Any:
+def _bounded(name: str, x: Any, *bounds: Any) -> Any:
     """x and bounds in their common dtype; raises ValueError if a number does not fit into it."""
     broadcast(name, x, *bounds)
     dtype = result_type(x, *bounds)
@@ -347,15 +354,15 @@ def _with_bounds(name: str, x: Any, *bounds: Any) -> Any:
     return promote(x, *bounds)
 
 
-def _bounded(name: str, function: Any, dx: Any, dbound: Any, x: Any, bound: Any) -> Any:
-    x, bound = _with_bounds(name, x, bound)
+def _one_sided(name: str, function: Any, dx: Any, dbound: Any, x: Any, bound: Any) -> Any:
+    x, bound = _bounded(name, x, bound)
     return apply(function, x, bound), (
         lambda dout: apply(dx, x, bound, dout),
         lambda dout: apply(dbound, x, bound, dout),
     )
 
 
-def _rounded_quotient(x: Any, other: Any, rounding_mode: str) -> Output:
+def _whole_quotient(x: Any, other: Any, rounding_mode: str) -> Output:
     option("div", "rounding_mode", rounding_mode, tuple(QUOTIENTS))
     x, other = promote(x, other)
     refuse_bool("div", x)
@@ -370,7 +377,7 @@ def _rounded_quotient(x: Any, other: Any, rounding_mode: str) -> Output:
     return quotient, (_no_slope, _no_slope)
 
 
-def _stepped(name: str, function: Any, x: Any) -> Output:
+def _rounded(name: str, function: Any, x: Any) -> Output:
     refuse_bool(name, x)
     return (apply(function, x) if is_floating(x.dtype) else x), _no_slope
 
@@ -383,10 +390,3 @@ def _require_bool(name: str, what: str, mask: Any) -> None:
     dtype = getattr(mask, "dtype", type(mask))
     if dtype != BOOL:
         raise TypeError(f"{name}: {what} must be bool, not {dtype}")
-
-
-@op
-def to(x: Operand, dtype: Any) -> Output:
-    """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
-    own = x.dtype
-    return arrays.cast(x, as_dtype(dtype)), lambda dout: arrays.cast(dout, own)

@@ -77,7 +77,7 @@ def addmm(x: Operand, mat1: Operand, mat2: Operand, *, beta: float = 1, alpha: f
     If beta is 0, x is not read, so that a NaN in it does not propagate.
     """
     _require_dims("addmm", (2, 2), mat1, mat2)
-    return _added_product("addmm", x, mat1, mat2, beta, alpha)
+    return _plus_product("addmm", x, mat1, mat2, beta, alpha)
 
 
 @op
@@ -89,7 +89,7 @@ def baddbmm(
     If beta is 0, x is not read, so that a NaN in it does not propagate.
     """
     _require_batches("baddbmm", batch1, batch2)
-    return _added_product("baddbmm", x, batch1, batch2, beta, alpha)
+    return _plus_product("baddbmm", x, batch1, batch2, beta, alpha)
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:
@@ -184,7 +184,7 @@ def _product_of_vectors(x: Any, other: Any) -> Any:
     )
 
 
-def _added_product(name: str, x: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
+def _plus_product(name: str, x: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
     same(name, x, a, b)
     factor(name, "beta", beta, x.dtype)
     factor(name, "alpha", alpha, x.dtype)

@@ -15,7 +15,7 @@ from ..dtypes import floating, is_floating, through_float32
 from ..engine import Operand, Output, Tensor, op, unwrap
 from ..kernels import functions as f
 from ..kernels.reduction import above, below
-from .elementwise import extreme
+from .elementwise import extreme_of_two
 from .indexing import Found
 
 MAX = f.larger, f.larger_dx, above
@@ -98,7 +98,7 @@ def amax(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
 
     NaN propagates, and makes the gradient NaN.
     """
-    return _shared("amax", f.larger, f.equal, x, dim, keepdim)
+    return _shared_extreme("amax", f.larger, f.equal, x, dim, keepdim)
 
 
 @op
@@ -108,7 +108,7 @@ def amin(x: Operand, dim: Dims = (), keepdim: bool = False) -> Output:
 
     NaN propagates, and makes the gradient NaN.
     """
-    return _shared("amin", f.smaller, f.equal, x, dim, keepdim)
+    return _shared_extreme("amin", f.smaller, f.equal, x, dim, keepdim)
 
 
 @op
@@ -219,35 +219,7 @@ def _variance(name: str, x: Any, dim: Any, correction: float, keepdim: bool) -> 
     return apply(f.div, squares, builtins.max(freedom, 0)), pullback
 
 
-def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any) -> Any:
-    tensors(name, x)
-    flag(name, "keepdim", keepdim)
-    larger, larger_dx, wins = which
-    if other is None and hasattr(dim, "dtype") and not isinstance(dim, np.generic):
-        dim, other = None, dim
-    if other is not None:
-        if dim is not None or keepdim or not hasattr(other, "dtype"):
-            raise TypeError(f"{name}: expected x and a dim, or x and another tensor")
-        value, (dx, dother) = extreme(name, larger, larger_dx, x, other)
-        return value, (dx, dother, None, dother)  # other may have been passed as dim
-    if dim is None:
-        if keepdim:
-            raise TypeError(f"{name}: keepdim needs a dim")
-        return _shared(name, larger, f.tie, x, None, keepdim)
-    along = axis(name, dim, x.ndim)
-    _require_elements(name, x.shape[along : along + 1])
-    values, indices = arrays.extreme(x, along, wins)
-    shape = x.shape
-
-    def pullback(dout):
-        return arrays.put_along(arrays.reshape(dout, indices.shape), indices, shape, along)
-
-    if keepdim:
-        return Found(values, indices), pullback
-    return Found(_without(values, (along,)), _without(indices, (along,))), pullback
-
-
-def _shared(name: str, combine: Any, tie: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+def _shared_extreme(name: str, combine: Any, tie: Any, x: Any, dim: Any, keepdim: bool) -> Any:
     """The extreme over dims, whose gradient goes evenly to the elements that tie with it."""
     flag(name, "keepdim", keepdim)
     along = axes(name, dim, x.ndim)
@@ -271,6 +243,34 @@ def _worst(combine: Any, dtype: Any) -> Any:
         return -math.inf if combine is f.larger else math.inf
     limits = np.iinfo(dtype)
     return limits.min if combine is f.larger else limits.max
+
+
+def _extreme(name: str, which: Any, x: Any, dim: Any, keepdim: bool, other: Any) -> Any:
+    tensors(name, x)
+    flag(name, "keepdim", keepdim)
+    larger, larger_dx, wins = which
+    if other is None and hasattr(dim, "dtype") and not isinstance(dim, np.generic):
+        dim, other = None, dim
+    if other is not None:
+        if dim is not None or keepdim or not hasattr(other, "dtype"):
+            raise TypeError(f"{name}: expected x and a dim, or x and another tensor")
+        value, (dx, dother) = extreme_of_two(name, larger, larger_dx, x, other)
+        return value, (dx, dother, None, dother)  # other may have been passed as dim
+    if dim is None:
+        if keepdim:
+            raise TypeError(f"{name}: keepdim needs a dim")
+        return _shared_extreme(name, larger, f.tie, x, None, keepdim)
+    along = axis(name, dim, x.ndim)
+    _require_elements(name, x.shape[along : along + 1])
+    values, indices = arrays.extreme(x, along, wins)
+    shape = x.shape
+
+    def pullback(dout):
+        return arrays.put_along(arrays.reshape(dout, indices.shape), indices, shape, along)
+
+    if keepdim:
+        return Found(values, indices), pullback
+    return Found(_without(values, (along,)), _without(indices, (along,))), pullback
 
 
 def _index(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:

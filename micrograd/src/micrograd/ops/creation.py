@@ -16,14 +16,14 @@ def zeros(
     size: int | Sequence[int], *, dtype: Dtype | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Zeros; dtype is one of Python's float, int and bool, and None is float."""
-    return _filled("zeros", _lengths("zeros", size), 0, dtype or float, requires_grad)
+    return _filled("zeros", _shape("zeros", size), 0, dtype or float, requires_grad)
 
 
 def ones(
     size: int | Sequence[int], *, dtype: Dtype | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Ones; dtype as in zeros."""
-    return _filled("ones", _lengths("ones", size), 1, dtype or float, requires_grad)
+    return _filled("ones", _shape("ones", size), 1, dtype or float, requires_grad)
 
 
 def full(
@@ -35,7 +35,7 @@ def full(
 ) -> Tensor:
     """fill_value, a number, everywhere; dtype None is the number's own."""
     dtype = dtype or kind([fill_value])
-    return _filled("full", _lengths("full", size), fill_value, dtype, requires_grad)
+    return _filled("full", _shape("full", size), fill_value, dtype, requires_grad)
 
 
 def arange(
@@ -73,7 +73,7 @@ def randn(
     """Numbers drawn from the normal distribution of mean 0 and variance 1."""
     if dtype not in (None, float):
         raise TypeError(f"randn: dtype must be float, not {dtype!r}")
-    shape = _lengths("randn", size)
+    shape = _shape("randn", size)
     drawn = [generator.gauss(0.0, 1.0) for _ in range(math.prod(shape))]
     return _made("randn", drawn, shape, float, requires_grad)
 
@@ -98,7 +98,7 @@ def full_like(
     return _filled("full_like", shape, fill_value, dtype or own, requires_grad)
 
 
-def _lengths(op: str, size: int | Sequence[int]) -> Shape:
+def _shape(op: str, size: int | Sequence[int]) -> Shape:
     shape = sizes(op, size)
     if min(shape, default=0) < 0:
         raise ValueError(f"{op}: a shape has no negative length, as {size} does")

@@ -34,7 +34,7 @@ def conv1d(
 
     Like conv2d, with weight (O, C / groups, K) and bias (O).
     """
-    return _convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return _convolved("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
 
 @op
@@ -54,7 +54,7 @@ def conv2d(
     keep H and W, the odd one at the end. groups: the channels of x and of the output are split
     into so many, and each group of the output sees only its own of x.
     """
-    return _convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return _convolved("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
 
 
 @op
@@ -198,7 +198,7 @@ def pad(
     return _padded(x, pairs, fill), lambda dout: _padded(dout, back, 0)
 
 
-def _convolution(
+def _convolved(
     name: str,
     n: int,
     x: Any,

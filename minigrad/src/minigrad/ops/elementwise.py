@@ -14,17 +14,6 @@ from ..dtypes import floating, is_floating, promote, promote_floating, result_ty
 from ..engine import Operand, Output, op
 
 
-def _pair(name: str, x: Any, other: Any) -> Any:
-    """Both as arrays of their common dtype; raises ValueError if they do not broadcast."""
-    if isinstance(x, np.ndarray):  # the common cases, fast
-        if isinstance(other, np.ndarray) and x.shape == other.shape and x.dtype == other.dtype:
-            return x, other
-        if type(other) is float and is_floating(x.dtype):
-            return x, np.asarray(other, x.dtype)
-    broadcast(name, x, other)
-    return promote(x, other)
-
-
 @op
 def add(x: Operand, other: Operand, *, alpha: float = 1) -> Output:
     """x + alpha · other, broadcast."""
@@ -368,6 +357,17 @@ def truncated(x: Any, other: Any) -> Any:
     """x / other of integers, rounded towards 0."""
     quotient = x // other
     return quotient + ((quotient < 0) & (quotient * other != x))
+
+
+def _pair(name: str, x: Any, other: Any) -> Any:
+    """Both as arrays of their common dtype; raises ValueError if they do not broadcast."""
+    if isinstance(x, np.ndarray):  # the common cases, fast
+        if isinstance(other, np.ndarray) and x.shape == other.shape and x.dtype == other.dtype:
+            return x, other
+        if type(other) is float and is_floating(x.dtype):
+            return x, np.asarray(other, x.dtype)
+    broadcast(name, x, other)
+    return promote(x, other)
 
 
 def _power(x: Any, exponent: Any) -> Any:

@@ -24,7 +24,7 @@ from .activation import logistic
 from .elementwise import signs
 
 REDUCTIONS = ("mean", "sum", "none")
-EPSILON = np.float32(1e-12)  # torch has this number in float32 for every dtype
+LEAST_DIVISOR = np.float32(1e-12)  # torch has this number in float32 for every dtype
 
 
 @op
@@ -175,7 +175,7 @@ def binary_cross_entropy(
 
     def dx(dout):
         # (1 - target) / (1 - x) - target / x, over one denominator
-        return dout / divisor * weight * (x - target) / np.maximum(x * (1 - x), EPSILON)
+        return dout / divisor * weight * (x - target) / np.maximum(x * (1 - x), LEAST_DIVISOR)
 
     return _reduced(losses, reduction, divisor), (
         dx,

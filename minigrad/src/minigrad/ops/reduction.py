@@ -137,13 +137,13 @@ def min(
 @op
 def argmax(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
     """The int64 index of the first largest element along dim; of the flattened x without one."""
-    return _position("argmax", np.argmax, x, dim, keepdim), None
+    return _index("argmax", np.argmax, x, dim, keepdim), None
 
 
 @op
 def argmin(x: Operand, dim: int | None = None, keepdim: bool = False) -> Output:
     """The int64 index of the first smallest element along dim; of the flattened x without one."""
-    return _position("argmin", np.argmin, x, dim, keepdim), None
+    return _index("argmin", np.argmin, x, dim, keepdim), None
 
 
 @op
@@ -250,6 +250,7 @@ def _variance(name: str, x: Any, dim: Dims, correction: float, keepdim: bool) ->
 
 
 def _shared_extreme(name: str, extreme: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
+    """The extreme over dims, whose gradient goes evenly to the elements that tie with it."""
     flag(name, "keepdim", keepdim)
     along = axes(name, dim, x.ndim)
     _require_elements(name, tuple(x.shape[i] for i in along))
@@ -304,7 +305,7 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
     return Found(values.squeeze(along), indices.squeeze(along)), pullback
 
 
-def _position(name: str, position: Any, x: Any, dim: int | None, keepdim: bool) -> Any:
+def _index(name: str, position: Any, x: Any, dim: int | None, keepdim: bool) -> Any:
     flag(name, "keepdim", keepdim)
     if x.dtype == np.bool_:
         raise TypeError(f"{name}: of booleans none is the most extreme")

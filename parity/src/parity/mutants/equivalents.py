@@ -85,7 +85,7 @@ EQUIVALENTS = (
     ),
     Equivalent(
         "minigrad",
-        "_convolution",
+        "_convolved",
         "if in_line and (not np.isfinite(grad).all())",
         "if in_line or not np.isfinite(grad).all()",
         "the longer way gives the same",
