@@ -344,7 +344,7 @@ def test_what_is_no_parameter_is_refused() -> None:
         optim.SGD(parameter(1.0))
     x = parameter(1.0)
     give(x, [1.0])
-    with pytest.raises(NotImplementedError, match="Optimizer has no update"):
+    with pytest.raises(NotImplementedError, match="Optimizer must define update"):
         optim.Optimizer([x], {}).step()
 
 

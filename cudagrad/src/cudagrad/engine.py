@@ -347,19 +347,20 @@ def _leaf(
 
 
 def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
-    """Make an op of a function on arrays that returns its value and its pullback.
+    """Make an op from a function on arrays that returns its value and its pullback.
 
     The pullback takes the gradient of the value and returns one gradient per argument, in the
-    order of the signature: None where an argument has none, trailing Nones left out, a lone
-    gradient without its tuple. Or it is a tuple of functions, one per argument, of which only
-    those that are needed are called. A gradient may keep the broadcast shape. It closes over
-    arrays, never over Tensors, so that no reference cycle forms; and over those alone that it
-    reads, since backward() refuses any that were overwritten (see kept). Of a tuple of values only
-    the first has a gradient. Arrays of bfloat16 may only go to functions of arrays that know them:
-    apply, cast, copies, sums and products; for anything else there is dtypes.through_float32.
+    order of the signature: None for an argument that has none. Trailing Nones may be left out, and
+    a single gradient needs no tuple. Or it is a tuple of functions, one per argument, of which
+    only the needed ones are called. A gradient may have the broadcast shape. A pullback closes
+    over arrays, never over Tensors, so that no reference cycle forms; and only over those that it
+    reads, since backward() refuses any that were overwritten (see kept). If the value is a tuple,
+    only its first element has a gradient. Arrays of bfloat16 may only go to functions of arrays
+    that know them: apply, cast, copies, sums and products; for anything else there is
+    dtypes.through_float32.
 
-    Names mean something: a first parameter x must be given a tensor or an array; where one is
-    called other or exponent, a Python number will do as well, as in arithmetic.
+    Parameter names matter: a first parameter x takes a tensor or an array only, unless another is
+    called other or exponent: then x may also be a Python number, as in arithmetic.
     """
     signature = inspect.signature(function)
     names = tuple(signature.parameters)
@@ -444,10 +445,10 @@ def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[
 def sweep(
     root: Tensor, seed: Array, retain_graph: bool, since: int = 0
 ) -> Iterator[tuple[Tensor, Array, bool]]:
-    """Every leaf that root's gradient reaches, with its gradient, where root's is seed.
+    """Yield each leaf that root's gradient reaches, with its gradient; root's own is seed.
 
-    And whether that array was made for it, so that nobody else has it. A node made before since is
-    taken for a leaf.
+    And whether that array was made for it, so that nothing else holds it. Nodes made before since
+    count as leaves.
     """
     pending = {root.index: seed}  # gradients of nodes that the sweep has not reached yet
     new: set[int] = set()  # those of them that were made for their node

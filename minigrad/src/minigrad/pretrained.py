@@ -26,9 +26,9 @@ SIZES = {
     "n_layer": "n_layer",
     "n_head": "n_head",
     "n_embd": "n_embd",
-}  # GPTConfig's name: config.json's
-DROPOUTS = ("embd_pdrop", "resid_pdrop", "attn_pdrop")  # 0.1 if config.json omits them
-# What GPT does, in the words of config.json, which may omit any of it; the first is written.
+}  # a field of GPTConfig: its name in config.json
+DROPOUTS = ("embd_pdrop", "resid_pdrop", "attn_pdrop")  # 0.1 if config.json leaves them out
+# What GPT implements, in config.json's terms: any may be left out there; the first is written.
 ACCEPTED: dict[str, tuple[Any, ...]] = {
     "model_type": ("gpt2",),
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
@@ -42,7 +42,7 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
 # What GPT-2 always has, so that config.json has no word for it.
 ALWAYS = {"bias": True, "norm": "layer_norm", "activation": "gelu"}
 TRANSPOSED = (".c_attn.weight", ".c_proj.weight", ".c_fc.weight")
-# Causal masks, which old files have; and the output layer, whose weight is the embedding's.
+# Causal masks, which old files have; and the output layer, which is the embedding again.
 SKIPPED = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
 
 

@@ -36,16 +36,16 @@ TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
-    params: tensors; or groups, dicts with tensors under "params" and options beside defaults.
-    defaults: the options that there are. maximize, one of all those here: uphill, not down.
-    kept: the names under which a state may hold something; None: under any.
-    Where update treats all elements alike, the parameters of a group that have a gradient are
-    packed into one array when they first step, and step in one launch from then on. Those that are
-    another package's arrays (see interop) stay where they are, and step alone.
+    params: tensors; or groups: dicts with tensors under "params", and options of their own.
+    defaults: all options, with their default values. Every optimizer here has maximize: go uphill.
+    kept: the names that the state of a parameter may have; None: any.
+    elementwise: whether update treats each number alone. The parameters of a group that have a
+    gradient are then packed into one array when they first step, and step in one launch from then
+    on. Those that are another package's arrays (see interop) stay where they are, and step alone.
     """
 
     kept: tuple[str, ...] | None = None
-    elementwise = False  # whether update may be given many parameters as one
+    elementwise = False
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         kind = type(self).__name__
@@ -143,7 +143,7 @@ class Optimizer:
 
     def update(self, data: Array, grad: Array, state: State, group: Group) -> None:
         """Write data, and what the next step needs to know of it to state, in place."""
-        raise NotImplementedError(f"{type(self).__name__} has no update")
+        raise NotImplementedError(f"{type(self).__name__} must define update")
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of the state by index, on the host; the groups, with indices for parameters."""
@@ -156,10 +156,10 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over state and options; parameters are told by their order in the groups.
+        """Load state and options; parameters are identified by their order in the groups.
 
         Arrays of the state are written over those that are there, which a graph (see graph) may
-        have captured. Raises ValueError, before anything changes, for what does not fit to the
+        have captured. Raises ValueError, before anything changes, for what does not fit the
         parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
@@ -385,9 +385,9 @@ def _launch(
 
 
 def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
-    """An array of the state, of data's shape; before the first step it is the same everywhere.
+    """An array of the state, of data's shape; before the first step it is filled with initial.
 
-    Of data's dtype, too, which Module.to may have changed since the last step.
+    It has data's dtype, too, which Module.to may have changed since the last step.
     """
     known = state[name] if name in state else arrays.full(data.shape, initial, data.dtype)
     state[name] = arrays.cast(known, data.dtype)

@@ -25,7 +25,7 @@ NOT_NEGATIVE = (
     "alpha",
     "eps",
 )
-BESIDE = ("params", "initial_lr", "name")  # what a group may have beside its options
+BESIDE = ("params", "initial_lr", "name")  # what a group may have besides its options
 # What torch's groups have, too: how to compute, not what. A state may have them, and keeps them.
 TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
@@ -34,8 +34,8 @@ class Optimizer:
     """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
     params: tensors; or groups: dicts with tensors under "params", and options of their own.
-    defaults: all options, with their defaults; maximize, which all optimizers here have: go
-    uphill. kept: the names that the state of a parameter may have; None: any.
+    defaults: all options, with their default values. Every optimizer here has maximize: go uphill.
+    kept: the names that the state of a parameter may have; None: any.
     """
 
     kept: tuple[str, ...] | None = None

@@ -34,11 +34,11 @@ TORCHS = ("param_names", "foreach", "capturable", "differentiable", "fused")
 
 
 class Optimizer:
-    """Hold parameters, in groups; a subclass defines in updated how one follows its gradient.
+    """Holds the parameters, in groups; a subclass says how one of them follows its gradient.
 
-    params: tensors; or groups, dicts with tensors under "params" and options that replace defaults.
-    defaults: all options, with their values. All optimizers here have maximize: go uphill.
-    kept: the names under which a state may hold something; None: under any.
+    params: tensors; or groups: dicts with tensors under "params", and options of their own.
+    defaults: all options, with their default values. Every optimizer here has maximize: go uphill.
+    kept: the names that the state of a parameter may have; None: any.
     elementwise: whether updated treats each number alone. Several short parameters of a group, of
     one dtype and equally far in their steps, are then passed to it as one vector.
     """
