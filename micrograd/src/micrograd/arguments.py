@@ -150,6 +150,28 @@ def option(op: str, name: str, value: Any, known: tuple[str | None, ...]) -> Non
         raise ValueError(f"{op}: {name} must be one of {listed}, not {value!r}")
 
 
+def margins(
+    op: str,
+    padding: int | Sequence[int] | str,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> list[tuple[int, int]]:
+    """How much padding there is before and after each dim that windows slide along.
+
+    padding: numbers; or "valid", which is none, or "same", which keeps the lengths.
+    """
+    if not isinstance(padding, str):
+        return [(n, n) for n in wholes(op, "padding", padding, len(kernel), 0)]
+    option(op, "padding", padding, ("valid", "same"))
+    if padding == "valid":
+        return [(0, 0)] * len(kernel)
+    if max(strides) > 1:
+        raise ValueError(f'{op}: padding "same" needs a stride of 1, not {strides}')
+    reaches = [d * (k - 1) for k, d in zip(kernel, dilations, strict=True)]
+    return [(reach // 2, reach - reach // 2) for reach in reaches]
+
+
 def refuse_bool(op: str, *tensors: Tensor) -> None:
     """Raise TypeError if one of the tensors is made of bools."""
     if any(kind(unnest(tensor, op)[0]) is bool for tensor in tensors):

@@ -13,6 +13,7 @@ from ..arguments import (
     Shape,
     fitting,
     floats,
+    margins,
     option,
     refuse_bool,
     same,
@@ -233,21 +234,16 @@ def _geometry(
     ones = (1,) * (2 - dims)
     stride = *ones, *wholes(name, "stride", stride, dims, 1)
     dilation = *ones, *wholes(name, "dilation", dilation, dims, 1)
-    extents = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    if not isinstance(padding, str):
-        padding = *(0 for _ in ones), *wholes(name, "padding", padding, dims, 0)
-        zeros = [2 * p for p in padding]
-    else:
-        option(name, "padding", padding, ("valid", "same"))
-        if padding == "same" and max(stride) > 1:
-            raise ValueError(f"{name}: padding 'same' needs a stride of 1, not {stride[-dims:]}")
-        zeros = [extent - 1 if padding == "same" else 0 for extent in extents]
-        padding = tuple(n // 2 for n in zeros)  # an odd one is behind
-    rest = [n + z - e for n, z, e in zip(lengths, zeros, extents, strict=True)]
+    own = kernel[-dims:], stride[-dims:], dilation[-dims:]
+    pairs = [*[(0, 0) for _ in ones], *margins(name, padding, *own)]
+    rest = [
+        n + before + after - d * (k - 1) - 1
+        for n, (before, after), k, d in zip(lengths, pairs, kernel, dilation, strict=True)
+    ]
     if min(rest) < 0 or 0 in kernel:
         raise ValueError(f"{name}: no window of {kernel[-dims:]} fits into {lengths[-dims:]}")
     size = tuple(r // s + 1 for r, s in zip(rest, stride, strict=True))
-    return size, stride, padding, dilation
+    return size, stride, tuple(before for before, _ in pairs), dilation
 
 
 def _padded(x: Any, pairs: list[tuple[int, int]], value: Any) -> Any:

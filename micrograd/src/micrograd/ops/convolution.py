@@ -8,7 +8,7 @@ from functools import partial, reduce
 from typing import Any
 
 from .. import scalar
-from ..arguments import alike, cast, floating, option, refuse_bool, sizes, whole, wholes
+from ..arguments import alike, cast, floating, margins, option, refuse_bool, sizes, whole, wholes
 from ..engine import Value
 from ..lists import Shape, Tensor, kind, nest, numbers, operands, rows, spans, unnest
 from ..rowwise import owned
@@ -191,7 +191,7 @@ def _convolved(
         raise ValueError(f"{op}: {count} kernels do not make {groups} equal groups")
     strides = wholes(op, "stride", stride, ndim, 1)
     dilations = wholes(op, "dilation", dilation, ndim, 1)
-    widths = _widths(op, padding, kernel, strides, dilations)
+    widths = margins(op, padding, kernel, strides, dilations)
     steps = spans(shape)[-ndim:]
     axes = list(map(_slid, steps, kernel, strides, dilations, widths))
     if not all(axes):
@@ -219,25 +219,6 @@ def _convolved(
         first = group % groups * each
         results += [dot(patch, own) for own in kernels[first : first + each] for patch in patches]
     return nest(results, (*shape[: -ndim - 1], count, *map(len, axes)))
-
-
-def _widths(
-    op: str,
-    padding: Ints | str,
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-) -> list[tuple[int, int]]:
-    """How many zeros to put before and after each axis."""
-    if not isinstance(padding, str):
-        return [(n, n) for n in wholes(op, "padding", padding, len(kernel), 0)]
-    option(op, "padding", padding, ("valid", "same"))
-    if padding == "valid":
-        return [(0, 0)] * len(kernel)
-    if max(strides) > 1:
-        raise ValueError(f'{op}: padding "same" needs a stride of 1, not {strides}')
-    reaches = [d * (k - 1) for k, d in zip(kernel, dilations, strict=True)]
-    return [(reach // 2, reach - reach // 2) for reach in reaches]
 
 
 def _pooling(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
-from ..arguments import option, probability, whole, wholes
+from ..arguments import margins, option, probability, whole, wholes
 from ..engine import Tensor
 from . import init
 from .module import Module, Parameter
@@ -103,14 +103,10 @@ class _ConvNd(Module):
         self.stride = wholes(name, "stride", stride, n, 1)
         self.dilation = wholes(name, "dilation", dilation, n, 1)
         self.groups, self.padding_mode = groups, padding_mode
-        self.padding: str | tuple[int, ...]
-        if isinstance(padding, str):
-            option(name, "padding", padding, ("valid", "same"))
-            if padding == "same" and max(self.stride) > 1:
-                raise ValueError(f'{name}: padding "same" needs a stride of 1, not {stride}')
-            self.padding = padding
-        else:
-            self.padding = wholes(name, "padding", padding, n, 0)
+        self._margins = margins(name, padding, self.kernel_size, self.stride, self.dilation)
+        self.padding = (
+            padding if isinstance(padding, str) else wholes(name, "padding", padding, n, 0)
+        )
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight, self.bias = _weight_and_bias(shape, bias)
 
@@ -142,19 +138,10 @@ class _ConvNd(Module):
         """x padded with its own elements instead of zeros, as padding_mode says."""
         if x.ndim not in (self.dims + 1, self.dims + 2):
             raise ValueError(f"{type(self).__name__}: no image has the shape {x.shape}")
-        for dim, (before, after) in enumerate(self._ends(), -self.dims):
+        for dim, (before, after) in enumerate(self._margins, -self.dims):
             if before or after:
                 x = _between(self.padding_mode, x, dim, before, after)
         return x
-
-    def _ends(self) -> list[tuple[int, int]]:
-        """The amount of padding before and after each dim."""
-        if not isinstance(self.padding, str):
-            return [(p, p) for p in self.padding]
-        if self.padding == "valid":
-            return [(0, 0)] * self.dims
-        reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
-        return [(r // 2, r - r // 2) for r in reach]
 
 
 class Conv1d(_ConvNd):

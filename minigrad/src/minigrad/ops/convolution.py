@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import fitting, floats, option, refuse_bool, same, sizes, whole, wholes
+from ..arguments import (
+    fitting,
+    floats,
+    margins,
+    option,
+    refuse_bool,
+    same,
+    sizes,
+    whole,
+    wholes,
+)
 from ..dtypes import is_floating
 from ..engine import Operand, Output, op
 from ..rows import long_product, wide_product
@@ -223,8 +233,7 @@ def _convolved(
         raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")
     strides = wholes(name, "stride", stride, n, least=1)
     dilations = wholes(name, "dilation", dilation, n, least=1)
-    reach = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
-    pairs = _both_sides(name, padding, strides, reach)
+    pairs = margins(name, padding, kernel, strides, dilations)
     images = (x if x.ndim == n + 2 else x[None]).swapaxes(0, 1)  # (C, N, H, W)
     # Meaningless windows (see Windows) have a gradient of 0, and 0 · inf would be NaN.
     in_line = max(strides) == 1 and bool(np.isfinite(weight).all())
@@ -357,20 +366,6 @@ def _windows(
             raise ValueError(f"{name}: windows of {r + 1} do not fit into shape {x.shape}")
         counts.append(count)
     return kernel, step, around, reach, counts
-
-
-def _both_sides(
-    name: str, padding: Lengths | str, stride: Sequence[int], reach: Sequence[int]
-) -> list[tuple[int, int]]:
-    """How many zeros there are before and after each dim."""
-    if isinstance(padding, str):
-        option(name, "padding", padding, ("valid", "same"))
-        if padding == "valid":
-            return [(0, 0) for _ in reach]
-        if max(stride) > 1:
-            raise ValueError(f'{name}: padding "same" needs a stride of 1, not {stride}')
-        return [(r // 2, r - r // 2) for r in reach]
-    return [(p, p) for p in wholes(name, "padding", padding, len(reach), least=0)]
 
 
 def _require_images(name: str, x: Any) -> None:
