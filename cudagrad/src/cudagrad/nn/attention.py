@@ -119,7 +119,10 @@ class MultiheadAttention(Module):
         return ops.transpose(ops.unflatten(x, 2, (self.num_heads, self.head_dim)), 1, 2)
 
     def _additive(self, mask: Tensor, q: Tensor, k: Tensor, given: Any) -> Tensor:
-        """The mask as numbers to add to the scores (N, H, L, S): bools become 0 and -inf."""
+        """The mask as numbers to add to the scores (N, H, L, S): bools become 0 and -inf.
+
+        given: the dtype of the query, which autocast may have changed in q.
+        """
         (n, _, length, _), sources = q.shape, k.shape[2]
         if mask.shape == (n * self.num_heads, length, sources):
             mask = ops.reshape(mask, (n, self.num_heads, length, sources))
@@ -130,6 +133,6 @@ class MultiheadAttention(Module):
             )
         if mask.dtype == bool:
             return ops.masked_fill(ops.zeros(mask.shape, dtype=q.dtype), mask, -math.inf)
-        if mask.dtype not in (q.dtype, given):  # which autocast makes differ
+        if mask.dtype not in (q.dtype, given):
             raise TypeError(f"MultiheadAttention: attn_mask is {mask.dtype}, not bool or {given}")
         return mask

@@ -65,7 +65,10 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
 
 @op
 def silu(x: Operand) -> Output:
-    """x sigmoid(x)."""
+    """x sigmoid(x).
+
+    Hendrycks, Gimpel 2016, https://arxiv.org/abs/1606.08415
+    """
     floats("silu", x)
     return apply(f.silu, x), lambda dout: apply(f.silu_dx, x, dout)
 
@@ -74,7 +77,7 @@ def silu(x: Operand) -> Output:
 def gelu(x: Operand, approximate: str = "none") -> Output:
     """x Φ(x), Φ the standard normal CDF; approximate="tanh" replaces it by a tanh.
 
-    https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
+    Hendrycks, Gimpel 2016, https://arxiv.org/abs/1606.08415
     """
     option("gelu", "approximate", approximate, ("none", "tanh"))
     floats("gelu", x)

@@ -193,6 +193,8 @@ def kl_div(
 
     They broadcast. reduction: "batchmean" divides the sum by the length of x's first dim. A target
     of 0 adds 0 to the loss, but its slope is NaN.
+
+    Kullback, Leibler 1951, https://doi.org/10.1214/aoms/1177729694
     """
     option("kl_div", "reduction", reduction, (*REDUCTIONS, "batchmean"))
     floats("kl_div", x)
