@@ -121,7 +121,7 @@ def factor(op: str, name: str, value: Any, dtype: Any) -> None:
 
 
 def fitting(op: str, value: Any, dtype: Any) -> None:
-    """value is a number that dtype can hold, not one that overflows in it.
+    """Raise ValueError unless value, a number, is in the range of dtype.
 
     An unsigned dtype takes negative numbers, too, as in torch: -1 becomes its largest number.
     """
@@ -200,7 +200,7 @@ def floats_beside(op: str, x: Array, *operands: Array | None) -> None:
 
 
 def same(op: str, *operands: Any) -> None:
-    """All tensors, of one dtype; None is left out."""
+    """Raise TypeError unless all are tensors of one dtype; None is passed over."""
     given = [operand for operand in operands if operand is not None]
     tensors(op, *given)
     if len({operand.dtype for operand in given}) > 1:
@@ -209,7 +209,7 @@ def same(op: str, *operands: Any) -> None:
 
 
 def tensors(op: str, *operands: Any) -> None:
-    """All tensors, none of them left out."""
+    """Raise TypeError for a number: in arithmetic it may stand in for a tensor, elsewhere not."""
     for operand in operands:
         if isinstance(operand, np.generic) or not hasattr(operand, "dtype"):
             raise TypeError(f"{op}: expected a tensor, not {type(operand).__name__}")

@@ -122,7 +122,7 @@ def promote(*operands: Any) -> tuple[Array, ...]:
 
 
 def promote_floating(*operands: Any) -> tuple[Array, ...]:
-    """As promote, to the default dtype if the common one is no float."""
+    """As promote, but to DEFAULT if the common dtype is not floating."""
     dtype = result_type(*operands)
     return _converted(operands, dtype if is_floating(dtype) else DEFAULT)
 

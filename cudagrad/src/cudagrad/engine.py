@@ -182,7 +182,7 @@ class Tensor:
         return grads
 
     def accumulate(self, dout: Array, is_new: bool) -> None:
-        """Add to .grad, in an array of its own: dout itself, if it is new and nobody else's."""
+        """Add dout to .grad, which may keep dout itself if is_new: if nothing else holds it."""
         known, home = self.grad, self.home
         if known is not None and not isinstance(known, Tensor):
             raise TypeError(f"backward: .grad is a tensor or None, not {type(known).__name__}")
@@ -218,9 +218,9 @@ class Tensor:
         return self.data.size
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """A copy on the host, of bfloat16 in float32.
+        """A copy on the host, in float32 if this is of bfloat16.
 
-        Of a tensor that requires a gradient, detach() first.
+        If this tensor requires a gradient, detach() it first.
         """
         if self.requires_grad:
             raise RuntimeError("numpy() of a tensor that requires a gradient: call detach() first")
@@ -574,7 +574,7 @@ def moment() -> int:
 def sum_to_shape(grad: Array, shape: tuple[int, ...], op: str) -> Array:
     """Undo broadcasting: the sum of grad over the axes that were stretched from shape.
 
-    While a function is fused that waits: what its one kernel makes is summed up in the end.
+    Not while a function is fused: what its one kernel makes is summed up in the end.
     """
     if grad.shape == shape or tracing.tracer.get() is not None:
         return grad

@@ -242,7 +242,10 @@ class Tensor:
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A leaf with a copy of data: numbers, nested lists or an array."""
+    """A leaf with a copy of data: numbers, nested lists, an array or a tensor.
+
+    Python floats become float32, as in torch; arrays keep their dtype.
+    """
     return Tensor(np.array(as_array(unwrap(data), dtype)), requires_grad=requires_grad)
 
 

@@ -125,8 +125,8 @@ class Module:
     ) -> IncompatibleKeys:
         """Write numbers by name over the arrays that are there, each in the dtype of its array.
 
-        Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
-        missing and unexpected ones. Returns these two, which are empty when strict.
+        Raises RuntimeError, before anything changes, that lists the names with a wrong shape or no
+        numbers and, if strict, missing and unexpected ones. Returns the last two, empty if strict.
         """
         own = self._state()
         given = {name: _on_host(state_dict[name]) for name in own if name in state_dict}

@@ -154,9 +154,9 @@ def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | 
 @op
 @through_float32
 def pad(x: Operand, pad: Shape, mode: str = "constant", value: float | None = None) -> Output:
-    """x with more at the ends of its dims, or less: pad holds two ints a dim, the last dim first.
+    """x padded with value (None is 0) before and after its last dims; a negative pad crops.
 
-    mode: "constant", the only one, puts value there, None is 0.
+    pad: two ints for each dim, before and after; the last dim comes first. mode: only "constant".
     """
     option("pad", "mode", mode, ("constant",))
     value = 0 if value is None else value
@@ -247,7 +247,7 @@ def _geometry(
 
 
 def _padded(x: Any, pairs: list[tuple[int, int]], value: Any) -> Any:
-    """x with so much more of value before and after each dim, or with so much less, if negative."""
+    """x padded with value before and after its last dims by pairs, or cropped where negative."""
     padded = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
     kept = tuple(n + min(a, 0) + min(b, 0) for n, (a, b) in zip(x.shape, pairs, strict=True))
     if kept != x.shape:

@@ -328,6 +328,7 @@ def extreme_of_two(name: str, larger: Any, larger_dx: Any, x: Any, other: Any) -
 
 
 def _pair(name: str, x: Any, other: Any) -> Any:
+    """Both as arrays of their common dtype; raises ValueError if they do not broadcast."""
     broadcast(name, x, other)
     return promote(x, other)
 

@@ -118,11 +118,11 @@ def scatter(
     *,
     value: float | None = None,
 ) -> Output:
-    """x, but src[i, j] at each i, index[i, j] for dim 1; for dim 0 at index[i, j], j, and so on.
+    """x with src[i, j] put at i, index[i, j] for dim 1; at index[i, j], j for dim 0, and so on.
 
-    index has as many dims as x and src, and none that is longer, but for dim of x. In place of src
-    may be a number, in value too. Of several for one place the last stays, while each receives the
-    gradient, as in torch.
+    index has as many dims as x and src, none longer than theirs, except dim of x. A number in
+    place of src, which may be passed as value, goes to every place. If several elements of src go
+    to one place the last one stays, and yet each receives the gradient, as in torch.
     """
     if (src is None) == (value is None):
         raise TypeError("scatter: either src or value must be given")
@@ -150,7 +150,7 @@ def scatter(
 @op
 @through_float32
 def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
-    """x with src[i, j] added at each i, index[i, j] for dim 1; see scatter."""
+    """x with src[i, j] added at each i, index[i, j] for dim 1, and so on: see scatter."""
     along = axis("scatter_add", dim, x.ndim)
     index, values = _sources("scatter_add", x, along, index, src)
     out, shape = arrays.copy(x), src.shape
@@ -161,7 +161,10 @@ def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
 @op
 @through_float32
 def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Output:
-    """gather, but the other dims of x and indices broadcast; without dim, of the flattened x."""
+    """gather, but the other dims broadcast, and negative indices count from the end.
+
+    dim None: takes from the flattened x, without negative indices.
+    """
     name = "take_along_dim"
     ids = integers(name, indices, "index")
     if dim is None:

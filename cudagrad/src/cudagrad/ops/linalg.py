@@ -150,6 +150,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
 
 
 def _product(name: str, x: Any, other: Any, dtype: Any = None) -> Any:
+    """The value and the pullbacks of matmul, for the op called name; dtype: of the value."""
     tensors(name, x, other)
     same(name, x, other)
     refuse_bool(name, x)

@@ -332,7 +332,7 @@ def _divisor(share: Any, reduction: str) -> Any:
 
 
 def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:
-    """x - target, integers too if whole."""
+    """x - target. whole: allow integers."""
     option(name, "reduction", reduction, REDUCTIONS)
     tensors(name, x, target)
     shape = broadcast(name, x, target)
@@ -345,7 +345,7 @@ def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = Fals
 
 
 def _require_one_shape(name: str, x: Any, target: Any, reduction: str, *weights: Any) -> None:
-    """x and target must have one shape, to which the weights broadcast."""
+    """Raise ValueError unless x and target have one shape, to which the weights broadcast."""
     option(name, "reduction", reduction, REDUCTIONS)
     tensors(name, target)
     floats(name, x, target, *weights)

@@ -115,9 +115,11 @@ def batch_norm(
 ) -> Tensor:
     """(x - mean) / sqrt(variance + eps) · weight + bias of each channel.
 
-    x (N, C, ...), all others (C). In training mean and variance are those of x, and the running
-    ones move towards them by momentum, in place, the variance without bias; else they are the
-    running ones, which have no gradient. Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
+    x (N, C, ...), all others (C). In training, mean and variance are those of x, and the running
+    ones, if given, move towards them by momentum, in place; the running variance is the unbiased
+    one. Otherwise the running ones are used, which have no gradient.
+
+    Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
     for running in (running_mean, running_var):
         if running is not None and (not isinstance(running, Tensor) or running.requires_grad):

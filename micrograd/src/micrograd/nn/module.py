@@ -137,8 +137,8 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy numbers by name, from nested lists, or what has a tolist(), as NumPy's arrays do.
 
-        Raises RuntimeError, before anything changes, that lists misshapen names and, when strict,
-        missing and unexpected ones. Returns the latter two, which are empty when strict.
+        Raises RuntimeError, before anything changes, that lists the names with a wrong shape or no
+        numbers and, if strict, missing and unexpected ones. Returns the last two, empty if strict.
         """
         own = self._state()
         given = {name: _flat(state_dict[name]) for name in own if name in state_dict}

@@ -144,7 +144,7 @@ def avg_pool2d(
 
     stride None: the kernel_size. padding: zeros on both sides, at most half a window, which count
     as elements if count_include_pad. ceil_mode: windows may end beyond the padding, where nothing
-    counts. divisor_override: divide each sum by this instead.
+    counts. divisor_override: what each sum is divided by instead. Integers are rounded towards 0.
     """
     name = "avg_pool2d"
     refuse_bool(name, x)
@@ -191,7 +191,7 @@ def pad(
 ) -> Output:
     """x padded with value (None is 0) before and after its last dims; a negative pad crops.
 
-    pad: two ints for each dim, before and after; the last dim comes first.
+    pad: two ints for each dim, before and after; the last dim comes first. mode: only "constant".
     """
     option("pad", "mode", mode, ("constant",))
     if isinstance(pad, int):
