@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import arrays, nn, ops, pretrained, random
+from . import nn, ops, pretrained
 from .arguments import flag, indices, number, option, whole
 from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
@@ -187,9 +187,9 @@ class GPT(nn.Module):
             if name.endswith("c_proj.weight"):  # 2 · n_layer of them add to the same stream
                 std /= math.sqrt(2 * config.n_layer)
             if parameter.ndim == 2:
-                parameter.data = random.normal(parameter.shape, 0.0, std)
+                nn.init.normal_(parameter, 0.0, std)
             elif name.endswith("bias"):
-                parameter.data = arrays.zeros(parameter.shape, parameter.dtype)
+                nn.init.zeros_(parameter)
 
     def forward(
         self, idx: Any, targets: Any = None, cache: KVCache | None = None

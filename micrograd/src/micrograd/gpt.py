@@ -17,7 +17,6 @@ from .arguments import flag, ids, in_range, number, option, whole
 from .engine import Value, no_grad
 from .lists import Tensor, shape, tolist, unnest
 from .ops.attention import self_attention
-from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
 
@@ -192,12 +191,10 @@ class GPT(nn.Module):
             std = 0.02
             if name.endswith("c_proj.weight"):  # 2 · n_layer of them add to the same stream
                 std /= math.sqrt(2 * config.n_layer)
-            values, (_, *matrix) = unnest(parameter)
-            for value in values:
-                if matrix:
-                    value.data = generator.gauss(0.0, std)
-                elif name.endswith("bias"):
-                    value.data = 0.0
+            if len(shape(parameter)) == 2:
+                nn.init.normal_(parameter, 0.0, std)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
 
     def forward(
         self, idx: Tensor, targets: Tensor | None = None, cache: KVCache | None = None

@@ -19,7 +19,6 @@ from .arguments import flag, indices, number, option, whole
 from .engine import Tensor, no_grad, tensor
 from .function import checkpoint
 from .ops.attention import cached_attention, self_attention
-from .random import generator
 from .sampling import Sampler
 from .serialization import StrPath
 from .silence import silent
@@ -228,11 +227,9 @@ class GPT(nn.Module):
             if name.endswith("c_proj.weight"):  # 2 · n_layer of them add to the same stream
                 std /= math.sqrt(2 * config.n_layer)
             if parameter.ndim == 2:
-                parameter.data = (generator().standard_normal(parameter.shape) * std).astype(
-                    parameter.dtype
-                )
+                nn.init.normal_(parameter, 0.0, std)
             elif name.endswith("bias"):
-                parameter.data = np.zeros_like(parameter.data)
+                nn.init.zeros_(parameter)
 
     @silent()
     def forward(

@@ -75,7 +75,8 @@ class Dropout(Module):
 class _ConvNd(Module):
     """What convolutions over any number of dims have in common.
 
-    padding_mode: what is put around the input, "zeros" or more of the input itself.
+    padding_mode: what is put around the input: "zeros"; or "reflect", which mirrors it at its first
+    and last element, "replicate", which repeats these, or "circular", which wraps around.
     """
 
     dims: int
@@ -238,11 +239,7 @@ def _weight_and_bias(shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Par
 
 
 def _between(mode: str, x: Tensor, dim: int, before: int, after: int) -> Tensor:
-    """x padded along a dim with its own elements.
-
-    mode: "reflect" mirrors x at its first and last element, "replicate" repeats these, "circular"
-    wraps around.
-    """
+    """x padded along a dim with its own elements; mode: a padding_mode of _ConvNd's but "zeros"."""
     n = x.shape[dim]
     most = {"reflect": n - 1, "replicate": math.inf, "circular": n}[mode]
     if not n or max(before, after) > most:
