@@ -160,7 +160,7 @@ def _fused(
 
 
 def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function, which works out anew only what it is not asked for again and again."""
+    """The function, which returns the same result as long as it is given the same object."""
     last: list[Any] = [None, None]
 
     def remembering(argument: Any) -> Any:
@@ -172,9 +172,10 @@ def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _handed_out(function: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any, int], Any]:
-    """The function, of which each result is asked for by its place, and worked out with the others.
+    """The function, asked for its results one by one, by their place, but called once for them all.
 
-    It is not kept once it is handed out: a gradient belongs to who receives it, and may be changed.
+    A result is not kept once it is handed out: a gradient belongs to who receives it, and may be
+    changed.
     """
     last: list[Any] = [None, []]
 

@@ -140,12 +140,12 @@ def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Ten
 
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether any element over dim, an int or a tuple, is nonzero or True."""
-    return _judge("any", builtins.any, x, dim, keepdim)
+    return _truth("any", builtins.any, x, dim, keepdim)
 
 
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether all elements over dim, an int or a tuple, are nonzero or True."""
-    return _judge("all", builtins.all, x, dim, keepdim)
+    return _truth("all", builtins.all, x, dim, keepdim)
 
 
 def cumsum(x: Tensor, dim: int) -> Tensor:
@@ -259,7 +259,7 @@ def _index(
     return nest(list(map(choose, rows(items, shape, dims))), _reduced(op, shape, dims, keepdim))
 
 
-def _judge(
+def _truth(
     op: str, function: Callable[[Sequence[float]], bool], x: Tensor, dim: Dims, keepdim: bool
 ) -> Tensor:
     [(items, shape)] = numbers(op, x)
