@@ -17,7 +17,7 @@ from .elementwise import mul
 from .reduction import sum
 from .shape import permute, reshape
 
-Label = str | int  # a letter, or a dim that the dots of an equation stand for, counted from behind
+Label = str | int  # in einsum: a letter, or a dim of the dots, counted from their end
 
 
 @op
@@ -101,7 +101,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     letters that occur once, in alphabetical order, capitals first.
     """
     if not isinstance(equation, str):
-        raise TypeError(f"einsum: the equation must be a string, not {type(equation).__name__}")
+        raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
     operands, _ = cast_for("einsum", *operands)
@@ -245,7 +245,7 @@ def _read(equation: str, shapes: Sequence[Shape]) -> tuple[list[list[Label]], li
     before, dots, behind = _letters(equation, right)
     output: list[Label] = [*before, *(dims if dots else ()), *behind]
     if len(set(output)) < len(output) or not set(output) <= set(found):
-        raise ValueError(f"einsum: the output of {equation!r} must take each index from input")
+        raise ValueError(f"einsum: the output of {equation!r} takes labels of operands, each once")
     return inputs, output
 
 

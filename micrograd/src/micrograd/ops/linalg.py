@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+import string
 from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
-from string import ascii_letters
 from typing import Any
 
 from .. import rowwise, scalar
@@ -15,7 +15,7 @@ from ..lists import Shape, Tensor, is_integer, nest, spans, stretch, unnest, wal
 from .elementwise import choose, elementwise, scaled
 from .shape import unsqueeze
 
-Label = str | int  # in einsum: a letter, or a dim of an ellipsis, counted from its end
+Label = str | int  # in einsum: a letter, or a dim of the dots, counted from their end
 Term = tuple[Sequence[Any], dict[Label, Sequence[int]]]  # items, and the offsets along each label
 
 
@@ -80,30 +80,17 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     """
     if not isinstance(equation, str):
         raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
-    inputs, arrow, output = equation.replace(" ", "").partition("->")
-    written = inputs.split(",")
-    if len(operands) == 1 < len(written) and isinstance(operands[0], list | tuple):
+    if len(operands) == 1 and "," in equation and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
-    if not operands or len(operands) != len(written):
-        raise ValueError(f"einsum: {len(operands)} operands for {equation!r}")
     flat, integers = alike("einsum", *operands)
-    labels = [_labels(text, len(shape)) for text, (_, shape) in zip(written, flat, strict=True)]
-    every = [label for own in labels for label in own]
-    hidden = sorted({label for label in every if isinstance(label, int)})
-    if arrow:
-        head, dots, tail = _split(output)
-        kept: list[Label] = [*head, *(hidden if dots else []), *tail]
-    else:
-        kept = [*hidden, *sorted({a for a in every if isinstance(a, str) and every.count(a) == 1})]
-    if len(set(kept)) < len(kept) or not set(kept) <= set(every):
-        raise ValueError(f"einsum: {output!r} does not name the dims of {inputs!r} once at most")
-    terms = [_term(own, *operand) for own, operand in zip(labels, flat, strict=True)]
+    inputs, output = _read(equation, [shape for _, shape in flat])
+    terms = [_term(labels, *operand) for labels, operand in zip(inputs, flat, strict=True)]
     while len(terms) > 2:
-        needed = {*kept, *(label for _, steps in terms[2:] for label in steps)}
+        needed = {*output, *(label for _, steps in terms[2:] for label in steps)}
         both = [label for label in {**terms[0][1], **terms[1][1]} if label in needed]
         terms = [_contracted(terms[:2], both, integers), *terms[2:]]
-    items, steps = _contracted(terms, kept, integers)
-    return nest(items, tuple(len(steps[label]) for label in kept))
+    items, steps = _contracted(terms, output, integers)
+    return nest(items, tuple(len(steps[label]) for label in output))
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -169,21 +156,38 @@ def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Ten
     return elementwise(op, scalar.add, x, product, integers=operator.add)
 
 
-def _split(text: str) -> tuple[str, bool, str]:
-    """The letters before an ellipsis, whether there is one, and those after it."""
-    head, dots, tail = text.partition("...")
-    if not set(head + tail) <= set(ascii_letters):
-        raise ValueError(f"einsum: {text!r} is not made of letters and at most one ellipsis")
-    return head, bool(dots), tail
+def _read(equation: str, shapes: Sequence[Shape]) -> tuple[list[list[Label]], list[Label]]:
+    """The labels of each operand's dims, and of the result's."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    texts = left.split(",")
+    if len(texts) != len(shapes):
+        raise ValueError(f"einsum: {len(shapes)} operands for {equation!r}")
+    inputs: list[list[Label]] = []
+    for text, shape in zip(texts, shapes, strict=True):
+        before, dots, behind = _letters(equation, text)
+        width = len(shape) - len(before + behind)
+        if width < 0 or (width and not dots):
+            raise ValueError(f"einsum: {text!r} in {equation!r} for an operand of shape {shape}")
+        inputs.append([*before, *range(-width, 0), *behind])
+    found = [label for labels in inputs for label in labels]
+    dims = sorted({label for label in found if isinstance(label, int)})
+    if not arrow:
+        once = (label for label in found if isinstance(label, str) and found.count(label) == 1)
+        return inputs, [*dims, *sorted(once)]
+    before, dots, behind = _letters(equation, right)
+    output: list[Label] = [*before, *(dims if dots else ()), *behind]
+    if len(set(output)) < len(output) or not set(output) <= set(found):
+        raise ValueError(f"einsum: the output of {equation!r} takes labels of operands, each once")
+    return inputs, output
 
 
-def _labels(text: str, ndim: int) -> list[Label]:
-    """A label for each of the dims that text names."""
-    head, dots, tail = _split(text)
-    hidden = ndim - len(head + tail)
-    if hidden < 0 or (hidden and not dots):
-        raise ValueError(f"einsum: {text!r} does not name {ndim} dims")
-    return [*head, *range(-hidden, 0), *tail]
+def _letters(equation: str, text: str) -> tuple[str, str, str]:
+    """What stands before the dots, the dots if there are any, and what stands behind them."""
+    before, dots, behind = text.partition("...")
+    for letter in before + behind:
+        if letter not in string.ascii_letters:
+            raise ValueError(f"einsum: {letter!r} is no letter in {equation!r}")
+    return before, dots, behind
 
 
 def _term(labels: Sequence[Label], items: Sequence[Any], shape: Shape) -> Term:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
-from collections.abc import Iterable
+import string
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,9 @@ from ..dtypes import promote
 from ..engine import Operand, Output, Tensor, op
 from ..rows import BLOCK, sum_of_rows
 from .elementwise import factor, scaled
+
+Label = str | int  # in einsum: a letter, or a dim of the dots, counted from their end
+Term = tuple[Any, list[Label]]  # an array, and the labels of its dims
 
 
 @op
@@ -93,6 +95,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     broadcast, as any dim of length 1 does. Without "->", the output has the dims of "...", then the
     letters that occur once, in alphabetical order, capitals first.
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         (operands,) = operands
     return _einsum(equation, *operands)
@@ -130,89 +134,91 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Output:
 def _einsum(equation: str, *operands: Operand) -> Output:
     same("einsum", *operands)
     refuse_bool("einsum", *operands)
-    terms, result = _terms(equation, [operand.shape for operand in operands])
-    factors = list(zip(operands, terms, strict=True))
+    shapes = [operand.shape for operand in operands]
+    inputs, output = _read(equation, shapes)
+    _require_lengths(equation, inputs, shapes)
+    factors = list(zip(operands, inputs, strict=True))
 
     def pullback_of(i):
-        operand, term = factors[i]
+        operand, labels = factors[i]
         others = [*factors[:i], *factors[i + 1 :]]
-        return lambda dout: _share_of(operand, term, [(dout, result), *others])
+        return lambda dout: _share_of(operand, labels, [(dout, output), *others])
 
-    return _contracted(factors, result), (None, *map(pullback_of, range(len(factors))))
-
-
-def _contracted(factors: list[tuple[Any, list[Any]]], result: list[Any]) -> Any:
-    """np.einsum of arrays, each with the indices of its dims, which are numbered for it."""
-    numbers: dict[Any, int] = {}
-    for _array, term in factors:
-        for index in term:
-            numbers.setdefault(index, len(numbers))
-    arguments = [part for array, term in factors for part in (array, [numbers[i] for i in term])]
-    return np.einsum(*arguments, [numbers[i] for i in result], optimize=True)
+    return _contracted(factors, output), (None, *map(pullback_of, range(len(factors))))
 
 
-def _share_of(operand: Any, term: list[Any], factors: list[tuple[Any, list[Any]]]) -> Any:
-    """The gradient of operand: dout times the other operands, summed over the indices it lacks."""
-    lengths = {index: operand.shape[i] for i, index in enumerate(term)}
-    given = {index for _array, other in factors for index in other}
-    kept = [index for index, n in lengths.items() if n != 1 and index in given]
-    # An index that no other factor has, or that was broadcast, comes back with a length of 1.
-    share = _contracted(factors, kept)[tuple(slice(None) if i in kept else None for i in lengths)]
+def _contracted(factors: list[Term], output: list[Label]) -> Any:
+    """np.einsum of arrays, each with the labels of its dims, which are numbered for it."""
+    numbers: dict[Label, int] = {}
+    for _array, labels in factors:
+        for label in labels:
+            numbers.setdefault(label, len(numbers))
+    arguments = [part for array, own in factors for part in (array, [numbers[a] for a in own])]
+    return np.einsum(*arguments, [numbers[label] for label in output], optimize=True)
+
+
+def _share_of(operand: Any, labels: list[Label], factors: list[Term]) -> Any:
+    """The gradient of operand: dout times the other operands, summed over the labels it lacks."""
+    lengths = {label: operand.shape[i] for i, label in enumerate(labels)}
+    given = {label for _array, others in factors for label in others}
+    kept = [label for label, n in lengths.items() if n != 1 and label in given]
+    # A label that no other factor has, or that was broadcast, comes back with a length of 1.
+    share = _contracted(factors, kept)[tuple(slice(None) if a in kept else None for a in lengths)]
     share = np.broadcast_to(share, tuple(lengths.values()))
-    if len(lengths) == len(term):
+    if len(lengths) == len(labels):
         return share
     dx = np.zeros_like(operand)
     places = list(lengths)
-    diagonal = np.einsum(dx, [places.index(i) for i in term], list(range(len(places))))  # a view
+    diagonal = np.einsum(dx, [places.index(a) for a in labels], list(range(len(places))))  # a view
     diagonal[...] = share
     return dx
 
 
-def _terms(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[list[Any]], list[Any]]:
-    """The indices of each operand's dims, and of the output's.
-
-    An index is a letter or, for a dim of the dots, its position from their end: -1, -2 …
-    """
-    if not isinstance(equation, str):
-        raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
-    inputs, arrow, output = equation.replace(" ", "").partition("->")
-    written = inputs.split(",")
-    if len(written) != len(shapes):
-        raise ValueError(f"einsum: {len(written)} operands in {equation!r}, not {len(shapes)}")
-    terms = []
-    for text, shape in zip(written, shapes, strict=True):
-        n_letters = len(text.replace(".", ""))
-        terms.append(_indices(equation, text, range(n_letters - len(shape), 0)))
-        if len(terms[-1]) != len(shape):
-            raise ValueError(f"einsum: {text!r} in {equation!r} for a tensor of shape {shape}")
-    _require_lengths(equation, terms, shapes)
-
-    count = Counter(index for term in terms for index in term)
-    dots = sorted(index for index in count if isinstance(index, int))
+def _read(
+    equation: str, shapes: Sequence[tuple[int, ...]]
+) -> tuple[list[list[Label]], list[Label]]:
+    """The labels of each operand's dims, and of the result's."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    texts = left.split(",")
+    if len(texts) != len(shapes):
+        raise ValueError(f"einsum: {len(shapes)} operands for {equation!r}")
+    inputs: list[list[Label]] = []
+    for text, shape in zip(texts, shapes, strict=True):
+        before, dots, behind = _letters(equation, text)
+        width = len(shape) - len(before + behind)
+        if width < 0 or (width and not dots):
+            raise ValueError(f"einsum: {text!r} in {equation!r} for an operand of shape {shape}")
+        inputs.append([*before, *range(-width, 0), *behind])
+    found = [label for labels in inputs for label in labels]
+    dims = sorted({label for label in found if isinstance(label, int)})
     if not arrow:
-        once = (index for index, n in count.items() if n == 1 and isinstance(index, str))
-        return terms, [*dots, *sorted(once)]
-    result = _indices(equation, output, dots)
-    if len(set(result)) < len(result) or not set(result) <= set(count):
-        raise ValueError(f"einsum: the output of {equation!r} takes each index of an operand once")
-    return terms, result
+        once = (label for label in found if isinstance(label, str) and found.count(label) == 1)
+        return inputs, [*dims, *sorted(once)]
+    before, dots, behind = _letters(equation, right)
+    output: list[Label] = [*before, *(dims if dots else ()), *behind]
+    if len(set(output)) < len(output) or not set(output) <= set(found):
+        raise ValueError(f"einsum: the output of {equation!r} takes labels of operands, each once")
+    return inputs, output
 
 
-def _indices(equation: str, text: str, dots: Iterable[int]) -> list[Any]:
-    match = re.fullmatch(r"([A-Za-z]*)(\.\.\.)?([A-Za-z]*)", text)
-    if match is None:
-        raise ValueError(f"einsum: {text!r} in {equation!r} is not letters and at most one '...'")
-    before, written, after = match.groups()
-    return [*before, *(dots if written else ()), *after]
+def _letters(equation: str, text: str) -> tuple[str, str, str]:
+    """What stands before the dots, the dots if there are any, and what stands behind them."""
+    before, dots, behind = text.partition("...")
+    for letter in before + behind:
+        if letter not in string.ascii_letters:
+            raise ValueError(f"einsum: {letter!r} is no letter in {equation!r}")
+    return before, dots, behind
 
 
-def _require_lengths(equation: str, terms: list[list[Any]], shapes: list[tuple[int, ...]]) -> None:
-    """Raise unless an index has one length in each operand, and across them one length or 1."""
-    lengths: dict[Any, int] = {}
-    for term, shape in zip(terms, shapes, strict=True):
-        own: dict[Any, int] = {}
-        for index, n in zip(term, shape, strict=True):
-            if own.setdefault(index, n) != n or (n != 1 and lengths.setdefault(index, n) != n):
+def _require_lengths(
+    equation: str, inputs: list[list[Label]], shapes: list[tuple[int, ...]]
+) -> None:
+    """Raise unless a label has one length in each operand, and across them one length or 1."""
+    lengths: dict[Label, int] = {}
+    for labels, shape in zip(inputs, shapes, strict=True):
+        own: dict[Label, int] = {}
+        for label, n in zip(labels, shape, strict=True):
+            if own.setdefault(label, n) != n or (n != 1 and lengths.setdefault(label, n) != n):
                 text = " and ".join(map(str, shapes))
                 raise ValueError(f"einsum: shapes {text} do not fit {equation!r}")
 
