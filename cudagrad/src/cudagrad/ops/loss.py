@@ -104,7 +104,7 @@ def nll_loss(
 def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Squared difference of x and target, which broadcast."""
     distance = _distance("mse_loss", x, target, reduction)
-    value, part = _judged(apply(f.square, distance), None, reduction)
+    value, part = _weighted_and_reduced(apply(f.square, distance), None, reduction)
     return value, (
         lambda dout: apply(f.square_dx, distance, part(dout)),
         lambda dout: apply(f.neg, apply(f.square_dx, distance, part(dout))),
@@ -125,7 +125,7 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
         return losses if reduction == "none" else arrays.total(
             losses, range(losses.ndim), dtype=INT
         ), None
-    value, part = _judged(losses, None, reduction)
+    value, part = _weighted_and_reduced(losses, None, reduction)
     return value, (
         lambda dout: apply(f.magnitude_dx, distance, part(dout)),
         lambda dout: apply(f.neg, apply(f.magnitude_dx, distance, part(dout))),
@@ -146,7 +146,7 @@ def binary_cross_entropy(
     _require_one_shape(name, x, target, reduction, weight)
     flags = apply(f.not_both_shares, x, target, dtype=BOOL)
     arrays.refuse(flags, lambda: ValueError(f"{name}: a probability lies in [0, 1]"))
-    value, part = _judged(apply(f.binary_cross_entropy, x, target), weight, reduction)
+    value, part = _weighted_and_reduced(apply(f.binary_cross_entropy, x, target), weight, reduction)
     return value, (
         lambda dout: apply(f.binary_cross_entropy_dx, x, target, part(dout)),
         lambda dout: apply(f.binary_cross_entropy_dtarget, x, part(dout)),
@@ -171,13 +171,13 @@ def binary_cross_entropy_with_logits(
     name = "binary_cross_entropy_with_logits"
     _require_one_shape(name, x, target, reduction, weight, pos_weight)
     if pos_weight is None:
-        value, part = _judged(apply(f.logit_loss, x, target), weight, reduction)
+        value, part = _weighted_and_reduced(apply(f.logit_loss, x, target), weight, reduction)
         return value, (
             lambda dout: apply(f.logit_loss_dx, x, target, part(dout)),
             lambda dout: apply(f.minus_product, x, part(dout)),
         )
     losses = apply(f.weighted_logit_loss, x, target, pos_weight)
-    value, part = _judged(losses, weight, reduction)
+    value, part = _weighted_and_reduced(losses, weight, reduction)
     return value, (
         lambda dout: apply(f.weighted_logit_loss_dx, x, target, pos_weight, part(dout)),
         lambda dout: apply(f.weighted_logit_loss_dtarget, x, pos_weight, part(dout)),
@@ -207,7 +207,7 @@ def kl_div(
     losses = apply(loss, x, target)
     rows = x.shape[0] if x.ndim else 1
     divisor = rows if reduction == "batchmean" else losses.size
-    value, part = _judged(losses, None, reduction, divisor)
+    value, part = _weighted_and_reduced(losses, None, reduction, divisor)
     return value, (
         lambda dout: apply(slope, x, target, part(dout)),
         lambda dout: apply(target_slope, x, target, part(dout)),
@@ -225,7 +225,7 @@ def _soft_cross_entropy(
     logits, shares = arrays.around(x, along), arrays.around(target, along)
     losses, dlogits, dshares = _by_shares(logits, shares, weight, smoothing)
     losses = arrays.reshape(losses, shape[:along] + shape[along + 1 :])
-    value, part = _judged(losses, None, reduction)
+    value, part = _weighted_and_reduced(losses, None, reduction)
     return value, (
         lambda dout: arrays.reshape(dlogits(part(dout)), shape),
         lambda dout: arrays.reshape(dshares(part(dout)), shape),
@@ -356,7 +356,7 @@ def _require_one_shape(name: str, x: Any, target: Any, reduction: str, *weights:
             raise ValueError(f"{name}: weight of shape {weight.shape} for shape {x.shape}")
 
 
-def _judged(
+def _weighted_and_reduced(
     losses: Any, weight: Any, reduction: str, divisor: int | None = None
 ) -> tuple[Any, Callable[[Any], Any]]:
     """The losses, weighted and reduced, and a function from the gradient of that to their own.

@@ -157,7 +157,7 @@ def binary_cross_entropy_with_logits(
     items, targets, shape = _pairs(op, x, target, reduction)
     losses = []
     for item, truth, positive in zip(
-        items, targets, _spread(op, "pos_weight", pos_weight, shape), strict=True
+        items, targets, _stretched(op, "pos_weight", pos_weight, shape), strict=True
     ):
         surprise = scalar.softplus(-item)  # minus the logarithm of sigmoid(item)
         if pos_weight is not None:
@@ -265,7 +265,7 @@ def _pairs(
     return items, targets, shape
 
 
-def _spread(op: str, name: str, weight: Tensor | None, shape: Shape) -> list[float]:
+def _stretched(op: str, name: str, weight: Tensor | None, shape: Shape) -> list[float]:
     """A weight for each element; 1 for None."""
     if weight is None:
         return stretch([1.0], (), shape)
@@ -278,5 +278,5 @@ def _spread(op: str, name: str, weight: Tensor | None, shape: Shape) -> list[flo
 def _weighted(op: str, losses: list[Value], weight: Tensor | None, shape: Shape) -> list[Value]:
     if weight is None:
         return losses
-    weights = _spread(op, "weight", weight, shape)
+    weights = _stretched(op, "weight", weight, shape)
     return [loss * factor for loss, factor in zip(losses, weights, strict=True)]

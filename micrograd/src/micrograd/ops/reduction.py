@@ -58,19 +58,19 @@ def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = F
 
     Raises TypeError for ints and bools.
     """
-    return _spread("var", lambda variance: variance, x, dim, correction, keepdim)
+    return _variance("var", x, dim, correction, keepdim)
 
 
 def std(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
     """The square root of the variance; where that is 0, so is the gradient; otherwise as var."""
-    return _spread("std", scalar.deviation, x, dim, correction, keepdim)
+    return _variance("std", x, dim, correction, keepdim, finish=scalar.deviation)
 
 
 def var_mean(
     x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The pair (variance, mean), as var and mean return them."""
-    variance = _spread("var_mean", lambda variance: variance, x, dim, correction, keepdim)
+    variance = _variance("var_mean", x, dim, correction, keepdim)
     return variance, mean(x, dim, keepdim)
 
 
@@ -179,25 +179,26 @@ def _reduce(
     return nest(list(map(compute, rows(items, shape, dims))), _reduced(op, shape, dims, keepdim))
 
 
-def _spread(
+def _variance(
     op: str,
-    function: Callable[[Value], Value],
     x: Tensor,
     dim: Dims,
     correction: float,
     keepdim: bool,
+    finish: Callable[[Value], Value] | None = None,
 ) -> Tensor:
-    """function of each group's variance."""
+    """The variance of each group, or finish of it."""
     floating(op, x)
     taken = number(op, "correction", correction)
 
-    def spread(row: Sequence[Value]) -> Value:
+    def of_row(row: Sequence[Value]) -> Value:
         # The sum is smallest around the mean, where its slope is 0: the mean counts as a constant.
         centre = average(row).detach()
         distances = [item - centre for item in row]
-        return function(scalar.spread(distances, len(row) - taken, unsigned=dim is None))
+        variance = scalar.spread(distances, len(row) - taken, unsigned=dim is None)
+        return variance if finish is None else finish(variance)
 
-    return _reduce(op, spread, x, dim, keepdim)
+    return _reduce(op, of_row, x, dim, keepdim)
 
 
 def _extreme(
