@@ -366,7 +366,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     called other or exponent: then x may also be a Python number, as in arithmetic.
     """
     signature = inspect.signature(function)
-    names = tuple(signature.parameters)
+    name, names = function.__name__, tuple(signature.parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
     numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
     tensors_and = (Tensor, np.ndarray, *numbers)
@@ -375,39 +375,39 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         first = args[0] if args else kwargs.get(names[0])
         if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
-            kind = type(first).__name__
-            raise TypeError(f"{function.__name__}: expected a tensor, not {kind}")
+            raise TypeError(f"{name}: expected a tensor, not {type(first).__name__}")
         cast = _cast.get()
         if cast is not None:
-            args, kwargs = cast(function.__name__, args, kwargs)
-        named = {name: unwrap(arg) for name, arg in kwargs.items()}
+            args, kwargs = cast(name, args, kwargs)
+        named = {key: unwrap(arg) for key, arg in kwargs.items()}
         try:
             returned = function(*map(unwrap, args), **named)
         except (AttributeError, TypeError) as error:
-            wrong = _wrong_operand(function.__name__, error, (*args, *kwargs.values()))
+            wrong = _wrong_operand(name, error, (*args, *kwargs.values()))
             if wrong is None:
                 raise
             raise TypeError(wrong) from error
         if type(returned) is not tuple or len(returned) != 2:  # an array of two would unpack, too
-            raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
+            raise TypeError(f"{name}: {_NO_OUTPUT}")
         value, pullback = returned
         if kwargs:
-            args = (*args, *[kwargs.get(name) for name in names[len(args) :]])
-        tensors: Any = (Tensor(value),)
+            args = (*args, *[kwargs.get(key) for key in names[len(args) :]])
         if isinstance(value, tuple):
-            tensors = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
-        out = tensors[0]
+            out: Any = getattr(value, "_make", tuple)(map(Tensor, value))  # with its names, if any
+            made = out[0]
+        else:
+            out = made = Tensor(value)
         needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
-        if _grad_enabled.get() and any(needed) and is_floating(out.data.dtype):
+        if _grad_enabled.get() and any(needed) and is_floating(made.data.dtype):
             if not (callable(pullback) or pullback is None or type(pullback) is tuple):
-                raise TypeError(f"{function.__name__}: {_NO_OUTPUT}")
-            out.requires_grad = True
+                raise TypeError(f"{name}: {_NO_OUTPUT}")
+            made.requires_grad = True
             parents = [arg if each else None for arg, each in zip(args, needed, strict=True)]
             if isinstance(pullback, tuple):  # drop unneeded ones now, to free what they keep
                 each = zip(pullback, parents, strict=False)
                 pullback = tuple([pull if of is not None else None for pull, of in each])
-            out.op, out.parents, out.pullback = function.__name__, tuple(parents), pullback
-        return tensors if isinstance(value, tuple) else out
+            made.op, made.parents, made.pullback = name, tuple(parents), pullback
+        return out
 
     # A caller gets a Tensor, or several: the pullback is not returned.
     vars(wrapper)["__signature__"] = signature.replace(return_annotation=Any)
