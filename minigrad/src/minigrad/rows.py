@@ -57,7 +57,7 @@ def wide_product(a: Array, b: Array) -> Array:
 def long_product(a: Array, b: Array) -> Any:
     """a @ bᵀ, sums of many products: (..., n, many), (..., m, many) -> (..., n, m)."""
     parts = small_products(a.shape[-2], b.shape[-2], b.shape[-1])
-    products = (a[..., part] @ b[..., part].swapaxes(-1, -2) for part in parts)
+    products = (a[..., part] @ b[..., part].mT for part in parts)
     return functools.reduce(np.add, products)  # sum() would begin by adding 0 to the first
 
 

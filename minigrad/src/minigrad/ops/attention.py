@@ -68,17 +68,17 @@ def scaled_dot_product_attention(
         if broadcast_shapes(name, shape, attn_mask.shape) != shape:
             raise ValueError(f"{name}: attn_mask {attn_mask.shape} for scores {shape}")
         if attn_mask.dtype == np.bool_:
-            hidden = _swap(np.broadcast_to(~attn_mask, shape))
+            hidden = np.broadcast_to(~attn_mask, shape).mT
         else:
             floats(name, query, attn_mask)
-            added = _swap(np.atleast_2d(attn_mask))
+            added = np.atleast_2d(attn_mask).mT
     out, back = _attend(query, key, value, hidden, added, dropout_p, scale)
 
     def pullback(dout):
         dquery, dkey, dvalue, dscores = back(dout)
         if enable_gqa:
             dkey, dvalue = _sum_of_queries(dkey, n_key), _sum_of_queries(dvalue, n_value)
-        return dquery, dkey, dvalue, _swap(dscores)
+        return dquery, dkey, dvalue, dscores.mT
 
     return out, pullback
 
@@ -153,28 +153,28 @@ def _attend(
     """
     # One query per column, because sums and maxima are faster down columns than along rows.
     scaled = query * query.dtype.type(scale)
-    scores = key @ _swap(scaled)  # (..., S, L)
+    scores = key @ scaled.mT  # (..., S, L)
     if hidden is not None:
         np.copyto(scores[..., -hidden.shape[-2] :, :], -np.inf, where=hidden)
     if added is not None:
         scores += added
     p = _softmax_of_columns(scores)
-    keep = _swap(keep_mask(_swap(p), dropout_p)) if dropout_p else None
+    keep = keep_mask(p.mT, dropout_p).mT if dropout_p else None
     weights = p if keep is None else p * keep
 
     def pullback(dout, dquery=None, dkey=None, dvalue=None):
-        dp = value @ _swap(dout)  # (..., S, L)
+        dp = value @ dout.mT  # (..., S, L)
         if keep is not None:
             dp *= keep
         dp -= sum_of_rows(dp * p)[..., None, :]  # back through softmax, column by column
         dscores = np.multiply(dp, p, out=dp)
-        dquery = np.matmul(_swap(dscores), key, out=dquery)
+        dquery = np.matmul(dscores.mT, key, out=dquery)
         dquery *= scale
         dkey = np.matmul(dscores, scaled, out=dkey)
         dvalue = np.matmul(weights, dout, out=dvalue)
         return dquery, dkey, dvalue, dscores
 
-    return np.matmul(_swap(weights), value, out=out), pullback
+    return np.matmul(weights.mT, value, out=out), pullback
 
 
 def _softmax_of_columns(scores: Any) -> Any:
@@ -205,10 +205,6 @@ def _later(length: int) -> Any:
     later = ~np.tri(length, dtype=np.bool_).T
     later.flags.writeable = False
     return later
-
-
-def _swap(matrix: Any) -> Any:
-    return matrix.swapaxes(-1, -2)
 
 
 def _queries_per_head(query: Any, shared: Any) -> int:

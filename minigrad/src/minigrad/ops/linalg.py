@@ -238,10 +238,10 @@ def _product(name: str, x: Any, other: Any) -> Any:
 
     # x[i, p] reaches each product[i, j] with the slope other[p, j]: dx is dout otherᵀ.
     def dx(dout):
-        return times(dout.reshape(shape), _swap(b))
+        return times(dout.reshape(shape), b.mT)
 
     def dother(dout):
-        grad = times(_swap(a), dout.reshape(shape))
+        grad = times(a.mT, dout.reshape(shape))
         return grad if other.ndim > 1 else grad[..., 0]
 
     return product.squeeze(dropped), (dx, dother)
@@ -279,7 +279,3 @@ def _require_batches(name: str, left: Any, right: Any) -> None:
     _require_dims(name, (left, 3), (right, 3))
     if left.shape[0] != right.shape[0]:
         raise ValueError(f"{name}: shapes {left.shape} and {right.shape} are no pairs")
-
-
-def _swap(matrix: Any) -> Any:
-    return matrix.swapaxes(-1, -2)

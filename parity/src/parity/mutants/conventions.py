@@ -67,6 +67,6 @@ SIZES = {
 
 # What it is called if a call is replaced by one of its arguments; others are "call omitted".
 OMITTED = {
-    "transposition omitted": {"swapaxes", "transpose", "permute", "moveaxis", "_swap"},
+    "transposition omitted": {"swapaxes", "transpose", "permute", "moveaxis"},
     "reduction omitted": {"sum", "mean", "total", "reduceat"},
 }

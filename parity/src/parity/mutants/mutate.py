@@ -207,7 +207,7 @@ def _wrong(node: ast.AST) -> Iterator[Wrong]:
             yield "constant changed", ast.Constant(value + 1 if value % 1 == 0 else 2 * value)
             if value < 0:
                 yield "sign flipped", ast.Constant(-value)
-        case ast.Attribute(value, "T"):
+        case ast.Attribute(value, "T" | "mT"):
             yield "transposition omitted", value
         case ast.Attribute(value, name) if name in SIBLINGS:
             yield "function changed", ast.Attribute(value, SIBLINGS[name], ast.Load())
