@@ -142,8 +142,8 @@ class Tensor:
         gradient: has self's shape; defaults to 1 if self has a single element.
         The graph is freed on the way, unless retain_graph; a freed graph cannot be used again.
         Raises RuntimeError if self does not require a gradient, if gradient is missing, if the
-        graph has been freed, or if a leaf has been overwritten since it was used; ValueError for a
-        gradient of another shape.
+        graph has been freed, or if an array that it needs has been overwritten since; ValueError
+        for a gradient of another shape.
         """
         if not self.requires_grad:
             raise RuntimeError("backward() of a tensor that does not require a gradient")
