@@ -237,10 +237,26 @@ def test_the_page_says_what_failed(failed: Report) -> None:
     assert "Failed 3 of " in text
     assert "Failed gpt-tiny: in float64, engine case: " in text
     assert "Not deterministic: engine case: " in text
-    assert verdict.outcome(failed).startswith("3 of ")
+    passed = failed["engines"][1]["passed"]
+    assert verdict.outcome(failed).startswith("torch fails 3 of ")
+    assert f"checks; micrograd passes all {passed:,} checks; " in verdict.outcome(failed)
     for entry in (*failed["results"], *failed["trainings"], *failed["determinism"]):
         if entry["status"] == "failed":
             assert entry["reproduce"] in text
+
+
+def test_it_says_so_if_only_a_random_graph_or_the_judge_failed(report: Report) -> None:
+    report["fuzz"][1].update(status="failed", message="wrong", program="x")
+    report["faults"] = [
+        {"op": "exp", "name": "is wrong", "story": "", "wanted": ["forward"], "rejected_by": {}}
+        | {"caught": False}
+    ]
+    text = Page(page.html(report)).text
+
+    assert "a random graph is wrong on micrograd; the judge misses 1 planted fault." in text
+    assert "✓ torch" in text
+    assert "✗ micrograd" in text
+    assert re.search(r"Passed all [\d,]+ checks of .*, but failed in random graphs; at", text)
 
 
 def test_text_from_cases_is_escaped(failed: Report) -> None:

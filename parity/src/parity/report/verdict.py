@@ -82,16 +82,28 @@ def narrowing(report: Report) -> str:
 
 
 def outcome(report: Report) -> str:
-    passed, failed, skipped = (
-        sum(engine[status] for engine in report["engines"]) for status in STATUSES
-    )
-    engines = listed([engine["name"] for engine in report["engines"]])
-    if failed:
-        return f"{failed:,} of {passed + failed + skipped:,} checks of {engines} failed."
-    rest = f"; {skipped:,} skipped for stated reasons" if skipped else ""
-    verb = "pass" if len(report["engines"]) > 1 else "passes"
-    done = plural(passed, "check")
-    return f"{engines} {verb} all {done}{rest}."
+    """Who failed and who passed, as a sentence; names random graphs and faults if they failed."""
+    said = [
+        f"{engine['name']} fails {engine['failed']:,} of {counted(engine)}"
+        for engine in report["engines"]
+        if engine["failed"]
+    ]
+    if passing := [engine for engine in report["engines"] if not engine["failed"]]:
+        verb = "pass" if len(passing) > 1 else "passes"
+        passed = plural(sum(engine["passed"] for engine in passing), "check")
+        said.append(f"{listed([engine['name'] for engine in passing])} {verb} all {passed}")
+    if skipped := sum(engine["skipped"] for engine in report["engines"]):
+        said.append(f"{skipped:,} skipped for stated reasons")
+    if wrong := [hunt["engine"] for hunt in report["fuzz"] if hunt["status"] == "failed"]:
+        said.append(f"a random graph is wrong on {listed(wrong)}")
+    if missed := sum(not fault["caught"] for fault in report["faults"]):
+        said.append(f"the judge misses {plural(missed, 'planted fault')}")
+    return f"{'; '.join(said)}."
+
+
+def counted(engine: data.Engine) -> str:
+    """How many checks of an engine were not skipped."""
+    return plural(engine["passed"] + engine["failed"], "check")
 
 
 def basis(report: Report) -> str:
@@ -167,14 +179,14 @@ def sentence(report: Report, engine: data.Engine) -> str:
         if entry["name"] in judged:
             kinds.update({"op": -1, entry["kind"]: 1})
     had = [plural(count, kind) for kind, count in kinds.items() if count]
-    done = engine["passed"] + engine["failed"]
+    places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
+    names = list(dict.fromkeys(places))
+    shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     if engine["failed"]:
-        places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
-        names = list(dict.fromkeys(places))
-        shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        said = f"Failed {engine['failed']:,} of {plural(done, 'check')}, in {shown}"
+        said = f"Failed {engine['failed']:,} of {counted(engine)}, in {shown}"
     else:
-        said = f"Passed all {plural(done, 'check')} of {listed(had)}"
+        said = f"Passed all {counted(engine)} of {listed(had)}"
+        said += f", but failed in {shown}" if names else ""
     errors = [
         f"{eps(worst['error'])} eps {check} (torch’s own float32: {eps(worst['torch_error'])})"
         for check in MEASURED
