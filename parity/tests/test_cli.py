@@ -383,6 +383,24 @@ def test_a_failure_is_told_and_is_exit_status_1(capsys: pytest.CaptureFixture[st
     assert 'parity check --engine torch --case "exp[0]" --check forward --dtype float64' in printed
 
 
+def test_the_command_of_a_failure_shows_where_the_engine_raised(
+    with_op: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def explode(x: Any) -> Any:
+        raise ZeroDivisionError("why")
+
+    monkeypatch.setattr(engines, "load", lambda name: with_op(exp=explode))
+    command = "check --engine torch --check forward --dtype float64"
+
+    assert main([*command.split(), "--case", "exp[0]"]) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"in explode\n[\s\S]*\n✗ other exp\[0\] forward float64: raised Zero", printed)
+    assert main([*command.split(), "--op", "exp"]) == 1
+    assert "in explode" not in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("faulty")
 def test_a_report_with_a_failure_is_exit_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

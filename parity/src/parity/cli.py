@@ -196,10 +196,15 @@ def run_checks(
         for result in watched.train(engine, run, dtypes, stage)
     ]
     results = watched.judge(engine, items, stage) if items else []
+    one = len({result.case for result in results}) == 1  # as in the command of a failure
     for result in results:
+        if one and result.traceback:
+            click.echo(result.traceback)
         if result.status == "failed" or len(results) <= FEW:
             click.echo(verdict.check_line(result))
     for training in trained:
+        if training.traceback:
+            click.echo(training.traceback)
         click.echo(trainings.line(training))
     summary = entries.engine(engine, results, trained)
     click.echo(verdict.counts(summary))

@@ -147,18 +147,17 @@ def counts(engine: data.Engine) -> str:
 
 
 def check_line(result: Result) -> str:
-    """A check's result as a line; for a failure, the whole message."""
-    name = f"{result.engine} {result.case} {result.check} {result.dtype}"
+    """A check's result as a line; for a failure, with the command that repeats it."""
     if result.status == "failed":
-        return f"✗ {result.message}"
+        return f"✗ {result.failure}"
     if result.status == "skipped":
-        return f"– {name}: skipped, {result.message}"
+        return f"– {result.name}: skipped, {result.message}"
     if result.error is None:
-        return f"✓ {name}"
+        return f"✓ {result.name}"
     if result.check == "differences":
-        return f"✓ {name}: agrees to {relative(result.error, result.dtype)}"
+        return f"✓ {result.name}: agrees to {relative(result.error, result.dtype)}"
     own = "" if result.torch_error is None else f" (torch float32: {eps(result.torch_error)})"
-    return f"✓ {name}: {eps(result.error)} eps{own}"
+    return f"✓ {result.name}: {eps(result.error)} eps{own}"
 
 
 def determinism_line(result: Determinism) -> str:
@@ -240,7 +239,7 @@ def failures(report: Report) -> list[Failure]:
             "engine": result["engine"],
             "where": result["op"],
             "what": f"{result['case']} · {result['check']} · {result['dtype']}",
-            "message": result["message"].replace(result["reproduce"], "").strip(),
+            "message": result["message"],
             "reproduce": result["reproduce"],
             "anchor": anchor(result["engine"], result["case"], result["check"], result["dtype"]),
             "case": result["case"],
