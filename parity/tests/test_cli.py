@@ -22,6 +22,7 @@ from rich.table import Table
 
 from parity import checks, engines, usage
 from parity.cli import main
+from parity.environment import executor
 from parity.report import collect
 from parity.spec import BY_NAME, OPS
 from parity.tasks import progress
@@ -296,13 +297,20 @@ def test_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     for name in engines.names():
         assert name in printed
+    detail = executor(engines.load("cudagrad")).partition(": ")[2]
+    assert detail in printed.rpartition("┘")[2], "too long for the table"
 
 
-def test_ops_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ops", "--engine", "torch"]) == 0
+def test_ops_are_listed_with_what_an_engine_lacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.load("torch"), "ops", [op.name for op in OPS if op.name != "exp"])
+
+    assert main(["ops", "--engine", "torch,minigrad"]) == 0
     printed = capsys.readouterr().out
     for op in OPS:
         assert f" {op.name} " in printed
+    assert printed.endswith("\ntorch lacks exp\nminigrad lacks nothing\n")
 
 
 def test_few_checks_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
