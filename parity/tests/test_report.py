@@ -23,6 +23,7 @@ from reports import FEW, PARTS, quiet, small
 
 import parity.report
 from parity import engines
+from parity.checks import CHECKS
 from parity.cli import main
 from parity.report import junit, matrix, mutation, page, trainings, verdict, words
 from parity.report.collect import collect
@@ -408,6 +409,10 @@ def test_a_whole_report_says_what_it_was_held_against(report: Report) -> None:
     )
     assert basis in page.html(report)
     assert basis in page.markdown(report)
+
+
+def test_every_check_holds_an_engine_against_something() -> None:
+    assert {check for _, on in verdict.AGAINST for check in on} == set(CHECKS)
 
 
 @pytest.mark.parametrize(

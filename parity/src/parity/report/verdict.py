@@ -20,7 +20,10 @@ NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or t
 AGAINST = (
     (
         "torch in float64",
-        ("forward", "backward", "form", "training", "evaluation", "steps", "resumed", "rates"),
+        (
+            *("forward", "backward", "form", "training", "evaluation", "steps", "resumed", "rates"),
+            *("trained", "cached", "written"),
+        ),
     ),
     ("finite differences", ("differences",)),
     ("the distribution of what is random", ("stochastic", "initial")),
