@@ -270,6 +270,18 @@ def test_the_summary_is_a_table_that_text_cannot_break(failed: Report) -> None:
     assert "\n\n\n" not in text
 
 
+def test_the_summary_names_every_op_that_failed_though_it_lists_few(report: Report) -> None:
+    every = [r for r in report["results"] if r["engine"] == "micrograd" and r["op"] in FEW]
+    for result in every:
+        result.update(status="failed", message="wrong")
+    report["engines"][1].update(failed=len(every), passed=0)
+
+    text = page.markdown(report)
+
+    assert f"and {len(every) - 20} more, in report.json" in text
+    assert f"micrograd: `Failed {len(every)} of {len(every)} checks, in {words.listed(FEW)}" in text
+
+
 def test_a_long_summary_fits_a_comment(failed: Report) -> None:
     failed["trainings"] *= 2000
 
