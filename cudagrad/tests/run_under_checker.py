@@ -72,7 +72,7 @@ def compare(dtype: str) -> bool:
             for check in {"backward"} & checks or {"forward"} & checks:  # the one runs the other
                 result = run(adapter, op, case, check, dtype)
                 if result.status == "failed":
-                    print(result.case, check, result.message, result.traceback, flush=True)
+                    print(result.traceback, result.failure, flush=True)
                     failed = True
     return failed
 

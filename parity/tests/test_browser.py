@@ -171,7 +171,8 @@ def test_a_link_to_a_case_leads_there(browser: Browser, address: str) -> None:
         box = case.bounding_box()
         assert box is not None
         assert 0 <= box["y"] < 900
-        assert 'parity check --case "matmul[3]"' in case.inner_text()
+        command = 'parity check --engine minigrad,micrograd --case "matmul[3]"'
+        assert command in case.inner_text()
 
 
 def test_a_failure_leads_to_its_case_and_back(opened: Page) -> None:

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from parity import checks, engines, usage
 from parity.cli import main
+from parity.environment import executor
 from parity.report import collect
 from parity.spec import BY_NAME, OPS
 from parity.tasks import progress
@@ -296,13 +297,20 @@ def test_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     for name in engines.names():
         assert name in printed
+    detail = executor(engines.load("cudagrad")).partition(": ")[2]
+    assert detail in printed.rpartition("┘")[2], "too long for the table"
 
 
-def test_ops_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ops", "--engine", "torch"]) == 0
+def test_ops_are_listed_with_what_an_engine_lacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.load("torch"), "ops", [op.name for op in OPS if op.name != "exp"])
+
+    assert main(["ops", "--engine", "torch,minigrad"]) == 0
     printed = capsys.readouterr().out
     for op in OPS:
         assert f" {op.name} " in printed
+    assert printed.endswith("\ntorch lacks exp\nminigrad lacks nothing\n")
 
 
 def test_few_checks_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -383,6 +391,24 @@ def test_a_failure_is_told_and_is_exit_status_1(capsys: pytest.CaptureFixture[st
     assert 'parity check --engine torch --case "exp[0]" --check forward --dtype float64' in printed
 
 
+def test_the_command_of_a_failure_shows_where_the_engine_raised(
+    with_op: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def explode(x: Any) -> Any:
+        raise ZeroDivisionError("why")
+
+    monkeypatch.setattr(engines, "load", lambda name: with_op(exp=explode))
+    command = "check --engine torch --check forward --dtype float64"
+
+    assert main([*command.split(), "--case", "exp[0]"]) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"in explode\n[\s\S]*\n✗ other exp\[0\] forward float64: raised Zero", printed)
+    assert main([*command.split(), "--op", "exp"]) == 1
+    assert "in explode" not in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("faulty")
 def test_a_report_with_a_failure_is_exit_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -390,7 +416,7 @@ def test_a_report_with_a_failure_is_exit_status_1(
     command = ["report", "--engine", "torch", "--op", "exp,log", "--jobs", "1"]
 
     assert main([*command, "--out", str(tmp_path)]) == 1
-    assert " checks of torch failed." in capsys.readouterr().out
+    assert re.search(r"\. torch fails \d+ of \d+ checks; \d+ skipped", capsys.readouterr().out)
     report = json.loads((tmp_path / "report.json").read_text())
     assert not report["passed"]
     assert {r["op"] for r in report["results"] if r["status"] == "failed"} == {"exp"}

@@ -354,6 +354,7 @@ def test_mpi_goes_on_with_the_same_bits(tmp_path: Path) -> None:
         done = run(2, *command.split(), *options)
         assert done.returncode == 0, done.stderr
 
+    assert done.stderr.count("minigrad: on from step 5 of ") == 1
     assert losses(whole) == losses(halves)
     done = run(3, *command.split(), "--steps", 10, "--out", whole, "--resume")
     assert done.returncode == 2

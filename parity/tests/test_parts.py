@@ -37,7 +37,7 @@ def rejected_by(engine: Any, part: Part) -> frozenset[str]:
 def failure(engine: Any, part: Part, check: str, dtype: str = "float64") -> str:
     result = checks.run(engine, part, part.cases[0], check, dtype)
     assert result.status == "failed"
-    return result.message
+    return result.failure
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)

@@ -23,6 +23,7 @@ from reports import FEW, PARTS, quiet, small
 
 import parity.report
 from parity import engines
+from parity.checks import CHECKS
 from parity.cli import main
 from parity.report import junit, matrix, mutation, page, trainings, verdict, words
 from parity.report.collect import collect
@@ -54,7 +55,7 @@ def failed(report: Report) -> Report:
     """A report in which everything failed once, with a message that would like to be run."""
     result = next(r for r in report["results"] if r["check"] == "backward")
     for entry in (result, report["trainings"][0], report["determinism"][1]):
-        entry.update(status="failed", message=f"engine case: {HOSTILE}\n{entry['reproduce']}")
+        entry.update(status="failed", message=f"engine case: {HOSTILE}\n  a case")
     result.update(error=None, torch_error=None)
     report["engines"][0]["failed"] = 3
     report["passed"] = False
@@ -237,7 +238,9 @@ def test_the_page_says_what_failed(failed: Report) -> None:
     assert "Failed 3 of " in text
     assert "Failed gpt-tiny: in float64, engine case: " in text
     assert "Not deterministic: engine case: " in text
-    assert verdict.outcome(failed).startswith("3 of ")
+    passed = failed["engines"][1]["passed"]
+    assert verdict.outcome(failed).startswith("torch fails 3 of ")
+    assert f"checks; micrograd passes all {passed:,} checks; " in verdict.outcome(failed)
     for entry in (*failed["results"], *failed["trainings"], *failed["determinism"]):
         if entry["status"] == "failed":
             assert entry["reproduce"] in text
@@ -265,6 +268,18 @@ def test_the_summary_is_a_table_that_text_cannot_break(failed: Report) -> None:
     assert "alert(1)" in text
     assert all(line.count("`") % 2 == 0 for line in text.splitlines())
     assert "\n\n\n" not in text
+
+
+def test_the_summary_names_every_op_that_failed_though_it_lists_few(report: Report) -> None:
+    every = [r for r in report["results"] if r["engine"] == "micrograd" and r["op"] in FEW]
+    for result in every:
+        result.update(status="failed", message="wrong")
+    report["engines"][1].update(failed=len(every), passed=0)
+
+    text = page.markdown(report)
+
+    assert f"and {len(every) - 20} more, in report.json" in text
+    assert f"micrograd: `Failed {len(every)} of {len(every)} checks, in {words.listed(FEW)}" in text
 
 
 def test_a_long_summary_fits_a_comment(failed: Report) -> None:
@@ -408,6 +423,10 @@ def test_a_whole_report_says_what_it_was_held_against(report: Report) -> None:
     assert basis in page.markdown(report)
 
 
+def test_every_check_holds_an_engine_against_something() -> None:
+    assert {check for _, on in verdict.AGAINST for check in on} == set(CHECKS)
+
+
 @pytest.mark.parametrize(
     ("narrowed", "words"),
     [
@@ -541,7 +560,7 @@ def test_a_ci_server_can_read_every_check(failed: Report) -> None:
         assert len(suite.findall("testcase/skipped")) == int(suite.get("skipped", 0))
     assert sum(int(suite.get("failures", 0)) for suite in suites) == 3
     texts = [element.text or "" for element in suites.iter("failure")]
-    assert all(HOSTILE in text for text in texts)
+    assert all(HOSTILE in text and "\n  parity " in text for text in texts)
     assert any("\ufffd because" in (e.text or "") for e in suites.iter("skipped"))
 
 
@@ -555,10 +574,14 @@ def test_a_fault_that_is_missed_and_a_graph_that_is_wrong_are_failures(report: R
         "caught": False,
     }
     report["faults"] = [fault]
-    report["fuzz"][0].update(status="failed", message="it is off", program="x = 1")
+    report["fuzz"][1].update(status="failed", message="it is off", program="x = 1")
 
     text = Page(page.html(report)).text
 
+    assert "a random graph is wrong on micrograd; the judge misses 1 planted fault." in text
+    assert "✓ torch" in text
+    assert "✗ micrograd" in text
+    assert re.search(r"Passed all [\d,]+ checks of .*, but failed in random graphs; at", text)
     for words_of_it in (
         "a planted fault was not seen by backward: Adds one.",
         "it is off",

@@ -204,7 +204,9 @@ def test_a_training_is_never_overwritten(
     assert "is at step 10 already, beyond --steps 5" in capsys.readouterr().err
     assert last_model(tmp_path) == before
     assert parity(f"{command} --resume", tmp=tmp_path) == 0  # all is done: it is shown again
-    assert "1 xor 1" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert f"minigrad: on from step 10 of {tmp_path}/minigrad\n" in shown.err
+    assert "1 xor 1" in shown.out
     assert last_model(tmp_path) == before
 
 

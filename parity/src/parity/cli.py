@@ -196,10 +196,15 @@ def run_checks(
         for result in watched.train(engine, run, dtypes, stage)
     ]
     results = watched.judge(engine, items, stage) if items else []
+    one = len({result.case for result in results}) == 1  # as in the command of a failure
     for result in results:
+        if one and result.traceback:
+            click.echo(result.traceback)
         if result.status == "failed" or len(results) <= FEW:
             click.echo(verdict.check_line(result))
     for training in trained:
+        if training.traceback:
+            click.echo(training.traceback)
         click.echo(trainings.line(training))
     summary = entries.engine(engine, results, trained)
     click.echo(verdict.counts(summary))
@@ -294,7 +299,7 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
     """
     chosen = loaded(engine)
     from . import fuzz, spec
-    from .report import verdict
+    from .report.words import plural
 
     require_known("op", op, [name for name in spec.BY_NAME if name not in fuzz.UNDRAWN])
     failed = 0
@@ -304,7 +309,7 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
             raise click.UsageError(f"{each.name} does not have {' or '.join(op)}")
         with stage(f"{each.name}: random graphs for {seconds} s", seconds) as advance:
             found = fuzz.hunt(each, ops, fuzz.seeds(seed, seconds, advance))
-        graphs = f"{verdict.plural(found.graphs, 'graph')} of {len(found.ops)} ops"
+        graphs = f"{plural(found.graphs, 'graph')} of {plural(len(found.ops), 'op')}"
         click.echo(f"{'✗' if found.failure else '✓'} {each.name}: right on {graphs}")
         if found.failure:
             failed += 1

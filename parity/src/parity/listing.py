@@ -32,33 +32,41 @@ def engines(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
-    table = Table("engine", "version", "dtypes", "runs on", "ops")
+    table, notes = Table("engine", "version", "dtypes", "runs on", "ops"), []
     for each in found:
         if "missing" in each:
-            table.add_row(each["engine"], "", "", each["missing"], "")
-        else:
-            dtypes, count = ", ".join(each["dtypes"]), str(each["ops"])
-            table.add_row(each["engine"], each["version"], dtypes, each["executor"], count)
+            notes.append(each["missing"])
+            continue
+        kind, _, detail = each["executor"].partition(": ")
+        if detail:
+            notes.append(f"{each['engine']}'s {kind}: {detail}")
+        dtypes, count = ", ".join(each["dtypes"]), str(each["ops"])
+        table.add_row(each["engine"], each["version"], dtypes, kind, count)
     printed(table)
+    for note in notes:
+        click.echo(note)
 
 
 @click.command()
 @ENGINES
 @JSON
 def ops(engine: tuple[str, ...], as_json: bool) -> None:
-    """List the ops, and which engines implement them."""
+    """List the ops, and which of them an engine lacks."""
     chosen = loaded(engine)
     from .report.planning import families
 
-    every = [(family, op.name) for family, members in families().items() for op in members]
-    lacking = {each.name: [op for _, op in every if op not in each.ops] for each in chosen}
+    every = {family: [op.name for op in members] for family, members in families().items()}
+    lacking = {
+        each.name: [op for members in every.values() for op in members if op not in each.ops]
+        for each in chosen
+    }
     if as_json:
-        named = [{"family": family, "op": op} for family, op in every]
+        named = [{"family": family, "op": op} for family, own in every.items() for op in own]
         click.echo(json.dumps({"ops": named, "lacking": lacking}, indent=1))
         return
-    table = Table("family", "op", *lacking)
-    for family, op in every:
-        table.add_row(family, op, *("–" if op in lacks else "✓" for lacks in lacking.values()))
+    table = Table("family", "ops")
+    for family, members in every.items():
+        table.add_row(family, " ".join(members))
     printed(table)
     for name, lacks in lacking.items():
         click.echo(f"{name} lacks {', '.join(lacks) or 'nothing'}")

@@ -138,10 +138,10 @@ class RunItem(SpecItem):
         self.engine, self.run, self.dtype = engine, run, dtype
 
     def runtest(self) -> None:
-        from .report import trainings, watched
+        from .report import watched
 
         (result,) = watched.train(self.engine, self.run, [self.dtype], silent)
-        outcome(result, trainings.failure(result))
+        outcome(result)
 
 
 class CheckItem(SpecItem):
@@ -157,15 +157,15 @@ class CheckItem(SpecItem):
         item = self.item
         result = run(self.engine, item.op, item.case, item.check, item.dtype)
         self.user_properties += [("error", result.error), ("torch_error", result.torch_error)]
-        outcome(result, result.message)
+        outcome(result)
 
 
-def outcome(result: Result | RunResult, failure: str) -> None:
+def outcome(result: Result | RunResult) -> None:
     """Skip or fail the test item as the result says, with the engine's traceback if it raised."""
     if result.status == "skipped":
         pytest.skip(result.message)
     if result.status == "failed":
-        raise FailedCheckError("\n".join(filter(None, (result.traceback, failure))))
+        raise FailedCheckError("\n".join(filter(None, (result.traceback, result.failure))))
 
 
 class FailedCheckError(AssertionError):

@@ -76,6 +76,15 @@ class Result:
     seconds: float
     traceback: str = ""  # of an exception that the engine should not have raised
 
+    @property
+    def name(self) -> str:
+        return f"{self.engine} {self.case} {self.check} {self.dtype}"
+
+    @property
+    def failure(self) -> str:
+        """What failed, why, and the command that repeats it."""
+        return f"{self.name}: {self.message}\n  {self.reproduce}"
+
 
 def cases(engine: Adapter, names: Collection[str] | None = None) -> Iterator[Item]:
     """Every check of an engine, in the order of the spec; names: only these ops and parts."""
@@ -149,7 +158,7 @@ def run(engine: Adapter, op: Op | Part, case: Call, check: str, dtype: str) -> R
             status, message = "failed", f"raised {type(error).__name__}: {error}"
             trace = traceback.format_exc()
     if status == "failed":
-        message = f"{engine.name} {case.id} {check} {dtype}: {message}\n  {case!r}\n  {command}"
+        message = f"{message}\n  {case!r}"
     return Result(
         engine=engine.name,
         op=op.name,

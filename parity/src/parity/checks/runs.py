@@ -52,6 +52,15 @@ class RunResult:
     elapsed: float = 0.0  # everything, including torch
     traceback: str = ""  # of an exception that the engine should not have raised
 
+    @property
+    def name(self) -> str:
+        return f"{self.engine} {self.run} {self.dtype}"
+
+    @property
+    def failure(self) -> str:
+        """What failed, why, and the command that repeats it."""
+        return f"{self.name}: {self.message}\n  {self.reproduce}"
+
 
 def check_run(
     engine: Adapter, run: Run, dtype: str, advance: Callable[[], object] = lambda: None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .catalogue import fault, gradients, right
+from .catalogue import fault, right
 
 
 @fault("getitem", "backward", "differences", rule=7)
@@ -34,16 +34,18 @@ def takes_a_negative_index_from_the_end(x: Any, dim: int, index: Any) -> Any:
 @fault("gather", "backward", "differences", rule=7)
 def keeps_the_last_of_repeated_gradients(x: Any, dim: int, index: Any) -> Any:
     """Puts gradients where they came from, one over the other."""
-    value, _ = right.gather(x, dim, index)
+    value, pullback = right.gather(x, dim, index)
+    if not index.size:
+        return value, pullback
 
-    def pullback(dout):
+    def wrong(dout):
         dx = np.zeros_like(np.atleast_1d(x))
         at: list[Any] = list(np.indices(np.atleast_1d(index).shape, sparse=True))
         at[dim] = np.atleast_1d(index)
         dx[tuple(at)] = dout
         return dx.reshape(x.shape)
 
-    return value, pullback
+    return value, wrong
 
 
 @fault("scatter", "backward", "differences")
@@ -52,13 +54,15 @@ def sends_back_what_was_replaced(
 ) -> Any:
     """Gives x the gradient of places that hold other numbers by now."""
     out, pullback = right.scatter(x, dim, index, src, value=value)
-    return out, lambda dout: (dout, *gradients(pullback, dout)[1:])
+    return out, (lambda dout: dout, *pullback[1:])
 
 
 @fault("scatter_add", "forward", "backward", "differences")
 def adds_each_place_once(x: Any, dim: int, index: Any, src: Any) -> Any:
     """Reads, adds and writes all at once, so that of several for one place one is left."""
-    _, pullback = right.scatter_add(x, dim, index, src)
+    value, pullback = right.scatter_add(x, dim, index, src)
+    if not index.size:
+        return value, pullback
     out = np.atleast_1d(x).copy()
     wanted = np.atleast_1d(index)
     at: list[Any] = list(np.indices(wanted.shape, sparse=True))

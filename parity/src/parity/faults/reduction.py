@@ -48,7 +48,7 @@ def subtracts_squares(
     """Takes the mean of the squares less the square of the mean, which cancel far from 0."""
     _, pullback = right.var(x, dim, correction=correction, keepdim=keepdim)
     mean, _ = right.mean(x, dim, keepdim)
-    squares, _ = right.mean(x * x, dim, keepdim)
+    squares, _ = right.mean(np.asarray(x * x), dim, keepdim)
     n = x.size // max(np.size(mean), 1)
     return (squares - mean * mean) * np.divide(n, n - correction, dtype=x.dtype), pullback
 
@@ -86,9 +86,11 @@ def shares_among_equals_along_a_dim(
 @fault("argmax", "forward")
 def takes_the_last_of_equals(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Searches from the end."""
-    _, pullback = right.argmax(x, dim, keepdim)  # which refuses a wrong dim in its own name
+    value, pullback = right.argmax(x, dim, keepdim)  # which refuses a wrong dim in its own name
+    if not x.ndim:
+        return value, pullback
     value, _ = right.argmax(np.flip(x, dim), dim, keepdim)
-    length = x.shape[dim] if dim is not None and x.ndim else x.size
+    length = x.size if dim is None else x.shape[dim]
     return length - 1 - value, pullback
 
 

@@ -37,4 +37,4 @@ def draws_again_on_the_way_back(x: Any, p: float = 0.5, training: bool = True) -
 @fault("dropout", "forward", "backward", "differences")
 def drops_when_it_is_not_training(x: Any, p: float = 0.5, training: bool = True) -> Any:
     """Pays no attention to training, which makes every evaluation a game of chance."""
-    return right.dropout(x, p)
+    return right.dropout(x, p, training or x.dtype.kind == "f")

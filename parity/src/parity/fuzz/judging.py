@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,7 @@ class Wanted:
     error: float  # the tolerance, in eps
 
 
+@functools.lru_cache(maxsize=1)  # an engine is judged on a graph in each of its dtypes
 def wanted(graph: Graph) -> list[Wanted | None]:
     """What every result should be; None if rounding decides it.
 

@@ -79,7 +79,7 @@ def tried(engine: str, op: str) -> list[Tried]:
             with _enlarged(engine), _recording(folder) as reached:
                 result = trial.run(engine)
             trial = Trial(op, trial.case, trial.check, trial.dtype, result.seconds)
-            failure = result.message if result.status == "failed" else ""
+            failure = result.failure if result.status == "failed" else ""
             found.append(Tried(trial, frozenset(reached), failure))
     return found
 

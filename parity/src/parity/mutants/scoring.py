@@ -112,7 +112,7 @@ def score(engine: Adapter, ops: Collection[str], jobs: int, stage: Stage) -> Sco
 
 def _tried(engine: Adapter, ops: list[str], spread: Spread, stage: Stage) -> list[Tried]:
     trials: list[Tried] = []
-    with stage(f"{engine.name}: {len(ops)} ops and models as they are", len(ops)) as advance:
+    with stage(f"{engine.name}: ops and models as they are ({len(ops)})", len(ops)) as advance:
         for found in spread(functools.partial(tried, engine.name), ops):
             trials += found
             advance()
@@ -126,7 +126,7 @@ def _judged(
 ) -> list[Verdict]:
     verdicts = []
     against = [reaching(mutant, trials) for mutant in some]
-    with stage(f"{engine.name}: {len(some)} mutants", len(some)) as advance:
+    with stage(f"{engine.name}: mutants ({len(some)})", len(some)) as advance:
         for verdict in spread(functools.partial(judge, engine.name), some, against):
             verdicts.append(verdict)
             advance()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from .data import Report, Status
+from .data import Determinism, Hunt, Report, Result, Status, Training
 
 # Characters that XML 1.0 cannot contain, not even escaped.
 UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -64,17 +64,23 @@ def _tests(report: Report, engine: str) -> Iterator[Test]:
     for r in report["results"]:
         if r["engine"] == engine:
             name = f"{r['case']} {r['check']} {r['dtype']}"
-            yield Test(r["op"], name, r["status"], r["message"], r["seconds"])
+            yield Test(r["op"], name, r["status"], _told(r), r["seconds"])
     for t in report["trainings"]:
         if t["engine"] == engine:
             name = f"{t['run']} {t['dtype']}"
-            yield Test("runs", name, t["status"], t["message"], t["elapsed"])
+            yield Test("runs", name, t["status"], _told(t), t["elapsed"])
     for d in report["determinism"]:
         if d["engine"] == engine:
-            yield Test("determinism", "determinism", d["status"], d["message"], d["seconds"])
+            yield Test("determinism", "determinism", d["status"], _told(d), d["seconds"])
     for hunt in report["fuzz"]:
         if hunt["engine"] == engine:
-            yield Test("fuzz", "fuzz", hunt["status"], hunt["message"])
+            yield Test("fuzz", "fuzz", hunt["status"], _told(hunt))
+
+
+def _told(entry: Result | Training | Determinism | Hunt) -> str:
+    """Its message; for a failure, with the command that repeats it."""
+    again = f"\n  {entry['reproduce']}" if entry["status"] == "failed" else ""
+    return f"{entry['message']}{again}"
 
 
 def _add(suite: ElementTree.Element, whose: str, test: Test) -> None:

@@ -125,7 +125,8 @@ def sentences(report: Report) -> list[str]:
         elif where != "CPU":
             said.append(f"{engine} ran on {where}: the roofline of the processor is not its own.")
     if speed.get("left_out"):
-        said.append(f"{speed['left_out']} measurements were left out, for lack of time.")
+        left_out = plural(speed["left_out"], "measurement")
+        said.append(f"{left_out} had to be left out, for lack of time.")
     if refused := speed.get("refused"):
         said.append(f"{plural(len(refused), 'measurement')} refused, the first as {refused[0]}.")
     return said

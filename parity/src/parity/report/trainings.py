@@ -19,22 +19,15 @@ class Row(Run):
 def line(result: RunResult) -> str:
     """A training's result as a line; for a failure, with the command that repeats it."""
     if result.status == "failed":
-        return f"✗ {failure(result)}"
-    name = f"{result.engine} {result.run} {result.dtype}"
+        return f"✗ {result.failure}"
     if result.status == "skipped":
-        return f"– {name}: skipped, {result.message}"
+        return f"– {result.name}: skipped, {result.message}"
     last = relative(result.loss_bands[-1].error, result.dtype)
     return (
-        f"✓ {name}: loss {loss(result.losses[0])} to {loss(result.losses[-1])} in "
+        f"✓ {result.name}: loss {loss(result.losses[0])} to {loss(result.losses[-1])} in "
         f"{plural(len(result.losses), 'step')} (torch's within {last}), "
         f"{milliseconds(result.seconds)} ms a step (torch: {milliseconds(result.torch_seconds)})"
     )
-
-
-def failure(result: RunResult) -> str:
-    """What failed, why, and the command that repeats it."""
-    name = f"{result.engine} {result.run} {result.dtype}"
-    return f"{name}: {result.message}\n  {result.reproduce}"
 
 
 def described(run: Run) -> str:

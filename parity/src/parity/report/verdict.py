@@ -20,7 +20,10 @@ NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or t
 AGAINST = (
     (
         "torch in float64",
-        ("forward", "backward", "form", "training", "evaluation", "steps", "resumed", "rates"),
+        (
+            *("forward", "backward", "form", "training", "evaluation", "steps", "resumed", "rates"),
+            *("trained", "cached", "written"),
+        ),
     ),
     ("finite differences", ("differences",)),
     ("the distribution of what is random", ("stochastic", "initial")),
@@ -82,16 +85,28 @@ def narrowing(report: Report) -> str:
 
 
 def outcome(report: Report) -> str:
-    passed, failed, skipped = (
-        sum(engine[status] for engine in report["engines"]) for status in STATUSES
-    )
-    engines = listed([engine["name"] for engine in report["engines"]])
-    if failed:
-        return f"{failed:,} of {passed + failed + skipped:,} checks of {engines} failed."
-    rest = f"; {skipped:,} skipped for stated reasons" if skipped else ""
-    verb = "pass" if len(report["engines"]) > 1 else "passes"
-    done = plural(passed, "check")
-    return f"{engines} {verb} all {done}{rest}."
+    """Who failed and who passed, as a sentence; names random graphs and faults if they failed."""
+    said = [
+        f"{engine['name']} fails {engine['failed']:,} of {counted(engine)}"
+        for engine in report["engines"]
+        if engine["failed"]
+    ]
+    if passing := [engine for engine in report["engines"] if not engine["failed"]]:
+        verb = "pass" if len(passing) > 1 else "passes"
+        passed = plural(sum(engine["passed"] for engine in passing), "check")
+        said.append(f"{listed([engine['name'] for engine in passing])} {verb} all {passed}")
+    if skipped := sum(engine["skipped"] for engine in report["engines"]):
+        said.append(f"{skipped:,} skipped for stated reasons")
+    if wrong := [hunt["engine"] for hunt in report["fuzz"] if hunt["status"] == "failed"]:
+        said.append(f"a random graph is wrong on {listed(wrong)}")
+    if missed := sum(not fault["caught"] for fault in report["faults"]):
+        said.append(f"the judge misses {plural(missed, 'planted fault')}")
+    return f"{'; '.join(said)}."
+
+
+def counted(engine: data.Engine) -> str:
+    """How many checks of an engine were not skipped."""
+    return plural(engine["passed"] + engine["failed"], "check")
 
 
 def basis(report: Report) -> str:
@@ -135,18 +150,17 @@ def counts(engine: data.Engine) -> str:
 
 
 def check_line(result: Result) -> str:
-    """A check's result as a line; for a failure, the whole message."""
-    name = f"{result.engine} {result.case} {result.check} {result.dtype}"
+    """A check's result as a line; for a failure, with the command that repeats it."""
     if result.status == "failed":
-        return f"✗ {result.message}"
+        return f"✗ {result.failure}"
     if result.status == "skipped":
-        return f"– {name}: skipped, {result.message}"
+        return f"– {result.name}: skipped, {result.message}"
     if result.error is None:
-        return f"✓ {name}"
+        return f"✓ {result.name}"
     if result.check == "differences":
-        return f"✓ {name}: agrees to {relative(result.error, result.dtype)}"
+        return f"✓ {result.name}: agrees to {relative(result.error, result.dtype)}"
     own = "" if result.torch_error is None else f" (torch float32: {eps(result.torch_error)})"
-    return f"✓ {name}: {eps(result.error)} eps{own}"
+    return f"✓ {result.name}: {eps(result.error)} eps{own}"
 
 
 def determinism_line(result: Determinism) -> str:
@@ -167,14 +181,14 @@ def sentence(report: Report, engine: data.Engine) -> str:
         if entry["name"] in judged:
             kinds.update({"op": -1, entry["kind"]: 1})
     had = [plural(count, kind) for kind, count in kinds.items() if count]
-    done = engine["passed"] + engine["failed"]
+    places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
+    names = list(dict.fromkeys(places))
+    shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     if engine["failed"]:
-        places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
-        names = list(dict.fromkeys(places))
-        shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        said = f"Failed {engine['failed']:,} of {plural(done, 'check')}, in {shown}"
+        said = f"Failed {engine['failed']:,} of {counted(engine)}, in {shown}"
     else:
-        said = f"Passed all {plural(done, 'check')} of {listed(had)}"
+        said = f"Passed all {counted(engine)} of {listed(had)}"
+        said += f", but failed in {shown}" if names else ""
     errors = [
         f"{eps(worst['error'])} eps {check} (torch’s own float32: {eps(worst['torch_error'])})"
         for check in MEASURED
@@ -228,7 +242,7 @@ def failures(report: Report) -> list[Failure]:
             "engine": result["engine"],
             "where": result["op"],
             "what": f"{result['case']} · {result['check']} · {result['dtype']}",
-            "message": result["message"].replace(result["reproduce"], "").strip(),
+            "message": result["message"],
             "reproduce": result["reproduce"],
             "anchor": anchor(result["engine"], result["case"], result["check"], result["dtype"]),
             "case": result["case"],

@@ -11,13 +11,14 @@ from ..engines import Adapter
 from ..pool import Stage
 from ..spec import skips
 from ..spec.run import Run
+from .words import plural
 from .work import skipped
 
 
 def judge(engine: Adapter, items: Sequence[checks.Item], stage: Stage) -> list[checks.Result]:
     """Run checks, and return their results."""
     results = []
-    with stage(f"{engine.name}: {len(items)} checks", len(items)) as advance:
+    with stage(f"{engine.name}: {plural(len(items), 'check')}", len(items)) as advance:
         for item in items:
             results.append(checks.run(engine, item.op, item.case, item.check, item.dtype))
             advance()
@@ -31,7 +32,7 @@ def train(engine: Adapter, run: Run, dtypes: Sequence[str], stage: Stage) -> lis
         if reason := skipped(engine, run, dtype):
             results.append(reason)
             continue
-        title = f"{engine.name}: {run.name} in {dtype}, {run.steps} steps"
+        title = f"{engine.name}: {run.name} in {dtype}, {plural(run.steps, 'step')}"
         with stage(title, run.steps) as advance:
             results.append(check_run(engine, run, dtype, advance))
     return results

@@ -63,10 +63,9 @@ def trained(
         ]
         if plan.resume:
             go_on(trainings, checkpoints)
-    if world.rank == 0 and world.size > 1:
-        for training in trainings:
-            way = training.door.way
-            click.echo(f"{training.name}: {world.size} processes, summed by {way}", err=True)
+    if world.size > 1:
+        for each in trainings:
+            said(each, f"{each.name}: {world.size} processes, summed by {each.door.way}")
     first = min(each.step for each in trainings)
     try:
         with (
@@ -134,7 +133,7 @@ def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints])
         store = checkpoints[training.name]
         state = store.load()
         if state is None:
-            click.echo(f"no checkpoint in {store.folder} yet: from the beginning", err=True)
+            said(training, f"no checkpoint in {store.folder} yet: from the beginning")
             continue
         if (trained := state["engine"]) != training.engine.name:
             raise ValueError(f"{store.folder} is of another training: by {trained}")
@@ -146,6 +145,13 @@ def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints])
                 f"beyond --steps {training.task.settings.steps}"
             )
         training.load_state_dict(state)
+        said(training, f"{training.name}: on from step {training.step} of {store.folder}")
+
+
+def said(training: Training, sentence: str) -> None:
+    """Tell the user, once for all processes."""
+    if training.world.rank == 0:
+        click.echo(sentence, err=True)
 
 
 def kept(checkpoints: Mapping[str, Checkpoints], again: str = "") -> str:
