@@ -31,6 +31,7 @@ COLUMNS = np.asfortranarray(np.arange(6).reshape(2, 3))
 FLAGS = np.array([True, False])
 LARGE = np.zeros(2**14 + 1, np.float32)
 NAMES = np.array(["a", "b"])
+WIDE = np.dtype(np.float64)
 # Of methods of arrays; the others need none.
 GIVEN = {
     **{"astype": "np.float64", "clip": "0, 1", "dot": "x", "fill": "1", "repeat": "2"},
@@ -579,6 +580,13 @@ def shares_narrowly(x, out):
     shared[i] = x[i]
 
 
+@taken()
+def shares_by_dtype(x, out):
+    i = cuda.grid(1)
+    shared = cuda.shared.array(32, WIDE)
+    shared[i] = x[i]
+
+
 @refused("float is no dtype to numba: say np.float32")
 def shares_floats(x, out):
     i = cuda.grid(1)
@@ -593,7 +601,30 @@ def shares_as_many(x, out):
     shared[i] = x[i]
 
 
-@refused("a shape of positive constants is needed here")
+@taken()
+def shares_what_the_launch_gives(x, out):
+    i = cuda.grid(1)
+    numbers = cuda.shared.array(0, np.float32)
+    counts = cuda.shared.array(shape=(0,), dtype=np.int64, alignment=16)
+    if i < counts.size:
+        counts[i] = 1
+    cuda.syncthreads()
+    out[i] = numbers[:2].view(np.int32).size + numbers.shape[0] + len(counts)
+
+
+@refused("a shape of positive constants is needed here, not (0, 2)")
+def shares_rows_that_the_launch_gives(x, out):
+    shared = cuda.shared.array((0, 2), np.float32)
+    out[cuda.grid(1)] = shared.size
+
+
+@refused("a shape of positive constants is needed here, not 0")
+def has_what_the_launch_gives(x, out):
+    local = cuda.local.array(0, np.float32)
+    out[cuda.grid(1)] = local.size
+
+
+@refused("a shape of positive constants is needed here, not -4")
 def has_none(x, out):
     local = cuda.local.array(-4, np.float32)
     out[cuda.grid(1)] = local.size

@@ -18,7 +18,7 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import copies, instructions, intrinsics, wide
-from ..emulator.errors import AlignmentError, KernelError, UnsupportedError
+from ..emulator.errors import AlignmentError, UnsupportedError
 from ..emulator.known import (
     ASKED,
     ONE_AXIS,
@@ -28,8 +28,8 @@ from ..emulator.known import (
     no_vote_of_block,
     unshuffled,
 )
-from ..emulator.launch import MAX_SHARED
-from ..emulator.names import CALCULATIONS, FENCES
+from ..emulator.launch import require_room
+from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES
 from ..emulator.printing import ONLY, formatted
 from . import numbers
 from .errors import WarpError
@@ -72,14 +72,18 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 
 def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> Array:
-    """The array of this call, which all threads of the block share; of shape 0: the dynamic one."""
+    """The array of this call, which all threads of the block share.
+
+    Dynamic ones lie in the same memory.
+    """
     block = now.thread.block
     found = block.shared.get(place)
     if found is None:
         name, sizes, dtype = place.name or "shared", _shape(shape), _dtype(dtype)
-        if sizes == (0,):
+        if sizes == DYNAMIC:
             if block.dynamic is None:
-                block.dynamic = unwritten(name, "shared", (now.dynamic_bytes,), np.uint8)
+                bytes_ = (now.dynamic_bytes,)
+                block.dynamic = unwritten(name, "dynamic shared", bytes_, np.uint8)
                 block.storages.append(block.dynamic.storage)
             memory = block.dynamic.memory
             fitting = memory[: len(memory) // dtype.itemsize * dtype.itemsize].view(dtype)
@@ -89,11 +93,7 @@ def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) ->
             block.storages.append(found.storage)
             if place.file != intrinsics.__file__:  # what stands there for registers of a warp
                 block.static_bytes += found.memory.nbytes
-            if block.static_bytes > MAX_SHARED:
-                raise KernelError(
-                    f"{now.kernel}: {block.static_bytes} bytes of shared memory; a block has "
-                    f"{MAX_SHARED}"
-                )
+        require_room(now.kernel, block.static_bytes, now.dynamic_bytes)
         block.shared[place] = found
     return found
 

@@ -352,7 +352,7 @@ class Translator(ast.NodeTransformer):
         place, name = self.place(node), self.name
         self.name = ""
         if path in (SHARED, LOCAL):
-            node = self.with_shape(node, least=0 if path == SHARED else 1)
+            node = self.with_shape(node, path)
         given, words = self.arguments(node)
         self.name = name
         new = ast.Call(self.keep(function), [place, *given], words)
@@ -368,15 +368,13 @@ class Translator(ast.NodeTransformer):
             names = list(takes.parameters)[1:]
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(names)})")
 
-    def with_shape(self, node: ast.Call, least: int) -> ast.Call:
-        """A call that makes an array, with a shape that is known now. Zero: of dynamic memory."""
+    def with_shape(self, node: ast.Call, path: tuple[str, ...]) -> ast.Call:
+        """A call that makes an array, with a shape that is known now."""
         words = {str(word.arg): word.value for word in node.keywords}
         given = dict(zip(("shape", "dtype", "alignment"), node.args, strict=False)) | words
         if not given.keys() >= {"shape", "dtype"} or len(given) != len(node.args) + len(words):
             self.refuse(node, f"{ast.unparse(node.func)} takes (shape, dtype)")
-        shape = self.source.shape(given["shape"], least)
-        if 0 in shape and len(shape) > 1:
-            self.refuse(node, f"dynamic shared memory has shape 0, not {shape}")
+        shape = self.source.shape(given["shape"], path)
         value, _ = self.source.resolve(given["dtype"]) or (None, ())
         aligned = self.source.constant(given["alignment"]) if "alignment" in given else 8
         if why := not_for_arrays(value, 8 if aligned is None else aligned):

@@ -175,7 +175,7 @@ def unheld(kind: Any) -> str:
 
 def not_for_arrays(dtype: Any, alignment: int = 8) -> str:
     """Why cuda.shared.array and cuda.local.array do not take these; "" if they do."""
-    if dtype in (bool, complex, float, int):
+    if any(dtype is kind for kind in (bool, complex, float, int)):
         return f"{dtype.__name__} is no dtype to numba: say np.float32, say, or np.int64"
     if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
         return f"an alignment is a power of two, not {alignment}"

@@ -222,11 +222,11 @@ def whole_grid(body):
     @inlined
     def run(args, shared, dims, record):
         blocks, threads, nobody = grid_of(dims, record)
-        wipe(shared)
         thread = body(nobody, *args, *rows(shared, 0))  # for its size alone
         states = np.empty(blocks * threads * state_size(thread), np.uint8)
         for i in range(blocks):
             block = block_of(nobody, record, i)
+            wipe(rows(shared, i))
             for rank in range(threads):
                 thread = body(thread_of(block, dims, record, rank), *args, *rows(shared, i))
                 suspend(states, i * threads + rank, thread)

@@ -25,6 +25,7 @@ ATOMIC_NAMES = (
 )
 ATOMICS = {("atomic", name) for name in ATOMIC_NAMES}
 SHARED, LOCAL = ("shared", "array"), ("local", "array")
+DYNAMIC = (0,)  # the shape of a shared array that takes the bytes that the launch gives
 CONSTANT_LIKE = ("const", "array_like")
 CALCULATIONS = {("popc",), ("clz",), ("ffs",), ("brev",), ("fma",), ("cbrt",), ("selp",)}
 FENCES = {("threadfence",), ("threadfence_block",), ("threadfence_system",)}

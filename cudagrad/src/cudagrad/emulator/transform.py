@@ -411,7 +411,8 @@ class Rewriter(ast.NodeVisitor):
             alignment = [size for size in alignment if size is not None]
             if why := not_for_arrays(dtype, *alignment):
                 self.refuse(node, why)
-            return self.new_array(path, self.source.shape(shape), dtype, *alignment, node=node)
+            sizes = self.source.shape(shape, path)
+            return self.new_array(path, sizes, dtype, *alignment, node=node)
         if path == CONSTANT_LIKE:
             return self.constant_like(node)
         if path in ATOMICS:
