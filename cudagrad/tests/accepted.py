@@ -243,6 +243,28 @@ def shuffles_bits(x, out):
 # Matches, and masks of lanes
 
 
+@taken("int32", "int64", "uint32", "uint64")
+@refused("a mask of lanes is an int64, say, not", "bool", "int8", "uint16", *FLOATS)
+def shuffles_among(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.shfl_sync(type(x[i])(-1), 1.5, 1)
+
+
+@taken("int64", "uint32")
+@refused("a mask of lanes is an int64, say, not", "bool", "int16", "float32")
+def votes_among(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.ballot_sync(type(x[i])(-1), 1)
+
+
+@taken("int32", "uint64")
+@only_there("a mask of lanes is an int64, say, not", "bool", "int8", "float32")  # made an int32
+def waits_among(x, out):
+    i = cuda.grid(1)
+    cuda.syncwarp(type(x[i])(-1))
+    out[i] = cuda.match_any_sync(type(x[i])(-1), i)
+
+
 @taken("bool", "uint16", "int64", "uint64", *FLOATS)
 def matches_any(x, out):
     i = cuda.grid(1)

@@ -468,13 +468,8 @@ def loads(x):
 
 
 @jit
-def some_lanes(x):
-    x[0] = cuda.shfl_sync(0xFF, x[0], 0)
-
-
-@jit
-def lanes_of_now(x):
-    x[0] = cuda.any_sync(x.size, x[0])
+def waits_with_name(x):
+    cuda.syncwarp(lanes=3)
 
 
 @jit
@@ -746,8 +741,7 @@ def waits_between(x):
     ("kernel", "line", "why"),
     [
         (loads, "ldcg", "cuda.ldcg is not supported by the emulator"),
-        (some_lanes, "shfl_sync", "a warp waits for all of its lanes on the emulator"),
-        (lanes_of_now, "any_sync", "x.size must be a constant"),
+        (waits_with_name, "syncwarp", "cuda.syncwarp takes (mask)"),
         (no_lane, "shfl_xor", "cuda.shfl_xor_sync takes (mask, value, lane)"),
         (votes_perhaps, "any_sync", "must be called in a statement of its own"),
         (warp_value, "syncwarp", "cuda.syncwarp() is a statement of its own"),

@@ -24,6 +24,7 @@ from ..emulator.known import (
     ONE_AXIS,
     misplaced,
     no_lane,
+    no_mask,
     no_vote,
     no_vote_of_block,
     unshuffled,
@@ -35,7 +36,7 @@ from . import numbers
 from .errors import WarpError
 from .memory import Array, address, arrive, changing, load, send, store, unwritten
 from .places import Place
-from .threads import WARP, Request, now
+from .threads import ALL_LANES, WARP, Request, now
 
 Names = tuple[str, ...]
 
@@ -281,9 +282,8 @@ def sync_grid(place: Place) -> Request:
 
 
 def _mask(place: Place, mask: Any) -> int:
-    if not isinstance(mask, int | np.integer):
-        refuse(place, f"a mask is an integer, not {numbers.kind_of(mask)}")
-    lanes = int(mask) & 0xFFFFFFFF
+    refuse(place, no_mask(numbers.kind_of(mask)))
+    lanes = int(mask) & ALL_LANES
     if not lanes >> int(now.thread.laneid) & 1:
         raise WarpError(
             f"{now.kernel}: {place}: {now.thread}, lane {now.thread.laneid}, is not in its own "
@@ -292,8 +292,9 @@ def _mask(place: Place, mask: Any) -> int:
     return lanes
 
 
-def syncwarp(place: Place, mask: Any = 0xFFFFFFFF) -> Request:
-    return Request("syncwarp", place, _mask(place, mask), answer=lambda requests, lane: None)
+def syncwarp(place: Place, mask: Any = None) -> Request:
+    lanes = ALL_LANES if mask is None else _mask(place, mask)
+    return Request("syncwarp", place, lanes, answer=lambda requests, lane: None)
 
 
 def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:

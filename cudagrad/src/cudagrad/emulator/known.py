@@ -115,6 +115,11 @@ def no_lane(dtype: str) -> str:
     return "" if dtype in INTEGERS else f"a lane is an int32, say, not {dtype}: say np.int32(…)"
 
 
+def no_mask(dtype: str) -> str:
+    """Why a number of a dtype does not say which lanes take part; "" if it does."""
+    return "" if dtype in INTEGERS else f"a mask of lanes is an int64, say, not {dtype}"
+
+
 def no_bit_first(dtype: str) -> str:
     """Why cuda.ffs does not take a number of a dtype; "" if it does."""
     return "" if dtype in INTEGERS else f"cuda.ffs is for {', '.join(INTEGERS)}, not {dtype}"
@@ -159,6 +164,7 @@ def no_constant(array: np.ndarray[Any, Any]) -> str:
 # What to ask of values, by the names of the functions of warps, and instructions, given them.
 ASKED: dict[str, Callable[..., str]] = {
     **{"give": unshuffled, "vote": no_vote, "vote_of_block": no_vote_of_block},
+    "wait_for": no_mask,
     **{"ffs": no_bit_first, "selp": no_choice},
 }
 
@@ -276,7 +282,7 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
 def reasons_of_exchange(name: str, given: list[Any]) -> Iterator[str]:
     """Why a shuffle or a vote is refused, of a function of warps and the types it is given."""
     if name.startswith("shfl"):
-        yield no_lane(name_of(given[2]))
+        yield no_lane(name_of(given[3]))
     elif name in ASKED:
         yield ASKED[name](name_of(given[1]))
 

@@ -19,6 +19,7 @@ from .inference import is_array
 from .places import counted, line_at, waiting
 from .source import DeviceFunction
 from .transform import Translation, translate
+from .warps import WARP
 
 ORDERS = ("forward", "reversed", "random")  # as numbered in loops
 MAX_GRID = (2**31 - 1, 65535, 65535)
@@ -230,12 +231,17 @@ class Launcher:
         return f"{self.kernel}: {error.why}"
 
     def _lane(self) -> str:
-        """Which shuffle asked for a lane that the warp does not have, and whose."""
-        place, _, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
+        """Which shuffle asked for a lane that does not take part, and whose."""
+        place, mask, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
         text = self.kernel.translation.places[place - 1]
         where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
-        warp = f"a warp of {counted(count, 'thread')}"
-        return f"{self.kernel}: {text}: asks lane {lane} of {warp}; {where}"
+        if lane == thread % WARP:
+            why = f"lane {lane} is not in its own mask {mask:#x}"
+        elif lane < count:
+            why = f"asks lane {lane}, which is not in the mask {mask:#x}"
+        else:
+            why = f"asks lane {lane} of a warp of {counted(count, 'thread')}"
+        return f"{self.kernel}: {text}: {why}; {where}"
 
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
@@ -243,16 +249,21 @@ class Launcher:
             return f"{self.kernel}: the blocks of the grid do not all meet at the same barrier"
         count = int(np.prod(self.dims[3:6]))
         barriers = _record[runtime.BARRIERS : runtime.BARRIERS + count]
+        masks = np.where(
+            barriers < -runtime.SOME_LANES, _record[runtime.MASKS : runtime.MASKS + count], 0
+        )
         lines = []
-        for barrier in np.unique(barriers):
-            threads = np.flatnonzero(barriers == barrier)
+        for barrier, mask in np.unique(np.stack([barriers, masks]), axis=1).T.tolist():
+            threads = np.flatnonzero((barriers == barrier) & (masks == mask))
             first = self._coordinates(3, int(threads[0]))
             place = (
                 self.kernel.translation.places[abs(barrier) % runtime.GRID - 1]
                 if barrier
                 else "the end"
             )
-            lines.append(waiting(len(threads), first, place))
+            lines.append(
+                waiting(len(threads), first, place) + (f", with mask {mask:#x}" if mask else "")
+            )
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"
 

@@ -39,4 +39,3 @@ BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)
 THIS_GRID = ("cg", "this_grid")
 # What makes a thread wait for others.
 WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *MATCHES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
-ALL_LANES = 0xFFFFFFFF
