@@ -522,6 +522,67 @@ def unpacks_coordinates(x, out):
     out[i] = j + k
 
 
+# Loads and stores with a hint for the cache
+
+
+@taken(*INTEGERS, *FLOATS)
+@refused("a hint for the cache is for integers and floats, not bool", "bool")
+def loads_with_hints(x, out):
+    i = cuda.grid(1)
+    y = cuda.ldcg(x, i) + cuda.ldca(x, i) + cuda.ldcs(x, (i,)) + cuda.ldlu(x, 0) + cuda.ldcv(x, i)
+    out[i] = y + cuda.ldcg(TABLE, (1, i % 3))
+
+
+@taken("int16", "uint64", "float32")
+@refused("a hint for the cache is for integers and floats, not bool", "bool")
+def stores_with_hints(x, out):
+    i = cuda.grid(1)
+    cuda.stcg(x, i, 1)
+    cuda.stcs(x, i, 1.5)
+    cuda.stwb(x, i, x[i])
+    cuda.stwt(x, (i,), i > 3)
+
+
+@refused("a hint for the cache is for one element: of 2 indices, not 1")
+def loads_row_with_hint(x, out):
+    row = cuda.ldcg(TABLE, 1)
+    out[cuda.grid(1)] = row[0]
+
+
+@refused("a hint for the cache takes indices of the same type, not int64 and int32")
+def loads_with_hint_at_two_types(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.ldcg(TABLE, (i // 16, np.int32(1)))
+
+
+@refused("an index is an integer, not float64")
+def loads_with_hint_at_float(x, out):
+    out[cuda.grid(1)] = cuda.ldcg(x, 1.0)
+
+
+@only_there("TABLE is a constant of the kernel")  # which a GPU cannot write
+def stores_to_table_with_hint(x, out):
+    cuda.stcg(TABLE, (0, 0), 1)
+
+
+# Arrays as a whole
+
+
+@taken("uint8", "int64", *FLOATS)
+def sums_up(x, out):
+    i = cuda.grid(1)
+    out[i] = x.sum() + x[2:].prod() + x.mean() + TABLE.var() + x.argmax() + x[3:4].item()
+    if x.any() or not x.all():
+        own = cuda.local.array((2, 3), np.float32)
+        own.fill(2)
+        out[i] += own.sum()
+
+
+@refused(".sum makes a new array, for which a kernel has no memory")
+def sums_rows(x, out):
+    out[cuda.grid(1)] = TABLE.sum(0)[0]
+
+
 # Atomics
 
 

@@ -106,6 +106,33 @@ def test_dynamic_shared_arrays_lie_in_the_same_memory() -> None:
         check(two)[1, 4, 0, 16](np.zeros(4, np.int64))
 
 
+def test_a_hint_for_the_cache_orders_nothing_and_is_for_global_memory() -> None:
+    def neighbour(x, out):
+        t = cuda.threadIdx.x
+        cuda.stcg(x, t, t)
+        out[t] = cuda.ldcg(x, 3 - t)
+
+    def of_tile(out):
+        tile = cuda.shared.array(4, np.float32)
+        out[0] = cuda.ldca(tile, 0)
+
+    raced = r"race for x\[2\].*cuda\.ldcg\(x, 3 - t\) at .*cuda\.stcg\(x, t, t\) at"
+    with pytest.raises(RaceError, match=raced):
+        check(neighbour)[1, 4](np.zeros(4), np.zeros(4))
+    with pytest.raises(UnsupportedError, match="is for global memory; tile is shared"):
+        check(of_tile)[1, 4](np.zeros(4))
+
+
+def test_a_sum_reads_all_of_an_array() -> None:
+    def of_others(x, out):
+        t = cuda.threadIdx.x
+        x[t] = 1
+        out[t] = x.sum()
+
+    with pytest.raises(RaceError, match=r"race for x\[1\].*x\.sum\(\) at"):
+        check(of_others)[1, 4](np.zeros(4), np.zeros(4))
+
+
 def test_a_shuffle_orders_no_memory() -> None:
     def neighbour(x, out):
         tile = cuda.shared.array(32, np.float32)

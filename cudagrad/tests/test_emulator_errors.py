@@ -463,8 +463,13 @@ def test_float16_is_refused_with_what_there_is(kernel: Any, where: str, argument
 
 
 @jit
-def loads(x):
-    x[0] = cuda.ldcg(x, 0)
+def stored_value(x):
+    x[0] = cuda.stcg(x, 0, 1)
+
+
+@jit
+def half_precision_root(x):
+    x[0] = cuda.hsqrt(x[0])
 
 
 @jit
@@ -740,7 +745,8 @@ def waits_between(x):
 @pytest.mark.parametrize(
     ("kernel", "line", "why"),
     [
-        (loads, "ldcg", "cuda.ldcg is not supported by the emulator"),
+        (stored_value, "stcg", "cuda.stcg(x, 0, 1) is a statement of its own"),
+        (half_precision_root, "hsqrt", "cuda.hsqrt is not supported by the emulator"),
         (waits_with_name, "syncwarp", "cuda.syncwarp takes (mask)"),
         (no_lane, "shfl_xor", "cuda.shfl_xor_sync takes (mask, value, lane)"),
         (votes_perhaps, "any_sync", "must be called in a statement of its own"),

@@ -24,7 +24,7 @@ from ..emulator.array import DeviceArray
 from ..emulator.array import empty as poisoned
 from ..emulator.errors import UnsupportedError
 from .errors import RaceError, UninitializedError
-from .numbers import kind_of
+from .numbers import kind_of, reduced
 from .places import Place
 from .threads import Thread, joined, now
 
@@ -263,6 +263,23 @@ def each(values: Any, place: Place) -> Any:
     if type(values) is not Array:
         return values
     return (load(values, np.int64(i), place) for i in range(len(values)))
+
+
+def whole(name: str, array: Any, place: Place, *args: Any) -> Any:
+    """What a method makes of all elements: a number, or nothing if it is fill."""
+    if type(array) is not Array:
+        return getattr(array, name)(*args)
+    fills = name == "fill"
+    if len(args) != fills:
+        why = "takes a number" if fills else "makes a new array, for which a kernel has no memory"
+        raise UnsupportedError(f"{now.kernel}: {place}: .{name} {why}; {now.thread}")
+    for at in np.ndindex(array.memory.shape):
+        index = tuple(map(np.int64, at))
+        if fills:
+            store(args[0], array, index, place)
+        else:
+            load(array, index, place)
+    return None if fills else reduced(name, array.memory)
 
 
 def type_of(array: Any, index: Any) -> Any:

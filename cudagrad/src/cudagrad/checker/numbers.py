@@ -15,6 +15,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numba
 import numpy as np
 from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
@@ -119,6 +120,24 @@ def power(x: Any, n: int) -> Any:
     of_x: Any = type(x)
     _, kind = typed(operator.mul, of_x, of_x)
     return kind(kind(x) ** (kind(n) if n >= 0 else np.float64(n)))
+
+
+# Arrays as a whole
+
+
+@functools.cache
+def _reduction(name: str) -> Any:
+    """A method that makes a number of an array, compiled: it adds in numba's order."""
+    namespace: dict[str, Any] = {}
+    exec(f"def reduced(array):\n    return array.{name}()", namespace)
+    return numba.njit(error_model="numpy")(namespace["reduced"])
+
+
+def reduced(name: str, memory: np.ndarray[Any, Any]) -> Any:
+    """array.sum(), say, of the type that it has there."""
+    function = _reduction(name)
+    value, kind = function(memory), (numba.typeof(memory),)
+    return as_dtype(function.overloads[kind].signature.return_type).type(value)
 
 
 # The functions of Python's and of math

@@ -27,14 +27,15 @@ from ..emulator.known import (
     no_mask,
     no_vote,
     no_vote_of_block,
+    unhinted,
     unshuffled,
 )
 from ..emulator.launch import require_room
-from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES
+from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES, HINTED_LOADS, HINTED_STORES
 from ..emulator.printing import ONLY, formatted
 from . import numbers
 from .errors import WarpError
-from .memory import Array, address, arrive, changing, load, send, store, unwritten
+from .memory import CONSTANT, Array, address, arrive, changing, load, send, store, unwritten
 from .places import Place
 from .threads import ALL_LANES, WARP, Request, now
 
@@ -156,12 +157,24 @@ def wait_but_latest(place: Place) -> None:
     del copies[:-2]
 
 
-def load_as(place: Place, array: Any, index: Any) -> Any:
+def load_hinted(place: Place, array: Any, index: Any) -> Any:
+    require_hinted(place, array, index)
     return load(array, index, place)
 
 
-def store_as(place: Place, array: Any, index: Any, value: Any) -> None:
+def store_hinted(place: Place, array: Any, index: Any, value: Any) -> None:
+    require_hinted(place, array, index)
     store(value, array, index, place)
+
+
+def require_hinted(place: Place, array: Array, index: Any) -> None:
+    """Raise unless an element can be loaded and stored with a hint for the cache."""
+    parts = index if type(index) is tuple else (index,)
+    kinds = list(map(numbers.kind_of, parts))
+    refuse(place, unhinted(array.memory.dtype.name, array.memory.ndim, kinds))
+    kind = array.storage.kind
+    if kind not in ("global", CONSTANT):
+        refuse(place, f"a hint for the cache is for global memory; {array.name} is {kind}")
 
 
 # Atomics
@@ -397,10 +410,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def rsqrt(place: Place, x: Any) -> Any:
-    return type(x)(1) / np.sqrt(x)
-
-
 def nanosleep(place: Place, ns: Any) -> None:
     """It only takes time."""
 
@@ -428,9 +437,8 @@ FUNCTIONS: dict[Names, Callable[..., Any]] = {
     ("cg", "this_grid"): this_grid,
     ("activemask",): activemask,
     ("lanemask_lt",): lanemask_lt,
-    ("rsqrt",): rsqrt,
-    **{(name,): load_as for name in ("ldca", "ldcg", "ldcs", "ldlu", "ldcv")},
-    **{(name,): store_as for name in ("stcg", "stcs", "stwb", "stwt")},
+    **dict.fromkeys(HINTED_LOADS, load_hinted),
+    **dict.fromkeys(HINTED_STORES, store_hinted),
 }
 WAITS: dict[Names, Callable[..., Request]] = {
     ("syncthreads",): syncthreads,

@@ -21,13 +21,20 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import printing
-from ..emulator.known import no_constant, not_for_arrays, not_for_kernels, unknown, unusable
+from ..emulator.known import (
+    REDUCTIONS,
+    no_constant,
+    not_for_arrays,
+    not_for_kernels,
+    unknown,
+    unusable,
+)
 from ..emulator.names import LOCAL, SHARED, cuda
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
 from . import numbers, operations
-from .memory import CONSTANT, Array, Storage, each, load, store, type_of
+from .memory import CONSTANT, Array, Storage, each, load, store, type_of, whole
 from .places import Place
 from .threads import WARP, now, round_begins
 
@@ -43,6 +50,7 @@ HELPERS: dict[str, Any] = {
     "_Invert": numbers.inverted,
     **{f"_{name}": operator for name, operator in numbers.OPERATORS.items()},
 }
+WHOLE = REDUCTIONS | {"fill"}  # methods of arrays that go over all of them
 
 
 def plain(function: Any) -> Callable[..., Any] | None:
@@ -325,6 +333,10 @@ class Translator(ast.NodeTransformer):
         if device is not None and not path:
             return self.device_call(device, node)
         given, words = self.arguments(node)
+        of_array = value is None or isinstance(value, np.ndarray)
+        if of_array and isinstance(node.func, ast.Attribute) and node.func.attr in WHOLE:
+            name, array = ast.Constant(node.func.attr), self.visit(node.func.value)
+            return ast.Call(self.keep(whole), [name, array, self.place(node), *given], words)
         if value is enumerate or value is zip:
             given = [call("_each", values, self.place(node)) for values in given]
         return ast.Call(self.visit(node.func), given, words)

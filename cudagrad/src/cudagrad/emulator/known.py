@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import linecache
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numba
@@ -120,6 +120,20 @@ def no_mask(dtype: str) -> str:
     return "" if dtype in INTEGERS else f"a mask of lanes is an int64, say, not {dtype}"
 
 
+def unhinted(dtype: str, axes: int, index: Sequence[str]) -> str:
+    """Why there is no load or store with a hint for the cache of these; "" if there is.
+
+    index: the dtypes of its parts.
+    """
+    if dtype == "bool":
+        return "a hint for the cache is for integers and floats, not bool"
+    if len(index) != axes:
+        return f"a hint for the cache is for one element: of {axes} indices, not {len(index)}"
+    if len(set(index)) > 1:
+        return f"a hint for the cache takes indices of the same type, not {' and '.join(index)}"
+    return ""
+
+
 def no_bit_first(dtype: str) -> str:
     """Why cuda.ffs does not take a number of a dtype; "" if it does."""
     return "" if dtype in INTEGERS else f"cuda.ffs is for {', '.join(INTEGERS)}, not {dtype}"
@@ -162,6 +176,7 @@ def no_constant(array: np.ndarray[Any, Any]) -> str:
 
 
 # What to ask of values, by the names of the functions of warps, and instructions, given them.
+HINTED = (runtime.load_hinted.py_func, runtime.store_hinted.py_func)
 ASKED: dict[str, Callable[..., str]] = {
     **{"give": unshuffled, "vote": no_vote, "vote_of_block": no_vote_of_block},
     "wait_for": no_mask,
@@ -254,7 +269,7 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
     function = kind(made.func)
     key: Any = getattr(function, "typing_key", None)
     if isinstance(function, types.BoundFunction) and is_new:
-        name = key[len("array.") :] if isinstance(key, str) else ""
+        name = key.removeprefix("array.") if isinstance(key, str) else key[-1]
         if isinstance(function.this, types.Array) and name not in VIEWS:
             yield f".{name} makes a new array, for which a kernel has no memory"
     elif is_new and isinstance(key, np.ufunc):
@@ -265,6 +280,10 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
         if python.__module__ == atomics.__name__:
             if isinstance(given[0], types.Array):
                 yield misplaced(python.__name__, as_dtype(given[0].dtype))
+        elif python in HINTED:
+            index = given[1] if isinstance(given[1], types.BaseTuple) else [given[1]]
+            if isinstance(given[0], types.Array):
+                yield unhinted(str(given[0].dtype), given[0].ndim, list(map(name_of, index)))
         elif python.__module__ == warps.__name__:
             yield from reasons_of_exchange(python.__name__, given)
     elif getattr(key, "__module__", "") == instructions.__name__:

@@ -208,6 +208,17 @@ def holding(typing_context, array, index, place, record):
     return array(array, index, types.int64, types.int64), generate
 
 
+@compiled
+def load_hinted(array, index):
+    """Hints for the cache change no number."""
+    return array[index]
+
+
+@compiled
+def store_hinted(array, index, value):
+    array[index] = value
+
+
 def _count(context, builder, most, what, turns, more, place, record):
     """turns and some more; LoopError if there are then too many."""
     turns = builder.add(turns, more)

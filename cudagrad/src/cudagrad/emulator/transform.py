@@ -52,6 +52,8 @@ from .names import (
     CONSTANT_LIKE,
     COORDINATES,
     GRIDS,
+    HINTED_LOADS,
+    HINTED_STORES,
     INSTRUCTIONS,
     LANE_MASKS,
     LOCAL,
@@ -195,6 +197,10 @@ class Rewriter(ast.NodeVisitor):
                 masks = ("mask",) if node.value.args or node.value.keywords else ()
                 given = [self.mask(node.value, mask) for mask in self.bind(masks, node.value)]
                 return self.wait(node.value, path, *given)
+            if value is cuda and path in HINTED_STORES:
+                takes = ("array", "index", "value")
+                self.refuse_constant(self.bind(takes, node.value)[0])
+                return ast.Expr(self.of_element("_runtime.store_hinted", takes, node.value))
             match node.value.func:
                 case ast.Attribute(value=grid, attr="sync") if self.is_grid(grid):
                     return self.wait(node.value, THIS_GRID)
@@ -423,12 +429,14 @@ class Rewriter(ast.NodeVisitor):
             return self.constant_like(node)
         if path in ATOMICS:
             return self.atomic(path[1], node)
+        if path in HINTED_LOADS:
+            return self.of_element("_runtime.load_hinted", ("array", "index"), node)
         if path in INSTRUCTIONS:
             given = self.bind(instructions.parameters(path[0]), node)
             return call(f"_instructions.{path[0]}", *map(self.visit, given))
         if path in LANE_MASKS:
             return call(f"_warps.{path[0]}", parse("_thread"), *self.bind((), node))
-        if path in (BARRIER, WARP_BARRIER):
+        if path in (BARRIER, WARP_BARRIER) or path in HINTED_STORES:
             self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
         if path in WAITING:
             return self.exchange(path, node)
@@ -450,13 +458,18 @@ class Rewriter(ast.NodeVisitor):
             takes.remove("index")
         elif name != "cas":
             takes.remove("old")
-        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
-        array, index = given.pop("array"), given.pop("index", ast.Constant(0))
         self.refuse_constant(self.bind(takes, node)[0])
+        index = self.bind(takes, node)[1]
         if isinstance(index, ast.Tuple) and len(index.elts) == 1:
             self.refuse(node, ONE_AXIS)
         name = "cas" if name == "compare_and_swap" else name
-        return call(f"_atomics.{name}", array, self.checked(array, index, node), *given.values())
+        return self.of_element(f"_atomics.{name}", takes, node)
+
+    def of_element(self, function: str, takes: Sequence[str], node: ast.Call) -> ast.expr:
+        """A call for an element, the first of all where it takes no index, which is checked."""
+        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
+        array, index = given.pop("array"), given.pop("index", ast.Constant(0))
+        return call(function, array, self.checked(array, index, node), *given.values())
 
     def exchange(self, path: Names, node: ast.Call) -> ast.expr:
         """A shuffle, match or vote: every thread gives a value, and takes what others gave."""
@@ -582,4 +595,4 @@ class Rewriter(ast.NodeVisitor):
         value, path = self.source.resolve(node.func) or (None, ())
         if isinstance(value, DeviceFunction):
             return not calls(value.source, SHARED, *WAITING)  # those go ahead, one after the other
-        return value is cuda and path in ATOMICS
+        return value is cuda and (path in ATOMICS or path in HINTED_LOADS)
