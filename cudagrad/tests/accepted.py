@@ -18,6 +18,7 @@ import numpy as np
 from cudagrad import device, emulator
 from cudagrad.compile import machine
 from cudagrad.compile.table import Launch
+from cudagrad.emulator.libdevice import LIBDEVICE
 
 cuda: Any = device.cuda if device.EXECUTOR == "compiler" else emulator.cuda
 
@@ -323,6 +324,19 @@ def selects_by_number(x, out):
 def selects_of_two_types(x, out):
     i = cuda.grid(1)
     out[i] = cuda.selp(i > 3, 1, x[i])
+
+
+@taken("bool", "int32", "uint64", *FLOATS)
+def calls_libdevice(x, out):
+    i = cuda.grid(1)
+    y = cuda.libdevice.rsqrtf(x[i]) + cuda.libdevice.pow(x[i], 2) + cuda.libdevice.fast_expf(x[i])
+    out[i] = y + cuda.libdevice.float_as_int(x[i]) + cuda.libdevice.fmaf_rn(x[i], 2, y)
+
+
+@only_there("cuda.libdevice.erfcinv is not supported by the")
+def calls_rare_function(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.libdevice.erfcinv(x[i])
 
 
 @taken()
@@ -898,10 +912,19 @@ def converts(name: str, dtype: str) -> list[str]:
     kind = getattr(types, dtype.replace("bool", "boolean"))
     given = [types.int32, kind]
     if name != "match_any_sync":
-        given = [kind] * len(emulator.instructions.parameters(name))
+        instructions = emulator.instructions
+        given = [kind] * len(instructions.parameters(getattr(instructions, name)))
     cuda_target.typing_context.refresh()
     known = cuda_target.typing_context.resolve_function_type(getattr(cuda, name), given, {})
     return [*map(str, known.args), str(known.return_type)]
+
+
+def types_of_libdevice(name: str) -> list[str]:
+    """The types that a function of libdevice takes, then that of the result."""
+    from numba.cuda import libdevicefuncs
+
+    result, takes = libdevicefuncs.functions[f"__nv_{name}"]
+    return [*(str(each.ty) for each in takes), str(result)]
 
 
 def found() -> dict[str, Any]:
@@ -912,6 +935,7 @@ def found() -> dict[str, Any]:
         "attributes": {
             name: takes_attribute(name) for name in dir(np.ndarray) if not name.startswith("_")
         },
+        "libdevice": {path[1]: types_of_libdevice(path[1]) for path in LIBDEVICE},
         "conversions": {
             name: {dtype: converts(name, dtype) for dtype in ("bool", *INTEGERS, *FLOATS)}
             for name in (*CONVERTING, "match_any_sync")

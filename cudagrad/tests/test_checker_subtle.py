@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import cuda
+from numba.cuda import libdevice
 
 from cudagrad.checker import RaceError, UninitializedError, check, threads
 from cudagrad.emulator import KernelError, UnsupportedError
@@ -131,6 +132,16 @@ def test_a_sum_reads_all_of_an_array() -> None:
 
     with pytest.raises(RaceError, match=r"race for x\[1\].*x\.sum\(\) at"):
         check(of_others)[1, 4](np.zeros(4), np.zeros(4))
+
+
+def test_libdevice_may_be_imported_by_itself() -> None:
+    def roots(x):
+        x[0] = libdevice.rsqrt(x[0]) + libdevice.fdim(x[0], 1)
+
+    x = np.full(1, 4.0)
+    check(roots)[1, 1](x)
+
+    assert x.tolist() == [3.5]
 
 
 def test_a_shuffle_orders_no_memory() -> None:
@@ -275,6 +286,7 @@ def test_an_index_that_is_no_integer_is_told_with_its_place() -> None:
 KERNEL_TEST = """\
 import numpy as np
 from numba import cuda
+from numba.cuda import libdevice
 
 
 @cuda.jit

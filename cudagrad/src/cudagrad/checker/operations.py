@@ -31,6 +31,7 @@ from ..emulator.known import (
     unshuffled,
 )
 from ..emulator.launch import require_room
+from ..emulator.libdevice import LIBDEVICE
 from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES, HINTED_LOADS, HINTED_STORES
 from ..emulator.printing import ONLY, formatted
 from . import numbers
@@ -383,14 +384,13 @@ def lanemask_lt(place: Place) -> np.uint32:
 # Instructions
 
 
-def instruction(name: str) -> Callable[..., Any]:
+def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
     """One that calculates, in machine code as on the emulator: with its types and roundings."""
-    function = getattr(instructions, name)
     compute = numbers.as_numba(function, compiled(function))
 
     @functools.wraps(function)  # for the names of its parameters
     def computed(place: Place, *values: Any) -> Any:
-        refuse(place, ASKED.get(name, allowed)(*map(numbers.kind_of, values)))
+        refuse(place, ASKED.get(function.__name__, allowed)(*map(numbers.kind_of, values)))
         return compute(*values)
 
     return computed
@@ -431,7 +431,8 @@ FUNCTIONS: dict[Names, Callable[..., Any]] = {
     ("local", "array"): local_array,
     ("const", "array_like"): constant_array,
     **{("atomic", name): function for name, function in ATOMICS.items()},
-    **{path: instruction(*path) for path in CALCULATIONS},
+    **{path: instruction(getattr(instructions, *path)) for path in CALCULATIONS},
+    **{path: instruction(function) for path, function in LIBDEVICE.items()},
     **dict.fromkeys(FENCES, threadfence),
     ("nanosleep",): nanosleep,
     ("cg", "this_grid"): this_grid,

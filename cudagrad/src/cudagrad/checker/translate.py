@@ -29,7 +29,7 @@ from ..emulator.known import (
     unknown,
     unusable,
 )
-from ..emulator.names import LOCAL, SHARED, cuda
+from ..emulator.names import LOCAL, SHARED, Names, cuda
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
@@ -73,6 +73,13 @@ class Numba(Source):
         for name, value in {**function.__globals__, **self.closure}.items():
             if isinstance(value, ModuleType) and value.__name__ == "numba.cuda":
                 self.closure[name] = cuda
+
+    def resolve(self, node: ast.AST) -> tuple[Any, Names] | None:
+        """As of a Source; numba.cuda.libdevice can be imported by itself."""
+        found = super().resolve(node)
+        if found and getattr(found[0], "__module__", "") == "numba.cuda.libdevice":
+            return cuda, ("libdevice", found[0].__name__)
+        return found
 
 
 class Function:

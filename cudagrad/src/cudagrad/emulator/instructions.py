@@ -48,9 +48,9 @@ def instruction(*cases: Any) -> Callable[..., Any]:
     return known
 
 
-def parameters(name: str) -> list[str]:
-    """What an instruction takes."""
-    return list(inspect.signature(globals()[name]).parameters)[1:]
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """What an instruction takes, of the function that makes its code."""
+    return list(inspect.signature(function).parameters)[1:]
 
 
 def of_library(builder, name, *args):

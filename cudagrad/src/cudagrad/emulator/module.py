@@ -25,8 +25,8 @@ from .places import line_at
 from .trees import is_constant, parts
 
 PARTS = (
-    *("atomics", "copies", "inference", "instructions", "known", "loops", "printing"),
-    *("runtime", "warps", "wide"),
+    *("atomics", "copies", "inference", "instructions", "known", "libdevice", "loops"),
+    *("printing", "runtime", "warps", "wide"),
 )
 BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 

@@ -44,6 +44,7 @@ from .known import (
     unknown,
     unusable,
 )
+from .libdevice import LIBDEVICE
 from .module import Module, Place, Shared, literal
 from .names import (
     ATOMICS,
@@ -432,8 +433,12 @@ class Rewriter(ast.NodeVisitor):
         if path in HINTED_LOADS:
             return self.of_element("_runtime.load_hinted", ("array", "index"), node)
         if path in INSTRUCTIONS:
-            given = self.bind(instructions.parameters(path[0]), node)
+            takes = instructions.parameters(getattr(instructions, path[0]))
+            given = self.bind(takes, node)
             return call(f"_instructions.{path[0]}", *map(self.visit, given))
+        if path in LIBDEVICE:
+            given = self.bind(instructions.parameters(LIBDEVICE[path]), node)
+            return call(f"_libdevice.{path[1]}", *map(self.visit, given))
         if path in LANE_MASKS:
             return call(f"_warps.{path[0]}", parse("_thread"), *self.bind((), node))
         if path in (BARRIER, WARP_BARRIER) or path in HINTED_STORES:

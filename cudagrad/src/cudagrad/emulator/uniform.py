@@ -27,7 +27,7 @@ UNIFORM_CALLS = {  # of runtime, warps
     *("checked", "gridsize1", "gridsize2", "gridsize3", "turned_together"),
     *VOTES,
 }
-LIBRARIES = {"_instructions", "_math", "_numpy"}
+LIBRARIES = {"_instructions", "_libdevice", "_math", "_numpy"}
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple)
 SYMBOLS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 
