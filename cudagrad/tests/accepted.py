@@ -755,11 +755,12 @@ def takes_remainders(x, out):
     out[i] = math.fmod(x[i], 3) + math.remainder(x[i], x[i])
 
 
-@only_there("numba knows math.modf only on a GPU; math.trunc is for kernels")
+@taken("bool", "int32", *FLOATS)
 def takes_apart(x, out):
     i = cuda.grid(1)
     behind, before = math.modf(x[i])
-    out[i] = behind + before
+    fraction, exponent = math.frexp(x[i])
+    out[i] = behind + before + math.ldexp(fraction, exponent)
 
 
 @refused("numba knows math.gcd only on a CPU", "int32")

@@ -236,6 +236,28 @@ def test_what_they_take_is_told(kernel: Any, why: str) -> None:
         check(kernel)[1, 1](x, out)
 
 
+def takes_apart(x, out):
+    i = cuda.grid(1)
+    behind, before = math.modf(x[i])
+    fraction, exponent = math.frexp(x[i])
+    out[0, i] = behind
+    out[1, i] = before
+    out[2, i] = fraction
+    out[3, i] = exponent
+
+
+@both
+@pytest.mark.parametrize("dtype", REALS)
+def test_numbers_are_taken_apart(dtype: str, run: Callable[..., None]) -> None:
+    x, out = np.array([2.75, -0.5, -3.0, 0.0, -math.inf], dtype), np.zeros((4, 5))
+    run(takes_apart, x, out)
+
+    want = np.array([*map(math.modf, x)]).T
+    assert out[:2].tolist() == want.tolist()
+    assert (np.signbit(out[:2]) == np.signbit(want)).all()
+    assert out[2:, :4].tolist() == np.array([*map(math.frexp, x[:4])]).T.tolist()
+
+
 # cuda.libdevice
 
 

@@ -86,8 +86,6 @@ def unknown(value: Any) -> str:
     """Why numba's CUDA target, or the CPU's, does not take a function; "" if both do."""
     if value is math.gcd:
         return "numba knows math.gcd only on a CPU"
-    if value is math.modf:
-        return "numba knows math.modf only on a GPU; math.trunc is for kernels, here and there"
     if not isinstance(value, np.ufunc) or value.__name__ in UFUNCS:
         return ""
     name = {"absolute": "abs", "power": "pow", "fabs": "fabs"}.get(value.__name__, value.__name__)
