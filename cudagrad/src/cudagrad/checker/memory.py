@@ -152,7 +152,7 @@ def unwritten(name: str, kind: str, shape: tuple[int, ...], dtype: Any) -> Array
 class Array:
     """An array as a kernel sees it; load and store look into it."""
 
-    __slots__ = ("memory", "name", "sizes", "start", "steps", "storage")
+    __slots__ = ("memory", "name", "of_records", "sizes", "start", "steps", "storage")
 
     def __init__(self, name: str, memory: Memory, storage: Storage, start: int = 0) -> None:
         self.name = name
@@ -161,6 +161,7 @@ class Array:
         self.start = start  # the offset of its first element
         self.sizes = memory.shape
         self.steps = memory.strides
+        self.of_records = memory.dtype.names is not None
 
     shape = property(lambda self: tuple(map(np.int64, self.sizes)))
     strides = property(lambda self: tuple(map(np.int64, self.steps)))
@@ -202,6 +203,22 @@ class Array:
             self.name, memory, self.storage, self.start + address(memory) - address(self.memory)
         )
 
+    def field(self, name: str, place: Place) -> Array:
+        """A field of a record, or of all of them."""
+        if name not in (self.memory.dtype.names or ()):
+            why = f"{self.name} has no field {name!r}"
+            raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+        found = self.part(self.memory[name])
+        found.name = f"{self.name}[{name!r}]"
+        return found
+
+    def record(self, index: Any, offset: int) -> Array:
+        """A record of an array of such, which is accessed field by field."""
+        parts = index if type(index) is tuple else (index,)
+        found = self.part(self.memory[(*parts, ...)])
+        found.name = where(self, offset)
+        return found
+
     def find(self, index: Any, place: Place) -> int | None:
         """The offset of an element; None if the index is of several."""
         if type(index) is not tuple:
@@ -239,9 +256,13 @@ def load(array: Any, index: Any, place: Place) -> Any:
     """array[index], in a kernel."""
     if type(array) is not Array:
         return array[index]
+    if type(index) is str:
+        array, index = array.field(index, place), ()
     offset = array.find(index, place)
     if offset is None:
         return array.part(array.memory[index])
+    if array.of_records:
+        return array.record(index, offset)
     storage, size = array.storage, array.memory.itemsize
     if storage.written is not None and storage.written.find(0, offset, offset + size) >= 0:
         not_written(array, offset, place)
@@ -289,6 +310,11 @@ def type_of(array: Any, index: Any) -> Any:
 
 def store(value: Any, array: Any, index: Any, place: Place) -> None:
     """array[index] = value, in a kernel."""
+    if type(index) is str:
+        array, index = array.field(index, place), ()
+    if array.of_records:
+        why = "a record is stored field by field"
+        raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
     offset = array.find(index, place)
     if offset is None:
         several(value, array, index, place)
@@ -430,4 +456,4 @@ def where(array: Array, offset: int) -> str:
     for axis in sorted(range(len(index)), key=lambda axis: -abs(array.steps[axis])):
         if array.steps[axis]:
             index[axis], rest = divmod(rest, array.steps[axis])
-    return f"{array.name}[{', '.join(map(str, index))}]"
+    return f"{array.name}[{', '.join(map(str, index))}]" if index else array.name

@@ -290,6 +290,8 @@ class Translator(ast.NodeTransformer):
 
     def index(self, node: ast.expr) -> ast.expr:
         """An index; a negative number in the source stays Python's, and counts from the end."""
+        if isinstance(node, ast.Constant) and type(node.value) is str:
+            return node  # of a record
         self.source.refuse_odd_index(node)
         if isinstance(node, ast.Tuple):
             return ast.Tuple([self.index(part) for part in node.elts], ast.Load())
