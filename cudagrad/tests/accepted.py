@@ -18,6 +18,7 @@ import numpy as np
 from cudagrad import device, emulator
 from cudagrad.compile import machine
 from cudagrad.compile.table import Launch
+from cudagrad.emulator.libdevice import LIBDEVICE
 
 cuda: Any = device.cuda if device.EXECUTOR == "compiler" else emulator.cuda
 
@@ -31,6 +32,7 @@ COLUMNS = np.asfortranarray(np.arange(6).reshape(2, 3))
 FLAGS = np.array([True, False])
 LARGE = np.zeros(2**14 + 1, np.float32)
 NAMES = np.array(["a", "b"])
+WIDE = np.dtype(np.float64)
 # Of methods of arrays; the others need none.
 GIVEN = {
     **{"astype": "np.float64", "clip": "0, 1", "dot": "x", "fill": "1", "repeat": "2"},
@@ -242,6 +244,28 @@ def shuffles_bits(x, out):
 # Matches, and masks of lanes
 
 
+@taken("int32", "int64", "uint32", "uint64")
+@refused("a mask of lanes is an int64, say, not", "bool", "int8", "uint16", *FLOATS)
+def shuffles_among(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.shfl_sync(type(x[i])(-1), 1.5, 1)
+
+
+@taken("int64", "uint32")
+@refused("a mask of lanes is an int64, say, not", "bool", "int16", "float32")
+def votes_among(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.ballot_sync(type(x[i])(-1), 1)
+
+
+@taken("int32", "uint64")
+@only_there("a mask of lanes is an int64, say, not", "bool", "int8", "float32")  # made an int32
+def waits_among(x, out):
+    i = cuda.grid(1)
+    cuda.syncwarp(type(x[i])(-1))
+    out[i] = cuda.match_any_sync(type(x[i])(-1), i)
+
+
 @taken("bool", "uint16", "int64", "uint64", *FLOATS)
 def matches_any(x, out):
     i = cuda.grid(1)
@@ -300,6 +324,19 @@ def selects_by_number(x, out):
 def selects_of_two_types(x, out):
     i = cuda.grid(1)
     out[i] = cuda.selp(i > 3, 1, x[i])
+
+
+@taken("bool", "int32", "uint64", *FLOATS)
+def calls_libdevice(x, out):
+    i = cuda.grid(1)
+    y = cuda.libdevice.rsqrtf(x[i]) + cuda.libdevice.pow(x[i], 2) + cuda.libdevice.fast_expf(x[i])
+    out[i] = y + cuda.libdevice.float_as_int(x[i]) + cuda.libdevice.fmaf_rn(x[i], 2, y)
+
+
+@only_there("cuda.libdevice.erfcinv is not supported by the")
+def calls_rare_function(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.libdevice.erfcinv(x[i])
 
 
 @taken()
@@ -499,6 +536,67 @@ def unpacks_coordinates(x, out):
     out[i] = j + k
 
 
+# Loads and stores with a hint for the cache
+
+
+@taken(*INTEGERS, *FLOATS)
+@refused("a hint for the cache is for integers and floats, not bool", "bool")
+def loads_with_hints(x, out):
+    i = cuda.grid(1)
+    y = cuda.ldcg(x, i) + cuda.ldca(x, i) + cuda.ldcs(x, (i,)) + cuda.ldlu(x, 0) + cuda.ldcv(x, i)
+    out[i] = y + cuda.ldcg(TABLE, (1, i % 3))
+
+
+@taken("int16", "uint64", "float32")
+@refused("a hint for the cache is for integers and floats, not bool", "bool")
+def stores_with_hints(x, out):
+    i = cuda.grid(1)
+    cuda.stcg(x, i, 1)
+    cuda.stcs(x, i, 1.5)
+    cuda.stwb(x, i, x[i])
+    cuda.stwt(x, (i,), i > 3)
+
+
+@refused("a hint for the cache is for one element: of 2 indices, not 1")
+def loads_row_with_hint(x, out):
+    row = cuda.ldcg(TABLE, 1)
+    out[cuda.grid(1)] = row[0]
+
+
+@refused("a hint for the cache takes indices of the same type, not int64 and int32")
+def loads_with_hint_at_two_types(x, out):
+    i = cuda.grid(1)
+    out[i] = cuda.ldcg(TABLE, (i // 16, np.int32(1)))
+
+
+@refused("an index is an integer, not float64")
+def loads_with_hint_at_float(x, out):
+    out[cuda.grid(1)] = cuda.ldcg(x, 1.0)
+
+
+@only_there("TABLE is a constant of the kernel")  # which a GPU cannot write
+def stores_to_table_with_hint(x, out):
+    cuda.stcg(TABLE, (0, 0), 1)
+
+
+# Arrays as a whole
+
+
+@taken("uint8", "int64", *FLOATS)
+def sums_up(x, out):
+    i = cuda.grid(1)
+    out[i] = x.sum() + x[2:].prod() + x.mean() + TABLE.var() + x.argmax() + x[3:4].item()
+    if x.any() or not x.all():
+        own = cuda.local.array((2, 3), np.float32)
+        own.fill(2)
+        out[i] += own.sum()
+
+
+@refused(".sum makes a new array, for which a kernel has no memory")
+def sums_rows(x, out):
+    out[cuda.grid(1)] = TABLE.sum(0)[0]
+
+
 # Atomics
 
 
@@ -579,6 +677,13 @@ def shares_narrowly(x, out):
     shared[i] = x[i]
 
 
+@taken()
+def shares_by_dtype(x, out):
+    i = cuda.grid(1)
+    shared = cuda.shared.array(32, WIDE)
+    shared[i] = x[i]
+
+
 @refused("float is no dtype to numba: say np.float32")
 def shares_floats(x, out):
     i = cuda.grid(1)
@@ -593,7 +698,30 @@ def shares_as_many(x, out):
     shared[i] = x[i]
 
 
-@refused("a shape of positive constants is needed here")
+@taken()
+def shares_what_the_launch_gives(x, out):
+    i = cuda.grid(1)
+    numbers = cuda.shared.array(0, np.float32)
+    counts = cuda.shared.array(shape=(0,), dtype=np.int64, alignment=16)
+    if i < counts.size:
+        counts[i] = 1
+    cuda.syncthreads()
+    out[i] = numbers[:2].view(np.int32).size + numbers.shape[0] + len(counts)
+
+
+@refused("a shape of positive constants is needed here, not (0, 2)")
+def shares_rows_that_the_launch_gives(x, out):
+    shared = cuda.shared.array((0, 2), np.float32)
+    out[cuda.grid(1)] = shared.size
+
+
+@refused("a shape of positive constants is needed here, not 0")
+def has_what_the_launch_gives(x, out):
+    local = cuda.local.array(0, np.float32)
+    out[cuda.grid(1)] = local.size
+
+
+@refused("a shape of positive constants is needed here, not -4")
 def has_none(x, out):
     local = cuda.local.array(-4, np.float32)
     out[cuda.grid(1)] = local.size
@@ -627,11 +755,12 @@ def takes_remainders(x, out):
     out[i] = math.fmod(x[i], 3) + math.remainder(x[i], x[i])
 
 
-@only_there("numba knows math.modf only on a GPU; math.trunc is for kernels")
+@taken("bool", "int32", *FLOATS)
 def takes_apart(x, out):
     i = cuda.grid(1)
     behind, before = math.modf(x[i])
-    out[i] = behind + before
+    fraction, exponent = math.frexp(x[i])
+    out[i] = behind + before + math.ldexp(fraction, exponent)
 
 
 @refused("numba knows math.gcd only on a CPU", "int32")
@@ -784,10 +913,19 @@ def converts(name: str, dtype: str) -> list[str]:
     kind = getattr(types, dtype.replace("bool", "boolean"))
     given = [types.int32, kind]
     if name != "match_any_sync":
-        given = [kind] * len(emulator.instructions.parameters(name))
+        instructions = emulator.instructions
+        given = [kind] * len(instructions.parameters(getattr(instructions, name)))
     cuda_target.typing_context.refresh()
     known = cuda_target.typing_context.resolve_function_type(getattr(cuda, name), given, {})
     return [*map(str, known.args), str(known.return_type)]
+
+
+def types_of_libdevice(name: str) -> list[str]:
+    """The types that a function of libdevice takes, then that of the result."""
+    from numba.cuda import libdevicefuncs
+
+    result, takes = libdevicefuncs.functions[f"__nv_{name}"]
+    return [*(str(each.ty) for each in takes), str(result)]
 
 
 def found() -> dict[str, Any]:
@@ -798,6 +936,7 @@ def found() -> dict[str, Any]:
         "attributes": {
             name: takes_attribute(name) for name in dir(np.ndarray) if not name.startswith("_")
         },
+        "libdevice": {path[1]: types_of_libdevice(path[1]) for path in LIBDEVICE},
         "conversions": {
             name: {dtype: converts(name, dtype) for dtype in ("bool", *INTEGERS, *FLOATS)}
             for name in (*CONVERTING, "match_any_sync")

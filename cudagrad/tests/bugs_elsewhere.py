@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from catching import BUGS, COMPILER, SIMULATOR, catalogue, judged, memory_of
+from catching import BUGS, COMPILER, SIMULATOR, catalogue, configuration, judged, memory_of
 from numba import typeof
 
 from cudagrad import device
@@ -68,7 +68,7 @@ def _simulated(bug: ModuleType, kernel: Any) -> str:
     plain = [copy.copy(argument) for argument in given]
     try:
         with np.errstate(all="ignore"):
-            device.cuda.jit(kernel)[bug.GRID, bug.BLOCK](*given)
+            device.cuda.jit(kernel)[configuration(bug)](*given)
     except UnboundLocalError as error:  # a NameError, but the kernel's own
         return type(error).__name__
     except UNKNOWN:

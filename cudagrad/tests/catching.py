@@ -32,16 +32,21 @@ def catalogue() -> dict[str, ModuleType]:
 
 
 def emulated(order: str) -> Callable[..., None]:
-    def launch(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:
+    def launch(kernel: Any, configuration: Any, arguments: list[Any]) -> None:
         given = [DeviceArray(a) if isinstance(a, np.ndarray) else a for a in arguments]
         with emulator.order(order):
-            emulator.jit(kernel)[grid, block](*given)
+            emulator.jit(kernel)[configuration](*given)
 
     return launch
 
 
-def checked(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:
-    checker.check(kernel)[grid, block](*arguments)
+def checked(kernel: Any, configuration: Any, arguments: list[Any]) -> None:
+    checker.check(kernel)[configuration](*arguments)
+
+
+def configuration(bug: ModuleType) -> tuple[Any, ...]:
+    """How its kernels are launched."""
+    return bug.GRID, bug.BLOCK, 0, getattr(bug, "DYNAMIC_BYTES", 0)
 
 
 def memory_of(argument: Any) -> Any:
@@ -63,7 +68,7 @@ def outcome(bug: ModuleType, kernel: Any, executor: str) -> str:
     given = list(bug.arguments())
     plain = [copy.copy(memory_of(argument)) for argument in given]
     try:
-        EXECUTORS[executor](kernel, bug.GRID, bug.BLOCK, given)
+        EXECUTORS[executor](kernel, configuration(bug), given)
     except (emulator.KernelError, IndexError) as error:
         return type(error).__name__
     return judged(bug, plain, memory_of(given[-1]))

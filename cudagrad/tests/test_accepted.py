@@ -18,6 +18,7 @@ from accepted import ROWS, Row
 
 from cudagrad.checker import check, numbers
 from cudagrad.emulator import DeviceArray, UnsupportedError, instructions, jit, known
+from cudagrad.emulator.libdevice import LIBDEVICE
 
 needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="needs numba-cuda")
 
@@ -66,13 +67,23 @@ def test_instructions_convert_numbers_as_those_of_numba_cuda_do() -> None:
     conversions = elsewhere()["conversions"]
 
     for name in accepted.CONVERTING:
-        function, count = getattr(instructions, name), len(instructions.parameters(name))
+        function = getattr(instructions, name)
+        count = len(instructions.parameters(function))
         for dtype, there in conversions[name].items():
             given, result = numbers.typed(function, *[np.dtype(dtype).type] * count)
             assert [kind.__name__ for kind in (*given, result)] == there, (name, dtype)
     for dtype, (_, there, result) in conversions["match_any_sync"].items():
         (given,), _ = numbers.typed(instructions.bits, np.dtype(dtype).type)
         assert (given.__name__, "int32") == (there, result), dtype
+
+
+@needs_numba_cuda
+def test_functions_of_libdevice_have_the_types_of_numba_cuda() -> None:
+    for (_, name), function in LIBDEVICE.items():
+        given = [np.float64] * len(instructions.parameters(function))
+        kinds, result = numbers.typed(function, *given)
+        there = elsewhere()["libdevice"][name]
+        assert [kind.__name__ for kind in (*kinds, result)] == there, name
 
 
 @needs_numba_cuda

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import cuda
+from numba.cuda import libdevice, random
 
 from cudagrad.checker import RaceError, UninitializedError, check, threads
 from cudagrad.emulator import KernelError, UnsupportedError
@@ -104,6 +105,79 @@ def test_dynamic_shared_arrays_lie_in_the_same_memory() -> None:
 
     with pytest.raises(RaceError):
         check(two)[1, 4, 0, 16](np.zeros(4, np.int64))
+
+
+def test_a_hint_for_the_cache_orders_nothing_and_is_for_global_memory() -> None:
+    def neighbour(x, out):
+        t = cuda.threadIdx.x
+        cuda.stcg(x, t, t)
+        out[t] = cuda.ldcg(x, 3 - t)
+
+    def of_tile(out):
+        tile = cuda.shared.array(4, np.float32)
+        out[0] = cuda.ldca(tile, 0)
+
+    raced = r"race for x\[2\].*cuda\.ldcg\(x, 3 - t\) at .*cuda\.stcg\(x, t, t\) at"
+    with pytest.raises(RaceError, match=raced):
+        check(neighbour)[1, 4](np.zeros(4), np.zeros(4))
+    with pytest.raises(UnsupportedError, match="is for global memory; tile is shared"):
+        check(of_tile)[1, 4](np.zeros(4))
+
+
+def test_a_sum_reads_all_of_an_array() -> None:
+    def of_others(x, out):
+        t = cuda.threadIdx.x
+        x[t] = 1
+        out[t] = x.sum()
+
+    with pytest.raises(RaceError, match=r"race for x\[1\].*x\.sum\(\) at"):
+        check(of_others)[1, 4](np.zeros(4), np.zeros(4))
+
+
+def test_libdevice_may_be_imported_by_itself() -> None:
+    def roots(x):
+        x[0] = libdevice.rsqrt(x[0]) + libdevice.fdim(x[0], 1)
+
+    x = np.full(1, 4.0)
+    check(roots)[1, 1](x)
+
+    assert x.tolist() == [3.5]
+
+
+def drawn(s0: int, s1: int, count: int) -> list[float]:
+    """What xoroshiro128+ draws: Blackman and Vigna 2021, https://doi.org/10.1145/3460772"""
+    most, found = 2**64 - 1, []
+    for _ in range(count):
+        found.append((((s0 + s1) & most) >> 11) * 2.0**-53)
+        s1 ^= s0
+        s0, s1 = (s0 << 55 | s0 >> 9) ^ s1 ^ s1 << 14, s1 << 36 | s1 >> 28
+        s0, s1 = s0 & most, s1 & most
+    return found
+
+
+def test_the_generators_of_numba_draw_their_numbers() -> None:
+    def draws(states, out):
+        i = cuda.grid(1)
+        for j in range(out.shape[1]):
+            out[i, j] = random.xoroshiro128p_uniform_float64(states, i)
+
+    def draws_from_one(states, out):
+        i = cuda.grid(1)
+        out[i, 0] = random.xoroshiro128p_normal_float32(states, 1)
+
+    def stores_record(states, out):
+        states[0] = states[1]
+
+    states = np.zeros(4, random.xoroshiro128p_dtype)
+    states["s0"], states["s1"] = 3**39 * np.arange(1, 5), 5**27
+    want, out = [drawn(*map(int, state), 3) for state in states], np.zeros((4, 3))
+    check(draws)[2, 2](states, out)
+
+    assert out.tolist() == want
+    with pytest.raises(RaceError, match=r"race for states\[1\]\['s0'\], in global memory"):
+        check(draws_from_one)[2, 2](states, out)
+    with pytest.raises(UnsupportedError, match="a record is stored field by field"):
+        check(stores_record)[1, 1](states, out)
 
 
 def test_a_shuffle_orders_no_memory() -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cudagrad.checker import check
 from cudagrad.emulator import BarrierError, DeviceArray, cuda, empty, jit, order
 
 THREADS = 8
 TILE = 4
 PADDED = (TILE, TILE + 1)
 HALF = np.float32(0.5)
+TABLE = np.array([[2, 3, 4]])
 
 
 def device(data: Any, dtype: Any = np.float32) -> DeviceArray:
@@ -506,3 +508,24 @@ def some_blocks(x):
 def test_a_block_that_misses_the_others() -> None:
     with pytest.raises(BarrierError, match="the blocks of the grid do not all meet"):
         some_blocks[3, 2](empty((1,), np.float32))
+
+
+def takes_hints(x, out):
+    t = cuda.grid(1)
+    cuda.stwt(out, t, cuda.ldcs(x, t) + cuda.ldcg(TABLE, (0, t)))
+
+
+def goes_over_all(x, out):
+    t = cuda.threadIdx.x
+    own = cuda.local.array(2, np.float32)
+    own.fill(x[1:].sum())
+    out[t] = own.mean() + x.argmax() + type(x.sum())(0.5) + x.reshape(3, 1).prod()
+
+
+@pytest.mark.parametrize("make", [jit, check])
+@pytest.mark.parametrize(("kernel", "want"), [(takes_hints, [3, 8, 7]), (goes_over_all, [24] * 3)])
+def test_hints_for_the_cache_and_methods_of_arrays(make: Any, kernel: Any, want: Any) -> None:
+    x, out = np.array([1, 5, 3], np.int32), np.zeros(3)
+    make(kernel)[1, 3](*((x, out) if make is check else map(DeviceArray, (x, out))))
+
+    assert out.tolist() == want

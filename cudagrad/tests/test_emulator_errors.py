@@ -334,7 +334,7 @@ def test_a_grid_or_block_that_no_gpu_takes(grid: Any, block: Any, error: type) -
         copy[grid, block]
 
 
-@pytest.mark.parametrize("configuration", [3, (3,), (1, 3, 0), (1, 3, 0, 64)])
+@pytest.mark.parametrize("configuration", [3, (3,), (1, 3, 0, 64, 0)])
 def test_a_launch_takes_a_grid_and_a_block(configuration: Any) -> None:
     usage = re.escape("is launched as copy[grid, block](...), not with")
     with pytest.raises(TypeError, match=f"kernel copy .*{usage}"):
@@ -463,18 +463,18 @@ def test_float16_is_refused_with_what_there_is(kernel: Any, where: str, argument
 
 
 @jit
-def loads(x):
-    x[0] = cuda.ldcg(x, 0)
+def stored_value(x):
+    x[0] = cuda.stcg(x, 0, 1)
 
 
 @jit
-def some_lanes(x):
-    x[0] = cuda.shfl_sync(0xFF, x[0], 0)
+def half_precision_root(x):
+    x[0] = cuda.hsqrt(x[0])
 
 
 @jit
-def lanes_of_now(x):
-    x[0] = cuda.any_sync(x.size, x[0])
+def waits_with_name(x):
+    cuda.syncwarp(lanes=3)
 
 
 @jit
@@ -653,9 +653,15 @@ def calls_largest(x):
 
 
 @jit
-def dynamic_shared(x):
-    shared = cuda.shared.array(0, np.float32)
-    shared[0] = 1
+def dynamic_rows(x):
+    shared = cuda.shared.array((0, 2), np.float32)
+    shared[0, 0] = 1
+
+
+@jit
+def dynamic_local(x):
+    local = cuda.local.array(0, np.float32)
+    local[0] = 1
 
 
 @jit
@@ -739,9 +745,9 @@ def waits_between(x):
 @pytest.mark.parametrize(
     ("kernel", "line", "why"),
     [
-        (loads, "ldcg", "cuda.ldcg is not supported by the emulator"),
-        (some_lanes, "shfl_sync", "a warp waits for all of its lanes on the emulator"),
-        (lanes_of_now, "any_sync", "x.size must be a constant"),
+        (stored_value, "stcg", "cuda.stcg(x, 0, 1) is a statement of its own"),
+        (half_precision_root, "hsqrt", "cuda.hsqrt is not supported by the emulator"),
+        (waits_with_name, "syncwarp", "cuda.syncwarp takes (mask)"),
         (no_lane, "shfl_xor", "cuda.shfl_xor_sync takes (mask, value, lane)"),
         (votes_perhaps, "any_sync", "must be called in a statement of its own"),
         (warp_value, "syncwarp", "cuda.syncwarp() is a statement of its own"),
@@ -774,7 +780,8 @@ def waits_between(x):
         (exchanges_floats, "atomic.exch", "atomic.exch is for int32, int64, uint32, uint64, not"),
         (lane_of_call, "laneid()", "cuda.laneid is no function"),
         (calls_largest, "-", "numba knows no .max of arrays on a GPU"),
-        (dynamic_shared, "shared.array", "a shape of positive constants"),
+        (dynamic_rows, "shared.array", "a shape of positive constants is needed here, not (0, 2)"),
+        (dynamic_local, "local.array", "a shape of positive constants is needed here, not 0"),
         (four_dims, "grid(4)", "a grid has 1, 2 or 3 dimensions"),
         (barrier_value, "sync", "cuda.syncthreads() is a statement of its own"),
         (loop_else, "for", "a loop with else is not for kernels"),

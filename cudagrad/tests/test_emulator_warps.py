@@ -245,6 +245,128 @@ def test_lanes_that_miss_a_shuffle() -> None:
         half_a_warp[1, WARP](x, x)
 
 
+@jit(device=True)
+def first_lane_of(mask):
+    return cuda.ffs(mask) - 1
+
+
+@jit
+def some_lanes(x, out):
+    """The threads of positive x tell each other of x, and then the halves of each warp."""
+    t = cuda.threadIdx.x
+    mine = x[t]
+    mask = cuda.ballot_sync(FULL, mine > 0)
+    if mine > 0:
+        cuda.syncwarp(mask)
+        out[0, t] = cuda.shfl_sync(mask, mine, first_lane_of(mask))
+        out[1, t] = cuda.popc(cuda.ballot_sync(mask, mine > 2) & cuda.lanemask_lt())
+        out[2, t] = cuda.all_sync(mask, mine > 0) + 2 * cuda.any_sync(mask, mine > 9)
+        out[3, t] = cuda.eq_sync(mask, mine > 2) + 2 * cuda.eq_sync(mask, mine > 9)
+        out[4, t] = cuda.match_any_sync(mask, mine)
+        alike, same = cuda.match_all_sync(mask, int(mine > 0))
+        out[5, t] = alike if same else -1
+    total = mine
+    if cuda.laneid < WARP // 2:
+        total += cuda.shfl_down_sync(0xFFFF, total, 3 if cuda.laneid < 13 else 0)
+    else:
+        total -= cuda.shfl_up_sync(~0xFFFF, total, cuda.laneid - 16)
+        cuda.syncwarp(0xFFFF0000)
+    cuda.syncthreads()
+    out[6, t] = total
+
+
+def of_some_lanes(x: Any) -> Any:
+    """What that is to be."""
+    want = np.zeros((7, x.size), np.int64)
+    for start in range(0, x.size, WARP):
+        warp = slice(start, start + WARP)
+        own, lanes = x[warp], np.flatnonzero(x[warp] > 0)
+        of = start + lanes
+        want[0, of] = x[of[0]]
+        want[1, of] = np.cumsum(x[of] > 2) - (x[of] > 2)
+        want[2, of] = 1
+        want[3, of] = 2 + (len(set(x[of] > 2)) == 1)
+        want[4, of] = np.array(alike(own.tolist()))[lanes]
+        want[5, of] = np.uint32(sum(1 << int(lane) for lane in lanes)).astype(np.int32)
+        want[6, warp][:13] = own[:13] + own[3:16]
+        want[6, warp][13:16] = 2 * own[13:16]
+        want[6, warp][16:] = own[16:] - own[16]
+    return want
+
+
+def test_only_the_lanes_of_a_mask_take_part() -> None:
+    x = np.random.default_rng(1).integers(-2, 5, 2 * WARP)
+    outs = np.zeros((7, x.size), np.int64), np.zeros((7, x.size), np.int64)
+    some_lanes[1, x.size](DeviceArray(x), DeviceArray(outs[0]))
+    check(some_lanes)[1, x.size](x, outs[1])
+
+    for out in outs:
+        assert (out == of_some_lanes(x)).all()
+
+
+@jit
+def waits_by_halves(x, out):
+    cuda.syncwarp(0xFFFF if cuda.laneid < 16 else 0xFFFF0000)
+    out[cuda.laneid] = x[cuda.laneid]
+
+
+def test_a_kernel_whose_lanes_wait_for_some_is_not_cut() -> None:
+    form = form_of(waits_by_halves.translation, (("f", 1), ("f", 1)), True)
+
+    assert form.why == "lanes of a warp wait for some of the others alone"
+
+
+@jit
+def names_others(x, out):
+    t = cuda.threadIdx.x
+    out[t] = cuda.shfl_sync(0xF, x[t], 0)
+
+
+@jit
+def asks_others(x, out):
+    t = cuda.threadIdx.x
+    if t < 4:
+        out[t] = cuda.shfl_down_sync(0xF, t, 1)
+
+
+@jit
+def waits_in_vain(x, out):
+    t = cuda.threadIdx.x
+    if t < 4:
+        cuda.syncwarp(0x1F if t < 3 else 0xF)
+    out[t] = x[t]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "said", "checked"),
+    [
+        (
+            names_others,
+            r"shfl_sync\(15, x\[t\], 0\) at .*: lane \d+ is not in its own mask 0xf; block",
+            r"thread \(4, 0, 0\) of block \(0, 0, 0\), lane 4, is not in its own mask 0xf",
+        ),
+        (
+            asks_others,
+            r"shfl_down_sync.* at .*: asks lane 4, which is not in the mask 0xf; .*\(3, 0, 0\)",
+            r"thread \(3, 0, 0\) of block \(0, 0, 0\), lane 3, reads lane 4, which does not take",
+        ),
+        (
+            waits_in_vain,
+            r"1 thread, \(3, 0, 0\), is at cuda\.syncwarp.*, with mask 0xf; 3 threads, \(0, 0, 0\) "
+            r"the first, are at .*, with mask 0x1f; 28 threads, \(4, 0, 0\) the first,",
+            r"with mask 0x1f; 1 thread, .*, with mask 0xf; .*; thread \(0, 0, 0\) of block "
+            r"\(0, 0, 0\), lane 0, waits for lane 3, thread \(3, 0, 0\)$",
+        ),
+    ],
+)
+def test_lanes_that_a_mask_names_or_does_not(kernel: Any, said: str, checked: str) -> None:
+    x = np.zeros(WARP, np.float32)
+    with pytest.raises(KernelError, match=said):
+        kernel[1, WARP](DeviceArray(x), DeviceArray(x))
+    with pytest.raises(KernelError, match=checked):
+        check(kernel)[1, WARP](x, np.zeros(WARP, np.float32))
+
+
 def test_a_lane_that_has_no_thread() -> None:
     out = empty((8, 20), np.float32)
     lane = r"cuda\.shfl_down_sync\(-1, x\[i\], 5\).*asks lane 2. of a warp of 20 threads; block"

@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cudagrad.checker import check
-from cudagrad.emulator import DeviceArray, UnsupportedError, cuda, jit
+from cudagrad.checker import check, operations
+from cudagrad.emulator import (
+    DeviceArray,
+    UnsupportedError,
+    cuda,
+    instructions,
+    jit,
+    libdevice,
+)
 
 WIDE = ("int32", "uint32", "int64", "uint64")
 INTEGERS = ("int8", "uint8", "int16", "uint16", *WIDE)
@@ -227,3 +234,76 @@ def test_what_they_take_is_told(kernel: Any, why: str) -> None:
         kernel[1, 1](DeviceArray(x), DeviceArray(out))
     with pytest.raises(UnsupportedError, match=why):
         check(kernel)[1, 1](x, out)
+
+
+def takes_apart(x, out):
+    i = cuda.grid(1)
+    behind, before = math.modf(x[i])
+    fraction, exponent = math.frexp(x[i])
+    out[0, i] = behind
+    out[1, i] = before
+    out[2, i] = fraction
+    out[3, i] = exponent
+
+
+@both
+@pytest.mark.parametrize("dtype", REALS)
+def test_numbers_are_taken_apart(dtype: str, run: Callable[..., None]) -> None:
+    x, out = np.array([2.75, -0.5, -3.0, 0.0, -math.inf], dtype), np.zeros((4, 5))
+    run(takes_apart, x, out)
+
+    want = np.array([*map(math.modf, x)]).T
+    assert out[:2].tolist() == want.tolist()
+    assert (np.signbit(out[:2]) == np.signbit(want)).all()
+    assert out[2:, :4].tolist() == np.array([*map(math.frexp, x[:4])]).T.tolist()
+
+
+# cuda.libdevice
+
+
+def calls_libdevice(x, out):
+    i = cuda.grid(1)
+    out[0, i] = cuda.libdevice.rsqrtf(x[i])
+    out[1, i] = cuda.libdevice.saturatef(x[i] - 1)
+    out[2, i] = cuda.libdevice.float_as_int(x[i])
+    out[3, i] = cuda.libdevice.int_as_float(cuda.libdevice.float_as_int(x[i]))
+    out[4, i] = cuda.libdevice.fast_fdividef(x[i], 3)
+    out[5, i] = cuda.libdevice.exp10(x[i])
+    out[6, i] = cuda.libdevice.fma_rn(x[i], 2, 1)
+
+
+@both
+def test_functions_of_libdevice_in_a_kernel(run: Callable[..., None]) -> None:
+    x = np.array([0.25, 1.5, 4.0], np.float32)
+    out = np.zeros((7, 3))
+    run(calls_libdevice, x, out)
+
+    assert out[0] == pytest.approx(1 / np.sqrt(x))
+    assert out[1].tolist() == [0, 0.5, 1]
+    assert out[2].tolist() == x.view(np.int32).tolist()
+    assert out[3].tolist() == x.tolist()
+    assert out[4].tolist() == (x / np.float32(3)).tolist()
+    assert out[5] == pytest.approx([10.0**0.25, 10.0**1.5, 10.0**4], rel=1e-15)
+    assert out[6].tolist() == [1.5, 4, 9]
+
+
+OTHERS: dict[str, Callable[..., float]] = {
+    **{"tgamma": math.gamma, "rint": round, "nearbyint": round, "fmax": max, "fmin": min},
+    **{"round": lambda x: math.floor(x + 0.5), "fdim": lambda x, y: max(x - y, 0.0)},
+    **{"exp10": lambda x: 10.0**x, "fma": lambda x, y, z: x * y + z},
+    **{"rsqrt": lambda x: 1 / math.sqrt(x), "rcbrt": lambda x: 1 / math.cbrt(x)},
+}
+
+
+@pytest.mark.parametrize("name", sorted({*libdevice.OF_ONE, *libdevice.OF_TWO, *OTHERS}))
+def test_functions_of_libdevice_are_those_of_math(name: str) -> None:
+    of_math = OTHERS.get(name) or getattr(math, name)
+    for suffix, kind, eps in (("", np.float64, 4e-15), ("f", np.float32, 2e-6)):
+        function = libdevice.LIBDEVICE["libdevice", name + suffix]
+        count = len(instructions.parameters(function))
+        for first in (2.5, 1.25) if name == "acosh" else (0.3, 0.75):
+            given = [float(kind(n)) for n in (first, 0.5, -1.5)[:count]]
+            found, want = operations.compiled(function)(*given), of_math(*given)
+            if name == "nextafter":
+                want = float(np.nextafter(*map(kind, given)))
+            assert found == pytest.approx(want, rel=eps), given

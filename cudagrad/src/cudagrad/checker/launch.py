@@ -35,19 +35,13 @@ class Kernel(emulator.launch.Kernel):
         return translated(self.function, True)
 
     def __getitem__(self, configuration: Any) -> CheckedLauncher:
-        """grid and block; then, as for numba, a stream, and bytes of dynamic shared memory."""
-        grid, block, *rest = self.unpacked(configuration, 4)
-        return CheckedLauncher(self, grid, block, int(rest[1]) if len(rest) > 1 else 0)
+        return CheckedLauncher(self, *self.unpacked(configuration))
 
 
 class CheckedLauncher(Launcher):
     """A kernel with a grid and a block."""
 
-    __slots__ = ("dynamic_bytes",)
-
-    def __init__(self, kernel: Kernel, grid: Any, block: Any, dynamic_bytes: int) -> None:
-        super().__init__(kernel, grid, block)
-        self.dynamic_bytes = dynamic_bytes
+    __slots__ = ()
 
     def __call__(self, *args: Any) -> None:
         kernel: Any = self.kernel

@@ -5,13 +5,16 @@ changed it by an atomic, since. Each new access is compared with all of these. T
 a thread did before its last access, and what came before the last write, was either ordered before
 them or has been reported. So of the accesses that a launch makes no race is missed, and every
 reported race is one.
+
+Where elements of several sizes overlap, because memory is looked at as one dtype and as another,
+each byte remembers that much for itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -21,7 +24,7 @@ from ..emulator.array import DeviceArray
 from ..emulator.array import empty as poisoned
 from ..emulator.errors import UnsupportedError
 from .errors import RaceError, UninitializedError
-from .numbers import kind_of
+from .numbers import kind_of, reduced
 from .places import Place
 from .threads import Thread, joined, now
 
@@ -44,27 +47,55 @@ class Access(NamedTuple):
 
 
 class Cell:
-    """What an element remembers."""
+    """What an element remembers; size: its bytes."""
 
-    __slots__ = ("atomics", "reads", "released", "write")
+    __slots__ = ("atomics", "reads", "released", "size", "write")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.write: Access | None = None
         self.reads: dict[Thread, Access] = {}
         self.atomics: dict[Thread, Access] = {}
         self.released: dict[Any, int] | None = None  # what those knew that an atomic let go
 
+    def of_byte(self) -> Cell:
+        """What one of its bytes remembers, from now on for itself."""
+        byte = Cell(1)
+        byte.write, byte.released = self.write, self.released
+        byte.reads, byte.atomics = dict(self.reads), dict(self.atomics)
+        return byte
+
 
 class Storage:
     """Memory that arrays are views of; elements go by their offsets in bytes."""
 
-    __slots__ = ("cells", "coming", "kind", "written")
+    __slots__ = ("cells", "coming", "kind", "sizes", "written")
 
     def __init__(self, kind: str, written: bytearray | None = None) -> None:
-        self.kind = kind  # global, shared, local or constant
+        self.kind = kind  # global, shared, dynamic shared, local or constant
         self.written = written  # which bytes have been; None: all
         self.cells: dict[int, Cell] = {}
-        self.coming: dict[int, Place] = {}  # to which elements a copy is on its way, by its call
+        self.sizes: set[int] = set()  # of all elements that have been accessed
+        self.coming: dict[int, Place] = {}  # to which bytes a copy is on its way, by its call
+
+    def at(self, offset: int, size: int) -> Sequence[Cell]:
+        """The cell of an element; those of its bytes, where it overlaps with others."""
+        cell = self.cells.get(offset)
+        if cell is not None and cell.size == size:
+            return (cell,)
+        self.sizes.add(size)
+        if len(self.sizes) > 1:
+            before = range(offset + 1 - max(self.sizes), offset)
+            around = [at for at in (*before, *range(offset, offset + size)) if at in self.cells]
+            over = [at for at in around if at + self.cells[at].size > offset]
+            for at in over:
+                cell = self.cells[at]
+                self.cells |= {at + k: cell.of_byte() for k in range(cell.size)}
+            if over:
+                places = range(offset, offset + size)
+                return [self.cells.setdefault(at, Cell(1)) for at in places]
+        cell = self.cells[offset] = Cell(size)
+        return (cell,)
 
 
 # Which bytes of memory have been written, by the number of the array that owns it: of what `forget`
@@ -121,7 +152,7 @@ def unwritten(name: str, kind: str, shape: tuple[int, ...], dtype: Any) -> Array
 class Array:
     """An array as a kernel sees it; load and store look into it."""
 
-    __slots__ = ("memory", "name", "sizes", "start", "steps", "storage")
+    __slots__ = ("memory", "name", "of_records", "sizes", "start", "steps", "storage")
 
     def __init__(self, name: str, memory: Memory, storage: Storage, start: int = 0) -> None:
         self.name = name
@@ -130,6 +161,7 @@ class Array:
         self.start = start  # the offset of its first element
         self.sizes = memory.shape
         self.steps = memory.strides
+        self.of_records = memory.dtype.names is not None
 
     shape = property(lambda self: tuple(map(np.int64, self.sizes)))
     strides = property(lambda self: tuple(map(np.int64, self.steps)))
@@ -171,6 +203,22 @@ class Array:
             self.name, memory, self.storage, self.start + address(memory) - address(self.memory)
         )
 
+    def field(self, name: str, place: Place) -> Array:
+        """A field of a record, or of all of them."""
+        if name not in (self.memory.dtype.names or ()):
+            why = f"{self.name} has no field {name!r}"
+            raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+        found = self.part(self.memory[name])
+        found.name = f"{self.name}[{name!r}]"
+        return found
+
+    def record(self, index: Any, offset: int) -> Array:
+        """A record of an array of such, which is accessed field by field."""
+        parts = index if type(index) is tuple else (index,)
+        found = self.part(self.memory[(*parts, ...)])
+        found.name = where(self, offset)
+        return found
+
     def find(self, index: Any, place: Place) -> int | None:
         """The offset of an element; None if the index is of several."""
         if type(index) is not tuple:
@@ -208,24 +256,26 @@ def load(array: Any, index: Any, place: Place) -> Any:
     """array[index], in a kernel."""
     if type(array) is not Array:
         return array[index]
+    if type(index) is str:
+        array, index = array.field(index, place), ()
     offset = array.find(index, place)
     if offset is None:
         return array.part(array.memory[index])
-    storage = array.storage
-    if storage.written is not None and not storage.written[offset]:
+    if array.of_records:
+        return array.record(index, offset)
+    storage, size = array.storage, array.memory.itemsize
+    if storage.written is not None and storage.written.find(0, offset, offset + size) >= 0:
         not_written(array, offset, place)
     if storage.kind not in SAFE:
-        cell = storage.cells.get(offset)
-        if cell is None:
-            cell = storage.cells[offset] = Cell()
         thread = now.thread
         access = Access(thread, thread.block.epoch, thread.step, place, READ)
-        write = cell.write
-        if write is not None and write.thread is not thread and not ordered(write, thread):
-            race(array, offset, access, write)
-        if cell.atomics:
-            compare(array, offset, access, cell.atomics)
-        cell.reads[thread] = access
+        for cell in storage.at(offset, size):
+            write = cell.write
+            if write is not None and write.thread is not thread and not ordered(write, thread):
+                race(array, offset, access, write)
+            if cell.atomics:
+                compare(array, offset, access, cell.atomics)
+            cell.reads[thread] = access
     return array.memory[index]
 
 
@@ -236,6 +286,23 @@ def each(values: Any, place: Place) -> Any:
     return (load(values, np.int64(i), place) for i in range(len(values)))
 
 
+def whole(name: str, array: Any, place: Place, *args: Any) -> Any:
+    """What a method makes of all elements: a number, or nothing if it is fill."""
+    if type(array) is not Array:
+        return getattr(array, name)(*args)
+    fills = name == "fill"
+    if len(args) != fills:
+        why = "takes a number" if fills else "makes a new array, for which a kernel has no memory"
+        raise UnsupportedError(f"{now.kernel}: {place}: .{name} {why}; {now.thread}")
+    for at in np.ndindex(array.memory.shape):
+        index = tuple(map(np.int64, at))
+        if fills:
+            store(args[0], array, index, place)
+        else:
+            load(array, index, place)
+    return None if fills else reduced(name, array.memory)
+
+
 def type_of(array: Any, index: Any) -> Any:
     """The type of array[index], which is not read; numba does not read it, either."""
     return array.memory.dtype.type if type(array) is Array else type(array[index])
@@ -243,6 +310,11 @@ def type_of(array: Any, index: Any) -> Any:
 
 def store(value: Any, array: Any, index: Any, place: Place) -> None:
     """array[index] = value, in a kernel."""
+    if type(index) is str:
+        array, index = array.field(index, place), ()
+    if array.of_records:
+        why = "a record is stored field by field"
+        raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
     offset = array.find(index, place)
     if offset is None:
         several(value, array, index, place)
@@ -253,34 +325,32 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
 
 def touch(array: Array, offset: int, place: Place) -> None:
     """Note that the thread at hand writes an element."""
-    storage = array.storage
+    storage, size = array.storage, array.memory.itemsize
     if storage.kind == CONSTANT:
         raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {known.CONSTANT}")
-    if offset in storage.coming:
-        raise RaceError(
-            f"{now.kernel}: race for {where(array, offset)}, in {storage.kind} memory: "
-            f"a copy is on its way there, {storage.coming[offset]}, and {now.thread} writes it, "
-            f"{place}; nothing says which comes first"
-        )
+    for at in range(offset, offset + size) if storage.coming else ():
+        if at in storage.coming:
+            raise RaceError(
+                f"{now.kernel}: race for {where(array, offset)}, in {storage.kind} memory: "
+                f"a copy is on its way there, {storage.coming[at]}, and {now.thread} writes it, "
+                f"{place}; nothing says which comes first"
+            )
     if storage.written is not None:
-        size = array.memory.itemsize
         storage.written[offset : offset + size] = WRITTEN[size]
     if storage.kind == "local":
         return
-    cell = storage.cells.get(offset)
-    if cell is None:
-        cell = storage.cells[offset] = Cell()
     thread = now.thread
     access = Access(thread, thread.block.epoch, thread.step, place, WRITE)
-    write = cell.write
-    if write is not None and write.thread is not thread and not ordered(write, thread):
-        race(array, offset, access, write)
-    for others in (cell.reads, cell.atomics):
-        if others:
-            compare(array, offset, access, others)
-    cell.write = access
-    cell.reads.clear()
-    cell.atomics.clear()
+    for cell in storage.at(offset, size):
+        write = cell.write
+        if write is not None and write.thread is not thread and not ordered(write, thread):
+            race(array, offset, access, write)
+        for others in (cell.reads, cell.atomics):
+            if others:
+                compare(array, offset, access, others)
+        cell.write = access
+        cell.reads.clear()
+        cell.atomics.clear()
 
 
 def send(value: Any, array: Array, index: Any, place: Place) -> tuple[Array, int]:
@@ -295,13 +365,15 @@ def send(value: Any, array: Array, index: Any, place: Place) -> tuple[Array, int
     storage, size = array.storage, array.memory.itemsize
     assert storage.written is not None
     storage.written[offset : offset + size] = bytes(size)
-    storage.coming[offset] = place
+    storage.coming |= dict.fromkeys(range(offset, offset + size), place)
     return array, offset
 
 
 def arrive(array: Array, offset: int) -> None:
     """A copy is there, for the thread that has waited for it: as if this wrote it just now."""
-    touch(array, offset, array.storage.coming.pop(offset))
+    coming, size = array.storage.coming, array.memory.itemsize
+    (place,) = {coming.pop(at) for at in range(offset, offset + size)}
+    touch(array, offset, place)
 
 
 def several(value: Any, array: Array, index: Any, place: Place) -> None:
@@ -323,20 +395,21 @@ def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
     storage = array.storage
     if storage.kind == CONSTANT:
         raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {known.CONSTANT}")
-    if storage.written is not None and not storage.written[offset]:
+    size = array.memory.itemsize
+    if storage.written is not None and storage.written.find(0, offset, offset + size) >= 0:
         not_written(array, offset, place)
-    cell = storage.cells.setdefault(offset, Cell())
     thread = now.thread
     access = Access(thread, thread.block.epoch, thread.step, place, ATOMIC)
-    if cell.write is not None and not ordered(cell.write, thread):
-        race(array, offset, access, cell.write)
-    if cell.reads:
-        compare(array, offset, access, cell.reads)
-    cell.atomics[thread] = access
-    if thread.fenced:
-        cell.released = joined(cell.released, thread.fenced)
-    if cell.released:
-        thread.known = joined(thread.known, cell.released)
+    for cell in storage.at(offset, size):
+        if cell.write is not None and not ordered(cell.write, thread):
+            race(array, offset, access, cell.write)
+        if cell.reads:
+            compare(array, offset, access, cell.reads)
+        cell.atomics[thread] = access
+        if thread.fenced:
+            cell.released = joined(cell.released, thread.fenced)
+        if cell.released:
+            thread.known = joined(thread.known, cell.released)
     yield
 
 
@@ -368,7 +441,8 @@ def race(array: Array, offset: int, second: Access, first: Access) -> NoReturn:
 
 
 def not_written(array: Array, offset: int, place: Place) -> NoReturn:
-    copy = array.storage.coming.get(offset)
+    coming = (array.storage.coming.get(offset + k) for k in range(array.memory.itemsize))
+    copy = next(filter(None, coming), None)
     why = f"the copy to it has not been waited for, {copy}" if copy else "nobody has written it"
     raise UninitializedError(
         f"{now.kernel}: {now.thread} reads {where(array, offset)}, in {array.storage.kind} memory, "
@@ -382,4 +456,4 @@ def where(array: Array, offset: int) -> str:
     for axis in sorted(range(len(index)), key=lambda axis: -abs(array.steps[axis])):
         if array.steps[axis]:
             index[axis], rest = divmod(rest, array.steps[axis])
-    return f"{array.name}[{', '.join(map(str, index))}]"
+    return f"{array.name}[{', '.join(map(str, index))}]" if index else array.name

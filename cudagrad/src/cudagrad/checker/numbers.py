@@ -12,10 +12,12 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numba
 import numpy as np
+from numba.core import types
 from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import as_dtype, from_dtype
@@ -50,7 +52,8 @@ def common(*kinds: type) -> Any:
 def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
     """What numba makes of arguments of these types: those that it converts them to, the result's.
 
-    Raises TypeError if it knows nothing to do with them.
+    Of a tuple the latter makes one of its parts. Raises TypeError if it knows nothing to do with
+    them.
     """
     cpu_target.typing_context.refresh()
     try:
@@ -61,7 +64,15 @@ def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
         names = ", ".join(kind.__name__ for kind in kinds)
         whole = ": a kernel goes over elements one by one" if "Array" in names else ""
         raise TypeError(f"{function.__name__} is not for {names}{whole}")
-    return [as_dtype(kind).type for kind in found.args], as_dtype(found.return_type).type
+    made = found.return_type
+    result = together(made) if isinstance(made, types.BaseTuple) else as_dtype(made).type
+    return [as_dtype(kind).type for kind in found.args], result
+
+
+def together(kinds: Iterable[Any]) -> Callable[[Iterable[Any]], tuple[Any, ...]]:
+    """What makes a tuple of numbers one of numbers of these types."""
+    parts = [as_dtype(kind).type for kind in kinds]
+    return lambda made: tuple(kind(part) for kind, part in zip(parts, made, strict=True))
 
 
 def as_numba(function: Callable[..., Any], compute: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,6 +130,24 @@ def power(x: Any, n: int) -> Any:
     of_x: Any = type(x)
     _, kind = typed(operator.mul, of_x, of_x)
     return kind(kind(x) ** (kind(n) if n >= 0 else np.float64(n)))
+
+
+# Arrays as a whole
+
+
+@functools.cache
+def _reduction(name: str) -> Any:
+    """A method that makes a number of an array, compiled: it adds in numba's order."""
+    namespace: dict[str, Any] = {}
+    exec(f"def reduced(array):\n    return array.{name}()", namespace)
+    return numba.njit(error_model="numpy")(namespace["reduced"])
+
+
+def reduced(name: str, memory: np.ndarray[Any, Any]) -> Any:
+    """array.sum(), say, of the type that it has there."""
+    function = _reduction(name)
+    value, kind = function(memory), (numba.typeof(memory),)
+    return as_dtype(function.overloads[kind].signature.return_type).type(value)
 
 
 # The functions of Python's and of math

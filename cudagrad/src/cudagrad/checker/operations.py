@@ -18,24 +18,27 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import copies, instructions, intrinsics, wide
-from ..emulator.errors import AlignmentError, KernelError, UnsupportedError
+from ..emulator.errors import AlignmentError, UnsupportedError
 from ..emulator.known import (
     ASKED,
     ONE_AXIS,
     misplaced,
     no_lane,
+    no_mask,
     no_vote,
     no_vote_of_block,
+    unhinted,
     unshuffled,
 )
-from ..emulator.launch import MAX_SHARED
-from ..emulator.names import CALCULATIONS, FENCES
+from ..emulator.launch import require_room
+from ..emulator.libdevice import LIBDEVICE
+from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES, HINTED_LOADS, HINTED_STORES
 from ..emulator.printing import ONLY, formatted
 from . import numbers
 from .errors import WarpError
-from .memory import Array, address, arrive, changing, load, send, store, unwritten
+from .memory import CONSTANT, Array, address, arrive, changing, load, send, store, unwritten
 from .places import Place
-from .threads import WARP, Request, now
+from .threads import ALL_LANES, WARP, Request, now
 
 Names = tuple[str, ...]
 
@@ -72,14 +75,18 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 
 def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> Array:
-    """The array of this call, which all threads of the block share; of shape 0: the dynamic one."""
+    """The array of this call, which all threads of the block share.
+
+    Dynamic ones lie in the same memory.
+    """
     block = now.thread.block
     found = block.shared.get(place)
     if found is None:
         name, sizes, dtype = place.name or "shared", _shape(shape), _dtype(dtype)
-        if sizes == (0,):
+        if sizes == DYNAMIC:
             if block.dynamic is None:
-                block.dynamic = unwritten(name, "shared", (now.dynamic_bytes,), np.uint8)
+                bytes_ = (now.dynamic_bytes,)
+                block.dynamic = unwritten(name, "dynamic shared", bytes_, np.uint8)
                 block.storages.append(block.dynamic.storage)
             memory = block.dynamic.memory
             fitting = memory[: len(memory) // dtype.itemsize * dtype.itemsize].view(dtype)
@@ -89,11 +96,7 @@ def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) ->
             block.storages.append(found.storage)
             if place.file != intrinsics.__file__:  # what stands there for registers of a warp
                 block.static_bytes += found.memory.nbytes
-            if block.static_bytes > MAX_SHARED:
-                raise KernelError(
-                    f"{now.kernel}: {block.static_bytes} bytes of shared memory; a block has "
-                    f"{MAX_SHARED}"
-                )
+        require_room(now.kernel, block.static_bytes, now.dynamic_bytes)
         block.shared[place] = found
     return found
 
@@ -155,12 +158,24 @@ def wait_but_latest(place: Place) -> None:
     del copies[:-2]
 
 
-def load_as(place: Place, array: Any, index: Any) -> Any:
+def load_hinted(place: Place, array: Any, index: Any) -> Any:
+    require_hinted(place, array, index)
     return load(array, index, place)
 
 
-def store_as(place: Place, array: Any, index: Any, value: Any) -> None:
+def store_hinted(place: Place, array: Any, index: Any, value: Any) -> None:
+    require_hinted(place, array, index)
     store(value, array, index, place)
+
+
+def require_hinted(place: Place, array: Array, index: Any) -> None:
+    """Raise unless an element can be loaded and stored with a hint for the cache."""
+    parts = index if type(index) is tuple else (index,)
+    kinds = list(map(numbers.kind_of, parts))
+    refuse(place, unhinted(array.memory.dtype.name, array.memory.ndim, kinds))
+    kind = array.storage.kind
+    if kind not in ("global", CONSTANT):
+        refuse(place, f"a hint for the cache is for global memory; {array.name} is {kind}")
 
 
 # Atomics
@@ -281,9 +296,8 @@ def sync_grid(place: Place) -> Request:
 
 
 def _mask(place: Place, mask: Any) -> int:
-    if not isinstance(mask, int | np.integer):
-        refuse(place, f"a mask is an integer, not {numbers.kind_of(mask)}")
-    lanes = int(mask) & 0xFFFFFFFF
+    refuse(place, no_mask(numbers.kind_of(mask)))
+    lanes = int(mask) & ALL_LANES
     if not lanes >> int(now.thread.laneid) & 1:
         raise WarpError(
             f"{now.kernel}: {place}: {now.thread}, lane {now.thread.laneid}, is not in its own "
@@ -292,8 +306,9 @@ def _mask(place: Place, mask: Any) -> int:
     return lanes
 
 
-def syncwarp(place: Place, mask: Any = 0xFFFFFFFF) -> Request:
-    return Request("syncwarp", place, _mask(place, mask), answer=lambda requests, lane: None)
+def syncwarp(place: Place, mask: Any = None) -> Request:
+    lanes = ALL_LANES if mask is None else _mask(place, mask)
+    return Request("syncwarp", place, lanes, answer=lambda requests, lane: None)
 
 
 def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
@@ -369,14 +384,13 @@ def lanemask_lt(place: Place) -> np.uint32:
 # Instructions
 
 
-def instruction(name: str) -> Callable[..., Any]:
+def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
     """One that calculates, in machine code as on the emulator: with its types and roundings."""
-    function = getattr(instructions, name)
     compute = numbers.as_numba(function, compiled(function))
 
     @functools.wraps(function)  # for the names of its parameters
     def computed(place: Place, *values: Any) -> Any:
-        refuse(place, ASKED.get(name, allowed)(*map(numbers.kind_of, values)))
+        refuse(place, ASKED.get(function.__name__, allowed)(*map(numbers.kind_of, values)))
         return compute(*values)
 
     return computed
@@ -394,10 +408,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*values)
 
     return called
-
-
-def rsqrt(place: Place, x: Any) -> Any:
-    return type(x)(1) / np.sqrt(x)
 
 
 def nanosleep(place: Place, ns: Any) -> None:
@@ -421,15 +431,15 @@ FUNCTIONS: dict[Names, Callable[..., Any]] = {
     ("local", "array"): local_array,
     ("const", "array_like"): constant_array,
     **{("atomic", name): function for name, function in ATOMICS.items()},
-    **{path: instruction(*path) for path in CALCULATIONS},
+    **{path: instruction(getattr(instructions, *path)) for path in CALCULATIONS},
+    **{path: instruction(function) for path, function in LIBDEVICE.items()},
     **dict.fromkeys(FENCES, threadfence),
     ("nanosleep",): nanosleep,
     ("cg", "this_grid"): this_grid,
     ("activemask",): activemask,
     ("lanemask_lt",): lanemask_lt,
-    ("rsqrt",): rsqrt,
-    **{(name,): load_as for name in ("ldca", "ldcg", "ldcs", "ldlu", "ldcv")},
-    **{(name,): store_as for name in ("stcg", "stcs", "stwb", "stwt")},
+    **dict.fromkeys(HINTED_LOADS, load_hinted),
+    **dict.fromkeys(HINTED_STORES, store_hinted),
 }
 WAITS: dict[Names, Callable[..., Request]] = {
     ("syncthreads",): syncthreads,

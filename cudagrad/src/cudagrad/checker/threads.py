@@ -13,10 +13,10 @@ import numpy as np
 
 from ..emulator.errors import BarrierError, KernelError
 from ..emulator.places import waiting
+from ..emulator.warps import ALL_LANES, WARP
 from .errors import WarpError
 from .places import Place
 
-WARP = 32
 ROUNDS = 1_000_000  # of while loops that a thread may go without waiting: seconds, here
 WAITS = 4_000_000  # of all threads of a block, together: some seconds, too
 
@@ -185,7 +185,8 @@ def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterat
         first = requests[0]
         kinds = {(r.kind, id(r.place)) if r else None for r in requests}
         if any(request and request.answer for request in requests):
-            raise WarpError(apart(block, threads, "meet for all lanes of its mask"))
+            places = apart(block, threads, "meet for all lanes of its mask")
+            raise WarpError(f"{places}; {missed(threads)}")
         if first is None or len(kinds) > 1:
             raise BarrierError(apart(block, threads, "meet at a barrier"))
         pass_barrier(block, threads)
@@ -245,14 +246,33 @@ def share(threads: list[Thread], *known: dict[Any, int] | None) -> None:
             thread.fenced = fenced
 
 
+def missed(threads: list[Thread]) -> str:
+    """Who waits in vain for which lane of its warp."""
+    for thread in threads:
+        request = thread.request
+        if not request or not request.answer:
+            continue
+        warp, lane = divmod(thread.number, WARP)
+        for n, other in enumerate(threads[warp * WARP : (warp + 1) * WARP]):
+            found = other.request
+            comes = found and found.place is request.place and found.mask == request.mask
+            if request.mask >> n & 1 and not comes:
+                return f"{thread}, lane {lane}, waits for lane {n}, thread {other.threadIdx}"
+    raise AssertionError("all of them have come")
+
+
 def apart(block: Block, threads: list[Thread], meeting: str) -> str:
     """Where the threads of a block wait, if they do not meet as they should."""
     groups: dict[Any, list[Thread]] = {}
     for thread in threads:
-        groups.setdefault(id(thread.request.place) if thread.request else 0, []).append(thread)
+        request = thread.request
+        key = (id(request.place), request.mask) if request else ()
+        groups.setdefault(key, []).append(thread)
     lines = []
     for some in groups.values():
         request = some[0].request
         place = request.place if request else "the end"
         lines.append(waiting(len(some), some[0].threadIdx, place))
+        if request and request.mask not in (0, ALL_LANES):
+            lines[-1] += f", with mask {request.mask:#x}"
     return f"{now.kernel}: block {block.index} does not {meeting}: {'; '.join(lines)}"

@@ -21,13 +21,20 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import printing
-from ..emulator.known import no_constant, not_for_arrays, not_for_kernels, unknown, unusable
-from ..emulator.names import LOCAL, SHARED, cuda
+from ..emulator.known import (
+    REDUCTIONS,
+    no_constant,
+    not_for_arrays,
+    not_for_kernels,
+    unknown,
+    unusable,
+)
+from ..emulator.names import LOCAL, SHARED, Names, cuda
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
 from . import numbers, operations
-from .memory import CONSTANT, Array, Storage, each, load, store, type_of
+from .memory import CONSTANT, Array, Storage, each, load, store, type_of, whole
 from .places import Place
 from .threads import WARP, now, round_begins
 
@@ -43,6 +50,7 @@ HELPERS: dict[str, Any] = {
     "_Invert": numbers.inverted,
     **{f"_{name}": operator for name, operator in numbers.OPERATORS.items()},
 }
+WHOLE = REDUCTIONS | {"fill"}  # methods of arrays that go over all of them
 
 
 def plain(function: Any) -> Callable[..., Any] | None:
@@ -65,6 +73,13 @@ class Numba(Source):
         for name, value in {**function.__globals__, **self.closure}.items():
             if isinstance(value, ModuleType) and value.__name__ == "numba.cuda":
                 self.closure[name] = cuda
+
+    def resolve(self, node: ast.AST) -> tuple[Any, Names] | None:
+        """As of a Source; numba.cuda.libdevice can be imported by itself."""
+        found = super().resolve(node)
+        if found and getattr(found[0], "__module__", "") == "numba.cuda.libdevice":
+            return cuda, ("libdevice", found[0].__name__)
+        return found
 
 
 class Function:
@@ -275,6 +290,8 @@ class Translator(ast.NodeTransformer):
 
     def index(self, node: ast.expr) -> ast.expr:
         """An index; a negative number in the source stays Python's, and counts from the end."""
+        if isinstance(node, ast.Constant) and type(node.value) is str:
+            return node  # of a record
         self.source.refuse_odd_index(node)
         if isinstance(node, ast.Tuple):
             return ast.Tuple([self.index(part) for part in node.elts], ast.Load())
@@ -325,6 +342,10 @@ class Translator(ast.NodeTransformer):
         if device is not None and not path:
             return self.device_call(device, node)
         given, words = self.arguments(node)
+        of_array = value is None or isinstance(value, np.ndarray)
+        if of_array and isinstance(node.func, ast.Attribute) and node.func.attr in WHOLE:
+            name, array = ast.Constant(node.func.attr), self.visit(node.func.value)
+            return ast.Call(self.keep(whole), [name, array, self.place(node), *given], words)
         if value is enumerate or value is zip:
             given = [call("_each", values, self.place(node)) for values in given]
         return ast.Call(self.visit(node.func), given, words)
@@ -352,7 +373,7 @@ class Translator(ast.NodeTransformer):
         place, name = self.place(node), self.name
         self.name = ""
         if path in (SHARED, LOCAL):
-            node = self.with_shape(node, least=0 if path == SHARED else 1)
+            node = self.with_shape(node, path)
         given, words = self.arguments(node)
         self.name = name
         new = ast.Call(self.keep(function), [place, *given], words)
@@ -368,15 +389,13 @@ class Translator(ast.NodeTransformer):
             names = list(takes.parameters)[1:]
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(names)})")
 
-    def with_shape(self, node: ast.Call, least: int) -> ast.Call:
-        """A call that makes an array, with a shape that is known now. Zero: of dynamic memory."""
+    def with_shape(self, node: ast.Call, path: tuple[str, ...]) -> ast.Call:
+        """A call that makes an array, with a shape that is known now."""
         words = {str(word.arg): word.value for word in node.keywords}
         given = dict(zip(("shape", "dtype", "alignment"), node.args, strict=False)) | words
         if not given.keys() >= {"shape", "dtype"} or len(given) != len(node.args) + len(words):
             self.refuse(node, f"{ast.unparse(node.func)} takes (shape, dtype)")
-        shape = self.source.shape(given["shape"], least)
-        if 0 in shape and len(shape) > 1:
-            self.refuse(node, f"dynamic shared memory has shape 0, not {shape}")
+        shape = self.source.shape(given["shape"], path)
         value, _ = self.source.resolve(given["dtype"]) or (None, ())
         aligned = self.source.constant(given["alignment"]) if "alignment" in given else 8
         if why := not_for_arrays(value, 8 if aligned is None else aligned):

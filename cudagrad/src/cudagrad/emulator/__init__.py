@@ -12,9 +12,9 @@ docs/emulator.md follows one kernel through these modules, which are listed as t
                     cut a kernel at its barriers into loops, if that cannot change its results
     forms           chooses between generators and loops over the threads
     known           what numba knows on a CPU and not on a GPU, which is refused
-    runtime, atomics, instructions, warps, wide, copies, printing
-                    called by compiled code: checked indices, local memory, popc and fma, shuffles,
-                    128-bit accesses, copies that have not arrived yet, print
+    runtime, atomics, instructions, libdevice, warps, wide, copies, printing
+                    called by compiled code: checked indices, local memory, popc and fma, rsqrtf,
+                    shuffles, 128-bit accesses, copies that have not arrived yet, print
     intrinsics      emulate single instructions: tensor cores, rounding, asynchronous copies
     suspended       threads that wait, as generators in a buffer
     loops           run compiled code: blocks and threads, barriers, orders

@@ -60,8 +60,9 @@ def _uniformity(translation: Translation, kinds: Sequence[Kind], body: Block) ->
     by_name = dict(zip(translation.parameters, kinds, strict=True))
     arrays = {name for name, kind in by_name.items() if is_array(kind)}
     tuples = {name for name, kind in by_name.items() if isinstance(kind, tuple)} - arrays
-    arrays |= {array.name for array in translation.shared}
-    uniformity = Uniformity(body, arrays, tuples, translation.module.bodies)
+    memory = {name: name for name in arrays}
+    memory |= {array.name: array.memory for array in translation.shared}
+    uniformity = Uniformity(body, memory, tuples, translation.module.bodies)
     if assigned := uniformity.varying.intersection(translation.parameters):
         raise CannotCut(f"threads give the parameter {min(assigned)} values of their own")
     return uniformity

@@ -48,9 +48,9 @@ def instruction(*cases: Any) -> Callable[..., Any]:
     return known
 
 
-def parameters(name: str) -> list[str]:
-    """What an instruction takes."""
-    return list(inspect.signature(globals()[name]).parameters)[1:]
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """What an instruction takes, of the function that makes its code."""
+    return list(inspect.signature(function).parameters)[1:]
 
 
 def of_library(builder, name, *args):
@@ -153,6 +153,18 @@ def threadfence_system(builder):
 
 # Of math, what numba knows on a GPU and not on a CPU
 
+
+def parted(builder, x):
+    """What is behind the point, and what is before it, each with the sign of x."""
+    whole = of_library(builder, "trunc", x)
+    behind = builder.fsub(x, whole)
+    behind = builder.select(builder.fcmp_ordered("==", x, whole), x.type(0), behind)  # of inf, too
+    pair = ir.ArrayType(x.type, 2)(ir.Undefined)
+    pair = builder.insert_value(pair, of_library(builder, "copysign", behind, x), 0)
+    return builder.insert_value(pair, whole, 1)
+
+
+teach(math.modf, parted, *(signature(types.UniTuple(kind, 2), kind) for kind in REALS))
 teach(
     math.fmod,
     lambda builder, x, y: builder.frem(x, y),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import linecache
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numba
@@ -86,8 +86,6 @@ def unknown(value: Any) -> str:
     """Why numba's CUDA target, or the CPU's, does not take a function; "" if both do."""
     if value is math.gcd:
         return "numba knows math.gcd only on a CPU"
-    if value is math.modf:
-        return "numba knows math.modf only on a GPU; math.trunc is for kernels, here and there"
     if not isinstance(value, np.ufunc) or value.__name__ in UFUNCS:
         return ""
     name = {"absolute": "abs", "power": "pow", "fabs": "fabs"}.get(value.__name__, value.__name__)
@@ -113,6 +111,25 @@ def unshuffled(dtype: str) -> str:
 def no_lane(dtype: str) -> str:
     """Why a number of a dtype does not tell a shuffle which lane is meant; "" if it does."""
     return "" if dtype in INTEGERS else f"a lane is an int32, say, not {dtype}: say np.int32(…)"
+
+
+def no_mask(dtype: str) -> str:
+    """Why a number of a dtype does not say which lanes take part; "" if it does."""
+    return "" if dtype in INTEGERS else f"a mask of lanes is an int64, say, not {dtype}"
+
+
+def unhinted(dtype: str, axes: int, index: Sequence[str]) -> str:
+    """Why there is no load or store with a hint for the cache of these; "" if there is.
+
+    index: the dtypes of its parts.
+    """
+    if dtype == "bool":
+        return "a hint for the cache is for integers and floats, not bool"
+    if len(index) != axes:
+        return f"a hint for the cache is for one element: of {axes} indices, not {len(index)}"
+    if len(set(index)) > 1:
+        return f"a hint for the cache takes indices of the same type, not {' and '.join(index)}"
+    return ""
 
 
 def no_bit_first(dtype: str) -> str:
@@ -157,8 +174,10 @@ def no_constant(array: np.ndarray[Any, Any]) -> str:
 
 
 # What to ask of values, by the names of the functions of warps, and instructions, given them.
+HINTED = (runtime.load_hinted.py_func, runtime.store_hinted.py_func)
 ASKED: dict[str, Callable[..., str]] = {
     **{"give": unshuffled, "vote": no_vote, "vote_of_block": no_vote_of_block},
+    "wait_for": no_mask,
     **{"ffs": no_bit_first, "selp": no_choice},
 }
 
@@ -175,7 +194,7 @@ def unheld(kind: Any) -> str:
 
 def not_for_arrays(dtype: Any, alignment: int = 8) -> str:
     """Why cuda.shared.array and cuda.local.array do not take these; "" if they do."""
-    if dtype in (bool, complex, float, int):
+    if any(dtype is kind for kind in (bool, complex, float, int)):
         return f"{dtype.__name__} is no dtype to numba: say np.float32, say, or np.int64"
     if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
         return f"an alignment is a power of two, not {alignment}"
@@ -248,7 +267,7 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
     function = kind(made.func)
     key: Any = getattr(function, "typing_key", None)
     if isinstance(function, types.BoundFunction) and is_new:
-        name = key[len("array.") :] if isinstance(key, str) else ""
+        name = key.removeprefix("array.") if isinstance(key, str) else key[-1]
         if isinstance(function.this, types.Array) and name not in VIEWS:
             yield f".{name} makes a new array, for which a kernel has no memory"
     elif is_new and isinstance(key, np.ufunc):
@@ -259,6 +278,10 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
         if python.__module__ == atomics.__name__:
             if isinstance(given[0], types.Array):
                 yield misplaced(python.__name__, as_dtype(given[0].dtype))
+        elif python in HINTED:
+            index = given[1] if isinstance(given[1], types.BaseTuple) else [given[1]]
+            if isinstance(given[0], types.Array):
+                yield unhinted(str(given[0].dtype), given[0].ndim, list(map(name_of, index)))
         elif python.__module__ == warps.__name__:
             yield from reasons_of_exchange(python.__name__, given)
     elif getattr(key, "__module__", "") == instructions.__name__:
@@ -276,7 +299,7 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
 def reasons_of_exchange(name: str, given: list[Any]) -> Iterator[str]:
     """Why a shuffle or a vote is refused, of a function of warps and the types it is given."""
     if name.startswith("shfl"):
-        yield no_lane(name_of(given[2]))
+        yield no_lane(name_of(given[3]))
     elif name in ASKED:
         yield ASKED[name](name_of(given[1]))
 

@@ -19,11 +19,13 @@ from .inference import is_array
 from .places import counted, line_at, waiting
 from .source import DeviceFunction
 from .transform import Translation, translate
+from .warps import WARP
 
 ORDERS = ("forward", "reversed", "random")  # as numbered in loops
 MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
-MAX_SHARED = 48 * 1024  # bytes of static shared memory
+MAX_STATIC = 48 * 1024  # bytes of shared memory in arrays whose shape stands in the kernel
+MAX_SHARED = 227 * 1024  # of all shared memory, of which the rest is dynamic: that of an H100
 SCALARS = frozenset({bool, int, float, *np.sctypeDict.values()})
 ARRAYS = "device arrays (a tensor's .data, or what device.to_device returns)"
 
@@ -80,31 +82,50 @@ class Kernel:
     def translation(self) -> Translation:
         return translate(self.function)
 
-    def shared(self, blocks: int) -> list[np.ndarray[Any, Any]]:
-        """The memory that blocks share, used by one block after the other if they may."""
+    def shared(self, blocks: int, dynamic_bytes: int) -> list[np.ndarray[Any, Any]]:
+        """The memory that blocks share, used by one block after the other if they may.
+
+        Dynamic arrays are all made of the same bytes.
+        """
         shared, of_grid = self.translation.shared, self.translation.of_grid
-        size = sum(
+        static = (
             math.prod(array.shape) * array.dtype.itemsize
             for array in shared
             if not array.is_registers
         )
-        if size > MAX_SHARED:
-            raise KernelError(f"{self}: {size} bytes of shared memory; a block has {MAX_SHARED}")
+        require_room(self, sum(static), dynamic_bytes)
+        alignment = max((array.alignment for array in shared if array.is_dynamic), default=1)
+        pitch = -(-dynamic_bytes // alignment) * alignment  # from one block's to the next's
+        dynamic = _placed((blocks if of_grid else 1, pitch), np.dtype(np.uint8), alignment)
         each = (blocks,) if of_grid else ()
-        return [_placed((*each, *array.shape), array.dtype, array.alignment) for array in shared]
+        made = []
+        for array in shared:
+            if array.is_dynamic:
+                size = array.dtype.itemsize
+                part = dynamic[:, : dynamic_bytes // size * size].view(array.dtype)
+                made.append(part if of_grid else part[0])
+            else:
+                made.append(_placed((*each, *array.shape), array.dtype, array.alignment))
+        return made
 
     def __getitem__(self, configuration: Any) -> Launcher:
         launcher = self._launchers.get(configuration)
         if launcher is None:
-            grid, block = self.unpacked(configuration, 2)
-            launcher = self._launchers[configuration] = Launcher(self, grid, block)
+            launcher = Launcher(self, *self.unpacked(configuration))
+            self._launchers[configuration] = launcher
         return launcher
 
-    def unpacked(self, configuration: Any, most: int) -> tuple[Any, ...]:
-        """What a kernel is indexed with: a grid, a block, and no more than most values in all."""
-        if isinstance(configuration, tuple) and 2 <= len(configuration) <= most:
-            return configuration
-        raise TypeError(f"{self} is launched as {self._usage}, not with [{configuration!r}]")
+    def unpacked(self, configuration: Any) -> tuple[Any, Any, int]:
+        """The grid, the block and the bytes of dynamic shared memory that a kernel is indexed with.
+
+        Between the last two comes a stream, as for numba; here there is none to choose.
+        """
+        if not isinstance(configuration, tuple) or not 2 <= len(configuration) <= 4:
+            raise TypeError(f"{self} is launched as {self._usage}, not with [{configuration!r}]")
+        grid, block, _, dynamic_bytes = (*configuration, 0, 0)[:4]
+        if not isinstance(dynamic_bytes, int | np.integer) or dynamic_bytes < 0:
+            raise TypeError(f"{self}: bytes of dynamic shared memory, not {dynamic_bytes!r}")
+        return grid, block, int(dynamic_bytes)
 
     def __call__(self, *args: Any) -> NoReturn:
         raise TypeError(f"{self} is launched as {self._usage}")
@@ -144,9 +165,9 @@ class Kernel:
 class Launcher:
     """A kernel with a grid and a block."""
 
-    __slots__ = ("dims", "kernel", "shared")
+    __slots__ = ("dims", "dynamic_bytes", "kernel", "shared")
 
-    def __init__(self, kernel: Kernel, grid: Any, block: Any) -> None:
+    def __init__(self, kernel: Kernel, grid: Any, block: Any, dynamic_bytes: int) -> None:
         sizes = (
             sizes_of(kernel, "grid", grid, MAX_GRID),
             sizes_of(kernel, "block", block, MAX_BLOCK),
@@ -154,6 +175,7 @@ class Launcher:
         if math.prod(sizes[1]) > runtime.MAX_THREADS:
             raise ValueError(f"{kernel}: a block of {block} has more than 1024 threads")
         self.kernel = kernel
+        self.dynamic_bytes = dynamic_bytes
         self.shared: list[np.ndarray[Any, Any]] | None = None  # made by the first call
         places = np.indices(sizes[1][::-1])[::-1]  # x runs fastest
         self.dims = np.concatenate([*sizes, places.reshape(3, -1).T.ravel()]).astype(np.int64)
@@ -163,7 +185,7 @@ class Launcher:
         kinds = tuple([a.kind if type(a) is DeviceArray else _kind(kernel, a) for a in args])
         launch = kernel.compiled.get((_may_split, kinds)) or kernel.compile(kinds)
         if self.shared is None:
-            self.shared = kernel.shared(int(math.prod(self.dims[:3].tolist())))
+            self.shared = kernel.shared(math.prod(self.dims[:3].tolist()), self.dynamic_bytes)
         plain = [a.memory if type(a) is DeviceArray else a for a in args]
         _record[runtime.PLACE] = 0
         try:
@@ -209,12 +231,17 @@ class Launcher:
         return f"{self.kernel}: {error.why}"
 
     def _lane(self) -> str:
-        """Which shuffle asked for a lane that the warp does not have, and whose."""
-        place, _, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
+        """Which shuffle asked for a lane that does not take part, and whose."""
+        place, mask, lane, count, block, thread = _record[: runtime.THREAD + 1].tolist()
         text = self.kernel.translation.places[place - 1]
         where = f"block {self._coordinates(0, block)}, thread {self._coordinates(3, thread)}"
-        warp = f"a warp of {counted(count, 'thread')}"
-        return f"{self.kernel}: {text}: asks lane {lane} of {warp}; {where}"
+        if lane == thread % WARP:
+            why = f"lane {lane} is not in its own mask {mask:#x}"
+        elif lane < count:
+            why = f"asks lane {lane}, which is not in the mask {mask:#x}"
+        else:
+            why = f"asks lane {lane} of a warp of {counted(count, 'thread')}"
+        return f"{self.kernel}: {text}: {why}; {where}"
 
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
@@ -222,16 +249,21 @@ class Launcher:
             return f"{self.kernel}: the blocks of the grid do not all meet at the same barrier"
         count = int(np.prod(self.dims[3:6]))
         barriers = _record[runtime.BARRIERS : runtime.BARRIERS + count]
+        masks = np.where(
+            barriers < -runtime.SOME_LANES, _record[runtime.MASKS : runtime.MASKS + count], 0
+        )
         lines = []
-        for barrier in np.unique(barriers):
-            threads = np.flatnonzero(barriers == barrier)
+        for barrier, mask in np.unique(np.stack([barriers, masks]), axis=1).T.tolist():
+            threads = np.flatnonzero((barriers == barrier) & (masks == mask))
             first = self._coordinates(3, int(threads[0]))
             place = (
                 self.kernel.translation.places[abs(barrier) % runtime.GRID - 1]
                 if barrier
                 else "the end"
             )
-            lines.append(waiting(len(threads), first, place))
+            lines.append(
+                waiting(len(threads), first, place) + (f", with mask {mask:#x}" if mask else "")
+            )
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"
 
@@ -246,6 +278,17 @@ def _placed(shape: tuple[int, ...], dtype: np.dtype[Any], alignment: int) -> np.
     spare = np.empty(size + 3 * alignment, np.uint8)
     start = -spare.ctypes.data % (2 * alignment) + alignment
     return spare[start : start + size].view(dtype).reshape(shape)
+
+
+def require_room(kernel: object, static: int, dynamic: int) -> None:
+    """Raise KernelError unless a block has so many bytes of shared memory, of both kinds."""
+    if static > MAX_STATIC:
+        raise KernelError(f"{kernel}: {static} bytes of shared memory; a block has {MAX_STATIC}")
+    if static + dynamic > MAX_SHARED:
+        raise KernelError(
+            f"{kernel}: {static} bytes of shared memory and {dynamic} of dynamic; a block has "
+            f"{MAX_SHARED}"
+        )
 
 
 def sizes_of(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> tuple[int, ...]:

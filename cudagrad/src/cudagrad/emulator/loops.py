@@ -23,6 +23,7 @@ from .runtime import (
     FINISHED,
     GRID,
     ORDER,
+    SOME_LANES,
     STATE,
     THREAD,
     Dim3,
@@ -35,7 +36,7 @@ from .runtime import (
     wipe,
 )
 from .suspended import resume, state_size, suspend
-from .warps import WARP
+from .warps import ALL_LANES, WARP, released
 
 FORWARD, REVERSED, RANDOM = range(3)  # orders, as they stand in the record
 SIZES = 6  # that dims begins with
@@ -161,7 +162,8 @@ def advance(states, first, threads, thread, record):
     """Run the threads of a block, of which the first one is given, to their next barrier.
 
     Its number is returned, or APART, if they are at different ones; a negative one is for the
-    threads of a warp alone. A warp goes as far as it can before the next one does.
+    threads of a warp alone. A warp goes as far as it can before the next one does, and of its lanes
+    those that need not wait for the others.
     """
     waiting = record[BARRIERS : BARRIERS + threads]
     warps = (threads + WARP - 1) // WARP
@@ -169,18 +171,22 @@ def advance(states, first, threads, thread, record):
     for _ in range(warps):
         start, stop = warp * WARP, min(warp * WARP + WARP, threads)
         warp = following(warp, stride, warps)
-        among_warp = True
-        while among_warp:
+        free = ALL_LANES  # who may go on, as bits
+        while free:
             lane, hop = order_of(record, stop - start)
             for _ in range(start, stop):
-                rank = start + lane
-                record[THREAD] = rank
-                waiting[rank] = resume(states, first + rank, thread)
+                if free >> lane & 1:
+                    rank = start + lane
+                    record[THREAD] = rank
+                    waiting[rank] = resume(states, first + rank, thread)
                 lane = following(lane, hop, stop - start)
             least = waiting[start:stop].min()
-            among_warp = least < FINISHED
-            if among_warp and waiting[start:stop].max() != least:
-                return APART
+            if least >= FINISHED:
+                free = 0
+            elif least < -SOME_LANES or waiting[start:stop].max() != least:
+                free = released(record, start, stop)
+                if not free:
+                    return APART
     return waiting[0] if waiting.min() == waiting.max() else APART
 
 
@@ -222,11 +228,11 @@ def whole_grid(body):
     @inlined
     def run(args, shared, dims, record):
         blocks, threads, nobody = grid_of(dims, record)
-        wipe(shared)
         thread = body(nobody, *args, *rows(shared, 0))  # for its size alone
         states = np.empty(blocks * threads * state_size(thread), np.uint8)
         for i in range(blocks):
             block = block_of(nobody, record, i)
+            wipe(rows(shared, i))
             for rank in range(threads):
                 thread = body(thread_of(block, dims, record, rank), *args, *rows(shared, i))
                 suspend(states, i * threads + rank, thread)

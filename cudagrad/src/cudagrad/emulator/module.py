@@ -20,12 +20,13 @@ from numba.np.numpy_support import as_dtype
 from . import cache
 from .inference import Function
 from .known import no_constant
+from .names import DYNAMIC
 from .places import line_at
 from .trees import is_constant, parts
 
 PARTS = (
-    *("atomics", "copies", "inference", "instructions", "known", "loops", "printing"),
-    *("runtime", "warps", "wide"),
+    *("atomics", "copies", "inference", "instructions", "known", "libdevice", "loops"),
+    *("printing", "runtime", "warps", "wide"),
 )
 BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 
@@ -51,6 +52,15 @@ class Shared(NamedTuple):
     dtype: np.dtype[Any]
     alignment: int
     is_registers: bool
+
+    @property
+    def is_dynamic(self) -> bool:
+        return self.shape == DYNAMIC
+
+    @property
+    def memory(self) -> str:
+        """What names the memory that it lies in: that of all dynamic arrays is the same."""
+        return "dynamic shared memory" if self.is_dynamic else self.name
 
 
 class Module:

@@ -25,7 +25,11 @@ ATOMIC_NAMES = (
 )
 ATOMICS = {("atomic", name) for name in ATOMIC_NAMES}
 SHARED, LOCAL = ("shared", "array"), ("local", "array")
+DYNAMIC = (0,)  # the shape of a shared array that takes the bytes that the launch gives
 CONSTANT_LIKE = ("const", "array_like")
+# With a hint for the cache, which says how soon the element may be needed again.
+HINTED_LOADS = {(f"ld{hint}",) for hint in ("ca", "cg", "cs", "lu", "cv")}
+HINTED_STORES = {(f"st{hint}",) for hint in ("cg", "cs", "wb", "wt")}
 CALCULATIONS = {("popc",), ("clz",), ("ffs",), ("brev",), ("fma",), ("cbrt",), ("selp",)}
 FENCES = {("threadfence",), ("threadfence_block",), ("threadfence_system",)}
 INSTRUCTIONS = CALCULATIONS | FENCES | {("nanosleep",)}
@@ -38,4 +42,3 @@ BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)
 THIS_GRID = ("cg", "this_grid")
 # What makes a thread wait for others.
 WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *MATCHES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
-ALL_LANES = 0xFFFFFFFF

@@ -17,7 +17,16 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .trees import Block, is_barrier, is_control, quote, stored, walk, with_blocks
+from .trees import (
+    Block,
+    is_barrier,
+    is_control,
+    is_for_some_lanes,
+    quote,
+    stored,
+    walk,
+    with_blocks,
+)
 from .uniform import Uniformity
 
 
@@ -67,6 +76,8 @@ def cut(statements: Block, uniformity: Uniformity) -> list[Part]:
 
 
 def _control(node: ast.stmt, uniformity: Uniformity) -> Part:
+    if is_for_some_lanes(node):
+        raise CannotCut("lanes of a warp wait for some of the others alone")
     if is_barrier(node) or isinstance(node, ast.Break | ast.Continue):
         return node
     if not isinstance(node, ast.If | ast.While | ast.For):

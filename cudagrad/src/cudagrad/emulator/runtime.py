@@ -40,13 +40,15 @@ PLACE, AXIS, INDEX, SIZE, BLOCK, THREAD, ORDER, STATE, COPYING = range(9)
 BARRIERS = 9  # from here on, the barrier at which each thread of the block waits
 MAX_THREADS = 1024
 EXCHANGE = BARRIERS + MAX_THREADS  # from here on, what each gives to others (see warps)
-COPIES = EXCHANGE + MAX_THREADS  # from here on, counts of its copies, then where these go
+MASKS = EXCHANGE + MAX_THREADS  # from here on, the lanes that each waits for, where not for all
+COPIES = MASKS + MAX_THREADS  # from here on, counts of its copies, then where these go
 COUNTS, IN_FLIGHT = 4, 64  # of a thread; copies that are on their way are so many at most
 RECORD_SIZE = COPIES + (COUNTS + 2 * IN_FLIGHT) * MAX_THREADS
 FINISHED = 0  # instead of a barrier
 MOST_TURNS = 2**31  # of a loop without barriers, which take some seconds
 MOST_WAITS = 2**27  # of all threads, in a loop with barriers: seconds again
 GRID = 2**20  # is added to the number of a barrier for the whole grid
+SOME_LANES = 2**21  # to that of a warp's, before it is negated, if threads say for whom they wait
 
 
 class Dim3(NamedTuple):
@@ -204,6 +206,17 @@ def holding(typing_context, array, index, place, record):
     if not all(isinstance(literal, types.IntegerLiteral) for literal in literals):
         raise RequireLiteralValue("index")
     return array(array, index, types.int64, types.int64), generate
+
+
+@compiled
+def load_hinted(array, index):
+    """Hints for the cache change no number."""
+    return array[index]
+
+
+@compiled
+def store_hinted(array, index, value):
+    array[index] = value
 
 
 def _count(context, builder, most, what, turns, more, place, record):

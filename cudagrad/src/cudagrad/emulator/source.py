@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .errors import UnsupportedError
-from .names import COORDINATES, Names, cuda
+from .names import COORDINATES, DYNAMIC, SHARED, Names, cuda
 from .places import line_at
 from .trees import parts
 
@@ -152,11 +152,13 @@ class Source:
         value, path = self.resolve(node) or (None, ())
         return value if isinstance(value, np.ndarray) and not path else None
 
-    def shape(self, node: ast.expr, least: int = 1) -> tuple[int, ...]:
-        """The shape that an array of the kernel's own is to have."""
+    def shape(self, node: ast.expr, path: Names) -> tuple[int, ...]:
+        """The shape that an array of the kernel's own is to have; (0,) only in dynamic memory."""
         found = self.constant(node)
         sizes = found if isinstance(found, tuple) else (found,)
-        if not sizes or not all(type(n) is int and n >= least for n in sizes):
+        if sizes == DYNAMIC and path == SHARED:
+            return DYNAMIC
+        if not sizes or not all(type(n) is int and n >= 1 for n in sizes):
             self.refuse(node, f"a shape of positive constants is needed here, not {found!r}")
         return sizes
 

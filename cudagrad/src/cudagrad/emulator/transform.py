@@ -33,6 +33,7 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from . import instructions, printing
+from .errors import UnsupportedError
 from .known import (
     CONSTANT,
     ONE_AXIS,
@@ -43,15 +44,17 @@ from .known import (
     unknown,
     unusable,
 )
+from .libdevice import LIBDEVICE
 from .module import Module, Place, Shared, literal
 from .names import (
-    ALL_LANES,
     ATOMICS,
     BARRIER,
     BLOCK_VOTES,
     CONSTANT_LIKE,
     COORDINATES,
     GRIDS,
+    HINTED_LOADS,
+    HINTED_STORES,
     INSTRUCTIONS,
     LANE_MASKS,
     LOCAL,
@@ -66,7 +69,7 @@ from .names import (
 )
 from .source import DeviceFunction, Source
 from .trees import assign, call, is_constant, parse, parts
-from .warps import WARP
+from .warps import ALL_LANES, WARP
 from .wide import Access
 
 INTRINSICS = f"{__package__}.intrinsics"
@@ -191,9 +194,14 @@ class Rewriter(ast.NodeVisitor):
             if value is cuda and path in (BARRIER, WARP_BARRIER):
                 if path == BARRIER:
                     self.bind((), node.value)
-                for mask in node.value.args:
-                    self.all_lanes(mask)
-                return self.wait(node.value, path)
+                    return self.wait(node.value, path)
+                masks = ("mask",) if node.value.args or node.value.keywords else ()
+                given = [self.mask(node.value, mask) for mask in self.bind(masks, node.value)]
+                return self.wait(node.value, path, *given)
+            if value is cuda and path in HINTED_STORES:
+                takes = ("array", "index", "value")
+                self.refuse_constant(self.bind(takes, node.value)[0])
+                return ast.Expr(self.of_element("_runtime.store_hinted", takes, node.value))
             match node.value.func:
                 case ast.Attribute(value=grid, attr="sync") if self.is_grid(grid):
                     return self.wait(node.value, THIS_GRID)
@@ -262,12 +270,17 @@ class Rewriter(ast.NodeVisitor):
 
     # Barriers
 
-    def wait(self, node: ast.expr, path: Names) -> ast.stmt:
-        """A barrier, which has a number: negative if it is a warp's, large if it is the grid's."""
+    def wait(self, node: ast.expr, path: Names, mask: ast.expr | None = None) -> ast.stmt:
+        """A barrier, which has a number: negative if it is a warp's, large if it is the grid's.
+
+        mask: what has been noted, if threads say for which lanes of their warp they wait.
+        """
         number = self.module.place(self.source.file, node)
         if path == THIS_GRID:
             number = ast.BinOp(number, ast.Add(), parse("_runtime.GRID"))
         elif path not in (BARRIER, *BLOCK_VOTES):
+            if isinstance(mask, ast.Name):
+                number = ast.BinOp(number, ast.Add(), parse("_runtime.SOME_LANES"))
             number = ast.UnaryOp(ast.USub(), number)
         return ast.Expr(ast.Yield(number))
 
@@ -411,17 +424,24 @@ class Rewriter(ast.NodeVisitor):
             alignment = [size for size in alignment if size is not None]
             if why := not_for_arrays(dtype, *alignment):
                 self.refuse(node, why)
-            return self.new_array(path, self.source.shape(shape), dtype, *alignment, node=node)
+            sizes = self.source.shape(shape, path)
+            return self.new_array(path, sizes, dtype, *alignment, node=node)
         if path == CONSTANT_LIKE:
             return self.constant_like(node)
         if path in ATOMICS:
             return self.atomic(path[1], node)
+        if path in HINTED_LOADS:
+            return self.of_element("_runtime.load_hinted", ("array", "index"), node)
         if path in INSTRUCTIONS:
-            given = self.bind(instructions.parameters(path[0]), node)
+            takes = instructions.parameters(getattr(instructions, path[0]))
+            given = self.bind(takes, node)
             return call(f"_instructions.{path[0]}", *map(self.visit, given))
+        if path in LIBDEVICE:
+            given = self.bind(instructions.parameters(LIBDEVICE[path]), node)
+            return call(f"_libdevice.{path[1]}", *map(self.visit, given))
         if path in LANE_MASKS:
             return call(f"_warps.{path[0]}", parse("_thread"), *self.bind((), node))
-        if path in (BARRIER, WARP_BARRIER):
+        if path in (BARRIER, WARP_BARRIER) or path in HINTED_STORES:
             self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
         if path in WAITING:
             return self.exchange(path, node)
@@ -443,50 +463,62 @@ class Rewriter(ast.NodeVisitor):
             takes.remove("index")
         elif name != "cas":
             takes.remove("old")
-        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
-        array, index = given.pop("array"), given.pop("index", ast.Constant(0))
         self.refuse_constant(self.bind(takes, node)[0])
+        index = self.bind(takes, node)[1]
         if isinstance(index, ast.Tuple) and len(index.elts) == 1:
             self.refuse(node, ONE_AXIS)
         name = "cas" if name == "compare_and_swap" else name
-        return call(f"_atomics.{name}", array, self.checked(array, index, node), *given.values())
+        return self.of_element(f"_atomics.{name}", takes, node)
+
+    def of_element(self, function: str, takes: Sequence[str], node: ast.Call) -> ast.expr:
+        """A call for an element, the first of all where it takes no index, which is checked."""
+        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
+        array, index = given.pop("array"), given.pop("index", ast.Constant(0))
+        return call(function, array, self.checked(array, index, node), *given.values())
 
     def exchange(self, path: Names, node: ast.Call) -> ast.expr:
         """A shuffle, match or vote: every thread gives a value, and takes what others gave."""
         self.refuse_reordering(node)
         of_warp, shuffles, matches = path not in BLOCK_VOTES, path in SHUFFLES, path in MATCHES
+        mask = None
         takes = ["mask"] * of_warp + ["value"] + ["lane"] * shuffles
         if node.keywords or len(node.args) != len(takes):
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(takes)})")
         if of_warp:
-            self.all_lanes(node.args[0])
+            mask = self.mask(node, node.args[0])
         value, *lane = map(self.visit, node.args[1:] if of_warp else node.args)
         value = call("_instructions.bits", value) if matches else value
         how = "give" if shuffles or matches else "vote" if of_warp else "vote_of_block"
         given, taken = self.fresh("given"), self.fresh(path[0])
         place = [self.module.place(self.source.file, node)] if lane else []
-        own = [given] if shuffles or matches else []
+        masks = [mask] if mask else []
+        own = [*masks, given] if shuffles or matches else masks
         giving: Any = ast.Expr(call(f"_warps.{how}", parse("_thread"), given))
         take: Any = assign(taken, call(f"_warps.{path[0]}", parse("_thread"), *own, *lane, *place))
         giving.origin = take.origin = self.origin
         self.ahead += [
             assign(given, value),
             giving,
-            self.wait(node, path),
+            self.wait(node, path, mask),
             take,
-            self.wait(node, path),  # nobody may give again before everybody has taken
+            self.wait(node, path, mask),  # nobody may give again before everybody has taken
         ]
         return taken
 
-    def all_lanes(self, mask: ast.expr) -> None:
-        """Refuse a mask that leaves out lanes."""
-        match mask:
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                known = -self.source.constant(operand)
-            case _:
-                known = self.source.constant(mask)
-        if not isinstance(known, int | np.integer) or int(known) & ALL_LANES != ALL_LANES:
-            self.refuse(mask, "a warp waits for all of its lanes on the emulator: mask 0xFFFFFFFF")
+    def mask(self, node: ast.expr, mask: ast.expr) -> ast.expr:
+        """The lanes that are to wait: a constant if all are, else a name for those, noted ahead."""
+        new = self.visit(mask)
+        try:
+            known = self.source.constant(mask)
+        except UnsupportedError:
+            known = getattr(new, "value", None)  # a constant that an inlined function is given
+        if isinstance(known, int | np.integer) and int(known) & ALL_LANES == ALL_LANES:
+            return ast.Constant(ALL_LANES)
+        lanes, place = self.fresh("lanes"), self.module.place(self.source.file, node)
+        noting: Any = ast.Expr(call("_warps.wait_for", parse("_thread"), lanes, place))
+        noting.origin = self.origin
+        self.ahead += [assign(lanes, new), noting]
+        return lanes
 
     def new_array(
         self,
@@ -568,4 +600,4 @@ class Rewriter(ast.NodeVisitor):
         value, path = self.source.resolve(node.func) or (None, ())
         if isinstance(value, DeviceFunction):
             return not calls(value.source, SHARED, *WAITING)  # those go ahead, one after the other
-        return value is cuda and path in ATOMICS
+        return value is cuda and (path in ATOMICS or path in HINTED_LOADS)

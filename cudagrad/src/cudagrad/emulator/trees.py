@@ -93,6 +93,11 @@ def is_warp_barrier(node: ast.stmt) -> bool:
     return is_barrier(node) and isinstance(node.value.value, ast.UnaryOp)  # type: ignore[attr-defined]
 
 
+def is_for_some_lanes(node: ast.stmt) -> bool:
+    """Whether the threads of a warp say for whom they wait: it is not for all, perhaps."""
+    return is_barrier(node) and "SOME_LANES" in ast.unparse(node)
+
+
 def is_control(node: ast.stmt) -> bool:
     """Whether all threads of a block must go through a statement together.
 

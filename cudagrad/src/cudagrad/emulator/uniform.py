@@ -27,7 +27,7 @@ UNIFORM_CALLS = {  # of runtime, warps
     *("checked", "gridsize1", "gridsize2", "gridsize3", "turned_together"),
     *VOTES,
 }
-LIBRARIES = {"_instructions", "_math", "_numpy"}
+LIBRARIES = {"_instructions", "_libdevice", "_math", "_numpy"}
 ARITHMETIC = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple)
 SYMBOLS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 
@@ -38,14 +38,17 @@ class Uniformity:
     def __init__(
         self,
         body: Block,
-        arrays: set[str],
+        arrays: Mapping[str, str],
         tuples: set[str],
         functions: Mapping[str, Block],
     ) -> None:
-        """arrays, tuples: parameters that are such; functions: the bodies of device functions."""
+        """arrays, tuples: parameters that are such; functions: the bodies of device functions.
+
+        Each array comes with a name for the memory that it lies in.
+        """
         self.tuples = tuples
         self.functions = functions
-        self.arrays = _aliases(body, arrays)  # every name of an array, and the array's own
+        self.arrays = _aliases(body, arrays)  # of every name of an array the memory
         self.varying: set[str] = set()
         known = -1
         while known < len(self.varying):  # what varies makes more vary, until nothing changes
@@ -145,13 +148,13 @@ class Uniformity:
     def _is_pure(self, name: str) -> bool:
         """Whether a device function makes uniform values of uniform ones."""
         body = self.functions[name]
-        inside = Uniformity(body, set(), set(), self.functions)
+        inside = Uniformity(body, {}, set(), self.functions)
         return all(map(inside.sets_uniform, body))
 
 
-def _aliases(body: Block, arrays: set[str]) -> dict[str, str]:
-    """The names of arrays, with the array each stands for; one is given to a name only once."""
-    found = {name: name for name in arrays}
+def _aliases(body: Block, arrays: Mapping[str, str]) -> dict[str, str]:
+    """The names of arrays, with the memory of each; an array is given to a name only once."""
+    found = dict(arrays)
     names = [n.id for n in walk(body) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     for node in walk(body):
         match node:

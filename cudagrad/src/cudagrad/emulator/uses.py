@@ -16,7 +16,7 @@ Uses = frozenset[tuple[str, bool]]  # arrays by name, and whether they are writt
 NOTHING: Uses = frozenset()
 COPY = frozenset({"copy_async4", "copy_async8"})
 WAIT = frozenset({"wait_but_latest"})
-READS = REDUCTIONS | {"load4"}
+READS = REDUCTIONS | {"load4", "load_hinted"}
 CHECKS = ("checked", "holding", "within")
 
 

@@ -1,7 +1,8 @@
 """What the threads of a warp, or of a block, tell each other: shuffles, matches, votes, compiled.
 
 A thread gives its value, all wait, it takes others' values, all wait again: the waits are barriers
-that the transform puts in. Values lie in the record, a word for each thread.
+that the transform puts in. Values lie in the record, a word for each thread. A mask names the lanes
+of a warp that take part, as bits; where it may leave out some, a thread notes it in the record.
 """
 # ruff: noqa: ANN201 -- numba infers the types
 
@@ -11,15 +12,28 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from .runtime import EXCHANGE, INDEX, PLACE, SIZE, compiled, remark
+from .runtime import (
+    AXIS,
+    BARRIERS,
+    EXCHANGE,
+    FINISHED,
+    INDEX,
+    MASKS,
+    PLACE,
+    SIZE,
+    SOME_LANES,
+    compiled,
+    remark,
+)
 
 WARP = 32
+ALL_LANES = 0xFFFFFFFF
 
 
-def _word(context, builder, record, rank, kind):
+def _word(context, builder, record, rank, kind, first=EXCHANGE):
     """A pointer to the word of a thread, as one to a value of this kind."""
     words = builder.inttoptr(record, context.get_value_type(types.int64).as_pointer())
-    start = context.get_constant(types.int64, EXCHANGE)
+    start = context.get_constant(types.int64, first)
     word = builder.gep(words, [builder.add(start, rank)])
     return builder.bitcast(word, context.get_data_type(kind).as_pointer())
 
@@ -47,6 +61,51 @@ def _take(typing_context, record, rank, value):
         return context.data_model_manager[kind].from_data(builder, word)
 
     return kind(types.int64, types.int64, kind), generate
+
+
+@intrinsic
+def _note_mask(typing_context, record, rank, mask):
+    """Write down for which lanes a thread waits."""
+
+    def generate(context, builder, signature, args):
+        builder.store(args[2], _word(context, builder, args[0], args[1], types.int64, MASKS))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+@compiled
+def wait_for(thread, mask, place):
+    """The thread is about to wait for these lanes, of which it must be one."""
+    lanes, own = np.int64(mask) & ALL_LANES, thread.rank % WARP
+    if not lanes >> own & 1:
+        _no_lane(thread, lanes, own, place)
+    _note_mask(thread.record, thread.rank, lanes)
+
+
+@compiled
+def released(record, start, stop):
+    """Which threads of a warp need not wait any longer, as bits.
+
+    Those of whose masks all lanes have come, to the same barrier and with the same mask.
+    """
+    free = np.int64(0)
+    for rank in range(start, stop):
+        barrier, mask = record[BARRIERS + rank], _mask_of(record, rank)
+        have_come = barrier < FINISHED
+        for other in range(start, stop):
+            if mask >> (other - start) & 1:
+                have_come &= record[BARRIERS + other] == barrier
+                have_come &= _mask_of(record, other) == mask
+        if have_come:
+            free |= np.int64(1) << (rank - start)
+    return free
+
+
+@compiled
+def _mask_of(record, rank):
+    """For which lanes a thread waits."""
+    return record[MASKS + rank] if record[BARRIERS + rank] < -SOME_LANES else ALL_LANES
 
 
 @compiled
@@ -95,54 +154,100 @@ def _lanes(thread):
 
 
 @compiled
-def _from_lane(thread, value, lane, place):
+def _no_lane(thread, mask, lane, place):
+    """Raise an error: a lane does not take part, because of the mask or for want of a thread."""
+    remark(thread.record, PLACE, place)
+    remark(thread.record, AXIS, mask)
+    remark(thread.record, INDEX, lane)
+    remark(thread.record, SIZE, _lanes(thread))
+    raise LookupError("a lane that does not take part")
+
+
+@compiled
+def _from_lane(thread, mask, value, lane, place):
     """What a lane has given; value's own is taken where the shuffle leads out of the warp."""
     if lane < 0 or lane >= WARP:
         return value
-    if lane >= _lanes(thread):
-        remark(thread.record, PLACE, place)
-        remark(thread.record, INDEX, lane)
-        remark(thread.record, SIZE, _lanes(thread))
-        raise LookupError("a lane without a thread")
+    lanes = np.int64(mask) & ALL_LANES
+    if lane >= _lanes(thread) or not lanes >> lane & 1:
+        _no_lane(thread, lanes, lane, place)
     return _take(thread.record, thread.rank // WARP * WARP + lane, value)
 
 
 @compiled
-def shfl_sync(thread, value, lane, place):
-    return _from_lane(thread, value, np.int64(lane) % WARP, place)
+def shfl_sync(thread, mask, value, lane, place):
+    return _from_lane(thread, mask, value, np.int64(lane) % WARP, place)
 
 
 @compiled
-def shfl_up_sync(thread, value, delta, place):
-    return _from_lane(thread, value, thread.rank % WARP - np.int64(delta), place)
+def shfl_up_sync(thread, mask, value, delta, place):
+    return _from_lane(thread, mask, value, thread.rank % WARP - np.int64(delta), place)
 
 
 @compiled
-def shfl_down_sync(thread, value, delta, place):
-    return _from_lane(thread, value, thread.rank % WARP + np.int64(delta), place)
+def shfl_down_sync(thread, mask, value, delta, place):
+    return _from_lane(thread, mask, value, thread.rank % WARP + np.int64(delta), place)
 
 
 @compiled
-def shfl_xor_sync(thread, value, mask, place):
-    return _from_lane(thread, value, (thread.rank % WARP) ^ np.int64(mask), place)
+def shfl_xor_sync(thread, mask, value, other, place):
+    return _from_lane(thread, mask, value, (thread.rank % WARP) ^ np.int64(other), place)
 
 
 @compiled
-def match_any_sync(thread, value):
-    """The lanes that gave the same, as bits."""
-    start, bits = thread.rank // WARP * WARP, np.uint32(0)
+def _bits(lanes):
+    """Lanes, as numba-cuda returns them."""
+    return np.int32(np.uint32(lanes))
+
+
+@compiled
+def _there(thread, mask):
+    """The lanes of a mask that have threads."""
+    return np.int64(mask) & ((1 << _lanes(thread)) - 1)
+
+
+@compiled
+def _equal(thread, mask, value):
+    """The lanes of a mask that gave a value."""
+    start, there, found = thread.rank // WARP * WARP, _there(thread, mask), np.int64(0)
     for lane in range(_lanes(thread)):
-        if _take(thread.record, start + lane, value) == value:
-            bits |= np.uint32(1) << np.uint32(lane)
-    return np.int32(bits)
+        if there >> lane & 1 and _take(thread.record, start + lane, value) == value:
+            found |= np.int64(1) << lane
+    return found
 
 
 @compiled
-def match_all_sync(thread, value):
-    """All lanes, as bits, and True if all gave the same; else 0 and False."""
-    everyone = np.int32(np.uint32((1 << _lanes(thread)) - 1))
-    same = match_any_sync(thread, value) == everyone
-    return everyone if same else np.int32(0), same
+def match_any_sync(thread, mask, value):
+    """The lanes that gave the same."""
+    return _bits(_equal(thread, mask, value))
+
+
+@compiled
+def match_all_sync(thread, mask, value):
+    """All lanes, and True if all gave the same; else 0 and False."""
+    there = _there(thread, mask)
+    same = _equal(thread, mask, value) == there
+    return _bits(there) if same else np.int32(0), same
+
+
+@compiled
+def any_sync(thread, mask):
+    return _equal(thread, mask, True) != 0
+
+
+@compiled
+def all_sync(thread, mask):
+    return _equal(thread, mask, False) == 0
+
+
+@compiled
+def eq_sync(thread, mask):
+    return _equal(thread, mask, True) == 0 or _equal(thread, mask, False) == 0
+
+
+@compiled
+def ballot_sync(thread, mask):
+    return _bits(_equal(thread, mask, True))
 
 
 @compiled
@@ -152,36 +257,6 @@ def _count(thread, start, stop):
     for rank in range(start, stop):
         total += _take(thread.record, rank, True)
     return total
-
-
-@compiled
-def _in_warp(thread):
-    start = thread.rank // WARP * WARP
-    return _count(thread, start, start + _lanes(thread))
-
-
-@compiled
-def any_sync(thread):
-    return _in_warp(thread) > 0
-
-
-@compiled
-def all_sync(thread):
-    return _in_warp(thread) == _lanes(thread)
-
-
-@compiled
-def eq_sync(thread):
-    return _in_warp(thread) == 0 or _in_warp(thread) == _lanes(thread)
-
-
-@compiled
-def ballot_sync(thread):
-    start, bits = thread.rank // WARP * WARP, np.uint32(0)
-    for lane in range(_lanes(thread)):
-        if _take(thread.record, start + lane, True):
-            bits |= np.uint32(1) << np.uint32(lane)
-    return np.int32(bits)
 
 
 @compiled
