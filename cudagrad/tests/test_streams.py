@@ -40,6 +40,19 @@ def test_a_new_number_is_filled_in_once_for_each_stream() -> None:
             assert (counts.launches, counts.uploads) == (1 + filled, 0)
 
 
+def test_a_launch_names_no_stream() -> None:
+    @device.jit
+    def kernel(x):
+        x[0] = 1.0
+
+    x = cudagrad.tensor([0.0])
+    with pytest.raises(TypeError, match=r"runs in the stream of `with cudagrad.stream"):
+        kernel[1, 1, streams.Stream()](x.data)
+    kernel[1, 1, 0](x.data)
+
+    assert x.tolist() == [1.0]
+
+
 def test_counts_nest_and_end() -> None:
     x = cudagrad.tensor([1.0])
     with device.counting() as outer:

@@ -84,6 +84,8 @@ class Kernel:
     def __getitem__(self, configuration: Any) -> Launcher:
         found = self._launchers.get(configuration)
         if found is None:
+            if isinstance(configuration, tuple) and any(configuration[2:3]):
+                raise TypeError(f"{self}: a kernel runs in the stream of `with cudagrad.stream(…)`")
             run = self._launcher(self.compiled, configuration)
             found = self._launchers[configuration] = Launcher(self, configuration, run)
         return found

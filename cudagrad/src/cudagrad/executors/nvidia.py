@@ -27,7 +27,6 @@ Shape = tuple[int, ...]
 
 DEFAULT_STREAM = 0  # the legacy one, which torch's and CuPy's default is too …
 LEGACY = 1  # … and its number in DLPack and __cuda_array_interface__
-STATIC_SHARED = 48 * 1024  # bytes of shared memory that a kernel has without asking for more
 CODES = {bool: "?7x", int: "q", float: "d"}  # of a Python number, in a word of its own
 PLAIN = {"?": "?7x", "b": "b7x", "B": "B7x", "h": "h6x", "H": "H6x", "i": "i4x", "I": "I4x"}
 PLAIN |= {"f": "f4x", "d": "d"}
@@ -338,7 +337,7 @@ class Launch:
         handle = int(compiled._codelibrary.get_cufunc().kernel.handle)
         call, driver = self.gpu.call, self.gpu.driver
         function = call("cuKernelGetFunction", driver.CUkernel(handle))
-        if self.shared > STATIC_SHARED:
+        if self.shared:  # else more than 48 KiB, with what static arrays take, would be refused
             attributes = driver.CUfunction_attribute
             most = attributes.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             call("cuFuncSetAttribute", function, most, self.shared)
