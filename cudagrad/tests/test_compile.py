@@ -398,7 +398,7 @@ command.versions = lambda: {"numba": "1"}
     ("arguments", "before", "sentence"),
     [
         (["--cc", "4.2"], "", "compute capability 4.2 is unknown; known: 7.5, "),
-        (["--kernel", "map.nothing"], "", "no kernel map.nothing; known, some with parts: copy."),
+        (["--kernel", "map.nothing"], "", "no kernel map.nothing; known, some with parts: "),
         (["--kernel", "map.fill", "--page", "x.md"], "", "--page: x.md lacks attention."),
         ([], "machine._nvdisasm = lambda: None", "NVIDIA's nvdisasm is missing: pip install"),
         ([], "machine.LIBRARIES = ['nvrtc', 'nothing']", "NVIDIA's library nothing is missing: "),
