@@ -105,9 +105,8 @@ class _ConvNd(Module):
         self.dilation = wholes(name, "dilation", dilation, n, 1)
         self.groups, self.padding_mode = groups, padding_mode
         self._margins = margins(name, padding, self.kernel_size, self.stride, self.dilation)
-        self.padding = (
-            padding if isinstance(padding, str) else wholes(name, "padding", padding, n, 0)
-        )
+        # The same before and after, unless it is a word.
+        self.padding = padding if isinstance(padding, str) else tuple(n for n, _ in self._margins)
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight, self.bias = _weight_and_bias(shape, bias)
 
