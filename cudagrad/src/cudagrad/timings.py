@@ -28,6 +28,7 @@ from .allocator import Allocator
 from .emulator import DeviceArray, wide
 from .executors.emulated import Emulated
 
+SUMMARY = (__doc__ or "").partition("\n")[0]
 SIZES = {"CUDAGRAD_BLOCK": "32", "CUDAGRAD_TILE": "16"}
 ROUNDS = 15
 FORMS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
@@ -108,8 +109,9 @@ def elsewhere(what: str, **environment: str) -> dict[str, dict[str, float]]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser("python -m cudagrad.timings", description=__doc__)
-    parser.add_argument("--simulator", action="store_true", help="numba's simulator, too")
+    parser = argparse.ArgumentParser("python -m cudagrad.timings", description=SUMMARY)
+    simulator = "also time numba's simulator, for minutes; needs './cudagrad[compile]'"
+    parser.add_argument("--simulator", action="store_true", help=simulator)
     parser.add_argument("--only", choices=MEASURED, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.only:

@@ -1,7 +1,7 @@
 """What numba knows on a CPU and not on a GPU: the emulator and the checker refuse it, too.
 
-Of names that can be told as they stand. The rest hangs on types: a pass of numba's compiler looks
-at the typed statements of every kernel and device function. A kernel of numba's CUDA target has no
+Some of it can be told by names alone. The rest hangs on types: a pass of numba's compiler looks at
+the typed statements of every kernel and device function. A kernel of numba's CUDA target has no
 memory to make a new array in, so `x + y` of arrays is refused, and every method that returns one.
 """
 

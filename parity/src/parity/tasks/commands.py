@@ -135,7 +135,7 @@ NAMES = Settings(1000, 1, "Adam", 1e-2, schedule="linear", eval_every=100, check
 @trains(NAMES)
 @click.option("--data", type=FILE, help="Your own names, one per line.  [default: built-in names]")
 def names(plan: Plan, data: Path | None) -> int:
-    """Make up names, with a one-layer GPT that micrograd trains in a minute."""
+    """Make up names, with a GPT that micrograd trains in a minute."""
     from .launching import launch
     from .names import Names, listed
 

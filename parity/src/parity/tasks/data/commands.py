@@ -53,4 +53,4 @@ def download(name: str, text: str) -> None:
 
 
 download("shakespeare", "Download Tiny Shakespeare, a million characters of plays.")
-download("mnist", "Download MNIST, 70,000 images of handwritten digits, in its four files.")
+download("mnist", "Download MNIST, 70,000 images of handwritten digits.")
