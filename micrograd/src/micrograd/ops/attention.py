@@ -29,7 +29,7 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """softmax(query keyᵀ · scale + mask) value; scale None is 1/√E.
+    """softmax(query keyᵀ · scale + mask) value; scale None is 1/√E: else scores grow as √E.
 
     query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask, (..., L, S):
     bools, True where a key takes part, or floats that are added. is_causal: query i sees the keys

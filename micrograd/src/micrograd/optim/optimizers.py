@@ -327,7 +327,7 @@ class Adam(Optimizer):
             largest = _known(state, "max_exp_avg_sq", data)
             squares = [max(s, top) for s, top in zip(squares, largest, strict=True)]
             state["max_exp_avg_sq"] = squares
-        rate = lr / (1 - beta1**step)
+        rate = lr / (1 - beta1**step)  # both means began at 0: this makes up for it
         correction, eps = math.sqrt(1 - beta2**step), group["eps"]
         root = math.sqrt
         try:
