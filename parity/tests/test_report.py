@@ -146,6 +146,20 @@ def test_the_scores_of_mutants_are_shown(report: Report, tmp_path: Path) -> None
     assert f"- minigrad: {total}" in page.markdown(report)
 
 
+def test_the_commit_that_was_judged_is_named(report: Report) -> None:
+    for commit, uncommitted, said in (
+        ("", False, ""),
+        ("c0ffee", False, "commit c0ffee"),
+        ("c0ffee", True, "commit c0ffee, with uncommitted changes"),
+    ):
+        report["environment"].update(commit=commit, uncommitted=uncommitted)
+        jsonschema.validate(report, SCHEMA)
+        for text in (Page(page.html(report)).text, page.markdown(report)):
+            assert ("commit c0ffee" in text) == bool(commit)
+            assert ("with uncommitted changes" in text) == uncommitted
+            assert said in text
+
+
 @pytest.mark.parametrize("key", Mutant.__annotations__)
 def test_a_score_that_lacks_something_is_refused(key: str, tmp_path: Path) -> None:
     file, mutant = tmp_path / "mutants.json", dict.fromkeys(Mutant.__annotations__.keys() - {key})

@@ -131,6 +131,13 @@ def processes(count: int) -> str:
     return f"{count} process{'' if count == 1 else 'es'}"
 
 
+def commit(report: Report) -> str:
+    """The git commit whose source was judged, in words; empty if there is none."""
+    where = report["environment"]
+    changed = ", with uncommitted changes" if where["uncommitted"] else ""
+    return f"commit {where['commit']}{changed}" if where["commit"] else ""
+
+
 def unplanted(report: Report) -> str:
     """Why no faults were planted."""
     asked = report["selection"]
