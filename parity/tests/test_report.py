@@ -166,7 +166,7 @@ def test_a_score_that_lacks_something_is_refused(key: str, tmp_path: Path) -> No
     score = {"engine": "minigrad", "passed": True, "score": 1.0, "mutants": [mutant]}
     file.write_text(json.dumps([score]), encoding="utf-8")
 
-    with pytest.raises(ValueError, match=f"mutants.json holds no results .*: '{key}'"):
+    with pytest.raises(ValueError, match=f"mutants.json holds no results .*: it has no '{key}'"):
         mutation.read(file)
 
 
