@@ -39,6 +39,7 @@ class Failure(TypedDict):
     reproduce: str
     anchor: str
     case: NotRequired[str]
+    error: NotRequired[float | None]
 
 
 class Skip(TypedDict):
@@ -253,6 +254,7 @@ def failures(report: Report) -> list[Failure]:
             "reproduce": result["reproduce"],
             "anchor": anchor(result["engine"], result["case"], result["check"], result["dtype"]),
             "case": result["case"],
+            "error": result["error"],
         }
         for result in report["results"]
         if result["status"] == "failed"
@@ -306,6 +308,18 @@ def failures(report: Report) -> list[Failure]:
         if not fault["caught"]
     ]
     return cases + runs + repeats + graphs + missed
+
+
+def by_place(failures: Iterable[Failure]) -> list[tuple[Failure, list[Failure]]]:
+    """For each op, part or run of an engine, the failure with the largest error, and the others."""
+    found: dict[tuple[str, str], list[Failure]] = defaultdict(list)
+    for failure in failures:
+        found[failure["engine"], failure["where"]].append(failure)
+    pairs = []
+    for some in found.values():
+        worst = max(some, key=lambda failure: failure.get("error") or 0.0)
+        pairs.append((worst, [failure for failure in some if failure is not worst]))
+    return pairs
 
 
 def _blind(fault: data.Fault) -> list[str]:
