@@ -13,7 +13,9 @@ import re
 import sys
 from collections.abc import Iterator
 
-from generate import ROOT, families, kept
+from generate import ROOT, kept
+
+from parity.families import families
 
 SOURCES = ROOT / "parity" / "src" / "parity" / "faults"
 PARTS = SOURCES / "parts.py"

@@ -13,47 +13,28 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "parity" / "src"))  # it need not be installed
+from parity.families import families  # noqa: E402
+
 ENGINES = ("micrograd", "minigrad", "cudagrad")
 BEGIN, END = "generated: begin", "generated: end"
-
-
-def families() -> list[str]:
-    """The names of the families, in the order of the spec."""
-    tree = ast.parse((ROOT / "parity/src/parity/spec/__init__.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FAMILIES":
-            assert isinstance(node.value, ast.Tuple)
-            return [ast.unparse(name) for name in node.value.elts]
-    raise LookupError("parity.spec defines no FAMILIES")
 
 
 def ops_folder(engine: str) -> Path:
     return ROOT / engine / "src" / engine / "ops"
 
 
-def spec(family: str) -> list[str]:
-    """The names of a family's ops, in the order of the spec's file: the first string of each."""
-    path = ROOT / "parity/src/parity/spec" / f"{family}.py"
-    (ops,) = (
-        node.value
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OPS"
-    )
-    assert isinstance(ops, ast.Tuple)
-    return [ast.literal_eval(call.args[0]) for call in ops.elts if isinstance(call, ast.Call)]
-
-
 def exports(engine: str) -> str:
     """The imports, as the formatter writes them, and __all__ of an engine's ops/__init__.py."""
     imports, names = [], []
-    for family in families():
+    for family, members in families().items():
         path = ops_folder(engine) / f"{family}.py"
         defined = {
             node.name
             for node in ast.parse(path.read_text(encoding="utf-8")).body
             if isinstance(node, ast.FunctionDef)
         }
-        ops = [name for name in spec(family) if name in defined]
+        ops = [name for name in members if name in defined]
         names += ops
         line = f"from .{family} import {', '.join(sorted(ops))}"
         if len(line) > 100:
@@ -67,10 +48,10 @@ def exports(engine: str) -> str:
 def table() -> str:
     """The ops of each family, and where they are in each engine."""
     lines = [f"| family | ops | {' | '.join(ENGINES)} |", f"|---|---|{'---|' * len(ENGINES)}"]
-    for family in families():
+    for family, members in families().items():
         files = [f"{engine}/src/{engine}/ops/{family}.py" for engine in ENGINES]
         links = " | ".join(f"[source]({file})" for file in files)
-        ops = " ".join(f"`{name}`" for name in spec(family))
+        ops = " ".join(f"`{name}`" for name in members)
         lines.append(f"| [{family}](parity/src/parity/spec/{family}.py) | {ops} | {links} |")
     return "\n".join(lines)
 

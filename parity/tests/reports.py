@@ -10,6 +10,7 @@ import pytest
 
 from parity import engines
 from parity.checks.determinism import process
+from parity.families import families
 from parity.report import collect, planning
 from parity.spec import BUILT
 
@@ -25,8 +26,7 @@ def quiet(title: str, total: int) -> Iterator[Callable[[], object]]:
 
 def small(*judged: Any) -> Report:
     """A quick report of a few ops, parts and steps of a run."""
-    families = planning.families()
-    few = {name: tuple(op for op in ops if op.name in FEW) for name, ops in families.items()}
+    few = {name: [op for op in ops if op in FEW] for name, ops in families().items()}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "families", lambda: few)

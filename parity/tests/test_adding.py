@@ -15,7 +15,7 @@ import pytest
 
 from parity import adding
 from parity.cli import main
-from parity.report.planning import families as members
+from parity.families import families as members
 from parity.spec import FAMILIES
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +125,7 @@ def test_what_cannot_be_written_is_refused(
 def test_a_function_stands_behind_the_last_op_of_its_file(engine: str) -> None:
     """Behind it come what ops of a family share."""
     text = (ROOT / engine / "src" / engine / "ops" / "activation.py").read_text(encoding="utf-8")
-    ops = [op.name for op in members()["activation"]]
+    ops = members()["activation"]
     found = adding.with_function(text, "def mish(x):\n    return x\n", ops)
 
     before, after = (

@@ -30,17 +30,22 @@ from parity.tasks import progress
 SOFTMAX = BY_NAME["softmax"]
 
 
-def test_help_imports_nothing_slow() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [(["--help"], 0, "check"), (["check", "--op", "sofmax"], 2, "no op 'sofmax'; did you mean s")],
+    ids=["help", "a wrong op"],
+)
+def test_nothing_slow_is_imported_for(arguments: list[str], status: int, said: str) -> None:
     code = (
         "import sys; before = {*sys.modules};"
-        "from parity.cli import main; status = main(['--help']);"
+        f"from parity.cli import main; status = main({arguments});"
         "new = {name.partition('.')[0] for name in {*sys.modules} - before};"
         "print(*sorted(new - sys.stdlib_module_names)); sys.exit(status)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stderr
-    assert "check" in done.stdout
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "click parity rich"
 
 
@@ -186,7 +191,6 @@ def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("package", "command"),
     [
-        ("torch", "ops"),
         ("torch", "check --engine minigrad --op exp"),
         ("torch", "report --out {tmp} --engine minigrad"),
         ("plotly", "report --out {tmp} --engine minigrad"),
@@ -210,8 +214,15 @@ def test_engines_are_listed_without_torch() -> None:
     assert "engine torch needs the package torch: pip install torch" in done.stdout
 
 
+def test_ops_are_listed_without_torch() -> None:
+    done = without("torch", "ops", "--engine", "minigrad")
+
+    assert done.returncode == 0, done.stderr
+    assert "minigrad lacks nothing" in done.stdout
+
+
 def test_a_missing_module_of_parity_is_not_a_package_to_install() -> None:
-    done = without("parity.report.planning", "ops")
+    done = without("parity.environment", "engines")
 
     assert done.returncode == 1
     assert "pip install" not in done.stderr

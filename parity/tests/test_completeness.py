@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from parity.families import families
 from parity.spec import FAMILIES, OPS, PARTS, Part
 
 FIRST = "micrograd"  # the one with whose signatures and names the others are compared
@@ -48,6 +49,11 @@ def test_ops_are_the_specs_in_its_order(engine: ModuleType) -> None:
         f"{engine.__name__} has {', '.join(unknown)}, of which the spec says nothing"
     )
     assert list(exported) == promised, f"{engine.__name__}.ops.__all__ is not in the spec's order"
+
+
+def test_families_are_read_as_the_spec_defines_them() -> None:
+    assert families() == {family(module): [op.name for op in module.OPS] for module in FAMILIES}
+    assert list(families()) == [family(module) for module in FAMILIES]
 
 
 def test_families_are_the_specs_files(engine: ModuleType) -> None:

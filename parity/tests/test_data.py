@@ -473,6 +473,7 @@ def test_the_command_downloads(server: Server, capsys: pytest.CaptureFixture[str
         ("sales", "Missing option '--out'."),
         ("sales --out {tmp}", "Invalid value for '--out': File '{tmp}' is a directory."),
         ("sales --out {tmp}/none/sales.tsv", "{tmp}/none/sales.tsv: No such file or directory"),
+        ("sales --out {tmp}/file/sales.tsv", "{tmp}/file/sales.tsv: Not a directory"),
         ("sales --out {tmp}/sales.tsv --rows 0", "Invalid value for '--rows'"),
         ("sales --out {tmp}/sales.tsv --seed -1", "Invalid value for '--seed'"),
         ("mnist --out {tmp}/file", "Invalid value for '--out': Directory '{tmp}/file' is a file."),

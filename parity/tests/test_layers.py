@@ -58,7 +58,7 @@ LAYERS = {
         ("__init__",),
     ),
     "parity": (
-        ("corpus", "environment", "files", "models", "pool"),
+        ("corpus", "environment", "families", "files", "models", "pool"),
         ("spec",),
         ("engines",),
         ("usage", "threads"),

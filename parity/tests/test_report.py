@@ -146,13 +146,27 @@ def test_the_scores_of_mutants_are_shown(report: Report, tmp_path: Path) -> None
     assert f"- minigrad: {total}" in page.markdown(report)
 
 
+def test_the_commit_that_was_judged_is_named(report: Report) -> None:
+    for commit, uncommitted, said in (
+        ("", False, ""),
+        ("c0ffee", False, "commit c0ffee"),
+        ("c0ffee", True, "commit c0ffee, with uncommitted changes"),
+    ):
+        report["environment"].update(commit=commit, uncommitted=uncommitted)
+        jsonschema.validate(report, SCHEMA)
+        for text in (Page(page.html(report)).text, page.markdown(report)):
+            assert ("commit c0ffee" in text) == bool(commit)
+            assert ("with uncommitted changes" in text) == uncommitted
+            assert said in text
+
+
 @pytest.mark.parametrize("key", Mutant.__annotations__)
 def test_a_score_that_lacks_something_is_refused(key: str, tmp_path: Path) -> None:
     file, mutant = tmp_path / "mutants.json", dict.fromkeys(Mutant.__annotations__.keys() - {key})
     score = {"engine": "minigrad", "passed": True, "score": 1.0, "mutants": [mutant]}
     file.write_text(json.dumps([score]), encoding="utf-8")
 
-    with pytest.raises(ValueError, match=f"mutants.json holds no results .*: '{key}'"):
+    with pytest.raises(ValueError, match=f"mutants.json holds no results .*: it has no '{key}'"):
         mutation.read(file)
 
 
@@ -246,6 +260,26 @@ def test_the_page_says_what_failed(failed: Report) -> None:
             assert entry["reproduce"] in text
 
 
+def test_of_each_op_the_largest_failure_is_shown_and_the_others_folded(report: Report) -> None:
+    every = [r for r in report["results"] if r["engine"] == "micrograd" and r["op"] in FEW]
+    for error, result in enumerate(every):
+        result.update(status="failed", message="wrong", error=float(error))
+    every[0]["error"] = None
+    largest = [max(r["error"] or 0 for r in every if r["op"] == op) for op in FEW]
+
+    pairs = verdict.by_place(verdict.failures(report))
+    text = page.html(report)
+
+    assert [worst["error"] for worst, _ in pairs] == largest
+    unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+    for worst, more in pairs:
+        assert f'id="{worst["anchor"]}"' in unfolded
+        assert f"{len(more)} more of {worst['where']} on micrograd" in text
+        for failure in more:
+            assert f'id="{failure["anchor"]}"' in text
+            assert f'id="{failure["anchor"]}"' not in unfolded
+
+
 def test_text_from_cases_is_escaped(failed: Report) -> None:
     harmless = Page(page.html(failed | {"results": [], "trainings": [], "runs": []}))
     for name in ("torch_text", "text"):
@@ -270,7 +304,7 @@ def test_the_summary_is_a_table_that_text_cannot_break(failed: Report) -> None:
     assert "\n\n\n" not in text
 
 
-def test_the_summary_names_every_op_that_failed_though_it_lists_few(report: Report) -> None:
+def test_the_summary_names_every_op_that_failed_and_one_check_of_each(report: Report) -> None:
     every = [r for r in report["results"] if r["engine"] == "micrograd" and r["op"] in FEW]
     for result in every:
         result.update(status="failed", message="wrong")
@@ -278,7 +312,10 @@ def test_the_summary_names_every_op_that_failed_though_it_lists_few(report: Repo
 
     text = page.markdown(report)
 
-    assert f"and {len(every) - 20} more, in report.json" in text
+    for op in FEW:
+        more = sum(result["op"] == op for result in every) - 1
+        assert f"; {more} more of {op}\n" in text
+    assert text.count("repeat with") == len(FEW)
     assert f"micrograd: `Failed {len(every)} of {len(every)} checks, in {words.listed(FEW)}" in text
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from . import files
+from .families import families
 from .usage import require_known
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,11 +54,9 @@ def new_op(name: str, family: str) -> None:
         raise click.UsageError("new-op needs a checkout of the project: parity is installed alone")
     if not name.isidentifier() or keyword.iskeyword(name):
         raise click.UsageError(f"{name!r} is not a valid function name")
-    from .report.planning import families
-
     every = families()
     require_known("family", [family], list(every))
-    if name in [op.name for members in every.values() for op in members]:
+    if name in [op for members in every.values() for op in members]:
         raise click.UsageError(f"there is {name} already: parity check --op {name}")
     from .engines.torch import home
 
@@ -75,7 +74,7 @@ def new_op(name: str, family: str) -> None:
         path = ROOT / engine / "src" / engine / "ops" / f"{family}.py"
         text = importing(path.read_text(encoding="utf-8"), module, names)
         stub = (head + BODY).format(name=name, meaning=meaning)
-        written[path] = with_function(text, stub, [op.name for op in every[family]])
+        written[path] = with_function(text, stub, every[family])
     for path, text in written.items():
         files.replace(path, [text.encode("utf-8")])
         before, _, _ = text.partition(f'"{name}",' if path == spec else f"def {name}(")

@@ -24,7 +24,17 @@ from .listing import engines, ops
 from .report.commands import report
 from .tasks.commands import generate, train
 from .tasks.data.commands import data
-from .usage import ENGINES, JSON, Commands, loaded, printed, require_known, several, stage
+from .usage import (
+    ENGINES,
+    JSON,
+    Commands,
+    loaded,
+    printed,
+    require_known,
+    require_ops,
+    several,
+    stage,
+)
 
 if TYPE_CHECKING:
     from .checks import Item
@@ -113,6 +123,7 @@ def check(
     run: tuple[str, ...],
 ) -> int:
     """Check ops, layers, optimizers or training runs against torch."""
+    require_ops(op)
     chosen = loaded(engine)
     from . import checks, spec
     from .checks.measure import EPS
@@ -124,7 +135,6 @@ def check(
         raise click.UsageError(
             "--run trains whole models: leave out --op, --layer, --optimizer, --case and --check"
         )
-    require_known("op", op, list(spec.BY_NAME))
     require_known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
     require_known(
         "optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)]
@@ -223,11 +233,10 @@ def run_checks(
 )
 def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) -> int:
     """Check that every case gives the same bits in every process."""
+    require_ops(op)
     chosen = loaded(engine)
-    from . import spec
     from .report import verdict, watched
 
-    require_known("op", op, list(spec.BY_NAME))
     results = [watched.repeat(each, op, processes, stage) for each in chosen]
     for result in results:
         click.echo(verdict.determinism_line(result))
@@ -243,11 +252,11 @@ def mutants(
     engine: tuple[str, ...], op: tuple[str, ...], jobs: int | None, file: Path | None
 ) -> int:
     """Break one gradient at a time; list what no case notices."""
+    require_ops(op)
     chosen = loaded(engine)
-    from . import mutants, spec
+    from . import mutants
     from .pool import cores
 
-    require_known("op", op, list(spec.BY_NAME))
     try:
         scores = [mutants.score(each, op, jobs or cores(), stage) for each in chosen]
     except mutants.NothingToJudgeError as error:
@@ -323,7 +332,7 @@ def require_known_case(name: str) -> None:
 
     stem = re.split(r"[\[!]", name)[0]
     if stem not in BUILT:
-        require_known("op", [stem], list(BY_NAME))
+        require_ops([stem])
     entry = BUILT[stem] if stem in BUILT else BY_NAME[stem]
     refusals = getattr(entry, "rejects", ())
     if name not in [call.id for call in (*entry.cases, *refusals)]:

@@ -1,9 +1,10 @@
-"""Where results come from: versions, processor, executor."""
+"""Where results come from: versions, source, processor, executor."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,39 @@ PACKAGES = (
 )
 
 
+def source(file: Path) -> dict[str, Any]:
+    """The git commit that a file is part of, and whether tracked files differ from it.
+
+    The commit is empty without git, and for a file that git does not track, such as one installed
+    into a virtual environment inside of a checkout.
+    """
+    known = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=file.parent,
+            env=known | {"GIT_OPTIONAL_LOCKS": "0"},  # do not get in the way of another git
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", file.name)
+        described = git("describe", "--always", "--exclude=*", "--abbrev=40", "--dirty")
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {"commit": "", "uncommitted": False}
+    commit, _, dirty = described.partition("-")
+    return {"commit": commit, "uncommitted": bool(dirty)}
+
+
+SOURCE = source(Path(__file__))  # now: it may have changed when the results are written
+
+
 def environment() -> dict[str, Any]:
-    """Versions and the processor. It must not import the spec, which needs torch."""
+    """Versions, the source and the processor. It must not import the spec, which needs torch."""
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -29,6 +61,7 @@ def environment() -> dict[str, Any]:
         "cpu": cpu(),
         "cores": os.cpu_count(),
         "packages": {name: installed(name) for name in PACKAGES},
+        **SOURCE,
     }
 
 

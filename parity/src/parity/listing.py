@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from .families import families
 from .usage import ENGINES, UNUSABLE, loaded, printed
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -52,10 +53,7 @@ def engines(as_json: bool) -> None:
 @JSON
 def ops(engine: tuple[str, ...], as_json: bool) -> None:
     """List the ops, and which of them an engine lacks."""
-    chosen = loaded(engine)
-    from .report.planning import families
-
-    every = {family: [op.name for op in members] for family, members in families().items()}
+    chosen, every = loaded(engine), families()
     lacking = {
         each.name: [op for members in every.values() for op in members if op not in each.ops]
         for each in chosen

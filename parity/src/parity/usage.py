@@ -16,6 +16,8 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from .families import families
+
 if TYPE_CHECKING:
     from .engines import Adapter
 
@@ -83,6 +85,12 @@ def require_known(kind: str, names: Sequence[str], every: Sequence[str]) -> None
     for name in names:
         if name not in every:
             raise click.UsageError(unknown(kind, name, every))
+
+
+def require_ops(names: Sequence[str]) -> None:
+    """Raise UsageError if one of the names is no op; ask before torch is imported."""
+    if names:
+        require_known("op", names, [op for family in families().values() for op in family])
 
 
 def unknown(kind: str, name: str, every: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from ..usage import (
     loaded,
     printed,
     require_known,
+    require_ops,
     several,
     stage,
     trainable,
@@ -126,16 +127,16 @@ def ops(
     file: Path | None,
 ) -> None:
     """Time every op: forward alone, and forward with backward."""
+    require_ops(op)
     rivals = against or ("torch",)
     chosen = [each for each in loaded(engine) if each.name not in rivals]
     loaded(rivals)
-    from .. import engines, spec
+    from .. import engines
     from . import ops as work
     from . import rows
     from .ceilings import Ceilings
     from .workloads import NOTHING, untimed
 
-    require_known("op", op, list(spec.BY_NAME))
     if not chosen:
         raise click.UsageError("an engine cannot be its own rival: name another --against")
     for name in untimed(op):

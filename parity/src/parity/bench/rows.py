@@ -6,7 +6,6 @@ A row compares one contestant with one other at one piece of work.
 from __future__ import annotations
 
 import datetime
-import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any, Self
 
 from ..engines import Adapter
 from ..environment import environment, executor
-from ..files import StrPath
+from ..files import StrPath, load
 from .ceilings import Ceilings
 from .costs import Cost
 from .timing import Spread, ratios
@@ -178,11 +177,11 @@ def held(found: Document) -> list[Row]:
 
 def read(path: StrPath) -> Document:
     """Read a document; raises ValueError, with the file's name, if the file holds none."""
-    try:
-        found: Document = json.loads(Path(path).read_text(encoding="utf-8"))
+
+    def check(found: Any) -> None:
         if found["schema"] != SCHEMA_VERSION:
             raise ValueError(f"its schema is {found['schema']}, this reads {SCHEMA_VERSION}")
-        held(found), found["environment"]["cpu"], found["threads"], found["executors"]
-        return found
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds no results of parity bench: {error}") from error
+        held(found), found["environment"]["cpu"], found["threads"], found["executors"].items()
+
+    document: Document = load(path, "holds no results of parity bench", check)
+    return document

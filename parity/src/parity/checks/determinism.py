@@ -26,7 +26,6 @@ from ..spec.skips import reason
 from .calling import call, carry_back
 from .reference import floats
 
-PROCESSES = 20
 COUNTS = (1, 2, 3, 4)  # thread counts, which the processes take in turn
 NAMED = 5  # cases that a message names
 
@@ -49,8 +48,8 @@ class Determinism:
 
 def determinism(
     engine: str,
-    ops: Sequence[str] = (),
-    processes: int = PROCESSES,
+    ops: Sequence[str],
+    processes: int,
     advance: Callable[[], object] = lambda: None,
 ) -> Determinism:
     """Compare the bits of an engine between processes; advance is called after each.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict
 
+from .. import files
 from ..bench import comparing
 from ..bench.rows import Document, Row
 from . import data, speed
@@ -31,15 +31,14 @@ class Move(TypedDict):
 
 def read(path: Path, schema: int) -> Report:
     """Read a report.json; raises ValueError, with the file's name, if it is not of this schema."""
-    try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+
+    def check(found: Any) -> None:
         if found["schema"] != schema:
             raise ValueError(f"its schema is {found['schema']}, this compares {schema}")
         [found[key] for key in ("results", "trainings", "speed", "created", "environment")]
-        report: Report = found
-        return report
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no report to compare with: {error}") from error
+
+    report: Report = files.load(path, "is no report to compare with", check)
+    return report
 
 
 def since(report: Report, before: Report) -> Changes:

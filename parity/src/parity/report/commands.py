@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..usage import ENGINES, loaded, require_known, require_writable, several, stage
+from ..usage import ENGINES, loaded, require_ops, require_writable, several, stage
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -45,14 +45,13 @@ def report(
     if fail_on_regression and baseline is None:
         raise click.UsageError("--fail-on-regression needs --baseline")
     require_writable(out)
+    require_ops(op)
     chosen = loaded(engine)
-    from .. import spec
     from ..bench import brief, comparing, rows
     from ..pool import cores
     from . import changes, collect, mutation, page, planning, verdict
     from . import speed as pace
 
-    require_known("op", op, list(spec.BY_NAME))
     if op and steps:
         raise click.UsageError("--steps sets the length of training runs, which --op leaves out")
     try:

@@ -54,6 +54,8 @@ class Environment(TypedDict):
     cpu: str
     cores: int | None
     packages: dict[str, str]
+    commit: str  # of parity's source; empty outside of a git checkout
+    uncommitted: bool
     corpus: Corpus
 
 

@@ -22,7 +22,7 @@ from .work import Judged
 
 
 def fields(found: Any) -> Any:
-    """A dataclass as the entry of the same fields, which the caller's signature names."""
+    """A dataclass as the entry of the same fields, of which data.py says the types."""
     return asdict(found)
 
 
@@ -117,11 +117,6 @@ def case(call: Call, judged: Judged | None) -> data.Case:
     }
 
 
-def result(found: checks.Result) -> data.Result:
-    entry: data.Result = fields(found)
-    return entry
-
-
 def run(settled: Run) -> data.Run:
     found: Any = settled.settings()
     return found
@@ -148,11 +143,6 @@ def by_name(bands: Mapping[str, Band]) -> dict[str, data.Band]:
         name: {"error": band.error, "torch_error": band.torch_error, "limit": band.limit}
         for name, band in bands.items()
     }
-
-
-def determinism(found: Determinism) -> data.Determinism:
-    entry: data.Determinism = fields(found)
-    return entry
 
 
 def plain(value: Any) -> Any:

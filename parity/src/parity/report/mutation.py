@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, TypedDict
 
+from .. import files
 from .data import Mutant, Report, Score
 from .words import percent, plural
 
@@ -22,15 +22,16 @@ class OfOp(TypedDict):
 
 def read(path: Path) -> list[Score]:
     """Read the scores in a file; raises ValueError, with the file's name, if it holds none."""
-    try:
-        scores: Any = json.loads(path.read_text(encoding="utf-8"))
+
+    def check(scores: Any) -> None:
+        if not isinstance(scores, list):
+            raise TypeError
         for score in scores:
             [score[key] for key in Score.__annotations__]
             [mutant[key] for mutant in score["mutants"] for key in Mutant.__annotations__]
-        found: list[Score] = scores
-        return found
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds no results of parity mutants: {error}") from error
+
+    found: list[Score] = files.load(path, "holds no results of parity mutants", check)
+    return found
 
 
 def sentence(score: Score) -> str:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from ..checks.determinism import process
 from ..engines import Adapter
-from ..spec import BUILT, FAMILIES, Op, skips
+from ..families import families
+from ..spec import BUILT, BY_NAME, Op, skips
 from ..spec.part import Part
 from ..spec.run import Run
 from ..spec.runs import RUNS
@@ -39,15 +40,10 @@ class Asked:
     jobs: int = 1  # processes that share the work
 
 
-def families() -> dict[str, tuple[Op, ...]]:
-    """The ops of the spec by family, which is the name of their file."""
-    return {family.__name__.rpartition(".")[2]: family.OPS for family in FAMILIES}
-
-
 def ops(asked: Asked) -> list[tuple[str, Op]]:
     """The ops of a report, each after its family."""
-    every = [(family, op) for family, members in families().items() for op in members]
-    return [(family, op) for family, op in every if not asked.ops or op.name in asked.ops]
+    every = [(family, name) for family, members in families().items() for name in members]
+    return [(family, BY_NAME[op]) for family, op in every if not asked.ops or op in asked.ops]
 
 
 def parts(asked: Asked) -> list[Part]:

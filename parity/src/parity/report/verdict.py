@@ -39,6 +39,7 @@ class Failure(TypedDict):
     reproduce: str
     anchor: str
     case: NotRequired[str]
+    error: NotRequired[float | None]
 
 
 class Skip(TypedDict):
@@ -129,6 +130,13 @@ def basis(report: Report) -> str:
 
 def processes(count: int) -> str:
     return f"{count} process{'' if count == 1 else 'es'}"
+
+
+def commit(report: Report) -> str:
+    """The git commit whose source was judged, in words; empty if there is none."""
+    where = report["environment"]
+    changed = ", with uncommitted changes" if where["uncommitted"] else ""
+    return f"commit {where['commit']}{changed}" if where["commit"] else ""
 
 
 def unplanted(report: Report) -> str:
@@ -237,72 +245,64 @@ def determinism_sentence(report: Report, engine: str) -> str:
 
 def failures(report: Report) -> list[Failure]:
     """Everything that failed: where, what, the message, and the command to repeat it."""
-    cases: list[Failure] = [
-        {
-            "engine": result["engine"],
-            "where": result["op"],
-            "what": f"{result['case']} · {result['check']} · {result['dtype']}",
-            "message": result["message"],
-            "reproduce": result["reproduce"],
-            "anchor": anchor(result["engine"], result["case"], result["check"], result["dtype"]),
-            "case": result["case"],
-        }
-        for result in report["results"]
-        if result["status"] == "failed"
-    ]
-    runs: list[Failure] = [
-        {
-            "engine": training["engine"],
-            "where": training["run"],
-            "what": f"{training['run']} · {training['dtype']}",
-            "message": training["message"],
-            "reproduce": training["reproduce"],
-            "anchor": anchor(training["engine"], training["run"], training["dtype"]),
-        }
-        for training in report["trainings"]
-        if training["status"] == "failed"
-    ]
-    repeats: list[Failure] = [
-        {
-            "engine": result["engine"],
-            "where": "determinism",
-            "what": "determinism",
-            "message": result["message"],
-            "reproduce": result["reproduce"],
-            "anchor": anchor(result["engine"], "determinism"),
-        }
-        for result in report["determinism"]
-        if result["status"] == "failed"
-    ]
-    graphs: list[Failure] = [
-        {
-            "engine": hunt["engine"],
-            "where": "random graphs",
-            "what": "random graphs",
-            "message": f"{hunt['message']}\n\n{hunt['program']}",
-            "reproduce": hunt["reproduce"],
-            "anchor": anchor(hunt["engine"], "fuzz"),
-        }
-        for hunt in report["fuzz"]
-        if hunt["status"] == "failed"
-    ]
-    missed: list[Failure] = [
-        {
-            "engine": "the judge",
-            "where": fault["op"],
-            "what": f"{fault['op']} that {fault['name']}",
-            "message": f"a planted fault was not seen by {listed(_blind(fault))}: {fault['story']}",
-            "reproduce": "pytest parity/tests/test_faults.py parity/tests/test_parts.py",
-            "anchor": anchor("fault", fault["op"], fault["name"]),
-        }
-        for fault in report["faults"]
-        if not fault["caught"]
-    ]
-    return cases + runs + repeats + graphs + missed
+    found: list[Failure] = []
+    for r in report["results"]:
+        if r["status"] == "failed":
+            failure = _failure(r, r["op"], r["case"], r["check"], r["dtype"])
+            found.append({**failure, "case": r["case"], "error": r["error"]})
+    for t in report["trainings"]:
+        if t["status"] == "failed":
+            found.append(_failure(t, t["run"], t["run"], t["dtype"]))
+    for d in report["determinism"]:
+        if d["status"] == "failed":
+            found.append(_failure(d, "determinism", "determinism"))
+    for hunt in report["fuzz"]:
+        if hunt["status"] == "failed":
+            message = f"{hunt['message']}\n\n{hunt['program']}"
+            failure = _failure(hunt, "random graphs", "fuzz")
+            found.append({**failure, "what": "random graphs", "message": message})
+    for fault in report["faults"]:
+        if not fault["caught"]:
+            blind = [check for check in fault["wanted"] if check not in fault["rejected_by"]]
+            found.append(
+                {
+                    "engine": "the judge",
+                    "where": fault["op"],
+                    "what": f"{fault['op']} that {fault['name']}",
+                    "message": f"a planted fault was not seen by {listed(blind)}: {fault['story']}",
+                    "reproduce": "pytest parity/tests/test_faults.py parity/tests/test_parts.py",
+                    "anchor": anchor("fault", fault["op"], fault["name"]),
+                }
+            )
+    return found
 
 
-def _blind(fault: data.Fault) -> list[str]:
-    return [check for check in fault["wanted"] if check not in fault["rejected_by"]]
+def _failure(
+    entry: data.Result | data.Training | data.Determinism | data.Hunt,
+    where: str,
+    *names: str,
+) -> Failure:
+    """An entry that failed; names: of it within the engine."""
+    return {
+        "engine": entry["engine"],
+        "where": where,
+        "what": " · ".join(names),
+        "message": entry["message"],
+        "reproduce": entry["reproduce"],
+        "anchor": anchor(entry["engine"], *names),
+    }
+
+
+def by_place(failures: Iterable[Failure]) -> list[tuple[Failure, list[Failure]]]:
+    """For each op, part or run of an engine, the failure with the largest error, and the others."""
+    found: dict[tuple[str, str], list[Failure]] = defaultdict(list)
+    for failure in failures:
+        found[failure["engine"], failure["where"]].append(failure)
+    pairs = []
+    for some in found.values():
+        worst = max(some, key=lambda failure: failure.get("error") or 0.0)
+        pairs.append((worst, [failure for failure in some if failure is not worst]))
+    return pairs
 
 
 def skips(report: Report) -> list[Skip]:

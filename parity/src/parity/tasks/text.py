@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import corpus
+from .. import corpus, files
 from ..engines import Adapter
 from .data import downloads
 from .language import Language, mean_loss
@@ -80,14 +80,10 @@ def windows(ids: Array, starts: Array, context: int) -> tuple[Array, Array]:
 
 def read(path: Path) -> str:
     """The text of a file; raises OSError or ValueError if it has none."""
-    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        byte = content[error.start]
-        raise ValueError(
-            f"{path} is not UTF-8: there is the byte {byte:#04x} at {error.start}"
-        ) from None
+        text = files.utf8(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+    except ValueError as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
     if not text:
         raise ValueError(f"{path} is empty")
     return text

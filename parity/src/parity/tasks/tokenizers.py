@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from .. import files
+
 
 class Tokenizer(Protocol):
     """Converts between text and token ids."""
@@ -139,10 +141,10 @@ def chosen(name: str, text: str) -> Tokenizer:
     content = path.read_bytes()
     try:
         if path.suffix == ".json":
-            return Pairs(content.decode())
+            return Pairs(files.utf8(content))
         if path.suffix == ".tiktoken":
             return Pairs(byte_level(*of_ranks(ranks(content))))
-        return Pairs(byte_level(*of_merges(content.decode())))
+        return Pairs(byte_level(*of_merges(files.utf8(content))))
     except ValueError as error:
         raise ValueError(f"cannot use the tokenizer {path}: {error}") from error
 
