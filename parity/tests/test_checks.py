@@ -77,8 +77,9 @@ def test_what_is_right_passes(with_op: WithOp, op: Op, check: str) -> None:
         assert result.message == ""
 
 
-def test_a_result_says_how_close_it_was(torch_engine: Adapter) -> None:
-    result = run(torch_engine, SOFTMAX, "backward", "float32")
+@pytest.mark.parametrize("check", ["forward", "backward"])
+def test_a_result_says_how_close_it_was(torch_engine: Adapter, check: str) -> None:
+    result = run(torch_engine, SOFTMAX, check, "float32")
 
     assert (result.engine, result.op, result.case) == ("torch", "softmax", "softmax[0]")
     assert result.error is not None
@@ -517,8 +518,12 @@ def test_an_op_that_is_missing_is_a_failure(altered: Callable[..., Any]) -> None
 
 
 def test_dropout_passes(torch_engine: Adapter) -> None:
-    for dtype in torch_engine.dtypes:
-        result = run(torch_engine, DROPOUT, "stochastic", dtype)
+    for check, dtype in (
+        ("stochastic", "float64"),
+        ("stochastic", "float32"),
+        ("differences", "float64"),
+    ):
+        result = run(torch_engine, DROPOUT, check, dtype)
         assert result.status == "passed", result.message
 
 
@@ -537,12 +542,19 @@ def unmasked_gradient(x: torch.Tensor, p: float) -> torch.Tensor:
     return x + (torch.nn.functional.dropout(x, p) - x).detach()
 
 
+def overwriting(x: torch.Tensor, p: float) -> torch.Tensor:
+    y = torch.nn.functional.dropout(x, p)
+    x.detach().mul_(2)
+    return y
+
+
 WRONG_DROPOUTS = {
     "should be 25.00%": lambda x, p: torch.nn.functional.dropout(x, 1 - p) * p / (1 - p),
     "output is off by": lambda x, p: torch.nn.functional.dropout(x, p) * (1 - p),
     "two calls in a row drew the same": fixed_mask,
     "manual_seed does not repeat": other_mask,
     "gradient of floating input 0 is off by": unmasked_gradient,
+    "tensor 0 of the inputs was changed in place": overwriting,
 }
 
 
@@ -579,6 +591,17 @@ def test_wrong_normal_numbers_are_seen(with_op: WithOp, words: str) -> None:
     assert words in failure(with_op(randn=wrong), RANDN, "stochastic")
 
 
+def test_random_numbers_that_should_be_a_leaf_are_one(with_op: WithOp) -> None:
+    leaf = Op(
+        "randn",
+        lambda size: torch.randn(size, requires_grad=True),
+        Case((80, 70), chance="normal"),
+    )
+
+    assert run(with_op(randn=leaf.torch), leaf, "stochastic").status == "passed"
+    assert run(with_op(randn=RANDN.torch), leaf, "stochastic").status == "failed"
+
+
 # Cases that could not tell right from wrong.
 
 INVALID = {
@@ -602,6 +625,9 @@ INVALID = {
     ),
     "stochastic: invalid case: chance needs 1000 elements": Op(
         "dropout", torch.nn.functional.dropout, Case(randn(5), p=0.5, chance="p")
+    ),
+    "stochastic: invalid case: normal numbers need 5000 elements": Op(
+        "randn", RANDN.torch, Case((8, 7), chance="normal")
     ),
 }
 
