@@ -503,6 +503,8 @@ def test_a_refusal_must_come_and_be_of_the_right_kind(with_op: WithOp) -> None:
     right = ((MAX, IndexError("max: dim 1")), (RESHAPE, ValueError("reshape: (2,) to (3,)")))
     for op, error in right:
         assert run(refuse(error), op, "rejects").status == "passed"
+    untyped = Op("reshape", torch.reshape, rejects=[Reject(TypeError, randn(2), "wide")])
+    assert run(refuse(TypeError("a shape is of integers")), untyped, "rejects").status == "passed"
 
 
 def test_an_op_that_is_missing_is_a_failure(altered: Callable[..., Any]) -> None:
@@ -713,6 +715,13 @@ IDS.append("determinism")
 def test_every_skip_skips_something(skip: Any) -> None:
     assert any(skip.matches(skip.engine, id) for id in IDS)
     assert skip.reason
+
+
+def test_what_one_executor_cannot_do_is_not_skipped_on_another() -> None:
+    (skip,) = (skip for skip in SKIPS if skip.executor)
+
+    assert reason(skip.engine, str(skip.what), f"{skip.executor}: no GPU") == skip.reason
+    assert reason(skip.engine, str(skip.what), "gpu: of any kind") == ""
 
 
 @pytest.mark.parametrize("name", OURS)
