@@ -374,9 +374,10 @@ def test_the_dtype_of_a_gradient_is_seen(
 
 
 def test_every_choice_of_inputs_needs_a_gradient_in_turn() -> None:
-    three, five = (list(subsets(range(count))) for count in (3, 5))
+    three, four, five = (list(subsets(range(count))) for count in (3, 4, 5))
 
     assert three == [(0, 1, 2), (0, 1), (0, 2), (1, 2), (0,), (1,), (2,)]
+    assert len(set(four)) == 15
     assert five == [(0, 1, 2, 3, 4), (0,), (1,), (2,), (3,), (4,)]
 
 
