@@ -17,7 +17,7 @@ from parity.faults import Fault
 from parity.faults.parts import FAULTS
 from parity.spec import BUILT, OPS, PARTS
 from parity.spec.case import Case, randn, uniform, values
-from parity.spec.part import Chance, Layer, Made, Normal, Part, Uniform
+from parity.spec.part import Always, Chance, Layer, Made, Normal, Part, Uniform
 
 SPACES = {"layer": "nn", "optimizer": "optim", "scheduler": "optim.lr_scheduler"}
 
@@ -123,6 +123,23 @@ def test_a_distribution_is_told_from_its_neighbours(law: Any, passes: bool) -> N
     assert (rejected_by(engines.load("torch"), linear) == frozenset()) is passes
 
 
+@pytest.mark.parametrize(("std", "passes"), [(1.0, True), (1.1, False)])
+def test_a_normal_distribution_is_told_from_a_slightly_wider_one(std: float, passes: bool) -> None:
+    embedding = Layer(torch.nn.Embedding, Made(50, 60, initial={"weight": Normal(std)}))
+
+    assert (rejected_by(engines.load("torch"), embedding) == frozenset()) is passes
+
+
+@pytest.mark.parametrize(("gain", "passes"), [(1.0, True), (0.999, False)])
+def test_what_is_constant_at_first_is_exactly_that(gain: float, passes: bool) -> None:
+    law = {"weight": Always(gain), "bias": Always(0.0)}
+    norm = Layer(torch.nn.LayerNorm, Made(7, initial=law))
+
+    result = checks.run(engines.load("torch"), norm, norm.cases[0], "initial", "float64")
+
+    assert (result.status == "passed") is passes, result.message
+
+
 def test_few_numbers_have_no_distribution() -> None:
     linear = Layer(torch.nn.Linear, Made(3, 4, bias=False, initial={"weight": Uniform(3**-0.5)}))
 
@@ -144,6 +161,19 @@ def test_a_failure_says_what_and_how_to_repeat_it(altered: Callable[..., Any]) -
     assert message.endswith(
         'parity check --engine other --case "Linear[0]" --check training --dtype float64'
     )
+
+
+@pytest.mark.parametrize("check", ["training", "evaluation"])
+def test_a_parameter_without_a_gradient_is_seen(altered: Callable[..., Any], check: str) -> None:
+    class Frozen(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.linear(x, self.weight.detach(), self.bias)
+
+    linear = Layer(torch.nn.Linear, Made(5, 3, on=[Case(randn(2, 5))]))
+
+    message = failure(with_layer(altered, Linear=Frozen), linear, check)
+
+    assert "gradient of weight in call 0 is missing" in message
 
 
 @pytest.mark.parametrize("what", ["unexpected", "missing weight", "misshapen weight"])
