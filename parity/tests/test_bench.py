@@ -218,6 +218,16 @@ def test_an_impossible_figure_is_refused() -> None:
         limits.judge("a sum", "float32", 1e-9, 1 << 20, 0)
 
 
+def test_an_op_that_is_faster_than_any_product_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = ceilings.Ceilings((), 1)
+    monkeypatch.setattr(limits, "flops_a_second", lambda dtype, again=False: 1.0)
+
+    with pytest.raises(ceilings.ImpossibleError, match="forward of torch cannot have taken"):
+        ops.measure([engines.load("minigrad")], ["matmul"], "small", pairs=2, ceilings=limits)
+
+
 def test_memory_is_known_where_python_allocates_it() -> None:
     (found, *_) = ops.measure([engines.load("minigrad")], ["exp"], pairs=2)
 
@@ -244,6 +254,20 @@ def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["bench", "--compare", *paths, "--fail-on-regression"]) == 1
     assert main(["bench", "--compare", *reversed(paths), "--fail-on-regression"]) == 1
     assert main(["bench", "--compare", paths[0], paths[0], "--fail-on-regression"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "rounds", "slower"),
+    [(1.3, None, True), (1.3, 9, True), (1.3, 8, False), (1.6, 8, True)],
+)
+def test_after_few_rounds_a_change_must_be_larger(
+    ratio: float, rounds: int | None, slower: bool
+) -> None:
+    """The quartiles of few rounds are narrow by chance."""
+    before = row(1.0, 1.0, 1.0)
+    after = dataclasses.replace(row(ratio, ratio, ratio), rounds=rounds)
+
+    assert comparing.Change(before, after).slower is slower
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ import torch
 
 import minigrad
 from parity import checks
+from parity.checks.backward import subsets
 from parity.checks.differences import meaningless
+from parity.checks.envelope import Band
+from parity.checks.measure import EPS, Measured, distance
 from parity.engines import OURS, Adapter, load, with_ops
 from parity.report.entries import worst
 from parity.spec import BUILT, BY_NAME, OPS
@@ -67,14 +70,16 @@ RIGHT = [ADD, EXP, MAX, RESHAPE, SOFTMAX, SPLIT, BATCH_NORM]
 @pytest.mark.parametrize("op", RIGHT, ids=lambda op: op.name)
 @pytest.mark.parametrize("check", ["forward", "backward", "differences"])
 def test_what_is_right_passes(with_op: WithOp, op: Op, check: str) -> None:
-    result = run(with_op(**{op.name: op.torch}), op, check)
+    for case in range(len(op.cases)):
+        result = run(with_op(**{op.name: op.torch}), op, check, case=case)
 
-    assert result.status == "passed", result.message
-    assert result.message == ""
+        assert result.status == "passed", result.message
+        assert result.message == ""
 
 
-def test_a_result_says_how_close_it_was(torch_engine: Adapter) -> None:
-    result = run(torch_engine, SOFTMAX, "backward", "float32")
+@pytest.mark.parametrize("check", ["forward", "backward"])
+def test_a_result_says_how_close_it_was(torch_engine: Adapter, check: str) -> None:
+    result = run(torch_engine, SOFTMAX, check, "float32")
 
     assert (result.engine, result.op, result.case) == ("torch", "softmax", "softmax[0]")
     assert result.error is not None
@@ -127,6 +132,22 @@ def test_a_failure_says_how_close_torch_was(with_op: WithOp) -> None:
         assert found is not None
         assert found["torch_error"] == result.torch_error
         assert 0 < (result.torch_error or 0.0) < checks.BUDGET < (result.error or 0.0)
+
+
+def test_of_several_errors_the_worst_is_told_with_its_share_of_the_tolerance() -> None:
+    near, far = Measured.of(3.0, 16.0), Measured.of(8.0, 0.5)
+
+    assert (near.used, far.used) == (3 / 64, 8 / 32)
+    assert near.worst(far) == far.worst(near) == Measured(8.0, 16.0, 8 / 32)
+    assert near.worst(Measured()) == Measured().worst(near) == near
+    assert Band(error=8.0, torch_error=4.0).measured() == Measured(8.0, 4.0, 8 / 128)
+
+
+@pytest.mark.parametrize("want", [[0.0, 0.0], [0.0, 1.5], [math.inf, math.nan], []])
+def test_what_is_exact_is_no_eps_off(want: list[float]) -> None:
+    array = np.array(want)
+
+    assert distance(array, array, EPS["float64"])[0] == 0.0
 
 
 def test_a_failure_says_everything_once(with_op: WithOp) -> None:
@@ -229,6 +250,22 @@ def test_every_layout_is_tried(with_op: WithOp, check: str) -> None:
     assert strides == {(3, 1), (1, 2), (6, 2)}  # contiguous, transposed, every other element
 
 
+@pytest.mark.parametrize("check", ["forward", "backward"])
+def test_every_layout_is_tried_beside_a_scalar(with_op: WithOp, check: str) -> None:
+    scaled = Op("mul", torch.mul, Case(randn(2, 3), randn()), Case(randn(), randn(2, 3)))
+    strides = set()
+
+    def noted(x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        strides.add(x.stride() or other.stride())
+        return x * other
+
+    for case in (0, 1):
+        strides.clear()
+        result = run(with_op(mul=noted), scaled, check, case=case)
+        assert result.status == "passed", result.message
+        assert strides == {(3, 1), (1, 2), (6, 2)}
+
+
 # Wrong gradients.
 
 
@@ -271,6 +308,33 @@ def test_a_gradient_of_zeros_is_not_hidden_by_ones(with_op: WithOp, dtype: str) 
     assert "(random cotangent) is off by" in failure(engine, SOFTMAX, "backward", dtype)
 
 
+def test_a_cotangent_of_ones_is_tried_too(
+    altered: Callable[..., Any], torch_engine: Adapter
+) -> None:
+    def backward(tensor: torch.Tensor, gradient: Any) -> None:
+        torch_engine.backward(tensor, gradient * 2 if (gradient == 1).all() else gradient)
+
+    message = failure(altered(backward=backward), EXP, "backward")
+
+    assert "gradient of floating input 0 (cotangent of ones) is off by" in message
+
+
+def test_a_value_that_is_wrong_only_where_a_gradient_is_needed_is_seen(with_op: WithOp) -> None:
+    engine = with_op(exp=lambda x: torch.exp(x) + 0.5 * x.requires_grad)
+
+    assert run(engine, EXP, "forward").status == "passed"
+    assert "output 0 (random cotangent) is off by" in failure(engine, EXP, "backward")
+
+
+def test_only_a_gradient_of_zeros_may_be_missing(with_op: WithOp) -> None:
+    first = Op("first", lambda x, other: x + 0 * other, Case(randn(2), randn(2), flat="unused"))
+    engine = with_op(first=lambda x, other: x.detach() + 0 * other)
+
+    message = failure(engine, first, "backward")
+
+    assert "gradient of floating input 0 (random cotangent) is None" in message
+
+
 def test_a_missing_gradient_is_seen(with_op: WithOp) -> None:
     engine = with_op(add=lambda x, other: x.detach() + other)
 
@@ -307,6 +371,14 @@ def test_the_dtype_of_a_gradient_is_seen(
     assert "is float64, should be float32" in failure(
         altered(grad=grad), EXP, "backward", "float32"
     )
+
+
+def test_every_choice_of_inputs_needs_a_gradient_in_turn() -> None:
+    three, four, five = (list(subsets(range(count))) for count in (3, 4, 5))
+
+    assert three == [(0, 1, 2), (0, 1), (0, 2), (1, 2), (0,), (1,), (2,)]
+    assert len(set(four)) == 15
+    assert five == [(0, 1, 2, 3, 4), (0,), (1,), (2,), (3,), (4,)]
 
 
 def test_gradients_that_do_not_accumulate_are_seen(altered: Callable[..., Any]) -> None:
@@ -397,12 +469,17 @@ def test_what_torch_leaves_alone_must_be_left_alone_to_the_bit(with_op: WithOp) 
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
-def test_a_leaf_that_was_asked_for_is_one(with_op: WithOp) -> None:
+def test_a_leaf_that_was_asked_for_is_one(
+    with_op: WithOp, altered: Callable[..., Any], torch_engine: Adapter
+) -> None:
     ones = Op("ones", lambda n: torch.ones(n, requires_grad=True), Case(3))
+    right = with_op(ones=ones.torch)
+    twice = altered(call=right.call, grad=lambda leaf: 2 * torch_engine.grad(leaf))
 
-    assert run(with_op(ones=ones.torch), ones, "forward").status == "passed"
+    assert run(right, ones, "forward").status == "passed"
     for wrong in (torch.ones, lambda n: ones.torch(n) * 1):
         assert run(with_op(ones=wrong), ones, "forward").status == "failed"
+    assert "should be a leaf that keeps its gradient" in failure(twice, ones, "forward")
 
 
 # What must be refused.
@@ -427,6 +504,8 @@ def test_a_refusal_must_come_and_be_of_the_right_kind(with_op: WithOp) -> None:
     right = ((MAX, IndexError("max: dim 1")), (RESHAPE, ValueError("reshape: (2,) to (3,)")))
     for op, error in right:
         assert run(refuse(error), op, "rejects").status == "passed"
+    untyped = Op("reshape", torch.reshape, rejects=[Reject(TypeError, randn(2), "wide")])
+    assert run(refuse(TypeError("a shape is of integers")), untyped, "rejects").status == "passed"
 
 
 def test_an_op_that_is_missing_is_a_failure(altered: Callable[..., Any]) -> None:
@@ -442,8 +521,12 @@ def test_an_op_that_is_missing_is_a_failure(altered: Callable[..., Any]) -> None
 
 
 def test_dropout_passes(torch_engine: Adapter) -> None:
-    for dtype in torch_engine.dtypes:
-        result = run(torch_engine, DROPOUT, "stochastic", dtype)
+    for check, dtype in (
+        ("stochastic", "float64"),
+        ("stochastic", "float32"),
+        ("differences", "float64"),
+    ):
+        result = run(torch_engine, DROPOUT, check, dtype)
         assert result.status == "passed", result.message
 
 
@@ -462,12 +545,19 @@ def unmasked_gradient(x: torch.Tensor, p: float) -> torch.Tensor:
     return x + (torch.nn.functional.dropout(x, p) - x).detach()
 
 
+def overwriting(x: torch.Tensor, p: float) -> torch.Tensor:
+    y = torch.nn.functional.dropout(x, p)
+    x.detach().mul_(2)
+    return y
+
+
 WRONG_DROPOUTS = {
     "should be 25.00%": lambda x, p: torch.nn.functional.dropout(x, 1 - p) * p / (1 - p),
     "output is off by": lambda x, p: torch.nn.functional.dropout(x, p) * (1 - p),
     "two calls in a row drew the same": fixed_mask,
     "manual_seed does not repeat": other_mask,
     "gradient of floating input 0 is off by": unmasked_gradient,
+    "tensor 0 of the inputs was changed in place": overwriting,
 }
 
 
@@ -504,6 +594,17 @@ def test_wrong_normal_numbers_are_seen(with_op: WithOp, words: str) -> None:
     assert words in failure(with_op(randn=wrong), RANDN, "stochastic")
 
 
+def test_random_numbers_that_should_be_a_leaf_are_one(with_op: WithOp) -> None:
+    leaf = Op(
+        "randn",
+        lambda size: torch.randn(size, requires_grad=True),
+        Case((80, 70), chance="normal"),
+    )
+
+    assert run(with_op(randn=leaf.torch), leaf, "stochastic").status == "passed"
+    assert run(with_op(randn=RANDN.torch), leaf, "stochastic").status == "failed"
+
+
 # Cases that could not tell right from wrong.
 
 INVALID = {
@@ -527,6 +628,9 @@ INVALID = {
     ),
     "stochastic: invalid case: chance needs 1000 elements": Op(
         "dropout", torch.nn.functional.dropout, Case(randn(5), p=0.5, chance="p")
+    ),
+    "stochastic: invalid case: normal numbers need 5000 elements": Op(
+        "randn", RANDN.torch, Case((8, 7), chance="normal")
     ),
 }
 
@@ -584,6 +688,16 @@ def test_items_of_some_ops_alone(torch_engine: Adapter) -> None:
     assert {item.dtype for item in items if item.check == "differences"} == {"float64"}
 
 
+def test_whatever_depends_on_the_dtype_is_checked_in_both(torch_engine: Adapter) -> None:
+    dtypes: dict[str, set[str]] = {check: set() for check in checks.CHECKS}
+    for item in checks.cases(torch_engine):
+        dtypes[item.check].add(item.dtype)
+    once = {check for check, found in dtypes.items() if found == {"float64"}}
+
+    assert once == {"differences", "rejects", "form", "initial", "rates"}
+    assert all(dtypes[check] == {"float64", "float32"} for check in dtypes.keys() - once)
+
+
 def test_a_dtype_that_an_engine_does_not_have_is_no_item(altered: Callable[..., Any]) -> None:
     items = checks.cases(altered(dtypes=("float32",)), {"exp"})
 
@@ -602,6 +716,13 @@ IDS.append("determinism")
 def test_every_skip_skips_something(skip: Any) -> None:
     assert any(skip.matches(skip.engine, id) for id in IDS)
     assert skip.reason
+
+
+def test_what_one_executor_cannot_do_is_not_skipped_on_another() -> None:
+    (skip,) = (skip for skip in SKIPS if skip.executor)
+
+    assert reason(skip.engine, str(skip.what), f"{skip.executor}: no GPU") == skip.reason
+    assert reason(skip.engine, str(skip.what), "gpu: of any kind") == ""
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import minigrad
 from parity import checks, engines
 from parity.checks.items import applicable
-from parity.faults import FAULTS, Fault, parts
+from parity.faults import FAULTS, Fault, caught, everything, parts
 from parity.spec import BY_NAME, FAMILIES, Op
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,19 @@ def test_the_fault_is_rejected(fault: Fault, monkeypatch: pytest.MonkeyPatch) ->
     calls = [result for result in failures if result.check != "rejects"]
     raised = [result for result in calls if result.traceback]
     assert raised in ([], calls), raised[0].message
+
+
+@pytest.mark.parametrize("id", ["exp-returns_float64", "softmax-has_one_class", "Linear-IsNormal"])
+def test_a_report_tells_a_fault_that_is_caught_from_one_that_is_missed(id: str) -> None:
+    (fault,) = (fault for fault in everything() if fault.id == id)
+    right = getattr(fault.space, fault.name)
+    demanding = dataclasses.replace(fault, checks=fault.checks | {"rates"})
+
+    seen, missed = caught(fault), caught(demanding)
+
+    assert (seen.caught, missed.caught) == (True, False)
+    assert seen.rejected_by.keys() == missed.rejected_by.keys() == fault.checks
+    assert getattr(fault.space, fault.name) is right
 
 
 def test_there_are_many_and_each_has_its_story() -> None:

@@ -22,6 +22,7 @@ from parity.cli import main
 from parity.mutants import conventions, judging, scoring
 from parity.mutants.equivalents import EQUIVALENTS, Equivalent
 from parity.mutants.gradients import functions, gradients, modules, parse
+from parity.mutants.judging import Verdict
 from parity.mutants.mutate import Mutant, Mutator
 from parity.mutants.mutate import mutants as every_mutant
 from parity.report import mutation
@@ -294,6 +295,21 @@ def test_a_blind_spec_kills_nothing(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (data["engine"], data["passed"], data["score"]) == ("minigrad", False, 0.0)
     assert len(data["mutants"]) == len(SOFTMAX)
     assert not any(mutant["killed_by"] for mutant in data["mutants"])
+
+
+@pytest.mark.parametrize(
+    ("op", "survivors", "passes"),
+    [("softmax", 0, True), ("softmax", 1, False), ("tanh", 2, True), ("tanh", 3, False)],
+)
+def test_of_a_hundred_mutants_two_may_survive_but_none_of_what_a_gpt_runs(
+    op: str, survivors: int, passes: bool
+) -> None:
+    verdicts = [
+        Verdict(dataclasses.replace(SOFTMAX[0], line=i), (op,), "" if i < survivors else "a trial")
+        for i in range(100)
+    ]
+
+    assert mutants.Score("minigrad", verdicts, {}, [], 0.0).passed is passes
 
 
 def excuse(mutant: Mutant) -> Equivalent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from parity.checks.items import applicable
 from parity.faults import Fault
 from parity.faults.parts import FAULTS
 from parity.spec import BUILT, OPS, PARTS
-from parity.spec.case import Case, randn, values
-from parity.spec.part import Layer, Made, Normal, Part, Uniform
+from parity.spec.case import Case, randn, uniform, values
+from parity.spec.part import Always, Chance, Layer, Made, Normal, Part, Uniform
 
 SPACES = {"layer": "nn", "optimizer": "optim", "scheduler": "optim.lr_scheduler"}
 
@@ -38,6 +39,14 @@ def failure(engine: Any, part: Part, check: str, dtype: str = "float64") -> str:
     result = checks.run(engine, part, part.cases[0], check, dtype)
     assert result.status == "failed"
     return result.failure
+
+
+def with_layer(altered: Callable[..., Any], **layers: type) -> Any:
+    """torch with other layers: with_layer(altered, Linear=L)."""
+    for name, layer in layers.items():
+        layer.__name__ = name
+    nn = SimpleNamespace(**layers)
+    return altered(package=SimpleNamespace(nn=nn, manual_seed=torch.manual_seed))
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
@@ -114,6 +123,23 @@ def test_a_distribution_is_told_from_its_neighbours(law: Any, passes: bool) -> N
     assert (rejected_by(engines.load("torch"), linear) == frozenset()) is passes
 
 
+@pytest.mark.parametrize(("std", "passes"), [(1.0, True), (1.1, False)])
+def test_a_normal_distribution_is_told_from_a_slightly_wider_one(std: float, passes: bool) -> None:
+    embedding = Layer(torch.nn.Embedding, Made(50, 60, initial={"weight": Normal(std)}))
+
+    assert (rejected_by(engines.load("torch"), embedding) == frozenset()) is passes
+
+
+@pytest.mark.parametrize(("gain", "passes"), [(1.0, True), (0.999, False)])
+def test_what_is_constant_at_first_is_exactly_that(gain: float, passes: bool) -> None:
+    law = {"weight": Always(gain), "bias": Always(0.0)}
+    norm = Layer(torch.nn.LayerNorm, Made(7, initial=law))
+
+    result = checks.run(engines.load("torch"), norm, norm.cases[0], "initial", "float64")
+
+    assert (result.status == "passed") is passes, result.message
+
+
 def test_few_numbers_have_no_distribution() -> None:
     linear = Layer(torch.nn.Linear, Made(3, 4, bias=False, initial={"weight": Uniform(3**-0.5)}))
 
@@ -127,14 +153,100 @@ def test_a_failure_says_what_and_how_to_repeat_it(altered: Callable[..., Any]) -
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return 1.5 * super().forward(x)
 
-    Loud.__name__ = "Linear"
     linear = Layer(torch.nn.Linear, Made(5, 3, on=[Case(randn(2, 5))]))
-    nn = type("nn", (), {"Linear": Loud})
-    package = type("package", (), {"nn": nn, "manual_seed": torch.manual_seed})
 
-    message = failure(altered(package=package), linear, "training")
+    message = failure(with_layer(altered, Linear=Loud), linear, "training")
 
     assert message.startswith("other Linear[0] training float64: output 0 of call 0 is off by ")
     assert message.endswith(
         'parity check --engine other --case "Linear[0]" --check training --dtype float64'
     )
+
+
+@pytest.mark.parametrize("check", ["training", "evaluation"])
+def test_a_parameter_without_a_gradient_is_seen(altered: Callable[..., Any], check: str) -> None:
+    class Frozen(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.linear(x, self.weight.detach(), self.bias)
+
+    linear = Layer(torch.nn.Linear, Made(5, 3, on=[Case(randn(2, 5))]))
+
+    message = failure(with_layer(altered, Linear=Frozen), linear, check)
+
+    assert "gradient of weight in call 0 is missing" in message
+
+
+@pytest.mark.parametrize("what", ["unexpected", "missing weight", "misshapen weight"])
+def test_every_state_that_does_not_fit_must_be_refused(
+    altered: Callable[..., Any], what: str
+) -> None:
+    class Lenient(torch.nn.Linear):
+        def load_state_dict(self, state: Any, *args: Any, **kwargs: Any) -> Any:
+            own = self.state_dict()
+            if what == "unexpected":
+                state = {name: value for name, value in state.items() if name in own}
+            elif what == "missing weight":
+                state = {"weight": own["weight"], **state}
+            elif state.get("weight", own["weight"]).shape != own["weight"].shape:
+                state = {**state, "weight": own["weight"]}
+            return super().load_state_dict(state, *args, **kwargs)
+
+    linear = Layer(torch.nn.Linear, Made(5, 3))
+
+    message = failure(with_layer(altered, Linear=Lenient), linear, "form")
+
+    assert f"load_state_dict takes a state with {what}\n" in message
+
+
+def of_a_fresh_generator() -> torch.Generator:
+    generator = torch.Generator()
+    generator.seed()
+    return generator
+
+
+GENERATORS = {
+    "manual_seed does not repeat": of_a_fresh_generator,
+    "the same": lambda: torch.Generator().manual_seed(0),
+}
+
+
+@pytest.mark.parametrize("words", GENERATORS)
+def test_initial_values_that_do_not_follow_the_seed_are_seen(
+    altered: Callable[..., Any], words: str
+) -> None:
+    class Own(torch.nn.Linear):
+        def reset_parameters(self) -> None:
+            bound = self.in_features**-0.5
+            torch.nn.init.uniform_(self.weight, -bound, bound, GENERATORS[words]())
+
+    law = {"weight": Uniform(3**-0.5)}
+    linear = Layer(torch.nn.Linear, Made(3, 1000, bias=False, initial=law))
+
+    assert words in failure(with_layer(altered, Linear=Own), linear, "initial")
+
+
+def dropped(x: torch.Tensor, share: float, words: str) -> torch.Tensor:
+    mask = torch.rand(x.shape, generator=GENERATORS[words]()) >= share
+    return x * mask / (1 - share)
+
+
+WRONG_DROPOUTS = {
+    "manual_seed does not repeat": lambda x: dropped(x, 0.25, "manual_seed does not repeat"),
+    "two calls in a row drew the same": lambda x: dropped(x, 0.25, "the same"),
+    "were left out, should be 25.00%": lambda x: x * (torch.rand(x.shape) >= 0.5) / 0.75,
+    "gradient of input 0 of call 0 is off by": lambda x: (
+        x + (torch.nn.functional.dropout(x, 0.25) - x).detach()
+    ),
+}
+
+
+@pytest.mark.parametrize("words", WRONG_DROPOUTS)
+def test_a_wrong_dropout_is_seen(altered: Callable[..., Any], words: str) -> None:
+    class Wrong(torch.nn.Dropout):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return WRONG_DROPOUTS[words](x) if self.training else x
+
+    inputs = Case(uniform(40, 30, low=0.5, high=2.0))
+    dropout = Layer(torch.nn.Dropout, Made(0.25, on=[inputs], chance=Chance(0.25)))
+
+    assert words in failure(with_layer(altered, Dropout=Wrong), dropout, "training")

@@ -24,9 +24,10 @@ from reports import FEW, PARTS, quiet, small
 import parity.report
 from parity import engines
 from parity.checks import CHECKS
+from parity.checks.runs import RunResult
 from parity.cli import main
 from parity.report import junit, matrix, mutation, page, trainings, verdict, words
-from parity.report.collect import collect
+from parity.report.collect import Done, collect
 from parity.report.data import Mutant
 from parity.report.planning import Asked
 from parity.spec.run import Run
@@ -626,6 +627,31 @@ def test_a_fault_that_is_missed_and_a_graph_that_is_wrong_are_failures(report: R
     ):
         assert words_of_it in text
     assert {failure["where"] for failure in verdict.failures(report)} == {"exp", "random graphs"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "passes"),
+    [
+        ("trained", RunResult("torch", "xor", "float64"), True),
+        ("trained", RunResult("torch", "xor", "float64", status="failed"), False),
+        ("hunted", {"engine": "torch", "status": "passed"}, True),
+        ("hunted", {"engine": "torch", "status": "failed"}, False),
+        ("planted", [{"caught": True}], True),
+        ("planted", [{"caught": True}, {"caught": False}], False),
+    ],
+)
+def test_a_report_passes_only_if_all_of_it_does(
+    kind: str, found: Any, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """parity report ends with this: CI would not see a fault that the judge misses."""
+    done = Done(digested=[{"minigrad": {"exp[0] float64": "the same bits"}}])
+    getattr(done, kind).append(found)
+    monkeypatch.setattr("parity.report.collect.work_done", lambda *arguments: done)
+    judged = [engines.load("torch"), engines.load("minigrad")]
+
+    report = collect(judged, quiet, Asked(ops=("exp",)))
+
+    assert report["passed"] is passes
 
 
 def test_several_processes_find_what_one_finds() -> None:

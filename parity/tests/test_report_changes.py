@@ -174,6 +174,14 @@ def test_what_is_in_one_report_alone_is_counted(before: Report, after: Report) -
     assert changes.since(before, after)["added"] == 1
 
 
+def test_a_training_that_is_no_longer_there_is_named(before: Report, after: Report) -> None:
+    skipped = {"engine": "minigrad", "run": "xor", "dtype": "float64", "ratio": 0.0}
+
+    found = changes.since(after, before | {"trainings": [skipped]})
+
+    assert found["gone"] == ["minigrad xor float64"]
+
+
 def test_changes_are_shown(before: Report, after: Report) -> None:
     passed(after).update(status="failed", error=None, message="off by one")
     row = Row(**{**vars(SPEED), "ratio": 3.0, "low": 2.9, "high": 3.1})

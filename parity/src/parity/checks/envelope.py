@@ -62,8 +62,11 @@ class Band:
 
 
 def _error(got: Any, want: Any, eps: float, scale: float = 0.0) -> float:
-    """The distance in eps; infinite unless both have the same shape and only finite numbers."""
-    if got is None or want is None or np.shape(got) != np.shape(want):
+    """The distance in eps; infinite unless both have the same shape and only finite numbers.
+
+    None is not finite: NumPy reads it as NaN.
+    """
+    if np.shape(got) != np.shape(want):
         return math.inf
     got, want = (np.asarray(array, np.float64) for array in (got, want))
     if not (np.isfinite(got).all() and np.isfinite(want).all()):

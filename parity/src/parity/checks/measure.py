@@ -80,7 +80,7 @@ def distance(got: Array, want: Array, eps: float, scale: float = 0.0) -> tuple[f
     finite = np.isfinite(want)
     if not finite.any():
         return 0.0, None
-    gaps = np.where(finite, np.abs(np.where(finite, got, 0) - np.where(finite, want, 0)), 0)
+    gaps = np.abs(np.where(finite, got, 0) - np.where(finite, want, 0))
     at = np.unravel_index(np.argmax(gaps), gaps.shape)
     gap = float(gaps[at])
     size = max(float(np.abs(want[finite]).max()), scale)

@@ -104,9 +104,9 @@ def _checks(report: Report, before: Report) -> Iterable[Change]:
 
 
 def _trainings(report: Report, before: Report) -> Iterable[Change]:
-    old = {(t["engine"], t["run"], t["dtype"]): t for t in before["trainings"]}
+    old = {_trained(training): training for training in before["trainings"]}
     for training in report["trainings"]:
-        was = old.get((training["engine"], training["run"], training["dtype"]))
+        was = old.get(_trained(training))
         if was is not None and (move := _move(was, training)):
             what = f"{training['run']} {training['dtype']}"
             yield {"engine": training["engine"], "op": "", "what": what, **move}
@@ -183,8 +183,12 @@ def _spread(row: Row) -> str:
 
 
 def _names(report: Report) -> set[tuple[str, ...]]:
-    return {_name(result) for result in report["results"]}
+    return {*map(_name, report["results"]), *map(_trained, report["trainings"])}
 
 
 def _name(result: data.Result) -> tuple[str, ...]:
     return result["engine"], result["case"], result["check"], result["dtype"]
+
+
+def _trained(training: data.Training) -> tuple[str, ...]:
+    return training["engine"], training["run"], training["dtype"]
