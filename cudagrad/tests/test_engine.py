@@ -274,3 +274,27 @@ def test_a_copy_is_a_leaf_of_its_own(copied: Any) -> None:
 def test_what_an_op_made_is_not_copied() -> None:
     with pytest.raises(TypeError, match="only leaves"):
         copy.deepcopy(leaf(1.0) * 2.0)
+
+
+def test_size_and_dim_are_those_of_the_shape() -> None:
+    x = cudagrad.tensor(np.zeros((2, 3, 5)))
+
+    assert (x.size(), x.size(1), x.size(-1), x.dim()) == ((2, 3, 5), 3, 5, 3)
+    for wrong, dim in ((x, 3), (cudagrad.tensor(1.0), 0)):
+        with pytest.raises(IndexError, match=r"^size: "):
+            wrong.size(dim)
+
+
+def test_a_tensor_in_another_dtype_gets_its_gradient_in_its_own() -> None:
+    x = cudagrad.tensor([1.5, -2.5], requires_grad=True)
+    y = x.double()
+    (y * np.array([3.0, 5.0])).sum().backward()
+
+    assert (y.dtype, y.tolist()) == (np.float64, [1.5, -2.5])
+    assert x.grad is not None
+    assert (x.grad.dtype, x.grad.tolist()) == (np.float32, [3.0, 5.0])
+    assert (y.float().dtype, y.to("float32").dtype) == (np.float32, np.float32)
+    assert (x.long().dtype, x.long().tolist()) == (np.int64, [1, -2])
+    assert (x > 0).float().mean().item() == 0.5
+    with pytest.raises(TypeError):
+        x.to("floating")

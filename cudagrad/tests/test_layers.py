@@ -29,6 +29,7 @@ def same(one: cudagrad.Tensor, other: cudagrad.Tensor | np.ndarray) -> bool:
 @pytest.mark.parametrize(
     ("module", "text"),
     [
+        (nn.Identity(), "Identity()"),
         (nn.Linear(2, 3, bias=False), "Linear(in_features=2, out_features=3, bias=False)"),
         (nn.Embedding(4, 2), "Embedding(4, 2)"),
         (nn.Flatten(), "Flatten(start_dim=1, end_dim=-1)"),
@@ -44,6 +45,7 @@ def same(one: cudagrad.Tensor, other: cudagrad.Tensor | np.ndarray) -> bool:
             "MaxPool2d(kernel_size=3, stride=3, padding=1, dilation=1, ceil_mode=False)",
         ),
         (nn.AvgPool2d((2, 3), 1), "AvgPool2d(kernel_size=(2, 3), stride=1, padding=0)"),
+        (nn.AdaptiveAvgPool2d((None, 2)), "AdaptiveAvgPool2d(output_size=(None, 2))"),
         (
             nn.BatchNorm1d(3, momentum=None),
             "BatchNorm1d(3, eps=1e-05, momentum=None, affine=True, bias=True, "
@@ -103,6 +105,7 @@ def test_states_have_torchs_names(module: nn.Module, names: list[str]) -> None:
         (nn.MaxPool2d(2, 1, 1, 2, False, True), lambda x: ops.max_pool2d(x, 2, 1, 1, 2, True)),
         (nn.AvgPool2d(2, 3, 1, True, False), lambda x: ops.avg_pool2d(x, 2, 3, 1, True, False)),
         (nn.AvgPool2d(2, None, 0, False, True, 3), lambda x: ops.avg_pool2d(x, 2) * 4 / 3),
+        (nn.AdaptiveAvgPool2d((None, 2)), lambda x: ops.adaptive_avg_pool2d(x, (None, 2))),
         (nn.LeakyReLU(0.2), lambda x: ops.leaky_relu(x, 0.2)),
         (nn.GELU("tanh"), lambda x: ops.gelu(x, "tanh")),
         (nn.SiLU(), ops.silu),
@@ -133,6 +136,7 @@ def test_pooling_can_return_places() -> None:
         (nn.MSELoss(reduction="sum"), ops.mse_loss),
         (nn.L1Loss(reduction="sum"), ops.l1_loss),
         (nn.BCEWithLogitsLoss(reduction="sum"), ops.binary_cross_entropy_with_logits),
+        (nn.KLDivLoss(reduction="sum"), ops.kl_div),
     ],
 )
 def test_a_loss_is_its_op(module: nn.Module, function: Callable) -> None:

@@ -354,3 +354,27 @@ def test_a_gradient_is_that_of_the_numbers_that_were_read(program: Any) -> None:
 
     assert w.grad is not None
     assert w.grad.tolist() == factor
+
+
+def test_size_and_dim_are_those_of_the_shape() -> None:
+    x = minigrad.tensor(np.zeros((2, 3, 5)))
+
+    assert (x.size(), x.size(1), x.size(-1), x.dim()) == ((2, 3, 5), 3, 5, 3)
+    for wrong, dim in ((x, 3), (minigrad.tensor(1.0), 0)):
+        with pytest.raises(IndexError, match=r"^size: "):
+            wrong.size(dim)
+
+
+def test_a_tensor_in_another_dtype_gets_its_gradient_in_its_own() -> None:
+    x = minigrad.tensor([1.5, -2.5], requires_grad=True)
+    y = x.double()
+    (y * np.array([3.0, 5.0])).sum().backward()
+
+    assert (y.dtype, y.tolist()) == (np.float64, [1.5, -2.5])
+    assert x.grad is not None
+    assert (x.grad.dtype, x.grad.tolist()) == (np.float32, [3.0, 5.0])
+    assert (y.float().dtype, y.to("float32").dtype) == (np.float32, np.float32)
+    assert (x.long().dtype, x.long().tolist()) == (np.int64, [1, -2])
+    assert (x > 0).float().mean().item() == 0.5
+    with pytest.raises(TypeError):
+        x.to("floating")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 import numpy as np
 
 from . import arrays, device, writes
+from .arguments import axis
 from .arrays import Array, tracing
 from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
 from .flat import Home
@@ -216,6 +217,17 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         return self.op is None
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or its length along dim."""
+        if dim is None:
+            return self.shape
+        if not self.shape:
+            raise IndexError("size: a 0-d tensor has no dims")
+        return self.shape[axis("size", dim, self.ndim)]
+
+    def dim(self) -> int:
+        return self.ndim
 
     def numel(self) -> int:
         return self.data.size

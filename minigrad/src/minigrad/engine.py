@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from .arguments import axis
 from .dtypes import as_array, is_floating
 from .silence import silenced, silent
 
@@ -174,6 +175,17 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         return self.op is None
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or its length along dim."""
+        if dim is None:
+            return self.shape
+        if not self.shape:
+            raise IndexError("size: a 0-d tensor has no dims")
+        return self.shape[axis("size", dim, self.ndim)]
+
+    def dim(self) -> int:
+        return self.ndim
 
     def numel(self) -> int:
         return self.data.size

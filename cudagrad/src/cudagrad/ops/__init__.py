@@ -422,6 +422,7 @@ for _name, _member in {
     "bfloat16": lambda self: elementwise.to(self, bfloat16),
     "float": lambda self: elementwise.to(self, np.float32),
     "double": lambda self: elementwise.to(self, np.float64),
+    "long": lambda self: elementwise.to(self, np.int64),
     "T": property(lambda self: permute(self, tuple(reversed(range(self.ndim))))),
 }.items():
     setattr(Tensor, _name, _member)

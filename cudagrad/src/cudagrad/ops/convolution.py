@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def avg_pool2d(
 
 
 @op
-def adaptive_avg_pool2d(x: Operand, output_size: int | tuple[int | None, ...] | None) -> Output:
+def adaptive_avg_pool2d(x: Operand, output_size: int | Sequence[int | None]) -> Output:
     """The means of H' · W' windows of about equal size: (N, C, H, W) or (C, H, W) -> (..., H', W').
 
     output_size: H' and W', where None keeps H or W; or an int for both.

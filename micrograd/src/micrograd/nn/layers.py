@@ -1,4 +1,4 @@
-"""Linear, embedding, convolution and pooling layers, flatten and dropout."""
+"""Identity, linear, embedding, convolution and pooling layers, flatten and dropout."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from . import init
 from .module import Module, Parameter
 
 Lengths = int | Sequence[int]
+
+
+class Identity(Module):
+    """What it is given, as it is: in the place of a layer that is not needed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
 
 
 class Linear(Module):
@@ -226,6 +233,19 @@ class AvgPool2d(Module):
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AdaptiveAvgPool2d(Module):
+    """The means of H' · W' windows of about equal size: (N, C, H, W) -> (N, C, H', W')."""
+
+    def __init__(self, output_size: int | Sequence[int | None]) -> None:
+        self.output_size = output_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.adaptive_avg_pool2d(x, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
 
 
 def _weight_and_bias(shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Parameter | None]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..arguments import cast, sizes
 from ..lists import Shape, Tensor, is_integer, kind, nest, numbers, tensor
@@ -12,13 +15,29 @@ from ..random import generator
 Dtype = type[float] | type[int] | type[bool]
 
 
+def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Allow zeros(2, 3) as well as zeros((2, 3))."""
+    signature = inspect.signature(function)
+    first, *options = signature.parameters.values()
+
+    @functools.wraps(function)
+    def made(*size: Any, **named: Any) -> Tensor:
+        return function(*([size] if len(size) > 1 else size), **named)
+
+    several = [first.replace(kind=first.VAR_POSITIONAL), *options]
+    vars(made)["__signature__"] = signature.replace(parameters=several)
+    return made
+
+
+@_lengths
 def zeros(
     size: int | Sequence[int], *, dtype: Dtype | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros; dtype is one of Python's float, int and bool, and None is float."""
+    """Zeros in the shape size; dtype is one of Python's float, int and bool, and None is float."""
     return _filled("zeros", _shape("zeros", size), 0, dtype or float, requires_grad)
 
 
+@_lengths
 def ones(
     size: int | Sequence[int], *, dtype: Dtype | None = None, requires_grad: bool = False
 ) -> Tensor:
@@ -67,6 +86,7 @@ def arange(
     return _made("arange", found, (count,), dtype, requires_grad)
 
 
+@_lengths
 def randn(
     size: int | Sequence[int], *, dtype: Dtype | None = None, requires_grad: bool = False
 ) -> Tensor:

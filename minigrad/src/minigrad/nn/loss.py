@@ -110,3 +110,13 @@ class BCEWithLogitsLoss(Module):
         return ops.binary_cross_entropy_with_logits(
             x, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
         )
+
+
+class KLDivLoss(Module):
+    """target (log target - x), where x is a logarithm; with log_target, target is one, too."""
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+        self.reduction, self.log_target = reduction, log_target
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        return ops.kl_div(x, target, reduction=self.reduction, log_target=self.log_target)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Tensor, tensor
+from . import elementwise
 
 # generated: begin (from the family files, by tox -e generate)
 from .activation import (
@@ -410,6 +411,10 @@ for _name, _member in {
     "__getitem__": getitem,
     "__contains__": lambda self, value: any(eq(self, value)).item(),
     "where": lambda self, condition, other: where(condition, self, other),
+    "to": elementwise.to,
+    "float": lambda self: elementwise.to(self, np.float32),
+    "double": lambda self: elementwise.to(self, np.float64),
+    "long": lambda self: elementwise.to(self, np.int64),
     "T": property(lambda self: permute(self, tuple(reversed(range(self.ndim))))),
 }.items():
     setattr(Tensor, _name, _member)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +16,29 @@ from ..engine import Operand, Tensor, unwrap
 from ..random import generator
 
 
+def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Allow zeros(2, 3) as well as zeros((2, 3))."""
+    signature = inspect.signature(function)
+    first, *options = signature.parameters.values()
+
+    @functools.wraps(function)
+    def made(*size: Any, **named: Any) -> Tensor:
+        return function(*([size] if len(size) > 1 else size), **named)
+
+    several = [first.replace(kind=first.VAR_POSITIONAL), *options]
+    vars(made)["__signature__"] = signature.replace(parameters=several)
+    return made
+
+
+@_lengths
 def zeros(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros; size: an int or a tuple, dtype None: float32."""
+    """A tensor of zeros; size: ints or a tuple, dtype None: float32."""
     return _filled("zeros", _shape("zeros", size), 0.0, dtype, requires_grad)
 
 
+@_lengths
 def ones(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones; size: an int or a tuple, dtype None: float32."""
+    """A tensor of ones; size: ints or a tuple, dtype None: float32."""
     return _filled("ones", _shape("ones", size), 1.0, dtype, requires_grad)
 
 
@@ -56,8 +75,9 @@ def arange(
     return Tensor(numbers.astype(dtype, copy=False), requires_grad=requires_grad)
 
 
+@_lengths
 def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Standard normal numbers; size: an int or a tuple, dtype None: float32."""
+    """Standard normal numbers; size: ints or a tuple, dtype None: float32."""
     dtype = DEFAULT if dtype is None else np.dtype(dtype)
     if not is_floating(dtype):
         raise TypeError(f"randn: random numbers are floating, not {dtype}")

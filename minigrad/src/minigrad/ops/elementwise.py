@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import special
 from ..arguments import broadcast, fitting, option, refuse_bool, tensors, whole
-from ..dtypes import floating, is_floating, promote, promote_floating, result_type
+from ..dtypes import as_array, floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
 
 
@@ -283,6 +283,13 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
         None,
         lambda dout: masked(dout, mask),
     )
+
+
+@op
+def to(x: Operand, dtype: Any) -> Output:
+    """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
+    own, wanted = x.dtype, as_array((), dtype).dtype
+    return x.astype(wanted, copy=False), lambda dout: dout.astype(own, copy=False)
 
 
 def factor(name: str, what: str, value: Any, dtype: Any) -> Any:

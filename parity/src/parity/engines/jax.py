@@ -220,7 +220,12 @@ def _default(*numbers: Any) -> Any:
 
 
 def _new(function: Any) -> Callable[..., Any]:
-    return lambda size, *, dtype=None: function(size, dtype or _default(0.0))
+    def new(*lengths: Any, size: Any = None, dtype: Any = None) -> Any:
+        if size is None:
+            size = lengths if len(lengths) > 1 else lengths[0]
+        return function(size, dtype or _default(0.0))
+
+    return new
 
 
 def _like(function: Any) -> Callable[..., Any]:

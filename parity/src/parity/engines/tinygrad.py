@@ -103,7 +103,9 @@ def _of_two(function: Any) -> Callable[[Any, Any], Any]:
 
 
 def _new(function: Any) -> Callable[..., Any]:
-    return lambda size, *, dtype=None: function(size, device=DEVICE, dtype=TYPES[dtype])
+    return lambda *lengths, size=None, dtype=None: function(
+        *(lengths if size is None else size), device=DEVICE, dtype=TYPES[dtype]
+    )
 
 
 def _like(function: Any) -> Callable[..., Any]:

@@ -13,9 +13,18 @@ from minigrad import op
 
 from ..spec.case import Case
 
-# The right ops, as functions of arrays that return a value and its pullback.
+
+def _on_arrays(function: Any) -> bool:
+    """Whether op made this op, from a function of arrays that returns a value and its pullback."""
+    return inspect.unwrap(function).__annotations__["return"] == "Output"
+
+
+# The right ops: those made by op as the functions of arrays that they were made from.
 right = SimpleNamespace(
-    **{name: inspect.unwrap(getattr(minigrad.ops, name)) for name in minigrad.ops.__all__}
+    **{
+        name: inspect.unwrap(function) if _on_arrays(function) else function
+        for name, function in ((name, getattr(minigrad.ops, name)) for name in minigrad.ops.__all__)
+    }
 )
 
 
@@ -49,7 +58,7 @@ def fault(name: str, *checks: str, rule: int | None = None) -> Callable[[Any], A
     def enter(wrong: Any) -> Any:
         whole = getattr(minigrad.ops, name)
         wrong.__signature__ = inspect.signature(whole)
-        planted = op(wrong) if hasattr(whole, "__wrapped__") else wrong
+        planted = op(wrong) if _on_arrays(whole) else wrong
         FAULTS.append(Fault(name, wrong.__name__, planted, frozenset(checks), rule))
         return wrong
 

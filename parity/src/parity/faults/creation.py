@@ -13,9 +13,9 @@ from .catalogue import fault, right
 
 
 @fault("zeros", "forward")
-def takes_memory_as_it_finds_it(size: Any, **kwargs: Any) -> Any:
+def takes_memory_as_it_finds_it(*size: Any, **kwargs: Any) -> Any:
     """Clears nothing; most of what it gets is zero anyway."""
-    out = right.zeros(size, **kwargs)
+    out = right.zeros(*size, **kwargs)
     if out.data.dtype.kind == "f" and out.data.ndim:
         out.data[..., -1:] = 1e-38
     return out
@@ -42,17 +42,17 @@ def reaches_its_end(start: Any = 0, end: Any = None, step: Any = 1, **kwargs: An
 
 
 @fault("randn", "stochastic")
-def is_uniform(size: Any, **kwargs: Any) -> Any:
+def is_uniform(*size: Any, **kwargs: Any) -> Any:
     """Has the mean and the variance of normal numbers, and no tails."""
-    out = right.randn(size, **kwargs)
+    out = right.randn(*size, **kwargs)
     out.data[...] = generator().uniform(-(3**0.5), 3**0.5, out.data.shape)
     return out
 
 
 @fault("randn", "stochastic")
-def uses_a_generator_of_its_own(size: Any, **kwargs: Any) -> Any:
+def uses_a_generator_of_its_own(*size: Any, **kwargs: Any) -> Any:
     """Pays no attention to manual_seed."""
-    out = right.randn(size, **kwargs)
+    out = right.randn(*size, **kwargs)
     out.data[...] = np.random.default_rng().standard_normal(out.data.shape)
     return out
 

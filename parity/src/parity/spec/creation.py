@@ -19,11 +19,19 @@ SIZES = (
     Case(0),
     Case([2, 3]),
     Case(size=(2, 3)),
+    Case(2, 3, 5),
+    Case(3, 0),
 )
 BAD_SIZES = (
     Reject(ValueError, (2, -1)),
     Reject(TypeError, (2.0, 3)),
     Reject(TypeError, None),
+)
+BAD_LENGTHS = (
+    Reject(TypeError),
+    Reject(ValueError, 2, -1),
+    Reject(TypeError, 2.0, 3),
+    Reject(TypeError, (2, 3), 5),
 )
 BAD_DTYPES = (
     Reject(TypeError, (2, 3), dtype=str),
@@ -39,11 +47,12 @@ def filled(name: str, meaning: Callable[..., Any]) -> Op:
         meaning,
         *SIZES,
         Case((2, 3), dtype=None),
+        Case(2, 3, dtype=int),
         Case((2, 3), dtype=float),
         Case((2, 3), dtype=int),
         Case((2, 3), dtype=bool),
         Case((2, 3), requires_grad=True, why="a leaf"),
-        rejects=[*BAD_SIZES, *BAD_DTYPES],
+        rejects=[*BAD_SIZES, *BAD_LENGTHS, *BAD_DTYPES],
     )
 
 
@@ -154,12 +163,14 @@ OPS = (
         "randn",
         torch.randn,
         Case((60, 100), chance="normal"),
+        Case(60, 20, 5, chance="normal"),
         Case(6000, chance="normal"),
         Case((2, 60, 50), dtype=float, chance="normal"),
         Case((60, 100), requires_grad=True, chance="normal", why="a leaf"),
         Case((3, 0)),
         Case(size=(3, 0), dtype=float),
-        rejects=[*BAD_SIZES, *BAD_DTYPES, Reject(TypeError, (2, 3), dtype=int)],
+        Case(3, 0),
+        rejects=[*BAD_SIZES, *BAD_LENGTHS, *BAD_DTYPES, Reject(TypeError, (2, 3), dtype=int)],
     ),
     filled_like("zeros_like", torch.zeros_like),
     filled_like("ones_like", torch.ones_like),

@@ -49,6 +49,7 @@ def _batch_norm(layer: type, *calls: Case) -> Layer:
 
 
 LAYERS = (
+    Layer(nn.Identity, Made(on=[Case(randn(2, 3, 5)), Case(randn())])),
     Layer(
         nn.Linear,
         Made(5, 3, on=[Case(randn(2, 5)), Case(randn(5)), Case(randn(4, 2, 5))]),
@@ -104,6 +105,12 @@ LAYERS = (
         Made(2, on=[IMAGE, Case(randn(4, 7, 6))]),
         Made((3, 2), 1, (1, 0), count_include_pad=False, on=[IMAGE]),
         Made(3, 2, ceil_mode=True, divisor_override=5, on=[IMAGE]),
+    ),
+    Layer(
+        nn.AdaptiveAvgPool2d,
+        Made(1, on=[IMAGE, Case(randn(4, 7, 6))]),
+        Made((3, None), on=[IMAGE]),
+        Made(output_size=[2, 5], on=[IMAGE]),
     ),
     _batch_norm(nn.BatchNorm1d, Case(randn(5, 4)), Case(randn(3, 4, 2))),
     _batch_norm(nn.BatchNorm2d, Case(randn(3, 4, 2, 5)), Case(randn(2, 4, 3, 1))),
@@ -250,5 +257,11 @@ LAYERS = (
             pos_weight=constant(uniform(3, low=0.5, high=2.0)),
             on=[Case(randn(4, 3), constant(uniform(4, 3, low=0.1, high=0.9)))],
         ),
+    ),
+    Layer(
+        nn.KLDivLoss,
+        Made(on=[_shares(4, 3)]),
+        Made(reduction="batchmean", on=[Case(randn(4, 3), uniform(4, 3, low=0.1, high=0.9))]),
+        Made(reduction="sum", log_target=True, on=[Case(randn(4, 3), randn(4, 3))]),
     ),
 )
