@@ -296,5 +296,16 @@ def test_a_tensor_in_another_dtype_gets_its_gradient_in_its_own() -> None:
     assert (y.float().dtype, y.to("float32").dtype) == (np.float32, np.float32)
     assert (x.long().dtype, x.long().tolist()) == (np.int64, [1, -2])
     assert (x > 0).float().mean().item() == 0.5
-    with pytest.raises(TypeError):
-        x.to("floating")
+
+
+def test_a_tensor_is_on_the_one_device_there_is() -> None:
+    x = cudagrad.tensor([1.5, -2.5])
+
+    assert x.to("cuda") is x
+    assert x.to("cuda:0", np.float64).dtype == x.to(dtype="float64").dtype == np.float64
+    assert x.to("bfloat16").dtype == x.to(cudagrad.bfloat16).dtype == cudagrad.bfloat16
+    for device in ("cpu", "cuda:1", "floating"):
+        with pytest.raises(ValueError, match=f"no device '{device}', only 'cuda' or 'cuda:0'"):
+            x.to(device)
+    with pytest.raises(TypeError, match="no dtype float16"):
+        x.to("float16")

@@ -16,6 +16,7 @@ DTYPES = tuple(
     np.dtype(name)
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 )
+DEVICES = ("cuda", "cuda:0")  # two names of the one there is, as torch has them
 Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT = FLOAT32  # what Python floats become, as torch.get_default_dtype()
 
@@ -37,6 +38,24 @@ def as_dtype(dtype: Any, default: Any = DEFAULT) -> np.dtype[Any]:
     if known not in DTYPES:
         raise TypeError(f"no dtype {known}; there are {', '.join(map(str, DTYPES))}, {bfloat16}")
     return known
+
+
+def asked_of_to(device: Any, dtype: Any, to_host: str) -> Any:
+    """The dtype that to(device, dtype) asks for, if any; it may stand in the place of device.
+
+    to_host: what copies to the host instead. Raises ValueError for a device that is not there.
+    """
+    if device is None or (isinstance(device, str) and device in DEVICES):
+        return dtype
+    named = isinstance(device, str) and device == bfloat16.name
+    try:
+        np.dtype(bfloat16 if named else device)
+    except TypeError:
+        known = " or ".join(map(repr, DEVICES))
+        raise ValueError(
+            f"to: no device {device!r}, only {known}; {to_host} copies to the host"
+        ) from None
+    return device
 
 
 def of_tensor(dtype: np.dtype[Any]) -> Any:

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 
 from .. import arrays, engine
-from ..dtypes import as_dtype, is_floating, write
+from ..dtypes import as_dtype, asked_of_to, is_floating, write
 from ..engine import Tensor
 from ..ops import zeros_like
 from ..writes import overwritten
 
 HostArray = np.ndarray[Any, Any]
 T = TypeVar("T")
-DEVICES = ("cuda", "cuda:0")  # two names of the one there is, as torch has them
 
 
 class Parameter(Tensor):
@@ -186,16 +185,10 @@ class Module:
 
         device: "cuda", the one that there is, on which everything is already; or the dtype.
         """
-        if device is not None and _is_dtype(device):
-            dtype = device
-        elif device not in (None, *DEVICES):
-            known = " or ".join(map(repr, DEVICES))
-            raise ValueError(
-                f"to: no device {device!r}, only {known}; state_dict() copies to the host"
-            )
-        if dtype is None:
+        wanted = asked_of_to(device, dtype, "state_dict()")
+        if wanted is None:
             return self
-        dtype = as_dtype(dtype)
+        dtype = as_dtype(wanted)
         if not is_floating(dtype):
             raise TypeError(f"to: parameters are floating, {dtype} is not")
         for tensor in self._state().values():
@@ -345,14 +338,6 @@ class ModuleList(_Row):
             lines.append(name + text)
             first += count
         return lines
-
-
-def _is_dtype(value: Any) -> bool:
-    try:
-        np.dtype(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _on_host(value: Any) -> HostArray:

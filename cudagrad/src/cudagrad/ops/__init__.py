@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
+from ..dtypes import asked_of_to
 from ..engine import Tensor, tensor
 from ..storage import bfloat16
 from ..writes import overwritten
@@ -410,6 +411,13 @@ for _name, _operator in (("and", logical_and), ("or", logical_or)):
     setattr(Tensor, f"__{_name}__", _of_booleans(_operator))
     setattr(Tensor, f"__r{_name}__", _of_booleans(_operator))
 
+
+def _to(self: Tensor, device: Any = None, dtype: Any = None) -> Tensor:
+    """self in another dtype; device: "cuda", the one that there is, or the dtype."""
+    wanted = asked_of_to(device, dtype, "numpy()")
+    return self if wanted is None else elementwise.to(self, wanted)
+
+
 # … and those whose arguments torch orders differently, or that take no parentheses.
 for _name, _member in {
     "__neg__": neg,
@@ -418,7 +426,7 @@ for _name, _member in {
     "__getitem__": getitem,
     "__contains__": lambda self, value: any(eq(self, value)).item(),
     "where": lambda self, condition, other: where(condition, self, other),
-    "to": elementwise.to,
+    "to": _to,
     "bfloat16": lambda self: elementwise.to(self, bfloat16),
     "float": lambda self: elementwise.to(self, np.float32),
     "double": lambda self: elementwise.to(self, np.float64),
