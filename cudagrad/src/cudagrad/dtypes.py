@@ -32,7 +32,7 @@ def as_dtype(dtype: Any, default: Any = DEFAULT) -> np.dtype[Any]:
     """
     if dtype is None:
         return np.dtype(default)
-    if dtype is bfloat16 or (isinstance(dtype, str) and dtype == bfloat16.name):
+    if _is_bfloat16(dtype):
         return BFLOAT16
     known = np.dtype(dtype)
     if known not in DTYPES:
@@ -47,15 +47,20 @@ def asked_of_to(device: Any, dtype: Any, to_host: str) -> Any:
     """
     if device is None or (isinstance(device, str) and device in DEVICES):
         return dtype
-    named = isinstance(device, str) and device == bfloat16.name
+    if _is_bfloat16(device):
+        return device
     try:
-        np.dtype(bfloat16 if named else device)
+        np.dtype(device)
     except TypeError:
         known = " or ".join(map(repr, DEVICES))
         raise ValueError(
             f"to: no device {device!r}, only {known}; {to_host} copies to the host"
         ) from None
     return device
+
+
+def _is_bfloat16(dtype: Any) -> bool:
+    return dtype is bfloat16 or (isinstance(dtype, str) and dtype == bfloat16.name)
 
 
 def of_tensor(dtype: np.dtype[Any]) -> Any:

@@ -19,13 +19,13 @@ def _on_arrays(function: Any) -> bool:
     return inspect.unwrap(function).__annotations__["return"] == "Output"
 
 
-# The right ops: those made by op as the functions of arrays that they were made from.
-right = SimpleNamespace(
-    **{
-        name: inspect.unwrap(function) if _on_arrays(function) else function
-        for name, function in ((name, getattr(minigrad.ops, name)) for name in minigrad.ops.__all__)
-    }
-)
+def _right(name: str) -> Any:
+    """An op of minigrad; if op made it, the function of arrays that it was made from."""
+    function = getattr(minigrad.ops, name)
+    return inspect.unwrap(function) if _on_arrays(function) else function
+
+
+right = SimpleNamespace(**{name: _right(name) for name in minigrad.ops.__all__})
 
 
 @dataclass(frozen=True)
