@@ -30,8 +30,8 @@ from .tiles import (
     clear,
     fetch_own,
     is_long,
-    judge,
     key_in,
+    mask_scores,
     putting,
     row_by_row,
 )
@@ -176,7 +176,7 @@ def dquery(stored: Any, width: int) -> Any:
             put_own(own_keys, real(1), threads, columns, across, value_tile)
             cuda.syncthreads()
             row_by_row(query_tile, y, down, key_tile, x, across, width, scores)
-            judge(
+            mask_scores(
                 scores, mask, m_z, first + y, down, start + OWN * x, n_queries, n_keys, causal
             )  # fmt: skip
             row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)
@@ -267,7 +267,7 @@ def dkey_dvalue(stored: Any, width: int) -> Any:
                 put_own(own_queries, real(1), threads, columns, 0, dout_tile)
                 cuda.syncthreads()
                 row_by_row(query_tile, y, down, key_tile, x, across, width, scores)
-                judge(
+                mask_scores(
                     scores, mask, m_z, start + y, down, first + OWN * x, n_queries, n_keys, causal
                 )  # fmt: skip
                 row_by_row(dout_tile, y, down, value_tile, x, across, width, dweights)

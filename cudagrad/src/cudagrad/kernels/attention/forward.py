@@ -28,9 +28,9 @@ from .tiles import (
     clear,
     fetch_own,
     is_long,
-    judge,
     line_max,
     line_sum,
+    mask_scores,
     putting,
     row_by_row,
 )
@@ -121,7 +121,7 @@ def attention(stored: Any, width: int, rows: int) -> Any:
             cuda.syncthreads()
             fetch_own(value, v_z, start, threads, columns, coming)
             row_by_row(query_tile, y, down, key_tile, x, across, width, scores)
-            judge(
+            mask_scores(
                 scores, mask, m_z, first + y, down, start + OWN * x, n_queries, n_keys, causal
             )  # fmt: skip
             for r in range(rows):

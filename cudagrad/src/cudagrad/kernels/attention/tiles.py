@@ -216,7 +216,7 @@ def line_sum(value, steps):
 
 
 @jit(device=True)
-def judge(scores, mask, m_z, first_query, down, first_key, n_queries, n_keys, causal):
+def mask_scores(scores, mask, m_z, first_query, down, first_key, n_queries, n_keys, causal):
     """Add the mask (·, L or 1, S or 1) to a thread's scores; -inf where a key is not seen.
 
     scores[r, c] belongs to query first_query + down r and key first_key + c.
