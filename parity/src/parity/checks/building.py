@@ -13,7 +13,7 @@ from ..spec.case import Array
 from ..spec.part import Again, Made, New, Part, Rates, Steps
 from .reference import variable
 
-FIRST_RATE, SECOND_RATE = {"lr": 0.1}, {"lr": 0.03}  # of two parameter groups
+RATES = (0.1, 0.03)  # of two parameter groups
 
 
 def tensor(engine: Adapter, array: Array, dtype: str, needed: bool = False) -> Any:
@@ -88,12 +88,15 @@ def of_steps(engine: Adapter, part: Part, case: Steps, parameters: list[Any]) ->
     return optimizer(engine, part.name, case.kwargs, case.second, parameters)
 
 
-def schedulers(engine: Adapter, part: Part, case: Rates) -> tuple[Any, list[Any]]:
-    """An optimizer with two groups, and its schedulers."""
+def schedulers(
+    engine: Adapter, part: Part, case: Rates, rates: tuple[float, float] = RATES
+) -> tuple[Any, list[Any]]:
+    """An optimizer with two groups of these rates, and its schedulers."""
     arrays = [np.ones(2), np.ones(3), np.ones(1)]
     parameters = [engine.package.nn.Parameter(engine.tensor(array)) for array in arrays]
-    judged = optimizer(engine, "SGD", FIRST_RATE, SECOND_RATE, parameters)
+    first, second = ({"lr": rate} for rate in rates)
+    judged = optimizer(engine, "SGD", first, second, parameters)
     space = engine.package.optim.lr_scheduler
     args, kwargs = arguments(engine, case.inputs(), "float64", space, judged)
-    first = getattr(space, part.name)(judged, *args, **kwargs)
-    return judged, [first, *arguments(engine, case.beside, "float64", space, judged)]
+    chief = getattr(space, part.name)(judged, *args, **kwargs)
+    return judged, [chief, *arguments(engine, case.beside, "float64", space, judged)]

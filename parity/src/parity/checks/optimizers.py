@@ -6,6 +6,7 @@ As in a training run, an engine may deviate by a multiple of torch's own float32
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from .. import engines
 from ..engines import Adapter
 from ..engines.torch import load_state
 from ..spec.case import Array
-from ..spec.part import Part, Rates, Steps
+from ..spec.optimizers import Fall, Rise
+from ..spec.part import New, Part, Rates, Steps
 from . import building
 from .envelope import Band
 from .layers import Trace
@@ -94,8 +96,8 @@ def path(
 def _continued(
     engine: Adapter, part: Part, case: Steps, dtype: str, where: list[Array], state: Any
 ) -> Journey:
-    lost = Steps(case.second and {**case.second, "lr": 7.0}, **{**case.kwargs, "lr": 5.0})
-    lost.id = case.id  # the same case with wrong rates, which loading the state must correct
+    lost = Steps(case.second and {})
+    lost.id = case.id  # the same case without its options, which loading the state must bring back
     journey = Journey(engine, part, lost, dtype, where)
     load_state(journey.optimizer, state)
     return journey
@@ -143,7 +145,8 @@ def rates(engine: Adapter, part: Part, case: Rates, dtype: str) -> Measured:
         for epoch, (found, wanted) in enumerate(
             zip(paces(engine, part, case, interrupted), want, strict=True)
         ):
-            if not np.allclose(found, wanted, rtol=RATE, atol=0.0):
+            pairs = zip(found, wanted, strict=True)
+            if not all(math.isclose(rate, torchs, rel_tol=RATE) for rate, torchs in pairs):
                 raise MismatchError(
                     f"the rates at epoch {epoch}{how} are {found}, should be {wanted}"
                 )
@@ -157,7 +160,8 @@ def paces(engine: Adapter, part: Part, case: Rates, interrupted: bool = False) -
     for epoch in range(EPOCHS + 1):
         if interrupted and epoch == BREAK:
             states = [each.state_dict() for each in (optimizer, *schedulers)]
-            optimizer, schedulers = building.schedulers(engine, part, case)
+            wrong = _other((case, building.RATES))
+            optimizer, schedulers = building.schedulers(engine, part, *wrong)
             for each, state in zip((optimizer, *schedulers), states, strict=True):
                 load_state(each, state)
         said = [rate for scheduler in schedulers for rate in scheduler.get_last_lr()]
@@ -166,6 +170,23 @@ def paces(engine: Adapter, part: Part, case: Rates, interrupted: bool = False) -
         for scheduler in schedulers:
             scheduler.step()
     return found
+
+
+def _other(value: Any) -> Any:
+    """The same arguments with other numbers, which loading a state must correct."""
+    if isinstance(value, Rates):
+        return Rates(*_other(value.args), beside=_other(value.beside), **_other(value.kwargs))
+    if isinstance(value, New):
+        return New(value.what, *_other(value.args), **_other(value.kwargs))
+    if isinstance(value, list | tuple):
+        return type(value)(map(_other, value))
+    if isinstance(value, dict):
+        return {name: _other(each) for name, each in value.items()}
+    if isinstance(value, Rise | Fall):
+        return type(value)(**_other(vars(value)))
+    if isinstance(value, int):
+        return value + 1
+    return value / 2 if isinstance(value, float) else value
 
 
 def portable(state: Any) -> Any:

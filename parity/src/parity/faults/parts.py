@@ -272,6 +272,20 @@ class StepsWithoutAGradient(optim.SGD):
 
 
 @planted(optim, *STEPS)
+class SavesMoreThanTorch(optim.SGD):
+    """Has a step count in its state, where torch's has none."""
+
+    def state_dict(self) -> dict[str, Any]:
+        state = super().state_dict()
+        return {**state, "state": {i: {**each, "step": 1} for i, each in state["state"].items()}}
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        entries = state_dict["state"].items()
+        plain = {i: {n: v for n, v in each.items() if n != "step"} for i, each in entries}
+        super().load_state_dict({**state_dict, "state": plain})
+
+
+@planted(optim, *STEPS)
 class ForgetsWhatItBeganWith(optim.Adagrad):
     """Begins with no squares, whatever was asked for."""
 
@@ -287,6 +301,21 @@ class DecaysItsRateOneStepEarly(optim.Adagrad):
         decay, step = group["lr_decay"], state.get("step", 0) + 1
         rate = group["lr"] * (1 + (step - 1) * decay) / (1 + step * decay)
         return super().updated(data, grad, state, {**group, "lr": rate})
+
+
+@planted(optim, *STEPS)
+class SavesTheRootsOfItsSums(optim.Adagrad):
+    """Has a state that is not torch's, and squares it when it is loaded."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._raised(super().state_dict(), 0.5)
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        super().load_state_dict(self._raised(state_dict, 2))
+
+    def _raised(self, state: Any, power: float) -> dict[str, Any]:
+        entries = state["state"].items()
+        return {**state, "state": {i: {**each, "sum": each["sum"] ** power} for i, each in entries}}
 
 
 @planted(optim, *STEPS)
@@ -307,6 +336,15 @@ class HasItsEpsInTheRoot(optim.RMSprop):
             buffer = state.get("momentum_buffer", np.zeros_like(data))
             state["momentum_buffer"] = move = group["momentum"] * buffer + move
         return data - group["lr"] * move
+
+
+@planted(optim, *STEPS)
+class NeverCounts(optim.RMSprop):
+    """Takes every step for its first, which shows in nothing but its state."""
+
+    def updated(self, data: Any, grad: Any, state: Any, group: Any) -> Any:
+        state["step"] = 0
+        return super().updated(data, grad, state, group)
 
 
 @planted(optim, *STEPS)
@@ -350,6 +388,17 @@ class DecaysThroughTheGradient(optim.AdamW):
 
 
 @planted(optim, *STEPS)
+class SavesItsMeansInDouble(optim.AdamW):
+    """Has a mean in float64 in its state, whatever its parameters are in."""
+
+    def state_dict(self) -> dict[str, Any]:
+        state = super().state_dict()
+        entries = state["state"].items()
+        wide = {i: {**each, "exp_avg": each["exp_avg"].astype("float64")} for i, each in entries}
+        return {**state, "state": wide}
+
+
+@planted(optim, *STEPS)
 class HasOneGroup(optim.AdamW):
     """Gives all parameters the options of the first group."""
 
@@ -363,6 +412,46 @@ class BeginsAnewWhenLoaded(optim.RMSprop):
 
     def load_state_dict(self, state_dict: Any) -> None:
         super().load_state_dict({**state_dict, "state": {}})
+
+
+@planted(optim, "resumed")
+class CountsItsOwnStepsAlone(optim.Adam):
+    """Takes a step count that is an int, as its own are; torch's are tensors."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        state = {
+            i: {name: each for name, each in entry.items() if name != "step" or type(each) is int}
+            for i, entry in state_dict["state"].items()
+        }
+        super().load_state_dict({**state_dict, "state": state})
+
+
+@planted(optim, "resumed")
+class HasItsOwnWordForAlpha(optim.RMSprop):
+    """Saves alpha as decay, which torch does not know, and reads either."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._renamed(super().state_dict(), "alpha", "decay")
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        super().load_state_dict(self._renamed(state_dict, "decay", "alpha"))
+
+    def _renamed(self, state: Any, old: str, new: str) -> dict[str, Any]:
+        groups = [
+            {new if name == old else name: value for name, value in group.items()}
+            for group in state["param_groups"]
+        ]
+        return {**state, "param_groups": groups}
+
+
+@planted(optim, "resumed")
+class GoesOnAtTheSameRateAlone(optim.AdamW):
+    """Takes over the state and the rate, and keeps its own other options."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        groups = zip(self.param_groups, state_dict["param_groups"], strict=True)
+        kept = [{**own, "lr": new["lr"], "params": new["params"]} for own, new in groups]
+        super().load_state_dict({**state_dict, "param_groups": kept})
 
 
 @planted(lr_scheduler, "rates")
@@ -402,6 +491,14 @@ class StaysAtItsMinimum(lr_scheduler.CosineAnnealingLR):
 
 
 @planted(lr_scheduler, "rates")
+class KeepsItsRatesInSinglePrecision(lr_scheduler.CosineAnnealingLR):
+    """Has rates that float32 holds, as the weights have that they move."""
+
+    def get_lr(self) -> list[float]:
+        return [float(np.float32(lr)) for lr in super().get_lr()]
+
+
+@planted(lr_scheduler, "rates")
 class HasOneFunctionForAll(lr_scheduler.LambdaLR):
     """Takes the first of its functions for every group."""
 
@@ -415,6 +512,15 @@ class ForgetsItsEpoch(lr_scheduler.CosineAnnealingLR):
 
     def load_state_dict(self, state_dict: Any) -> None:
         super().load_state_dict({**state_dict, "last_epoch": 0})
+
+
+@planted(lr_scheduler, "rates")
+class KeepsItsOwnFactors(lr_scheduler.LinearLR):
+    """Takes from a state_dict where it is, and not where it leads."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        own = {name: vars(self)[name] for name in ("start_factor", "end_factor", "total_iters")}
+        super().load_state_dict({**state_dict, **own})
 
 
 @planted(lr_scheduler, "rates")

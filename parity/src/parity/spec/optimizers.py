@@ -95,7 +95,7 @@ SCHEDULERS = (
     Scheduler(
         lr_scheduler.LinearLR,
         Rates(),
-        Rates(0.2, 0.7, total_iters=11),
+        Rates(0.2, 0.7, total_iters=17),
         Rates(1.0, 0.0, 8),
         Rates(0.5, beside=[New(lr_scheduler.StepLR, 4), _DECAY]),
     ),
