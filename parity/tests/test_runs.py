@@ -175,7 +175,7 @@ def test_another_order_of_the_same_sums_passes(altered: Callable[..., Any], dtyp
     result = check_run(altered(package=package), NAMED["gpt-tiny"], dtype)
 
     assert result.status == "passed", result.message
-    assert max(band.error for band in result.loss_bands) > 0
+    assert len({band.error for band in result.loss_bands}) > 1, "every step has its own"
 
 
 def test_every_step_is_counted() -> None:
