@@ -60,12 +60,7 @@ class Torch:
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         if name not in self.ops:
             raise NotImplementedError(f"torch has no op {name!r} in the spec")
-        try:
-            return evaluate(BY_NAME[name], args, kwargs)
-        except TypeError as error:
-            if "unexpected keyword argument" in str(error):
-                raise NotImplementedError(f"torch: {error}") from error
-            raise
+        return evaluate(BY_NAME[name], args, kwargs)
 
     def numpy(self, tensor: torch.Tensor) -> Array:
         return exported(tensor.detach().numpy())
