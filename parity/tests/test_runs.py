@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,20 @@ def test_accumulated_gradients_are_those_of_the_larger_batch(name: str) -> None:
         assert steps.step() == pytest.approx(whole.step(), rel=1e-12)
         for parameter, grad in steps.gradients().items():
             assert np.allclose(grad, whole.gradients()[parameter], rtol=1e-10, atol=1e-15)
+
+
+def test_torch_takes_the_batches_of_a_step_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = replace(NAMED["accumulate"], steps=1)
+    loss, sizes = torch.nn.CrossEntropyLoss.forward, set()
+
+    def noted(module: torch.nn.CrossEntropyLoss, x: Any, target: Any) -> torch.Tensor:
+        sizes.add(len(x))
+        return loss(module, x, target)
+
+    monkeypatch.setattr(torch.nn.CrossEntropyLoss, "forward", noted)
+    check_run(load("minigrad"), run, "float64")
+
+    assert sizes == {sum(len(inputs) for inputs, _ in run.batches(1))}
 
 
 def test_masks_leave_out_the_promised_share_and_are_of_their_step_alone() -> None:
