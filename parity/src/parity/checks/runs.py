@@ -22,7 +22,7 @@ from ..spec.case import Array
 from ..spec.run import Run
 from .envelope import Band
 from .measure import EPS, MismatchError
-from .training import State, Training, initial
+from .training import Training, initial
 
 LAST = 1e-9  # relative tolerance of the last loss in float64, however wide the envelope is by then
 
@@ -183,15 +183,18 @@ def _tied(state: Mapping[str, Array]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in itertools.combinations(state, 2) if state[a] is state[b]]
 
 
-def _size(array: Array | None) -> float:
-    return 0.0 if array is None else float(np.abs(array).max())
+def _size(array: Array) -> float:
+    return float(np.abs(array).max())
 
 
 def _measure(
-    bands: dict[str, Band], states: Sequence[State], eps: float, sizes: Mapping[str, float] = {}
+    bands: dict[str, Band],
+    arrays: Sequence[Mapping[str, Array | None]],
+    eps: float,
+    sizes: Mapping[str, float] = {},
 ) -> None:
-    """Measure every parameter; states: torch in float64, torch in float32, the engine."""
-    want, rounded, got = states
+    """Measure every parameter; arrays: of torch in float64, torch in float32, and the engine."""
+    want, rounded, got = arrays
     for name, band in bands.items():
         band.measure(want[name], rounded[name], got[name], eps, sizes.get(name, 0.0))
 

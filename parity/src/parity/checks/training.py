@@ -16,10 +16,8 @@ from ..spec.case import Array
 from ..spec.part import New
 from ..spec.run import Run
 from . import building, generation
-from .measure import EPS
 
 PARTS = (3, 1, 2)  # lengths in which a text is read through a cache, before the rest
-State = dict[str, Array | None]
 
 
 def initial(run: Run) -> dict[str, Array]:
@@ -42,7 +40,7 @@ class Training:
         self, engine: Adapter, run: Run, dtype: str, state: dict[str, Array], at_once: bool = False
     ) -> None:
         self.engine, self.run, self.dtype, self.at_once = engine, run, dtype, at_once
-        self.eps, self.number, self.seconds = EPS[dtype], 0, list[float]()
+        self.number, self.seconds = 0, list[float]()
         package = engine.package
         self.model = run.model(package)
         converted(engine, self.model, dtype)
@@ -97,10 +95,10 @@ class Training:
         ids = self.model.generate(prompt, self.run.new_tokens, use_cache=use_cache)
         return corpus.decode(self.engine.numpy(ids)[0])
 
-    def gradients(self) -> State:
+    def gradients(self) -> dict[str, Array | None]:
         return {name: self.engine.grad(p) for name, p in self.model.named_parameters()}
 
-    def weights(self) -> State:
+    def weights(self) -> dict[str, Array]:
         return {name: self.engine.numpy(p) for name, p in self.model.named_parameters()}
 
     def _made(self, new: New | None, space: Any, *first: Any) -> Any:
