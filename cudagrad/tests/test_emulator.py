@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import cuda as numba_cuda
+from numba.cuda import shared, syncthreads, threadIdx
 
 from cudagrad.checker import check
 from cudagrad.emulator import BarrierError, DeviceArray, cuda, empty, jit, order
@@ -28,6 +30,25 @@ def device(data: Any, dtype: Any = np.float32) -> DeviceArray:
 def _every_order(request: pytest.FixtureRequest) -> Iterator[None]:
     with order(request.param):
         yield
+
+
+# numba's cuda in the place of ours
+
+
+@jit
+def turn_around(x, out):
+    tile = shared.array(THREADS, np.float32)
+    tile[threadIdx.x] = x[numba_cuda.grid(1)]
+    syncthreads()
+    out[numba_cuda.grid(1)] = tile[numba_cuda.blockDim.x - 1 - threadIdx.x]
+
+
+def test_kernels_may_say_numbas_cuda_and_import_parts_of_it() -> None:
+    x, out, checked = device(range(THREADS)), empty((THREADS,), np.float32), np.zeros(THREADS)
+    turn_around[1, THREADS](x, out)
+    check(turn_around)[1, THREADS](x.memory, checked)
+
+    assert out.memory.tolist() == checked.tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
 
 
 # Coordinates

@@ -13,7 +13,6 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -29,7 +28,7 @@ from ..emulator.known import (
     unknown,
     unusable,
 )
-from ..emulator.names import LOCAL, SHARED, Names, cuda
+from ..emulator.names import LOCAL, SHARED, cuda
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
@@ -65,30 +64,13 @@ def plain(function: Any) -> Callable[..., Any] | None:
     return None
 
 
-class Numba(Source):
-    """A function that may say numba.cuda, under any name, where ours say cuda."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        for name, value in {**function.__globals__, **self.closure}.items():
-            if isinstance(value, ModuleType) and value.__name__ == "numba.cuda":
-                self.closure[name] = cuda
-
-    def resolve(self, node: ast.AST) -> tuple[Any, Names] | None:
-        """As of a Source; numba.cuda.libdevice can be imported by itself."""
-        found = super().resolve(node)
-        if found and getattr(found[0], "__module__", "") == "numba.cuda.libdevice":
-            return cuda, ("libdevice", found[0].__name__)
-        return found
-
-
 class Function:
     """A kernel or a device function, as Python: a generator function if it waits."""
 
     under_way: ClassVar[list[Callable[..., Any]]] = []
 
     def __init__(self, function: Callable[..., Any], is_kernel: bool) -> None:
-        self.source = Numba(function)
+        self.source = Source(function)
         if function in self.under_way:
             self.source.refuse(self.source.line, "a device function cannot call itself")
         self.under_way.append(function)

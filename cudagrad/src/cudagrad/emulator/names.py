@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import functools
+import sys
+from types import ModuleType
+from typing import Any, NoReturn
 
 
 class Cuda:
@@ -40,5 +43,29 @@ MATCHES = {("match_any_sync",), ("match_all_sync",)}
 WARP_VOTES = {("any_sync",), ("all_sync",), ("eq_sync",), ("ballot_sync",)}
 BLOCK_VOTES = {("syncthreads_count",), ("syncthreads_and",), ("syncthreads_or",)}
 THIS_GRID = ("cg", "this_grid")
+MODULES = ("cg", "libdevice")
 # What makes a thread wait for others.
 WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *MATCHES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
+
+
+def in_numba(value: Any) -> Names | None:
+    """What follows `cuda` where numba.cuda, or a part of it, is meant; None for anything else.
+
+    Kernels may say numba's cuda instead of ours, and import parts of it: `from numba.cuda import
+    grid` makes the value of that name ("grid",).
+    """
+    module = sys.modules.get("numba.cuda")
+    if module is None:
+        return None
+    if getattr(value, "__module__", "") == "numba.cuda.libdevice":
+        return "libdevice", value.__name__
+    return _parts_of(module).get(id(value))
+
+
+@functools.cache
+def _parts_of(module: ModuleType) -> dict[int, Names]:
+    parts: dict[int, Names] = {id(module): ()}
+    for name, part in vars(module).items():
+        if name in MODULES or str(getattr(part, "__module__", "")).startswith("numba.cuda."):
+            parts[id(part)] = (name,)
+    return parts

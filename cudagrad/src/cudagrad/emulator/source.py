@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .errors import UnsupportedError
-from .names import COORDINATES, DYNAMIC, SHARED, Names, cuda
+from .names import COORDINATES, DYNAMIC, SHARED, Names, cuda, in_numba
 from .places import line_at
 from .trees import parts
 
@@ -73,7 +73,8 @@ class Source:
         """What a name, or a dotted name, that is not local stands for; None for anything else.
 
         Attributes of modules are resolved: `math.pi` gives (3.14…, ()). Those of anything else are
-        left to the caller: `cuda.shared.array` gives (cuda, ("shared", "array")).
+        left to the caller: `cuda.shared.array` gives (cuda, ("shared", "array")). numba's cuda
+        counts as ours, under any name.
         """
         path: list[str] = []
         while isinstance(node, ast.Attribute):
@@ -87,11 +88,11 @@ class Source:
                 break
         else:
             self.refuse(node, f"the name {node.id} is not defined")
-        while path and isinstance(value, ModuleType):
+        while (of_cuda := in_numba(value)) is None and path and isinstance(value, ModuleType):
             if not hasattr(value, path[0]):
                 self.refuse(node, f"{value.__name__} has no {path[0]}")
             value = getattr(value, path.pop(0))
-        return value, tuple(path)
+        return (value, tuple(path)) if of_cuda is None else (cuda, (*of_cuda, *path))
 
     def is_cuda(self, node: ast.AST, path: Names) -> bool:
         """Whether an expression names this of cuda."""
