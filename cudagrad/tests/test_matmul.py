@@ -81,7 +81,7 @@ def error(
     b, b_array = drawn((batch, k, n), dtype, swapped[1])
     bias, bias_array = drawn((n, 1), dtype, True)
     bias, out = bias[:, 0], device.empty((batch, m, n), dtype)
-    flat = device.view(bias_array, (n,))
+    flat = bias_array.reshape((n,))
     options = {"a_swapped": swapped[0], "b_swapped": swapped[1]}
     rung.launch(a_array, b_array, out, bias=flat, **options)  # type: ignore[arg-type]
     a, b = to_format(a, rung.precision), to_format(b, rung.precision)

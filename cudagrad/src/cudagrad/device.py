@@ -275,11 +275,6 @@ def to_host(array: Array) -> np.ndarray[Any, Any]:
     return host
 
 
-def view(array: Array, shape: Shape) -> Array:
-    """The same elements in another shape, not a copy."""
-    return array.reshape(shape)
-
-
 def part(array: Array, start: int, shape: Shape) -> Array:
     """The elements of a one-dimensional array from start on, in a shape, not a copy."""
     if start < 0 or start + math.prod(shape) > array.size:

@@ -49,7 +49,7 @@ def full(shape: Shape, value: Any, dtype: Any) -> Array:
     if tracer is not None:
         return tracer.full(shape, number)
     out = empty(shape, dtype)
-    launch(map.fill, out.size, device.view(out, (out.size,)), number)
+    launch(map.fill, out.size, out.reshape((out.size,)), number)
     return out
 
 
