@@ -11,8 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 
 Arrays = list[Any]  # tensors of whichever package runs the case
-
-
 Run = Callable[[], Arrays]
 Build = Callable[..., Run]  # for a contestant
 Call = Callable[..., Any]  # of functions by torch's names, and operands
@@ -137,43 +135,23 @@ FLOAT = 4  # bytes
 
 def cases(scale: Scale) -> Iterator[Case]:
     """Every case, at the sizes of a scale; what a gradient moves and does is with its forward."""
-
-    def attention(ops: Any, query: Any, key: Any, value: Any) -> Any:
-        return ops.scaled_dot_product_attention(query, key, value, is_causal=True)
-
-    def highway(ops: Any, gate: Any, x: Any, y: Any) -> Any:
-        """What a gate, as a GRU's, lets through of two: torch's eager mode runs five kernels."""
-        share = ops.sigmoid(gate)
-        return share * x + (1 - share) * y
-
-    def both(
-        name: str, size: str, call: Call, *shapes: Sequence[int], times: float, **cost: float
-    ) -> Iterator[Case]:
-        """A forward alone, and with its backward, which together cost so many times as much."""
-        moved, flops = cost.get("bytes", 0.0), cost.get("flops", 0.0)
-        is_attention, is_chain = call is attention, call is highway
-        build = _forward(call, *shapes, is_chain=is_chain)
-        yield Case(name, size, build, moved, flops, is_attention=is_attention)
-        build, name = _backward(call, *shapes, is_chain=is_chain), f"{name}, and backward"
-        yield Case(name, size, build, times * moved, times * flops, is_attention=is_attention)
-
     n, moved = scale.elements, float(FLOAT * scale.elements)
     yield Case("add", f"{n}", _forward(lambda ops, x, y: ops.add(x, y), (n,), (n,)), 3 * moved)
     # Backward reads what forward read or wrote, and dout, and writes dx: 3, after its 2.
-    yield from both("gelu", f"{n}", lambda ops, x: ops.gelu(x), (n,), bytes=2 * moved, times=2.5)
+    yield from _both("gelu", f"{n}", lambda ops, x: ops.gelu(x), (n,), moved=2 * moved, times=2.5)
 
     # Backward reads the operands and dout, and writes three gradients: 7, after its 4.
-    cost = {"bytes": 4 * moved, "times": 2.75}
-    yield from both("fused chain", f"{n}", highway, (n,), (n,), (n,), **cost)
+    shapes = ((n,),) * 3
+    yield from _both("fused chain", f"{n}", _highway, *shapes, moved=4 * moved, times=2.75)
 
     rows, columns = shape = scale.rows
-    size, cost = f"{rows} x {columns}", {"bytes": 2.0 * FLOAT * rows * columns, "times": 2.5}
-    yield from both("softmax", size, lambda ops, x: ops.softmax(x, dim=-1), shape, **cost)
+    size, cost = f"{rows} x {columns}", {"moved": 2.0 * FLOAT * rows * columns, "times": 2.5}
+    yield from _both("softmax", size, lambda ops, x: ops.softmax(x, dim=-1), shape, **cost)
 
     def layer_norm(ops: Any, x: Any, weight: Any, bias: Any) -> Any:
         return ops.layer_norm(x, (columns,), weight, bias)
 
-    yield from both("layer_norm", size, layer_norm, shape, (columns,), (columns,), **cost)
+    yield from _both("layer_norm", size, layer_norm, shape, (columns,), (columns,), **cost)
 
     rows, classes = scale.classes
     size, moved = f"{rows} x {classes}", float(FLOAT * rows * classes)
@@ -187,10 +165,10 @@ def cases(scale: Scale) -> Iterator[Case]:
         yield Case("matmul, bfloat16 in memory", f"{n}", build, 0, 2.0 * n**3, only, tolerance=2e-2)
 
     for length in scale.contexts:
-        shapes = ((1, HEADS, length, WIDTH),) * 3
+        heads = ((1, HEADS, length, WIDTH),) * 3
         flops = 2.0 * HEADS * length**2 * WIDTH  # of two products, half of which is masked
         size = f"{HEADS} heads, T = {length}"
-        yield from both("attention", size, attention, *shapes, flops=flops, times=3.5)
+        yield from _both("attention", size, _attention, *heads, flops=flops, times=3.5)
 
     def conv2d(ops: Any, x: Any, weight: Any) -> Any:
         return ops.conv2d(x, weight, padding=1)
@@ -199,7 +177,7 @@ def cases(scale: Scale) -> Iterator[Case]:
     size = f"{count} x {channels} x {side} x {side}, 3 x 3"
     images, filters = (count, channels, side, side), (channels, channels, 3, 3)
     flops = 2.0 * count * channels**2 * 9 * side**2
-    yield from both("conv2d", size, conv2d, images, filters, flops=flops, times=3)
+    yield from _both("conv2d", size, conv2d, images, filters, flops=flops, times=3)
 
     n = scale.parameters  # read with gradient and two moments, written with the moments
     yield Case("AdamW", f"{n}", _adamw(n), 7.0 * FLOAT * n)
@@ -213,20 +191,46 @@ def cases(scale: Scale) -> Iterator[Case]:
         )
 
 
+def _attention(ops: Any, query: Any, key: Any, value: Any) -> Any:
+    return ops.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+
+def _highway(ops: Any, gate: Any, x: Any, y: Any) -> Any:
+    """What a gate, as a GRU's, lets through of two: torch's eager mode runs five kernels."""
+    share = ops.sigmoid(gate)
+    return share * x + (1 - share) * y
+
+
+def _both(
+    name: str,
+    size: str,
+    call: Call,
+    *shapes: Sequence[int],
+    times: float,
+    moved: float = 0,
+    flops: float = 0,
+) -> Iterator[Case]:
+    """A forward alone, and with its backward, which together cost so many times as much."""
+    is_attention = call is _attention
+    yield Case(name, size, _forward(call, *shapes), moved, flops, is_attention=is_attention)
+    build, name = _backward(call, *shapes), f"{name}, and backward"
+    yield Case(name, size, build, times * moved, times * flops, is_attention=is_attention)
+
+
 def _numbers(index: int, shape: Sequence[int]) -> np.ndarray[Any, Any]:
     return np.random.default_rng(index).standard_normal(shape, np.float32)
 
 
-def _function(contestant: Contestant, call: Call, is_chain: bool) -> Call:
-    return contestant.fused(call) if is_chain else functools.partial(call, contestant.ops)
+def _function(contestant: Contestant, call: Call) -> Call:
+    return contestant.fused(call) if call is _highway else functools.partial(call, contestant.ops)
 
 
-def _forward(call: Call, *shapes: Sequence[int], is_chain: bool = False) -> Build:
+def _forward(call: Call, *shapes: Sequence[int]) -> Build:
     """A run of call, on functions and tensors of these shapes."""
 
     def build(contestant: Contestant) -> Run:
         operands = [contestant.tensor(_numbers(i, shape)) for i, shape in enumerate(shapes)]
-        function = _function(contestant, call, is_chain)
+        function = _function(contestant, call)
         return lambda: [function(*operands)]
 
     return build
@@ -243,12 +247,12 @@ def _stored(*shapes: Sequence[int]) -> Build:
     return build
 
 
-def _backward(call: Call, *shapes: Sequence[int], is_chain: bool = False) -> Build:
+def _backward(call: Call, *shapes: Sequence[int]) -> Build:
     """The same, and its gradients."""
 
     def build(contestant: Contestant) -> Run:
         operands = [contestant.tensor(_numbers(i, shape), True) for i, shape in enumerate(shapes)]
-        function = _function(contestant, call, is_chain)
+        function = _function(contestant, call)
         form = function(*operands).shape
         dout = contestant.tensor(_numbers(len(shapes), tuple(form)))
 
