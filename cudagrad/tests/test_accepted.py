@@ -17,7 +17,7 @@ import pytest
 from accepted import ROWS, Row
 
 from cudagrad.checker import check, numbers
-from cudagrad.emulator import DeviceArray, UnsupportedError, instructions, jit, known
+from cudagrad.emulator import DeviceArray, UnsupportedError, instructions, jit, refusals
 from cudagrad.emulator.libdevice import LIBDEVICE
 
 needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="needs numba-cuda")
@@ -90,6 +90,6 @@ def test_functions_of_libdevice_have_the_types_of_numba_cuda() -> None:
 def test_the_known_ufuncs_and_attributes_are_those_of_numba_cuda() -> None:
     ufuncs, attributes = elsewhere()["ufuncs"], elsewhere()["attributes"]
 
-    assert {name for name, takes in ufuncs.items() if takes} == set(known.UFUNCS)
+    assert {name for name, takes in ufuncs.items() if takes} == set(refusals.UFUNCS)
     takes = {name for name, takes in attributes.items() if takes}
-    assert takes | {"reshape"} == known.ATTRIBUTES  # for which it needs NVIDIA's driver
+    assert takes | {"reshape"} == refusals.ATTRIBUTES  # for which it needs NVIDIA's driver

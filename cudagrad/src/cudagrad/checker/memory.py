@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ..emulator import known
+from ..emulator import refusals
 from ..emulator.array import DeviceArray
 from ..emulator.array import empty as poisoned
 from ..emulator.errors import UnsupportedError
@@ -184,7 +184,7 @@ class Array:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        on_gpu = name in known.ATTRIBUTES
+        on_gpu = name in refusals.ATTRIBUTES
         who = "the checker knows" if on_gpu else "numba knows, on a GPU,"
         raise UnsupportedError(
             f"{now.kernel}: {who} no .{name} of arrays such as {self.name}: "
@@ -234,7 +234,7 @@ class Array:
                 continue
             size = self.sizes[axis]
             if type(i) is bool or not isinstance(i, INTEGERS):
-                why = known.no_index(kind_of(i))
+                why = refusals.why_no_index(kind_of(i))
                 raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
             # A number of Python's stands in the source: it may count from the end.
             at = i + size if type(i) is int and i < 0 else int(i)
@@ -327,7 +327,7 @@ def touch(array: Array, offset: int, place: Place) -> None:
     """Note that the thread at hand writes an element."""
     storage, size = array.storage, array.memory.itemsize
     if storage.kind == CONSTANT:
-        raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {known.CONSTANT}")
+        raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {refusals.CONSTANT}")
     for at in range(offset, offset + size) if storage.coming else ():
         if at in storage.coming:
             raise RaceError(
@@ -394,7 +394,7 @@ def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
         raise IndexError(f"{now.kernel}: {place}: an atomic changes one element")
     storage = array.storage
     if storage.kind == CONSTANT:
-        raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {known.CONSTANT}")
+        raise UnsupportedError(f"{now.kernel}: {place}: {array.name} {refusals.CONSTANT}")
     size = array.memory.itemsize
     if storage.written is not None and storage.written.find(0, offset, offset + size) >= 0:
         not_written(array, offset, place)

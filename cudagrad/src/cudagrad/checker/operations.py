@@ -19,21 +19,21 @@ from numba.np.numpy_support import as_dtype
 
 from ..emulator import copies, instructions, intrinsics, wide
 from ..emulator.errors import AlignmentError, UnsupportedError
-from ..emulator.known import (
-    ASKED,
-    ONE_AXIS,
-    misplaced,
-    no_lane,
-    no_mask,
-    no_vote,
-    no_vote_of_block,
-    unhinted,
-    unshuffled,
-)
 from ..emulator.launch import require_room
 from ..emulator.libdevice import LIBDEVICE
 from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES, HINTED_LOADS, HINTED_STORES
 from ..emulator.printing import ONLY, formatted
+from ..emulator.refusals import (
+    ARGUMENT_CHECKS,
+    ONE_AXIS,
+    why_no_atomic,
+    why_no_hint,
+    why_no_lane,
+    why_no_mask,
+    why_no_shuffle,
+    why_no_vote,
+    why_no_vote_of_block,
+)
 from . import numbers
 from .errors import WarpError
 from .memory import CONSTANT, Array, address, arrive, changing, load, send, store, unwritten
@@ -172,7 +172,7 @@ def require_hinted(place: Place, array: Array, index: Any) -> None:
     """Raise unless an element can be loaded and stored with a hint for the cache."""
     parts = index if type(index) is tuple else (index,)
     kinds = list(map(numbers.kind_of, parts))
-    refuse(place, unhinted(array.memory.dtype.name, array.memory.ndim, kinds))
+    refuse(place, why_no_hint(array.memory.dtype.name, array.memory.ndim, kinds))
     kind = array.storage.kind
     if kind not in ("global", CONSTANT):
         refuse(place, f"a hint for the cache is for global memory; {array.name} is {kind}")
@@ -198,7 +198,7 @@ def require(name: str, array: Any, place: Place, index: Any = None) -> None:
     """Raise unless the atomic of this name can change this element of this array."""
     if type(array) is not Array:
         raise TypeError(f"{now.kernel}: {place}: an atomic takes an array and an index")
-    refuse(place, misplaced(name, array.dtype))
+    refuse(place, why_no_atomic(name, array.dtype))
     if type(index) is tuple and len(index) == 1:
         refuse(place, ONE_AXIS)
 
@@ -212,14 +212,14 @@ def refuse(place: Place, why: str) -> None:
 def show(place: Place, template: str, values: tuple[Any, ...]) -> None:
     """print."""
     for value in values:
-        refuse(place, unprintable(value))
+        refuse(place, why_no_print(value))
     sys.stdout.write(formatted(template, values))
 
 
-def unprintable(value: Any) -> str:
+def why_no_print(value: Any) -> str:
     """Why a value cannot be printed; "" if it can."""
     if isinstance(value, tuple):
-        return next(filter(None, map(unprintable, value)), "")
+        return next(filter(None, map(why_no_print, value)), "")
     known = isinstance(value, bool | np.generic)
     return "" if known else f"{ONLY}, not {type(value).__name__}"
 
@@ -276,7 +276,7 @@ def voted(count: Callable[[Sequence[bool]], Any]) -> Callable[..., Request]:
     """A barrier that tells everyone something of what all threads came with."""
 
     def barrier(place: Place, predicate: Any) -> Request:
-        refuse(place, no_vote_of_block(numbers.kind_of(predicate)))
+        refuse(place, why_no_vote_of_block(numbers.kind_of(predicate)))
         # numba hands it on as int32: what has none but higher bits is false.
         value = int(predicate) & 0xFFFFFFFF != 0
         return Request("block", place, value=value, argument=lambda v: np.int32(count(v)))
@@ -296,7 +296,7 @@ def sync_grid(place: Place) -> Request:
 
 
 def _mask(place: Place, mask: Any) -> int:
-    refuse(place, no_mask(numbers.kind_of(mask)))
+    refuse(place, why_no_mask(numbers.kind_of(mask)))
     lanes = int(mask) & ALL_LANES
     if not lanes >> int(now.thread.laneid) & 1:
         raise WarpError(
@@ -327,8 +327,8 @@ def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
         return requests[wanted].value
 
     def shuffled(place: Place, mask: Any, value: Any, lane: Any) -> Request:
-        refuse(place, unshuffled(numbers.kind_of(value)))
-        refuse(place, no_lane(numbers.kind_of(lane)))
+        refuse(place, why_no_shuffle(numbers.kind_of(value)))
+        refuse(place, why_no_lane(numbers.kind_of(lane)))
         return Request("shuffle", place, _mask(place, mask), value, lane, answer)
 
     return shuffled
@@ -339,7 +339,7 @@ def vote(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Request]:
     answer = answering(count)
 
     def voting(place: Place, mask: Any, value: Any) -> Request:
-        refuse(place, no_vote(numbers.kind_of(value)))
+        refuse(place, why_no_vote(numbers.kind_of(value)))
         return Request("vote", place, _mask(place, mask), bool(value), answer=answer)
 
     return voting
@@ -390,7 +390,8 @@ def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)  # for the names of its parameters
     def computed(place: Place, *values: Any) -> Any:
-        refuse(place, ASKED.get(function.__name__, allowed)(*map(numbers.kind_of, values)))
+        why_not = ARGUMENT_CHECKS.get(function.__name__, allowed)
+        refuse(place, why_not(*map(numbers.kind_of, values)))
         return compute(*values)
 
     return computed

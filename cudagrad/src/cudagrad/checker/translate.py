@@ -20,15 +20,15 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import printing
-from ..emulator.known import (
-    REDUCTIONS,
-    no_constant,
-    not_for_arrays,
-    not_for_kernels,
-    unknown,
-    unusable,
-)
 from ..emulator.names import LOCAL, SHARED, cuda
+from ..emulator.refusals import (
+    REDUCTIONS,
+    not_for_kernels,
+    unusable,
+    why_no_array,
+    why_no_constant,
+    why_no_value,
+)
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
@@ -253,9 +253,9 @@ class Translator(ast.NodeTransformer):
             if not path or path[0] not in operations.COORDINATES:
                 self.refuse(node, f"{ast.unparse(node)} is not supported by the checker")
             return attribute(("_now", "thread", *path))
-        if why := unknown(value):
+        if why := why_no_value(value):
             self.refuse(node, why)
-        if isinstance(value, np.ndarray) and (why := no_constant(value)):
+        if isinstance(value, np.ndarray) and (why := why_no_constant(value)):
             self.refuse(node, why)
         new = adapted(value, ast.unparse(node))
         if new is None:
@@ -380,7 +380,7 @@ class Translator(ast.NodeTransformer):
         shape = self.source.shape(given["shape"], path)
         value, _ = self.source.resolve(given["dtype"]) or (None, ())
         aligned = self.source.constant(given["alignment"]) if "alignment" in given else 8
-        if why := not_for_arrays(value, 8 if aligned is None else aligned):
+        if why := why_no_array(value, 8 if aligned is None else aligned):
             self.refuse(node, why)
         given["shape"] = ast.Tuple([ast.Constant(size) for size in shape], ast.Load())
         return ast.Call(node.func, [], [ast.keyword(*word) for word in given.items()])

@@ -11,7 +11,7 @@ docs/emulator.md follows one kernel through these modules, which are listed as t
     uniform, regions, uses, seams, inference, slots, fission
                     cut a kernel at its barriers into loops, if that cannot change its results
     forms           chooses between generators and loops over the threads
-    known           what numba knows on a CPU and not on a GPU, which is refused
+    refusals        what numba compiles for a CPU but numba-cuda refuses, and so do we
     runtime, atomics, instructions, libdevice, warps, wide, copies, printing
                     called by compiled code: checked indices, local memory, popc and fma, rsqrtf,
                     shuffles, 128-bit accesses, copies that have not arrived yet, print

@@ -1,7 +1,7 @@
 """Atomic operations, compiled: threads run one after the other, so these are plain ones.
 
-Each returns what was there before, as on a GPU. Bits are changed in an int64, which can be made of
-anything: all of this has types, also where known then refuses it.
+Each returns the old value, as on a GPU. Bits are changed in an int64, to which any number converts:
+so numba finds types even where refusals then refuses the call.
 """
 # ruff: noqa: ANN201 -- numba infers the types
 

@@ -24,7 +24,7 @@ from numba.core.typing import signature
 from numba.extending import models, register_model
 from numba.np.numpy_support import from_dtype
 
-from . import known, runtime
+from . import refusals, runtime
 
 Kind = Any  # of an argument: (dtype, ndim) of an array, else a type, or a tuple of such
 
@@ -58,7 +58,7 @@ class Inference(compiler.CompilerBase):
         self.state.library, self.state.pipeline = library, self
         builder = compiler.DefaultPassBuilder
         passes = PassManager("second half")
-        passes.add_pass(known.Refuse, "refuse")
+        passes.add_pass(refusals.Refuse, "refuse")
         passes.passes += builder.define_typed_pipeline(self.state).passes[1:]  # without inference
         passes.passes += builder.define_nopython_lowering_pipeline(self.state).passes
         passes.finalize()

@@ -23,7 +23,7 @@ from numba.core.typing.templates import ConcreteTemplate, infer_global
 SIGNED = (types.int8, types.int16, types.int32, types.int64)
 INTEGERS = (*SIGNED, types.uint8, types.uint16, types.uint32, types.uint64)
 REALS = (types.float32, types.float64)
-CHOSEN = (
+SELP_TYPES = (
     *(types.float64, types.float32, types.int16, types.uint16),
     *(types.int32, types.uint32, types.int64, types.uint64),
 )
@@ -122,7 +122,7 @@ def cbrt(builder, x):
     return of_library(builder, "cbrt", x)
 
 
-@instruction(*(signature(kind, types.boolean, kind, kind) for kind in CHOSEN))
+@instruction(*(signature(kind, types.boolean, kind, kind) for kind in SELP_TYPES))
 def selp(builder, a, b, c):
     """b where a is true, else c; both are evaluated."""
     return builder.select(a, b, c)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import cache, known, runtime
+from . import cache, refusals, runtime
 from .array import DeviceArray
 from .errors import AlignmentError, BarrierError, KernelError, LoopError, UnsupportedError
 from .forms import Form, form_of
@@ -146,7 +146,7 @@ class Kernel:
             given = counted(len(kinds), "argument")
             raise TypeError(f"{self} takes ({', '.join(parameters)}), not {given}")
         for name, kind in zip(parameters, kinds, strict=True):
-            for why in filter(None, map(known.unheld, _numbers(kind))):
+            for why in filter(None, map(refusals.why_no_dtype, _numbers(kind))):
                 raise UnsupportedError(f"{self}: {name}: {why}")
         module = cache.load(
             self.function.__name__,
@@ -198,7 +198,7 @@ class Launcher:
             raise LoopError(self._explain(error)) from None
         except LookupError:
             raise KernelError(self._lane()) from None
-        except known.Refused as error:
+        except refusals.Refused as error:
             raise UnsupportedError(self._refused(error)) from None
         except Exception as error:
             error.add_note(f"in {kernel}")
@@ -219,7 +219,7 @@ class Launcher:
             return f"{self.kernel}: {text}: {error}, not at element {index}; {where}"
         return f"{self.kernel}: {text}: index {index} on axis {axis} of size {size}; {where}"
 
-    def _refused(self, error: known.Refused) -> str:
+    def _refused(self, error: refusals.Refused) -> str:
         """What numba refuses, and where: in the kernel, or in a device function that it calls."""
         name, _, line = error.origin.partition(", line ")
         functions = [self.kernel.function, *self.kernel.translation.device_functions]

@@ -19,14 +19,14 @@ from numba.np.numpy_support import as_dtype
 
 from . import cache
 from .inference import Function
-from .known import no_constant
 from .names import DYNAMIC
 from .places import line_at
+from .refusals import why_no_constant
 from .trees import is_constant, parts
 
 PARTS = (
-    *("atomics", "copies", "inference", "instructions", "known", "libdevice", "loops"),
-    *("printing", "runtime", "warps", "wide"),
+    *("atomics", "copies", "inference", "instructions", "libdevice", "loops"),
+    *("printing", "refusals", "runtime", "warps", "wide"),
 )
 BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 
@@ -165,7 +165,7 @@ def defined(
     definition.body = body or definition.body
     unchecked = any(map(is_unchecked, ast.walk(definition)))
     if suspends:
-        decorator = "_known.slicing" if unchecked else "_known.compiled"
+        decorator = "_refusals.slicing" if unchecked else "_refusals.compiled"
     else:
         decorator = "_inference.slicing" if unchecked else "_inference.Function"
     return ["", "", f"@{decorator}", *annotated(definition)]
@@ -205,7 +205,7 @@ def literal(value: Any) -> str | None:
     if isinstance(value, tuple):
         parts = [literal(part) for part in value]
         return None if None in parts else tuple_of(map(str, parts))
-    if isinstance(value, np.ndarray) and not no_constant(value):
+    if isinstance(value, np.ndarray) and not why_no_constant(value):
         elements, dtype = literal(tuple(value.ravel().tolist())), literal(value.dtype.type)
         return f"_numpy.array({elements}, {dtype}).reshape({value.shape})"
     if isinstance(value, type) and issubclass(value, np.generic):

@@ -64,10 +64,10 @@ def _text(value: Any) -> str:
     return f"{value:f}" if isinstance(value, float | np.floating) else f"{value:d}"
 
 
-def unprintable(kind: Any) -> str:
+def why_no_print(kind: Any) -> str:
     """Why a value of a numba type cannot be printed; "" if it can."""
     if isinstance(kind, types.BaseTuple):
-        return next(filter(None, map(unprintable, kind)), "")
+        return next(filter(None, map(why_no_print, kind)), "")
     return "" if is_number(kind) else f"{ONLY}, not {types.unliteral(kind)}"
 
 
@@ -94,7 +94,7 @@ def printed(typing_context, template, values):
         raise RequireLiteralValue("template")
 
     def generate(context, builder, signature, args):
-        if unprintable(values):  # which known refuses
+        if why_no_print(values):  # which refusals refuses
             return context.get_dummy_value()
         parts = cgutils.unpack_tuple(builder, args[1])
         split = [_split(context, builder, *each) for each in zip(values, parts, strict=True)]

@@ -48,7 +48,7 @@ FINISHED = 0  # instead of a barrier
 MOST_TURNS = 2**31  # of a loop without barriers, which take some seconds
 MOST_WAITS = 2**27  # of all threads, in a loop with barriers: seconds again
 GRID = 2**20  # is added to the number of a barrier for the whole grid
-SOME_LANES = 2**21  # to that of a warp's, before it is negated, if threads say for whom they wait
+SOME_LANES = 2**21  # to that of a warp, before it is negated, if its mask may leave out lanes
 
 
 class Dim3(NamedTuple):
@@ -160,8 +160,8 @@ def checked(typing_context, array, index, place, record):
     """index, if it lies in array; else an IndexError, and what is wrong goes into the record.
 
     A negative index lies outside: on a GPU it wraps around in silence. Anything but numbers into
-    an array (the index of a tuple) is left to numba. Of a float or a bool an integer is made, so
-    that all types are known, and known refuses it with its line.
+    an array (the index of a tuple) is left to numba. A float or a bool becomes an integer, so that
+    type inference goes on to the pass of refusals, which refuses it with its line.
     """
     index = types.unliteral(index)
     kinds = tuple(index) if isinstance(index, types.BaseTuple) else (index,)

@@ -34,16 +34,6 @@ from numba.np.numpy_support import as_dtype
 
 from . import instructions, printing
 from .errors import UnsupportedError
-from .known import (
-    CONSTANT,
-    ONE_AXIS,
-    no_constant,
-    not_for_arrays,
-    not_for_kernels,
-    unheld,
-    unknown,
-    unusable,
-)
 from .libdevice import LIBDEVICE
 from .module import Module, Place, Shared, literal
 from .names import (
@@ -66,6 +56,16 @@ from .names import (
     WARP_BARRIER,
     Names,
     cuda,
+)
+from .refusals import (
+    CONSTANT,
+    ONE_AXIS,
+    not_for_kernels,
+    unusable,
+    why_no_array,
+    why_no_constant,
+    why_no_dtype,
+    why_no_value,
 )
 from .source import DeviceFunction, Source
 from .trees import assign, call, is_constant, parse, parts
@@ -333,11 +333,12 @@ class Rewriter(ast.NodeVisitor):
             if not path or path[0] not in COORDINATES:
                 self.refuse(node, f"{ast.unparse(node)} is not supported by the emulator")
             return parse(".".join(("_thread", *path)))
-        if why := unknown(value):
+        if why := why_no_value(value):
             self.refuse(node, why)
-        if isinstance(value, np.ndarray) and (why := no_constant(value)):
+        if isinstance(value, np.ndarray) and (why := why_no_constant(value)):
             self.refuse(node, why)
-        if why := unheld(value.dtype.type if isinstance(value, np.generic | np.ndarray) else value):
+        kind = value.dtype.type if isinstance(value, np.generic | np.ndarray) else value
+        if why := why_no_dtype(kind):
             self.refuse(node, why)
         text = None if path else literal(value)
         if text is None:
@@ -422,7 +423,7 @@ class Rewriter(ast.NodeVisitor):
             shape, *rest = self.bind(parameters, node)
             dtype, *alignment = map(self.source.constant, rest)
             alignment = [size for size in alignment if size is not None]
-            if why := not_for_arrays(dtype, *alignment):
+            if why := why_no_array(dtype, *alignment):
                 self.refuse(node, why)
             sizes = self.source.shape(shape, path)
             return self.new_array(path, sizes, dtype, *alignment, node=node)
@@ -531,7 +532,7 @@ class Rewriter(ast.NodeVisitor):
     ) -> ast.expr:
         """An array that the threads of a block share, or that one thread has."""
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
-        if why := unheld(dtype.type):
+        if why := why_no_dtype(dtype.type):
             self.refuse(node, why)
         if path == SHARED:
             is_registers = self.source.function.__module__ == INTRINSICS

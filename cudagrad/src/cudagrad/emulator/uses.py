@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from .known import REDUCTIONS
+from .refusals import REDUCTIONS
 from .trees import Block, walk
 from .uniform import Uniformity
 

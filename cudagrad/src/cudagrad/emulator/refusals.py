@@ -1,8 +1,9 @@
-"""What numba knows on a CPU and not on a GPU: the emulator and the checker refuse it, too.
+"""What numba compiles for a CPU but numba-cuda refuses; so do the emulator and the checker.
 
-Some of it can be told by names alone. The rest hangs on types: a pass of numba's compiler looks at
-the typed statements of every kernel and device function. A kernel of numba's CUDA target has no
-memory to make a new array in, so `x + y` of arrays is refused, and every method that returns one.
+Each why_no_… function says in words why something is refused, or returns "" if it is not. Names
+alone decide some of it. The rest depends on types: a pass of numba's compiler looks at the typed
+statements of every kernel and device function. A kernel on a GPU has no memory for a new array, so
+`x + y` of arrays is refused, and every method that returns one.
 """
 
 from __future__ import annotations
@@ -46,18 +47,18 @@ REDUCTIONS = frozenset(
     ("all", "any", "argmax", "argmin", "item", "mean", "prod", "std", "sum", "var")
 )
 ATTRIBUTES = ABOUT_ARRAYS | VIEWS | REDUCTIONS | {"fill"}
-# What atomics change: by their names, and all others any number of 32 or 64 bits.
+# What each atomic can change; those not named, any number of 32 or 64 bits.
 UNSIGNED = ("uint32", "uint64")
 INTEGERS = ("int32", "int64", *UNSIGNED)
 NUMBERS = ("float32", "float64", *INTEGERS)
-CHANGED = {
+ATOMIC_DTYPES = {
     **dict.fromkeys(("and_", "or_", "xor", "exch", "cas", "compare_and_swap"), INTEGERS),
     **dict.fromkeys(("inc", "dec"), UNSIGNED),
 }
 ONE_AXIS = "the index of an atomic in an array with one axis is a number, not a tuple"
-SHUFFLED = ("int32", "int64", "float32", "float64")
-CHOSEN = tuple(kind.name for kind in instructions.CHOSEN)
-UNHELD = (np.float16, np.longdouble, np.clongdouble)  # which numba does not know on a CPU
+SHUFFLE_DTYPES = ("int32", "int64", "float32", "float64")
+SELP_DTYPES = tuple(kind.name for kind in instructions.SELP_TYPES)
+MISSING_DTYPES = (np.float16, np.longdouble, np.clongdouble)  # numba has none of them on a CPU
 MOST_CONSTANT = 64 * 1024  # bytes of an array from around a kernel
 CONSTANT = "is a constant of the kernel: write into an array that it is given"
 # An error ends the thread, and the host hears of it only from kernels compiled for debugging.
@@ -76,14 +77,14 @@ def not_for_kernels(node: ast.AST) -> str:
 
 
 def unusable(name: str, value: Any) -> str:
-    """What is said of a value from around a kernel that kernels cannot have."""
+    """Why kernels cannot have a value from around them, which is of none of the kinds they can."""
     if value is print:
         return "print is a statement of its own"
     return f"a kernel cannot use {name}, a {type(value).__name__}"
 
 
-def unknown(value: Any) -> str:
-    """Why numba's CUDA target, or the CPU's, does not take a function; "" if both do."""
+def why_no_value(value: Any) -> str:
+    """Why a kernel cannot have a function from around it."""
     if value is math.gcd:
         return "numba knows math.gcd only on a CPU"
     if not isinstance(value, np.ufunc) or value.__name__ in UFUNCS:
@@ -94,34 +95,34 @@ def unknown(value: Any) -> str:
     return f"numba knows np.{value.__name__} only on a CPU{instead}"
 
 
-def misplaced(name: str, dtype: np.dtype[Any]) -> str:
-    """Why an atomic cannot change elements of a dtype; "" if it can."""
-    known = CHANGED.get(name, NUMBERS)
+def why_no_atomic(name: str, dtype: np.dtype[Any]) -> str:
+    """Why the atomic of a name cannot change elements of a dtype."""
+    known = ATOMIC_DTYPES.get(name, NUMBERS)
     return "" if dtype.name in known else f"atomic.{name} is for {', '.join(known)}, not {dtype}"
 
 
-def unshuffled(dtype: str) -> str:
-    """Why a shuffle does not take a value of a dtype; "" if it does."""
-    if dtype in SHUFFLED:
+def why_no_shuffle(dtype: str) -> str:
+    """Why a shuffle does not take a value of a dtype."""
+    if dtype in SHUFFLE_DTYPES:
         return ""
     near = "np.int64" if dtype == "uint64" else "np.int32"
-    return f"a shuffle is for {', '.join(SHUFFLED)}, not {dtype}: say {near}(…)"
+    return f"a shuffle is for {', '.join(SHUFFLE_DTYPES)}, not {dtype}: say {near}(…)"
 
 
-def no_lane(dtype: str) -> str:
-    """Why a number of a dtype does not tell a shuffle which lane is meant; "" if it does."""
+def why_no_lane(dtype: str) -> str:
+    """Why a number of a dtype cannot be the lane of a shuffle."""
     return "" if dtype in INTEGERS else f"a lane is an int32, say, not {dtype}: say np.int32(…)"
 
 
-def no_mask(dtype: str) -> str:
-    """Why a number of a dtype does not say which lanes take part; "" if it does."""
+def why_no_mask(dtype: str) -> str:
+    """Why a number of a dtype cannot be a mask of lanes."""
     return "" if dtype in INTEGERS else f"a mask of lanes is an int64, say, not {dtype}"
 
 
-def unhinted(dtype: str, axes: int, index: Sequence[str]) -> str:
-    """Why there is no load or store with a hint for the cache of these; "" if there is.
+def why_no_hint(dtype: str, axes: int, index: Sequence[str]) -> str:
+    """Why an element of an array of this dtype, and so many axes, has no load with a cache hint.
 
-    index: the dtypes of its parts.
+    index: the dtypes of its parts. Stores are alike.
     """
     if dtype == "bool":
         return "a hint for the cache is for integers and floats, not bool"
@@ -132,39 +133,39 @@ def unhinted(dtype: str, axes: int, index: Sequence[str]) -> str:
     return ""
 
 
-def no_bit_first(dtype: str) -> str:
-    """Why cuda.ffs does not take a number of a dtype; "" if it does."""
+def why_no_ffs(dtype: str) -> str:
+    """Why cuda.ffs does not take a number of a dtype."""
     return "" if dtype in INTEGERS else f"cuda.ffs is for {', '.join(INTEGERS)}, not {dtype}"
 
 
-def no_choice(test: str, first: str, second: str) -> str:
-    """Why cuda.selp does not choose by the one between the others; "" if it does."""
+def why_no_selp(test: str, first: str, second: str) -> str:
+    """Why cuda.selp(test, first, second) does not take these dtypes."""
     if test != "bool":
         return f"cuda.selp chooses by a bool, not {test}: say x != 0"
     if first != second:
         return f"cuda.selp chooses between two of the same type, not {first} and {second}"
-    known = ", ".join(sorted(CHOSEN))
-    return "" if first in CHOSEN else f"cuda.selp chooses between two {known}, not {first}"
+    known = ", ".join(sorted(SELP_DTYPES))
+    return "" if first in SELP_DTYPES else f"cuda.selp chooses between two {known}, not {first}"
 
 
-def no_vote(dtype: str) -> str:
-    """Why the threads of a warp cannot vote by a value of a dtype; "" if they can."""
+def why_no_vote(dtype: str) -> str:
+    """Why the threads of a warp cannot vote by values of a dtype."""
     known = "int" in dtype or dtype == "bool"
     return "" if known else f"a warp votes by integers and bools, not {dtype}: say x != 0"
 
 
-def no_vote_of_block(dtype: str) -> str:
-    """The same of the threads of a block."""
+def why_no_vote_of_block(dtype: str) -> str:
+    """Why the threads of a block cannot."""
     return "" if "int" in dtype else f"a block votes by integers, not {dtype}: say int(x > 0)"
 
 
-def no_index(dtype: str) -> str:
-    """Why a number of a dtype is no index; "" if it is."""
+def why_no_index(dtype: str) -> str:
+    """Why a number of a dtype cannot be an index."""
     return "" if "int" in dtype else f"an index is an integer, not {dtype}: say int(…)"
 
 
-def no_constant(array: np.ndarray[Any, Any]) -> str:
-    """Why an array from around a kernel cannot be a constant of it; "" if it can."""
+def why_no_constant(array: np.ndarray[Any, Any]) -> str:
+    """Why an array from around a kernel cannot be a constant of it."""
     if array.dtype.kind not in "biuf":
         return f"a constant array is one of numbers, not of {array.dtype}"
     if array.nbytes > MOST_CONSTANT:
@@ -173,18 +174,18 @@ def no_constant(array: np.ndarray[Any, Any]) -> str:
     return ""
 
 
-# What to ask of values, by the names of the functions of warps, and instructions, given them.
 HINTED = (runtime.load_hinted.py_func, runtime.store_hinted.py_func)
-ASKED: dict[str, Callable[..., str]] = {
-    **{"give": unshuffled, "vote": no_vote, "vote_of_block": no_vote_of_block},
-    "wait_for": no_mask,
-    **{"ffs": no_bit_first, "selp": no_choice},
+# Of functions of warps, and of instructions: what looks at the dtypes of their arguments.
+ARGUMENT_CHECKS: dict[str, Callable[..., str]] = {
+    **{"give": why_no_shuffle, "vote": why_no_vote, "vote_of_block": why_no_vote_of_block},
+    "wait_for": why_no_mask,
+    **{"ffs": why_no_ffs, "selp": why_no_selp},
 }
 
 
-def unheld(kind: Any) -> str:
-    """Why the emulator has no numbers of a type of NumPy's; "" if it has."""
-    if not any(kind is other for other in UNHELD):
+def why_no_dtype(kind: Any) -> str:
+    """Why the emulator has no numbers of one of NumPy's types."""
+    if not any(kind is other for other in MISSING_DTYPES):
         return ""
     return (
         f"the emulator has no {np.dtype(kind)}: it has bools, integers, float32 and float64, "
@@ -192,10 +193,10 @@ def unheld(kind: Any) -> str:
     )
 
 
-def not_for_arrays(dtype: Any, alignment: int = 8) -> str:
-    """Why cuda.shared.array and cuda.local.array do not take these; "" if they do."""
+def why_no_array(dtype: Any, alignment: int = 8) -> str:
+    """Why cuda.shared.array and cuda.local.array do not take a dtype and an alignment."""
     if any(dtype is kind for kind in (bool, complex, float, int)):
-        return f"{dtype.__name__} is no dtype to numba: say np.float32, say, or np.int64"
+        return f"{dtype.__name__} is no dtype to numba: say np.float32 or np.int64"
     if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
         return f"an alignment is a power of two, not {alignment}"
     if alignment < 8:
@@ -203,7 +204,7 @@ def not_for_arrays(dtype: Any, alignment: int = 8) -> str:
     return ""
 
 
-class Refused(Exception):  # noqa: N818 -- becomes an UnsupportedError, when it is known of what
+class Refused(Exception):  # noqa: N818 -- launch makes an UnsupportedError of it
     """A statement that numba's CUDA target refuses. origin: its function, and its line there."""
 
     def __init__(self, origin: str, why: str) -> None:
@@ -214,7 +215,7 @@ class Refused(Exception):  # noqa: N818 -- becomes an UnsupportedError, when it 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
 class Refuse(FunctionPass):
-    """Looks at a function whose types are known."""
+    """Refuses statements of a function whose types have been inferred."""
 
     _name = "cudagrad_refuse"
 
@@ -277,31 +278,31 @@ def reasons_of_call(made: ir.Expr, kind: Callable[[Any], Any], is_new: bool) -> 
         given = list(map(kind, made.args))
         if python.__module__ == atomics.__name__:
             if isinstance(given[0], types.Array):
-                yield misplaced(python.__name__, as_dtype(given[0].dtype))
+                yield why_no_atomic(python.__name__, as_dtype(given[0].dtype))
         elif python in HINTED:
             index = given[1] if isinstance(given[1], types.BaseTuple) else [given[1]]
             if isinstance(given[0], types.Array):
-                yield unhinted(str(given[0].dtype), given[0].ndim, list(map(name_of, index)))
+                yield why_no_hint(str(given[0].dtype), given[0].ndim, list(map(name_of, index)))
         elif python.__module__ == warps.__name__:
             yield from reasons_of_exchange(python.__name__, given)
     elif getattr(key, "__module__", "") == instructions.__name__:
-        if key.__name__ in ASKED:
-            yield ASKED[key.__name__](*map(name_of, map(kind, made.args)))
+        if key.__name__ in ARGUMENT_CHECKS:
+            yield ARGUMENT_CHECKS[key.__name__](*map(name_of, map(kind, made.args)))
     elif key is runtime.checked:
         array, index = map(kind, made.args[:2])
         if isinstance(array, types.Array):
             parts = index if isinstance(index, types.BaseTuple) else [index]
-            yield from map(no_index, map(name_of, filter(runtime.is_number, parts)))
+            yield from map(why_no_index, map(name_of, filter(runtime.is_number, parts)))
     elif key is printing.printed:
-        yield from map(printing.unprintable, kind(made.args[1]))
+        yield from map(printing.why_no_print, kind(made.args[1]))
 
 
 def reasons_of_exchange(name: str, given: list[Any]) -> Iterator[str]:
     """Why a shuffle or a vote is refused, of a function of warps and the types it is given."""
     if name.startswith("shfl"):
-        yield no_lane(name_of(given[3]))
-    elif name in ASKED:
-        yield ASKED[name](name_of(given[1]))
+        yield why_no_lane(name_of(given[3]))
+    elif name in ARGUMENT_CHECKS:
+        yield ARGUMENT_CHECKS[name](name_of(given[1]))
 
 
 def name_of(kind: Any) -> str:
@@ -313,8 +314,8 @@ def is_mask(kind: Any) -> bool:
     return isinstance(kind, types.Array) and isinstance(kind.dtype, types.Boolean)
 
 
-class Looking(CompilerBase):
-    """numba's compiler, with that pass in it."""
+class RefusingCompiler(CompilerBase):
+    """numba's compiler, with the pass Refuse in it."""
 
     def define_pipelines(self) -> list[Any]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
@@ -323,5 +324,5 @@ class Looking(CompilerBase):
         return [passes]
 
 
-compiled = numba.njit(**OPTIONS, pipeline_class=Looking)
-slicing = numba.njit(**OPTIONS | {"boundscheck": True}, pipeline_class=Looking)
+compiled = numba.njit(**OPTIONS, pipeline_class=RefusingCompiler)
+slicing = numba.njit(**OPTIONS | {"boundscheck": True}, pipeline_class=RefusingCompiler)
