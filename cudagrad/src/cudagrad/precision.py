@@ -13,8 +13,8 @@ _precision = "highest"
 def set_float32_matmul_precision(precision: str) -> None:
     """Let products of float32 matrices be less precise, and faster on a GPU with tensor cores.
 
-    "highest", at first: float32. "high": numbers are rounded to TF32, which has 10 bits behind the
-    point. "medium": to bfloat16, which has 7. Sums stay float32, as do results, and every dtype
+    "highest", at first: float32. "high": numbers are rounded to TF32, with a mantissa of 10
+    bits. "medium": to bfloat16, with one of 7. Sums stay float32, as do results, and every dtype
     but float32 is left alone; so is a GPU older than compute capability 8.0. Else ValueError.
     """
     global _precision

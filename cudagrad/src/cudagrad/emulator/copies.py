@@ -141,7 +141,7 @@ def wait_but_latest(thread):
 
 @compiled
 def forget(record):
-    """Let no copy of the block before be on its way."""
+    """Drop the copies that the previous block has not waited for."""
     if record[COPYING]:
         record[COPYING] = 0
         record[COPIES : COPIES + COUNTS * MAX_THREADS] = 0

@@ -155,7 +155,7 @@ def threadfence_system(builder):
 
 
 def parted(builder, x):
-    """What is behind the point, and what is before it, each with the sign of x."""
+    """The fractional and the integral part of x, each with its sign."""
     whole = of_library(builder, "trunc", x)
     behind = builder.fsub(x, whole)
     behind = builder.select(builder.fcmp_ordered("==", x, whole), x.type(0), behind)  # of inf, too

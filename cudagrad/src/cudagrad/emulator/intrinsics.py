@@ -32,7 +32,7 @@ _load8: Any = wide.Access(wide.load8, ((0, 1),), 8)
 
 @DeviceFunction
 def to_tf32(x):
-    """x rounded to TF32's 10 bits behind the point, ties away from zero."""
+    """x rounded to TF32's mantissa of 10 bits, ties away from zero."""
     if x != x:  # NaN has bits that must not be rounded away
         return x
     bits = np.uint32(np.float32(x).view(np.uint32) + np.uint32(0x1000))

@@ -54,7 +54,7 @@ def _reciprocal(root: str = "") -> Callable[..., Any]:
 
 
 def _rounded(operation: str) -> Callable[..., Any]:
-    """fadd, say, rounded to the nearest; no compiler joins it with another, nor does any here."""
+    """fadd, say, rounded to nearest: on a GPU no part of an fma, as nothing is here."""
     return lambda builder, x, y: getattr(builder, operation)(x, y)
 
 

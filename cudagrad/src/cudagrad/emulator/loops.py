@@ -42,8 +42,8 @@ FORWARD, REVERSED, RANDOM = range(3)  # orders, as they stand in the record
 SIZES = 6  # that dims begins with
 APART = -(2**40)  # instead of a barrier
 
-# Orders of blocks, warps and threads. From one of n things to the next it is always the same step,
-# around the end; one that has no divisor in common with n comes to all of them.
+# Orders of blocks, warps and threads. From one of n things to the next the step is the same, modulo
+# n; a step that is coprime to n reaches all of them.
 
 
 @compiled

@@ -44,7 +44,7 @@ class Place(NamedTuple):
 class Shared(NamedTuple):
     """An array that the threads of a block share.
 
-    is_registers: it is none on a GPU, but what an instruction of a warp takes and gives.
+    is_registers: on a GPU it is no array, but what a warp's instruction takes and gives.
     """
 
     name: str

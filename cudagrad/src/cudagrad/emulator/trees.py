@@ -94,7 +94,7 @@ def is_warp_barrier(node: ast.stmt) -> bool:
 
 
 def is_for_some_lanes(node: ast.stmt) -> bool:
-    """Whether the threads of a warp say for whom they wait: it is not for all, perhaps."""
+    """Whether it is a barrier of a warp whose mask may leave out lanes."""
     return is_barrier(node) and "SOME_LANES" in ast.unparse(node)
 
 

@@ -54,9 +54,9 @@ class Memory:
         return frozenset(found)
 
     def arrivals(self, statements: Block) -> Uses:
-        """What arrives because statements wait for copies.
+        """The arrays to which copies go, if statements wait for copies, which then arrive there.
 
-        Only what comes behind it matters: who looks ahead of it finds what the copy has left.
+        That is a use for what follows only: before the wait, any thread finds the copy's poison.
         """
         calls = (node for node in walk(statements) if isinstance(node, ast.Call))
         return self._copied if any(self._comes_to(node.func, WAIT) for node in calls) else NOTHING

@@ -87,7 +87,7 @@ def wait_for(thread, mask, place):
 def released(record, start, stop):
     """Which threads of a warp need not wait any longer, as bits.
 
-    Those of whose masks all lanes have come, to the same barrier and with the same mask.
+    A thread is released when all lanes of its mask wait at the same barrier, with the same mask.
     """
     free = np.int64(0)
     for rank in range(start, stop):
@@ -120,7 +120,7 @@ def vote(thread, value):
 
 @compiled
 def vote_of_block(thread, value):
-    """numba hands a predicate on as int32: what has none but higher bits is false."""
+    """numba converts a predicate to int32: one with higher bits only is false."""
     _give(thread.record, thread.rank, np.int32(value) != 0)
 
 
