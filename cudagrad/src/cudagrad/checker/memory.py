@@ -279,14 +279,14 @@ def load(array: Any, index: Any, place: Place) -> Any:
     return array.memory[index]
 
 
-def each(values: Any, place: Place) -> Any:
+def elements(values: Any, place: Place) -> Any:
     """What a loop goes over: of an array its elements, or rows, loaded one after the other."""
     if type(values) is not Array:
         return values
     return (load(values, np.int64(i), place) for i in range(len(values)))
 
 
-def whole(name: str, array: Any, place: Place, *args: Any) -> Any:
+def call_method(name: str, array: Any, place: Place, *args: Any) -> Any:
     """What a method makes of all elements: a number, or nothing if it is fill."""
     if type(array) is not Array:
         return getattr(array, name)(*args)
@@ -317,13 +317,13 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
         raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
     offset = array.find(index, place)
     if offset is None:
-        several(value, array, index, place)
+        store_slice(value, array, index, place)
         return
-    touch(array, offset, place)
+    note_write(array, offset, place)
     array.memory[index] = value
 
 
-def touch(array: Array, offset: int, place: Place) -> None:
+def note_write(array: Array, offset: int, place: Place) -> None:
     """Note that the thread at hand writes an element."""
     storage, size = array.storage, array.memory.itemsize
     if storage.kind == CONSTANT:
@@ -353,14 +353,14 @@ def touch(array: Array, offset: int, place: Place) -> None:
         cell.atomics.clear()
 
 
-def send(value: Any, array: Array, index: Any, place: Place) -> tuple[Array, int]:
-    """Begin to copy a value to an element of shared memory; arrive() is to be told which it was.
+def begin_copy(value: Any, array: Array, index: Any, place: Place) -> tuple[Array, int]:
+    """Begin to copy a value to an element of shared memory; end_copy() is to be told which it was.
 
     Until then nobody may read it, or write there: who knows when it comes?
     """
     offset = array.find(index, place)
     assert offset is not None
-    touch(array, offset, place)
+    note_write(array, offset, place)
     array.memory[index] = value
     storage, size = array.storage, array.memory.itemsize
     assert storage.written is not None
@@ -369,14 +369,14 @@ def send(value: Any, array: Array, index: Any, place: Place) -> tuple[Array, int
     return array, offset
 
 
-def arrive(array: Array, offset: int) -> None:
+def end_copy(array: Array, offset: int) -> None:
     """A copy is there, for the thread that has waited for it: as if this wrote it just now."""
     coming, size = array.storage.coming, array.memory.itemsize
     (place,) = {coming.pop(at) for at in range(offset, offset + size)}
-    touch(array, offset, place)
+    note_write(array, offset, place)
 
 
-def several(value: Any, array: Array, index: Any, place: Place) -> None:
+def store_slice(value: Any, array: Array, index: Any, place: Place) -> None:
     """array[index] = value, where that is more than one element."""
     part = array.part(array.memory[index])
     for at in np.ndindex(part.memory.shape):

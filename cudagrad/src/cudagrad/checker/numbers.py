@@ -50,10 +50,10 @@ def common(*kinds: type) -> Any:
 
 @functools.cache
 def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
-    """What numba makes of arguments of these types: those that it converts them to, the result's.
+    """The types to which numba converts arguments of these types, and the result's.
 
-    Of a tuple the latter makes one of its parts. Raises TypeError if it knows nothing to do with
-    them.
+    For a result that is a tuple, what converts each of its parts. Raises TypeError if the function
+    does not take these types.
     """
     cpu_target.typing_context.refresh()
     try:
@@ -65,12 +65,12 @@ def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
         whole = ": a kernel goes over elements one by one" if "Array" in names else ""
         raise TypeError(f"{function.__name__} is not for {names}{whole}")
     made = found.return_type
-    result = together(made) if isinstance(made, types.BaseTuple) else as_dtype(made).type
+    result = tuple_of(made) if isinstance(made, types.BaseTuple) else as_dtype(made).type
     return [as_dtype(kind).type for kind in found.args], result
 
 
-def together(kinds: Iterable[Any]) -> Callable[[Iterable[Any]], tuple[Any, ...]]:
-    """What makes a tuple of numbers one of numbers of these types."""
+def tuple_of(kinds: Iterable[Any]) -> Callable[[Iterable[Any]], tuple[Any, ...]]:
+    """A function that converts a tuple of numbers to these types, one by one."""
     parts = [as_dtype(kind).type for kind in kinds]
     return lambda made: tuple(kind(part) for kind, part in zip(parts, made, strict=True))
 
@@ -166,11 +166,11 @@ def extreme(before: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return found
 
 
-def numbers(*bounds: Any) -> Iterator[np.int64]:
+def int64_range(*bounds: Any) -> Iterator[np.int64]:
     return map(np.int64, range(*map(int, bounds)))
 
 
-def length(x: Any) -> np.int64:
+def int64_len(x: Any) -> np.int64:
     return np.int64(len(x))
 
 
@@ -178,21 +178,21 @@ def rounded(x: Any, digits: Any = None) -> Any:
     return np.int64(np.rint(x)) if digits is None else type(x)(round(float(x), int(digits)))
 
 
-def numbered(values: Any, start: Any = 0) -> Iterator[tuple[np.int64, Any]]:
+def int64_enumerate(values: Any, start: Any = 0) -> Iterator[tuple[np.int64, Any]]:
     return ((np.int64(i), value) for i, value in enumerate(values, int(start)))
 
 
 BUILTINS: dict[Any, Any] = {
     abs: as_numba(abs, abs),
     bool: bool,
-    enumerate: numbered,
+    enumerate: int64_enumerate,
     float: np.float64,
     int: as_numba(int, np.trunc),
-    len: length,
+    len: int64_len,
     max: extreme(operator.gt),
     min: extreme(operator.lt),
     pow: OPERATORS["Pow"],
-    range: numbers,
+    range: int64_range,
     round: rounded,
     type: type,
     zip: zip,

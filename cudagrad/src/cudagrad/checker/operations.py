@@ -21,7 +21,7 @@ from ..emulator import copies, instructions, intrinsics, wide
 from ..emulator.errors import AlignmentError, UnsupportedError
 from ..emulator.launch import require_room
 from ..emulator.libdevice import LIBDEVICE
-from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES, HINTED_LOADS, HINTED_STORES
+from ..emulator.names import CALCULATIONS, DYNAMIC, FENCES, HINTED_LOADS, HINTED_STORES, Names
 from ..emulator.printing import ONLY, formatted
 from ..emulator.refusals import (
     ARGUMENT_CHECKS,
@@ -36,11 +36,9 @@ from ..emulator.refusals import (
 )
 from . import numbers
 from .errors import WarpError
-from .memory import CONSTANT, Array, address, arrive, changing, load, send, store, unwritten
+from .memory import CONSTANT, Array, address, begin_copy, changing, end_copy, load, store, unwritten
 from .places import Place
 from .threads import ALL_LANES, WARP, Request, now
-
-Names = tuple[str, ...]
 
 # Where a thread is
 
@@ -110,7 +108,7 @@ def constant_array(place: Place, array: Array) -> Array:
     return array
 
 
-def _several(place: Place, array: Array, index: Any, count: int) -> list[Any]:
+def _neighbours(place: Place, array: Array, index: Any, count: int) -> list[Any]:
     """The indices of neighbours along the last dim, which begin where a GPU can reach them all."""
     *before, last = index if isinstance(index, tuple) else (index,)
     offset = array.find(index, place)
@@ -120,29 +118,29 @@ def _several(place: Place, array: Array, index: Any, count: int) -> list[Any]:
     return [(*before, last + np.int64(k)) for k in range(count)]
 
 
-def loading(count: int) -> Callable[..., Any]:
+def load_several(count: int) -> Callable[..., Any]:
     """A load of so many neighbours."""
 
     def loaded(place: Place, array: Array, index: Any) -> tuple[Any, ...]:
-        return tuple(load(array, at, place) for at in _several(place, array, index, count))
+        return tuple(load(array, at, place) for at in _neighbours(place, array, index, count))
 
     return loaded
 
 
 def store_several(place: Place, array: Array, index: Any, *values: Any) -> None:
-    for at, value in zip(_several(place, array, index, len(values)), values, strict=True):
+    for at, value in zip(_neighbours(place, array, index, len(values)), values, strict=True):
         store(value, array, at, place)
 
 
-def copying(count: int) -> Callable[..., Any]:
+def copy_several(count: int) -> Callable[..., Any]:
     """A copy of so many neighbours, or zeros, to another array, where it is when waited for."""
-    loaded = loading(count)
+    loaded = load_several(count)
 
     def copied(place: Place, to: Array, index: Any, source: Array, at: Any, inside: bool) -> None:
         zeros = (source.memory.dtype.type(0),) * count
         values = loaded(place, source, at) if inside else zeros
-        for value, each in zip(values, _several(place, to, index, count), strict=True):
-            now.thread.copies[-1].append(send(value, to, each, place))
+        for value, each in zip(values, _neighbours(place, to, index, count), strict=True):
+            now.thread.copies[-1].append(begin_copy(value, to, each, place))
 
     return copied
 
@@ -154,7 +152,7 @@ def commit_copies(place: Place) -> None:
 def wait_but_latest(place: Place) -> None:
     copies = now.thread.copies
     for copy in itertools.chain(*copies[:-2]):  # the last one has not been closed
-        arrive(*copy)
+        end_copy(*copy)
     del copies[:-2]
 
 
@@ -272,7 +270,7 @@ def syncthreads(place: Place) -> Request:
     return Request("block", place)
 
 
-def voted(count: Callable[[Sequence[bool]], Any]) -> Callable[..., Request]:
+def block_vote(count: Callable[[Sequence[bool]], Any]) -> Callable[..., Request]:
     """A barrier that tells everyone something of what all threads came with."""
 
     def barrier(place: Place, predicate: Any) -> Request:
@@ -334,7 +332,7 @@ def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
     return shuffled
 
 
-def vote(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Request]:
+def warp_vote(count: Callable[[dict[int, Any], int], Any]) -> Callable[..., Request]:
     """Something about what all lanes came with, true or false, and a lane."""
     answer = answering(count)
 
@@ -416,12 +414,12 @@ def nanosleep(place: Place, ns: Any) -> None:
 
 
 ACCESSES: dict[Any, Callable[..., Any]] = {
-    wide.load4: loading(4),
-    wide.load8: loading(8),
+    wide.load4: load_several(4),
+    wide.load8: load_several(8),
     wide.store2: store_several,
     wide.store4: store_several,
-    copies.copy_async4: copying(4),
-    copies.copy_async8: copying(8),
+    copies.copy_async4: copy_several(4),
+    copies.copy_async8: copy_several(8),
     copies.commit_copies: commit_copies,
     copies.wait_but_latest: wait_but_latest,
 }
@@ -444,18 +442,18 @@ FUNCTIONS: dict[Names, Callable[..., Any]] = {
 }
 WAITS: dict[Names, Callable[..., Request]] = {
     ("syncthreads",): syncthreads,
-    ("syncthreads_count",): voted(sum),
-    ("syncthreads_and",): voted(all),
-    ("syncthreads_or",): voted(any),
+    ("syncthreads_count",): block_vote(sum),
+    ("syncthreads_and",): block_vote(all),
+    ("syncthreads_or",): block_vote(any),
     ("syncwarp",): syncwarp,
     ("shfl_sync",): shuffle(lambda lane, other: other % WARP),
     ("shfl_up_sync",): shuffle(lambda lane, by: lane - by),
     ("shfl_down_sync",): shuffle(lambda lane, by: lane + by),
     ("shfl_xor_sync",): shuffle(lambda lane, by: lane ^ by),
-    ("ballot_sync",): vote(lambda values, lane: _bits(n for n, v in values.items() if v)),
-    ("any_sync",): vote(lambda values, lane: any(values.values())),
-    ("all_sync",): vote(lambda values, lane: all(values.values())),
-    ("eq_sync",): vote(lambda values, lane: len(set(values.values())) == 1),
+    ("ballot_sync",): warp_vote(lambda values, lane: _bits(n for n, v in values.items() if v)),
+    ("any_sync",): warp_vote(lambda values, lane: any(values.values())),
+    ("all_sync",): warp_vote(lambda values, lane: all(values.values())),
+    ("eq_sync",): warp_vote(lambda values, lane: len(set(values.values())) == 1),
     ("match_any_sync",): match(lambda same, everyone: _bits(same)),
     ("match_all_sync",): match(
         lambda same, everyone: (_bits(same if same == everyone else ()), same == everyone)

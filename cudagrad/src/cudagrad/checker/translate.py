@@ -33,13 +33,13 @@ from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
 from ..emulator.wide import Access
 from . import numbers, operations
-from .memory import CONSTANT, Array, Storage, each, load, store, type_of, whole
+from .memory import CONSTANT, Array, Storage, call_method, elements, load, store, type_of
 from .places import Place
 from .threads import WARP, now, round_begins
 
 HELPERS: dict[str, Any] = {
     "_now": now,
-    "_each": each,
+    "_elements": elements,
     "_load": load,
     "_round": round_begins,
     "_store": store,
@@ -207,7 +207,7 @@ class Translator(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> Any:
         self.no_else(node)
-        over = call("_each", self.visit(node.iter), self.place(node.iter))
+        over = call("_elements", self.visit(node.iter), self.place(node.iter))
         after: list[ast.stmt] = []
         target = self.target(node.target, after)
         body = [new for statement in node.body for new in self.statements(statement)]
@@ -327,9 +327,9 @@ class Translator(ast.NodeTransformer):
         of_array = value is None or isinstance(value, np.ndarray)
         if of_array and isinstance(node.func, ast.Attribute) and node.func.attr in WHOLE:
             name, array = ast.Constant(node.func.attr), self.visit(node.func.value)
-            return ast.Call(self.keep(whole), [name, array, self.place(node), *given], words)
+            return ast.Call(self.keep(call_method), [name, array, self.place(node), *given], words)
         if value is enumerate or value is zip:
-            given = [call("_each", values, self.place(node)) for values in given]
+            given = [call("_elements", values, self.place(node)) for values in given]
         return ast.Call(self.visit(node.func), given, words)
 
     def arguments(self, node: ast.Call) -> tuple[list[ast.expr], list[ast.keyword]]:
