@@ -333,7 +333,7 @@ def calls_libdevice(x, out):
     out[i] = y + cuda.libdevice.float_as_int(x[i]) + cuda.libdevice.fmaf_rn(x[i], 2, y)
 
 
-@only_there("cuda.libdevice.erfcinv is not supported by the")
+@only_there("knows no cuda.libdevice.erfcinv")
 def calls_rare_function(x, out):
     i = cuda.grid(1)
     out[i] = cuda.libdevice.erfcinv(x[i])
@@ -818,7 +818,7 @@ def chooses(x, out):
     out[i] = 1 if i in (1, 2) and x.size else int(True)
 
 
-@refused("listcomp is not for kernels")
+@refused("a list comprehension is not for kernels")
 def comprehends(x, out):
     out[cuda.grid(1)] = max([j + 1 for j in range(3)])
 
@@ -841,6 +841,13 @@ def tries(x, out):
 def enters(x, out):
     with x:
         out[0] = 1
+
+
+@taken()
+def returns_none(x, out):
+    if cuda.grid(1) >= out.size:
+        return None  # noqa: RET501 -- as some write it
+    out[cuda.grid(1)] = x.size
 
 
 @refused("a kernel returns nothing")

@@ -10,7 +10,7 @@ import numpy as np
 
 from cudagrad import kernels, launches
 from cudagrad.compile.table import Launch
-from cudagrad.emulator.launch import _kind
+from cudagrad.emulator.launch import kind_of
 
 
 @contextlib.contextmanager
@@ -20,7 +20,7 @@ def recorded(seen: set[Launch]) -> Iterator[None]:
 
     def watch(launcher: launches.Launcher, args: tuple[Any, ...]) -> None:
         kernel = launcher.kernel
-        kinds = tuple([getattr(a, "kind", None) or _kind(kernel.compiled, a) for a in args])
+        kinds = tuple([getattr(a, "kind", None) or kind_of(a) for a in args])
         launched.add((kernel, kinds))
 
     launches.watchers.append(watch)

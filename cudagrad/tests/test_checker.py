@@ -283,6 +283,16 @@ def test_kernels_of_numba_are_checked_as_they_are(check_kernel: Callable[[Any], 
     assert out.tolist() == [4, 3, 2, 1, 8, 7, 6, 5]
 
 
+def test_a_number_in_the_place_of_an_array_is_named() -> None:
+    def copied(x, out):
+        out[0] = x[0]
+
+    array = np.ones(3)
+    for arguments, name in (((2.0, array), "x"), ((array, 2), "out")):
+        with pytest.raises(TypeError, match=rf"{name}\[0\] at .*: a (float|int)64 has no elements"):
+            check(copied)[1, 1](*arguments)
+
+
 def test_the_barrier_of_a_grid_orders_its_blocks() -> None:
     def through(x, sums, out):
         if cuda.threadIdx.x == 0:

@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import emulator
 from ..emulator.array import DeviceArray
-from ..emulator.launch import ARRAYS, SCALARS, Launcher
+from ..emulator.errors import UnsupportedError
+from ..emulator.launch import ARRAYS, SCALARS, Launcher, misgiven
 from ..emulator.places import counted, line_at
 from ..emulator.source import DeviceFunction
 from .errors import UninitializedError
@@ -45,7 +46,11 @@ class CheckedLauncher(Launcher):
 
     def __call__(self, *args: Any) -> None:
         kernel: Any = self.kernel
-        function, given = kernel.translated, Arguments(kernel)
+        try:
+            function = kernel.translated
+        except UnsupportedError as error:
+            raise error.with_traceback(None) from None  # without all that visited its source
+        given = Arguments(kernel)
         names = function.source.parameters
         if len(args) != len(names):
             count = counted(len(args), "argument")
@@ -95,10 +100,7 @@ class Arguments:
         if type(argument) is tuple:
             return tuple(self.seen(name, part) for part in argument)
         wanted = "NumPy arrays" if self.kernel.takes_numpy else ARRAYS
-        raise TypeError(
-            f"{self.kernel} was given a {type(argument).__name__}; it takes {wanted}, "
-            "numbers and tuples of numbers"
-        )
+        raise TypeError(misgiven(self.kernel, name, type(argument), wanted))
 
 
 def jit(function: Any = None, *, device: bool = False) -> Any:
@@ -119,5 +121,6 @@ def check(kernel: Any) -> Kernel:
     """
     function = plain(kernel) or kernel
     if not inspect.isfunction(function):
-        raise TypeError(f"a kernel is a function or what jit made of one, not {kernel!r}")
+        kind = type(kernel).__name__
+        raise TypeError(f"check: a kernel is a function, or what jit made of one, not {kind}")
     return Kernel(function, takes_numpy=True)

@@ -225,8 +225,8 @@ class Array:
             index = (index,)
         if len(index) > len(self.sizes):
             raise IndexError(
-                f"{now.kernel}: {place}: {len(index)} indices into {len(self.sizes)} dims of "
-                f"{self.name}"
+                f"{now.kernel}: {place}: {len(index)} indices into {self.name}, of ndim "
+                f"{len(self.sizes)}"
             )
         offset = self.start
         for axis, i in enumerate(index):
@@ -255,6 +255,8 @@ def address(memory: Memory) -> int:
 def load(array: Any, index: Any, place: Place) -> Any:
     """array[index], in a kernel."""
     if type(array) is not Array:
+        if type(array) is not tuple:
+            raise no_elements(array, place)
         return array[index]
     if type(index) is str:
         array, index = array.field(index, place), ()
@@ -277,6 +279,10 @@ def load(array: Any, index: Any, place: Place) -> Any:
                 compare(array, offset, access, cell.atomics)
             cell.reads[thread] = access
     return array.memory[index]
+
+
+def no_elements(value: Any, place: Place) -> TypeError:
+    return TypeError(f"{now.kernel}: {place}: a {kind_of(value)} has no elements; {now.thread}")
 
 
 def elements(values: Any, place: Place) -> Any:
@@ -310,6 +316,8 @@ def type_of(array: Any, index: Any) -> Any:
 
 def store(value: Any, array: Any, index: Any, place: Place) -> None:
     """array[index] = value, in a kernel."""
+    if type(array) is not Array:
+        raise no_elements(array, place)
     if type(index) is str:
         array, index = array.field(index, place), ()
     if array.of_records:

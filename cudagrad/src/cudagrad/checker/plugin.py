@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from . import check, launch, memory, numbers, operations, threads
+from . import check
 
-for module in (launch, memory, numbers, operations, threads):
-    vars(module)["__tracebackhide__"] = True  # so that pytest ends at the kernel's line
+for name, module in list(sys.modules.items()):
+    if name.startswith(("cudagrad.checker.", "cudagrad.emulator.")):
+        vars(module)["__tracebackhide__"] = True  # so that pytest ends at the kernel's line
 
 
 @pytest.fixture

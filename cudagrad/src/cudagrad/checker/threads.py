@@ -185,7 +185,7 @@ def steps(block: Block, threads: list[Thread], python: Any, args: Any) -> Iterat
         first = requests[0]
         kinds = {(r.kind, id(r.place)) if r else None for r in requests}
         if any(request and request.answer for request in requests):
-            places = apart(block, threads, "meet for all lanes of its mask")
+            places = apart(block, threads, "meet where lanes of a warp wait for each other")
             raise WarpError(f"{places}; {missed(threads)}")
         if first is None or len(kinds) > 1:
             raise BarrierError(apart(block, threads, "meet at a barrier"))

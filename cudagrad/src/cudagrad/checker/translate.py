@@ -26,11 +26,11 @@ from ..emulator.refusals import (
     not_for_kernels,
     unusable,
     why_no_array,
-    why_no_constant,
     why_no_value,
 )
 from ..emulator.source import DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
+from ..emulator.trees import assign, call, parse
 from ..emulator.wide import Access
 from . import numbers, operations
 from .memory import CONSTANT, Array, Storage, call_method, elements, load, store, type_of
@@ -126,16 +126,11 @@ class Translator(ast.NodeTransformer):
         new = self.visit(node)
         return new if isinstance(new, list) else [new] if new is not None else []
 
-    def keep(self, value: Any) -> ast.expr:
-        """The name of a value of ours, in the new function."""
+    def keep(self, value: Any = None) -> ast.Name:
+        """A new name, in the new function, of a value of ours, or of one that it will assign."""
         name = f"_{len(self.namespace)}"
         self.namespace[name] = value
         return ast.Name(name, ast.Load())
-
-    def fresh(self) -> str:
-        name = f"_{len(self.namespace)}"
-        self.namespace[name] = None
-        return name
 
     def place(self, node: ast.expr) -> ast.expr:
         return self.keep(Place(self.source.file, node, self.name))
@@ -174,9 +169,9 @@ class Translator(ast.NodeTransformer):
             return ast.Tuple([self.target(part, after) for part in node.elts], ast.Store())
         if not isinstance(node, ast.Subscript):
             self.refuse(node, f"{ast.unparse(node)} cannot be assigned in a kernel")
-        name = self.fresh()
-        after.append(self.stored(ast.Name(name, ast.Load()), node))
-        return ast.Name(name, ast.Store())
+        name = self.keep()
+        after.append(self.stored(name, node))
+        return ast.Name(name.id, ast.Store())
 
     def stored(self, value: ast.expr, node: ast.Subscript) -> ast.stmt:
         place = self.place(node)
@@ -196,17 +191,16 @@ class Translator(ast.NodeTransformer):
         if not isinstance(node.target, ast.Subscript):
             self.refuse(node, f"{ast.unparse(node.target)} cannot be assigned in a kernel")
         place = self.place(node.target)
-        array, index = self.fresh(), self.fresh()
-        at = [ast.Name(name, ast.Load()) for name in (array, index)]
-        new = call(operator, call("_load", *at, place), self.visit(node.value))
+        array, index = self.keep(), self.keep()
+        new = call(operator, call("_load", array, index, place), self.visit(node.value))
         return [
             assign(array, self.visit(node.target.value)),
             assign(index, self.index(node.target.slice)),
-            ast.Expr(call("_store", new, *at, place)),
+            ast.Expr(call("_store", new, array, index, place)),
         ]
 
     def visit_For(self, node: ast.For) -> Any:
-        self.no_else(node)
+        self.source.refuse_else(node)
         over = call("_elements", self.visit(node.iter), self.place(node.iter))
         after: list[ast.stmt] = []
         target = self.target(node.target, after)
@@ -214,18 +208,14 @@ class Translator(ast.NodeTransformer):
         return ast.For(target, over, [*after, *body] or [ast.Pass()], [])
 
     def visit_While(self, node: ast.While) -> Any:
-        self.no_else(node)
+        self.source.refuse_else(node)
         body = [new for statement in node.body for new in self.statements(statement)]
         place = self.keep(Place(self.source.file, node.test))
         return ast.While(call("_round", self.visit(node.test), place), body or [ast.Pass()], [])
 
-    def no_else(self, node: ast.For | ast.While) -> None:
-        if node.orelse:
-            self.refuse(node, "a loop with else is not for kernels")
-
     def visit_Return(self, node: ast.Return) -> Any:
-        if self.is_kernel and node.value and not is_none(node.value):
-            self.refuse(node, "a kernel returns nothing")
+        if self.is_kernel:
+            self.source.refuse_result(node)
         return ast.Return(self.visit(node.value) if node.value else None)
 
     # Expressions
@@ -251,16 +241,14 @@ class Translator(ast.NodeTransformer):
             if path == ("warpsize",):
                 return self.keep(np.int64(WARP))
             if not path or path[0] not in operations.COORDINATES:
-                self.refuse(node, f"{ast.unparse(node)} is not supported by the checker")
-            return attribute(("_now", "thread", *path))
+                self.refuse(node, f"the checker knows no {ast.unparse(node)}")
+            return parse(".".join(("_now", "thread", *path)))
         if why := why_no_value(value):
-            self.refuse(node, why)
-        if isinstance(value, np.ndarray) and (why := why_no_constant(value)):
             self.refuse(node, why)
         new = adapted(value, ast.unparse(node))
         if new is None:
             self.refuse(node, unusable(ast.unparse(node), value))
-        found = self.keep(new)
+        found: ast.expr = self.keep(new)
         for name in path:
             found = ast.Attribute(found, name, ast.Load())
         return found
@@ -350,7 +338,7 @@ class Translator(ast.NodeTransformer):
         waits = path in operations.WAITS
         function = operations.WAITS.get(path) or operations.FUNCTIONS.get(path)
         if function is None:
-            self.refuse(node, f"{ast.unparse(node.func)} is not supported by the checker")
+            self.refuse(node, f"the checker knows no {ast.unparse(node.func)}")
         self.bind(function, node)
         place, name = self.place(node), self.name
         self.name = ""
@@ -375,8 +363,6 @@ class Translator(ast.NodeTransformer):
         """A call that makes an array, with a shape that is known now."""
         words = {str(word.arg): word.value for word in node.keywords}
         given = dict(zip(("shape", "dtype", "alignment"), node.args, strict=False)) | words
-        if not given.keys() >= {"shape", "dtype"} or len(given) != len(node.args) + len(words):
-            self.refuse(node, f"{ast.unparse(node.func)} takes (shape, dtype)")
         shape = self.source.shape(given["shape"], path)
         value, _ = self.source.resolve(given["dtype"]) or (None, ())
         aligned = self.source.constant(given["alignment"]) if "alignment" in given else 8
@@ -387,10 +373,7 @@ class Translator(ast.NodeTransformer):
 
     def device_call(self, device: Callable[..., Any], node: ast.Call) -> ast.expr:
         function = translated(device)
-        parameters = function.source.parameters
-        named = {word.arg for word in node.keywords} | set(parameters[: len(node.args)])
-        if named != set(parameters) or len(node.args) + len(node.keywords) != len(parameters):
-            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(parameters)})")
+        self.source.bind(function.source.parameters, node)
         new = ast.Call(self.keep(function.python), *self.arguments(node))
         self.waits = self.waits or function.waits
         self.waits_for_grid = self.waits_for_grid or function.waits_for_grid
@@ -413,19 +396,3 @@ def adapted(value: Any, name: str) -> Any:
     if callable(value) and value is getattr(math, getattr(value, "__name__", ""), None):
         return numbers.of_math(value)
     return next((new for old, new in numbers.BUILTINS.items() if old is value), None)
-
-
-def is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
-def attribute(names: tuple[str, ...]) -> ast.expr:
-    return ast.parse(".".join(names), mode="eval").body
-
-
-def call(function: str, *arguments: ast.expr) -> ast.expr:
-    return ast.Call(ast.Name(function, ast.Load()), list(arguments), [])
-
-
-def assign(name: str, value: ast.expr) -> ast.stmt:
-    return ast.Assign([ast.Name(name, ast.Store())], value)

@@ -32,15 +32,15 @@ class Form(NamedTuple):
 
 def form_of(translation: Translation, kinds: Sequence[Kind], may_split: bool) -> Form:
     """The form for arguments of these kinds. may_split: whether `in step` is allowed."""
-    module, body, parameters, *_ = translation
+    name, why = TOGETHER, "it was not asked for"
     if not translation.has_barriers:
-        return Form(module.text(parameters, body, "one_by_one"), ONE_BY_ONE, "it has no barriers")
-    if translation.of_grid:
-        return Form(module.text(parameters, body, "whole_grid"), WHOLE_GRID, "the whole grid waits")
-    why = "it was not asked for"
-    if may_split:
+        name, why = ONE_BY_ONE, "it has no barriers"
+    elif translation.of_grid:
+        name, why = WHOLE_GRID, "the whole grid waits"
+    elif may_split:
         try:
             return Form(fissioned(translation, kinds), IN_STEP, "")
         except CannotCut as reason:
             why = str(reason)
-    return Form(module.text(parameters, body, "together"), TOGETHER, why)
+    text = translation.module.text(translation.parameters, translation.body, name.replace(" ", "_"))
+    return Form(text, name, why)

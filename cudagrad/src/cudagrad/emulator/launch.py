@@ -36,7 +36,7 @@ _may_split = True
 
 
 def _read_order(given: str, seed: int = 0) -> tuple[int, int]:
-    """What the record must hold for an order; random:3 has its seed in its name."""
+    """An order's number, and its generator's state; "random:3" is random, by the seed 3."""
     name, colon, digits = given.partition(":")
     if name not in ORDERS or (colon and not (name == "random" and digits.isdecimal())):
         raise ValueError(f"unknown order {given!r}; known: {', '.join(ORDERS)}, random:SEED")
@@ -49,7 +49,7 @@ def order(name: str, seed: int = 0) -> Iterator[None]:
     """Inside, blocks and threads run "forward" (as outside), "reversed", or "random".
 
     A kernel whose results depend on it lacks a barrier, or has blocks that read each other's work.
-    seed: of the random orders, of which every launch draws new ones; "random:3" has one, too.
+    seed: of the random orders, of which every launch draws new ones; "random:3" names one, too.
     """
     before, _record[ORDER] = _record[ORDER].copy(), _read_order(name, seed)
     try:
@@ -76,16 +76,15 @@ class Kernel:
         functools.update_wrapper(self, function)
         self.function = function
         self.compiled: dict[Any, Callable[..., bool]] = {}  # by whether split, and kinds
-        self._launchers: dict[Any, Launcher] = {}
 
     @functools.cached_property
     def translation(self) -> Translation:
         return translate(self.function)
 
     def shared(self, blocks: int, dynamic_bytes: int) -> list[np.ndarray[Any, Any]]:
-        """The memory that blocks share, used by one block after the other if they may.
+        """The shared arrays: one set for each block if all run at once, else one for all in turn.
 
-        Dynamic arrays are all made of the same bytes.
+        Dynamic arrays all lie in the same bytes.
         """
         shared, of_grid = self.translation.shared, self.translation.of_grid
         static = (
@@ -109,11 +108,7 @@ class Kernel:
         return made
 
     def __getitem__(self, configuration: Any) -> Launcher:
-        launcher = self._launchers.get(configuration)
-        if launcher is None:
-            launcher = Launcher(self, *self.unpacked(configuration))
-            self._launchers[configuration] = launcher
-        return launcher
+        return Launcher(self, *self.unpacked(configuration))
 
     def unpacked(self, configuration: Any) -> tuple[Any, Any, int]:
         """The grid, the block and the bytes of dynamic shared memory that a kernel is indexed with.
@@ -146,8 +141,11 @@ class Kernel:
             given = counted(len(kinds), "argument")
             raise TypeError(f"{self} takes ({', '.join(parameters)}), not {given}")
         for name, kind in zip(parameters, kinds, strict=True):
-            for why in filter(None, map(refusals.why_no_dtype, _numbers(kind))):
-                raise UnsupportedError(f"{self}: {name}: {why}")
+            for number in _numbers(kind):
+                if number not in SCALARS:
+                    raise TypeError(misgiven(self, name, number, ARRAYS))
+                if why := refusals.why_no_dtype(number):
+                    raise UnsupportedError(f"{self}: {name}: {why}")
         module = cache.load(
             self.function.__name__,
             (self.translation.key, kinds, _may_split and self.translation.has_barriers),
@@ -182,7 +180,7 @@ class Launcher:
 
     def __call__(self, *args: Any) -> None:
         kernel = self.kernel
-        kinds = tuple([a.kind if type(a) is DeviceArray else _kind(kernel, a) for a in args])
+        kinds = tuple([a.kind if type(a) is DeviceArray else kind_of(a) for a in args])
         launch = kernel.compiled.get((_may_split, kinds)) or kernel.compile(kinds)
         if self.shared is None:
             self.shared = kernel.shared(math.prod(self.dims[:3].tolist()), self.dynamic_bytes)
@@ -190,12 +188,8 @@ class Launcher:
         _record[runtime.PLACE] = 0
         try:
             together = launch(*plain, *self.shared, self.dims, _record)
-        except IndexError as error:
-            raise IndexError(self._explain(error)) from None
-        except AlignmentError as error:
-            raise AlignmentError(self._explain(error)) from None
-        except LoopError as error:
-            raise LoopError(self._explain(error)) from None
+        except (IndexError, AlignmentError, LoopError) as error:
+            raise type(error)(self._explain(error)) from None
         except LookupError:
             raise KernelError(self._lane()) from None
         except refusals.Refused as error:
@@ -273,7 +267,7 @@ class Launcher:
 
 
 def _placed(shape: tuple[int, ...], dtype: np.dtype[Any], alignment: int) -> np.ndarray[Any, Any]:
-    """Memory at a multiple of alignment, and of no more: who needs more must say so."""
+    """Memory at an odd multiple of alignment: a kernel that needs more must ask for more."""
     size = math.prod(shape) * dtype.itemsize
     spare = np.empty(size + 3 * alignment, np.uint8)
     start = -spare.ctypes.data % (2 * alignment) + alignment
@@ -298,24 +292,24 @@ def sizes_of(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> 
     if len(sizes) != 3 or not all(isinstance(n, int | np.integer) for n in sizes):
         raise TypeError(f"{kernel}: a {name} is 1, 2 or 3 integers, not {given!r}")
     if any(n < 1 or n > limit for n, limit in zip(sizes, limits, strict=True)):
-        raise ValueError(f"{kernel}: a {name} of {given!r}: each size must be in 1 to {limits}")
+        most = "{}, {} and {}".format(*limits)
+        raise ValueError(f"{kernel}: a {name} of {given!r}: it must be 1 to {most} in x, y and z")
     return sizes
 
 
-def _kind(kernel: Kernel, argument: Any) -> Any:
+def kind_of(argument: Any) -> Any:
     """What a kernel is compiled for, of an argument that is no array."""
-    if type(argument) in SCALARS:
-        return type(argument)
-    if type(argument) is tuple:
-        return tuple([_kind(kernel, part) for part in argument])
-    raise TypeError(
-        f"{kernel} was given a {type(argument).__name__}; it takes {ARRAYS}, "
-        "numbers and tuples of numbers"
-    )
+    return tuple(map(kind_of, argument)) if type(argument) is tuple else type(argument)
+
+
+def misgiven(kernel: object, name: str, kind: type, arrays: str) -> str:
+    """What is said of an argument that no kernel takes; arrays: those that this one does."""
+    takes = f"kernels take {arrays}, numbers and tuples of numbers"
+    return f"{kernel}: {name} is of type {kind.__name__}; {takes}"
 
 
 def _numbers(kind: Any) -> Iterator[type]:
-    """The types of the numbers in an argument of some kind."""
+    """The types of the numbers in an argument of a kind."""
     if isinstance(kind, tuple) and not is_array(kind):
         for part in kind:
             yield from _numbers(part)

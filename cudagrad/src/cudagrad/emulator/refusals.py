@@ -9,6 +9,7 @@ statements of every kernel and device function. A kernel on a GPU has no memory 
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -67,6 +68,8 @@ STATEMENTS: dict[type[ast.AST], str] = {
     ast.Assert: f"assert is not for kernels: {UNHEARD}",
     ast.Raise: f"raise is not for kernels: {UNHEARD}",
     ast.JoinedStr: "an f-string is not for kernels: print takes texts and numbers as they are",
+    ast.ListComp: "a list comprehension is not for kernels: they have no lists",
+    ast.NamedExpr: ":= is not for kernels: assign in a statement of its own",
 }
 
 
@@ -80,11 +83,15 @@ def unusable(name: str, value: Any) -> str:
     """Why kernels cannot have a value from around them, which is of none of the kinds they can."""
     if value is print:
         return "print is a statement of its own"
+    if inspect.isfunction(value):
+        return f"a kernel cannot call {name}, a plain function: decorate it with jit(device=True)"
     return f"a kernel cannot use {name}, a {type(value).__name__}"
 
 
 def why_no_value(value: Any) -> str:
-    """Why a kernel cannot have a function from around it."""
+    """Why a kernel cannot have a function or an array from around it."""
+    if isinstance(value, np.ndarray):
+        return why_no_constant(value)
     if value is math.gcd:
         return "numba knows math.gcd only on a CPU"
     if not isinstance(value, np.ufunc) or value.__name__ in UFUNCS:

@@ -6,7 +6,7 @@ import ast
 import builtins
 import functools
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -99,6 +99,23 @@ class Source:
         value, found = self.resolve(node) or (None, ())
         return value is cuda and found == path
 
+    def bind(self, parameters: Sequence[str], node: ast.Call) -> list[ast.expr]:
+        """The arguments of a call, in the order of the parameters."""
+        given = dict(zip(parameters, node.args, strict=False))
+        given |= {str(keyword.arg): keyword.value for keyword in node.keywords}
+        if set(given) != set(parameters) or len(node.args) + len(node.keywords) != len(parameters):
+            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(parameters)})")
+        return [given[parameter] for parameter in parameters]
+
+    def refuse_else(self, node: ast.For | ast.While) -> None:
+        if node.orelse:
+            self.refuse(node, "a loop with else is not for kernels")
+
+    def refuse_result(self, node: ast.Return) -> None:
+        """Refuse to return anything but None, as only device functions do."""
+        if node.value and not (isinstance(node.value, ast.Constant) and node.value.value is None):
+            self.refuse(node, "a kernel returns nothing")
+
     def refuse_parts(self, node: ast.expr) -> None:
         """Refuse cuda.threadIdx[0], and x, y, z = cuda.threadIdx."""
         if any(self.is_cuda(node, (name,)) for name in COORDINATES):
@@ -115,8 +132,8 @@ class Source:
     def constant(self, node: ast.expr) -> Any:
         """The value of an expression that numba must know when it compiles the kernel.
 
-        It knows numbers as they stand, also calculated from such; names from around the kernel, and
-        local ones that are given such a value once; tuples of these. It calculates with no name.
+        It knows literals, and arithmetic with them; names from around the kernel; local names that
+        are assigned such a value, once; and tuples of these. It does no arithmetic with names.
         """
         if isinstance(node, ast.Tuple):
             return tuple(map(self.constant, node.elts))

@@ -63,7 +63,6 @@ from .refusals import (
     not_for_kernels,
     unusable,
     why_no_array,
-    why_no_constant,
     why_no_dtype,
     why_no_value,
 )
@@ -108,8 +107,8 @@ class Translation(NamedTuple):
 def translate(kernel: Callable[..., Any]) -> Translation:
     source, module = Source(kernel), Module()
     for node in ast.walk(source.definition):
-        if isinstance(node, ast.Return) and node.value:
-            source.refuse(node, "a kernel returns nothing")
+        if isinstance(node, ast.Return):
+            source.refuse_result(node)
     has_barriers, of_grid = calls(source, *WAITING), calls(source, THIS_GRID)
     body = Rewriter(module, source).block(source.definition.body)
     if of_grid and module.copies:
@@ -193,14 +192,15 @@ class Rewriter(ast.NodeVisitor):
             value, path = self.source.resolve(node.value.func) or (None, ())
             if value is cuda and path in (BARRIER, WARP_BARRIER):
                 if path == BARRIER:
-                    self.bind((), node.value)
+                    self.source.bind((), node.value)
                     return self.wait(node.value, path)
                 masks = ("mask",) if node.value.args or node.value.keywords else ()
-                given = [self.mask(node.value, mask) for mask in self.bind(masks, node.value)]
+                bound = self.source.bind(masks, node.value)
+                given = [self.mask(node.value, mask) for mask in bound]
                 return self.wait(node.value, path, *given)
             if value is cuda and path in HINTED_STORES:
                 takes = ("array", "index", "value")
-                self.refuse_constant(self.bind(takes, node.value)[0])
+                self.refuse_constant(self.source.bind(takes, node.value)[0])
                 return ast.Expr(self.of_element("_runtime.store_hinted", takes, node.value))
             match node.value.func:
                 case ast.Attribute(value=grid, attr="sync") if self.is_grid(grid):
@@ -242,12 +242,12 @@ class Rewriter(ast.NodeVisitor):
         return ast.If(test, self.block(node.body), self.block(node.orelse) if node.orelse else [])
 
     def visit_For(self, node: ast.For) -> ast.stmt:
-        self.no_else(node)
+        self.source.refuse_else(node)
         over = self.visit(node.iter)
         return ast.For(self.visit(node.target), over, self.block(node.body), [])
 
     def visit_While(self, node: ast.While) -> ast.stmt:
-        self.no_else(node)
+        self.source.refuse_else(node)
         test, body = self.perhaps(node.test), self.block(node.body)
         waits = [part for line in body for part in ast.walk(line) if isinstance(part, ast.Yield)]
         sizes = ["blockDim"] if waits else []
@@ -263,10 +263,6 @@ class Rewriter(ast.NodeVisitor):
         self.ahead.append(assign(turns, parse("_numpy.int64(0)")))
         body.insert(0, assign(turns, call(f"_runtime.{how}", turns, *threads, place, record)))
         return ast.While(test, body, [])
-
-    def no_else(self, node: ast.For | ast.While) -> None:
-        if node.orelse:
-            self.refuse(node, "a loop with else is not for kernels")
 
     # Barriers
 
@@ -331,11 +327,9 @@ class Rewriter(ast.NodeVisitor):
             if path == ("laneid",):
                 return parse("_warps.laneid(_thread)")
             if not path or path[0] not in COORDINATES:
-                self.refuse(node, f"{ast.unparse(node)} is not supported by the emulator")
+                self.refuse(node, f"the emulator knows no {ast.unparse(node)}")
             return parse(".".join(("_thread", *path)))
         if why := why_no_value(value):
-            self.refuse(node, why)
-        if isinstance(value, np.ndarray) and (why := why_no_constant(value)):
             self.refuse(node, why)
         kind = value.dtype.type if isinstance(value, np.generic | np.ndarray) else value
         if why := why_no_dtype(kind):
@@ -413,14 +407,14 @@ class Rewriter(ast.NodeVisitor):
 
     def cuda_call(self, path: Names, node: ast.Call) -> ast.expr:
         if path in GRIDS:
-            (ndim,) = map(self.source.constant, self.bind(("ndim",), node))
+            (ndim,) = map(self.source.constant, self.source.bind(("ndim",), node))
             if ndim not in (1, 2, 3):
                 self.refuse(node, "a grid has 1, 2 or 3 dimensions")
             return parse(f"_runtime.{GRIDS[path]}{ndim}(_thread)")
         if path in (SHARED, LOCAL):
             more = ("alignment",) if len(node.args) + len(node.keywords) > 2 else ()
             parameters = ("shape", "dtype", *more)
-            shape, *rest = self.bind(parameters, node)
+            shape, *rest = self.source.bind(parameters, node)
             dtype, *alignment = map(self.source.constant, rest)
             alignment = [size for size in alignment if size is not None]
             if why := why_no_array(dtype, *alignment):
@@ -435,13 +429,13 @@ class Rewriter(ast.NodeVisitor):
             return self.of_element("_runtime.load_hinted", ("array", "index"), node)
         if path in INSTRUCTIONS:
             takes = instructions.parameters(getattr(instructions, path[0]))
-            given = self.bind(takes, node)
+            given = self.source.bind(takes, node)
             return call(f"_instructions.{path[0]}", *map(self.visit, given))
         if path in LIBDEVICE:
-            given = self.bind(instructions.parameters(LIBDEVICE[path]), node)
+            given = self.source.bind(instructions.parameters(LIBDEVICE[path]), node)
             return call(f"_libdevice.{path[1]}", *map(self.visit, given))
         if path in LANE_MASKS:
-            return call(f"_warps.{path[0]}", parse("_thread"), *self.bind((), node))
+            return call(f"_warps.{path[0]}", parse("_thread"), *self.source.bind((), node))
         if path in (BARRIER, WARP_BARRIER) or path in HINTED_STORES:
             self.refuse(node, f"{ast.unparse(node)} is a statement of its own")
         if path in WAITING:
@@ -452,7 +446,7 @@ class Rewriter(ast.NodeVisitor):
 
     def constant_like(self, node: ast.Call) -> ast.expr:
         """An array from around the kernel, which is a constant as it is."""
-        (array,) = self.bind(("array",), node)
+        (array,) = self.source.bind(("array",), node)
         if self.source.array(array) is None:
             self.refuse(node, f"{ast.unparse(array)} is no NumPy array from around the kernel")
         new: ast.expr = self.visit(array)
@@ -464,8 +458,8 @@ class Rewriter(ast.NodeVisitor):
             takes.remove("index")
         elif name != "cas":
             takes.remove("old")
-        self.refuse_constant(self.bind(takes, node)[0])
-        index = self.bind(takes, node)[1]
+        self.refuse_constant(self.source.bind(takes, node)[0])
+        index = self.source.bind(takes, node)[1]
         if isinstance(index, ast.Tuple) and len(index.elts) == 1:
             self.refuse(node, ONE_AXIS)
         name = "cas" if name == "compare_and_swap" else name
@@ -473,7 +467,7 @@ class Rewriter(ast.NodeVisitor):
 
     def of_element(self, function: str, takes: Sequence[str], node: ast.Call) -> ast.expr:
         """A call for an element, the first of all where it takes no index, which is checked."""
-        given = dict(zip(takes, map(self.visit, self.bind(takes, node)), strict=True))
+        given = dict(zip(takes, map(self.visit, self.source.bind(takes, node)), strict=True))
         array, index = given.pop("array"), given.pop("index", ast.Constant(0))
         return call(function, array, self.checked(array, index, node), *given.values())
 
@@ -540,19 +534,11 @@ class Rewriter(ast.NodeVisitor):
             return self.module.shared_array((self.source.function, node), shared)
         return parse(f"_runtime.wiped(_numpy.empty({shape}, {literal(dtype.type)}))")
 
-    def bind(self, parameters: Sequence[str], node: ast.Call) -> list[ast.expr]:
-        """The arguments of a call, in the order of the parameters."""
-        given = dict(zip(parameters, node.args, strict=False))
-        given |= {str(keyword.arg): keyword.value for keyword in node.keywords}
-        if set(given) != set(parameters) or len(node.args) + len(node.keywords) != len(parameters):
-            self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(parameters)})")
-        return [given[parameter] for parameter in parameters]
-
     # Calls of device functions
 
     def function_call(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
         """A call of a device function without barriers: its first call adds it to the module."""
-        arguments = [self.visit(argument) for argument in self.bind(device.source.parameters, node)]
+        arguments = list(map(self.visit, self.source.bind(device.source.parameters, node)))
         if device not in self.module.functions:
             body = Rewriter(self.module, device.source).block(device.source.definition.body)
             name = self.module.functions[device] = self.module.fresh(device.source.name)
@@ -566,7 +552,7 @@ class Rewriter(ast.NodeVisitor):
         for inner in ast.walk(callee.definition):
             if isinstance(inner, ast.Return) and inner is not callee.definition.body[-1]:
                 callee.refuse(inner, "a function with barriers may return only in its last line")
-        arguments = [self.visit(argument) for argument in self.bind(device.source.parameters, node)]
+        arguments = list(map(self.visit, self.source.bind(device.source.parameters, node)))
         for parameter, argument in zip(callee.parameters, arguments, strict=True):
             if isinstance(argument, ast.Name | ast.Constant) and parameter not in callee.stored:
                 inside.names[parameter] = argument
