@@ -232,14 +232,14 @@ def flip(x: Operand, dims: Shape) -> Output:
 def roll(x: Operand, shifts: Shape, dims: Shape | None = None) -> Output:
     """The elements shifted by shifts along dims; those pushed past the end come back at the start.
 
-    dims None: shift the flattened x.
+    dims None or (): shift the flattened x.
     """
     shifts = sizes("roll", shifts)
     named = () if dims is None else sizes("roll", dims)
-    if not shifts or len(shifts) != (len(named) or 1):
-        raise ValueError(f"roll: {len(shifts)} shifts for {len(named) or 1} dims")
+    if len(shifts) != (len(named) or 1):
+        raise ValueError(f"roll: shifts {shifts} for dims {dims}")
     if not x.ndim and named:
-        raise IndexError("roll: a 0-d tensor has no dim to roll")
+        raise IndexError("roll: a 0-d tensor has no dim")
     along = [axis("roll", dim, x.ndim) for dim in named]
 
     def pullback(dout):

@@ -221,7 +221,7 @@ def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
     """x with its elements moved by shifts along dims; those that leave at the end return in front.
 
-    dims None: as if x were flattened.
+    dims None or (): as if x were flattened.
     """
     items, shape = unnest(x, "roll")
     amounts = sizes("roll", shifts)

@@ -216,16 +216,16 @@ def flip(x: Operand, dims: Shape) -> Output:
 
 
 @op
-def roll(x: Operand, shifts: Shape, dims: Dims = None) -> Output:
+def roll(x: Operand, shifts: Shape, dims: Shape | None = None) -> Output:
     """The elements shifted by shifts along dims; those pushed past the end come back at the start.
 
-    dims None: shift the flattened x.
+    dims None or (): shift the flattened x.
     """
-    shifts, along = sizes("roll", shifts), None
-    if dims is not None:
-        along = tuple(_dim_of("roll", x, dim, IndexError)[0] for dim in sizes("roll", dims))
-    if len(shifts) != (1 if along is None else len(along)):
+    shifts = sizes("roll", shifts)
+    named = () if dims is None else sizes("roll", dims)
+    if len(shifts) != (len(named) or 1):
         raise ValueError(f"roll: shifts {shifts} for dims {dims}")
+    along = tuple(_dim_of("roll", x, dim, IndexError)[0] for dim in named) or None
     back = tuple(-shift for shift in shifts)
     return np.roll(x, shifts, along), lambda dout: np.roll(dout, back, along)
 

@@ -433,6 +433,7 @@ OPS = (
         Case(randn(), 1),
         Case(randn(3, 0), 1, 1, flat=NO_ELEMENTS),
         Case(ints([[1, 2, 3], [4, 5, 6]]), 1, 1),
+        Case(randn(2, 5), 3, (), why="to name no dims is to leave them out"),
         rejects=[
             Reject(IndexError, randn(2, 3), 1, 2),
             Reject(IndexError, randn(), 1, 0),
@@ -440,7 +441,7 @@ OPS = (
             Reject(ValueError, randn(2, 3), (1, 2), (0,)),
             Reject(ValueError, randn(2, 3), 1, (0, 1)),
             Reject(TypeError, randn(2, 3), 1.5),
-            Reject(IndexError, randn(), 1, 0),
+            Reject(ValueError, randn(2, 3), (), ()),
         ],
     ),
     Op("contiguous", torch.Tensor.contiguous, *SAME, rejects=NO_TENSOR),
