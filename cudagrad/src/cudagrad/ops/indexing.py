@@ -265,7 +265,10 @@ def _sources(name: str, x: Any, along: int, index: Any, src: Any) -> tuple[Any, 
         raise ValueError(f"{name}: index of shape {index.shape} for src of shape {src.shape}")
     if src.shape == index.shape:
         return index, src
-    return index, arrays.copy_from(src, 0, index.shape, arrays.strides(src.shape))
+    if not index.size:
+        return index, arrays.empty(index.shape, src.dtype)
+    part = arrays.copy_from(src, 0, lengths, arrays.strides(shape))
+    return index, arrays.reshape(part, index.shape)
 
 
 def _gathered(x: Any, along: int, index: Any) -> Any:
@@ -282,6 +285,7 @@ def _gathered(x: Any, along: int, index: Any) -> Any:
 def _dsrc(dout: Any, index: Any, along: int, shape: Any) -> Any:
     """The gradient of scatter's src, of which only the part of index's shape was read."""
     dsrc = arrays.zeros(shape, dout.dtype)
-    taken = arrays.gather_along(dout, index, along)
-    arrays.copy_into(taken, dsrc, 0, arrays.strides(shape))
+    if index.size:
+        taken = arrays.reshape(arrays.gather_along(dout, index, along), index.shape or (1,))
+        arrays.copy_into(taken, dsrc, 0, arrays.strides(shape or (1,)))
     return dsrc

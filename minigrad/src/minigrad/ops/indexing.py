@@ -379,7 +379,7 @@ def _taken_back(dout: Any, places: Any, index: Any, src: Any) -> Any:
         return taken
     dsrc = np.zeros_like(src)
     if index.size:
-        dsrc[tuple(map(slice, index.shape))] = taken
+        np.atleast_1d(dsrc)[tuple(map(slice, np.atleast_1d(index).shape))] = taken
     return dsrc
 
 

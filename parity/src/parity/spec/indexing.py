@@ -19,6 +19,7 @@ PART_OF_SRC = "of src only what there is an index for"
 OVERWRITTEN = "nothing is left of x"
 IN_ORDER = "equals keep their order"
 NO_INDEX = "an index without elements is of any shape"
+ONE_ELEMENT = "a number is a vector of one"
 
 COLUMNS = ints([[2, 0], [1, 1]])
 BAD_COLUMNS = (
@@ -274,6 +275,8 @@ OPS = (
             values([0.5, -2.0]),
             why="what is overwritten leaves no trace, not even a NaN",
         ),
+        Case(randn(), 0, ints([0]), randn(), flat=OVERWRITTEN, why=ONE_ELEMENT),
+        Case(randn(2, 3), 0, ints([]), randn(), flat=NO_INDEX),
         rejects=[
             *bad_places(1.5),
             Reject(ValueError, randn(2, 3), 1, COLUMNS, randn(2, 1)),
@@ -315,6 +318,8 @@ OPS = (
             kink=INFINITE,
             why="inf - inf is NaN, everything else goes through",
         ),
+        Case(randn(), 0, ints([0]), randn(), why=ONE_ELEMENT),
+        Case(randn(2, 3), 0, ints([]), randn(), flat=NO_INDEX),
         rejects=[
             *bad_places(randn(2, 3)),
             Reject(ValueError, randn(2, 3), 1, COLUMNS, randn(2, 1)),
