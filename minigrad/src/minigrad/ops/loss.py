@@ -54,7 +54,9 @@ def cross_entropy(
     below = rows - rows.max(axis=1, keepdims=True, initial=-np.inf)
     logp = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
     # The gradient of -logp[c] is softmax(x), less 1 at c; each c has its share in the loss.
-    spread = label_smoothing * weights / len(weights)
+    spread = np.zeros_like(weights)
+    if label_smoothing:  # 0 times an infinite weight would be NaN
+        spread += label_smoothing * weights / len(weights)
 
     if is_floating(target.dtype) and target.ndim == x.ndim:
         if target.shape != x.shape:
@@ -79,7 +81,7 @@ def cross_entropy(
     counted, at = _targets(name, x, target, ignore_index)
     of_target = weights[at[1]]
     hard = (1 - label_smoothing) * of_target  # the weight of the target class itself
-    divisor = _divisor((of_target * counted).sum(), reduction, x.dtype)
+    divisor = _divisor(of_target[counted].sum(), reduction, x.dtype)
     losses = np.where(counted, -hard * logp[at], 0).reshape(target.shape)
     value = _reduced(losses, reduction, divisor)
     if label_smoothing:  # divided apart, as in torch: for a total weight of 0 the mean is NaN
@@ -112,7 +114,7 @@ def nll_loss(
     same("nll_loss", target)
     weights, rows = _class_weights("nll_loss", x, weight), _rows(x)
     counted, at = _targets("nll_loss", x, target, ignore_index)
-    weights = weights[at[1]] * counted
+    weights = np.where(counted, weights[at[1]], 0)
     losses = np.where(counted, -weights * rows[at], 0).reshape(target.shape)
     divisor = _divisor(weights.sum(), reduction, x.dtype)
 

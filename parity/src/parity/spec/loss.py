@@ -14,6 +14,9 @@ from .reasons import BLOCK, INFINITE, NO_ELEMENTS, ONE_OPTION
 TARGETS = ints([2, 0, 4])
 EDGE = "there is nothing below 0 and above 1"
 NOTHING = "the mean of nothing is NaN"
+UNSEEN = ints([2, -100, 1, 1])  # of classes 0, 1, 2
+NO_WEIGHT = constant(values([inf, 0.5, 2.0]))  # one over how often each class is seen, say
+FOR_UNSEEN = "the weight of a class that is no target's leaves no trace"
 
 
 def weights(*shape: int) -> Data:
@@ -186,6 +189,7 @@ OPS = (
             kink=INFINITE,
             why="a mean over no weight is NaN",
         ),
+        Case(randn(4, 3), UNSEEN, NO_WEIGHT, why=FOR_UNSEEN),
         rejects=[
             Reject(TypeError, randn(3, 5), TARGETS, ignore_index=None),
             Reject(IndexError, randn(3, 5), ints([2, 0, 5])),
@@ -247,6 +251,7 @@ OPS = (
             kink=INFINITE,
             why="each stays in its row",
         ),
+        Case(randn(4, 3), UNSEEN, NO_WEIGHT, why=FOR_UNSEEN),
         rejects=[
             Reject(TypeError, randn(3, 5), TARGETS, ignore_index=1.0),
             Reject(IndexError, randn(3, 5), ints([2, 0, 5])),
