@@ -13,10 +13,8 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
     probability("dropout", "p", p)
-    if not training:
+    if not training or p == 0:
         return nest(*unnest(x, "dropout"))
     items, shape = floating("dropout", x)
-    if p == 0.0:
-        return nest(items, shape)
     kept = 1.0 / (1.0 - p) if p < 1.0 else 0.0
     return nest([item * (0.0 if generator.random() < p else kept) for item in items], shape)

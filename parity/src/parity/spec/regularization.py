@@ -31,6 +31,7 @@ OPS = (
             flat="nothing is left",
             why="to leave out is to multiply by 0",
         ),
+        Case(ints([1, -2, 3]), 0.0, why="nothing is left out, so that integers stay what they are"),
         rejects=[
             Reject(ValueError, randn(2, 3), 1.5),
             Reject(ValueError, randn(2, 3), p=-0.25),
