@@ -89,6 +89,14 @@ def test_small_integers_wrap_around() -> None:
     assert ops.arange(254, 258, dtype="uint8").tolist() == [254, 255, 0, 1]
 
 
+def test_a_negative_power_of_an_unsigned_integer_is_no_large_one() -> None:
+    small = cudagrad.tensor(np.array([5], np.uint8))
+
+    for exponent in (-1, cudagrad.tensor(-1), cudagrad.tensor([-1])):
+        with pytest.raises(ValueError, match="negative power"):
+            ops.pow(small, exponent)
+
+
 def test_large_integers_keep_their_digits() -> None:
     x = cudagrad.tensor([2**53 + 1, -(2**53) - 1])
 

@@ -141,5 +141,13 @@ def test_a_number_that_does_not_fit_an_integer_dtype_wraps_around_as_in_torch() 
     assert (small / -1).tolist() == [-5.0]
 
 
+def test_a_negative_power_of_an_unsigned_integer_is_no_large_one() -> None:
+    small = minigrad.tensor(np.array([5], np.uint8))
+
+    for exponent in (-1, minigrad.tensor(-1), minigrad.tensor([-1])):
+        with pytest.raises(ValueError, match="negative power"):
+            ops.pow(small, exponent)
+
+
 def test_arrays_of_the_other_byte_order_are_read() -> None:
     assert minigrad.tensor(np.array([1.5], ">f8")).tolist() == [1.5]

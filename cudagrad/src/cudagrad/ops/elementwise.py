@@ -131,12 +131,13 @@ def pow(x: Operand, exponent: Operand) -> Output:
     where x is 0 and the exponent is not negative, as in torch. Integers to negative powers are
     refused.
     """
+    given = exponent  # an unsigned dtype would make a large number of a negative one
     x, exponent = _pair("pow", x, exponent)
     refuse_bool("pow", x)
     if is_floating(x.dtype):
         power = apply(f.pow, x, exponent)
     else:
-        flags = apply(f.negative, exponent, dtype=BOOL)
+        flags = apply(f.negative, *promote(given), dtype=BOOL)
         arrays.refuse(flags, lambda: ValueError("pow: integers to a negative power"))
         power = apply(f.int_pow, x, exponent)
     return power, (

@@ -117,9 +117,10 @@ def pow(x: Operand, exponent: Operand) -> Output:
     where x is 0 and the exponent is not negative, as in torch. Integers to negative powers are
     refused.
     """
+    given = exponent  # an unsigned dtype would make a large number of a negative one
     x, exponent = _pair("pow", x, exponent)
     refuse_bool("pow", x)
-    if not is_floating(x.dtype) and np.any(exponent < 0):
+    if not is_floating(x.dtype) and np.any(given < 0):
         raise ValueError("pow: an integer to a negative power is no integer")
     power = _power(x, exponent)
 
