@@ -233,7 +233,7 @@ def _pooling(
     """The windows of an image, and how many there are down and across."""
     _require_images(op, shape)
     kernel = wholes(op, "kernel_size", kernel_size, 2, 1)
-    strides = kernel if stride in (None, (), []) else wholes(op, "stride", stride, 2, 1)
+    strides = kernel if stride is None else wholes(op, "stride", stride, 2, 1)
     widths = wholes(op, "padding", padding, 2, 0)
     dilations = wholes(op, "dilation", dilation, 2, 1)
     if any(2 * width > k for width, k in zip(widths, kernel, strict=True)):

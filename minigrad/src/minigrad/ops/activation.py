@@ -56,8 +56,7 @@ def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
         y = np.asarray(slope * x)
         np.maximum(x, y, out=y)
     else:
-        zero = np.zeros((), x.dtype)
-        y = slope * at_most(x, zero) + at_least(x, zero)
+        y = np.where(x > 0, x, slope * x)
 
     def pullback(dout):
         dx = chosen(x > 0, 1, slope, x.dtype)
