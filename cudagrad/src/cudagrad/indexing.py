@@ -61,7 +61,7 @@ def locate(x: Array, index: tuple[Any, ...]) -> Place:
         raise IndexError(f"getitem: {used} indices for shape {x.shape}")
     dots = [i for i, item in enumerate(items) if item is Ellipsis] or [len(items)]
     if len(dots) > 1:
-        raise IndexError("getitem: more than one Ellipsis")
+        raise IndexError(f"getitem: more than one Ellipsis, for shape {x.shape}")
     rest = [slice(None)] * (x.ndim - used)
     items = [*items[: dots[0]], *rest, *items[dots[0] + 1 :]]
 

@@ -103,7 +103,7 @@ def wholes(op: str, name: str, value: Any, count: int, least: int) -> tuple[int,
 
 def number(op: str, name: str, value: Any) -> None:
     if not isinstance(value, NUMBERS):
-        raise TypeError(f"{op}: {name} must be a number, not {value!r}")
+        raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
 
 
 def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:

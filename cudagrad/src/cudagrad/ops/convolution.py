@@ -146,7 +146,9 @@ def adaptive_avg_pool2d(x: Operand, output_size: int | Sequence[int | None]) -> 
     images = _images("adaptive_avg_pool2d", x)
     wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
     if len(wanted) != 2:
-        raise ValueError(f"adaptive_avg_pool2d: output_size must be 2 ints, not {output_size}")
+        raise ValueError(
+            f"adaptive_avg_pool2d: output_size must be an int or a pair, not {output_size}"
+        )
     counts = [m if n is None else n for n, m in zip(wanted, x.shape[-2:], strict=True)]
     size = wholes("adaptive_avg_pool2d", "output_size", counts, 2, 0)
     return _averaged(images, x.shape, *map(_adaptive_spans, x.shape[-2:], size))
@@ -163,14 +165,14 @@ def pad(x: Operand, pad: Shape, mode: str = "constant", value: float | None = No
     value = 0 if value is None else value
     fitting("pad", value, x.dtype)
     if isinstance(pad, int):
-        raise TypeError("pad: expected a tuple of ints, not an int")
+        raise TypeError(f"pad: expected two ints for each dim, not {pad!r}")
     amounts = sizes("pad", pad)
     if len(amounts) % 2 or len(amounts) > 2 * x.ndim:
-        raise ValueError(f"pad: {amounts} are no pairs for the dims of shape {x.shape}")
+        raise ValueError(f"pad: {pad} is not two ints for each of the last dims of shape {x.shape}")
     known = list(zip(amounts[::2], amounts[1::2], strict=True))[::-1]
     pairs = [(0, 0)] * (x.ndim - len(known)) + known
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, pairs, strict=True)):
-        raise ValueError(f"pad: shape {x.shape} cannot be cut by {amounts}")
+        raise ValueError(f"pad: {pad} takes away more than there is in shape {x.shape}")
     back = [(-a, -b) for a, b in pairs]
     return _padded(x, pairs, value), lambda dout: _padded(dout, back, 0)
 

@@ -67,7 +67,7 @@ def arange(
     floating = any(isinstance(number, float) for number in numbers)
     dtype = as_dtype(dtype, DEFAULT if floating else INT)
     if dtype == BOOL:
-        raise TypeError("arange: booleans cannot be counted")
+        raise TypeError("arange: there is no range of booleans")
     if not all(map(math.isfinite, numbers)):
         raise ValueError(f"arange: a range has finite ends and steps, not {numbers}")
     start, end, step = numbers if is_floating(dtype) else map(int, numbers)
@@ -85,7 +85,7 @@ def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Ten
     """Standard normal numbers; size: ints or a tuple, dtype None: float32."""
     dtype = as_dtype(dtype)
     if not is_floating(dtype):
-        raise TypeError(f"randn: normal numbers are floating, {dtype} is not")
+        raise TypeError(f"randn: random numbers are floating, not {dtype}")
     return Tensor(random.normal(_shape("randn", size), 0.0, 1.0, dtype), requires_grad)
 
 

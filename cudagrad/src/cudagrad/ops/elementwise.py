@@ -138,7 +138,9 @@ def pow(x: Operand, exponent: Operand) -> Output:
         power = apply(f.pow, x, exponent)
     else:
         flags = apply(f.negative, *promote(given), dtype=BOOL)
-        arrays.refuse(flags, lambda: ValueError("pow: integers to a negative power"))
+        arrays.refuse(
+            flags, lambda: ValueError("pow: an integer to a negative power is no integer")
+        )
         power = apply(f.int_pow, x, exponent)
     return power, (
         lambda dout: apply(f.pow_dx, x, exponent, dout),
@@ -231,7 +233,7 @@ def clamp(x: Operand, min: Operand | None = None, max: Operand | None = None) ->
     Where x equals a bound, the gradient goes to x. Where min is above max, the result is max.
     """
     if min is None and max is None:
-        raise ValueError("clamp: min and max are both None")
+        raise ValueError("clamp: expected min, max or both")
     if max is None:
         return _one_sided("clamp", *LOWER, x, min)
     if min is None:

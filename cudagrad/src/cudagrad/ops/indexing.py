@@ -84,7 +84,7 @@ def index_select(x: Operand, dim: int, index: Operand) -> Output:
     along = axis("index_select", dim, x.ndim)
     index = integers("index_select", index, "index")
     if index.ndim > 1 or (not x.ndim and index.size != 1):
-        raise ValueError(f"index_select: index of shape {index.shape} for x of shape {x.shape}")
+        raise ValueError(f"index_select: index of shape {index.shape} for shape {x.shape}")
     shape, lines = x.shape, arrays.around(x, along)
     outer, n, inner = lines.shape
     ids = arrays.flat(indices("index_select", index, n, "index"))
@@ -125,7 +125,7 @@ def scatter(
     to one place the last one stays, and yet each receives the gradient, as in torch.
     """
     if (src is None) == (value is None):
-        raise TypeError("scatter: either src or value must be given")
+        raise TypeError("scatter: expected either src or value")
     along = axis("scatter", dim, x.ndim)
     if isinstance(src, int | float | np.generic):
         src, value = None, src
@@ -175,7 +175,7 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
     if not x.ndim:
         raise IndexError(f"{name}: a 0-d tensor has no dim {dim}")
     if ids.ndim != x.ndim:
-        raise ValueError(f"{name}: indices of shape {ids.shape} for x of shape {x.shape}")
+        raise ValueError(f"{name}: indices of shape {ids.shape} for shape {x.shape}")
     n, count = x.shape[along], ids.shape[along]
     rest = broadcast_shapes(name, *(a.shape[:along] + a.shape[along + 1 :] for a in (x, ids)))
     x = arrays.expand(x, (*rest[:along], n, *rest[along:]))
@@ -231,10 +231,12 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
     """
     if x.dtype != INT:
         raise TypeError(f"one_hot: classes must be int64, not {x.dtype}")
-    if whole("one_hot", "num_classes", num_classes, least=-1) == -1 and x.size:
+    if whole("one_hot", "num_classes", num_classes, least=-1) == -1:
+        if not x.size:
+            raise ValueError("one_hot: without an index, the number of classes must be given")
         num_classes = arrays.item(arrays.extreme(arrays.flat(x), 0, above)[0]) + 1
-    elif num_classes < 1:
-        raise ValueError(f"one_hot: {num_classes} classes for shape {x.shape}")
+    elif num_classes == 0:
+        raise ValueError("one_hot: num_classes must not be 0")
     ids = indices("one_hot", x, num_classes, "class")
     out = arrays.empty((*x.shape, num_classes), INT)
     rows = arrays.reshape(out, (ids.size, num_classes))
@@ -250,7 +252,7 @@ def _within(name: str, x: Any, along: int, index: Any) -> Any:
         m <= n for i, (m, n) in enumerate(zip(lengths, shape, strict=True)) if i != along
     )
     if index.size and not fits:
-        raise ValueError(f"{name}: index of shape {index.shape} for x of shape {x.shape}")
+        raise ValueError(f"{name}: index of shape {index.shape} for shape {x.shape}")
     return indices(name, index, shape[along], "index")
 
 

@@ -219,7 +219,7 @@ def _soft_cross_entropy(
 ) -> Any:
     floats("cross_entropy", x, target)
     if whole("cross_entropy", "ignore_index", ignore_index) >= 0:
-        raise ValueError("cross_entropy: ignore_index is for class indices")
+        raise ValueError("cross_entropy: ignore_index is for class indices, not for probabilities")
     shape, along = x.shape, min(1, x.ndim - 1)
     _require_weights("cross_entropy", weight, shape[along])
     logits, shares = arrays.around(x, along), arrays.around(target, along)

@@ -118,7 +118,7 @@ def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
     """x with dim split into several, of which one length may be -1."""
     along = axis("unflatten", dim, x.ndim)
     if not x.ndim or sizes in ((), []):
-        raise ValueError(f"unflatten: shape {x.shape} cannot get dims {sizes} for dim {dim}")
+        raise ValueError(f"unflatten: dim {dim} of shape {x.shape} cannot become {sizes}")
     several = complete("unflatten", sizes, x.shape[along : along + 1])
     return _reshaped(x, (*x.shape[:along], *several, *x.shape[along + 1 :]))
 
@@ -145,7 +145,7 @@ def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
         raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
     first = start + size if start < 0 else start
     if whole("narrow", "length", length, least=0) > size - first:
-        raise ValueError(f"narrow: {length} from {start} on, of a dim of length {size}")
+        raise ValueError(f"narrow: {length} elements from {start} on in a dim of length {size}")
     return getitem(x, (*(slice(None),) * along, slice(first, first + length)))
 
 

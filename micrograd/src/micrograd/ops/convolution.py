@@ -125,7 +125,7 @@ def adaptive_avg_pool2d(x: Tensor, output_size: int | Sequence[int | None]) -> T
     _require_images(op, shape)
     given = output_size if isinstance(output_size, list | tuple) else [output_size] * 2
     if len(given) != 2:
-        raise ValueError(f"{op}: output_size must be an int, or 2 of them, not {output_size!r}")
+        raise ValueError(f"{op}: output_size must be an int or a pair, not {output_size}")
     axes: list[Windows] = []
     for m, offsets in zip(given, spans(shape)[-2:], strict=True):
         n = len(offsets)
@@ -146,11 +146,11 @@ def pad(
     """
     items, shape = unnest(x, "pad")
     if not isinstance(pad, list | tuple):
-        raise TypeError(f"pad: pad must be a tuple of ints, not {type(pad).__name__}")
+        raise TypeError(f"pad: expected two ints for each dim, not {pad!r}")
     option("pad", "mode", mode, ("constant",))
     widths = sizes("pad", pad)
     if len(widths) % 2 or len(widths) > 2 * len(shape):
-        raise ValueError(f"pad: {pad} does not go in pairs with the dims of shape {shape}")
+        raise ValueError(f"pad: {pad} is not two ints for each of the last dims of shape {shape}")
     of = kind(items)
     fill = cast("pad", "value", 0 if value is None else value, of)
     pairs = [*zip(widths[::2], widths[1::2], strict=True)]
@@ -159,7 +159,7 @@ def pad(
     for offsets, (before, after) in zip(spans(shape), pairs, strict=True):
         n = len(offsets)
         if min(before + n, after + n, before + n + after) < 0:
-            raise ValueError(f"pad: {pad} leaves less than nothing of shape {shape}")
+            raise ValueError(f"pad: {pad} takes away more than there is in shape {shape}")
         kept = offsets[max(-before, 0) : n - max(-after, 0)]
         axes.append([*[None] * before, *kept, *[None] * after])
     origin: Windows = [[0]]  # the result is one window, which may reach beyond x
@@ -251,7 +251,7 @@ def _pooling(
 
 def _require_images(op: str, shape: Shape) -> None:
     if len(shape) not in (3, 4) or 0 in shape:
-        raise ValueError(f"{op}: expected images (N, C, H, W) or (C, H, W), not shape {shape}")
+        raise ValueError(f"{op}: expected (N, C, H, W) or (C, H, W), not shape {shape}")
 
 
 def _slid(

@@ -73,7 +73,7 @@ def arange(
     start, end = (0, start) if end is None else (start, end)
     dtype = dtype or (int if is_integer([start, end, step]) else float)
     if dtype is bool:
-        raise TypeError("arange: there is no range of bools")
+        raise TypeError("arange: there is no range of booleans")
     start = cast("arange", "start", start, dtype)
     end = cast("arange", "end", end, dtype)
     step = cast("arange", "step", step, dtype)
@@ -121,7 +121,7 @@ def full_like(
 def _shape(op: str, size: int | Sequence[int]) -> Shape:
     shape = sizes(op, size)
     if min(shape, default=0) < 0:
-        raise ValueError(f"{op}: a shape has no negative length, as {size} does")
+        raise ValueError(f"{op}: a length is negative in {size}")
     return shape
 
 

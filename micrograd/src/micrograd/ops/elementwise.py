@@ -154,14 +154,14 @@ def round(x: Tensor, *, decimals: int = 0) -> Tensor:
     refuse_bool("round", x)
     whole("round", "decimals", decimals)
     if decimals and kind(unnest(x, "round")[0]) is int:
-        raise TypeError("round: integers have no decimals")
+        raise TypeError("round: decimals are for floats, not ints")
     return elementwise("round", lambda item: scalar.round(item, decimals), x, integers=int)
 
 
 def clamp(x: Tensor, min: Tensor | None = None, max: Tensor | None = None) -> Tensor:
     """x limited to [min, max], of which one may be None; where min is above max, max wins."""
     if min is None and max is None:
-        raise ValueError("clamp: min or max must be given")
+        raise ValueError("clamp: expected min, max or both")
     if max is None:
         return _clamp_min("clamp", x, min)
     if min is None:
@@ -287,5 +287,5 @@ def _either(condition: bool, x: int, other: int) -> int:
 
 def _integer_power(x: int, exponent: int) -> int:
     if exponent < 0:
-        raise ValueError("pow: an integer to a negative integer power is no integer")
+        raise ValueError("pow: an integer to a negative power is no integer")
     return int(x**exponent)

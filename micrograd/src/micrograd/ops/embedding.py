@@ -15,7 +15,7 @@ def embedding(x: Tensor, weight: Tensor) -> Tensor:
     items, shape = ids("embedding", "ids", x)
     [(weights, weight_shape)], _ = operands("embedding", weight)
     if len(weight_shape) != 2:
-        raise ValueError(f"embedding: weight must have 2 dims, not shape {weight_shape}")
+        raise ValueError(f"embedding: weight must be a matrix, not of shape {weight_shape}")
     table = rows(weights, weight_shape, [1])
     found = [number for i in items for number in table[in_range("embedding", "id", i, len(table))]]
     return nest(owned(found), (*shape, weight_shape[1]))

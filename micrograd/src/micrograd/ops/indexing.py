@@ -204,10 +204,10 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
     items, shape = ids("one_hot", "x", x)
     if whole("one_hot", "num_classes", num_classes, least=-1) == -1:
         if not items:
-            raise ValueError(f"one_hot: shape {shape} shows no number of classes")
+            raise ValueError("one_hot: without an index, the number of classes must be given")
         num_classes = max(items) + 1
-    if not num_classes:
-        raise ValueError("one_hot: 0 classes")
+    elif num_classes == 0:
+        raise ValueError("one_hot: num_classes must not be 0")
     hot = [in_range("one_hot", "class", i, num_classes) for i in items]
     return nest([int(j == i) for i in hot for j in range(num_classes)], (*shape, num_classes))
 
@@ -261,7 +261,7 @@ def _ordered(op: str, x: Tensor, dim: int, descending: bool, k: int | None = Non
     n = shape[along] if shape else 1
     k = n if k is None else whole(op, "k", k, least=0)
     if k > n:
-        raise ValueError(f"{op}: {k} elements of shape {shape} along dim {dim}")
+        raise ValueError(f"{op}: no {k} elements along dim {dim} of shape {shape}")
     dims, cut = ([along], (*shape[:along], k, *shape[along + 1 :])) if shape else ([], shape)
     starts, offsets = partition(shape, dims)
     new_starts, new_offsets = partition(cut, dims)
@@ -282,7 +282,7 @@ def _entries(index: Any, shape: Shape) -> list[Any]:
         raise IndexError(f"getitem: too many indices for shape {shape}")
     gaps = [i for i, entry in enumerate(entries) if entry is Ellipsis]
     if len(gaps) > 1:
-        raise IndexError("getitem: an index has at most one Ellipsis")
+        raise IndexError(f"getitem: more than one Ellipsis, for shape {shape}")
     gap = gaps[0] if gaps else len(entries)
     return [*entries[:gap], *[slice(None)] * missing, *entries[gap + 1 :]]
 

@@ -101,12 +101,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     given = (x, weight) if bias is None else (x, weight, bias)
     ((xs, shape), (ws, weight_shape), *biases), integers = alike("linear", *given)
     if not shape or len(weight_shape) not in (1, 2) or shape[-1] != weight_shape[-1]:
-        raise ValueError(f"linear: shapes {shape} and {weight_shape} do not fit")
+        raise ValueError(f"linear: shapes {shape} and {weight_shape} do not multiply")
     add: Callable[..., Any] = operator.add if integers else scalar.add
     result = _dots(xs, ws, math.prod(shape[:-1]), math.prod(weight_shape[:-1]), integers)
     for bs, bias_shape in biases:
         if bias_shape != weight_shape[:-1]:
-            raise ValueError(f"linear: shapes {weight_shape} and {bias_shape} of weight and bias")
+            raise ValueError(f"linear: bias of shape {bias_shape} for weight {weight_shape}")
         result = list(map(add, result, cycle(bs)))
     return nest(result, (*shape[:-1], *weight_shape[:-1]))
 
@@ -118,7 +118,7 @@ def _matmul(op: str, x: Tensor, other: Tensor, ndims: tuple[int, int] | None = N
     if ndims is not None:
         fits = fits and (len(left), len(right)) == ndims and left[:-2] == right[:-2]
     if not fits:
-        raise ValueError(f"{op}: shapes {left} and {right} do not fit")
+        raise ValueError(f"{op}: shapes {left} and {right} do not multiply")
     kept = left[-2:-1] + (right[-1:] if len(right) > 1 else ())
     left = left if len(left) > 1 else (1, *left)
     right = right if len(right) > 1 else (*right, 1)
@@ -148,7 +148,7 @@ def _plus(op: str, x: Tensor, product: Tensor, beta: float, alpha: float) -> Ten
     if items and products and is_integer(items) != is_integer(products):
         raise TypeError(f"{op}: expected tensors of one dtype")
     if broadcast_shapes(op, shape, target) != target:
-        raise ValueError(f"{op}: shape {shape} does not broadcast to {target}")
+        raise ValueError(f"{op}: shape {shape} does not expand to {target}")
     product = scaled(op, "alpha", alpha, product, product)
     if beta == 0:
         return choose(op, ([True], ()), product, x)

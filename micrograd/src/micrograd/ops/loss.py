@@ -61,7 +61,7 @@ def cross_entropy(
         )
         return _class_mean(losses, count, shape, reduction)
     if ignore_index >= 0:
-        raise ValueError(f"{op}: an ignore_index of {ignore_index} for probabilities")
+        raise ValueError(f"{op}: ignore_index is for class indices, not for probabilities")
     losses = []
     for row, shares in zip(classes, _classes(op, target, None)[0], strict=True):
         if weight is not None or label_smoothing:

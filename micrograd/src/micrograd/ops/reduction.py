@@ -134,7 +134,7 @@ def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
     """The logarithm of the sum of exponentials over dim, an int or a tuple; -inf of no elements."""
     if dim is None:
-        raise TypeError("logsumexp: dim must be an int or a tuple of ints, not None")
+        raise TypeError("logsumexp: dim must be an int or a tuple, not None")
     return _reduce("logsumexp", scalar.logsumexp, x, dim, keepdim)
 
 

@@ -39,7 +39,7 @@ def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
     items, shape = unnest(x, "permute")
     dims = sizes("permute", dims)
     if len(dims) != len(shape):
-        raise ValueError(f"permute: {dims} do not name the dims of shape {shape}")
+        raise ValueError(f"permute: {len(dims)} dims for shape {shape}")
     return _permuted(items, shape, axes("permute", dims, len(shape)))
 
 
@@ -49,7 +49,7 @@ def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[
     moved = named_axes("movedim", sizes("movedim", source), len(shape))
     places = named_axes("movedim", sizes("movedim", destination), len(shape))
     if len(moved) != len(places):
-        raise ValueError(f"movedim: {source} and {destination} do not name as many dims")
+        raise ValueError(f"movedim: {source} and {destination} must name as many dims, each once")
     dim_at = dict(zip(places, moved, strict=True))
     others = iter([i for i in range(len(shape)) if i not in moved])
     order = [dim_at[i] if i in dim_at else next(others) for i in range(len(shape))]
@@ -101,7 +101,7 @@ def unflatten(x: Tensor, dim: int, sizes: int | Sequence[int]) -> Tensor:
     items, shape = unnest(x, "unflatten")
     along = present_axis("unflatten", dim, shape)
     if sizes in ((), []):
-        raise ValueError(f"unflatten: no sizes for dim {dim} of shape {shape}")
+        raise ValueError(f"unflatten: dim {dim} of shape {shape} cannot become {sizes}")
     parts = complete("unflatten", sizes, shape[along : along + 1])
     return nest(items, (*shape[:along], *parts, *shape[along + 1 :]))
 
@@ -142,7 +142,7 @@ def select(x: Tensor, dim: int, index: int) -> Tensor:
     along = present_axis("select", dim, shape)
     n = shape[along]
     if not -n <= whole("select", "index", index) < n:
-        raise IndexError(f"select: index {index} is out of range for a dim of length {n}")
+        raise IndexError(f"select: index {index} is out of range [{-n}, {n - 1}]")
     return squeeze(_part(items, spans(shape), along, index % n, index % n + 1), along)
 
 
@@ -315,7 +315,7 @@ def _length(op: str, shape: Shape, dim: int) -> tuple[int, int]:
     """The axis of a dim that is to be split, and its length."""
     along = axis(op, dim, len(shape))
     if not shape:
-        raise ValueError(f"{op}: a 0-d tensor has no dim to part")
+        raise ValueError(f"{op}: a 0-d tensor has no dim")
     return along, shape[along]
 
 

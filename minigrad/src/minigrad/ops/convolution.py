@@ -195,10 +195,10 @@ def pad(
     """
     option("pad", "mode", mode, ("constant",))
     if isinstance(pad, int):
-        raise TypeError(f"pad: expected two ints for each dim, not {pad}")
+        raise TypeError(f"pad: expected two ints for each dim, not {pad!r}")
     ends = sizes("pad", pad)
     if len(ends) % 2 or len(ends) > 2 * x.ndim:
-        raise ValueError(f"pad: {len(ends)} ends for a tensor of shape {x.shape}")
+        raise ValueError(f"pad: {pad} is not two ints for each of the last dims of shape {x.shape}")
     pairs = list(zip(ends[-2::-2], ends[::-2], strict=True))  # in the order of the dims
     lengths = x.shape[x.ndim - len(pairs) :]
     if any(max(-b, 0) + max(-a, 0) > n for (b, a), n in zip(pairs, lengths, strict=True)):
@@ -225,7 +225,7 @@ def _convolved(
     groups = whole(name, "groups", groups, least=1)
     shapes = f"shapes {x.shape} and {weight.shape}"
     if x.ndim not in (n + 1, n + 2) or weight.ndim != n + 2:
-        raise ValueError(f"{name}: {shapes} are no signal and its weights")
+        raise ValueError(f"{name}: {shapes} do not fit")
     n_out, n_in, *kernel = weight.shape
     if x.shape[-n - 1] != groups * n_in or n_out % groups:
         raise ValueError(f"{name}: {shapes} do not fit in {groups} groups")
@@ -370,4 +370,4 @@ def _windows(
 
 def _require_images(name: str, x: Any) -> None:
     if x.ndim not in (3, 4) or 0 in x.shape[-3:]:
-        raise ValueError(f"{name}: expected (N, C, H, W) or (C, H, W), not {x.shape}")
+        raise ValueError(f"{name}: expected (N, C, H, W) or (C, H, W), not shape {x.shape}")

@@ -63,12 +63,12 @@ def arange(
         start, end = 0, start
     dtype = result_type(start, end, step) if dtype is None else np.dtype(dtype)
     if dtype == np.bool_:
-        raise TypeError("arange: a range of booleans has no meaning")
+        raise TypeError("arange: there is no range of booleans")
     if not is_floating(dtype):
         bounds = (("start", start), ("end", end), ("step", step))
         start, end, step = (fitting("arange", *bound, np.dtype(int)).item() for bound in bounds)
     if step == 0 or not math.isfinite(end - start) or (end - start) / step < 0:
-        raise ValueError(f"arange: no way from {start} to {end} in steps of {step}")
+        raise ValueError(f"arange: steps of {step} do not lead from {start} to {end}")
     numbers = np.arange(math.ceil((end - start) / step))
     numbers = numbers if step == 1 else numbers * step  # a pass costs as much as arange
     numbers = numbers if start == 0 else numbers + start

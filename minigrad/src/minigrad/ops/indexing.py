@@ -148,7 +148,7 @@ def take_along_dim(x: Operand, indices: Operand, dim: int | None = None) -> Outp
     if not x.ndim:
         raise IndexError(f"take_along_dim: a 0-d tensor has no dim {dim}")
     if indices.ndim != x.ndim:
-        raise ValueError(f"take_along_dim: indices {indices.shape} for shape {x.shape}")
+        raise ValueError(f"take_along_dim: indices of shape {indices.shape} for shape {x.shape}")
     shapes = [(*s[:along], 1, *s[along + 1 :]) for s in (x.shape, indices.shape)]
     whole = broadcast_shapes("take_along_dim", *shapes)
     counted, n = indices.astype(np.int64), x.shape[along]
@@ -171,7 +171,7 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     along = axis("topk", dim, x.ndim)
     rows = np.atleast_1d(x)
     if k > rows.shape[along]:
-        raise ValueError(f"topk: {k} of {rows.shape[along]} elements")
+        raise ValueError(f"topk: no {k} elements along dim {dim} of shape {x.shape}")
     order = _first_in_order(np.moveaxis(rows, along, -1), k if x.ndim else 1, largest)
     return _ranked(x, np.moveaxis(order, -1, along), along)
 
@@ -205,8 +205,8 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
         if not x.size:
             raise ValueError("one_hot: without an index, the number of classes must be given")
         num_classes = int(x.max()) + 1
-    if num_classes < 1:
-        raise ValueError(f"one_hot: {num_classes} classes")
+    elif num_classes == 0:
+        raise ValueError("one_hot: num_classes must not be 0")
     _require_indices("one_hot", x, num_classes)
     return (x[..., None] == np.arange(num_classes)).astype(np.int64), None
 
@@ -311,7 +311,7 @@ def _places(name: str, x: Any, along: int, index: Any) -> Any:
         return index.reshape(-1)
     fits = all(i == along or n <= shape[i] for i, n in enumerate(wanted.shape[: len(shape)]))
     if wanted.ndim != len(shape) or not fits:
-        raise ValueError(f"{name}: index of shape {index.shape} for shape {x.shape}, dim {along}")
+        raise ValueError(f"{name}: index of shape {index.shape} for shape {x.shape}")
     at: list[Any] = list(np.indices(wanted.shape, sparse=True))
     at[along] = wanted
     places = at[0]
@@ -368,7 +368,7 @@ def _part(name: str, x: Any, index: Any, src: Any) -> Any:
     if not index.size:
         return source[:0].reshape(index.shape)
     if wanted.ndim != source.ndim or any(np.greater(wanted.shape, source.shape)):
-        raise ValueError(f"{name}: index of shape {index.shape} for src {src.shape}")
+        raise ValueError(f"{name}: index of shape {index.shape} for src of shape {src.shape}")
     return source[tuple(map(slice, wanted.shape))]
 
 

@@ -278,4 +278,4 @@ def _require_dims(name: str, *expected: tuple[Any, int]) -> None:
 def _require_batches(name: str, left: Any, right: Any) -> None:
     _require_dims(name, (left, 3), (right, 3))
     if left.shape[0] != right.shape[0]:
-        raise ValueError(f"{name}: shapes {left.shape} and {right.shape} are no pairs")
+        raise ValueError(f"{name}: {left.shape[0]} and {right.shape[0]} matrices do not pair up")

@@ -62,7 +62,7 @@ def cross_entropy(
         if target.shape != x.shape:
             raise ValueError(f"{name}: logits {x.shape} and probabilities {target.shape} differ")
         if whole(name, "ignore_index", ignore_index) >= 0:
-            raise ValueError(f"{name}: probabilities have no ignore_index, not {ignore_index}")
+            raise ValueError(f"{name}: ignore_index is for class indices, not for probabilities")
         floats(name, x, target)
         q = (1 - label_smoothing) * weights * _rows(target) + spread  # (rows, C)
         divisor = _divisor(len(rows), reduction, x.dtype)

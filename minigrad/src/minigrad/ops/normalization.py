@@ -112,7 +112,7 @@ def group_norm(
     num_groups = whole("group_norm", "num_groups", num_groups, least=1)
     weight, bias = _per_channel("group_norm", x, weight), _per_channel("group_norm", x, bias)
     if x.shape[1] % num_groups:
-        raise ValueError(f"group_norm: {num_groups} groups of the channels of shape {x.shape}")
+        raise ValueError(f"group_norm: {num_groups} groups of {x.shape[1]} channels")
     if x.size == num_groups:
         raise ValueError(f"group_norm: one number has no variance, in shape {x.shape}")
     n, channels, *rest = x.shape

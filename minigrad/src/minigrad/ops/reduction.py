@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Dims, axes, axis, flag, floats, named_axes, number, same
+from ..arguments import Dims, axes, axis, flag, floats, named_axes, number, refuse_bool, same
 from ..dtypes import floating
 from ..engine import Operand, Output, Tensor, op, unwrap
 from .elementwise import larger, smaller
@@ -151,7 +151,7 @@ def logsumexp(x: Operand, dim: int | Sequence[int], keepdim: bool = False) -> Ou
     """Logarithm of the sum of exponentials over dim (an int or a tuple); of nothing, -inf."""
     flag("logsumexp", "keepdim", keepdim)
     if dim is None:
-        raise TypeError("logsumexp: dim must be an int or a tuple")
+        raise TypeError("logsumexp: dim must be an int or a tuple, not None")
     x = floating(x)
     along = axes("logsumexp", dim, x.ndim)
     top = x.max(axis=along, keepdims=True, initial=-np.inf)
@@ -307,8 +307,7 @@ def _extreme(name: str, functions: Any, x: Any, dim: Any, keepdim: bool, other: 
 
 def _index(name: str, position: Any, x: Any, dim: int | None, keepdim: bool) -> Any:
     flag(name, "keepdim", keepdim)
-    if x.dtype == np.bool_:
-        raise TypeError(f"{name}: of booleans none is the most extreme")
+    refuse_bool(name, x)
     if dim is None:
         _require_elements(name, x.shape)
         index = position(x)

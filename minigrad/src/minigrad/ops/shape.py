@@ -51,7 +51,7 @@ def movedim(x: Operand, source: Shape, destination: Shape) -> Output:
     old = tuple(axis("movedim", dim, x.ndim) for dim in sizes("movedim", source))
     new = tuple(axis("movedim", dim, x.ndim) for dim in sizes("movedim", destination))
     if len(old) != len(new) or len(set(old)) != len(old) or len(set(new)) != len(new):
-        raise ValueError(f"movedim: {source} to {destination} is no way to order dims")
+        raise ValueError(f"movedim: {source} and {destination} must name as many dims, each once")
     if not x.ndim:
         return x, lambda dout: dout
     return np.moveaxis(x, old, new), lambda dout: np.moveaxis(dout, new, old)
@@ -82,7 +82,7 @@ def repeat(x: Operand, repeats: Shape) -> Output:
     """x repeated along each dim as often as repeats says; new dims come first."""
     repeats = sizes("repeat", repeats)
     if len(repeats) < x.ndim or min(repeats, default=0) < 0:
-        raise ValueError(f"repeat: {repeats} times a tensor of shape {x.shape}")
+        raise ValueError(f"repeat: shape {x.shape} cannot be repeated {repeats} times")
     shape = (1,) * (len(repeats) - x.ndim) + x.shape
 
     def pullback(dout):
@@ -108,7 +108,7 @@ def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
     along = axis("unflatten", dim, x.ndim)
     lengths = complete("unflatten", sizes, x.shape[along : along + 1])
     if not x.ndim or not lengths:
-        raise ValueError(f"unflatten: no dim of shape {x.shape} as {sizes}")
+        raise ValueError(f"unflatten: dim {dim} of shape {x.shape} cannot become {sizes}")
     return _reshaped(x, (*x.shape[:along], *lengths, *x.shape[along + 1 :]))
 
 
@@ -134,7 +134,7 @@ def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
         raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
     first = start + size if start < 0 else start
     if whole("narrow", "length", length, least=0) > size - first:
-        raise ValueError(f"narrow: {length} from {start} on, of a dim of length {size}")
+        raise ValueError(f"narrow: {length} elements from {start} on in a dim of length {size}")
     return getitem(x, (*(slice(None),) * along, slice(first, first + length)))
 
 
