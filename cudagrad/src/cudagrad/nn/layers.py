@@ -73,7 +73,7 @@ class Dropout(Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return ops.dropout(x, self.p, self.training)
+        return ops.dropout(x, self.p) if self.training and self.p else x
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace=False"
