@@ -90,7 +90,7 @@ def test_an_int_selects_before_index_arrays_meet() -> None:
         (np.zeros((3, 4), bool), IndexError, r"mask of shape \(3, 4\) for dims of shape \(3, 5\)"),
         (([0, 1], [0, 1, 2]), IndexError, r"\(2,\) and \(3,\) do not broadcast"),
         (slice(None, None, -1), ValueError, "positive step"),
-        ("a", TypeError, "str is no index"),
+        ("a", TypeError, "str is not an index"),
         ([0.5], TypeError, "must be integers or bool"),
     ],
 )

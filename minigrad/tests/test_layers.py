@@ -380,7 +380,7 @@ def test_attention_drops_weights_in_training_alone(attention: nn.MultiheadAttent
 
 def test_attention_refuses_what_does_not_fit(attention: nn.MultiheadAttention) -> None:
     x, y = randn(2, 3, 6), randn(2, 4, 6)
-    with pytest.raises(ValueError, match="embed_dim 6 is no multiple of num_heads 4"):
+    with pytest.raises(ValueError, match="embed_dim 6 is not a multiple of num_heads 4"):
         nn.MultiheadAttention(6, 4)
     for key, value in ((x, y), (randn(3, 3, 6), randn(3, 3, 6)), (y[0], y[0])):
         with pytest.raises(ValueError, match=r"query \(2, 3, 6\), key .* do not fit"):

@@ -42,7 +42,7 @@ class Function:
 
     forward(ctx, *args) gets the arguments of apply and returns one tensor. backward(ctx, dout) gets
     the gradient of that tensor and returns one per argument, of its shape and dtype, or None if
-    it is no tensor or needs none; a single gradient needs no tuple. Neither is recorded.
+    it is not a tensor or needs none; a single gradient needs no tuple. Neither is recorded.
 
     >>> import cudagrad
     >>> class Cube(cudagrad.Function):
@@ -110,7 +110,7 @@ def _gradients(name: str, returned: Any, forms: Sequence[Form]) -> tuple[Any, ..
         if grad is None:
             continue
         if form is None:
-            raise TypeError(f"{what} must be None, argument {i} is no tensor")
+            raise TypeError(f"{what} must be None, argument {i} is not a tensor")
         if not isinstance(grad, Tensor):
             raise TypeError(f"{what} must be a tensor, not {type(grad).__name__}")
         shape, dtype = form

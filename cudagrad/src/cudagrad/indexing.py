@@ -126,7 +126,7 @@ def _item(item: Any) -> Any:
     if isinstance(item, list):
         item = to_device(np.asarray(item, None if item else INT))
     if not hasattr(item, "dtype"):
-        raise TypeError(f"getitem: {type(item).__name__} is no index")
+        raise TypeError(f"getitem: {type(item).__name__} is not an index")
     if item.dtype.kind not in "bi":  # torch takes uint8 for a mask, and warns
         raise TypeError(f"getitem: an index tensor must be integers or bool, not {item.dtype}")
     if item.dtype == BOOL:

@@ -43,7 +43,7 @@ def set_rng_state(state: Mapping[str, int]) -> None:
         case {"seed": int(seed), "draws": int(draws)} if 0 <= seed < 2**64 and 0 <= draws < 2**64:
             _seed, _draws = seed, draws
         case _:
-            raise ValueError("set_rng_state: this is no state of get_rng_state")
+            raise ValueError("set_rng_state: this is not a state that get_rng_state returned")
 
 
 def dropout(p: float, dtype: Any) -> Callable[[Array], Array]:

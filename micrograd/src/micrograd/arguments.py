@@ -128,7 +128,7 @@ def cast(op: str, name: str, value: Any, dtype: type[Any]) -> Any:
     if dtype not in (float, int, bool):
         raise TypeError(f"{op}: dtype must be float, int or bool, not {dtype!r}")
     if not math.isfinite(number(op, name, value)) and dtype is int:
-        raise ValueError(f"{op}: {value} is no integer")
+        raise ValueError(f"{op}: {value} is not an integer")
     return dtype(value)
 
 

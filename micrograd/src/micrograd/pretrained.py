@@ -102,7 +102,7 @@ def _config(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} does not say {error}") from error
     for size, number in sizes.items():
         if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{path} says {SIZES[size]}={number!r}, which is no size")
+            raise ValueError(f"{path} says {SIZES[size]}={number!r}, which is not a size")
     accepted = {**ACCEPTED, "n_inner": (None, 4 * sizes["n_embd"])}
     for name, values in accepted.items():
         if said.get(name, values[0]) not in values:

@@ -29,7 +29,9 @@ def set_rng_state(state: tuple[Any, ...]) -> None:
     try:
         random.Random().setstate(state)
     except (LookupError, OverflowError, TypeError, ValueError) as error:
-        raise ValueError("set_rng_state: this is no state of get_rng_state") from error
+        raise ValueError(
+            "set_rng_state: this is not a state that get_rng_state returned"
+        ) from error
     generator.setstate(state)
 
 

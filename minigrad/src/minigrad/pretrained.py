@@ -105,7 +105,7 @@ def _config(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} does not say {error}") from error
     for size, number in sizes.items():
         if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{path} says {SIZES[size]}={number!r}, which is no size")
+            raise ValueError(f"{path} says {SIZES[size]}={number!r}, which is not a size")
     accepted = {**ACCEPTED, "n_inner": (None, 4 * sizes["n_embd"])}
     for name, values in accepted.items():
         if said.get(name, values[0]) not in values:
@@ -122,7 +122,7 @@ def _arrays(path: Path) -> dict[str, Array]:
         with safetensors.safe_open(_existing(path), "numpy") as file:
             arrays = dict(file.get_tensors())
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is damaged, or is no safetensors file: {error}") from error
+        raise ValueError(f"{path} is damaged, or is not a safetensors file: {error}") from error
     except TypeError as error:  # NumPy's, for bfloat16
         raise ValueError(f"{path} holds numbers of a kind that NumPy lacks: {error}") from error
     for array in arrays.values():

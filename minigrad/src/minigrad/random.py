@@ -37,7 +37,9 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
     try:
         bits.state = dict(state)
     except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise ValueError("set_rng_state: this is no state of get_rng_state") from error
+        raise ValueError(
+            "set_rng_state: this is not a state that get_rng_state returned"
+        ) from error
     _generator = np.random.Generator(bits)
 
 

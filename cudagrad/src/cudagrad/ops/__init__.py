@@ -381,7 +381,7 @@ for _name, _operator in _ARITHMETIC:
 
 
 def _comparison(function: Any) -> Any:
-    """NotImplemented if other is no number, tensor or array, so that x == None is False."""
+    """NotImplemented if other is not a number, tensor or array, so that x == None is False."""
 
     def method(self: Tensor, other: Any) -> Any:
         known = isinstance(other, Tensor | np.ndarray | np.generic | int | float)

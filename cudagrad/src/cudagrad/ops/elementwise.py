@@ -139,7 +139,7 @@ def pow(x: Operand, exponent: Operand) -> Output:
     else:
         flags = apply(f.negative, *promote(given), dtype=BOOL)
         arrays.refuse(
-            flags, lambda: ValueError("pow: an integer to a negative power is no integer")
+            flags, lambda: ValueError("pow: an integer to a negative power is not an integer")
         )
         power = apply(f.int_pow, x, exponent)
     return power, (

@@ -189,7 +189,7 @@ def binary_cross_entropy_with_logits(
 def kl_div(
     x: Operand, target: Operand, *, reduction: str = "mean", log_target: bool = False
 ) -> Output:
-    """target (log target - x), where x is a logarithm; with log_target, target is one, too.
+    """target (log target - x), where x holds logarithms; with log_target, so does target.
 
     They broadcast. reduction: "batchmean" divides the sum by the length of x's first dim. A target
     of 0 adds 0 to the loss, but its slope is NaN.

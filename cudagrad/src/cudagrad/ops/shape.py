@@ -79,7 +79,7 @@ def expand(x: Operand, size: Shape) -> Output:
 
 @op
 def broadcast_to(x: Operand, size: Shape) -> Output:
-    """expand, by another name."""
+    """expand, by NumPy's name."""
     return _expanded("broadcast_to", x, size)
 
 
@@ -115,7 +115,7 @@ def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
 
 @op
 def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
-    """x with dim split into several, of which one length may be -1."""
+    """x with dim split into dims of the given sizes, one of which may be -1."""
     along = axis("unflatten", dim, x.ndim)
     if not x.ndim or sizes in ((), []):
         raise ValueError(f"unflatten: dim {dim} of shape {x.shape} cannot become {sizes}")
@@ -139,7 +139,7 @@ def unsqueeze(x: Operand, dim: int) -> Output:
 
 
 def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
-    """x at length indices of dim, from start on; a negative start counts from the end."""
+    """length elements along dim from start on; a negative start counts from the end."""
     along, size = _dim_of("narrow", x, dim, ValueError)
     if not -size <= whole("narrow", "start", start) <= size:
         raise IndexError(f"narrow: start {start} is out of range [{-size}, {size}]")
@@ -150,7 +150,7 @@ def narrow(x: Operand, dim: int, start: int, length: int) -> Tensor:
 
 
 def select(x: Operand, dim: int, index: int) -> Tensor:
-    """The slice of x at one index of dim, without that dim."""
+    """The slice of x at index along dim, without that dim."""
     along, size = _dim_of("select", x, dim, IndexError)
     if not -size <= whole("select", "index", index) < size:
         raise IndexError(f"select: index {index} is out of range [{-size}, {size - 1}]")
@@ -158,7 +158,7 @@ def select(x: Operand, dim: int, index: int) -> Tensor:
 
 
 def unbind(x: Operand, dim: int = 0) -> tuple[Tensor, ...]:
-    """A tuple of the slices of x at each index of dim, without that dim."""
+    """A tuple of the slices of x at each index along dim, without that dim."""
     along, size = _dim_of("unbind", x, dim, IndexError)
     return tuple(select(x, along, i) for i in range(size))
 
@@ -223,7 +223,7 @@ def triu(x: Operand, diagonal: int = 0) -> Output:
 
 @op
 def flip(x: Operand, dims: Shape) -> Output:
-    """The elements in reverse order along dims."""
+    """x with the elements along dims in reverse order."""
     along = named_axes("flip", dims, x.ndim)
     return arrays.flip(x, along), lambda dout: arrays.flip(dout, along)
 

@@ -16,7 +16,7 @@ Lengths = int | Sequence[int]
 
 
 class Identity(Module):
-    """What it is given, as it is: in the place of a layer that is not needed."""
+    """Its input, unchanged: it stands in for a layer that is not needed."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x

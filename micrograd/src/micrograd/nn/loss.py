@@ -113,7 +113,7 @@ class BCEWithLogitsLoss(Module):
 
 
 class KLDivLoss(Module):
-    """target (log target - x), where x is a logarithm; with log_target, target is one, too."""
+    """target (log target - x), where x holds logarithms; with log_target, so does target."""
 
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         self.reduction, self.log_target = reduction, log_target

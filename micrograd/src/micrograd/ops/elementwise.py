@@ -287,5 +287,5 @@ def _either(condition: bool, x: int, other: int) -> int:
 
 def _integer_power(x: int, exponent: int) -> int:
     if exponent < 0:
-        raise ValueError("pow: an integer to a negative power is no integer")
+        raise ValueError("pow: an integer to a negative power is not an integer")
     return int(x**exponent)

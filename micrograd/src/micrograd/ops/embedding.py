@@ -1,4 +1,4 @@
-"""A vector for each id."""
+"""A table of vectors, looked up by integer ids."""
 
 from __future__ import annotations
 

@@ -139,12 +139,12 @@ def logsumexp(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Ten
 
 
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether any element over dim, an int or a tuple, is nonzero or True."""
+    """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each."""
     return _truth("any", builtins.any, x, dim, keepdim)
 
 
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements over dim, an int or a tuple, are nonzero or True."""
+    """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each."""
     return _truth("all", builtins.all, x, dim, keepdim)
 
 

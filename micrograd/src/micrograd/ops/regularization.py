@@ -1,4 +1,4 @@
-"""What keeps a model from learning its data by heart."""
+"""What is left out at random in training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..random import generator
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """While training, each element is 0 with probability p, else x / (1 - p); otherwise x.
+    """Each element 0 with probability p, else x / (1 - p); x itself when not training.
 
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """

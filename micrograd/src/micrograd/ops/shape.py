@@ -44,7 +44,7 @@ def permute(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 
 def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """x with the dims in source moved to the places in destination; the others stay in order."""
+    """x with the dims source, one or several, moved to destination; the others keep their order."""
     items, shape = unnest(x, "movedim")
     moved = named_axes("movedim", sizes("movedim", source), len(shape))
     places = named_axes("movedim", sizes("movedim", destination), len(shape))
@@ -57,7 +57,7 @@ def movedim(x: Tensor, source: int | Sequence[int], destination: int | Sequence[
 
 
 def t(x: Tensor) -> Tensor:
-    """A matrix transposed; a vector or a number as it is."""
+    """The transpose of a matrix; a vector or a number as it is."""
     [(items, shape)], _ = operands("t", x)
     if len(shape) > 2:
         raise ValueError(f"t: expected at most 2 dims, not shape {shape}")
@@ -75,7 +75,7 @@ def broadcast_to(x: Tensor, size: int | Sequence[int]) -> Tensor:
 
 
 def repeat(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
-    """x repeated so many times along each dim; new dims are added in front."""
+    """x repeated along each dim as often as repeats says; new dims come first."""
     items, shape = unnest(x, "repeat")
     counts = sizes("repeat", repeats)
     if len(counts) < len(shape) or min(counts, default=0) < 0:
@@ -121,7 +121,7 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
 
 
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """length elements along dim, beginning at start, which counts from the end if it is negative.
+    """length elements along dim from start on; a negative start counts from the end.
 
     Raises IndexError for a start outside the dim, ValueError for a length that reaches outside.
     """
@@ -219,9 +219,9 @@ def flip(x: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 
 def roll(x: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
-    """x with its elements moved by shifts along dims; those that leave at the end return in front.
+    """The elements shifted by shifts along dims; those pushed past the end come back at the start.
 
-    dims None or (): as if x were flattened.
+    dims None or (): shift the flattened x.
     """
     items, shape = unnest(x, "roll")
     amounts = sizes("roll", shifts)

@@ -34,7 +34,8 @@ class MultiheadAttention(Module):
     ) -> None:
         if num_heads < 1 or embed_dim < 1 or embed_dim % num_heads:
             raise ValueError(
-                f"MultiheadAttention: embed_dim {embed_dim} is no multiple of num_heads {num_heads}"
+                f"MultiheadAttention: embed_dim {embed_dim} is not a multiple of "
+                f"num_heads {num_heads}"
             )
         probability("MultiheadAttention", "dropout", dropout)
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads

@@ -1,4 +1,4 @@
-"""New tensors: of one number, of a range, of random numbers."""
+"""New tensors: filled with one number, evenly spaced, or random."""
 
 from __future__ import annotations
 

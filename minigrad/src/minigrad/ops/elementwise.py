@@ -121,7 +121,7 @@ def pow(x: Operand, exponent: Operand) -> Output:
     x, exponent = _pair("pow", x, exponent)
     refuse_bool("pow", x)
     if not is_floating(x.dtype) and np.any(given < 0):
-        raise ValueError("pow: an integer to a negative power is no integer")
+        raise ValueError("pow: an integer to a negative power is not an integer")
     power = _power(x, exponent)
 
     def dx(dout):

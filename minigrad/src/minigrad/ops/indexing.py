@@ -232,7 +232,7 @@ def _index_item(item: Any) -> Any:
     if isinstance(item, list):
         item = np.asarray(item, None if item else np.int64)
     if not isinstance(item, np.ndarray | np.generic | int):
-        raise TypeError(f"getitem: {type(item).__name__} is no index")
+        raise TypeError(f"getitem: {type(item).__name__} is not an index")
     array = np.asarray(item)
     if array.dtype.kind not in "bi":  # torch takes uint8 for a mask, and warns
         raise TypeError(f"getitem: an index tensor must be integers or bool, not {array.dtype}")

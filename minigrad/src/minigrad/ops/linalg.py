@@ -206,7 +206,7 @@ def _letters(equation: str, text: str) -> tuple[str, str, str]:
     before, dots, behind = text.partition("...")
     for letter in before + behind:
         if letter not in string.ascii_letters:
-            raise ValueError(f"einsum: {letter!r} is no letter in {equation!r}")
+            raise ValueError(f"einsum: {letter!r} is not a letter in {equation!r}")
     return before, dots, behind
 
 
