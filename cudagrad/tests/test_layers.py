@@ -237,6 +237,15 @@ def test_convolutions_refuse_what_does_not_fit() -> None:
         nn.Conv1d(1, 1, 1, padding_mode="constant")
 
 
+def test_padding_refuses_what_does_not_fit() -> None:
+    for mode, n in (("reflect", 4), ("circular", 5)):
+        layer = nn.Conv1d(1, 1, 1, padding=n, padding_mode=mode)
+        with pytest.raises(ValueError, match=f"Conv1d: no {mode} padding of {n} and {n} for 4"):
+            layer(cudagrad.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    with pytest.raises(ValueError, match=r"Conv1d: expected 2 or 3 dims, not shape \(1,\)"):
+        layer(cudagrad.tensor([1.0]))
+
+
 # Normalization
 
 

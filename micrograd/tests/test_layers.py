@@ -206,7 +206,7 @@ def test_padding_refuses_what_does_not_fit() -> None:
         layer = nn.Conv1d(1, 1, 1, padding=n, padding_mode=mode)
         with pytest.raises(ValueError, match=f"Conv1d: no {mode} padding of {n} and {n} for 4"):
             layer([[1.0, 2.0, 3.0, 4.0]])
-    with pytest.raises(ValueError, match=r"a circular padding for 1 dims, not shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"Conv1d: expected 2 or 3 dims, not shape \(1,\)"):
         layer([1.0])
 
 

@@ -145,7 +145,8 @@ class _ConvNd(Module):
         """x padded with its own elements instead of zeros, as padding_mode says."""
         name, mode, shape = type(self).__name__, self.padding_mode, lists.shape(x)
         if len(shape) not in (self.dims + 1, self.dims + 2):
-            raise ValueError(f"{name}: a {mode} padding for {self.dims} dims, not shape {shape}")
+            dims = f"{self.dims + 1} or {self.dims + 2} dims"
+            raise ValueError(f"{name}: expected {dims}, not shape {shape}")
         for dim, (before, after) in zip(range(-self.dims, 0), self._margins, strict=True):
             n = shape[dim]
             if max(before, after) > {"reflect": n - 1, "circular": n}.get(mode, math.inf) or not n:

@@ -143,11 +143,13 @@ class _ConvNd(Module):
 
     def _surrounded(self, x: Tensor) -> Tensor:
         """x padded with its own elements instead of zeros, as padding_mode says."""
+        name = type(self).__name__
         if x.ndim not in (self.dims + 1, self.dims + 2):
-            raise ValueError(f"{type(self).__name__}: no image has the shape {x.shape}")
+            dims = f"{self.dims + 1} or {self.dims + 2} dims"
+            raise ValueError(f"{name}: expected {dims}, not shape {x.shape}")
         for dim, (before, after) in enumerate(self._margins, -self.dims):
             if before or after:
-                x = _between(self.padding_mode, x, dim, before, after)
+                x = _between(name, self.padding_mode, x, dim, before, after)
         return x
 
 
@@ -257,12 +259,12 @@ def _weight_and_bias(shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Par
     return weight, init.uniform_(Parameter(ops.zeros(shape[:1])), -bound, bound) if bias else None
 
 
-def _between(mode: str, x: Tensor, dim: int, before: int, after: int) -> Tensor:
+def _between(name: str, mode: str, x: Tensor, dim: int, before: int, after: int) -> Tensor:
     """x padded along a dim with its own elements; mode: a padding_mode of _ConvNd's but "zeros"."""
     n = x.shape[dim]
     most = {"reflect": n - 1, "replicate": math.inf, "circular": n}[mode]
     if not n or max(before, after) > most:
-        raise ValueError(f"{mode}: padding of {before} and {after} for a length of {n}")
+        raise ValueError(f"{name}: no {mode} padding of {before} and {after} for {n}")
     if mode == "replicate":
         ends = [ops.narrow(x, dim, 0, 1)] * before, [ops.narrow(x, dim, n - 1, 1)] * after
         return ops.cat([*ends[0], x, *ends[1]], dim)
