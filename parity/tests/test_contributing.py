@@ -1,4 +1,4 @@
-"""The op and the run that CONTRIBUTING adds, added as it says: every engine passes."""
+"""The op, the layer and the run that CONTRIBUTING adds, as it says: every engine passes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from parity.checks import judge
 from parity.checks.runs import check_run
 from parity.engines import load
-from parity.spec import runs
+from parity.spec import layers, runs
 
 ROOT = Path(__file__).parents[2]
 ENGINES = ("micrograd", "minigrad", "cudagrad")
@@ -29,7 +30,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / ".ci", root / ".ci")
     shutil.copy(ROOT / "README.md", root)
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text[text.index("## Adding an op") : text.index("## Adding a run")]
+    section = text[text.index("## Adding an op") : text.index("## Adding a layer")]
     steps = re.findall(r"`(\S+\.py)`[^`]*```python\n(.*?)```", section, re.DOTALL)
     assert len(steps) == 6
     for name, block in steps:
@@ -46,6 +47,22 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.write_text(f"{source}\n\n{code}", encoding="utf-8")
     subprocess.run([sys.executable, str(root / ".ci" / "generate.py")], check=True)
     return root
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_layer_as_contributing_adds_it(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text[text.index("## Adding a layer") : text.index("## Adding a run")]
+    entry, written = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    judged, layer = load(engine), eval(entry, vars(layers))
+    space = vars(judged.package.nn.activation)
+    exec(written, space)
+    monkeypatch.setattr(judged.package.nn, layer.name, space.pop(layer.name), raising=False)
+
+    results = list(judge(judged, layer))
+
+    assert {result.check for result in results} == {"form", "training", "evaluation"}
+    assert [result.message for result in results if result.status != "passed"] == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)
