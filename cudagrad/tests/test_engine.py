@@ -212,6 +212,25 @@ def test_tensors_are_keys_by_identity() -> None:
     assert len({x, y, x}) == 2
 
 
+def test_what_gets_no_gradient_may_not_require_one() -> None:
+    x, w, ones = cudagrad.tensor([[0.2, 0.7]]), leaf(1.0, 2.0), cudagrad.tensor([1.0, 1.0])
+    classes, shares = cudagrad.tensor([1]), cudagrad.tensor([[0.5, 1.0]])
+
+    for op, name, given in (
+        (ops.cross_entropy, "weight", {"target": classes}),
+        (ops.cross_entropy, "weight", {"target": shares}),
+        (ops.nll_loss, "weight", {"target": classes}),
+        (ops.binary_cross_entropy, "weight", {"target": shares}),
+        (ops.binary_cross_entropy_with_logits, "weight", {"target": shares}),
+        (ops.binary_cross_entropy_with_logits, "pos_weight", {"target": shares}),
+        (ops.batch_norm, "running_mean", {"running_var": ones}),
+        (ops.batch_norm, "running_var", {"running_mean": ones}),
+    ):
+        with pytest.raises(TypeError, match=f"^{op.__name__}: {name} has no gradient"):
+            op(x, **given, **{name: w})
+        op(x, **given, **{name: ones})
+
+
 def test_misuse_is_refused_in_words() -> None:
     x = leaf(1.0, 2.0)
     with pytest.raises(RuntimeError, match="does not require a gradient"):

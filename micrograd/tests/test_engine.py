@@ -224,6 +224,25 @@ def test_one_sweep_for_a_nested_list() -> None:
     assert micrograd.grad(x) == [3 * 2.0 + 10, 3 * 1.0 + 100]
 
 
+def test_what_gets_no_gradient_may_not_require_one() -> None:
+    x, w, ones = [[0.2, 0.7]], [leaf(1.0), leaf(2.0)], [1.0, 1.0]
+    classes, shares = [1], [[0.5, 1.0]]
+
+    for op, name, given in (
+        (ops.cross_entropy, "weight", {"target": classes}),
+        (ops.cross_entropy, "weight", {"target": shares}),
+        (ops.nll_loss, "weight", {"target": classes}),
+        (ops.binary_cross_entropy, "weight", {"target": shares}),
+        (ops.binary_cross_entropy_with_logits, "weight", {"target": shares}),
+        (ops.binary_cross_entropy_with_logits, "pos_weight", {"target": shares}),
+        (ops.batch_norm, "running_mean", {"running_var": ones}),
+        (ops.batch_norm, "running_var", {"running_mean": ones}),
+    ):
+        with pytest.raises(TypeError, match=f"^{op.__name__}: {name} has no gradient"):
+            op(x, **given, **{name: w})
+        op(x, **given, **{name: ones})
+
+
 def test_backward_of_a_nested_list_refuses() -> None:
     x = micrograd.tensor([1.0, 2.0], requires_grad=True)
     with pytest.raises(RuntimeError, match=r"needs a gradient for a tensor of shape \(2,\)"):

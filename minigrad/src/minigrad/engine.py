@@ -333,6 +333,24 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     return wrapper
 
 
+def constants(*names: str) -> Callable[[Callable[Arguments, Any]], Callable[Arguments, Any]]:
+    """Let an op refuse a tensor that requires a gradient for these arguments, which get none."""
+
+    def decorate(function: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
+        op, places = function.__name__, list(inspect.signature(function).parameters)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            for name, given in (*zip(places, args, strict=False), *kwargs.items()):
+                if name in names and isinstance(given, Tensor) and given.requires_grad:
+                    raise TypeError(f"{op}: {name} has no gradient, and may not require one")
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
 def unwrap(value: Any) -> Any:
     """The array of a tensor; anything else as it is."""
     return value.data if isinstance(value, Tensor) else value

@@ -21,7 +21,7 @@ from ..arguments import (
 )
 from ..arrays import BOOL, INT, apply, reckoned
 from ..dtypes import is_floating, promote, through_float32
-from ..engine import Operand, Output, op, reading_op
+from ..engine import Operand, Output, constants, op, reading_op
 from ..kernels import functions as f
 from ..kernels import softmax as kernels
 from .activation import by_row
@@ -29,6 +29,7 @@ from .activation import by_row
 REDUCTIONS = ("mean", "sum", "none")
 
 
+@constants("weight")
 @reading_op
 def cross_entropy(
     x: Operand,
@@ -70,6 +71,7 @@ def cross_entropy(
     return _reduced(arrays.reshape(losses, target.shape), reduction, divisor), pullback
 
 
+@constants("weight")
 @op
 @through_float32
 def nll_loss(
@@ -132,6 +134,7 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     )
 
 
+@constants("weight")
 @op
 @through_float32
 def binary_cross_entropy(
@@ -153,6 +156,7 @@ def binary_cross_entropy(
     )
 
 
+@constants("weight", "pos_weight")
 @op
 @through_float32
 def binary_cross_entropy_with_logits(

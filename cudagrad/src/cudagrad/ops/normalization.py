@@ -13,7 +13,7 @@ from ..arguments import Shape, floats, floats_beside, number, sizes, whole
 from ..arrays import apply
 from ..device import TILE
 from ..dtypes import through_float32
-from ..engine import Operand, Output, Tensor, op, reading_op
+from ..engine import Operand, Output, Tensor, constants, op, reading_op
 from ..kernels import functions as f
 from ..kernels import normalization as kernels
 from ..kernels.row import LONGEST
@@ -103,6 +103,7 @@ def group_norm(
     return arrays.reshape(_affine(normal, _column(weight), _column(bias)), shape), pullback
 
 
+@constants("running_mean", "running_var")
 def batch_norm(
     x: Operand,
     running_mean: Tensor | None,
@@ -122,8 +123,8 @@ def batch_norm(
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
     for running in (running_mean, running_var):
-        if running is not None and (not isinstance(running, Tensor) or running.requires_grad):
-            raise TypeError("batch_norm: running statistics are tensors that require no gradient")
+        if running is not None and not isinstance(running, Tensor):
+            raise TypeError("batch_norm: running statistics are tensors")
         if training and running is not None and running.dtype is bfloat16:
             raise TypeError("batch_norm: statistics of bfloat16 would round small steps away")
     number("batch_norm", "momentum", momentum)

@@ -19,7 +19,7 @@ from ..arguments import (
     whole,
 )
 from ..dtypes import is_floating, promote
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output, constants, op
 from .activation import logistic
 from .elementwise import signs
 
@@ -27,6 +27,7 @@ REDUCTIONS = ("mean", "sum", "none")
 LEAST_DIVISOR = np.float32(1e-12)  # torch has this number in float32 for every dtype
 
 
+@constants("weight")
 @op
 def cross_entropy(
     x: Operand,
@@ -100,6 +101,7 @@ def cross_entropy(
     return value, pullback
 
 
+@constants("weight")
 @op
 def nll_loss(
     x: Operand,
@@ -155,6 +157,7 @@ def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     return _reduced(losses, reduction, divisor), (dx, lambda dout: -dx(dout))
 
 
+@constants("weight")
 @op
 def binary_cross_entropy(
     x: Operand, target: Operand, weight: Operand | None = None, *, reduction: str = "mean"
@@ -185,6 +188,7 @@ def binary_cross_entropy(
     )
 
 
+@constants("weight", "pos_weight")
 @op
 def binary_cross_entropy_with_logits(
     x: Operand,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import Shape, floats, number, sizes, whole
-from ..engine import Operand, Output, op
+from ..engine import Operand, Output, constants, op
 from ..rows import blocks, mean_in_rows, rows_apart, sum_in_rows, sum_of_rows
 
 
@@ -166,6 +166,7 @@ def group_norm(
     return y.reshape(x.shape), pullback
 
 
+@constants("running_mean", "running_var")
 @op
 def batch_norm(
     x: Operand,
