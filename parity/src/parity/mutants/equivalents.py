@@ -192,6 +192,13 @@ EQUIVALENTS = (
     ),
     Equivalent(
         "cudagrad",
+        "_dsrc",
+        "arrays.copy_into(taken, dsrc, 0, arrays.strides(shape or (1,)))",
+        "arrays.copy_into(taken, dsrc, 0, arrays.strides(shape or (2,)))",
+        "a vector of any length has the stride 1",
+    ),
+    Equivalent(
+        "cudagrad",
         "_fused",
         "arrays.launch(kernels.deltas(stored), deltas.size, dout, out, deltas)",
         "arrays.launch(kernels.deltas(stored), deltas.size, out, dout, deltas)",
