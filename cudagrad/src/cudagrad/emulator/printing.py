@@ -94,7 +94,7 @@ def printed(typing_context, template, values):
         raise RequireLiteralValue("template")
 
     def generate(context, builder, signature, args):
-        if why_no_print(values):  # which refusals refuses
+        if why_no_print(values):  # refusals.Refuse says so in words
             return context.get_dummy_value()
         parts = cgutils.unpack_tuple(builder, args[1])
         split = [_split(context, builder, *each) for each in zip(values, parts, strict=True)]
