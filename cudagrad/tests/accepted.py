@@ -7,12 +7,15 @@ ufuncs and attributes of arrays it knows. It needs numba-cuda and CUDAGRAD_DEVIC
 
 from __future__ import annotations
 
+import cmath
 import json
 import math
 import sys
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 from cudagrad import device, emulator
@@ -32,6 +35,8 @@ COLUMNS = np.asfortranarray(np.arange(6).reshape(2, 3))
 FLAGS = np.array([True, False])
 LARGE = np.zeros(2**14 + 1, np.float32)
 NAMES = np.array(["a", "b"])
+POINTS = np.array([1j, 2 - 1j], np.complex64)
+UNIT = 1j
 WIDE = np.dtype(np.float64)
 # Of methods of arrays; the others need none.
 GIVEN = {
@@ -40,6 +45,16 @@ GIVEN = {
 }
 LABEL, ALL = "100%", 0xFFFFFFFF
 CONVERTING = ("popc", "clz", "ffs", "brev", "fma", "cbrt")  # instructions that take any number
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 3
+
+
+@numba.njit
+def one_more(x):
+    return x + 1
 
 
 class Row(NamedTuple):
@@ -816,6 +831,30 @@ def chooses(x, out):
     if x[i] is None or 0 < x[i] < 1 or not i:
         return
     out[i] = 1 if i in (1, 2) and x.size else int(True)
+
+
+@taken("complex64", "complex128", "float32")
+def computes_in_complex(x, out):
+    mine = cuda.local.array(1, numba.complex64)
+    i = cuda.grid(1)
+    mine[0] = complex(i, 1)
+    z = cmath.exp(x[i] * UNIT) * (2j - mine[0]) + POINTS[i % 2] ** 2
+    out[i] = abs(z) + z.conjugate().imag + cmath.log(z, 2).real
+
+
+@taken()
+def calls_what_numba_jitted(x, out):
+    out[cuda.grid(1)] = one_more(x[0])
+
+
+@taken()
+def names_levels(x, out):
+    out[cuda.grid(1)] = Level.LOW + 2 * Level.HIGH.value
+
+
+@refused("complex is no dtype to numba: say np.float32 or np.int64")
+def has_array_of_pythons_complex(x, out):
+    cuda.local.array(1, complex)
 
 
 @refused("a list comprehension is not for kernels")

@@ -111,6 +111,51 @@ def test_tuples_and_numbers_are_arguments() -> None:
 
 
 @jit
+def total_of(pair, factor, out):
+    x, y = pair
+    i = cuda.grid(1)
+    out[i] = factor * x[i] + y[i] + pair[1][0]
+
+
+def test_a_tuple_may_hold_arrays_and_a_number_may_be_complex() -> None:
+    x, y = np.arange(4, dtype=np.complex64), np.arange(4, dtype=np.complex64) * 2
+    arrays = DeviceArray(x), DeviceArray(y)
+    for factor in (1 - 2j, np.complex64(3j)) * 100:  # often: memory must not be given back twice
+        out = empty((4,), np.complex64)
+        total_of[1, 4](arrays, factor, out)
+        assert out.memory.tolist() == (factor * x + y).tolist()
+
+    seen = np.zeros(4, np.complex64)
+    check(total_of.function)[1, 4]((x, y), 1 - 2j, seen)
+    assert seen.tolist() == ((1 - 2j) * x + y).tolist()
+
+
+@jit
+def round_to(x, digits, out):
+    out[0] = round(x, digits)
+
+
+@pytest.mark.parametrize(
+    ("x", "digits", "expected"),
+    [
+        # Between what numba's round for a CPU says, and Python's.
+        (np.float32(0.3425), 3, np.float32(0.343)),
+        (2.675, 2, 2.68),
+        (2.5, 0, 2.0),
+        (-1250.0, -2, -1200.0),
+        (math.inf, 2, math.inf),
+        (1e300, 10, 1e300),
+    ],
+)
+def test_round_is_that_of_a_gpu(x: Any, digits: int, expected: Any) -> None:
+    out, seen = empty((1,), np.float64), np.zeros(1)
+    round_to[1, 1](x, digits, out)
+    check(round_to.function)[1, 1](x, digits, seen)
+
+    assert out.memory[0] == seen[0] == expected
+
+
+@jit
 def write_type(value, out):
     out[0] = value * type(value)(1) // 2 if out.size == 1 else value + HALF
 

@@ -168,7 +168,14 @@ def part_of_a_part(x):
     x[1][cuda.grid(1) + 1] = 0
 
 
+@jit
+def constant_part_of_a_part(x):
+    x[1][2] = 0
+
+
 def test_an_index_into_a_part_is_checked() -> None:
+    with pytest.raises(IndexError, match=r"x\[1\]\[2\].*index 2 on axis 0 of size 2"):
+        constant_part_of_a_part[1, 1](device(np.zeros((3, 2))))
     with pytest.raises(IndexError, match=r"kernel part_of_a_part .*out of bounds"):
         part_of_a_part[1, 2](device(np.zeros((3, 2))))
 

@@ -241,6 +241,7 @@ def test_launches_go_to_the_current_stream(
         [np.zeros((), np.float32)],
         [np.zeros((3, 5), np.float32), 1.5, np.float32(0.1), np.zeros(7, np.int64)],
         [True, np.zeros((2, 3, 4), np.bool_), np.uint64(2**64 - 1), np.int32(-1), (3, 4), -5],
+        [1 - 2j, np.zeros(3, np.complex64), np.complex64(3j), np.complex128(1j), 1.5],
     ],
 )
 def test_parameters_are_those_that_numba_cuda_passes(args: list[Any]) -> None:

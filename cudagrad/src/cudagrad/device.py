@@ -172,7 +172,7 @@ def jit(
     """`@jit` makes a kernel, `@jit(device=True)` a function that kernels may call.
 
     Either is compiled when a kernel first meets arguments of a kind. A kernel is launched as
-    `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of numbers; a grid
+    `kernel[grid, block](*arguments)`, with device arrays, numbers and tuples of these; a grid
     without blocks is an error. `kernel[grid, block, 0, bytes]` gives its blocks dynamic shared
     memory, of which they make arrays by `cuda.shared.array(0, dtype)`. launch_bounds: the threads
     of a kernel's largest block, and how many such blocks must find room on one of a GPU's

@@ -114,7 +114,7 @@ def check(kernel: Any) -> Kernel:
     """A numba.cuda kernel, to be run under the checker: `check(kernel)[grid, block](*arguments)`.
 
     kernel: a function, decorated with numba's cuda.jit or not. It is given NumPy arrays, which it
-    changes in place, numbers and tuples of numbers; no GPU is needed. Raises RaceError,
+    changes in place, numbers and tuples of these; no GPU is needed. Raises RaceError,
     UninitializedError, WarpError, BarrierError or IndexError, which name the kernel, the lines, the
     array, the index and the threads; KernelError for a loop without end; UnsupportedError for what
     the checker does not know. jit must not be given a signature: for that numba needs a GPU.

@@ -22,6 +22,8 @@ from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import as_dtype, from_dtype
 
+from ..emulator import runtime
+
 PLAIN = (np.float32, np.float64, np.int64)  # two of the same type meet as they are
 
 
@@ -29,7 +31,9 @@ def strong(value: Any) -> Any:
     """A number of Python's as NumPy's; anything else, and a bool, as it is."""
     if type(value) is int:
         return np.int64(value) if value < 2**63 else np.uint64(value)
-    return np.float64(value) if type(value) is float else value
+    if type(value) is float:
+        return np.float64(value)
+    return np.complex128(value) if type(value) is complex else value
 
 
 def kind_of(value: Any) -> str:
@@ -175,7 +179,7 @@ def int64_len(x: Any) -> np.int64:
 
 
 def rounded(x: Any, digits: Any = None) -> Any:
-    return np.int64(np.rint(x)) if digits is None else type(x)(round(float(x), int(digits)))
+    return np.int64(np.rint(x)) if digits is None else runtime.rounded.py_func(x, int(digits))
 
 
 def int64_enumerate(values: Any, start: Any = 0) -> Iterator[tuple[np.int64, Any]]:
@@ -185,6 +189,7 @@ def int64_enumerate(values: Any, start: Any = 0) -> Iterator[tuple[np.int64, Any
 BUILTINS: dict[Any, Any] = {
     abs: as_numba(abs, abs),
     bool: bool,
+    complex: as_numba(complex, complex),
     enumerate: int64_enumerate,
     float: np.float64,
     int: as_numba(int, np.trunc),
@@ -201,12 +206,13 @@ BUILTINS: dict[Any, Any] = {
 
 @functools.cache
 def of_math(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of math; as on a GPU, it raises nothing."""
-    of_numpy = getattr(np, function.__name__, None)
-    if isinstance(of_numpy, np.ufunc) and function is not math.remainder:  # NumPy's is Python's %
-        return as_numba(function, of_numpy)
+    """A function of math or cmath; as on a GPU, it raises nothing."""
+    of_numpy: Any = getattr(np, function.__name__, None)
+    is_ufunc = isinstance(of_numpy, np.ufunc) and function is not math.remainder  # NumPy's is %
 
     def computed(*values: Any) -> Any:
+        if is_ufunc and len(values) == of_numpy.nin:
+            return of_numpy(*values)
         try:
             return function(*values)
         except OverflowError:

@@ -8,6 +8,7 @@ thread that waits yields, and so do device functions that wait, from inside thei
 from __future__ import annotations
 
 import ast
+import cmath
 import copy
 import functools
 import inspect
@@ -382,17 +383,18 @@ class Translator(ast.NodeTransformer):
 
 def adapted(value: Any, name: str) -> Any:
     """What stands for a value from around a kernel; None if kernels cannot have it."""
-    if isinstance(value, bool | int | float | np.generic | np.dtype):
+    if isinstance(value, bool | int | float | complex | np.generic | np.dtype):
         return numbers.strong(value)
     if isinstance(value, tuple):
         parts = tuple(adapted(part, name) for part in value)
         return None if any(part is None for part in parts) else parts
     if isinstance(value, np.ndarray):
         return Array(name, value.copy(), Storage(CONSTANT))
-    if isinstance(value, types.Integer | types.Float | types.Boolean):
+    if isinstance(value, types.Number | types.Boolean):
         return as_dtype(value).type
     if isinstance(value, np.ufunc) or (isinstance(value, type) and issubclass(value, np.generic)):
         return value
-    if callable(value) and value is getattr(math, getattr(value, "__name__", ""), None):
-        return numbers.of_math(value)
+    for module in (math, cmath):
+        if callable(value) and value is getattr(module, getattr(value, "__name__", ""), None):
+            return numbers.of_math(value)
     return next((new for old, new in numbers.BUILTINS.items() if old is value), None)

@@ -26,7 +26,7 @@ MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_STATIC = 48 * 1024  # bytes of shared memory in arrays whose shape stands in the kernel
 MAX_SHARED = 227 * 1024  # of all shared memory, of which the rest is dynamic: that of an H100
-SCALARS = frozenset({bool, int, float, *np.sctypeDict.values()})
+SCALARS = frozenset({bool, int, float, complex, *np.sctypeDict.values()})
 ARRAYS = "device arrays (a tensor's .data, or what device.to_device returns)"
 
 ORDER = slice(runtime.ORDER, runtime.STATE + 1)  # of the record
@@ -184,7 +184,7 @@ class Launcher:
         launch = kernel.compiled.get((_may_split, kinds)) or kernel.compile(kinds)
         if self.shared is None:
             self.shared = kernel.shared(math.prod(self.dims[:3].tolist()), self.dynamic_bytes)
-        plain = [a.memory if type(a) is DeviceArray else a for a in args]
+        plain = [a.memory if type(a) is DeviceArray else memory_of(a) for a in args]
         _record[runtime.PLACE] = 0
         try:
             together = launch(*plain, *self.shared, self.dims, _record)
@@ -298,13 +298,22 @@ def sizes_of(kernel: object, name: str, given: Any, limits: tuple[int, ...]) -> 
 
 
 def kind_of(argument: Any) -> Any:
-    """What a kernel is compiled for, of an argument that is no array."""
+    """What a kernel is compiled for, of an argument."""
+    if type(argument) is DeviceArray:
+        return argument.kind
     return tuple(map(kind_of, argument)) if type(argument) is tuple else type(argument)
+
+
+def memory_of(argument: Any) -> Any:
+    """What compiled code is given for an argument."""
+    if type(argument) is DeviceArray:
+        return argument.memory
+    return tuple(map(memory_of, argument)) if type(argument) is tuple else argument
 
 
 def misgiven(kernel: object, name: str, kind: type, arrays: str) -> str:
     """What is said of an argument that no kernel takes; arrays: those that this one does."""
-    takes = f"kernels take {arrays}, numbers and tuples of numbers"
+    takes = f"kernels take {arrays}, numbers and tuples of these"
     return f"{kernel}: {name} is of type {kind.__name__}; {takes}"
 
 

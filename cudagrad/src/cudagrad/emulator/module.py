@@ -6,6 +6,7 @@ There are two: what a kernel calls, and the kernel itself, anew for each kind of
 from __future__ import annotations
 
 import ast
+import cmath
 import functools
 import math
 import re
@@ -28,7 +29,7 @@ PARTS = (
     *("atomics", "copies", "inference", "instructions", "libdevice", "loops"),
     *("printing", "refusals", "runtime", "warps", "wide"),
 )
-BUILTINS = (abs, bool, enumerate, float, int, len, max, min, pow, range, round, type, zip)
+BUILTINS = (abs, bool, complex, enumerate, float, int, len, max, min, pow, range, round, type, zip)
 
 
 class Place(NamedTuple):
@@ -73,7 +74,7 @@ class Module:
         self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
         self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
-        self._lines = [f"import {name} as _{name}" for name in ("math", "numba", "numpy")]
+        self._lines = [f"import {name} as _{name}" for name in ("cmath", "math", "numba", "numpy")]
         for name in PARTS:
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._functions: list[tuple[str, list[str], list[ast.stmt]]] = []
@@ -195,13 +196,15 @@ def tuple_of(parts: Iterable[str]) -> str:
 
 def literal(value: Any) -> str | None:
     """The text that stands for a value in a generated module; None if kernels cannot have it."""
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
         return f"{literal(type(value))}({literal(value.item())})"
     if isinstance(value, bool | int):
         return repr(value)
     if isinstance(value, float):
         text = repr(value)
         return text if math.isfinite(value) else re.sub("inf|nan", r"_math.\g<0>", text)
+    if isinstance(value, complex):
+        return f"complex({literal(value.real)}, {literal(value.imag)})"
     if isinstance(value, tuple):
         parts = [literal(part) for part in value]
         return None if None in parts else tuple_of(map(str, parts))
@@ -210,11 +213,12 @@ def literal(value: Any) -> str | None:
         return f"_numpy.array({elements}, {dtype}).reshape({value.shape})"
     if isinstance(value, type) and issubclass(value, np.generic):
         return f"_numpy.{value.__name__}"
-    if isinstance(value, types.Integer | types.Float | types.Boolean):
+    if isinstance(value, types.Number | types.Boolean):
         return f"_numpy.{as_dtype(value).type.__name__}"
     name = getattr(value, "__name__", "")
     if any(value is function for function in BUILTINS):
         return name
-    if callable(value) and value is getattr(math, name, None):
-        return f"_math.{name}"
+    for module in (math, cmath):
+        if callable(value) and value is getattr(module, name, None):
+            return f"_{module.__name__}.{name}"
     return f"_numpy.{name}" if isinstance(value, np.ufunc) else None

@@ -173,7 +173,7 @@ def why_no_index(dtype: str) -> str:
 
 def why_no_constant(array: np.ndarray[Any, Any]) -> str:
     """Why an array from around a kernel cannot be a constant of it."""
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biufc":
         return f"a constant array is one of numbers, not of {array.dtype}"
     if array.nbytes > MOST_CONSTANT:
         most = f"{MOST_CONSTANT} bytes at most, not {array.nbytes}"

@@ -209,6 +209,17 @@ def holding(typing_context, array, index, place, record):
 
 
 @compiled
+def rounded(x, digits):
+    """round(x, digits) as on a GPU, in float64 for a float32, too: halves go to the even number."""
+    scale = np.float64(10.0) ** abs(digits)
+    shifted = x * scale if digits >= 0 else x / scale
+    if not np.isfinite(shifted):
+        return x
+    whole = np.rint(shifted)
+    return type(x)(whole / scale if digits >= 0 else whole * scale)
+
+
+@compiled
 def load_hinted(array, index):
     """Hints for the cache change no number."""
     return array[index]
@@ -252,15 +263,26 @@ def turned_together(typing_context, turns, threads, place, record):
 
 @intrinsic
 def borrow(typing_context, value):
-    """An array without its owner, so that threads need not count references; others as they are."""
+    """An array without its owner, so that threads need not count references; numbers as they are.
 
-    def generate(context, builder, signature, args):
-        if not isinstance(value, types.Array):
-            return args[0]
-        array = context.make_array(value)(context, builder, args[0])
+    Of a tuple each part is borrowed.
+    """
+
+    def borrowed(context, builder, kind, given):
+        if isinstance(kind, types.BaseTuple):
+            parts = zip(kind, cgutils.unpack_tuple(builder, given), strict=True)
+            return context.make_tuple(
+                builder, kind, [borrowed(context, builder, *part) for part in parts]
+            )
+        if not isinstance(kind, types.Array):
+            return given
+        array = context.make_array(kind)(context, builder, given)
         array.meminfo = cgutils.get_null_value(array.meminfo.type)
         array.parent = cgutils.get_null_value(array.parent.type)
         return array._getvalue()
+
+    def generate(context, builder, signature, args):
+        return borrowed(context, builder, value, args[0])
 
     return value(value), generate
 

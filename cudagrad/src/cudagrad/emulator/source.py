@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import inspect
 import linecache
 from collections.abc import Callable, Sequence
+from enum import Enum, EnumType, IntEnum
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -17,6 +19,7 @@ from .names import COORDINATES, DYNAMIC, SHARED, Names, cuda, in_numba
 from .places import line_at
 from .trees import parts
 
+NAMESPACES = (ModuleType, EnumType, Enum)
 NUMERIC = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.operator, ast.unaryop)
 
 
@@ -33,6 +36,17 @@ class DeviceFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(f"{self.function.__name__} is a device function: only kernels can call it")
+
+
+def device_function(value: Any) -> DeviceFunction | None:
+    """What kernels call where a function is named that numba's jit made; None for anything else."""
+    function = None if isinstance(value, np.generic | type) else getattr(value, "py_func", None)
+    return _device_function(function) if inspect.isfunction(function) else None
+
+
+@functools.cache
+def _device_function(function: Callable[..., Any]) -> DeviceFunction:
+    return DeviceFunction(function)
 
 
 class Source:
@@ -72,9 +86,9 @@ class Source:
     def resolve(self, node: ast.AST) -> tuple[Any, Names] | None:
         """What a name, or a dotted name, that is not local stands for; None for anything else.
 
-        Attributes of modules are resolved: `math.pi` gives (3.14…, ()). Those of anything else are
-        left to the caller: `cuda.shared.array` gives (cuda, ("shared", "array")). numba's cuda
-        counts as ours, under any name.
+        Attributes of modules and of enums are resolved: `math.pi` gives (3.14…, ()). Those of
+        anything else are left to the caller: `cuda.shared.array` gives (cuda, ("shared", "array")).
+        numba's cuda counts as ours, under any name, and what numba's jit made as a device function.
         """
         path: list[str] = []
         while isinstance(node, ast.Attribute):
@@ -88,11 +102,15 @@ class Source:
                 break
         else:
             self.refuse(node, f"the name {node.id} is not defined")
-        while (of_cuda := in_numba(value)) is None and path and isinstance(value, ModuleType):
+        while (of_cuda := in_numba(value)) is None and path and isinstance(value, NAMESPACES):
             if not hasattr(value, path[0]):
-                self.refuse(node, f"{value.__name__} has no {path[0]}")
+                self.refuse(node, f"{getattr(value, '__name__', value)} has no {path[0]}")
             value = getattr(value, path.pop(0))
-        return (value, tuple(path)) if of_cuda is None else (cuda, (*of_cuda, *path))
+        if of_cuda is not None:
+            return cuda, (*of_cuda, *path)
+        if isinstance(value, IntEnum) and not path:
+            return int(value), ()
+        return device_function(value) or value, tuple(path)
 
     def is_cuda(self, node: ast.AST, path: Names) -> bool:
         """Whether an expression names this of cuda."""

@@ -347,11 +347,11 @@ class Rewriter(ast.NodeVisitor):
             self.refuse_constant(node.value)
         self.source.refuse_odd_index(node.slice)
         array, index = self.visit(node.value), self.visit(node.slice)
-        if isinstance(array, ast.Name) and not any(isinstance(p, ast.Slice) for p in parts(index)):
-            if all(map(is_constant, parts(node.slice))):
-                array = self.checked(array, index, node, "holding")
-            else:
-                index = self.checked(array, index, node)
+        is_sliced = any(isinstance(part, ast.Slice) for part in parts(index))
+        if all(map(is_constant, parts(node.slice))):
+            array = self.checked(array, index, node, "holding")
+        elif isinstance(array, ast.Name) and not is_sliced:
+            index = self.checked(array, index, node)
         return ast.Subscript(array, index, node.ctx)
 
     def checked(
@@ -381,6 +381,8 @@ class Rewriter(ast.NodeVisitor):
             return self.function_call(value, node)
         arguments = [self.visit(argument) for argument in node.args]
         keywords = [self.visit(keyword) for keyword in node.keywords]
+        if value is round and len(arguments) == 2:
+            return call("_runtime.rounded", *arguments)
         return ast.Call(self.visit(node.func), arguments, keywords)
 
     def access(self, access: Access, node: ast.Call) -> ast.expr:

@@ -30,6 +30,7 @@ LEGACY = 1  # … and its number in DLPack and __cuda_array_interface__
 CODES = {bool: "?7x", int: "q", float: "d"}  # of a Python number, in a word of its own
 PLAIN = {"?": "?7x", "b": "b7x", "B": "B7x", "h": "h6x", "H": "H6x", "i": "i4x", "I": "I4x"}
 PLAIN |= {"f": "f4x", "d": "d"}
+PARTS = {"F": "f", "D": "d"}  # of a complex number, which is passed as two
 
 
 @functools.lru_cache(maxsize=4096)
@@ -394,6 +395,9 @@ def unpacked(args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any]]:
             parts, inner = unpacked(arg)
             kinds.append(parts)
             words += inner
+        elif isinstance(arg, complex | np.complexfloating):
+            kinds.append(type(arg))
+            words += (arg.real, arg.imag)
         else:
             kinds.append(type(arg))
             words.append(arg)
@@ -403,12 +407,15 @@ def unpacked(args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any]]:
 def _codes(kind: Any) -> Iterator[str]:
     """How struct packs an argument of a kind."""
     if not isinstance(kind, tuple):
-        if not issubclass(kind, bool | int | float | np.generic):
+        if not issubclass(kind, bool | int | float | complex | np.generic):
             raise TypeError(
                 f"a kernel was given a {kind.__name__}; it takes device arrays (a tensor's .data, "
-                "or what device.to_device returns), numbers and tuples of numbers"
+                "or what device.to_device returns), numbers and tuples of these"
             )
         char = np.dtype(kind).char
+        if char in PARTS:
+            yield from 2 * [PLAIN[PARTS[char]]]
+            return
         signed = "q" if np.dtype(kind).kind == "i" else "Q"
         yield CODES.get(kind) or PLAIN.get(char) or signed
     elif isinstance(kind[0], str):
