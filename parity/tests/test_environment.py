@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parity import environment
-from parity.environment import source
+from parity.environment import environment, source, source_of
 
 UNKNOWN = {"commit": "", "uncommitted": False}
 
@@ -35,13 +34,13 @@ def test_the_commit_is_named_and_what_differs_from_it(
 ) -> None:
     monkeypatch.setenv("GIT_DIR", "elsewhere")  # as git sets it for what its hooks start
     (file.parent / "notes.txt").touch()  # untracked
-    found = source(file)
+    found = source_of(file)
 
     head = (file.parent / ".git" / "refs" / "heads").iterdir()
     assert found == {"commit": next(head).read_text(encoding="utf-8").strip(), "uncommitted": False}
 
     file.write_text("wrong\n", encoding="utf-8")
-    assert source(file) == found | {"uncommitted": True}
+    assert source_of(file) == found | {"uncommitted": True}
 
 
 def test_what_git_does_not_track_has_no_commit(file: Path, tmp_path: Path) -> None:
@@ -49,14 +48,14 @@ def test_what_git_does_not_track_has_no_commit(file: Path, tmp_path: Path) -> No
     installed.parent.mkdir()
     installed.touch()
 
-    assert source(installed) == UNKNOWN
+    assert source_of(installed) == UNKNOWN
 
 
 def test_without_git_there_is_no_commit(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
 
-    assert source(file) == UNKNOWN
+    assert source_of(file) == UNKNOWN
 
 
 def test_every_result_has_the_source() -> None:
-    assert environment.environment().items() >= environment.SOURCE.items()
+    assert environment().items() >= source().items()

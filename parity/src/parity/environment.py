@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -21,7 +22,7 @@ PACKAGES = (
 )
 
 
-def source(file: Path) -> dict[str, Any]:
+def source_of(file: Path) -> dict[str, Any]:
     """The git commit that a file is part of, and whether tracked files differ from it.
 
     The commit is empty without git, and for a file that git does not track, such as one installed
@@ -49,7 +50,13 @@ def source(file: Path) -> dict[str, Any]:
     return {"commit": commit, "uncommitted": bool(dirty)}
 
 
-SOURCE = source(Path(__file__))  # now: it may have changed when the results are written
+@functools.cache
+def source() -> dict[str, Any]:
+    """What source_of says of parity when first asked.
+
+    Ask before the work begins: the source may have changed when its results are written.
+    """
+    return source_of(Path(__file__))
 
 
 def environment() -> dict[str, Any]:
@@ -61,7 +68,7 @@ def environment() -> dict[str, Any]:
         "cpu": cpu(),
         "cores": os.cpu_count(),
         "packages": {name: installed(name) for name in PACKAGES},
-        **SOURCE,
+        **source(),
     }
 
 

@@ -136,6 +136,9 @@ def require_writable(directory: Path) -> None:
 def _checked(ctx: Any, param: Any, file: Path | None) -> Path | None:
     if file is not None:
         require_writable(file.absolute().parent)
+        from .environment import source
+
+        source()  # results name it as it is now
     return file
 
 

@@ -35,7 +35,7 @@ class Done:
 
 def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> data.Report:
     """Do all the work of a report, and return its results."""
-    started = time.perf_counter()
+    started, surroundings = time.perf_counter(), entries.surroundings()
     done = work_done(engines, stage, asked)
     judged = {each.name: each for each in done.judged}
     results = [result for each in done.judged for result in each.results]
@@ -54,7 +54,7 @@ def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> data.Repo
         "jobs": asked.jobs,
         "selection": selection(engines, asked),
         "passed": not failed,
-        "environment": entries.surroundings(),
+        "environment": surroundings,
         "envelope": {"multiple": MULTIPLE, "floor": FLOOR},
         "engines": summaries,
         "ops": [entries.op(family, op, judged.get(op.name)) for family, op in planning.ops(asked)],

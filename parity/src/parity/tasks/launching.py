@@ -11,6 +11,7 @@ import click
 
 from .. import files
 from ..engines import Adapter
+from ..environment import source
 from ..usage import printed, require_writable, trainable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
@@ -94,6 +95,7 @@ def prepared(plan: Plan, engines: Mapping[str, Adapter]) -> dict[str, Checkpoint
     if plan.out is None:
         return {}
     require_writable(plan.out)
+    source()  # results name it as it is now
     checkpoints = {
         name: Checkpoints(plan.out / name.replace(" ", "-"), engine)
         for name, engine in engines.items()
