@@ -36,6 +36,15 @@ from parity.spec.runs import RUNS
 Report = dict[str, Any]
 
 SCHEMA = json.loads((Path(parity.report.__file__).parent / "schema.json").read_text())
+FAULT = {
+    "op": "exp",
+    "name": "is off",
+    "story": "Adds one.",
+    "wanted": ["forward", "backward"],
+    "rejected_by": {"forward": "exp[0]"},
+    "caught": True,
+}
+HUNT = {"engine": "torch", "status": "passed", "message": "", "program": "", "reproduce": ""}
 HOSTILE = "</script><script>alert(1)</script>|`<img src=x onerror=alert(1)>"
 
 
@@ -271,14 +280,14 @@ def test_of_each_op_the_largest_failure_is_shown_and_the_others_folded(report: R
     pairs = verdict.by_place(verdict.failures(report))
     text = page.html(report)
 
-    assert [worst["error"] for worst, _ in pairs] == largest
+    assert [worst.error for worst, _ in pairs] == largest
     unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
     for worst, more in pairs:
-        assert f'id="{worst["anchor"]}"' in unfolded
-        assert f"{len(more)} more of {worst['where']} on micrograd" in text
+        assert f'id="{worst.anchor}"' in unfolded
+        assert f"{len(more)} more of {worst.where} on micrograd" in text
         for failure in more:
-            assert f'id="{failure["anchor"]}"' in text
-            assert f'id="{failure["anchor"]}"' not in unfolded
+            assert f'id="{failure.anchor}"' in text
+            assert f'id="{failure.anchor}"' not in unfolded
 
 
 def test_text_from_cases_is_escaped(failed: Report) -> None:
@@ -603,15 +612,7 @@ def test_a_ci_server_can_read_every_check(failed: Report) -> None:
 
 
 def test_a_fault_that_is_missed_and_a_graph_that_is_wrong_are_failures(report: Report) -> None:
-    fault = {
-        "op": "exp",
-        "name": "is off",
-        "story": "Adds one.",
-        "wanted": ["forward", "backward"],
-        "rejected_by": {"forward": "exp[0]"},
-        "caught": False,
-    }
-    report["faults"] = [fault]
+    report["faults"] = [FAULT | {"caught": False}]
     report["fuzz"][1].update(status="failed", message="it is off", program="x = 1")
 
     text = Page(page.html(report)).text
@@ -626,7 +627,7 @@ def test_a_fault_that_is_missed_and_a_graph_that_is_wrong_are_failures(report: R
         "x = 1",
     ):
         assert words_of_it in text
-    assert {failure["where"] for failure in verdict.failures(report)} == {"exp", "random graphs"}
+    assert {failure.where for failure in verdict.failures(report)} == {"exp", "random graphs"}
 
 
 @pytest.mark.parametrize(
@@ -634,10 +635,10 @@ def test_a_fault_that_is_missed_and_a_graph_that_is_wrong_are_failures(report: R
     [
         ("trained", RunResult("torch", "xor", "float64"), True),
         ("trained", RunResult("torch", "xor", "float64", status="failed"), False),
-        ("hunted", {"engine": "torch", "status": "passed"}, True),
-        ("hunted", {"engine": "torch", "status": "failed"}, False),
-        ("planted", [{"caught": True}], True),
-        ("planted", [{"caught": True}, {"caught": False}], False),
+        ("hunted", HUNT, True),
+        ("hunted", HUNT | {"status": "failed"}, False),
+        ("planted", [FAULT], True),
+        ("planted", [FAULT, FAULT | {"caught": False}], False),
     ],
 )
 def test_a_report_passes_only_if_all_of_it_does(

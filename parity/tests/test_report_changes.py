@@ -65,7 +65,7 @@ def test_nothing_has_changed_in_the_same_report(before: Report, after: Report) -
     found = changes.since(after, before)
 
     assert [found[kind] for kind in ("worse", "better", "slower", "faster", "gone")] == [[]] * 5
-    assert found["compared"] == len(before["results"])
+    assert found["compared"] == len(before["results"]) + 2, "the bits and the random graphs"
     assert not changes.regressed(found)
     assert changes.sentence(found).startswith("0 worse, 0 better, 0 slower and 0 faster, of ")
 
@@ -107,6 +107,27 @@ def test_a_check_that_fails_now_is_worse_and_one_that_passes_again_better(
     assert change["message"] == "minigrad exp[0]: off"
     assert changes.regressed(found)
     assert len(changes.since(before, after)["better"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "fails", "what"),
+    [
+        ("determinism", {"status": "failed", "message": "other bits"}, "determinism"),
+        ("fuzz", {"status": "failed", "message": "off", "program": "x = 1"}, "random graphs"),
+        ("faults", {"caught": False}, "exp that is off"),
+    ],
+)
+def test_whatever_passed_and_fails_now_is_worse(
+    before: Report, after: Report, key: str, fails: Report, what: str
+) -> None:
+    fault = {"op": "exp", "name": "is off", "story": "", "wanted": [], "rejected_by": {}}
+    for report in (before, after):
+        report["faults"] = [fault | {"caught": True}]
+    after[key][0].update(fails)
+
+    (change,) = changes.since(after, before)["worse"]
+
+    assert (change["what"], change["was"], change["now"]) == (what, "passed", "failed")
 
 
 def test_a_check_that_is_skipped_now_is_worse(before: Report, after: Report) -> None:
@@ -176,6 +197,7 @@ def test_what_is_in_one_report_alone_is_counted(before: Report, after: Report) -
 
 def test_a_training_that_is_no_longer_there_is_named(before: Report, after: Report) -> None:
     skipped = {"engine": "minigrad", "run": "xor", "dtype": "float64", "ratio": 0.0}
+    skipped |= {"status": "skipped", "message": "", "reproduce": "", "elapsed": 0.0}
 
     found = changes.since(after, before | {"trainings": [skipped]})
 

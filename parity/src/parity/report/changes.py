@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from .. import files
 from ..bench import comparing
 from ..bench.rows import Document, Row
-from . import data, speed
+from . import speed
 from .data import Change, Changes, Report
+from .outcomes import Outcome, outcomes
 from .words import eps, listed, plural, times
 
 # Another BLAS or another torch rounds in another order, which changes the worst error of a case by
@@ -20,22 +20,13 @@ FACTOR, LEAST = 2.0, 1.0
 RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
 
-class Move(TypedDict):
-    """Of a Change, from what to what."""
-
-    was: str
-    now: str
-    message: str
-    worse: bool
-
-
 def read(path: Path, schema: int) -> Report:
     """Read a report.json; raises ValueError, with the file's name, if it is not of this schema."""
 
     def check(found: Any) -> None:
         if found["schema"] != schema:
             raise ValueError(f"its schema is {found['schema']}, this compares {schema}")
-        [found[key] for key in ("results", "trainings", "speed", "created", "environment")]
+        [found[key] for key in Report.__annotations__]
 
     report: Report = files.load(path, "is no report to compare with", check)
     return report
@@ -47,9 +38,10 @@ def since(report: Report, before: Report) -> Changes:
     Errors must have changed by more than FACTOR and LEAST. The errors of finite differences are
     noise, so only their status counts. Speeds are compared by parity.bench.comparing.
     """
-    found = [*_checks(report, before), *_trainings(report, before)]
+    old, new = ({each.key: each for each in outcomes(one)} for one in (before, report))
+    both = [key for key in new if key in old]
+    found = [change for key in both if (change := _change(old[key], new[key]))]
     slower, faster, unlike = _speed(report, before)
-    old, new = (_names(each) for each in (before, report))
     return {
         "baseline": {
             "created": before["created"],
@@ -61,9 +53,9 @@ def since(report: Report, before: Report) -> Changes:
         "slower": slower,
         "faster": faster,
         "speed_not_compared": unlike,
-        "compared": len(old & new),
-        "added": len(new - old),
-        "gone": sorted(" ".join(name) for name in old - new),
+        "compared": len(both),
+        "added": len(new) - len(both),
+        "gone": sorted(" ".join(key) for key in old.keys() - new.keys()),
     }
 
 
@@ -90,54 +82,29 @@ def sentence(changes: Changes) -> str:
     )
 
 
-def _checks(report: Report, before: Report) -> Iterable[Change]:
-    old = {_name(result): result for result in before["results"]}
-    for result in report["results"]:
-        was = old.get(_name(result))
-        if was is None:
-            continue
-        measured = result["check"] != "differences"
-        errors = (was["error"], result["error"]) if measured else (None, None)
-        if move := _move(was, result, *errors):
-            what = f"{result['case']} {result['check']} {result['dtype']}"
-            yield {"engine": result["engine"], "op": result["op"], "what": what, **move}
-
-
-def _trainings(report: Report, before: Report) -> Iterable[Change]:
-    old = {_trained(training): training for training in before["trainings"]}
-    for training in report["trainings"]:
-        was = old.get(_trained(training))
-        if was is not None and (move := _move(was, training)):
-            what = f"{training['run']} {training['dtype']}"
-            yield {"engine": training["engine"], "op": "", "what": what, **move}
-
-
-def _move(
-    was: data.Result | data.Training,
-    now: data.Result | data.Training,
-    before: float | None = None,
-    after: float | None = None,
-) -> Move | None:
-    """How a status changed, or else an error that was before; None if neither did."""
-    ranks = RANK[was["status"]], RANK[now["status"]]
-    if ranks[0] != ranks[1]:
-        message = now["message"].strip().partition("\n")[0] or f"was: {was['message'].strip()}"
-        return {
-            "was": was["status"],
-            "now": now["status"],
-            "message": message,
-            "worse": ranks[1] > ranks[0],
-        }
-    if now["status"] != "passed" or before is None or after is None:
-        return None
-    low, high = sorted((before, after))
-    if high - low <= LEAST or high <= FACTOR * low:
+def _change(was: Outcome, now: Outcome) -> Change | None:
+    """How a status changed, or else an error; None if neither did."""
+    message = ""
+    if was.status != now.status:
+        shown: tuple[str, str] = was.status, now.status
+        worse = RANK[now.status] > RANK[was.status]
+        message = now.message.strip().partition("\n")[0] or f"was: {was.message.strip()}"
+    elif now.status == "passed" and was.error is not None and now.error is not None:
+        low, high = sorted((was.error, now.error))
+        if "differences" in now.names or high - low <= LEAST or high <= FACTOR * low:
+            return None
+        shown = f"{eps(was.error)} eps", f"{eps(now.error)} eps"
+        worse = now.error > was.error
+    else:
         return None
     return {
-        "was": f"{eps(before)} eps",
-        "now": f"{eps(after)} eps",
-        "message": "",
-        "worse": after > before,
+        "engine": now.engine,
+        "op": now.op,
+        "what": " ".join(now.names),
+        "was": shown[0],
+        "now": shown[1],
+        "message": message,
+        "worse": worse,
     }
 
 
@@ -180,15 +147,3 @@ def _timed(report: Report) -> list[Document]:
 
 def _spread(row: Row) -> str:
     return f"{times(row.ratio)} [{times(row.low)}, {times(row.high)}]"
-
-
-def _names(report: Report) -> set[tuple[str, ...]]:
-    return {*map(_name, report["results"]), *map(_trained, report["trainings"])}
-
-
-def _name(result: data.Result) -> tuple[str, ...]:
-    return result["engine"], result["case"], result["check"], result["dtype"]
-
-
-def _trained(training: data.Training) -> tuple[str, ...]:
-    return training["engine"], training["run"], training["dtype"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from ..checks import Result
 from ..checks.determinism import Determinism
@@ -13,7 +13,8 @@ from ..checks.envelope import FLOOR, MULTIPLE
 from ..checks.measure import BUDGET, FACTOR
 from . import data
 from .data import MEASURED, STATUSES, Report
-from .words import anchor, eps, listed, part, plural, relative
+from .outcomes import Outcome, outcomes
+from .words import eps, listed, part, plural, relative
 
 NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or the output is"
 # What an engine is compared with, and the checks that do it.
@@ -29,17 +30,6 @@ AGAINST = (
     ("the distribution of what is random", ("stochastic", "initial")),
     ("the calls that must be refused", ("rejects",)),
 )
-
-
-class Failure(TypedDict):
-    engine: str
-    where: str  # the op, part or run, in a word
-    what: str
-    message: str
-    reproduce: str
-    anchor: str
-    case: NotRequired[str]
-    error: NotRequired[float | None]
 
 
 class Skip(TypedDict):
@@ -189,7 +179,7 @@ def sentence(report: Report, engine: data.Engine) -> str:
         if entry["name"] in judged:
             kinds.update({"op": -1, entry["kind"]: 1})
     had = [plural(count, kind) for kind, count in kinds.items() if count]
-    places = [f["where"] for f in failures(report) if f["engine"] == engine["name"]]
+    places = [f.where for f in failures(report) if f.engine == engine["name"]]
     names = list(dict.fromkeys(places))
     shown = listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     if engine["failed"]:
@@ -243,64 +233,19 @@ def determinism_sentence(report: Report, engine: str) -> str:
     )
 
 
-def failures(report: Report) -> list[Failure]:
-    """Everything that failed: where, what, the message, and the command to repeat it."""
-    found: list[Failure] = []
-    for r in report["results"]:
-        if r["status"] == "failed":
-            failure = _failure(r, r["op"], r["case"], r["check"], r["dtype"])
-            found.append({**failure, "case": r["case"], "error": r["error"]})
-    for t in report["trainings"]:
-        if t["status"] == "failed":
-            found.append(_failure(t, t["run"], t["run"], t["dtype"]))
-    for d in report["determinism"]:
-        if d["status"] == "failed":
-            found.append(_failure(d, "determinism", "determinism"))
-    for hunt in report["fuzz"]:
-        if hunt["status"] == "failed":
-            message = f"{hunt['message']}\n\n{hunt['program']}"
-            failure = _failure(hunt, "random graphs", "fuzz")
-            found.append({**failure, "what": "random graphs", "message": message})
-    for fault in report["faults"]:
-        if not fault["caught"]:
-            blind = [check for check in fault["wanted"] if check not in fault["rejected_by"]]
-            found.append(
-                {
-                    "engine": "the judge",
-                    "where": fault["op"],
-                    "what": f"{fault['op']} that {fault['name']}",
-                    "message": f"a planted fault was not seen by {listed(blind)}: {fault['story']}",
-                    "reproduce": "pytest parity/tests/test_faults.py parity/tests/test_parts.py",
-                    "anchor": anchor("fault", fault["op"], fault["name"]),
-                }
-            )
-    return found
+def failures(report: Report) -> list[Outcome]:
+    """Everything that failed."""
+    return [outcome for outcome in outcomes(report) if outcome.status == "failed"]
 
 
-def _failure(
-    entry: data.Result | data.Training | data.Determinism | data.Hunt,
-    where: str,
-    *names: str,
-) -> Failure:
-    """An entry that failed; names: of it within the engine."""
-    return {
-        "engine": entry["engine"],
-        "where": where,
-        "what": " · ".join(names),
-        "message": entry["message"],
-        "reproduce": entry["reproduce"],
-        "anchor": anchor(entry["engine"], *names),
-    }
-
-
-def by_place(failures: Iterable[Failure]) -> list[tuple[Failure, list[Failure]]]:
+def by_place(failures: Iterable[Outcome]) -> list[tuple[Outcome, list[Outcome]]]:
     """For each op, part or run of an engine, the failure with the largest error, and the others."""
-    found: dict[tuple[str, str], list[Failure]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for failure in failures:
-        found[failure["engine"], failure["where"]].append(failure)
+        found[failure.engine, failure.where].append(failure)
     pairs = []
     for some in found.values():
-        worst = max(some, key=lambda failure: failure.get("error") or 0.0)
+        worst = max(some, key=lambda failure: failure.error or 0.0)
         pairs.append((worst, [failure for failure in some if failure is not worst]))
     return pairs
 
@@ -308,15 +253,11 @@ def by_place(failures: Iterable[Failure]) -> list[tuple[Failure, list[Failure]]]
 def skips(report: Report) -> list[Skip]:
     """What was skipped, by engine and reason."""
     found: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
-    for result in report["results"]:
-        if result["status"] == "skipped":
-            found[result["engine"], result["message"], False].append(result["case"])
-    for training in report["trainings"]:
-        if training["status"] == "skipped":
-            found[training["engine"], training["message"], True].append(training["run"])
-    for repeat in report["determinism"]:
-        if repeat["status"] == "skipped":
-            found[repeat["engine"], repeat["message"], False].append("determinism")
+    runs = {run["name"] for run in report["runs"]}
+    for each in outcomes(report):
+        if each.status == "skipped":
+            name = each.names[0]
+            found[each.engine, each.message, name in runs].append(name)
     return [
         {
             "engine": engine,
