@@ -107,7 +107,7 @@ def test_the_page_has_the_ledger_and_the_growth(made: Report) -> None:
         assert each in text
     assert "minigrad float32 n^2.00, torch float32 n^1.00, micrograd float64 n^1.00" in text
     assert len(text) < 10_000_000
-    exp = dict(page.pages(made, page.templates(), speed.lines(made)))["exp"]
+    exp = page.pages(made, page.templates(), speed.lines(made))["exp"]
     assert "<h3>Costs</h3>" in exp
     assert "scaling" not in exp
 

@@ -170,9 +170,9 @@ def document(
     }
 
 
-def held(found: Document) -> list[Row]:
-    """The rows of a document."""
-    return [Row.of(row) for row in found["rows"]]
+def held(found: Document | None) -> list[Row]:
+    """The rows of a document; none if there is no document."""
+    return [Row.of(row) for row in found["rows"]] if found else []
 
 
 def read(path: StrPath) -> Document:

@@ -42,9 +42,8 @@ class Piece:
 
 def pieces(engine: Adapter, name: str) -> list[Piece]:
     """The source of an op or a part, then of the functions it calls; empty if there is none."""
-    space = SPACES[BUILT[name].kind] if name in BUILT else "ops"
     try:
-        found = operator.attrgetter(f"{space}.{name}")(engine.package)
+        found = _found(engine, name)
         first = found if inspect.isclass(found) else function(found)
         if first is None:
             return []
@@ -60,12 +59,16 @@ def pieces(engine: Adapter, name: str) -> list[Piece]:
 
 def formula(engine: Adapter, name: str) -> str:
     """The docstring of an op in an engine."""
-    space = SPACES[BUILT[name].kind] if name in BUILT else "ops"
     try:
-        found = operator.attrgetter(f"{space}.{name}")(engine.package)
+        return inspect.getdoc(_found(engine, name)) or ""
     except AttributeError:
         return ""
-    return inspect.getdoc(found) or ""
+
+
+def _found(engine: Adapter, name: str) -> Any:
+    """An engine's op or part; raises AttributeError if it has none of this name."""
+    space = SPACES[BUILT[name].kind] if name in BUILT else "ops"
+    return operator.attrgetter(f"{space}.{name}")(engine.package)
 
 
 def function(value: Any) -> FunctionType | None:

@@ -17,6 +17,7 @@ from ..spec import skips
 from ..spec.runs import RUNS
 from . import data, entries, planning, verdict
 from .planning import Asked
+from .words import plural
 from .work import Judged
 
 SCHEMA_VERSION = 2
@@ -74,7 +75,7 @@ def collect(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> data.Repo
 def work_done(engines: Sequence[Adapter], stage: Stage, asked: Asked) -> Done:
     done = Done()
     tasks = list(planning.tasks(engines, asked))
-    title = f"{len(tasks)} pieces of work for {asked.jobs} process{'es' * (asked.jobs > 1)}"
+    title = f"{len(tasks)} pieces of work for {plural(asked.jobs, 'process')}"
     with workers(asked.jobs) as spread, stage(title, len(tasks)) as advance:
         outcomes = spread(operator.call, [task for _, task in tasks])
         for (kind, _), found in zip(tasks, outcomes, strict=True):

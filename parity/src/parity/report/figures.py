@@ -109,13 +109,12 @@ def gradients(trainings: list[data.Training], engines: list[str]) -> Figure:
     )
     for training in trainings:
         name, colour, symbol = style(training["engine"], training["dtype"], engines)
-        filled = "" if training["dtype"] == "float64" else "-open"
         figure.add_scatter(
             x=[on_log_axis(band["error"]) for band in training["gradients"].values()],
             y=names,
             name=name,
             mode="markers",
-            marker={"color": colour, "symbol": symbol + filled, "size": 9},
+            marker={"color": colour, "symbol": symbol, "size": 9},
         )
     figure.update_xaxes(title_text="error (eps)", **LOGARITHMIC)
     figure.update_yaxes(autorange="reversed")
@@ -146,11 +145,7 @@ def ratios(rows: list[Row], engines: list[str], rival: str) -> Figure:
             },
             name=name,
             mode="markers",
-            marker={
-                "color": colour,
-                "symbol": symbol + ("" if dtype == "float64" else "-open"),
-                "size": 8,
-            },
+            marker={"color": colour, "symbol": symbol, "size": 8},
         )
     figure.add_vline(x=1, line={"color": TORCH, "width": 2})
     figure.update_xaxes(title_text=f"times as long as {rival}", **LOGARITHMIC)
@@ -159,23 +154,19 @@ def ratios(rows: list[Row], engines: list[str], rival: str) -> Figure:
 
 
 def growth(lines: list[Line], engines: list[str]) -> Figure:
-    """Seconds by size, both on logarithmic axes; rivals are grey."""
+    """Seconds by size, both on logarithmic axes."""
     figure = go.Figure()
     for line in lines:
-        known = line["engine"] in engines
-        name, colour, symbol = (
-            style(line["engine"], line["dtype"], engines)
-            if known
-            else (f"{line['engine']} {line['dtype']}", TORCH, "circle")
-        )
-        exact = line["dtype"] == "float64"
+        name, colour, symbol = style(line["engine"], line["dtype"], engines)
+        width = 2 if line["engine"] in engines else 4
+        dash = "solid" if line["dtype"] == "float64" else "dot"
         figure.add_scatter(
             x=line["elements"],
             y=line["seconds"],
             name=f"{name}: n^{line['exponent']:.2f}",
             mode="lines+markers",
-            line={"color": colour, "width": 2 if known else 4, "dash": "solid" if exact else "dot"},
-            marker={"symbol": symbol + ("" if exact else "-open"), "size": 7},
+            line={"color": colour, "width": width, "dash": dash},
+            marker={"symbol": symbol, "size": 7},
         )
     figure.update_xaxes(title_text="size n", **LOGARITHMIC)
     figure.update_yaxes(title_text="seconds", **LOGARITHMIC)
@@ -186,9 +177,12 @@ LOGARITHMIC: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick"
 
 
 def style(engine: str, dtype: str, engines: list[str]) -> tuple[str, str, str]:
-    """The legend entry of an engine in a dtype, and the engine's colour and marker."""
-    place = engines.index(engine) % len(COLOURS)
-    return f"{engine} {dtype}", COLOURS[place], SYMBOLS[place]
+    """The legend entry of a contestant in a dtype, its colour and its marker; rivals are grey."""
+    colour, symbol = TORCH, "circle"
+    if engine in engines:
+        place = engines.index(engine) % len(COLOURS)
+        colour, symbol = COLOURS[place], SYMBOLS[place]
+    return f"{engine} {dtype}", colour, symbol if dtype == "float64" else f"{symbol}-open"
 
 
 def on_log_axis(error: float | None) -> float | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypedDict
 
-from ..bench import rows
-from ..bench.rows import FORWARD, Curve, Row, held
+from ..bench.rows import FORWARD, Curve, curves, held
 from ..bench.scaling import KIND as GROWING
 from . import figures
 from .data import Report
+from .matrix import by
 from .words import duration, listed, part, plural, quantity, times
 
 HEADS = {
@@ -42,7 +42,7 @@ class Entry(TypedDict):
     op: str
     dtype: str
     values: dict[str, Any]  # by HEADS
-    executor: str
+    executor: str  # in a word: gpu, emulator or CPU
 
 
 class Growth(TypedDict):
@@ -57,7 +57,7 @@ class Growth(TypedDict):
 
 def entries(report: Report, kind: str) -> list[Entry]:
     """A row per contestant and piece of work of a kind; ops with backward, if there is one."""
-    lines = [line for line in _measured(report) if line.kind == kind]
+    lines = [line for line in held(report["speed"]) if line.kind == kind]
     executors = report["speed"]["executors"] if report["speed"] else {}
     whole = {(line.item, line.dtype) for line in lines if line.phase != FORWARD}
     found: dict[tuple[str, ...], Entry] = {}
@@ -80,23 +80,14 @@ def entries(report: Report, kind: str) -> list[Entry]:
                 "op": line.op,
                 "dtype": line.dtype,
                 "values": vars(cost) | {"seconds": seconds, "ratio": beside},
-                "executor": executor(executors, name),
+                "executor": executors.get(name, "CPU").partition(":")[0],
             }
     return sorted(found.values(), key=lambda entry: entry["item"])
-
-
-def _measured(report: Report) -> list[Row]:
-    return held(report["speed"]) if report["speed"] else []
 
 
 def written(name: str, value: Any) -> str:
     """A cost as text; a dash if it is unknown or not defined."""
     return "–" if value is None else str(WRITTEN[name](value))
-
-
-def executor(executors: Mapping[str, str], name: str) -> str:
-    """What ran a contestant, in a word: gpu, emulator or CPU."""
-    return executors.get(name, "CPU").partition(":")[0]
 
 
 def sentences(report: Report) -> list[str]:
@@ -110,8 +101,8 @@ def sentences(report: Report) -> list[str]:
         low, high = min(copies.values()), max(copies.values())
         rates = [f"{quantity(rate, '')} operations a second in {d}" for d, rate in products.items()]
         said.append(
-            f"The roofline of this machine, measured in the same run with {speed['threads']} thread"
-            f"{'s' * (speed['threads'] > 1)}: copies read and write {quantity(low, 'B')} to"
+            "The roofline of this machine, measured in the same run with"
+            f" {plural(speed['threads'], 'thread')}: copies read and write {quantity(low, 'B')} to"
             f" {quantity(high, 'B')} a second, by size; the fastest product of matrices does"
             f" {listed(rates)}."
         )
@@ -132,26 +123,23 @@ def sentences(report: Report) -> list[str]:
     return said
 
 
-def curves(report: Report) -> list[Curve]:
-    return rows.curves([line for line in _measured(report) if line.kind == GROWING])
-
-
 def growth(report: Report) -> list[Growth]:
     """A figure and exponents for the GPT and every op that was timed at several sizes."""
     engines = [engine["name"] for engine in report["engines"]]
-    found: dict[str, list[Curve]] = {}
-    for curve in curves(report):
-        found.setdefault(curve.op, []).append(curve)
-    return [
-        {
-            "name": name,
-            "id": f"growth-{name}",
-            "figure": figures.growth(lines(own), engines),
-            "lines": lines(own),
-            "of": "parameters" if own[0].phase == "step" else "numbers in the inputs",
-        }
-        for name, own in found.items()
-    ]
+    every = curves([line for line in held(report["speed"]) if line.kind == GROWING])
+    found: list[Growth] = []
+    for name, own in by(lambda curve: curve.op, every).items():
+        drawn = lines(own)
+        found.append(
+            {
+                "name": name,
+                "id": f"growth-{name}",
+                "figure": figures.growth(drawn, engines),
+                "lines": drawn,
+                "of": "parameters" if own[0].phase == "step" else "numbers in the inputs",
+            }
+        )
+    return found
 
 
 def lines(own: Iterable[Curve]) -> list[figures.Line]:

@@ -34,8 +34,6 @@ class Cell(TypedDict):
     shade: NotRequired[int]  # of what is measured: how many of the bounds it exceeds
     title: NotRequired[str]
     anchor: NotRequired[str]  # of what failed: where the page has its message
-    column: NotRequired[str]  # of an engine's cell
-    engine: NotRequired[int]  # the engine's place in the report
 
 
 class Row(TypedDict):
@@ -44,9 +42,8 @@ class Row(TypedDict):
     name: str
     family: str
     torch: list[Cell]  # torch's float32, forward and backward of an op
-    cells: list[Cell]
+    cells: list[list[Cell]]  # by engine
     states: list[str]  # that the page can filter by: failed, skipped, beyond
-    place: int
 
 
 class Line(TypedDict):
@@ -65,15 +62,15 @@ def ops(report: Report) -> list[Row]:
     for op in report["ops"]:
         per_engine = [found[op["name"], engine["name"]] for engine in report["engines"]]
         own = [result for results in per_engine for result in results]
-        cells: list[Cell] = [
-            {**cell([r for r in results if r["check"] in checks]), "column": column, "engine": i}
-            for i, results in enumerate(per_engine)
-            for column, checks in COLUMNS.items()
+        cells = [
+            [cell([r for r in results if r["check"] in checks]) for checks in COLUMNS.values()]
+            for results in per_engine
         ]
         yardsticks = [
-            yardstick([r for r in own if r["check"] in COLUMNS[c]]) for c in list(COLUMNS)[:2]
+            yardstick([r for r in own if r["check"] in COLUMNS[column]])
+            for column in ("forward", "backward")
         ]
-        rows.append(_row(op["name"], op["family"], yardsticks, cells, own, len(rows)))
+        rows.append(_row(op["name"], op["family"], yardsticks, cells, own))
     return rows
 
 
@@ -84,11 +81,8 @@ def parts(report: Report) -> list[Row]:
     for part in report["parts"]:
         per_engine = [found[part["name"], engine["name"]] for engine in report["engines"]]
         own = [result for results in per_engine for result in results]
-        cells: list[Cell] = [
-            {**cell(r), "column": "all", "engine": i} for i, r in enumerate(per_engine)
-        ]
-        family = f"{part['kind']}s"
-        rows.append(_row(part["name"], family, [yardstick(own)], cells, own, len(rows)))
+        cells = [[cell(results)] for results in per_engine]
+        rows.append(_row(part["name"], f"{part['kind']}s", [yardstick(own)], cells, own))
     return rows
 
 
@@ -96,9 +90,8 @@ def _row(
     name: str,
     family: str,
     yardsticks: list[Cell],
-    cells: list[Cell],
+    cells: list[list[Cell]],
     own: list[data.Result],
-    place: int,
 ) -> Row:
     statuses = {result["status"] for result in own}
     pairs = [(result["error"], result["torch_error"]) for result in own]
@@ -113,7 +106,6 @@ def _row(
         "torch": yardsticks,
         "cells": cells,
         "states": [*states, *(["beyond"] if beyond else [])],
-        "place": place,
     }
 
 

@@ -34,8 +34,6 @@ from . import (
 from .data import Report
 
 COMMENT = 60_000  # characters; GitHub's limit for a comment is 65536
-CODE = HtmlFormatter(cssclass="code-text", nowrap=False)
-STYLES = {"light": "default", "dark": "github-dark"}
 
 
 class Run(trainings.Row):
@@ -71,15 +69,12 @@ def html(report: Report) -> str:
         "op_rows": op_rows,
         "part_rows": part_rows,
         "families": list(dict.fromkeys(row["family"] for row in (*op_rows, *part_rows))),
-        "columns": list(matrix.COLUMNS),
-        "shades": matrix.SHADES,
         "pace": pace,
         "pace_figures": speed.drawn(report, pace),
         "growth": ledger.growth(report),
         "largest": LARGEST,
-        "pages": {name: packed(text) for name, text in pages(report, environment, pace)},
+        "pages": {name: packed(text) for name, text in pages(report, environment, pace).items()},
         "plotly": packed(get_plotlyjs()),
-        "script": environment.get_template("page.js").render(),
     }
     return environment.get_template("index.html.j2").render(rendered)
 
@@ -103,10 +98,8 @@ def runs(report: Report) -> list[Run]:
     return found
 
 
-def pages(
-    report: Report, environment: jinja2.Environment, pace: list[Row]
-) -> list[tuple[str, str]]:
-    """The name and HTML page of every op and part."""
+def pages(report: Report, environment: jinja2.Environment, pace: list[Row]) -> dict[str, str]:
+    """The HTML page of every op and part, by name."""
     template = environment.get_template("op.html.j2")
     entries: dict[str, data.Op | data.Part] = {op["name"]: op for op in report["ops"]}
     entries |= {part["name"]: part for part in report["parts"]}
@@ -115,13 +108,13 @@ def pages(
     by_op = matrix.by(lambda line: line.op, pace)
     costs = matrix.by(lambda entry: entry["op"], ledger.entries(report, "ops"))
     faults = matrix.by(lambda fault: fault["op"], report["faults"])
-    found = []
+    found = {}
     for row, before, after in zip(rows, [None, *rows], [*rows[1:], None], strict=False):
-        whole = len(row["torch"]) > 1
-        text = template.render(
-            entry=entries[row["name"]],
+        entry = entries[row["name"]]
+        found[row["name"]] = template.render(
+            entry=entry,
             row=row,
-            heads=list(matrix.COLUMNS) if whole else ["all checks"],
+            heads=list(matrix.COLUMNS) if "family" in entry else ["all checks"],
             before=before and before["name"],
             after=after and after["name"],
             engines=report["engines"],
@@ -131,7 +124,6 @@ def pages(
             faults=faults[row["name"]],
             mutants=mutation.of_op(report, row["name"]),
         )
-        found.append((row["name"], text))
     return found
 
 
@@ -157,16 +149,14 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals |= {
+        "changes": changes,
         "ledger": ledger,
-        "verdict": verdict,
+        "matrix": matrix,
+        "mutation": mutation,
         "speed": speed,
         "trainings": trainings,
+        "verdict": verdict,
         "words": words,
-        "mutation": mutation,
-        "changes": changes,
-        "anchor": words.anchor,
-        "amount": matrix.amount,
-        "checked": matrix.checked,
         "code_styles": code_styles,
     }
     environment.filters |= {
@@ -187,14 +177,13 @@ def templates() -> jinja2.Environment:
 @functools.cache  # a function called by several ops is shown with each of them
 def highlighted(text: str) -> Markup:
     """Python code in HTML, escaped by the highlighter."""
-    return Markup(highlight(text, PythonLexer(), CODE))
+    return Markup(highlight(text, PythonLexer(), HtmlFormatter()))
 
 
 def code_styles() -> Markup:
     """The CSS of highlighted code, for light and dark pages."""
     light, dark = (
-        HtmlFormatter(style=style, cssclass="code-text").get_style_defs(".code")
-        for style in STYLES.values()
+        HtmlFormatter(style=style).get_style_defs(".code") for style in ("default", "github-dark")
     )
     return Markup(f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n")
 

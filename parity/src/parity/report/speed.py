@@ -41,7 +41,7 @@ def joined(brought: Document | None, measured: Document | None) -> Document | No
 
 def lines(report: Report) -> list[Row]:
     """All measurements: those of parity.bench, then those of the training runs."""
-    return [*(held(report["speed"]) if report["speed"] else []), *steps(report)]
+    return [*held(report["speed"]), *steps(report)]
 
 
 def steps(report: Report) -> list[Row]:

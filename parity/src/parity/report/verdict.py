@@ -108,7 +108,7 @@ def basis(report: Report) -> str:
     said = [f"Held against {held}"]
     if report["determinism"]:
         most = max(result["processes"] for result in report["determinism"])
-        said.append(f"compared bit by bit between {processes(most)}")
+        said.append(f"compared bit by bit between {plural(most, 'process')}")
     if report["fuzz"]:
         graphs = sum(hunt["graphs"] for hunt in report["fuzz"])
         said.append(f"tried on {plural(graphs, 'random graph')}")
@@ -116,10 +116,6 @@ def basis(report: Report) -> str:
         faults = plural(len(report["faults"]), "planted fault")
         said.append(f"by a judge that was tried on {faults}")
     return f"{'; '.join(said)}."
-
-
-def processes(count: int) -> str:
-    return f"{count} process{'' if count == 1 else 'es'}"
 
 
 def commit(report: Report) -> str:
