@@ -32,8 +32,13 @@ SOFTMAX = BY_NAME["softmax"]
 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
-    [(["--help"], 0, "check"), (["check", "--op", "sofmax"], 2, "no op 'sofmax'; did you mean s")],
-    ids=["help", "a wrong op"],
+    [
+        (["--help"], 0, "check"),
+        (["check", "--op", "sofmax"], 2, "no op 'sofmax'; did you mean s"),
+        (["check", "--case", "sofmax[1]"], 2, "no op 'sofmax'; did you mean s"),
+        (["check", "--layer", "Linera"], 2, "no layer 'Linera'; did you mean Linear"),
+    ],
+    ids=["help", "a wrong op", "a wrong case", "a wrong layer"],
 )
 def test_nothing_slow_is_imported_for(arguments: list[str], status: int, said: str) -> None:
     code = (

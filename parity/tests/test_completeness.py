@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from parity.families import families
-from parity.spec import FAMILIES, OPS, PARTS, Part
+from parity.families import families, parts
+from parity.spec import BUILT, FAMILIES, OPS, PARTS, Part
 
 FIRST = "micrograd"  # the one with whose signatures and names the others are compared
 SPACES = {"layer": "nn", "optimizer": "optim", "scheduler": "optim.lr_scheduler"}
@@ -54,6 +54,11 @@ def test_ops_are_the_specs_in_its_order(engine: ModuleType) -> None:
 def test_families_are_read_as_the_spec_defines_them() -> None:
     assert families() == {family(module): [op.name for op in module.OPS] for module in FAMILIES}
     assert list(families()) == [family(module) for module in FAMILIES]
+
+
+def test_parts_are_read_as_the_spec_defines_them() -> None:
+    read = [(name, kind) for kind, names in parts().items() for name in names]
+    assert read == [(part.name, part.kind) for part in BUILT.values()]
 
 
 def test_families_are_the_specs_files(engine: ModuleType) -> None:

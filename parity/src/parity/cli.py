@@ -20,6 +20,7 @@ from rich.table import Table
 from . import files
 from .adding import new_op
 from .bench.commands import bench
+from .families import parts
 from .listing import engines, ops
 from .report.commands import report
 from .tasks.commands import generate, train
@@ -123,40 +124,39 @@ def check(
     run: tuple[str, ...],
 ) -> int:
     """Check ops, layers, optimizers or training runs against torch."""
-    require_ops(op)
-    chosen = loaded(engine)
-    from . import checks, spec
-    from .checks.measure import EPS
-    from .report import verdict
-    from .spec.runs import RUNS
-
     names = (*op, *layer, *optimizer)
     if run and (names or case or check):
         raise click.UsageError(
             "--run trains whole models: leave out --op, --layer, --optimizer, --case and --check"
         )
-    require_known("layer", layer, [part.name for part in (*spec.LAYERS, *spec.MODELS)])
-    require_known(
-        "optimizer", optimizer, [part.name for part in (*spec.OPTIMIZERS, *spec.SCHEDULERS)]
-    )
+    built, of_cases = parts(), [stem(name) for name in case]
+    known = [name for members in built.values() for name in members]
+    require_ops([*op, *(name for name in of_cases if name not in known)])
+    require_known("layer", layer, [*built["layer"], *built["model"]])
+    require_known("optimizer", optimizer, [*built["optimizer"], *built["scheduler"]])
+    chosen = loaded(engine)
+    from . import checks
+    from .report.words import listed
+    from .spec.runs import RUNS
+
     for name in case:
-        require_known_case(name)
+        require_case(name)
     require_known("check", check, list(checks.CHECKS))
     require_known("run", run, [each.name for each in RUNS])
     require_known("dtype", dtype, sorted({name for each in chosen for name in each.dtypes}))
 
-    differences = not run and "differences" in (check or checks.CHECKS)
-    kinks = kink_sentences(names, case) if differences and "float64" in (dtype or EPS) else []
+    differences = (not check or "differences" in check) and (not dtype or "float64" in dtype)
+    kinks = kink_sentences(names, case) if differences and not run else []
     # Select everything before checking anything, so that a wrong option is refused at once.
     selected: list[tuple[Adapter, list[str], list[Item]]] = []
     lacking = []
     for each in chosen:
         if absent := [name for name in dtype if name not in each.dtypes]:
-            lacking.append(f"{each.name} has no {verdict.listed(absent)}")
+            lacking.append(f"{each.name} has no {listed(absent)}")
         dtypes = [name for name in each.dtypes if not dtype or name in dtype]
         items = [
             item
-            for item in (() if run else checks.cases(each, names or None))
+            for item in (() if run else checks.cases(each, names or of_cases or None))
             if (not case or item.case.id in case) and (not check or item.check in check)
             if item.dtype in dtypes
         ]
@@ -173,6 +173,24 @@ def check(
     for sentence in kinks:
         click.echo(sentence)
     return int(sum(failed) > 0)
+
+
+def stem(case: str) -> str:
+    """The op or part of a case, or of a call to be refused: softmax of softmax[2] and softmax!0."""
+    return re.split(r"[\[!]", case)[0]
+
+
+def require_case(name: str) -> None:
+    """Refuse a case that its op or part does not have, and say which ones it has."""
+    from .spec import BUILT, BY_NAME
+
+    entry = BY_NAME.get(stem(name)) or BUILT[stem(name)]
+    refusals = getattr(entry, "rejects", ())
+    if name not in [call.id for call in (*entry.cases, *refusals)]:
+        has = f"{entry.name} has cases [0] to [{len(entry.cases) - 1}]"
+        if refusals:
+            has += f", and refusals !0 to !{len(refusals) - 1}"
+        raise click.UsageError(f"no case {name!r}; {has}")
 
 
 def kink_sentences(names: Sequence[str], case_ids: Sequence[str]) -> list[str]:
@@ -324,19 +342,3 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
             failed += 1
             click.echo(f"\n{found.failure.program()}")
     return int(failed > 0)
-
-
-def require_known_case(name: str) -> None:
-    """Refuse a case id that does not exist, and say which ones its op has."""
-    from .spec import BUILT, BY_NAME
-
-    stem = re.split(r"[\[!]", name)[0]
-    if stem not in BUILT:
-        require_ops([stem])
-    entry = BUILT[stem] if stem in BUILT else BY_NAME[stem]
-    refusals = getattr(entry, "rejects", ())
-    if name not in [call.id for call in (*entry.cases, *refusals)]:
-        has = f"{stem} has cases [0] to [{len(entry.cases) - 1}]"
-        if refusals:
-            has += f", and refusals !0 to !{len(refusals) - 1}"
-        raise click.UsageError(f"no case {name!r}; {has}")

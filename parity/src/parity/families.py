@@ -1,4 +1,4 @@
-"""The names of all ops, read from the spec's source: to import it takes as long as torch does."""
+"""The names of the spec's entries, read from its source: to import it takes as long as torch."""
 
 from __future__ import annotations
 
@@ -21,6 +21,27 @@ def families() -> dict[str, list[str]]:
             if isinstance(entry, ast.Call)
         ]
         for family in names
+    }
+
+
+def parts() -> dict[str, list[str]]:
+    """The names of the layers, optimizers, schedulers and models, by kind.
+
+    A part is named after its class in torch, the first argument of its entry.
+    """
+    where = {
+        "layer": ("layers.py", "LAYERS"),
+        "optimizer": ("optimizers.py", "OPTIMIZERS"),
+        "scheduler": ("optimizers.py", "SCHEDULERS"),
+        "model": ("generation.py", "MODELS"),
+    }
+    return {
+        kind: [
+            ast.unparse(entry.args[0]).rpartition(".")[2].strip("'")
+            for entry in _entries(SPEC / file, name)
+            if isinstance(entry, ast.Call)
+        ]
+        for kind, (file, name) in where.items()
     }
 
 
