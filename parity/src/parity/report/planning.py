@@ -67,8 +67,7 @@ def tasks(engines: Sequence[Adapter], asked: Asked) -> Iterator[tuple[Kind, Call
     for run in sorted(runs(asked), key=lambda run: -run.steps):
         for engine, each in zip(engines, given, strict=True):
             for dtype in engine.dtypes:
-                named = run.name if asked.jobs > 1 else run
-                yield "trained", partial(work.trained, each, named, run.steps, dtype)
+                yield "trained", partial(work.trained, each, run.name, run.steps, dtype)
     comparable = [e.name for e in engines if not skips.reason(e.name, "determinism")]
     for number in range(QUICK_PROCESSES if asked.quick else PROCESSES):
         if comparable:

@@ -56,11 +56,10 @@ def judged(some: Sequence[Engine], name: str, quick: bool) -> Judged:
     return Judged(name, results, samples, code, words)
 
 
-def trained(engine: Engine, run: Run | str, steps: int, dtype: str) -> RunResult:
+def trained(engine: Engine, name: str, steps: int, dtype: str) -> RunResult:
     """Train a run on an engine in a dtype, or return the reason for skipping it."""
     loaded = adapter(engine)
-    if isinstance(run, str):
-        run = next(each for each in RUNS if each.name == run)
+    (run,) = (run for run in RUNS if run.name == name)
     return skipped(loaded, run, dtype) or check_run(loaded, replace(run, steps=steps), dtype)
 
 

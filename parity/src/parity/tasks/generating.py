@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import engines
+from .. import engines, models
 from ..engines import Adapter
 from ..engines.adapter import converted
 from . import tokenizers
@@ -37,8 +37,7 @@ def generate(
         raise ValueError("the model needs a text to continue: give one with --prompt")
 
     engine = engines.load(engine_name or state["engine"])
-    package = engine.package
-    model = package.gpt.GPT(package.gpt.GPTConfig(**task["model"]))
+    model = models.gpt(engine.package, **task["model"])
     converted(engine, model, state["settings"]["dtype"])
     load_weights(engine, model, {k: np.asarray(v) for k, v in state["model"].items()})
     found = engine.numpy(model.generate(engine.tensor(np.array([ids])), tokens, **sampling))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import models
 from ..engines import Adapter
 from . import tokenizers
 from .settings import Settings
@@ -31,7 +32,7 @@ class Language(Task):
         self._digest = hashlib.sha256(data.encode()).hexdigest()[:16]
 
     def model(self, package: Any) -> Any:
-        return package.gpt.GPT(package.gpt.GPTConfig(**self.config))
+        return models.gpt(package, **self.config)
 
     def initial(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """GPT-2's: the 2 · n_layer matrices that add to the residual stream start smaller."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Protocol
 
 from ..threads import pinned
@@ -43,8 +43,7 @@ def run(
     gc.freeze()  # or the collector would walk everything imported during the steps
     kept = ExitStack()
     for each in trainings:
-        if hasattr(each.engine.package, "keep_memory"):
-            kept.enter_context(each.engine.package.keep_memory())
+        kept.enter_context(getattr(each.engine.package, "keep_memory", nullcontext)())
     if compared(trainings):
         kept.enter_context(pinned(1))
     try:
