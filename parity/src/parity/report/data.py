@@ -324,7 +324,7 @@ class Baseline(TypedDict):
 
 class Change(TypedDict):
     engine: str
-    op: str  # or the part; empty for a training run
+    op: str  # or the part; empty for what is of none alone, such as a training run
     what: str
     was: str
     now: str

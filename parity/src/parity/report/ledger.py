@@ -109,17 +109,17 @@ def sentences(report: Report) -> list[str]:
     for engine, where in speed["executors"].items():
         if where.startswith("emulator"):
             said.append(
-                f"{engine} ran on its emulator: launches and bytes are those of the kernels it"
-                " chooses there, its times are none of a GPU’s, and a share of this processor’s"
-                " roofline would say nothing of its kernels: it is left out."
+                f"{engine} ran on its emulator: launches and bytes are those of the kernels that it"
+                " chooses there. Its times say nothing about a GPU; nor would a share of this"
+                " processor’s roofline, which is left out."
             )
         elif where != "CPU":
-            said.append(f"{engine} ran on {where}: the roofline of the processor is not its own.")
+            said.append(f"{engine} ran on {where}, so the processor’s roofline is not its own.")
     if speed.get("left_out"):
         left_out = plural(speed["left_out"], "measurement")
-        said.append(f"{left_out} had to be left out, for lack of time.")
+        said.append(f"{left_out} had to be left out for lack of time.")
     if refused := speed.get("refused"):
-        said.append(f"{plural(len(refused), 'measurement')} refused, the first as {refused[0]}.")
+        said.append(f"{plural(len(refused), 'measurement')} refused; the first: {refused[0]}.")
     return said
 
 

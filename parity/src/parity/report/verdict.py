@@ -13,6 +13,7 @@ from ..checks.envelope import FLOOR, MULTIPLE
 from ..checks.measure import BUDGET, FACTOR
 from . import data
 from .data import MEASURED, STATUSES, Report
+from .matrix import by
 from .outcomes import Outcome, outcomes
 from .words import eps, listed, part, plural, relative
 
@@ -224,8 +225,8 @@ def determinism_sentence(report: Report, engine: str) -> str:
     if own["status"] == "skipped":
         return f"Its bits were not compared between processes: {own['message']}."
     return (
-        f"The same bits in {own['processes']} processes of other hash seeds and thread counts, "
-        f"in all of {plural(own['cases'], 'case')}, each dtype counted."
+        f"The same bits in {own['processes']} processes with different hash seeds and thread "
+        f"counts, in all of {plural(own['cases'], 'case')}, each dtype counted."
     )
 
 
@@ -236,11 +237,8 @@ def failures(report: Report) -> list[Outcome]:
 
 def by_place(failures: Iterable[Outcome]) -> list[tuple[Outcome, list[Outcome]]]:
     """For each op, part or run of an engine, the failure with the largest error, and the others."""
-    found: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
-    for failure in failures:
-        found[failure.engine, failure.where].append(failure)
     pairs = []
-    for some in found.values():
+    for some in by(lambda failure: (failure.engine, failure.where), failures).values():
         worst = max(some, key=lambda failure: failure.error or 0.0)
         pairs.append((worst, [failure for failure in some if failure is not worst]))
     return pairs

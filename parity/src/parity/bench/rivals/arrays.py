@@ -1,4 +1,4 @@
-"""Some ops by hand in NumPy, forward and backward, with no graph: what NumPy can do at best."""
+"""Some ops by hand in NumPy, forward and backward, with no graph: the best that NumPy can do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same GPT step by hand on lists of floats, without a graph: what plain Python can do at best.
+"""The same GPT step by hand on lists of floats, without a graph: the best that plain Python can do.
 
 Forward and backward of one document, all positions together; a matrix is a list of rows.
 """

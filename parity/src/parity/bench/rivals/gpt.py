@@ -1,7 +1,7 @@
-"""A GPT's training step by hand in NumPy, without a graph: what NumPy can do at best.
+"""A GPT's training step by hand in NumPy, without a graph: the best that NumPy can do.
 
-Every array has its place from the first step on, and is written to again in each; parameters,
-gradients and the optimizer's moments are one vector each. The model is that of the engines' gpt.
+Every array is allocated in the first step and used again in all others; parameters, gradients and
+the optimizer's moments are one vector each. The model is that of the engines' gpt.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-BLOCK = 1 << 15  # numbers that are gone through at once, and stay in the cache meanwhile
-QUERIES = 32  # that attend at once: to no key after theirs
+BLOCK = 1 << 15  # numbers that are handled at once, so that they stay in the cache
+QUERIES = 32  # that attend at once, to no key after the last of them
 EPS, SCALE, CUBIC = 1e-5, math.sqrt(2 / math.pi), 0.044715
 
 
@@ -190,7 +190,7 @@ class Arrays:
             spare *= 6 * SCALE * CUBIC
             spare += 2 * SCALE
             spare *= u
-            spare *= np.subtract(1, s, out=u)  # what is read for the last time gives its room
+            spare *= np.subtract(1, s, out=u)  # u is read for the last time
             spare += 1
             d *= s
             d *= spare
@@ -249,7 +249,7 @@ class Arrays:
         ]
 
     def later(self, count: int) -> Array:
-        """Which of so many keys come after each of as many queries: (S, L)."""
+        """Which keys come after each query, with count of both: (S, L)."""
         name = f"later {count}"
         if name not in self.rooms:
             self.rooms[name] = ~np.tri(count, dtype=np.bool_).T

@@ -49,7 +49,7 @@ class Model:
         return [leaf for row in rows for leaf in (row if isinstance(row, list) else [row])]
 
     def logits(self, token: int, position: int, keys: Matrix, values: Matrix) -> Vector:
-        """Of one token, which joins the keys and values of those before it."""
+        """The logits after one token; its key and value are added to those of the tokens before."""
         w = {name.removeprefix("transformer."): rows for name, rows in self.weights.items()}
         x = [a + b for a, b in zip(w["wte.weight"][token], w["wpe.weight"][position], strict=True)]
         n, size = len(x), len(x) // self.heads
