@@ -31,8 +31,10 @@ from .usage import (
     Commands,
     loaded,
     printed,
+    refusing,
     require_known,
     require_ops,
+    sentence,
     several,
     stage,
 )
@@ -66,8 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:  # such as a full disk under stdout
         discard_stdout()
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"parity: {where}{error.strerror or error}", err=True)
+        click.echo(f"parity: {sentence(error)}", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("parity: interrupted", err=True)
@@ -166,12 +167,12 @@ def check(
             lacking.append(f"{each.name} has no check that fits all of these options")
     if lacking and (engine or not selected):
         raise click.UsageError("; ".join([*lacking, *kinks]))
-    for sentence in lacking:
-        click.echo(f"– skipped: {sentence}")
+    for reason in lacking:
+        click.echo(f"– skipped: {reason}")
 
     failed = [run_checks(each, dtypes, items, run) for each, dtypes, items in selected]
-    for sentence in kinks:
-        click.echo(sentence)
+    for reason in kinks:
+        click.echo(reason)
     return int(sum(failed) > 0)
 
 
@@ -275,10 +276,8 @@ def mutants(
     from . import mutants
     from .pool import cores
 
-    try:
+    with refusing(mutants.NothingToJudgeError):
         scores = [mutants.score(each, op, jobs or cores(), stage) for each in chosen]
-    except mutants.NothingToJudgeError as error:
-        raise click.UsageError(str(error)) from error
     for score in scores:
         print_score(score)
     if file is not None:

@@ -54,18 +54,34 @@ def several(name: str, help: str, kind: Names = NAMES) -> Callable[[Any], Any]:
 ENGINES = several("--engine", "Only these engines.  [default: all except torch and the rivals]")
 
 
+@contextmanager
+def refusing(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of these kinds into one-sentence messages of the command."""
+    try:
+        yield
+    except kinds as error:
+        raise click.ClickException(sentence(error)) from error
+
+
+def sentence(error: Exception) -> str:
+    """An error as a message for the user; of one from the system, without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory{f': {error}' if str(error) else ''}"
+    return str(error)
+
+
 def loaded(names: Sequence[str]) -> list[Adapter]:
-    """Load engines by name, by default all but RIVALS; raise UsageError if one cannot be loaded."""
+    """Load engines by name, by default all but RIVALS; refuse one that cannot be loaded."""
     from . import engines as registry
 
     every = registry.names()
     require_known("engine", names, every)
-    try:
+    with refusing(*UNUSABLE):
         return [
             registry.load(name) for name in names or (n for n in every if n not in registry.RIVALS)
         ]
-    except UNUSABLE as error:
-        raise click.UsageError(str(error)) from error
 
 
 def trainable(names: Sequence[str]) -> list[Adapter]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from ..usage import (
     Commands,
     loaded,
     printed,
+    refusing,
     require_known,
     require_ops,
     several,
@@ -76,10 +76,8 @@ def bench(
     from . import rows
     from .comparing import changes
 
-    try:
+    with refusing(ValueError):
         every = changes(*map(rows.read, compare))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     found = [change for change in every if change.beyond_noise]
     table = Table("change", "before", "after", "engine / rival", "phase", "item")
     for change in found:
@@ -148,7 +146,7 @@ def ops(
     ceilings = Ceilings((*map(engines.load, rivals), *chosen), threads)
     effort = threads, pairs or work.PAIRS
     found: list[Row] = []
-    with _refused(), stage(f"{total} workloads", total) as advance:
+    with refusing(*UNUSABLE), stage(f"{total} workloads", total) as advance:
         for each in plans:
             found += work.measure(chosen, op, each, rivals, *effort, advance, ceilings)
     _table(found, chosen, threads, 1e6, "µs")
@@ -190,7 +188,7 @@ def steps(
     plan = _plan(chosen, items, item)
     ceilings = Ceilings(chosen, threads)
     found: list[Row] = []
-    with _refused(), stage(f"{len(plan)} work items", len(plan)) as advance:
+    with refusing(*UNUSABLE), stage(f"{len(plan)} work items", len(plan)) as advance:
         for each, one in plan:
             rows: list[Row] = []
             for collector in (True, False):
@@ -228,7 +226,7 @@ def generation(
 
     plan = _plan(chosen, work.items, item)
     found: list[Row] = []
-    with _refused(), stage(f"{len(plan)} models", len(plan)) as advance:
+    with refusing(*UNUSABLE), stage(f"{len(plan)} models", len(plan)) as advance:
         for each, one in plan:
             found += work.run(one, each, pairs or work.PAIRS, threads)
             advance()
@@ -256,7 +254,7 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
     from ..threads import pinned
     from . import parallel as work
 
-    with _refused():
+    with refusing(*UNUSABLE):
         world = joined()
     if world.size == 1:
         raise click.UsageError("needs several processes: mpiexec -n 2 parity bench parallel")
@@ -264,7 +262,7 @@ def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
         *("engine", "the same work for each process", "ms a step", "times those of one process"),
         caption=_machine(chosen, 1),
     )
-    with _refused(), pinned(1, chosen):
+    with refusing(*UNUSABLE), pinned(1, chosen):
         for each in chosen:
             for turn, spread, share in work.compared(work.measured(each, preset, world, pairs)):
                 cells = (f"{spread.median * 1e3:.1f}", _quartiles(share, 2))
@@ -286,15 +284,6 @@ def _plan(
     return [
         (each, item) for each in chosen for item in items(each) if item.name in names or not names
     ]
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    """Turn what cannot be measured into an error message of the command."""
-    try:
-        yield
-    except UNUSABLE as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _table(
@@ -334,7 +323,7 @@ def _quartiles(spread: Spread, digits: int) -> str:
 
 
 def _machine(chosen: Sequence[Adapter], threads: int) -> str:
-    """The machine, and what runs engines that do not simply run on its CPU."""
+    """The machine, and what runs the engines that do not run on its CPU."""
     from ..environment import cpu, executor
 
     runs = [f"{each.name} on {executor(each)}" for each in chosen if executor(each) != "CPU"]

@@ -142,11 +142,6 @@ class Lists:
         return loss, {f"transformer.{name}": np.array(grad) for name, grad in grads.items()}
 
 
-def keeps_memory(engine: Adapter) -> bool:
-    """Whether an engine can keep its arrays' memory between steps."""
-    return hasattr(engine.package, "keep_memory")
-
-
 class Plain:
     """No graph: forward and backward written by hand in NumPy."""
 
@@ -163,6 +158,11 @@ class Plain:
     def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]:
         loss = self.arrays.gradients(*batch)
         return loss, {f"transformer.{name}": grad.copy() for name, grad in self.arrays.g.items()}
+
+
+def keeps_memory(engine: Adapter) -> bool:
+    """Whether an engine can keep its arrays' memory between steps."""
+    return hasattr(engine.package, "keep_memory")
 
 
 def contestants(item: Item, engine: Adapter) -> dict[str, Callable[[], Contestant]]:

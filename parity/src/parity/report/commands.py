@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..usage import ENGINES, loaded, require_ops, require_writable, several, stage
+from ..usage import ENGINES, loaded, refusing, require_ops, require_writable, several, stage
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -54,12 +54,10 @@ def report(
 
     if op and steps:
         raise click.UsageError("--steps sets the length of training runs, which --op leaves out")
-    try:
+    with refusing(ValueError):
         before = baseline and changes.read(baseline, collect.SCHEMA_VERSION)
         handed = rows.read(speed) if speed else None
         scores = mutation.read(mutants) if mutants else []
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     found = collect.collect(chosen, stage, planning.Asked(op, steps, quick, jobs or cores()))
     found["mutants"], found["speed"] = scores, handed
     here = rows.document([], chosen, brief.THREADS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..usage import Commands, trainable
+from ..usage import Commands, refusing, trainable
 from .options import ABOVE, FOLDER, NATURAL, POSITIVE, Plan, Real, trains
 from .presets import PRESETS
 from .settings import Settings
@@ -62,7 +62,7 @@ def sales(plan: Plan, file: Path | None) -> int:
     if file is None:
         raise click.UsageError("name a file with --data; parity data sales can write one")
     from .data.sales import read
-    from .launching import launch, refusing
+    from .launching import launch
     from .sales import SalesTotals, defaults
 
     with refusing(OSError, ValueError):
@@ -89,7 +89,7 @@ def digits(plan: Plan, folder: Path | None, download: bool) -> int:
     """Classify images of handwritten digits, with two convolutions."""
     from .data.downloads import fetch
     from .digits import Digits
-    from .launching import launch, refusing
+    from .launching import launch
 
     if download:
         with refusing(OSError):
@@ -172,7 +172,6 @@ def generate(
     if engine:
         trainable([engine])
     from .generating import generate
-    from .launching import refusing
 
     with refusing(OSError, ValueError, ImportError):
         sampling = {"do_sample": not greedy, **given}

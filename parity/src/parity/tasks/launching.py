@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ import click
 from .. import files
 from ..engines import Adapter
 from ..environment import source
-from ..usage import printed, require_writable, trainable
+from ..usage import printed, refusing, require_writable, trainable
 from .checkpoints import Checkpoints, difference
 from .options import Plan
 from .parallel import World, joined
@@ -173,20 +172,3 @@ def keep(trainings: Sequence[Training], out: Path) -> None:
     with refusing(OSError):
         files.dump(out / "metrics.json", data(trainings))
         files.replace(out / "curve.png", [png(trainings)])
-
-
-@contextmanager
-def refusing(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of these kinds into one-sentence messages of the command."""
-    try:
-        yield
-    except kinds as error:
-        raise click.ClickException(sentence(error)) from error
-
-
-def sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, MemoryError):
-        return f"there is not enough memory{f': {error}' if str(error) else ''}"
-    return str(error)

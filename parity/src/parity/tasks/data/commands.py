@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ...usage import Commands
+from ...usage import Commands, refusing
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -30,7 +30,6 @@ def sales(out: Path, rows: int, seed: int) -> None:
 
     It has ten columns, and a few malformed rows.
     """
-    from ..launching import refusing
     from . import shop
 
     with refusing(OSError):
@@ -44,7 +43,6 @@ def download(name: str, text: str) -> None:
     @data.command(name, help=text)
     @click.option("--out", type=FOLDER, help="Directory to write to.  [default: the cache]")
     def command(out: Path | None) -> None:
-        from ..launching import refusing
         from . import downloads
 
         with refusing(OSError):
