@@ -197,7 +197,8 @@ def require_case(name: str) -> None:
 def kink_sentences(names: Sequence[str], case_ids: Sequence[str]) -> list[str]:
     """Why some of the chosen cases have no differences check; no names or ids mean all."""
     from . import spec
-    from .report import verdict
+    from .report.verdict import grouped
+    from .report.words import plural
 
     reasons = (
         (case.id, case.kink)
@@ -206,8 +207,8 @@ def kink_sentences(names: Sequence[str], case_ids: Sequence[str]) -> list[str]:
         if case.kink and (not names or op.name in names) and (not case_ids or case.id in case_ids)
     )
     return [
-        f"no finite differences at {verdict.plural(row['count'], 'case')}: {row['reason']}"
-        for row in verdict.grouped(reasons)
+        f"no finite differences at {plural(row['count'], 'case')}: {row['reason']}"
+        for row in grouped(reasons)
     ]
 
 
@@ -215,7 +216,7 @@ def run_checks(
     engine: Adapter, dtypes: Sequence[str], items: Sequence[Item], run_names: Sequence[str]
 ) -> int:
     """Run the checks and training runs of one engine, print the results, and count the failures."""
-    from .report import entries, trainings, verdict, watched
+    from .report import entries, lines, watched
     from .spec.runs import RUNS
 
     trained = [
@@ -230,13 +231,13 @@ def run_checks(
         if one and result.traceback:
             click.echo(result.traceback)
         if result.status == "failed" or len(results) <= FEW:
-            click.echo(verdict.check_line(result))
+            click.echo(lines.of_check(result))
     for training in trained:
         if training.traceback:
             click.echo(training.traceback)
-        click.echo(trainings.line(training))
+        click.echo(lines.of_training(training))
     summary = entries.engine(engine, results, trained)
-    click.echo(verdict.counts(summary))
+    click.echo(lines.of_engine(summary))
     return summary["failed"]
 
 
@@ -254,11 +255,11 @@ def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) ->
     """Check that every case gives the same bits in every process."""
     require_ops(op)
     chosen = loaded(engine)
-    from .report import verdict, watched
+    from .report import lines, watched
 
     results = [watched.repeat(each, op, processes, stage) for each in chosen]
     for result in results:
-        click.echo(verdict.determinism_line(result))
+        click.echo(lines.of_determinism(result))
     return int(any(result.status == "failed" for result in results))
 
 

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..checks.runs import RunResult
 from .data import Report, Run, Training
 from .matrix import Cell, error_cell
-from .words import anchor, listed, loss, milliseconds, plural, relative
+from .words import anchor, listed, plural
 
 
 class Row(Run):
     """A run in the table of all runs."""
 
     cells: list[Cell]  # torch's float32, then each engine
-
-
-def line(result: RunResult) -> str:
-    """A training's result as a line; for a failure, with the command that repeats it."""
-    if result.status == "failed":
-        return f"✗ {result.failure}"
-    if result.status == "skipped":
-        return f"– {result.name}: skipped, {result.message}"
-    last = relative(result.loss_bands[-1].error, result.dtype)
-    return (
-        f"✓ {result.name}: loss {loss(result.losses[0])} to {loss(result.losses[-1])} in "
-        f"{plural(len(result.losses), 'step')} (torch's within {last}), "
-        f"{milliseconds(result.seconds)} ms a step (torch: {milliseconds(result.torch_seconds)})"
-    )
 
 
 def described(run: Run) -> str:

@@ -6,16 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import TypedDict
 
-from ..checks import Result
-from ..checks.determinism import Determinism
 from ..checks.differences import RELATIVE
 from ..checks.envelope import FLOOR, MULTIPLE
 from ..checks.measure import BUDGET, FACTOR
 from . import data
-from .data import MEASURED, STATUSES, Report
+from .data import MEASURED, Report
 from .matrix import by
 from .outcomes import Outcome, outcomes
-from .words import eps, listed, part, plural, relative
+from .words import eps, listed, part, plural
 
 NO_GRADIENT = "nothing has a gradient: the inputs are integers or booleans, or the output is"
 # What an engine is compared with, and the checks that do it.
@@ -132,40 +130,6 @@ def unplanted(report: Report) -> str:
     if asked["quick"] or asked["ops"]:
         return "a quick report, or one of a few ops, leaves them out"
     return "they stand in minigrad, which is not installed"
-
-
-def counts(engine: data.Engine) -> str:
-    """An engine's summary as a line."""
-    parts = [f"{engine[status]:,} {status}" for status in STATUSES]
-    for check in MEASURED:
-        if worst := engine["worst"][check]:
-            torch = eps(worst["torch_error"])
-            parts.append(f"{check} {eps(worst['error'])} eps (torch float32: {torch})")
-    return f"{engine['name']}: {', '.join(parts)}"
-
-
-def check_line(result: Result) -> str:
-    """A check's result as a line; for a failure, with the command that repeats it."""
-    if result.status == "failed":
-        return f"✗ {result.failure}"
-    if result.status == "skipped":
-        return f"– {result.name}: skipped, {result.message}"
-    if result.error is None:
-        return f"✓ {result.name}"
-    if result.check == "differences":
-        return f"✓ {result.name}: agrees to {relative(result.error, result.dtype)}"
-    own = "" if result.torch_error is None else f" (torch float32: {eps(result.torch_error)})"
-    return f"✓ {result.name}: {eps(result.error)} eps{own}"
-
-
-def determinism_line(result: Determinism) -> str:
-    """Whether an engine is deterministic, as a line; if not, with the command to repeat it."""
-    if result.status == "failed":
-        return f"✗ {result.engine}: {result.message}\n  {result.reproduce}"
-    if result.status == "skipped":
-        return f"– {result.engine}: skipped, {result.message}"
-    cases = f"{plural(result.cases, 'case')}, each dtype counted"
-    return f"✓ {result.engine}: {cases}, the same bits in {result.processes} processes"
 
 
 def sentence(report: Report, engine: data.Engine) -> str:
