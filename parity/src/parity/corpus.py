@@ -46,7 +46,11 @@ def windows(
 ) -> tuple[Array, Array]:
     """Ids (count, length) from random places in the first characters, and the ids after each."""
     ids = encode(text()[:characters])
-    starts = rng.integers(0, len(ids) - length, count)
+    return followed(ids, rng.integers(0, len(ids) - length, count), length)
+
+
+def followed(ids: Array, starts: Array, length: int) -> tuple[Array, Array]:
+    """The windows of ids at starts, and the ids that follow each id, both (starts, length)."""
     found = ids[starts[:, None] + np.arange(length + 1)]
     return found[:, :-1], found[:, 1:]
 

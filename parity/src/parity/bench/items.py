@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import models
 from ..engines import Adapter
+from ..tasks import names
 
 Array = np.ndarray[Any, Any]
 Batch = tuple[Array, Array]
@@ -143,15 +144,18 @@ def _layers(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
 
 
 _CONVOLUTIONS = {
-    **{"0.weight": (8, 1, 3, 3), "0.bias": (8,), "3.weight": (16, 8, 3, 3), "3.bias": (16,)},
-    **{"7.weight": (64, 784), "7.bias": (64,), "9.weight": (10, 64), "9.bias": (10,)},
+    "0.weight": (8, 1, 3, 3),
+    "0.bias": (8,),
+    "3.weight": (16, 8, 3, 3),
+    "3.bias": (16,),
+    "7.weight": (64, 784),
+    "7.bias": (64,),
+    "9.weight": (10, 64),
+    "9.bias": (10,),
 }
 _HIDDEN = {"0.weight": (32, 10), "0.bias": (32,), "2.weight": (1, 32), "2.bias": (1,)}
 
-ONE_LAYER = {
-    **{"vocab_size": 27, "block_size": 16, "n_layer": 1, "n_head": 4, "n_embd": 16},
-    **{"bias": False, "norm": "rms_norm", "activation": "relu"},
-}
+ONE_LAYER = {"vocab_size": 27, **names.SIZES}
 TINY = {"vocab_size": 65, "block_size": 8, "n_layer": 4, "n_head": 4, "n_embd": 16}
 CPU = {"vocab_size": 65, "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128}
 BABY = {"vocab_size": 65, "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384}

@@ -62,10 +62,10 @@ def trained(
             Training(engine, task, chosen, name, world) for name, engine, chosen in entries
         ]
         if plan.resume:
-            go_on(trainings, checkpoints)
+            resume(trainings, checkpoints)
     if world.size > 1:
         for each in trainings:
-            said(each, f"{each.name}: {world.size} processes, summed by {each.door.way}")
+            tell(each, f"{each.name}: {world.size} processes, summed by {each.door.way}")
     first = min(each.step for each in trainings)
     try:
         with (
@@ -76,13 +76,13 @@ def trained(
     except DivergedError as error:
         # All processes have the same loss and weights, so all of them stop here.
         if world.rank == 0:
-            click.echo(f"parity: {error}; {kept(checkpoints)}", err=True)
+            click.echo(f"parity: {error}; {newest(checkpoints)}", err=True)
         return 1
     except KeyboardInterrupt:
-        click.echo(f"parity: {kept(checkpoints, 'the same command and --resume')}", err=True)
+        click.echo(f"parity: {newest(checkpoints, 'the same command and --resume')}", err=True)
         raise
     except click.ClickException as error:
-        again = kept(checkpoints, "--resume, once that is mended,")
+        again = newest(checkpoints, "--resume, once that is mended,")
         raise click.ClickException(f"{error.message}; {again}") from error
     if world.rank == 0:
         report(trainings, plan.out)
@@ -109,7 +109,7 @@ def prepared(plan: Plan, engines: Mapping[str, Adapter]) -> dict[str, Checkpoint
 def report(trainings: Sequence[Training], out: Path | None) -> None:
     """Write the results, if there is a folder for them, and print them."""
     if out is not None:
-        keep(trainings, out)  # before printing, which fails if the output pipe is closed
+        write(trainings, out)  # before printing, which fails if the output pipe is closed
     printed(table(trainings))
     for training in trainings:
         if closing := training.closing():
@@ -128,13 +128,13 @@ def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
             )
 
 
-def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints]) -> None:
+def resume(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints]) -> None:
     """Load every training's newest checkpoint; raises ValueError if it is of another training."""
     for training in trainings:
         store = checkpoints[training.name]
         state = store.load()
         if state is None:
-            said(training, f"no checkpoint in {store.folder} yet: from the beginning")
+            tell(training, f"no checkpoint in {store.folder} yet: from the beginning")
             continue
         if (trained := state["engine"]) != training.engine.name:
             raise ValueError(f"{store.folder} is of another training: by {trained}")
@@ -146,26 +146,26 @@ def go_on(trainings: Sequence[Training], checkpoints: Mapping[str, Checkpoints])
                 f"beyond --steps {training.task.settings.steps}"
             )
         training.load_state_dict(state)
-        said(training, f"{training.name}: on from step {training.step} of {store.folder}")
+        tell(training, f"{training.name}: on from step {training.step} of {store.folder}")
 
 
-def said(training: Training, sentence: str) -> None:
-    """Tell the user, once for all processes."""
+def tell(training: Training, sentence: str) -> None:
+    """Print a sentence to stderr, once for all processes."""
     if training.world.rank == 0:
         click.echo(sentence, err=True)
 
 
-def kept(checkpoints: Mapping[str, Checkpoints], again: str = "") -> str:
+def newest(checkpoints: Mapping[str, Checkpoints], again: str = "") -> str:
     """Name the newest checkpoints; again: how to continue from there."""
-    newest = [str(paths[-1]) for each in checkpoints.values() if (paths := each.paths())]
-    if not newest:
+    found = [str(paths[-1]) for each in checkpoints.values() if (paths := each.paths())]
+    if not found:
         return "no checkpoint was written"
     if again:
-        return f"{again} goes on from {', '.join(newest)}"
-    return f"the last checkpoint before it is {', '.join(newest)}"
+        return f"{again} goes on from {', '.join(found)}"
+    return f"the last checkpoint before it is {', '.join(found)}"
 
 
-def keep(trainings: Sequence[Training], out: Path) -> None:
+def write(trainings: Sequence[Training], out: Path) -> None:
     """Write metrics.json and curve.png."""
     from .curve import png
 

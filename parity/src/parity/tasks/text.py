@@ -45,7 +45,7 @@ class Text(Language):
     def batch(self, number: int) -> Sequence[Array]:
         rng = np.random.default_rng((self.settings.seed, number))
         starts = rng.integers(0, len(self.training) - self.context, self.settings.batch_size)
-        return windows(self.training, starts, self.context)
+        return corpus.followed(self.training, starts, self.context)
 
     def evaluate(self, engine: Adapter, model: Any) -> dict[str, float]:
         """The loss on evenly spaced windows of the validation part, the same every time."""
@@ -54,7 +54,7 @@ class Text(Language):
         starts = np.linspace(0, places - 1, count).astype(int)
         size = self.settings.batch_size
         parts = [starts[i : i + size] for i in range(0, count, size)]
-        batches = [windows(self.validation, part, self.context) for part in parts]
+        batches = [corpus.followed(self.validation, part, self.context) for part in parts]
         return {"validation loss": mean_loss(engine, model, batches)}
 
     def closing(self, engine: Adapter, model: Any) -> str:
@@ -70,12 +70,6 @@ def text_of(name: str) -> str:
         return corpus.text()
     (path,) = downloads.fetch(name)
     return read(path)
-
-
-def windows(ids: Array, starts: Array, context: int) -> tuple[Array, Array]:
-    """The windows of ids at starts, and the ids that follow each id, both (starts, context)."""
-    found = ids[starts[:, None] + np.arange(context + 1)]
-    return found[:, :-1], found[:, 1:]
 
 
 def read(path: Path) -> str:
