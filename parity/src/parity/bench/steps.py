@@ -90,7 +90,7 @@ def run(
     return [replace(row, engine=KEPT.format(row.engine)) for row in rows] if kept else rows
 
 
-def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int = 1) -> list[Row]:
+def with_memory(rows: list[Row], item: Item, engine: Adapter, threads: int) -> list[Row]:
     """Add to the rows the memory of each contestant, measured in a process of its own.
 
     Rows from inside keep_memory() get none: their peak depends on what the process did before.

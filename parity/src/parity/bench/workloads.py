@@ -128,8 +128,8 @@ def workloads(size: str, ops: tuple[str, ...] = ()) -> list[Workload]:
     return sorted(found, key=lambda each: spec.OPS.index(each.op))
 
 
-def untimed(ops: Sequence[str] = ()) -> list[str]:
-    """The ops that have no workload yet."""
+def untimed(ops: Sequence[str]) -> list[str]:
+    """Which of these ops, or of all, have no workload yet."""
     timed = {name for name, _, _ in _calls(SIZES["small"])}
     return [name for name in ops or spec.BY_NAME if name not in timed]
 

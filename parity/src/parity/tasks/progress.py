@@ -23,9 +23,7 @@ class Display:
     step: where the training starts. unit: what its speed is counted in. quiet: print nothing.
     """
 
-    def __init__(
-        self, title: str, settings: Settings, step: int, unit: str, quiet: bool = False
-    ) -> None:
+    def __init__(self, title: str, settings: Settings, step: int, unit: str, quiet: bool) -> None:
         self.settings, self.first, self.unit = settings, step, unit
         self.every = settings.eval_every or max(settings.steps // LINES, 1)
         self.units, self.started = 0, time.perf_counter()

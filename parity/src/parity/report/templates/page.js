@@ -62,7 +62,7 @@ function filter() {
   const engines = new Set(asked.getAll("engine"));
   let shown = 0;
   for (const table of document.querySelectorAll("[data-filtered]")) {
-    for (const box of filters.elements.engine.length ? filters.elements.engine : [filters.elements.engine]) {
+    for (const box of filters.querySelectorAll('[name="engine"]')) {
       table.classList.toggle(`without-e${box.value}`, !engines.has(box.value));
     }
     for (const body of table.tBodies) {
@@ -97,7 +97,7 @@ for (const table of document.querySelectorAll("[data-sorted]")) {
     const value = (row) => row.cells[head.cellIndex].dataset.value ?? row.cells[head.cellIndex].textContent;
     const unknown = (row) => value(row) === "–";
     const rows = [...table.tBodies[0].rows];
-    const order = (a, b) => value(a).localeCompare(value(b), "en", { numeric: false });
+    const order = (a, b) => value(a).localeCompare(value(b), "en");
     const sized = (a, b) => Number(value(a)) - Number(value(b));
     const compare = rows.every((row) => unknown(row) || !Number.isNaN(Number(value(row)))) ? sized : order;
     rows.sort((a, b) => unknown(a) - unknown(b) || (down ? compare(b, a) : compare(a, b)));
