@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from parity.cli import main
 from parity.environment import environment, source, source_of
 
 UNKNOWN = {"commit": "", "uncommitted": False}
@@ -55,6 +56,16 @@ def test_without_git_there_is_no_commit(file: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", "")
 
     assert source_of(file) == UNKNOWN
+
+
+@pytest.mark.parametrize(("options", "asked"), [("", 0), ("--json {tmp}/a.json", 1)])
+def test_git_is_asked_before_the_work_and_only_if_results_will_say(
+    options: str, asked: int, tmp_path: Path
+) -> None:
+    source.cache_clear()
+
+    assert main(["bench", "ops", "--op", "nope", *options.format(tmp=tmp_path).split()]) == 2
+    assert source.cache_info().misses == asked
 
 
 def test_every_result_has_the_source() -> None:

@@ -11,11 +11,11 @@ from rich.table import Table
 from .families import families
 from .usage import ENGINES, UNUSABLE, loaded, printed
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.command()
-@JSON
+@AS_JSON
 def engines(as_json: bool) -> None:
     """List the engines, their dtypes, device and number of ops."""
     from . import engines as registry
@@ -50,7 +50,7 @@ def engines(as_json: bool) -> None:
 
 @click.command()
 @ENGINES
-@JSON
+@AS_JSON
 def ops(engine: tuple[str, ...], as_json: bool) -> None:
     """List the ops, and which of them an engine lacks."""
     chosen, every = loaded(engine), families()

@@ -157,7 +157,7 @@ def ops(
             f"{curve.op}, {curve.phase}: n ** {curve.exponent:.2f} on {curve.engine},"
             f" n ** {curve.against_exponent:.2f} on {curve.against}"
         )
-    _kept(file, found, chosen, rivals, threads, ceilings)
+    _write(file, found, chosen, rivals, threads, ceilings)
 
 
 @bench.command()
@@ -204,7 +204,7 @@ def steps(
         if row.shares and row.collector:
             parts = ", ".join(f"{name} {share:.0%}" for name, share in row.shares.items())
             click.echo(f"{row.engine}, {row.item}: {parts}")
-    _kept(file, found, chosen, ["torch"], threads, ceilings)
+    _write(file, found, chosen, ["torch"], threads, ceilings)
 
 
 @bench.command()
@@ -231,7 +231,7 @@ def generation(
             found += work.run(one, each, pairs or work.PAIRS, threads)
             advance()
     _table(found, chosen, threads, 1e3, "ms")
-    _kept(file, found, chosen, ["torch"], threads)
+    _write(file, found, chosen, ["torch"], threads)
 
 
 @bench.command()
@@ -331,7 +331,7 @@ def _machine(chosen: Sequence[Adapter], threads: int) -> str:
     return "; ".join([f"Python {platform.python_version()} on {cpu()}, {many}", *runs])
 
 
-def _kept(
+def _write(
     file: Path | None,
     found: Sequence[Row],
     chosen: Sequence[Adapter],
@@ -339,6 +339,7 @@ def _kept(
     threads: int,
     ceilings: Ceilings | None = None,
 ) -> None:
+    """Write the results to the file of --json, if there is one."""
     if file is None:
         return
     from .. import engines

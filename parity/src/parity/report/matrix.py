@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, NotRequired, TypedDict, TypeVar
 
+from ..checks import CHECKS
 from ..checks.differences import RELATIVE
 from ..checks.measure import EPS
 from . import data
@@ -19,13 +20,14 @@ K = TypeVar("K")
 SHADES = (0.5, 1.0, 2.0, 4.0, 8.0)
 # The bounds for finite differences, relative to the slope.
 SHARES = tuple(RELATIVE * 10.0**power for power in (-5, -4, -3, -2, -1))
-# The columns of an engine, and the checks that each combines.
+# The columns of an op's engine, and the checks that each combines; then the column of a part's.
 COLUMNS = {
     "forward": ("forward", "stochastic"),
     "backward": ("backward",),
     "differences": ("differences",),
     "rejects": ("rejects",),
 }
+WHOLE = {"all checks": CHECKS}
 
 
 class Cell(TypedDict):
@@ -41,6 +43,7 @@ class Row(TypedDict):
 
     name: str
     family: str
+    heads: list[str]  # the columns of each engine
     torch: list[Cell]  # torch's float32, forward and backward of an op
     cells: list[list[Cell]]  # by engine
     states: list[str]  # that the page can filter by: failed, skipped, beyond
@@ -57,56 +60,55 @@ class Line(TypedDict):
 
 def ops(report: Report) -> list[Row]:
     """A row for every op: torch's float32, then the COLUMNS of each engine."""
-    found = by_op_and_engine(report)
-    rows: list[Row] = []
-    for op in report["ops"]:
-        per_engine = [found[op["name"], engine["name"]] for engine in report["engines"]]
-        own = [result for results in per_engine for result in results]
-        cells = [
-            [cell([r for r in results if r["check"] in checks]) for checks in COLUMNS.values()]
-            for results in per_engine
-        ]
-        yardsticks = [
-            yardstick([r for r in own if r["check"] in COLUMNS[column]])
-            for column in ("forward", "backward")
-        ]
-        rows.append(_row(op["name"], op["family"], yardsticks, cells, own))
-    return rows
+    named = [(op["name"], op["family"]) for op in report["ops"]]
+    return _rows(report, named, COLUMNS, ("forward", "backward"))
 
 
 def parts(report: Report) -> list[Row]:
     """A row for every layer, optimizer, scheduler and model: torch's float32, then each engine."""
-    found = by_op_and_engine(report)
+    named = [(part["name"], f"{part['kind']}s") for part in report["parts"]]
+    return _rows(report, named, WHOLE, WHOLE)
+
+
+def _rows(
+    report: Report,
+    named: Iterable[tuple[str, str]],
+    columns: Mapping[str, Collection[str]],
+    measured: Iterable[str],
+) -> list[Row]:
+    """Rows for these names and families; measured: the columns that torch's float32 has, too."""
+    found = by(lambda result: (result["op"], result["engine"]), report["results"])
+
+    def of(results: list[data.Result], column: str) -> list[data.Result]:
+        return [result for result in results if result["check"] in columns[column]]
+
     rows: list[Row] = []
-    for part in report["parts"]:
-        per_engine = [found[part["name"], engine["name"]] for engine in report["engines"]]
+    for name, family in named:
+        per_engine = [found[name, engine["name"]] for engine in report["engines"]]
         own = [result for results in per_engine for result in results]
-        cells = [[cell(results)] for results in per_engine]
-        rows.append(_row(part["name"], f"{part['kind']}s", [yardstick(own)], cells, own))
+        rows.append(
+            {
+                "name": name,
+                "family": family,
+                "heads": list(columns),
+                "torch": [yardstick(of(own, column)) for column in measured],
+                "cells": [[cell(of(each, column)) for column in columns] for each in per_engine],
+                "states": _states(own),
+            }
+        )
     return rows
 
 
-def _row(
-    name: str,
-    family: str,
-    yardsticks: list[Cell],
-    cells: list[list[Cell]],
-    own: list[data.Result],
-) -> Row:
+def _states(own: Sequence[data.Result]) -> list[str]:
     statuses = {result["status"] for result in own}
-    pairs = [(result["error"], result["torch_error"]) for result in own]
     beyond = any(
-        error is not None and torch is not None and error > max(torch, 1.0)
-        for error, torch in pairs
+        result["error"] is not None
+        and result["torch_error"] is not None
+        and result["error"] > max(result["torch_error"], 1.0)
+        for result in own
     )
     states = [status for status in ("failed", "skipped") if status in statuses]
-    return {
-        "name": name,
-        "family": family,
-        "torch": yardsticks,
-        "cells": cells,
-        "states": [*states, *(["beyond"] if beyond else [])],
-    }
+    return [*states, *(["beyond"] if beyond else [])]
 
 
 def by(key: Callable[[T], K], entries: Iterable[T]) -> dict[K, list[T]]:
@@ -115,10 +117,6 @@ def by(key: Callable[[T], K], entries: Iterable[T]) -> dict[K, list[T]]:
     for entry in entries:
         found[key(entry)].append(entry)
     return found
-
-
-def by_op_and_engine(report: Report) -> dict[tuple[str, str], list[data.Result]]:
-    return by(lambda result: (result["op"], result["engine"]), report["results"])
 
 
 def cell(results: Sequence[data.Result]) -> Cell:

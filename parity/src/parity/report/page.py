@@ -110,11 +110,9 @@ def pages(report: Report, environment: jinja2.Environment, pace: list[Row]) -> d
     faults = matrix.by(lambda fault: fault["op"], report["faults"])
     found = {}
     for row, before, after in zip(rows, [None, *rows], [*rows[1:], None], strict=False):
-        entry = entries[row["name"]]
         found[row["name"]] = template.render(
-            entry=entry,
+            entry=entries[row["name"]],
             row=row,
-            heads=list(matrix.COLUMNS) if "family" in entry else ["all checks"],
             before=before and before["name"],
             after=after and after["name"],
             engines=report["engines"],
