@@ -65,19 +65,9 @@ def new_op(name: str, family: str) -> None:
         raise click.UsageError(
             f"torch has no function {name}: add the op by hand, as CONTRIBUTING.md shows"
         )
-    meaning, imported = f"{module}.{name}", IMPORTS[module]
-    spec = ROOT / "parity" / "src" / "parity" / "spec" / f"{family}.py"
-    text = importing(spec.read_text(encoding="utf-8"), *imported)
-    text = importing(text, ".case", ("Case", "Op", "randn"))
-    written = {spec: with_entry(text, ENTRY.format(name=name, meaning=meaning))}
-    for engine, (head, module, names) in FUNCTIONS.items():
-        path = ROOT / engine / "src" / engine / "ops" / f"{family}.py"
-        text = importing(path.read_text(encoding="utf-8"), module, names)
-        stub = (head + BODY).format(name=name, meaning=meaning)
-        written[path] = with_function(text, stub, every[family])
-    for path, text in written.items():
+    for path, text in skeletons(name, family, module, every[family]).items():
         files.replace(path, [text.encode("utf-8")])
-        before, _, _ = text.partition(f'"{name}",' if path == spec else f"def {name}(")
+        before, _, _ = text.partition(f"def {name}(" if path.parent.name == "ops" else f'"{name}",')
         click.echo(f"{path.relative_to(ROOT)}:{before.count(chr(10)) + 1}")
     subprocess.run([sys.executable, str(GENERATE)], check=True)
     where = "" if Path.cwd() == ROOT else f", in {ROOT}"
@@ -86,6 +76,24 @@ def new_op(name: str, family: str) -> None:
         " to time in _of_numbers of parity/src/parity/bench/workloads.py. Until then this fails:"
         f" parity check --op {name}"
     )
+
+
+def skeletons(name: str, family: str, module: str, ops: Collection[str]) -> dict[Path, str]:
+    """The family's files with an entry for the op and a function in each engine.
+
+    module: where torch has the op. ops: the family's so far.
+    """
+    meaning = f"{module}.{name}"
+    spec = ROOT / "parity" / "src" / "parity" / "spec" / f"{family}.py"
+    text = importing(spec.read_text(encoding="utf-8"), *IMPORTS[module])
+    text = importing(text, ".case", ("Case", "Op", "randn"))
+    written = {spec: with_entry(text, ENTRY.format(name=name, meaning=meaning))}
+    for engine, (head, source, names) in FUNCTIONS.items():
+        path = ROOT / engine / "src" / engine / "ops" / f"{family}.py"
+        text = importing(path.read_text(encoding="utf-8"), source, names)
+        stub = (head + BODY).format(name=name, meaning=meaning)
+        written[path] = with_function(text, stub, ops)
+    return written
 
 
 def importing(text: str, module: str, names: tuple[str, ...]) -> str:

@@ -28,6 +28,12 @@ class Gradients:
     def cover(self, code: Iterable[ast.AST]) -> None:
         self.inside.update(id(node) for part in code for node in ast.walk(part))
 
+    def add(self, code: Iterable[ast.AST], results: Iterable[ast.expr]) -> None:
+        """Record the code of some gradients, and the gradients themselves."""
+        self.cover(code)
+        for result in results:
+            self.enter(result)
+
     def enter(self, result: ast.expr) -> None:
         """Record an expression as a gradient, or each gradient in a tuple or conditional."""
         if isinstance(result, ast.Tuple | ast.List):
@@ -97,19 +103,13 @@ def functions(tree: ast.Module) -> list[ast.FunctionDef]:
 def _enter_gradients(function: ast.FunctionDef, found: Gradients) -> None:
     for node in ast.walk(function):
         if _is_pullback(node):
-            found.cover(_body(node))
-            for result in _results(node):
-                found.enter(result)
+            found.add(_body(node), _results(node))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == NODE:
-            found.cover(node.args[2:])
-            for result in _slopes(node.args[2:], function):
-                found.enter(result)
+            found.add(node.args[2:], _slopes(node.args[2:], function))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == EACH:
             for column in node.args[1:]:
                 if isinstance(column, ast.Tuple):
-                    found.cover(column.elts[1:])
-                    for result in _slopes(column.elts[1:], function):
-                        found.enter(result)
+                    found.add(column.elts[1:], _slopes(column.elts[1:], function))
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             for element in node.value.elts:
                 _enter_pullbacks(element, function, found)

@@ -164,7 +164,7 @@ def limits() -> str:
         f"A check fails beyond {BUDGET:.0f} eps, or {FACTOR:.0f} times torch’s own float32 error "
         "on the same case if that is more; optimizers, and the gradients of a whole GPT, beyond "
         f"{MULTIPLE:.0f} times torch’s own error, which counts for at least {FLOOR:.0f} eps; "
-        f"finite differences beyond {part(RELATIVE)} of the slope, and the rounding in them"
+        f"finite differences beyond {part(RELATIVE)} of the slope plus their own rounding"
     )
 
 
