@@ -24,6 +24,8 @@ def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def made(*size: Any, **named: Any) -> Tensor:
+        if not size and "size" not in named:
+            raise TypeError(f"{function.__name__}: expected a size")
         return function(*([size] if len(size) > 1 else size), **named)
 
     several = [first.replace(kind=first.VAR_POSITIONAL), *options]
@@ -34,19 +36,19 @@ def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 @_lengths
 def zeros(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; size: ints or a tuple, dtype None: float32."""
-    return _filled("zeros", size, 0, as_dtype(dtype), requires_grad)
+    return _filled("zeros", size, 0, dtype, DEFAULT, requires_grad)
 
 
 @_lengths
 def ones(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; size: ints or a tuple, dtype None: float32."""
-    return _filled("ones", size, 1, as_dtype(dtype), requires_grad)
+    return _filled("ones", size, 1, dtype, DEFAULT, requires_grad)
 
 
 def full(size: Shape, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of one number; dtype None: the number's, which is float32 for a float."""
     number = _number("full", fill_value)
-    return _filled("full", size, number, as_dtype(dtype, result_type(number)), requires_grad)
+    return _filled("full", size, number, dtype, result_type(number), requires_grad)
 
 
 def arange(
@@ -65,7 +67,7 @@ def arange(
         start, end = 0, start
     numbers = [_number("arange", number) for number in (start, end, step)]
     floating = any(isinstance(number, float) for number in numbers)
-    dtype = as_dtype(dtype, DEFAULT if floating else INT)
+    dtype = _dtype("arange", dtype, DEFAULT if floating else INT, requires_grad)
     if dtype == BOOL:
         raise TypeError("arange: there is no range of booleans")
     if not all(map(math.isfinite, numbers)):
@@ -83,7 +85,7 @@ def arange(
 @_lengths
 def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers; size: ints or a tuple, dtype None: float32."""
-    dtype = as_dtype(dtype)
+    dtype = _dtype("randn", dtype, DEFAULT)
     if not is_floating(dtype):
         raise TypeError(f"randn: random numbers are floating, not {dtype}")
     return Tensor(random.normal(_shape("randn", size), 0.0, 1.0, dtype), requires_grad)
@@ -92,13 +94,13 @@ def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Ten
 def zeros_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape of x; dtype None: x's."""
     x = _like("zeros_like", x)
-    return _filled("zeros_like", x.shape, 0, as_dtype(dtype, x.dtype), requires_grad)
+    return _filled("zeros_like", x.shape, 0, dtype, x.dtype, requires_grad)
 
 
 def ones_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape of x; dtype None: x's."""
     x = _like("ones_like", x)
-    return _filled("ones_like", x.shape, 1, as_dtype(dtype, x.dtype), requires_grad)
+    return _filled("ones_like", x.shape, 1, dtype, x.dtype, requires_grad)
 
 
 def full_like(
@@ -107,12 +109,26 @@ def full_like(
     """One number in the shape of x; dtype None: x's."""
     x = _like("full_like", x)
     number = _number("full_like", fill_value)
-    return _filled("full_like", x.shape, number, as_dtype(dtype, x.dtype), requires_grad)
+    return _filled("full_like", x.shape, number, dtype, x.dtype, requires_grad)
 
 
-def _filled(name: str, size: Shape, number: Any, dtype: Any, requires_grad: bool) -> Tensor:
+def _filled(
+    name: str, size: Shape, number: Any, dtype: Any, default: Any, requires_grad: bool
+) -> Tensor:
+    dtype = _dtype(name, dtype, default, requires_grad)
     fitting(name, number, dtype)
     return Tensor(arrays.full(_shape(name, size), number, dtype), requires_grad)
+
+
+def _dtype(name: str, dtype: Any, default: Any, requires_grad: bool = False) -> np.dtype[Any]:
+    """The dtype of a new tensor, default for None; it must be floating to require a gradient."""
+    try:
+        found = as_dtype(dtype, default)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    if requires_grad and not is_floating(found):
+        raise TypeError(f"{name}: only floating tensors can require a gradient, not {found}")
+    return found
 
 
 def _shape(name: str, size: Shape) -> tuple[int, ...]:

@@ -22,6 +22,8 @@ def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def made(*size: Any, **named: Any) -> Tensor:
+        if not size and "size" not in named:
+            raise TypeError(f"{function.__name__}: expected a size")
         return function(*([size] if len(size) > 1 else size), **named)
 
     several = [first.replace(kind=first.VAR_POSITIONAL), *options]

@@ -48,9 +48,12 @@ def div(x: Tensor, other: Tensor, *, rounding_mode: str | None = None) -> Tensor
     if rounding_mode is None:
         return elementwise("div", scalar.div, x, other)
     _refuse_bools_alone("div", x, other)
-    if rounding_mode == "floor":
-        return elementwise("div", scalar.floor_divide, x, other, integers=operator.floordiv)
-    return elementwise("div", scalar.trunc_divide, x, other, integers=trunc_divide)
+    try:
+        if rounding_mode == "floor":
+            return elementwise("div", scalar.floor_divide, x, other, integers=operator.floordiv)
+        return elementwise("div", scalar.trunc_divide, x, other, integers=trunc_divide)
+    except ZeroDivisionError:
+        raise ZeroDivisionError("div: an integer is divided by 0") from None
 
 
 def neg(x: Tensor) -> Tensor:

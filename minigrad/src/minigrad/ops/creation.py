@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Shape, fitting, sizes
-from ..dtypes import DEFAULT, is_floating, result_type
+from ..arguments import NUMBERS, Shape, fitting, sizes
+from ..dtypes import DEFAULT, as_array, is_floating, result_type
 from ..engine import Operand, Tensor, unwrap
 from ..random import generator
 
@@ -23,6 +23,8 @@ def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def made(*size: Any, **named: Any) -> Tensor:
+        if not size and "size" not in named:
+            raise TypeError(f"{function.__name__}: expected a size")
         return function(*([size] if len(size) > 1 else size), **named)
 
     several = [first.replace(kind=first.VAR_POSITIONAL), *options]
@@ -61,7 +63,8 @@ def arange(
     """
     if end is None:
         start, end = 0, start
-    dtype = result_type(start, end, step) if dtype is None else np.dtype(dtype)
+    start, end, step = (_number("arange", value) for value in (start, end, step))
+    dtype = _dtype("arange", dtype, result_type(start, end, step), requires_grad)
     if dtype == np.bool_:
         raise TypeError("arange: there is no range of booleans")
     if not is_floating(dtype):
@@ -78,7 +81,7 @@ def arange(
 @_lengths
 def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers; size: ints or a tuple, dtype None: float32."""
-    dtype = DEFAULT if dtype is None else np.dtype(dtype)
+    dtype = _dtype("randn", dtype, DEFAULT)
     if not is_floating(dtype):
         raise TypeError(f"randn: random numbers are floating, not {dtype}")
     numbers = np.asarray(generator().standard_normal(_shape("randn", size)))
@@ -112,12 +115,21 @@ def _filled_like(name: str, x: Any, value: Any, dtype: Any, requires_grad: bool)
 def _filled(
     name: str, shape: tuple[int, ...], value: Any, dtype: Any, requires_grad: bool
 ) -> Tensor:
-    value = unwrap(value)
-    own = result_type(value)
-    if np.ndim(value):
-        raise TypeError(f"{name}: expected a number, not an array of shape {np.shape(value)}")
-    number = fitting(name, "fill_value", value, own if dtype is None else np.dtype(dtype))
+    value = _number(name, value)
+    dtype = _dtype(name, dtype, result_type(value), requires_grad)
+    number = fitting(name, "fill_value", value, dtype)
     return Tensor(np.full(shape, number), requires_grad=requires_grad)
+
+
+def _dtype(name: str, dtype: Any, default: Any, requires_grad: bool = False) -> np.dtype[Any]:
+    """The dtype of a new tensor, default for None; it must be floating to require a gradient."""
+    try:
+        found = np.dtype(default) if dtype is None else as_array((), dtype).dtype
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    if requires_grad and not is_floating(found):
+        raise TypeError(f"{name}: only floating tensors can require a gradient, not {found}")
+    return found
 
 
 def _shape(name: str, size: Shape) -> tuple[int, ...]:
@@ -125,3 +137,11 @@ def _shape(name: str, size: Shape) -> tuple[int, ...]:
     if min(shape, default=0) < 0:
         raise ValueError(f"{name}: a length is negative in {shape}")
     return shape
+
+
+def _number(name: str, value: Any) -> Any:
+    """value, a number or a tensor of one, as a number or an array of one."""
+    value = unwrap(value)
+    if not isinstance(value, (*NUMBERS, np.ndarray)) or np.ndim(value):
+        raise TypeError(f"{name}: expected a number, not {type(value).__name__}")
+    return value

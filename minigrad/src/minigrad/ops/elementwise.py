@@ -393,7 +393,7 @@ def _whole_quotient(x: Any, other: Any, mode: str) -> Output:
         quotient = np.floor_divide(x, other) if mode == "floor" else np.trunc(x / other)
         return quotient, (np.zeros_like, np.zeros_like)
     if x.size and not np.all(other):
-        raise ZeroDivisionError("div: integers divided by 0")
+        raise ZeroDivisionError("div: an integer is divided by 0")
     return x // other if mode == "floor" else truncated(x, other), None
 
 
