@@ -485,7 +485,7 @@ def test_a_leaf_that_was_asked_for_is_one(
 # What must be refused.
 
 
-def test_a_refusal_must_come_and_be_of_the_right_kind(with_op: WithOp) -> None:
+def test_a_refusal_must_come_be_of_the_right_kind_and_name_the_op(with_op: WithOp) -> None:
     def refuse(error: Exception) -> Any:
         def function(*args: Any, **kwargs: Any) -> Any:
             raise error
@@ -496,16 +496,46 @@ def test_a_refusal_must_come_and_be_of_the_right_kind(with_op: WithOp) -> None:
     assert "should raise IndexError, was accepted" in failure(accepts, MAX, "rejects")
     message = failure(refuse(RuntimeError("bad")), MAX, "rejects")
     assert "should raise IndexError, raised RuntimeError: bad" in message
-    for words in ("bad shape", "cannot reshape", "reshapes: bad shape"):
-        message = failure(refuse(ValueError(words)), RESHAPE, "rejects")
-        assert f"the ValueError does not begin with reshape: '{words}'" in message
-    message = failure(refuse(IndexError("tuple index out of range")), MAX, "rejects")
-    assert "the IndexError does not begin with max" in message
-    right = ((MAX, IndexError("max: dim 1")), (RESHAPE, ValueError("reshape: (2,) to (3,)")))
-    for op, error in right:
+    for op, error in (
+        (RESHAPE, ValueError("bad shape")),
+        (RESHAPE, ValueError("cannot reshape")),
+        (RESHAPE, ValueError("reshapes: bad shape")),
+        (MAX, IndexError("tuple index out of range")),
+    ):
+        message = failure(refuse(error), op, "rejects")
+        assert (
+            f"the {type(error).__name__} does not begin with {op.name}: {str(error)!r}" in message
+        )
+    for op, error in (
+        (MAX, IndexError("max: dim 1")),
+        (RESHAPE, ValueError("reshape: (2,) to (3,)")),
+    ):
         assert run(refuse(error), op, "rejects").status == "passed"
-    untyped = Op("reshape", torch.reshape, rejects=[Reject(TypeError, randn(2), "wide")])
-    assert run(refuse(TypeError("a shape is of integers")), untyped, "rejects").status == "passed"
+
+
+def test_a_crash_is_no_refusal(with_op: WithOp) -> None:
+    reshape = Op("reshape", torch.reshape, rejects=[Reject(TypeError, randn(2), None)])
+
+    def crashes(x: Any, shape: Any) -> Any:
+        return x.reshape(len(shape))
+
+    def names_itself(x: Any, shape: Any) -> Any:
+        try:
+            return crashes(x, shape)
+        except TypeError as error:
+            raise TypeError(f"reshape: {error}") from error
+
+    def refuses(x: Any, shape: Any) -> Any:
+        try:
+            return crashes(x, shape)
+        except TypeError:
+            raise TypeError(f"reshape: a shape is a tuple of ints, not {shape}") from None
+
+    message = failure(with_op(reshape=crashes), reshape, "rejects")
+    assert "the TypeError does not begin with reshape" in message
+    message = failure(with_op(reshape=names_itself), reshape, "rejects")
+    assert "a crash is no refusal: TypeError: reshape: object of type 'NoneType'" in message
+    assert run(with_op(reshape=refuses), reshape, "rejects").status == "passed"
 
 
 def test_an_op_that_is_missing_is_a_failure(altered: Callable[..., Any]) -> None:

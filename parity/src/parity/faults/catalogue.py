@@ -56,20 +56,21 @@ def fault(name: str, *checks: str, rule: int | None = None) -> Callable[[Any], A
     """
 
     def enter(wrong: Any) -> Any:
-        whole = getattr(minigrad.ops, name)
+        whole, title = getattr(minigrad.ops, name), wrong.__name__
         wrong.__signature__ = inspect.signature(whole)
+        wrong.__name__ = name  # in which it refuses a wrong call
         planted = op(wrong) if _on_arrays(whole) else wrong
-        FAULTS.append(Fault(name, wrong.__name__, planted, frozenset(checks), rule))
+        FAULTS.append(Fault(name, title, planted, frozenset(checks), rule))
         return wrong
 
     return enter
 
 
-def blind_case(name: str, *checks: str, rule: int = 6) -> Callable[[Any], Any]:
+def blind_case(name: str, *checks: str) -> Callable[[Any], Any]:
     """Register a function that returns a case that cannot tell a right op from a wrong one."""
 
     def enter(make: Callable[[], Case]) -> Callable[[], Case]:
-        FAULTS.append(Fault(name, make.__name__, make, frozenset(checks), rule, make()))
+        FAULTS.append(Fault(name, make.__name__, make, frozenset(checks), 6, make()))
         return make
 
     return enter

@@ -74,6 +74,12 @@ def ends_in_nan(x: Any) -> Any:
     return y, pullback
 
 
+@fault("neg", "rejects")
+def leaves_booleans_to_numpy(x: Any) -> Any:
+    """Refuses no booleans: NumPy's own TypeError is of the right kind, but a crash."""
+    return np.negative(x), np.negative
+
+
 @fault("exp", "forward", "backward")
 def returns_float64(x: Any) -> Any:
     """Has one dtype for everything."""
