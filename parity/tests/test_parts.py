@@ -233,7 +233,7 @@ def dropped(x: torch.Tensor, share: float, words: str) -> torch.Tensor:
 WRONG_DROPOUTS = {
     "manual_seed does not repeat": lambda x: dropped(x, 0.25, "manual_seed does not repeat"),
     "two calls in a row drew the same": lambda x: dropped(x, 0.25, "the same"),
-    "were left out, should be 25.00%": lambda x: x * (torch.rand(x.shape) >= 0.5) / 0.75,
+    "elements were left out, should be 25.00%": lambda x: x * (torch.rand(x.shape) >= 0.5) / 0.75,
     "gradient of input 0 of call 0 is off by": lambda x: (
         x + (torch.nn.functional.dropout(x, 0.25) - x).detach()
     ),

@@ -11,6 +11,7 @@ from .calling import (
     CONTIGUOUS,
     Called,
     Layout,
+    again,
     call,
     carry_back,
     judge_inputs,
@@ -28,25 +29,26 @@ def backward(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
     worst = Measured()
 
     def judge(
-        how: str, variant: Variant, needs: Collection[int], layout: Layout = CONTIGUOUS
+        how: str,
+        needs: Collection[int] = everyone,
+        variant: Variant = PLAIN,
+        layout: Layout = CONTIGUOUS,
     ) -> None:
         nonlocal worst
-        called = call(engine, op, case, dtype, needs, layout=layout, tied=variant.tied)
-        judge_outputs(engine, op, case, dtype, called, how, variant)
-        carry_back(engine, op, case, dtype, called, variant, layout)
-        judge_inputs(engine, op, case, dtype, called, variant)
-        found = judge_gradients(engine, op, case, dtype, called, how, variant, needs)
-        worst = worst.worst(found)
+        called = call(engine, op, case, dtype, needs, variant=variant, layout=layout)
+        judge_outputs(called, how)
+        carry_back(called)
+        judge_inputs(called)
+        worst = worst.worst(judge_gradients(called, how))
 
     for needs in subsets(everyone):
         who = "" if needs == tuple(everyone) else f", only {', '.join(map(str, needs))} needing one"
-        judge(f"{PLAIN}{who}", PLAIN, needs)
-    judge(str(ONES), ONES, everyone)
+        judge(f"{PLAIN}{who}", needs)
     for layout in layouts(op, case)[1:]:
-        judge(f"{PLAIN}, {layout}", PLAIN, everyone, layout)
-    for variant in ties(case):
-        judge(str(variant), variant, everyone)
-    _judge_accumulation(engine, op, case, dtype)
+        judge(f"{PLAIN}, {layout}", layout=layout)
+    for variant in (ONES, *ties(case)):
+        judge(str(variant), variant=variant)
+    _judge_accumulation(call(engine, op, case, dtype, everyone))
     return worst
 
 
@@ -64,43 +66,32 @@ def ties(case: Call) -> list[Variant]:
     return [Variant(tied=(i, j)) for i, j in pairs if shapes[i] == shapes[j]]
 
 
-def judge_gradients(
-    engine: Adapter,
-    op: Op,
-    case: Case,
-    dtype: str,
-    called: Called,
-    how: str,
-    variant: Variant,
-    needs: Collection[int],
-    times: int = 1,
-) -> Measured:
+def judge_gradients(called: Called, how: str, times: int = 1) -> Measured:
     """Compare the gradients of the inputs in needs; all other inputs must have none.
 
     times: how often each gradient has been accumulated.
     """
+    assert isinstance(called.case, Case)
+    of = called.op, called.case, called.variant
+    own, sizes = own_errors(*of).gradients, scales(*of)
     worst = Measured()
-    own, sizes = own_errors(op, case, variant).gradients, scales(op, case, variant)
-    for i, want in enumerate(reference(op, case, variant).gradients):
-        got = called.gradient(engine, i)
+    for i, want in enumerate(reference(*of).gradients):
+        got = called.gradient(i)
         what = f"gradient of floating input {i} ({how})"
-        if i not in needs or want is None:
+        if i not in called.needs or want is None:
             if got is not None:
                 raise MismatchError(f"{what}: there should be none")
-        elif got is None and case.flat and not want.any():
+        elif got is None and called.case.flat and not want.any():
             continue  # where a zero gradient is expected, None is as good
         else:
-            error = compare(what, got, times * want, dtype, own[i], times * sizes[i])
+            error = compare(what, got, times * want, called.dtype, own[i], times * sizes[i])
             worst = worst.worst(Measured.of(error, own[i]))
     return worst
 
 
-def _judge_accumulation(engine: Adapter, op: Op, case: Case, dtype: str) -> None:
+def _judge_accumulation(first: Called) -> None:
     """Require that a second call on the same leaves adds to their gradients."""
-    everyone = range(len(floats(case)))
-    first = call(engine, op, case, dtype, everyone)
-    carry_back(engine, op, case, dtype, first)
-    second = call(engine, op, case, dtype, everyone, into=first)
-    carry_back(engine, op, case, dtype, second)
-    how = "accumulated over two calls"
-    judge_gradients(engine, op, case, dtype, second, how, PLAIN, everyone, times=2)
+    carry_back(first)
+    second = again(first)
+    carry_back(second)
+    judge_gradients(second, "accumulated over two calls", times=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,17 +75,29 @@ class Leaf:
 
 @dataclass
 class Called:
-    """What went into a call, and what came out."""
+    """A call: of what, how, what went in, and what came out."""
 
-    outputs: tuple[Any, ...] = ()
+    engine: Adapter
+    op: Op
+    case: Call
+    dtype: str
+    needs: Collection[int]  # positions of the floating inputs that require a gradient
+    variant: Variant
+    layout: Layout
     leaves: list[Leaf] = field(default_factory=list)  # one per floating input
     given: list[tuple[Any, Array]] = field(default_factory=list)  # every tensor, and its numbers
+    outputs: tuple[Any, ...] = ()
 
-    def gradient(self, engine: Adapter, position: int) -> Array | None:
+    def gradient(self, position: int) -> Array | None:
         """The gradient of a floating input, in the input's own layout."""
         leaf = self.leaves[position]
-        gradient = engine.grad(leaf.tensor)
+        gradient = self.engine.grad(leaf.tensor)
         return None if gradient is None else leaf.layout.read(gradient)
+
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes that the outputs should have: torch's, as far as the engine has them."""
+        default = "float32" if "float32" in self.engine.dtypes else self.dtype
+        return output_dtypes(self.op, self.case, self.dtype, default)
 
 
 def call(
@@ -95,16 +107,16 @@ def call(
     dtype: str,
     needs: Collection[int] = (),
     *,
+    variant: Variant = PLAIN,
     layout: Layout = CONTIGUOUS,
-    tied: tuple[int, int] | None = None,
-    into: Called | None = None,
+    leaves: Sequence[Leaf] | None = None,
 ) -> Called:
     """Call op; the floating inputs at the positions in needs require a gradient.
 
-    tied: positions of two inputs that are to be one tensor. into: an earlier call whose leaves are
-    used again.
+    leaves: those of an earlier call, to be used again.
     """
-    called = Called()
+    called = Called(engine, op, case, dtype, needs, variant, layout)
+    tied = variant.tied
 
     def tensor(array: Array) -> Any:
         is_leaf, position = variable(array), len(called.leaves)
@@ -112,8 +124,8 @@ def call(
         if is_leaf and tied and position == tied[1]:
             called.leaves.append(called.leaves[tied[0]])
             return called.leaves[-1].tensor  # ties are only tried in the contiguous layout
-        if is_leaf and into is not None:
-            leaf = into.leaves[position]
+        if is_leaf and leaves is not None:
+            leaf = leaves[position]
         else:
             how = layout if array.ndim and array.size else CONTIGUOUS
             needed = is_leaf and position in needs
@@ -130,28 +142,20 @@ def call(
     return called
 
 
-def carry_back(
-    engine: Adapter,
-    op: Op,
-    case: Call,
-    dtype: str,
-    called: Called,
-    variant: Variant = PLAIN,
-    layout: Layout = CONTIGUOUS,
-) -> None:
+def carry_back(called: Called) -> None:
     """Run backward from every output, and require that no cotangent is changed in place.
 
     The op is called again for each further output, because backward may free a shared graph.
     """
+    engine, layout, variant = called.engine, called.layout, called.variant
     outputs: tuple[Any, ...] | None = called.outputs
     for i in range(len(called.outputs)):
         if outputs is None:
-            again = call(engine, op, case, dtype, layout=layout, tied=variant.tied, into=called)
-            outputs = again.outputs
+            outputs = again(called).outputs
         array = engine.numpy(outputs[i])
         if array.dtype.kind != "f":
             continue
-        exact = cotangent(case, i, array.shape, variant.ones)
+        exact = cotangent(called.case, i, array.shape, variant.ones)
         gradient = np.array(exact, array.dtype, order="C" if layout is CONTIGUOUS else "F")
         before = gradient.copy()
         engine.backward(outputs[i], gradient)
@@ -160,25 +164,31 @@ def carry_back(
         outputs = None
 
 
-def output_dtypes_of(engine: Adapter, op: Op, case: Call, dtype: str) -> tuple[str, ...]:
-    """The dtypes that an engine's outputs should have: torch's, as far as the engine has them."""
-    default = "float32" if "float32" in engine.dtypes else dtype
-    return output_dtypes(op, case, dtype, default)
+def again(called: Called) -> Called:
+    """Repeat a call on the same leaves."""
+    return call(
+        called.engine,
+        called.op,
+        called.case,
+        called.dtype,
+        called.needs,
+        variant=called.variant,
+        layout=called.layout,
+        leaves=called.leaves,
+    )
 
 
-def judge_outputs(
-    engine: Adapter, op: Op, case: Call, dtype: str, called: Called, how: str, variant: Variant
-) -> Measured:
+def judge_outputs(called: Called, how: str) -> Measured:
     """Compare the outputs with torch's in number, shape, dtype and value."""
-    wanted = reference(op, case, variant).outputs
+    wanted = reference(called.op, called.case, called.variant).outputs
     if len(called.outputs) != len(wanted):
         raise MismatchError(f"{len(called.outputs)} outputs ({how}), should be {len(wanted)}")
-    dtypes = output_dtypes_of(engine, op, case, dtype)
-    own = own_errors(op, case, variant).outputs
+    dtypes = called.dtypes()
+    own = own_errors(called.op, called.case, called.variant).outputs
     worst = Measured()
     for i, (output, want) in enumerate(zip(called.outputs, wanted, strict=True)):
-        got, name = engine.numpy(output), dtypes[i]
-        if len(engine.dtypes) == 1 and name not in EPS:
+        got, name = called.engine.numpy(output), dtypes[i]
+        if len(called.engine.dtypes) == 1 and name not in EPS:
             name = str(got.dtype)  # an engine with a single dtype may use it for integers too
         error = compare(f"output {i} ({how})", got, want, name, own[i])
         if dtypes[i] in EPS:
@@ -186,16 +196,15 @@ def judge_outputs(
     return worst
 
 
-def judge_inputs(
-    engine: Adapter, op: Op, case: Call, dtype: str, called: Called, variant: Variant = PLAIN
-) -> Measured:
+def judge_inputs(called: Called) -> Measured:
     """Require that the call left its inputs as torch's does: unchanged, or as batch_norm does."""
+    updates = reference(called.op, called.case, called.variant).updates
+    own = own_errors(called.op, called.case, called.variant).updates
     worst = Measured()
-    updates, own = reference(op, case, variant).updates, own_errors(op, case, variant).updates
     for i, (argument, array) in enumerate(called.given):
-        found, want = engine.numpy(argument), updates[i]
+        found, want = called.engine.numpy(argument), updates[i]
         if want is not None:
-            name = dtype if want.dtype.kind == "f" else str(want.dtype)
+            name = called.dtype if want.dtype.kind == "f" else str(want.dtype)
             error = compare(f"tensor {i} of the inputs, after the call,", found, want, name, own[i])
             worst = worst.worst(Measured.of(error, own[i]))
         elif not same(found, array):
@@ -203,12 +212,13 @@ def judge_inputs(
     return worst
 
 
-def judge_leaves(engine: Adapter, op: Op, case: Call, called: Called) -> None:
+def judge_leaves(called: Called) -> None:
     """Require that an output that is a leaf in torch, such as randn's, accumulates a gradient."""
-    for i, new in enumerate(reference(op, case).leaves):
+    engine = called.engine
+    for i, new in enumerate(reference(called.op, called.case).leaves):
         array = engine.numpy(called.outputs[i])
         if new and array.size:
-            gradient = cotangent(case, i, array.shape).astype(array.dtype)
+            gradient = cotangent(called.case, i, array.shape).astype(array.dtype)
             engine.backward(called.outputs[i], gradient)
             kept = engine.grad(called.outputs[i])
             if kept is None or not same(kept, gradient):

@@ -70,11 +70,11 @@ def meaningless(op: Op, case: Case) -> bool:
 def _differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
     inputs = floats(case)
     called = _call(engine, op, case, dtype, case, range(len(inputs)))
-    weights = _weights(engine, case, called)
-    carry_back(engine, op, case, dtype, called)
-    judge_inputs(engine, op, case, dtype, called)
-    gradients = [called.gradient(engine, i) for i in range(len(inputs))]
-    magnitude = _total(engine, called, weights, absolute=True)
+    weights = _weights(called)
+    carry_back(called)
+    judge_inputs(called)
+    gradients = [called.gradient(i) for i in range(len(inputs))]
+    magnitude = _total(called, weights, absolute=True)
 
     rng = np.random.default_rng(zlib.crc32(f"{case.id} directions".encode()))
     worst = Measured()
@@ -87,7 +87,7 @@ def _differences(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
             at = {}
             for k in (-2, -1, 1, 2):
                 moved = Moved(case, direction, k * step)
-                at[k] = _total(engine, _call(engine, op, case, dtype, moved), weights)
+                at[k] = _total(_call(engine, op, case, dtype, moved), weights)
             slope = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * step)
             gap, scale = abs(slope - claimed), max(size, abs(slope))
             rounding = ROUNDINGS * EPS["float64"] * magnitude / step
@@ -117,22 +117,20 @@ def _call(
     return call(engine, op, inputs, dtype, needs)
 
 
-def _weights(engine: Adapter, case: Case, called: Called) -> list[Array | None]:
+def _weights(called: Called) -> list[Array | None]:
     """The random cotangent of each floating output."""
-    arrays = [engine.numpy(output) for output in called.outputs]
+    arrays = [called.engine.numpy(output) for output in called.outputs]
     return [
-        cotangent(case, i, array.shape) if array.dtype.kind == "f" else None
+        cotangent(called.case, i, array.shape) if array.dtype.kind == "f" else None
         for i, array in enumerate(arrays)
     ]
 
 
-def _total(
-    engine: Adapter, called: Called, weights: list[Array | None], absolute: bool = False
-) -> float:
+def _total(called: Called, weights: list[Array | None], absolute: bool = False) -> float:
     """The weighted sum of all outputs: the scalar whose slope is measured."""
     total = 0.0
     for output, weight in zip(called.outputs, weights, strict=True):
         if weight is not None:
-            terms = weight * engine.numpy(output)
+            terms = weight * called.engine.numpy(output)
             total += float((np.abs(terms) if absolute else terms).sum())
     return total

@@ -6,7 +6,6 @@ from ..engines import Adapter
 from ..spec.case import Case, Op
 from .calling import call, judge_inputs, judge_leaves, judge_outputs, layouts
 from .measure import Measured
-from .reference import PLAIN
 from .vacuity import require_outputs
 
 
@@ -15,7 +14,7 @@ def forward(engine: Adapter, op: Op, case: Case, dtype: str) -> Measured:
     worst = Measured()
     for layout in layouts(op, case):
         called = call(engine, op, case, dtype, layout=layout)
-        worst = worst.worst(judge_outputs(engine, op, case, dtype, called, str(layout), PLAIN))
-        worst = worst.worst(judge_inputs(engine, op, case, dtype, called))
-        judge_leaves(engine, op, case, called)
+        worst = worst.worst(judge_outputs(called, str(layout)))
+        worst = worst.worst(judge_inputs(called))
+        judge_leaves(called)
     return worst

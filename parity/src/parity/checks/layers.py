@@ -31,7 +31,7 @@ from .measure import (
     tolerance,
 )
 from .reference import cotangent, same
-from .stochastic import ENOUGH, SIGMAS
+from .stochastic import ENOUGH, SIGMAS, require_draws, require_share
 
 Trace = dict[str, Array | None]  # every observable array of a layer's calls, by description
 
@@ -211,15 +211,10 @@ def _judge_chance(engine: Adapter, part: Part, case: Made, dtype: str) -> Measur
     engine.package.manual_seed(0)
     again = work(engine, part, case, dtype, True, {k: back})
     got, other, repeated = (np.asarray(trace[what]) for trace in (first, second, again))
-    if same(got, other):
-        raise MismatchError("two calls in a row drew the same")
-    if not same(got, repeated):
-        raise MismatchError("manual_seed does not repeat what is drawn")
+    require_draws(got, other, repeated)
     scale = (got != 0) / (1 - p)
     worst = _compared(what, got, want * scale, dtype, errors[what])
-    left_out, within = float((got == 0).mean()), SIGMAS * math.sqrt(p * (1 - p) / got.size)
-    if not abs(left_out - p) <= within:
-        raise MismatchError(f"{left_out:.2%} were left out, should be {p:.2%} within {within:.2%}")
+    require_share(got, p)
     torch = engines.load("torch")
     reference = work(torch, part, case, "float64", False, {k: back * scale})
     for name, array in reference.items():

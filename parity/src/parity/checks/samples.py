@@ -90,15 +90,15 @@ def _arrays(engine: Adapter, op: Op, case: Case) -> dict[str, Array | str]:
         called = call(engine, op, case, dtype, range(len(floats(case))))
         found |= {f"output {i}": engine.numpy(each) for i, each in enumerate(called.outputs)}
         if reference(op, case).gradients:
-            carry_back(engine, op, case, dtype, called)
-            found |= _gradients(engine, called)
+            carry_back(called)
+            found |= _gradients(called)
     except Exception as error:  # an engine may raise anything, which is then shown
         found.setdefault("output 0", _raised(error))
     return found
 
 
-def _gradients(engine: Adapter, called: Called) -> dict[str, Array | str]:
-    gradients = {i: called.gradient(engine, i) for i in range(len(called.leaves))}
+def _gradients(called: Called) -> dict[str, Array | str]:
+    gradients = {i: called.gradient(i) for i in range(len(called.leaves))}
     return {
         f"gradient of floating input {i}": array
         for i, array in gradients.items()
