@@ -12,7 +12,7 @@ from .catalogue import blind_case, fault, gradients, right
 
 @fault("tanh", "forward", "backward", "differences")
 def overwrites_its_input(x: Any) -> Any:
-    """Saves memory in the wrong place."""
+    """Writes its result into x itself."""
     if x.dtype.kind != "f":
         return right.tanh(x)
     y = np.tanh(x, out=x)
@@ -29,7 +29,7 @@ def overflows(x: Any) -> Any:
 
 @fault("sigmoid", "backward", "differences", rule=4)
 def loses_small_gradients(x: Any) -> Any:
-    """Takes a slope of less than a hundred millionth for none, as an absolute tolerance does."""
+    """Takes slopes below 1e-8 for 0, as an absolute tolerance does."""
     value, pullback = right.sigmoid(x)
 
     def wrong(dout):
@@ -55,13 +55,13 @@ def lets_a_trace_through(x: Any) -> Any:
 
 @blind_case("relu", "backward")
 def cuts_everything_off() -> Case:
-    """Asks for a gradient of zeros, which an engine that has none would give as well."""
+    """Its gradient is all zero: an engine that computes none would pass."""
     return Case(values([-1.0, -2.0]))
 
 
 @blind_case("softmax", "backward", "differences")
 def has_one_class() -> Case:
-    """Is 1 whatever the input: any gradient but 0 is wrong, and 0 may be forgotten."""
+    """One class has a softmax of 1 whatever the input, and so a gradient of 0."""
     return Case(values([[0.5], [-1.5]]), dim=1)
 
 
@@ -74,7 +74,7 @@ def does_not_leak_on_the_way_back(x: Any, negative_slope: float = 0.01) -> Any:
 
 @fault("elu", "forward", "backward")
 def forgets_alpha(x: Any, alpha: float = 1.0) -> Any:
-    """Has an alpha of 1, whatever it is given."""
+    """Always takes an alpha of 1."""
     right.elu(x, alpha)
     return right.elu(x)
 
@@ -89,7 +89,7 @@ def takes_its_gate_for_a_constant(x: Any) -> Any:
 
 @fault("gelu", "forward", "backward")
 def knows_only_the_tanh_form(x: Any, approximate: str = "none") -> Any:
-    """Takes the approximation for the function: it is right to three digits."""
+    """Always takes the approximation, which is right to three digits."""
     return right.gelu(x, "tanh" if approximate == "none" else approximate)
 
 
@@ -109,7 +109,7 @@ def has_a_zero_gradient(x: Any, dim: int) -> Any:
 
 @fault("softmax", "forward", "backward", "differences", rule=7)
 def subtracts_no_maximum(x: Any, dim: int) -> Any:
-    """Takes exp(1000)."""
+    """Takes exp(1000), which overflows."""
     _, pullback = right.softmax(x, dim)
     e = np.exp(x)
     return e / (e.sum(axis=dim, keepdims=True) if x.ndim else e), pullback
@@ -117,7 +117,7 @@ def subtracts_no_maximum(x: Any, dim: int) -> Any:
 
 @fault("softmax", "forward", "backward", rule=2)
 def works_along_the_last_dim(x: Any, dim: int) -> Any:
-    """Pays no attention to a dim that exists."""
+    """Ignores dim, once it is known to exist."""
     right.softmax(x, dim)
     return right.softmax(x, -1)
 
@@ -131,6 +131,6 @@ def takes_the_log_of_softmax(x: Any, dim: int) -> Any:
 
 @fault("log_softmax", "backward", "differences", rule=1)
 def forgets_the_sum_of_its_gradient(x: Any, dim: int) -> Any:
-    """Takes the cotangents to sum to one, as those of a loss at one target do."""
+    """Assumes that the cotangents sum to one, as those of a loss at one target do."""
     value, _ = right.log_softmax(x, dim)
     return value, lambda dout: dout - np.exp(value)

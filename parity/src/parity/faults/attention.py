@@ -20,7 +20,7 @@ def forgets_to_scale(*args: Any, scale: float | None = None, **kwargs: Any) -> A
 def masks_after_softmax(
     query: Any, key: Any, value: Any, attn_mask: Any = None, *args: Any, **kwargs: Any
 ) -> Any:
-    """Sets weights to 0 that have already had their share: the rest do not sum to one."""
+    """Sets masked weights to 0 after the softmax, so that the rest do not sum to one."""
     attention = right.scaled_dot_product_attention
     right_value, pullback = attention(query, key, value, attn_mask, *args, **kwargs)
     if attn_mask is None or attn_mask.dtype != np.bool_ or kwargs.get("enable_gqa"):

@@ -38,7 +38,7 @@ def pads_the_odd_one_in_front(
 
 @fault("conv2d", "forward", "backward", "differences")
 def turns_its_kernel_around(x: Any, weight: Any, *args: Any, **kwargs: Any) -> Any:
-    """Convolves as the word says; networks correlate."""
+    """Flips its kernel, as a convolution does in mathematics."""
     _, pullback = right.conv2d(x, weight, *args, **kwargs)
     return right.conv2d(x, weight[..., ::-1, ::-1], *args, **kwargs)[0], pullback
 
@@ -57,7 +57,7 @@ def exchanges_height_and_width_in_a_gradient(x: Any, weight: Any, *args: Any, **
 
 @fault("conv2d", "backward", "differences")
 def forgets_its_bias(x: Any, weight: Any, bias: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """Adds a bias that never learns."""
+    """Gives its bias a gradient of zeros."""
     value, pullback = right.conv2d(x, weight, bias, *args, **kwargs)
 
     def wrong(dout):

@@ -14,7 +14,7 @@ from .catalogue import fault, right
 
 @fault("zeros", "forward")
 def takes_memory_as_it_finds_it(*size: Any, **kwargs: Any) -> Any:
-    """Clears nothing; most of what it gets is zero anyway."""
+    """Does not clear its memory, most of which is zero anyway."""
     out = right.zeros(*size, **kwargs)
     if out.data.dtype.kind == "f" and out.data.ndim:
         out.data[..., -1:] = 1e-38
@@ -23,7 +23,7 @@ def takes_memory_as_it_finds_it(*size: Any, **kwargs: Any) -> Any:
 
 @fault("full", "forward")
 def makes_floats_of_everything(size: Any, fill_value: Any, **kwargs: Any) -> Any:
-    """Has float32 for an integer too, where torch has int64."""
+    """Makes float32 of an integer, too, where torch makes int64."""
     out = right.full(size, fill_value, **kwargs)
     if kwargs.get("dtype") is None and out.data.dtype == np.int64:
         out = minigrad.tensor(out.data.astype(np.float32))
@@ -51,7 +51,7 @@ def is_uniform(*size: Any, **kwargs: Any) -> Any:
 
 @fault("randn", "stochastic")
 def uses_a_generator_of_its_own(*size: Any, **kwargs: Any) -> Any:
-    """Pays no attention to manual_seed."""
+    """Ignores manual_seed."""
     out = right.randn(*size, **kwargs)
     out.data[...] = np.random.default_rng().standard_normal(out.data.shape)
     return out
@@ -59,6 +59,6 @@ def uses_a_generator_of_its_own(*size: Any, **kwargs: Any) -> Any:
 
 @fault("ones_like", "forward")
 def forgets_requires_grad(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Any:
-    """Makes a constant of what should be learnt."""
+    """Ignores requires_grad."""
     out = right.ones_like(x, dtype=dtype, requires_grad=requires_grad)
     return minigrad.tensor(out.data)

@@ -82,13 +82,13 @@ def leaves_booleans_to_numpy(x: Any) -> Any:
 
 @fault("exp", "forward", "backward")
 def returns_float64(x: Any) -> Any:
-    """Has one dtype for everything."""
+    """Returns float64 whatever the dtype of x."""
     return right.exp(x.astype(np.float64))
 
 
 @fault("log", "forward", "backward")
 def keeps_away_from_zero(x: Any) -> Any:
-    """Has a floor under its input, which hides infinities."""
+    """Raises its input to 1e-12, which hides infinities."""
     return right.log(np.maximum(x, 1e-12))
 
 
@@ -129,7 +129,7 @@ def rounds_halves_up(x: Any, *, decimals: int = 0) -> Any:
 
 @fault("clamp", "backward")
 def stops_the_gradient_at_its_bounds(x: Any, min: Any = None, max: Any = None) -> Any:
-    """Takes a number that equals a bound for one beyond it."""
+    """Gives no gradient to a number that equals a bound."""
     value, pullback = right.clamp(x, min, max)
 
     def wrong(dout):
@@ -144,7 +144,7 @@ def stops_the_gradient_at_its_bounds(x: Any, min: Any = None, max: Any = None) -
 
 @fault("where", "backward", "differences")
 def multiplies_by_the_condition(condition: Any, x: Any, other: Any) -> Any:
-    """Lets all of the gradient through to other, taken or not."""
+    """Gives other all of the gradient, whether it was taken or not."""
     value, _ = right.where(condition, x, other)
     return value, lambda dout: (None, dout * condition, dout)
 

@@ -24,5 +24,5 @@ def loses_repeated_ids(x: Any, weight: Any) -> Any:
 
 @fault("embedding", "rejects")
 def takes_negative_ids_from_the_end(x: Any, weight: Any) -> Any:
-    """Answers a wrong id with the wrong row, as NumPy's indexing does."""
+    """Counts negative ids from the end, as NumPy's indexing does; torch refuses them."""
     return right.embedding(np.where(x < 0, x + weight.shape[0], x), weight)

@@ -25,7 +25,7 @@ def loses_repeated_indices(x: Any, index: Any) -> Any:
 
 @fault("index_select", "rejects")
 def takes_a_negative_index_from_the_end(x: Any, dim: int, index: Any) -> Any:
-    """Answers a wrong index with some slice, as NumPy's indexing does."""
+    """Counts negative indices from the end, as NumPy does; torch refuses them."""
     if isinstance(index, np.ndarray) and index.dtype.kind == "i" and x.ndim > abs(dim):
         index = np.where(index < 0, index + x.shape[dim], index)
     return right.index_select(x, dim, index)
@@ -52,14 +52,14 @@ def keeps_the_last_of_repeated_gradients(x: Any, dim: int, index: Any) -> Any:
 def sends_back_what_was_replaced(
     x: Any, dim: int, index: Any, src: Any = None, *, value: Any = None
 ) -> Any:
-    """Gives x the gradient of places that hold other numbers by now."""
+    """Gives x a gradient at places that were overwritten."""
     out, pullback = right.scatter(x, dim, index, src, value=value)
     return out, (lambda dout: dout, *pullback[1:])
 
 
 @fault("scatter_add", "forward", "backward", "differences")
 def adds_each_place_once(x: Any, dim: int, index: Any, src: Any) -> Any:
-    """Reads, adds and writes all at once, so that of several for one place one is left."""
+    """Keeps only one of several numbers to be added to one place."""
     value, pullback = right.scatter_add(x, dim, index, src)
     if not index.size:
         return value, pullback

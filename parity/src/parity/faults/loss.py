@@ -73,7 +73,7 @@ def smooths_towards_the_others(
 
 @fault("nll_loss", "forward", "backward", "differences")
 def takes_the_log_softmax_again(x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Is cross entropy: the same for what is normalized already."""
+    """Is cross entropy, which is the same only for x that is normalized already."""
     _, pullback = right.nll_loss(x, *args, **kwargs)
     logs, _ = right.log_softmax(x, min(1, x.ndim - 1)) if x.ndim else (x, None)
     return right.nll_loss(logs, *args, **kwargs)[0], pullback

@@ -13,7 +13,7 @@ from .catalogue import fault, gradients, right
 def ignores_eps(
     x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-05
 ) -> Any:
-    """Has an eps of its own."""
+    """Always takes the default eps."""
     return right.layer_norm(x, normalized_shape, weight, bias)
 
 
@@ -68,7 +68,7 @@ def takes_every_other_channel(
 def keeps_its_running_statistics(
     x: Any, running_mean: Any, running_var: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    """Normalizes well, and learns nothing for the day it is not training."""
+    """Never updates its running statistics."""
     kept = [None if array is None else array.copy() for array in (running_mean, running_var)]
     return right.batch_norm(x, *kept, *args, **kwargs)
 
@@ -84,7 +84,7 @@ def updates_with_the_biased_variance(
     momentum: float = 0.1,
     eps: float = 1e-05,
 ) -> Any:
-    """Remembers the variance that it divides by, n, in place of n - 1."""
+    """Updates running_var with the variance over n, where torch takes n - 1."""
     before = None if running_var is None else running_var.copy()
     found = right.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
     if training and before is not None and x.size:
@@ -113,7 +113,7 @@ def takes_its_batch_for_a_constant(
     momentum: float = 0.1,
     eps: float = 1e-05,
 ) -> Any:
-    """Has in training the gradient that is right when it is not."""
+    """In training, has the gradient that is right in evaluation."""
     value, pullback = right.batch_norm(
         x, running_mean, running_var, weight, bias, training, momentum, eps
     )

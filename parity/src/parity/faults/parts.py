@@ -68,7 +68,7 @@ class IsNormal(nn.Linear):
 
 @planted(nn, "form")
 class SaysNothingOfItself(nn.Linear):
-    """Leaves out what it was made of."""
+    """Leaves its arguments out of its repr."""
 
     def extra_repr(self) -> str:
         return ""
@@ -84,7 +84,7 @@ class LoadsWhateverFits(nn.Linear):
 
 @planted(nn, "initial")
 class DrawsUniformRows(nn.Embedding):
-    """Has rows of the right deviation, without tails."""
+    """Draws uniform rows of the right deviation."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
         super().__init__(num_embeddings, embedding_dim)
@@ -103,7 +103,7 @@ class ForgetsTheWindow(nn.Conv2d):
 
 @planted(nn, "training")
 class DoesNotScaleWhatItKeeps(nn.Dropout):
-    """Leaves out without making up for it."""
+    """Does not scale up what it keeps."""
 
     def forward(self, x: Any) -> Any:
         return ops.mul(super().forward(x), 1 - self.p) if self.training else x
@@ -119,7 +119,7 @@ class NeverStops(nn.Dropout):
 
 @planted(nn, "training")
 class KeepsTheBiasedVariance(nn.BatchNorm1d):
-    """Moves its variance towards that which it divided by."""
+    """Updates its running variance with the biased one."""
 
     def forward(self, x: Any) -> Any:
         running, tracked = self.running_var, self.num_batches_tracked
@@ -158,7 +158,7 @@ class HasNoCumulativeMean(nn.BatchNorm2d):
 
 @planted(nn, "evaluation")
 class GoesByTheBatchInEval(nn.BatchNorm2d):
-    """Has no use for what it kept."""
+    """Normalizes by the batch in evaluation, too."""
 
     def forward(self, x: Any) -> Any:
         if self.training:
@@ -216,7 +216,7 @@ class ShowsTheFirstHeadsWeights(nn.MultiheadAttention):
 
 @planted(nn, "evaluation")
 class KeepsItsModulesInTraining(nn.Sequential):
-    """Goes to eval alone."""
+    """Does not pass eval() on to its modules."""
 
     def train(self, mode: bool = True) -> Any:
         self.training = mode
@@ -244,7 +244,7 @@ class DampensTheFirstStep(optim.SGD):
 
 @planted(optim, *STEPS)
 class LooksNoFurther(optim.SGD):
-    """Has no Nesterov momentum but the usual one."""
+    """Ignores nesterov."""
 
     def updated(self, data: Any, grad: Any, state: Any, group: Any) -> Any:
         return super().updated(data, grad, state, {**group, "nesterov": False})
@@ -295,7 +295,7 @@ class ForgetsWhatItBeganWith(optim.Adagrad):
 
 @planted(optim, *STEPS)
 class DecaysItsRateOneStepEarly(optim.Adagrad):
-    """Counts the first step as one that was."""
+    """Decays its rate at the first step already."""
 
     def updated(self, data: Any, grad: Any, state: Any, group: Any) -> Any:
         decay, step = group["lr_decay"], state.get("step", 0) + 1
@@ -305,7 +305,7 @@ class DecaysItsRateOneStepEarly(optim.Adagrad):
 
 @planted(optim, *STEPS)
 class SavesTheRootsOfItsSums(optim.Adagrad):
-    """Has a state that is not torch's, and squares it when it is loaded."""
+    """Saves roots and squares what it loads, and so can resume from itself alone."""
 
     def state_dict(self) -> dict[str, Any]:
         return self._raised(super().state_dict(), 0.5)
@@ -340,7 +340,7 @@ class HasItsEpsInTheRoot(optim.RMSprop):
 
 @planted(optim, *STEPS)
 class NeverCounts(optim.RMSprop):
-    """Takes every step for its first, which shows in nothing but its state."""
+    """Takes every step for its first, which shows in its state alone."""
 
     def updated(self, data: Any, grad: Any, state: Any, group: Any) -> Any:
         state["step"] = 0
@@ -364,7 +364,7 @@ class CountsStepsForAll(optim.Adam):
 
 @planted(optim, *STEPS)
 class HasTheMaximumOfTheCorrected(optim.Adam):
-    """Compares what was divided by the correction, which changes from step to step."""
+    """Takes the maximum of the corrected squares; torch corrects the maximum."""
 
     def updated(self, data: Any, grad: Any, state: Any, group: Any) -> Any:
         if not group["amsgrad"]:
@@ -408,7 +408,7 @@ class HasOneGroup(optim.AdamW):
 
 @planted(optim, "resumed")
 class BeginsAnewWhenLoaded(optim.RMSprop):
-    """Takes over the options and none of the state."""
+    """Loads the options, but not the state."""
 
     def load_state_dict(self, state_dict: Any) -> None:
         super().load_state_dict({**state_dict, "state": {}})
@@ -416,7 +416,7 @@ class BeginsAnewWhenLoaded(optim.RMSprop):
 
 @planted(optim, "resumed")
 class CountsItsOwnStepsAlone(optim.Adam):
-    """Takes a step count that is an int, as its own are; torch's are tensors."""
+    """Loads a step count only if it is an int, as its own are; torch's are tensors."""
 
     def load_state_dict(self, state_dict: Any) -> None:
         state = {
@@ -446,7 +446,7 @@ class HasItsOwnWordForAlpha(optim.RMSprop):
 
 @planted(optim, "resumed")
 class GoesOnAtTheSameRateAlone(optim.AdamW):
-    """Takes over the state and the rate, and keeps its own other options."""
+    """Loads the state and the rate, but no other option."""
 
     def load_state_dict(self, state_dict: Any) -> None:
         groups = zip(self.param_groups, state_dict["param_groups"], strict=True)
@@ -467,7 +467,7 @@ class IsOneStepEarly(lr_scheduler.StepLR):
 
 @planted(lr_scheduler, "rates")
 class CannotBeChained(lr_scheduler.ExponentialLR):
-    """Works out its rate from the initial one, over the head of any other scheduler."""
+    """Computes its rate from the initial one, and undoes what another scheduler did."""
 
     def get_lr(self) -> list[float]:
         return [lr * self.gamma**self.last_epoch for lr in self.base_lrs]
@@ -475,7 +475,7 @@ class CannotBeChained(lr_scheduler.ExponentialLR):
 
 @planted(lr_scheduler, "rates")
 class GoesOnPastItsEnd(lr_scheduler.LinearLR):
-    """Knows no last step."""
+    """Does not stop after total_iters."""
 
     def get_lr(self) -> list[float]:
         rise = (self.end_factor - self.start_factor) / self.total_iters
@@ -508,7 +508,7 @@ class HasOneFunctionForAll(lr_scheduler.LambdaLR):
 
 @planted(lr_scheduler, "rates")
 class ForgetsItsEpoch(lr_scheduler.CosineAnnealingLR):
-    """Goes on from a state_dict as if nothing had been."""
+    """Does not load its epoch."""
 
     def load_state_dict(self, state_dict: Any) -> None:
         super().load_state_dict({**state_dict, "last_epoch": 0})
@@ -516,7 +516,7 @@ class ForgetsItsEpoch(lr_scheduler.CosineAnnealingLR):
 
 @planted(lr_scheduler, "rates")
 class KeepsItsOwnFactors(lr_scheduler.LinearLR):
-    """Takes from a state_dict where it is, and not where it leads."""
+    """Loads its epoch, but not its factors."""
 
     def load_state_dict(self, state_dict: Any) -> None:
         own = {name: vars(self)[name] for name in ("start_factor", "end_factor", "total_iters")}

@@ -24,7 +24,7 @@ def forgets_keepdim(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 @fault("prod", "backward", "differences", rule=5)
 def divides_by_each_element(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Takes the product of the others for that of all over the element: 0 / 0 where it is 0."""
+    """Divides the whole product by each element: 0 / 0 where that is 0."""
     value, _ = right.prod(x, dim, keepdim)
 
     def wrong(dout):
@@ -55,7 +55,7 @@ def subtracts_squares(
 
 @fault("std", "backward", "differences", rule=5)
 def divides_by_a_deviation_of_zero(x: Any, dim: Any = None, **kwargs: Any) -> Any:
-    """Has an infinite slope times nothing where all numbers are equal."""
+    """Multiplies an infinite slope by 0 where all numbers are equal."""
     value, _ = right.std(x, dim, **kwargs)
     _, of_variance = right.var(x, dim, **kwargs)
     return value, lambda dout: of_variance(dout / (2 * value))
@@ -63,7 +63,7 @@ def divides_by_a_deviation_of_zero(x: Any, dim: Any = None, **kwargs: Any) -> An
 
 @fault("amax", "backward")
 def gives_the_first_of_equals_everything(x: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """Does as max does along a dim; of amax, equals share the gradient."""
+    """Does as max does along a dim; torch's amax shares the gradient among equals."""
     value, pullback = right.amax(x, dim, keepdim)
     if not isinstance(dim, int) or not x.ndim:
         return value, pullback
@@ -108,7 +108,7 @@ def adds_exponentials_as_they_are(x: Any, dim: Any, keepdim: bool = False) -> An
 
 @fault("all", "forward")
 def is_false_of_nothing(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Takes the answer for no elements to be no."""
+    """Is False where there are no elements, and torch's is True."""
     value, pullback = right.all(x, dim, keepdim)
     return value & np.asarray(x.size > 0), pullback
 

@@ -13,7 +13,7 @@ from .catalogue import fault, gradients, right
 
 @fault("dropout", "stochastic")
 def keeps_its_scale(x: Any, p: float = 0.5, training: bool = True) -> Any:
-    """Leaves elements out without making up for them."""
+    """Does not scale up what it keeps."""
     value, pullback = right.dropout(x, p, training)
     scale = x.dtype.type(1 - p if training and p < 1 else 1)
     return value * scale, lambda dout: gradients(pullback, dout * scale)
@@ -28,7 +28,7 @@ def leaves_out_the_same_every_time(x: Any, p: float = 0.5, training: bool = True
 
 @fault("dropout", "stochastic", "differences")
 def draws_again_on_the_way_back(x: Any, p: float = 0.5, training: bool = True) -> Any:
-    """Has other elements in its gradient than in its value."""
+    """Draws another mask for its gradient."""
     value, _ = right.dropout(x, p, training)
     _, pullback = right.dropout(x, p, training)
     return value, pullback
@@ -36,5 +36,5 @@ def draws_again_on_the_way_back(x: Any, p: float = 0.5, training: bool = True) -
 
 @fault("dropout", "forward", "backward", "differences")
 def drops_when_it_is_not_training(x: Any, p: float = 0.5, training: bool = True) -> Any:
-    """Pays no attention to training, which makes every evaluation a game of chance."""
+    """Ignores training, and so leaves elements out in evaluation, too."""
     return right.dropout(x, p, training or x.dtype.kind == "f")

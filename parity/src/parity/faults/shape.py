@@ -27,7 +27,7 @@ def permutes_the_gradient_the_same_way(x: Any, dims: Any) -> Any:
 
 @fault("repeat", "backward", "differences")
 def takes_the_gradient_of_one_copy(x: Any, repeats: Any) -> Any:
-    """Sends back what came to the first copy alone."""
+    """Returns the gradient of the first copy alone."""
     value, _ = right.repeat(x, repeats)
     new = (0,) * (value.ndim - x.ndim)
     return (
@@ -38,7 +38,7 @@ def takes_the_gradient_of_one_copy(x: Any, repeats: Any) -> Any:
 
 @fault("squeeze", "forward", "backward", rule=2)
 def squeezes_every_dim(x: Any, dim: Any = None) -> Any:
-    """Pays no attention to dim."""
+    """Ignores dim."""
     right.squeeze(x, dim)
     return right.squeeze(x)
 
@@ -75,14 +75,14 @@ def cuts_as_evenly_as_it_can(x: Any, chunks: int, dim: int = 0) -> Any:
 
 @fault("tril", "backward", "differences")
 def lets_the_other_triangle_through(x: Any, diagonal: int = 0) -> Any:
-    """Does not cut its gradient."""
+    """Lets the gradient through where the value was set to 0."""
     value, _ = right.tril(x, diagonal)
     return value, lambda dout: dout
 
 
 @fault("flip", "forward", "backward", "differences", "rejects", rule=8)
 def is_not_there(*args: Any, **kwargs: Any) -> Any:
-    """Is left for later, as the error of a missing op says; that is no reason to leave it out."""
+    """Is not written yet: an op that is missing fails, and is not skipped."""
     raise NotImplementedError("flip")
 
 
