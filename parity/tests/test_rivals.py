@@ -76,7 +76,9 @@ def test_a_compiler_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setenv("CC", "no-such-clang")
 
-    with pytest.raises(RuntimeError, match="compiles by no-such-clang, which is not there: inst"):
+    with pytest.raises(
+        RuntimeError, match="compiles with no-such-clang, which is not installed: inst"
+    ):
         Tinygrad()
 
 

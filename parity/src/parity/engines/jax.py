@@ -1,8 +1,8 @@
-"""JAX, a rival that differentiates pure functions of arrays: the ops that it has by these.
+"""The adapter of JAX, a rival that differentiates pure functions of arrays.
 
-As its users do, every op is compiled by jax.jit: alone, or with what jax.vjp keeps to go back. JAX
-has no tensors that remember how they were made; a Tensor here does, and so carries gradients from
-one pullback to the next. It is not installed with the engines: pip install jax.
+Every op is compiled by jax.jit, as JAX's users do: its value alone, or with the pullback of
+jax.vjp. JAX's arrays do not remember how they were made. A Tensor here does, and so gradients pass
+from one pullback to the next. It is optional: pip install jax.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from ..environment import installed
 from .adapter import Array, exported, implemented, threads
 
 THREADS = threads()
-HANDING = "jax_cpu_enable_async_dispatch"  # work to a thread for which the caller then waits
+HANDING = "jax_cpu_enable_async_dispatch"  # hands work to another thread, and the caller waits
 
 
 @contextmanager
 def _alone(size: int) -> Iterator[None]:
-    """JAX starts inside with so many threads, one of them the caller's: both are read only once."""
+    """Inside, JAX starts with this many threads, the caller's among them.
+
+    It reads both settings only once, when it starts.
+    """
     before, handing = os.environ.get("NPROC"), jax.config.read(HANDING)
     os.environ["NPROC"] = str(size)
     jax.config.update(HANDING, False)
@@ -51,10 +54,10 @@ precise = functools.partial(jax.enable_x64, True)
 
 
 class Step:
-    """An op that was done: its floating inputs, and the pullback to them.
+    """A call of an op: its floating inputs, and the pullback to them.
 
-    like: for each floating output what zeros in its place are. depth: more than that of any step
-    before it. A step does not hold its outputs, which hold it: all goes at once.
+    like: the shape and dtype of each floating output. depth: greater than that of any step before.
+    A step does not hold its outputs, which hold it: without a cycle, all is freed at once.
     """
 
     def __init__(self, inputs: list[Tensor], pullback: Any) -> None:
@@ -89,9 +92,10 @@ def _several(value: Any) -> tuple[Any, ...]:
 
 @functools.cache
 def _compiled(function: Any, tree: Any, leaves: tuple[tuple[type, Any], ...]) -> Any:
-    """function of the arrays among its arguments: its value, and that with its pullback.
+    """The value of function, and its value with its pullback: each plain, then compiled.
 
-    leaves: of the tree of arguments, by type; what is no Tensor is fixed.
+    They take the arrays among the arguments. tree, leaves: the arguments as jax.tree.flatten and
+    _key give them; all but Tensors are compiled into the program.
     """
 
     def value(arrays: Sequence[Any]) -> Any:
@@ -123,7 +127,7 @@ _pulled = jax.jit(lambda pullback, douts: pullback(douts))
 
 
 def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """function on Tensors; it returns when the numbers are there."""
+    """function on Tensors; it waits until the numbers are computed."""
 
     @functools.wraps(function)
     def op(*args: Any, **kwargs: Any) -> Any:
@@ -151,7 +155,7 @@ def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _key(leaf: Any) -> tuple[type, Any]:
-    """What of an argument is fixed in the compiled program; 1, 1.0 and True are not the same."""
+    """What is compiled into the program of an argument; 1, 1.0 and True are told apart."""
     if isinstance(leaf, Tensor):
         return Tensor, None
     if isinstance(leaf, slice):  # which Python 3.11 cannot hash
@@ -163,7 +167,7 @@ def _run(compiled: Any, plain: Any, arrays: Sequence[Any]) -> Any:
     try:
         return compiled(arrays)
     except jax.errors.NonConcreteBooleanIndexError:
-        return plain(arrays)  # how many a mask takes is not known before it is seen: not compiled
+        return plain(arrays)  # the shape of x[mask] depends on the mask: it cannot be compiled
 
 
 def _carry_back(tensor: Tensor, dout: Any) -> list[Any]:
@@ -182,7 +186,7 @@ def _carry_back(tensor: Tensor, dout: Any) -> list[Any]:
 
     receive(tensor, dout)
     while waiting:
-        step = max(waiting, key=lambda step: step.depth)  # to which nothing more can come
+        step = max(waiting, key=lambda step: step.depth)  # no other step leads to this one
         douts = waiting.pop(step)
         every = [douts[i] if i in douts else np.zeros(*each) for i, each in enumerate(step.like)]
         for leaf, dx in zip(step.inputs, _pulled(step.pullback, every), strict=True):
@@ -192,7 +196,7 @@ def _carry_back(tensor: Tensor, dout: Any) -> list[Any]:
     return [leaf.grad for leaf in reached]
 
 
-# What each of torch's names is in JAX, whose own functions compute all of it.
+# What torch's names are in JAX.
 PAIRS = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide", "pow": "power"}
 PAIRS |= {name: name for name in ("maximum", "minimum", "logical_and", "logical_or")}
 PAIRS |= {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal"}
@@ -215,7 +219,7 @@ def _of_two(function: Any) -> Callable[[Any, Any], Any]:
 
 
 def _default(*numbers: Any) -> Any:
-    """torch's dtype for Python's floats; JAX's is float64 where it has that at all."""
+    """torch's dtype for Python's floats; JAX's would be float64 in precise()."""
     return np.float32 if any(isinstance(number, float) for number in numbers) else None
 
 
@@ -277,8 +281,8 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """JAX has the heads behind the tokens, arguments of their own for booleans and for numbers, and
-    lets a key serve several heads unasked.
+    """JAX wants the heads after the tokens, takes masks of booleans and of numbers as different
+    arguments, and always does what enable_gqa asks for.
     """
     several = [np.swapaxes(x, -3, -2) for x in (query, key, value)]  # (..., T, H, D)
     kind = "bias" if attn_mask is not None and _floating(attn_mask) else "mask"
@@ -288,7 +292,7 @@ def _attention(
 
 
 def _convolution(dims: int) -> Callable[..., Any]:
-    """Over so many dims behind those of the batch and of the channels."""
+    """A convolution over this many dims, after those of the batch and the channels."""
 
     def each(number: Any) -> tuple[int, ...]:
         return number if isinstance(number, tuple) else (number,) * dims
@@ -316,7 +320,7 @@ def _convolution(dims: int) -> Callable[..., Any]:
 
 
 def _padded(x: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
-    """JAX has the first dim first, and zeros between the elements as well."""
+    """JAX takes the first dim first, and can also pad between elements."""
     if mode != "constant":
         raise NotImplementedError(f"jax: pad has no mode {mode!r}")
     around = [(0, 0, 0)] * (x.ndim - len(pad) // 2)

@@ -1,9 +1,8 @@
-"""tinygrad, a rival whose tensors are graphs of what is to be computed: the ops it has, by these.
+"""The adapter of tinygrad, a rival whose tensors are graphs of what is to be computed.
 
-An op is computed at once here, by tensor.realize(), and its graph kept to go back through. No
-TinyJit: it wants a whole step, and writes each result over that before. Kernels are compiled by
-clang, which has to be there; tinygrad itself is not installed with the engines: pip install
-tinygrad.
+Here an op is computed at once, by tensor.realize(), and its graph is kept to go back through. There
+is no TinyJit: that needs a whole step, and overwrites the results of the one before. Kernels are
+compiled by clang. Both are optional: pip install tinygrad, and install clang.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ own_threads = functools.partial(tinygrad.Context, NUM_CPU_THREADS=THREADS)
 
 
 class Tensor:
-    """What is computed already, how it is computed from leaves, and the gradient of such a leaf."""
+    """A computed value, its graph from the leaves, and for a leaf its gradient."""
 
     __slots__ = ("grad", "graph", "leaves", "value")
 
@@ -53,7 +52,7 @@ class Tensor:
 
 
 def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """function on Tensors; it returns when the numbers are there."""
+    """function on Tensors; it waits until the numbers are computed."""
 
     @functools.wraps(function)
     def op(*args: Any, **kwargs: Any) -> Any:
@@ -82,7 +81,7 @@ def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
     return op
 
 
-# What each of torch's names is in tinygrad, whose own methods compute all of it.
+# What torch's names are in tinygrad.
 OPERATORS = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "pow": operator.pow}
 OPERATORS |= {name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
 OPERATORS |= {"rsub": lambda x, other: other - x}
@@ -303,12 +302,13 @@ class Tinygrad:
         compiler = os.environ.get("CC", "clang")  # as tinygrad chooses it
         if shutil.which(compiler) is None:
             raise RuntimeError(
-                f"tinygrad compiles by {compiler}, which is not there: install clang, as by"
-                " apt install clang, or name it in CC"
+                f"tinygrad compiles with {compiler}, which is not installed: install clang, such"
+                " as by apt install clang, or name another compiler in CC"
             )
 
     def tensor(self, array: Array, requires_grad: bool = False) -> Tensor:
-        row = Lazy(numpy.array(array).reshape(-1), device=DEVICE)  # of a 0-d array: a constant
+        # Through one dim, as a 0-d array would become a constant of the graph.
+        row = Lazy(numpy.array(array).reshape(-1), device=DEVICE)
         value = row.reshape(array.shape).realize()
         return Tensor(value, value.uop, None if requires_grad else ())
 
