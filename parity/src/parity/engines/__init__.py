@@ -15,15 +15,16 @@ from .replacing import with_ops
 __all__ = ["RIVALS", "Adapter", "load", "names", "with_ops"]
 
 GROUP = "parity.engines"
-OURS = ("micrograd", "minigrad", "cudagrad", "torch")  # in order of rising difficulty
+OURS = ("micrograd", "minigrad", "cudagrad")  # in order of rising difficulty
 RIVALS = ("torch", "autograd", "jax", "tinygrad")  # only judged and timed if asked for by name
 MEMBERS = ("name", "ops", "dtypes", "package", "tensor", "call", "numpy", "grad", "backward")
 
 
 def names() -> tuple[str, ...]:
-    """The registered engines, importable or not: ours first, then the others by name."""
+    """The registered engines, importable or not: ours, torch, then the others by name."""
     found = importlib.metadata.entry_points(group=GROUP).names
-    return tuple(sorted(found, key=lambda name: (OURS.index(name) if name in OURS else 99, name)))
+    first = [name for name in (*OURS, "torch") if name in found]
+    return (*first, *sorted(found - set(first)))
 
 
 @functools.cache
@@ -41,7 +42,7 @@ def load(name: str) -> Adapter:
     except ModuleNotFoundError as error:
         missing = error.name or name
         # PyPI has other projects of these names, so ours must be installed from the checkout.
-        what = f"./{missing}, in this project's root" if missing in OURS[:3] else missing
+        what = f"./{missing}, in this project's root" if missing in OURS else missing
         raise ModuleNotFoundError(
             f"engine {name} needs the package {missing}: pip install {what}", name=missing
         ) from error
