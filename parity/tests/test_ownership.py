@@ -11,7 +11,7 @@ import pytest
 import minigrad
 from minigrad.engine import made
 from parity import engines, spec
-from parity.checks.reference import transform, variable
+from parity.spec.case import transform, variable
 
 MINIGRAD = engines.load("minigrad")
 

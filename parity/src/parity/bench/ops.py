@@ -12,9 +12,10 @@ import numpy as np
 
 from .. import engines as registry
 from ..checks.measure import EPS
-from ..checks.reference import cotangent, transform, variable
+from ..checks.reference import cotangent
 from ..engines import Adapter
 from ..environment import executor_kind
+from ..spec.case import transform, variable
 from ..threads import pinned
 from .ceilings import Ceilings
 from .costs import Cost, against_roofline, counted

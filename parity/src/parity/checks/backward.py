@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Iterator
 
 from ..engines import Adapter
-from ..spec.case import Call, Case, Op
+from ..spec.case import Call, Case, Op, floats
 from .calling import (
     CONTIGUOUS,
     Called,
@@ -19,7 +19,7 @@ from .calling import (
     layouts,
 )
 from .measure import Measured, MismatchError, compare
-from .reference import ONES, PLAIN, Variant, floats, own_errors, reference, scales
+from .reference import ONES, PLAIN, Variant, own_errors, reference, scales
 from .vacuity import require_gradients
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from ..engines import Adapter
 from ..engines.adapter import converted
 from ..engines.torch import load_state
-from ..spec.case import Array
+from ..spec.case import Array, transform, variable
 from ..spec.part import Again, Made, New, Part, Rates, Steps
-from .reference import variable
 
 RATES = (0.1, 0.03)  # of two parameter groups
+MADE = (np.ndarray, New)  # what an engine has other objects for
 
 
 def tensor(engine: Adapter, array: Array, dtype: str, needed: bool = False) -> Any:
@@ -26,17 +26,14 @@ def arguments(engine: Adapter, values: Any, dtype: str, space: Any, *first: Any)
 
     space: the module that has the classes. first: arguments that come before those of a New.
     """
-    if isinstance(values, np.ndarray):
-        return tensor(engine, values, dtype)
-    if isinstance(values, New):
-        args = arguments(engine, values.args, dtype, space, *first)
-        kwargs = arguments(engine, values.kwargs, dtype, space, *first)
-        return getattr(space, values.name)(*first, *args, **kwargs)
-    if isinstance(values, list | tuple):
-        return type(values)(arguments(engine, value, dtype, space, *first) for value in values)
-    if isinstance(values, dict):
-        return {k: arguments(engine, value, dtype, space, *first) for k, value in values.items()}
-    return values
+
+    def made(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return tensor(engine, value, dtype)
+        args, kwargs = transform(made, (value.args, value.kwargs), MADE)
+        return getattr(space, value.name)(*first, *args, **kwargs)
+
+    return transform(made, values, MADE)
 
 
 def layer(engine: Adapter, part: Part, case: Made, dtype: str) -> Any:

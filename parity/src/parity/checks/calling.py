@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
-from ..spec.case import Array, Call, Op
+from ..spec.case import Array, Call, Op, transform, variable
 from .measure import EPS, Measured, MismatchError, compare
 from .reference import (
     PLAIN,
@@ -19,9 +19,7 @@ from .reference import (
     own_errors,
     reference,
     same,
-    transform,
     transposable,
-    variable,
 )
 
 

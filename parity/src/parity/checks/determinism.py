@@ -21,10 +21,9 @@ from .. import engines
 from ..engines import Adapter
 from ..pool import THREADS, cores
 from ..spec import OPS
-from ..spec.case import Case, Op
+from ..spec.case import Case, Op, floats
 from ..spec.skips import reason
 from .calling import call, carry_back
-from .reference import floats
 
 COUNTS = (1, 2, 3, 4)  # thread counts, which the processes take in turn
 NAMED = 5  # cases that a message names

@@ -10,16 +10,15 @@ import numpy as np
 from .. import engines
 from ..engines import Adapter
 from ..engines.torch import evaluate
-from ..spec.case import Array, Call, Case, Op
+from ..spec.case import Array, Call, Case, Op, floats, transform, variable
 from .calling import Called, call, carry_back, judge_inputs
-from .measure import EPS, InvalidCaseError, Measured, MismatchError
-from .reference import cotangent, floats, transform, variable
+from .measure import EPS, SIGNAL, InvalidCaseError, Measured, MismatchError
+from .reference import cotangent
 
 DIRECTIONS = 2
 STEPS = (1e-3, 1e-5, 1e-7)  # tried in turn: a function that bends sharply needs a shorter one
 RELATIVE = 1e-6  # the largest error allowed, relative to the slope; good gradients are well below
 ROUNDINGS = 16  # rounding errors, in eps of the values, allowed in a difference of four values
-SIGNAL = 1e-3  # the slope must be a thousand times the rounding, or the check shows nothing
 
 
 class Moved(Call):

@@ -22,13 +22,12 @@ from ..spec.part import Always, Made, Normal, Part, Uniform
 from . import building
 from .measure import (
     EPS,
-    SIGNAL,
     InvalidCaseError,
     Measured,
     MismatchError,
     compare,
     distance,
-    tolerance,
+    is_noise,
 )
 from .reference import cotangent, same
 from .stochastic import ENOUGH, SIGMAS, require_draws, require_share
@@ -124,11 +123,9 @@ def work(
             what = f"output {k} of call {i}"
             trace[what] = None if output is None else engine.numpy(output)
             array = trace[what]
-            if (
-                array is None
-                or array.dtype.kind != "f"
-                or (carried is not None and k not in carried)
-            ):
+            if array is None or array.dtype.kind != "f":
+                continue
+            if carried is not None and k not in carried:
                 continue
             back = cotangent(call, k, array.shape) if carried is None else carried[k]
             product = engine.call("mul", output, building.tensor(engine, back, dtype))
@@ -167,7 +164,7 @@ def torch_work(part: Part, case: Made, training: bool) -> tuple[Trace, dict[str,
         near, errors[what] = rounded[what], 0.0
         if array is not None and near is not None and array.dtype.kind == "f":
             errors[what] = distance(near, array, EPS["float32"])[0]
-        if tolerance(errors[what]) * EPS["float32"] > SIGNAL:
+        if is_noise(errors[what]):
             raise InvalidCaseError(f"{what} is rounding noise: {errors[what]:.3g} eps in float32")
     zero = [what for what, a in want.items() if what.startswith("grad") and not np.any(a)]
     if bool(zero) != bool(case.flat):

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ..spec.case import Array
 
 EPS = {name: float(np.finfo(name).eps) for name in ("float64", "float32")}
 
@@ -69,6 +69,11 @@ class InvalidCaseError(MismatchError):
 def tolerance(torch_error: float) -> float:
     """The largest error in eps that passes, given torch float32's own error."""
     return max(BUDGET, FACTOR * torch_error)
+
+
+def is_noise(torch_error: float) -> bool:
+    """Whether torch's float32 is so far off that the tolerance would let any number pass."""
+    return tolerance(torch_error) * EPS["float32"] > SIGNAL
 
 
 def distance(got: Array, want: Array, eps: float, scale: float = 0.0) -> tuple[float, Any]:

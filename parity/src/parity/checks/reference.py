@@ -7,40 +7,16 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from ..engines.torch import evaluate
-from ..spec.case import Array, Call, Constant, Op
+from ..spec.case import Array, Call, Op, transform, variable
 from .measure import EPS, distance
-
-
-def transform(function: Callable[[Array], Any], value: Any) -> Any:
-    """Apply function to every array inside nested lists, tuples and dicts, in order."""
-    if isinstance(value, np.ndarray):
-        return function(value)
-    if isinstance(value, list | tuple):
-        return type(value)(transform(function, item) for item in value)
-    if isinstance(value, dict):
-        return {name: transform(function, item) for name, item in value.items()}
-    return value
-
-
-def variable(array: Array) -> bool:
-    """Whether an input can require a gradient."""
-    return array.dtype.kind == "f" and not isinstance(array, Constant)
-
-
-def floats(case: Call) -> list[Array]:
-    """The inputs of a case that can require a gradient, in the order of its arguments."""
-    found: list[Array] = []
-    transform(lambda array: found.append(array) if variable(array) else None, case.inputs())
-    return found
 
 
 @dataclass(frozen=True)

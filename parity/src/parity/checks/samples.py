@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..engines import Adapter
-from ..spec.case import Array, Call, Case, Op, Reject
+from ..spec.case import Array, Call, Case, Op, Reject, floats, transform
 from ..spec.skips import reason
 from .calling import Called, call, carry_back
 from .measure import EPS, distance
-from .reference import floats, reference, transform
+from .reference import reference
 
 FEW = 6  # numbers shown of each array
 

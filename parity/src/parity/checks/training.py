@@ -17,7 +17,7 @@ from ..spec.part import New
 from ..spec.run import Run
 from . import building, generation
 
-PARTS = (3, 1, 2)  # lengths in which a text is read through a cache, before the rest
+PIECES = (3, 1, 2)  # lengths in which a text is read through a cache, before the rest
 
 
 def initial(run: Run) -> dict[str, Array]:
@@ -84,8 +84,8 @@ class Training:
         """A GPT's logits for the next inputs, read at once or, with a cache, in parts."""
         self.model.eval()
         ((inputs, _),) = self._batches(self.number + 1)
-        rest = inputs.shape[1] - sum(PARTS)
-        parts = (*PARTS, rest) if cached else (inputs.shape[1],)
+        rest = inputs.shape[1] - sum(PIECES)
+        parts = (*PIECES, rest) if cached else (inputs.shape[1],)
         return generation.logits(self.engine, self.model, inputs, parts, use_cache=cached)
 
     def text(self, use_cache: bool = True) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..spec import BY_NAME, Op
+from ..spec.case import transform
 from . import torch_gpt, torch_serialization
 from .adapter import Array, exported
 
@@ -31,7 +32,7 @@ def home(name: str) -> str:
 def load_state(holder: Any, state: Any) -> None:
     """holder.load_state_dict(state), with tensors instead of arrays if holder is torch's."""
     if isinstance(holder, torch.nn.Module | torch.optim.Optimizer):
-        state = _tensors(state)
+        state = transform(lambda array: torch.from_numpy(array.copy()), state)
     holder.load_state_dict(state)
 
 
@@ -70,9 +71,3 @@ class Torch:
 
     def backward(self, tensor: torch.Tensor, gradient: Array) -> None:
         tensor.backward(torch.from_numpy(np.array(gradient)))
-
-
-def _tensors(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tensors(item) for key, item in value.items()}
-    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value

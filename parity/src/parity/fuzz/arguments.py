@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..checks.reference import transform
 from ..engines.adapter import Array
 from ..spec import BY_NAME
+from ..spec.case import transform
 from .drawing import SHAPES, Call, Drawing, Value, tame
 
 Row = Callable[[Drawing], Call]

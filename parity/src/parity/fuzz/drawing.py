@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from .. import engines
 from ..engines.adapter import Array
-from ..spec.case import Constant
-from .graph import Step, Value, replaced
+from ..spec.case import transform, variable
+from .graph import Step, Value
 
 Shape = tuple[int, ...]
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -43,7 +43,7 @@ class Drawing:
     def step(self, op: str, arguments: Call) -> list[Value]:
         """Call an op, and return its outputs, or nothing if one of them is out of bounds."""
         args, kwargs = arguments
-        given, named = replaced(self.tensors.__getitem__, (args, kwargs))
+        given, named = transform(self.tensors.__getitem__, arguments, Value)
         result = self.torch.call(op, *given, **named)
         tensors = result if isinstance(result, tuple) else (result,)
         arrays = [self.torch.numpy(tensor) for tensor in tensors]
@@ -59,7 +59,7 @@ class Drawing:
         return outputs
 
     def leaf(self, array: Array) -> Value:
-        live = array.dtype.kind == "f" and not isinstance(array, Constant)
+        live = variable(array)
         value = Value(np.asarray(array), live)
         self.tensors[value] = self.torch.tensor(value.array, requires_grad=live)
         if live:
@@ -127,14 +127,14 @@ class Drawing:
     def like(self, *values: Value, **bounds: float) -> Value:
         """A floating value that broadcasts with values."""
         shape = values[0].array.shape
-        return self.tensor(lambda own: broadcast(own, *values), shape, **bounds)
+        return self.tensor(lambda own: broadcasts(own, *values), shape, **bounds)
 
     def mask(self, *values: Value) -> Value:
         """A boolean value that broadcasts with values."""
         known = self.existing(
-            lambda value: value.array.dtype == np.bool_ and broadcast(value.array.shape, *values)
+            lambda value: value.array.dtype == np.bool_ and broadcasts(value.array.shape, *values)
         )
-        shape = self.choice([shape for shape in SHAPES if broadcast(shape, *values)])
+        shape = self.choice([shape for shape in SHAPES if broadcasts(shape, *values)])
         return known or self.leaf(self.rng().random(shape) < 0.5)
 
     def ids(self, shape: Shape, below: int) -> Value:
@@ -177,7 +177,7 @@ def tame(array: Array) -> bool:
     return bool(array.dtype == np.float64 and ((size > SMALL) & (size < LARGE)).all())
 
 
-def broadcast(shape: Shape, *values: Value) -> bool:
+def broadcasts(shape: Shape, *values: Value) -> bool:
     """Whether a shape broadcasts with those of values, to an array within the bounds."""
     try:
         together = np.broadcast_shapes(shape, *(value.array.shape for value in values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..engines import Adapter
 from ..engines.adapter import Array
+from ..spec.case import transform
 
 PROGRAM = """from numpy import array
 from numpy.testing import assert_allclose
@@ -92,7 +93,7 @@ class Graph:
 
         for node in self.nodes:
             if isinstance(node, Step):
-                args, kwargs = replaced(tensor, (node.args, node.kwargs))
+                args, kwargs = transform(tensor, (node.args, node.kwargs), Value)
                 tensors[node] = engine.call(node.op, *args, **kwargs)
             else:
                 array = node.array.astype(dtype) if node.floating else node.array
@@ -115,7 +116,7 @@ class Graph:
         lines = []
         for node, name in names.items():
             if isinstance(node, Step):
-                args, kwargs = replaced(text, (node.args, node.kwargs))
+                args, kwargs = transform(text, (node.args, node.kwargs), Value)
                 listed = [*map(repr, args), *(f"{key}={arg!r}" for key, arg in kwargs.items())]
                 lines.append(f"{name} = ops.{node.op}({', '.join(listed)})")
             else:
@@ -142,7 +143,7 @@ def cut(graph: Graph, at: Value, leaf: Value) -> Graph:
         if value.step is None:
             return value
         if value.step not in made:
-            args, kwargs = replaced(copied, (value.step.args, value.step.kwargs))
+            args, kwargs = transform(copied, (value.step.args, value.step.kwargs), Value)
             made[value.step] = Step(value.step.op, args, kwargs)
         return Value(value.array, value.live, made[value.step], value.item)
 
@@ -165,20 +166,9 @@ def nodes_before(output: Value) -> list[Value | Step]:
     while waiting:
         value = waiting.pop()
         if value.node not in found and value.step is not None:
-            replaced(waiting.append, (value.step.args, value.step.kwargs))
+            transform(waiting.append, (value.step.args, value.step.kwargs), Value)
         found.setdefault(value.node, value.number)
     return sorted(found, key=found.__getitem__)
-
-
-def replaced(function: Callable[[Value], Any], item: Any) -> Any:
-    """Apply function to every Value inside nested lists, tuples and dicts."""
-    if isinstance(item, Value):
-        return function(item)
-    if isinstance(item, list | tuple):
-        return type(item)(replaced(function, each) for each in item)
-    if isinstance(item, dict):
-        return {name: replaced(function, each) for name, each in item.items()}
-    return item
 
 
 def ops_of(engine: Adapter) -> SimpleNamespace:

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, Phase, Verbosity, assume, given, seed, setti
 from hypothesis import strategies as st
 
 from ..engines import Adapter
+from ..spec.case import transform
 from .arguments import arguments
 from .drawing import GRIDS, Drawing, numbers
-from .graph import Graph, Step, Value, cut, nodes_before, replaced
+from .graph import Graph, Step, Value, cut, nodes_before
 from .judging import Failure, judge
 
 STEPS = 8
@@ -105,7 +106,7 @@ def _smaller(graph: Graph) -> Iterator[Graph]:
     inner: list[Value] = []
     for node in graph.nodes:
         if isinstance(node, Step):
-            replaced(inner.append, (node.args, node.kwargs))
+            transform(inner.append, (node.args, node.kwargs), Value)
     made = [value for value in inner if value.step is not None]
     for value in made:
         if value.live:

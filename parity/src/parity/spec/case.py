@@ -98,19 +98,37 @@ class Call:
     def inputs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """args and kwargs with Data drawn: float64 (exact in float32), int64 or bool arrays."""
         rng = np.random.default_rng(zlib.crc32(self.id.encode()))
-        args = tuple(_drawn(arg, rng) for arg in self.args)
-        return args, {name: _drawn(arg, rng) for name, arg in self.kwargs.items()}
+        args, kwargs = transform(lambda data: data.draw(rng), (self.args, self.kwargs), Data)
+        return args, kwargs
 
     def __repr__(self) -> str:
         keywords = [f"{name}={arg!r}" for name, arg in self.kwargs.items()]
         return f"{self.id}: ({', '.join([*map(repr, self.args), *keywords])})"
 
 
-def _drawn(value: Any, rng: np.random.Generator) -> Any:
-    if isinstance(value, Data):
-        return value.draw(rng)
+def floats(call: Call) -> list[Array]:
+    """The inputs of a call that can require a gradient, in the order of its arguments."""
+    found: list[Array] = []
+    transform(found.append, call.inputs())
+    return [array for array in found if variable(array)]
+
+
+def variable(array: Array) -> bool:
+    """Whether an input can require a gradient."""
+    return array.dtype.kind == "f" and not isinstance(array, Constant)
+
+
+def transform(function: Callable[[Any], Any], value: Any, kind: Any = np.ndarray) -> Any:
+    """Apply function to every array inside nested lists, tuples and dicts, in order.
+
+    kind: a class, or several, whose instances are meant instead of arrays.
+    """
+    if isinstance(value, kind):
+        return function(value)
     if isinstance(value, list | tuple):
-        return type(value)(_drawn(item, rng) for item in value)
+        return type(value)(transform(function, item, kind) for item in value)
+    if isinstance(value, dict):
+        return {name: transform(function, item, kind) for name, item in value.items()}
     return value
 
 
