@@ -61,8 +61,8 @@ class Adapter(Protocol):
         ...
 
 
-def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: Any) -> Any:
-    """The function of this name, an attribute of functions, if it takes these arguments.
+def call_op(engine: Adapter, functions: Any, name: str, args: Any, kwargs: Any) -> Any:
+    """Call the function of this name, an attribute of functions.
 
     Raises NotImplementedError, as Adapter.call must, if the op or one of the arguments is missing.
     """
@@ -79,7 +79,7 @@ def implemented(engine: Adapter, functions: Any, name: str, args: Any, kwargs: A
         raise NotImplementedError(
             f"{engine.name}: {name} has {len(positional)} positional arguments, not {len(args)}"
         )
-    return function
+    return function(*args, **kwargs)
 
 
 def converted(engine: Adapter, model: Any, dtype: str) -> str:

@@ -19,7 +19,7 @@ from autograd.scipy import special
 from autograd.tracer import box_types, getval, isbox
 
 from ..environment import installed
-from .adapter import Array, exported, implemented
+from .adapter import Array, call_op, exported
 
 PAIRS = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide"}
 PAIRS |= {name: name for name in ("maximum", "minimum", "dot", "matmul", "outer")}
@@ -146,7 +146,7 @@ class Autograd:
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         with numpy.errstate(all="ignore"):
-            return implemented(self, self.package.ops, name, args, kwargs)(*args, **kwargs)
+            return call_op(self, self.package.ops, name, args, kwargs)
 
     def numpy(self, tensor: Any) -> Array:
         return exported(getval(tensor))

@@ -6,7 +6,7 @@ from typing import Any
 
 import cudagrad
 
-from .adapter import Array, exported, implemented
+from .adapter import Array, call_op, exported
 
 
 class Cudagrad:
@@ -19,7 +19,7 @@ class Cudagrad:
         return cudagrad.tensor(array, requires_grad=requires_grad)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return implemented(self, cudagrad.ops, name, args, kwargs)(*args, **kwargs)
+        return call_op(self, cudagrad.ops, name, args, kwargs)
 
     def numpy(self, tensor: cudagrad.Tensor) -> Array:
         return exported(tensor.detach().numpy())

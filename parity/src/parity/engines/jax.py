@@ -21,7 +21,7 @@ from jax import numpy as np
 from jax.scipy import special
 
 from ..environment import installed
-from .adapter import Array, exported, implemented, threads
+from .adapter import Array, call_op, exported, threads
 
 THREADS = threads()
 HANDING = "jax_cpu_enable_async_dispatch"  # hands work to another thread, and the caller waits
@@ -421,7 +421,7 @@ class Jax:
             return Tensor(np.array(array), requires_grad)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return implemented(self, self.package.ops, name, args, kwargs)(*args, **kwargs)
+        return call_op(self, self.package.ops, name, args, kwargs)
 
     def numpy(self, tensor: Tensor) -> Array:
         return exported(numpy.asarray(tensor.array))

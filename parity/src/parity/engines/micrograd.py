@@ -8,7 +8,7 @@ import numpy as np
 
 import micrograd
 
-from .adapter import Array, implemented
+from .adapter import Array, call_op
 
 
 class Micrograd:
@@ -27,7 +27,7 @@ class Micrograd:
         return micrograd.tensor(array.tolist(), requires_grad=requires_grad)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return implemented(self, micrograd.ops, name, args, kwargs)(*args, **kwargs)
+        return call_op(self, micrograd.ops, name, args, kwargs)
 
     def numpy(self, tensor: Any) -> Array:
         return self._array(tensor, lambda value: value.data)

@@ -6,7 +6,7 @@ from typing import Any
 
 import minigrad
 
-from .adapter import Array, exported, implemented
+from .adapter import Array, call_op, exported
 
 
 class Minigrad:
@@ -19,7 +19,7 @@ class Minigrad:
         return minigrad.tensor(array, requires_grad=requires_grad)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return implemented(self, minigrad.ops, name, args, kwargs)(*args, **kwargs)
+        return call_op(self, minigrad.ops, name, args, kwargs)
 
     def numpy(self, tensor: minigrad.Tensor) -> Array:
         return exported(tensor.detach().numpy())
