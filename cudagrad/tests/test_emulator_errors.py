@@ -32,6 +32,7 @@ from cudagrad.emulator import (
 THREADS = 8
 TABLE = np.arange(3)
 HALVES = np.arange(3, dtype=np.float16)
+RECORD = np.dtype([("x", np.float32), ("y", np.int32)])
 THREE = 3
 
 
@@ -460,10 +461,17 @@ def knows_halves(x):
 )
 def test_float16_is_refused_with_what_there_is(kernel: Any, where: str, arguments: Any) -> None:
     given = [DeviceArray(a) if isinstance(a, np.ndarray) else a for a in arguments]
-    why = "the emulator has no float16: it has bools, integers, float32 and float64, and bfloat16"
+    why = "the emulator has no float16: it has bools, integers, float32, float64, complex64, "
     place = re.escape(f"{where}: {why}").replace("FILE", re.escape(__file__) + r":\d+")
     with pytest.raises(UnsupportedError, match=f"^{place}"):
         kernel[1, 1](*given)
+
+
+def test_records_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"pair: give each field as an array$"):
+        halves_number[1, 1](DeviceArray(np.zeros(1)), DeviceArray(np.zeros(2, RECORD)))
+    with pytest.raises(TypeError, match=r"pair is of type void; kernels take NumPy arrays"):
+        check(halves_number.function)[1, 1](np.zeros(1), np.zeros(2, RECORD)[0])
 
 
 # What is not for kernels
@@ -492,6 +500,11 @@ def no_lane(x):
 @jit
 def votes_perhaps(x):
     x[0] = 1 if x.size > 1 and cuda.any_sync(-1, x[0]) else 0
+
+
+@jit
+def shares_records(x):
+    cuda.shared.array(2, RECORD)
 
 
 @jit
@@ -757,6 +770,7 @@ def waits_between(x):
         (waits_with_name, "syncwarp", "cuda.syncwarp takes (mask)"),
         (no_lane, "shfl_xor", "cuda.shfl_xor_sync takes (mask, value, lane)"),
         (votes_perhaps, "any_sync", "must be called in a statement of its own"),
+        (shares_records, "shared.array", "the emulator makes no arrays of records: make one for"),
         (warp_value, "syncwarp", "cuda.syncwarp() is a statement of its own"),
         (asserts, "assert x", "assert is not for kernels"),
         (raises, "raise V", "raise is not for kernels"),

@@ -26,7 +26,8 @@ MAX_GRID = (2**31 - 1, 65535, 65535)
 MAX_BLOCK = (1024, 1024, 64)
 MAX_STATIC = 48 * 1024  # bytes of shared memory in arrays whose shape stands in the kernel
 MAX_SHARED = 227 * 1024  # of all shared memory, of which the rest is dynamic: that of an H100
-SCALARS = frozenset({bool, int, float, complex, *np.sctypeDict.values()})
+NUMBERS = (kind for kind in np.sctypeDict.values() if issubclass(kind, np.number | np.bool_))
+SCALARS = frozenset({bool, int, float, complex, *NUMBERS})
 ARRAYS = "device arrays (a tensor's .data, or what device.to_device returns)"
 
 ORDER = slice(runtime.ORDER, runtime.STATE + 1)  # of the record
@@ -142,6 +143,8 @@ class Kernel:
             raise TypeError(f"{self} takes ({', '.join(parameters)}), not {given}")
         for name, kind in zip(parameters, kinds, strict=True):
             for number in _numbers(kind):
+                if number is np.void:
+                    raise UnsupportedError(f"{self}: {name}: give each field as an array")
                 if number not in SCALARS:
                     raise TypeError(misgiven(self, name, number, ARRAYS))
                 if why := refusals.why_no_dtype(number):

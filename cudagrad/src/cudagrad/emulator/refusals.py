@@ -195,8 +195,8 @@ def why_no_dtype(kind: Any) -> str:
     if not any(kind is other for other in MISSING_DTYPES):
         return ""
     return (
-        f"the emulator has no {np.dtype(kind)}: it has bools, integers, float32 and float64, "
-        "and bfloat16 as its bits, in uint16"
+        f"the emulator has no {np.dtype(kind)}: it has bools, integers, float32, float64, "
+        "complex64, complex128, and bfloat16 as its bits, in uint16"
     )
 
 

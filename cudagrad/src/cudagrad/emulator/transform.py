@@ -349,7 +349,8 @@ class Rewriter(ast.NodeVisitor):
         array, index = self.visit(node.value), self.visit(node.slice)
         is_sliced = any(isinstance(part, ast.Slice) for part in parts(index))
         if all(map(is_constant, parts(node.slice))):
-            array = self.checked(array, index, node, "holding")
+            if isinstance(array, ast.Name | ast.Subscript):
+                array = self.checked(array, index, node, "holding")
         elif isinstance(array, ast.Name) and not is_sliced:
             index = self.checked(array, index, node)
         return ast.Subscript(array, index, node.ctx)
@@ -530,6 +531,8 @@ class Rewriter(ast.NodeVisitor):
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
         if why := why_no_dtype(dtype.type):
             self.refuse(node, why)
+        if dtype.names is not None:
+            self.refuse(node, "the emulator makes no arrays of records: make one for each field")
         if path == SHARED:
             is_registers = self.source.function.__module__ == INTRINSICS
             shared = Shared(self.fresh("shared").id, shape, dtype, alignment, is_registers)

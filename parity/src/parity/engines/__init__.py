@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 
-from .adapter import Adapter
-from .replacing import with_ops
+from .adapter import Adapter, with_ops
 
 __all__ = ["RIVALS", "Adapter", "load", "names", "with_ops"]
 
