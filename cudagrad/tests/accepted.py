@@ -842,6 +842,11 @@ def computes_in_complex(x, out):
     out[i] = abs(z) + z.conjugate().imag + cmath.log(z, 2).real
 
 
+@refused("numba knows no setitem(", "complex64", "complex128")
+def stores_complex_as_float(x, out):
+    out[cuda.grid(1)] = x[0]
+
+
 @taken()
 def calls_what_numba_jitted(x, out):
     out[cuda.grid(1)] = one_more(x[0])

@@ -43,10 +43,6 @@ OUTCOMES = ("passed", "skipped", "refused", "found", "wrong")  # a test has the 
 # Wrong by name, and why that is right, or no matter of kernels.
 KNOWN = {
     "test_activemask": "the threads of a warp do not run side by side",
-    "test_bit_count_u1": "numba has no bit_count for a CPU; kernels say cuda.popc",
-    "test_bit_count_u2": "the same",
-    "test_bit_count_u4": "the same",
-    "test_bit_count_u8": "the same",
     "test_divf_exception": "a GPU raises errors only in kernels compiled with debug=True",
     "test_exp": "exp(-inf - inf j) is -0j to NumPy, by which the checker computes, not 0j",
     "test_undefined_var": "numba warns, and takes the kernel",

@@ -382,6 +382,23 @@ def test_a_group_of_copies_is_its_threads_own() -> None:
     assert out.tolist() == [3, 3]
 
 
+def test_forall_has_a_thread_for_each_task_at_least() -> None:
+    counts = np.zeros(1, np.int64)
+    many = check(count_threads)
+    many.forall(300)(counts)
+    assert counts[0] == 3 * 128
+    many.forall(33, 32)(counts)
+    assert counts[0] == 3 * 128 + 64
+    many.forall(0)(counts)
+    assert counts[0] == 3 * 128 + 64
+    with pytest.raises(ValueError, match=r"forall\(-1\): a number of tasks is not negative"):
+        many.forall(-1)
+
+
+def count_threads(counts) -> None:
+    cuda.atomic.add(counts, 0, 1)
+
+
 def test_what_is_no_kernel_is_refused() -> None:
     with pytest.raises(TypeError, match="a kernel is a function"):
         check(3)

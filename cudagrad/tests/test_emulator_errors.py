@@ -11,7 +11,6 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 
@@ -387,15 +386,48 @@ def test_more_shared_memory_than_a_block_has() -> None:
 
 
 @jit
-def wrong_type(x):
+def no_attribute(x):
     x[0] = x.missing
 
 
-def test_numbas_errors_name_the_kernel() -> None:
-    with pytest.raises(numba.TypingError, match="missing") as caught:
-        wrong_type[1, 1](empty((1,), np.float32))
+@jit
+def root_of_array(x):
+    x[0] = math.sqrt(x)
 
-    assert caught.value.__notes__ == [f"in {wrong_type}"]
+
+@jit
+def array_or_number(x):
+    a = x if x.size > 1 else 1.0
+    cuda.syncthreads()
+    x[0] = a
+
+
+@jit(device=True)
+def second_of(x):
+    return x[0][1]
+
+
+@jit
+def second_of_number(x):
+    x[0] = second_of(x)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "line", "why"),
+    [
+        (no_attribute, "x[0] = x.missing", "unknown attribute 'missing' of type array(float32, 1d"),
+        (root_of_array, "x[0] = math.sqrt(x)", "numba knows no sqrt(array(float32, 1d, C))"),
+        (array_or_number, "a = x if", "cannot unify "),
+        (second_of_number, "return x[0][1]", "numba knows no getitem(float32, int)"),
+    ],
+)
+def test_what_numba_cannot_type_is_one_sentence(kernel: Any, line: str, why: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        kernel[1, 1](empty((1,), np.float32))
+
+    place = line_of(second_of if "return" in line else kernel, line)
+    assert f" ({place}): {why}" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 class Shell:

@@ -38,6 +38,16 @@ class Kernel(emulator.launch.Kernel):
     def __getitem__(self, configuration: Any) -> CheckedLauncher:
         return CheckedLauncher(self, *self.unpacked(configuration))
 
+    def forall(
+        self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0
+    ) -> Callable[..., None]:
+        """The kernel with a thread for each task at least, as numba's: tpb 0 stands for 128."""
+        if ntasks < 0:
+            raise ValueError(f"{self}: forall({ntasks}): a number of tasks is not negative")
+        threads = tpb or 128
+        blocks = -(-ntasks // threads)
+        return self[blocks, threads, stream, sharedmem] if blocks else lambda *args: None
+
 
 class CheckedLauncher(Launcher):
     """A kernel with a grid and a block."""
@@ -117,7 +127,8 @@ def check(kernel: Any) -> Kernel:
     changes in place, numbers and tuples of these; no GPU is needed. Raises RaceError,
     UninitializedError, WarpError, BarrierError or IndexError, which name the kernel, the lines, the
     array, the index and the threads; KernelError for a loop without end; UnsupportedError for what
-    the checker does not know. jit must not be given a signature: for that numba needs a GPU.
+    the checker does not know. jit must not be given a signature: for that numba needs a GPU. Also
+    `check(kernel).forall(tasks)(*arguments)`, as numba has it.
     """
     function = plain(kernel) or kernel
     if not inspect.isfunction(function):

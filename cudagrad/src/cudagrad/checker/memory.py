@@ -327,6 +327,9 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
     if offset is None:
         store_slice(value, array, index, place)
         return
+    if isinstance(value, np.complexfloating) and array.memory.dtype.kind != "c":
+        why = f"numba knows no setitem({array.memory.dtype} array, {value.dtype}): say .real"
+        raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
     note_write(array, offset, place)
     array.memory[index] = value
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
+from numba.core.errors import TypingError
 
 from . import cache, refusals, runtime
 from .array import DeviceArray
@@ -198,6 +199,9 @@ class Launcher:
         except refusals.Refused as error:
             raise UnsupportedError(self._refused(error)) from None
         except Exception as error:
+            untyped = refusals.untyped(error) if isinstance(error, TypingError) else None
+            if untyped is not None:
+                raise UnsupportedError(self._refused(untyped)) from None
             error.add_note(f"in {kernel}")
             raise
         if not together:

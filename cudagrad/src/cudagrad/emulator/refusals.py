@@ -12,6 +12,7 @@ import ast
 import inspect
 import linecache
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -20,6 +21,7 @@ import numpy as np
 from numba.core import ir, types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.errors import TypingError
 from numba.core.typed_passes import NopythonTypeInference
 from numba.np.numpy_support import as_dtype
 
@@ -218,6 +220,26 @@ class Refused(Exception):  # noqa: N818 -- launch makes an UnsupportedError of i
         super().__init__(why)
         self.origin = origin
         self.why = why
+
+
+def untyped(error: TypingError) -> Refused | None:
+    """numba's complaint about the types in a statement, in one sentence; None for any other.
+
+    What it says of the statement comes first, before what it says of all that calls it.
+    """
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colours
+    origin = re.search(r"  # (\w+, line \d+)\n *\^", text)
+    why = re.search(r"raised a specific error:\s*\w+: (.*)", text)
+    missing = re.search(r">>> (.*)", text)
+    other = re.search(r"^(?!Failed in )(\S.*)$", text, re.MULTILINE)
+    found = why or missing or other
+    if origin is None or found is None:
+        return None
+    said = f"numba knows no {found[1]}" if found is missing else found[1][0].lower() + found[1][1:]
+    # Not Literal[int](2) for a type, x.2 for a variable, and its place in the rewritten kernel.
+    for odd, plain in ((r"Literal\[(\w+)\]\([^)]*\)", r"\1"), (r"'(\w+)\.\d+', .*", r"\1")):
+        said = re.sub(odd, plain, said)
+    return Refused(origin[1], said)
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
