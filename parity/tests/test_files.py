@@ -49,7 +49,7 @@ def test_the_reason_is_told_in_words(
     ("otherwise", "value", "why"),
     [
         ("is no report to compare with", {}, "it has no 'schema'"),
-        ("is no report to compare with", {"schema": 2}, "it has no 'results'"),
+        ("is no report to compare with", {"schema": 2}, "it has no 'created'"),
         ("is no report to compare with", {"schema": 1}, "its schema is 1, this compares 2"),
         ("holds no results of parity bench", {"rows": []}, "it has no 'schema'"),
         ("holds no results of parity bench", {"schema": 2, "rows": [{}]}, FORM),

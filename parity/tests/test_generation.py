@@ -25,7 +25,7 @@ with_every_writing = pytest.mark.parametrize("writing", WRITINGS, ids=lambda w: 
 
 
 @with_every_writing
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, "torch"])
 @pytest.mark.parametrize("check", ["trained", "cached", "written"])
 def test_an_honest_engine_passes(name: str, check: str, writing: Writing) -> None:
     engine = load(name)

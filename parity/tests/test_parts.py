@@ -50,7 +50,7 @@ def with_layer(altered: Callable[..., Any], **layers: type) -> Any:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-@pytest.mark.parametrize("name", engines.OURS)
+@pytest.mark.parametrize("name", [*engines.OURS, "torch"])
 def test_an_honest_engine_passes(name: str, part: Part) -> None:
     assert rejected_by(engines.load(name), part) == frozenset()
 

@@ -114,7 +114,7 @@ def clipped_steps(run: Run, altered: Callable[..., Any]) -> list[int]:
     return changed
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, "torch"])
 def test_accumulated_gradients_are_those_of_the_larger_batch(name: str) -> None:
     run = NAMED["accumulate"]
     steps, whole = (
@@ -152,7 +152,7 @@ def test_masks_leave_out_the_promised_share_and_are_of_their_step_alone() -> Non
     assert not np.array_equal(mask, run.mask(1, 2, (40, 50), 0.25))
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, "torch"])
 def test_an_honest_engine_passes(name: str) -> None:
     engine = load(name)
     for dtype in engine.dtypes:
