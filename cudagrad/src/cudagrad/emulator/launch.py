@@ -188,7 +188,11 @@ class Launcher:
         launch = kernel.compiled.get((_may_split, kinds)) or kernel.compile(kinds)
         if self.shared is None:
             self.shared = kernel.shared(math.prod(self.dims[:3].tolist()), self.dynamic_bytes)
-        plain = [a.memory if type(a) is DeviceArray else memory_of(a) for a in args]
+        # Most are arrays, and are not worth a call; nor are numbers.
+        plain = [
+            a.memory if type(a) is DeviceArray else memory_of(a) if type(a) is tuple else a
+            for a in args
+        ]
         _record[runtime.PLACE] = 0
         try:
             together = launch(*plain, *self.shared, self.dims, _record)
