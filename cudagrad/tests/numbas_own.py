@@ -58,10 +58,6 @@ class RefusalError(UnsupportedError, TypingError):
 class Array(np.ndarray):
     """What tests take for a device array."""
 
-    @property
-    def gpu_data(self) -> Any:
-        raise unittest.SkipTest("asks an array for memory of a GPU")
-
     def copy_to_host(self, ary: Any = None, stream: Any = 0) -> Any:
         if ary is None:
             return np.array(self)
@@ -78,22 +74,23 @@ class Stream:
     def synchronize(self) -> None:
         pass
 
-    def auto_synchronize(self) -> Any:
-        return self
 
-    def __enter__(self) -> Stream:
-        return self
+class DeviceFunction:
+    """What tests take for a device function."""
 
-    def __exit__(self, *error: object) -> None:
-        pass
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+
+    def __getattr__(self, name: str) -> Any:
+        raise unittest.SkipTest(f"asks what jit made for {name}")
 
 
-class Kernel:
+class Kernel(DeviceFunction):
     """What tests take for a kernel of numba-cuda."""
 
     def __init__(self, function: Callable[..., Any], kinds: Any = ()) -> None:
-        functools.update_wrapper(self, function)
-        self.py_func = function
+        super().__init__(function)
         self.kinds = kinds  # numba's types for the arguments, if the test says them
         self.ours = checker.check(function) if EXECUTOR == "checker" else device.jit(function)
 
@@ -131,20 +128,6 @@ class Kernel:
         copies.append((host, device.to_device(host)))
         return copies[-1][1]
 
-    def __getattr__(self, name: str) -> Any:
-        raise unittest.SkipTest(f"asks a kernel for {name}")
-
-
-class DeviceFunction:
-    """What tests take for a device function."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, function)
-        self.py_func = function
-
-    def __getattr__(self, name: str) -> Any:
-        raise unittest.SkipTest(f"asks a device function for {name}")
-
 
 def jit(given: Any = None, device: bool = False, **options: Any) -> Any:
     """What tests take for cuda.jit."""
@@ -175,11 +158,11 @@ def _asks_for_a_gpu(*args: Any, **more: Any) -> Any:
 
 def disguise() -> None:
     """Let numba.cuda be ours."""
-    arrays = ("device_array", "pinned_array", "managed_array", "mapped_array")
-    stand_ins: dict[str, Any] = dict.fromkeys(arrays, _new)
-    stand_ins |= {name: _asks_for_a_gpu for name in dir(cuda) if name.startswith("compile")}
+    compilers = [name for name in dir(cuda) if name.startswith("compile")]
+    stand_ins: dict[str, Any] = dict.fromkeys(compilers, _asks_for_a_gpu)
     stand_ins |= {
         "jit": jit,
+        "device_array": _new,
         "to_device": lambda array, *rest, **more: np.array(array).view(Array),
         "device_array_like": lambda array, *rest, **more: np.zeros_like(array).view(Array),
         "synchronize": lambda: None,

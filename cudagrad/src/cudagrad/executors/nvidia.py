@@ -5,7 +5,8 @@ arrays, where a small kernel runs for 3. Here an array's parameters are computed
 is one struct.pack_into and one cuLaunchKernel.
 
 A kernel's parameters are 64-bit words: an array of d dims takes 5 + 2 d (see `Array.words`), a
-number one, a tuple those of its parts. This is what numba-cuda's _Kernel._prepare_args passes.
+number one, a complex one two, a tuple those of its parts. This is what numba-cuda's
+_Kernel._prepare_args passes.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ DEFAULT_STREAM = 0  # the legacy one, which torch's and CuPy's default is too â€
 LEGACY = 1  # â€¦ and its number in DLPack and __cuda_array_interface__
 CODES = {bool: "?7x", int: "q", float: "d"}  # of a Python number, in a word of its own
 PLAIN = {"?": "?7x", "b": "b7x", "B": "B7x", "h": "h6x", "H": "H6x", "i": "i4x", "I": "I4x"}
-PLAIN |= {"f": "f4x", "d": "d"}
-PARTS = {"F": "f", "D": "d"}  # of a complex number, which is passed as two
+PLAIN |= {"f": "f4x", "d": "d", "F": "f4xf4x", "D": "dd"}  # a complex number is passed as two
 
 
 @functools.lru_cache(maxsize=4096)
@@ -413,9 +413,6 @@ def _codes(kind: Any) -> Iterator[str]:
                 "or what device.to_device returns), numbers and tuples of these"
             )
         char = np.dtype(kind).char
-        if char in PARTS:
-            yield from 2 * [PLAIN[PARTS[char]]]
-            return
         signed = "q" if np.dtype(kind).kind == "i" else "Q"
         yield CODES.get(kind) or PLAIN.get(char) or signed
     elif isinstance(kind[0], str):
