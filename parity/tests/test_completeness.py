@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 from parity.families import families, parts
 from parity.spec import BUILT, FAMILIES, OPS, PARTS, Part
@@ -188,6 +189,15 @@ def test_every_part_takes_the_same_arguments_and_says_what_it_is(
                 for cls in (own, other)
             ]
             assert forms[0] == forms[1], f"{part.name}.{method}"
+
+
+@pytest.mark.parametrize("engine", ["minigrad", "cudagrad"], indirect=True)
+def test_dtypes_have_torchs_names(engine: Any) -> None:
+    two_bytes = [engine.bfloat16] if hasattr(engine, "bfloat16") else []
+    for dtype in (*engine.dtypes.DTYPES, *two_bytes):
+        assert getattr(engine, str(dtype)) is dtype
+        assert engine.tensor([1.0]).to(dtype).dtype == dtype
+        assert isinstance(getattr(torch, str(dtype)), torch.dtype)
 
 
 def test_no_part_is_without_a_check(engine: ModuleType) -> None:

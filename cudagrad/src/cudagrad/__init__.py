@@ -15,6 +15,8 @@ save and load keep what trained, and the state of the generator, in a file of sa
 from . import device, gpt, graph, nn, ops, optim
 from .autocast import autocast
 from .checker import check
+from .dtypes import bool_ as bool
+from .dtypes import float32, float64, int8, int16, int32, int64, uint8
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
 from .fusion import fuse
@@ -46,18 +48,25 @@ __all__ = [
     "as_tensor",
     "autocast",
     "bfloat16",
+    "bool",
     "check",
     "checkpoint",
     "current_stream",
     "default_stream",
     "device",
     "empty_cache",
+    "float32",
+    "float64",
     "from_dlpack",
     "fuse",
     "get_float32_matmul_precision",
     "get_rng_state",
     "gpt",
     "graph",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
     "load",
     "manual_seed",
     "max_memory_allocated",
@@ -79,4 +88,5 @@ __all__ = [
     "stream",
     "synchronize",
     "tensor",
+    "uint8",
 ]

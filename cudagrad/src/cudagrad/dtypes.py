@@ -12,10 +12,10 @@ from . import arrays, device
 from .arrays import FLOAT32, Array
 from .storage import BFLOAT16, bfloat16, rounded
 
-DTYPES = tuple(
-    np.dtype(name)
-    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
-)
+bool_, uint8, int8 = np.dtype("bool"), np.dtype("uint8"), np.dtype("int8")
+int16, int32, int64 = np.dtype("int16"), np.dtype("int32"), np.dtype("int64")
+float32, float64 = np.dtype("float32"), np.dtype("float64")
+DTYPES = (bool_, uint8, int8, int16, int32, int64, float32, float64)
 DEVICES = ("cuda", "cuda:0")  # two names of the one there is, as torch has them
 Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT = FLOAT32  # what Python floats become, as torch.get_default_dtype()

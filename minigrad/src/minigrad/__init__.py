@@ -11,6 +11,8 @@ save and load keep training state, the random generator's included, in a safeten
 """
 
 from . import gpt, nn, ops, optim
+from .dtypes import bool_ as bool
+from .dtypes import float32, float64, int8, int16, int32, int64, uint8
 from .engine import Tensor, no_grad, op, tensor
 from .function import Function, checkpoint
 from .memory import keep_memory
@@ -20,9 +22,16 @@ from .serialization import load, save
 __all__ = [
     "Function",
     "Tensor",
+    "bool",
     "checkpoint",
+    "float32",
+    "float64",
     "get_rng_state",
     "gpt",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
     "keep_memory",
     "load",
     "manual_seed",
@@ -34,4 +43,5 @@ __all__ = [
     "save",
     "set_rng_state",
     "tensor",
+    "uint8",
 ]

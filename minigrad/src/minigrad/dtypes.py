@@ -8,12 +8,12 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-DTYPES = tuple(
-    np.dtype(name)
-    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
-)
+bool_, uint8, int8 = np.dtype("bool"), np.dtype("uint8"), np.dtype("int8")
+int16, int32, int64 = np.dtype("int16"), np.dtype("int32"), np.dtype("int64")
+float32, float64 = np.dtype("float32"), np.dtype("float64")
+DTYPES = (bool_, uint8, int8, int16, int32, int64, float32, float64)
 KNOWN = frozenset(DTYPES)
-DEFAULT = np.dtype("float32")  # what Python floats become, as torch.get_default_dtype()
+DEFAULT = float32  # what Python floats become, as torch.get_default_dtype()
 
 
 def is_floating(dtype: np.dtype[Any]) -> bool:
