@@ -114,6 +114,17 @@ def test_what_others_of_a_row_have_for_slopes_does_not_matter() -> None:
     assert not any(math.isnan(x.grad or 0.0) for x in [*xs, *ys])
 
 
+def test_a_group_that_was_swept_for_all_members_is_freed() -> None:
+    x, w = leaves(2.0, 3.0), leaves(5.0, 7.0)
+    outs = rowwise.dots(x, w, 2, 2)
+    scalar.total(outs).backward()
+
+    for again in (outs[0].edges, outs[0].backward, (outs[0] * 2).backward):
+        with pytest.raises(RuntimeError, match="freed"):
+            again()
+    assert (grads(x), grads(w)) == ([12.0, 12.0], [5.0, 5.0])
+
+
 def test_an_interrupted_sweep_leaves_no_gradient_in_the_graph(monkeypatch) -> None:
     x = micrograd.tensor([[1.0, 2.0]], requires_grad=True)
     w = micrograd.tensor([[3.0, 4.0], [5.0, 6.0]], requires_grad=True)

@@ -91,6 +91,8 @@ class Value:
         if parents is None:
             raise RuntimeError(FREED)
         if isinstance(parents, Group):
+            if parents.rows is None:
+                raise RuntimeError(FREED)
             return parents.edges(slopes)
         if type(slopes) is not tuple:
             parents = slopes = iter(parents[:slopes])  # zip takes a parent and its slope in turn
@@ -140,8 +142,8 @@ def sweep(roots: Sequence[Value], gradients: Sequence[float], retain_graph: bool
                 value.carry(value.members)
                 for member in value.members:
                     member.grad = None
-                    if not retain_graph:
-                        member.parents, member.slopes = None, ()
+                if not retain_graph:
+                    value.free()
                 value.members = None
             else:
                 dout, value.grad = value.grad, None
@@ -165,24 +167,31 @@ def _find(roots: Sequence[Value], nodes: list[Any], leaves: list[Value]) -> None
     """
     zero = float("0")  # a literal could be the same object as other zeros
     waiting: list[Sequence[Value]] = [roots]
+    members: list[Value] = []
+    group: Any = members  # that of the member before, which mostly is the next one's, too
     while waiting:
         for value in waiting.pop():
             if value.grad is zero:
                 continue
             parents = value.parents
-            if not parents:
+            if parents is group:
+                members.append(value)
+            elif not parents:
                 if parents is None:
                     raise RuntimeError(FREED)
-                if value.grad is None:
-                    leaves.append(value)
-                    value.grad = zero
-                continue
-            if isinstance(parents, Group):
-                if parents.members is None:
-                    nodes.append(parents)
-                    parents.members = []
-                    waiting.extend(parents.rows)
-                parents.members.append(value)
+                if value.grad is not None:
+                    continue
+                leaves.append(value)
+            elif isinstance(parents, Group):
+                group = parents
+                if group.members is None:
+                    if group.rows is None:
+                        raise RuntimeError(FREED)
+                    nodes.append(group)
+                    group.members = []
+                    waiting.extend(group.rows)
+                members = group.members
+                members.append(value)
             else:
                 if type(value.slopes) is not tuple:
                     parents = parents[: value.slopes : 2]

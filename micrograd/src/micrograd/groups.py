@@ -17,16 +17,19 @@ class Group:
 
     A member's parents are the group, and its slopes are its place in it. So one pass over the rows
     serves all members, by whatever is fast for rows: a subclass says how.
-    rows: the Values that the members depend on, all of which require a gradient. A sweep that finds
-    any member visits all rows; those that only other members depend on get a gradient of 0.
+    rows: the Values that the members depend on, all of which require a gradient; None once freed.
+    slopes: the numbers that a subclass makes the members' slopes of. size: how many members it has.
+    A sweep that finds any of them visits all rows; what only others depend on gets a gradient of 0.
     """
 
-    __slots__ = ("index", "members", "rows")
+    __slots__ = ("index", "members", "rows", "size", "slopes")
 
-    def __init__(self, rows: Sequence[Sequence[Value]]) -> None:
+    def __init__(self, rows: Sequence[Sequence[Value]], slopes: Any, size: int) -> None:
         self.index = created()
         self.members: Any = None  # during a sweep, those that it has found
-        self.rows = rows
+        self.rows: Any = rows
+        self.slopes = slopes
+        self.size = size
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
         """The Values that the member at this place depends on, each with its slope."""
@@ -35,3 +38,11 @@ class Group:
     def carry(self, members: list[Value]) -> None:
         """Add to the .grad of the Values in rows what the gradients of these members contribute."""
         raise NotImplementedError
+
+    def free(self) -> None:
+        """Let the rows go, if the sweep has found all members; else only these let the group go."""
+        if len(self.members) == self.size:
+            self.rows, self.slopes = None, ()
+        else:
+            for value in self.members:
+                value.parents, value.slopes = None, ()

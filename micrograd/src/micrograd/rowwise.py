@@ -35,7 +35,8 @@ def each(numbers: Sequence[float], *columns: Column) -> list[Value]:
             if any(own)
         ]
         if kept:
-            members = _members(Each(kept), numbers)
+            rows, rows_of_slopes = zip(*kept, strict=True)
+            members = _members(Each(rows, rows_of_slopes, len(numbers)), numbers)
             if any(map(all, flags)):
                 return members
             return _or_constants(members, map(any, zip(*flags, strict=True)))
@@ -63,34 +64,22 @@ def _or_constants(members: list[Value], wanted: Iterable[bool]) -> list[Value]:
 
 
 class Each(Group):
-    """Values that each have one parent and one slope in every column."""
+    """Values that each have one parent and one slope in every row; a slope of None is 0."""
 
-    __slots__ = ("columns",)
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        super().__init__([parents for parents, _ in columns])
-        self.columns = [
-            # Where no slope is 0, none is None, either, and all() is the quicker question.
-            column if all(column[1]) or None not in column[1] else _without_flat(*column)
-            for column in columns
-        ]
+    __slots__ = ()
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
-        slopes = [slopes[place] for _, slopes in self.columns]
-        pairs = zip([row[place] for row in self.rows], slopes, strict=True)
-        return [(parent, slope) for parent, slope in pairs if parent is not _NOBODY]
+        columns = zip(self.rows, self.slopes, strict=True)
+        pairs = [(parents[place], slopes[place]) for parents, slopes in columns]
+        return [(parent, slope or 0.0) for parent, slope in pairs if parent is not _NOBODY]
 
     def carry(self, members: list[Value]) -> None:
-        for parents, slopes in self.columns:
+        for parents, slopes in zip(self.rows, self.slopes, strict=True):
             for value in members:
                 place = value.slopes
-                parents[place].grad += slopes[place] * value.grad
-
-
-def _without_flat(parents: Sequence[Value], slopes: Sequence[float | None]) -> Column:
-    """The column with _NOBODY for each parent whose slope is None."""
-    takers = _takers(parents, [slope is not None for slope in slopes])
-    return takers, [slope or 0.0 for slope in slopes]
+                slope = slopes[place]
+                if slope is not None:
+                    parents[place].grad += slope * value.grad
 
 
 def dots(xs: Sequence[Value], ys: Sequence[Value], n: int, m: int) -> list[Value]:
@@ -104,7 +93,7 @@ def dots(xs: Sequence[Value], ys: Sequence[Value], n: int, m: int) -> list[Value
     if engine.recording:
         (x_takers, x_wanted), (y_takers, y_wanted) = _wanted(xs, n), _wanted(ys, m)
         if x_takers or y_takers:
-            members = _members(Dots(x_takers, a, n, y_takers, b, m), results)
+            members = _members(Dots((x_takers, y_takers), (a, b), n, m), results)
             if all(x_wanted) or all(y_wanted):
                 return members
             return _or_constants(members, [x or y for x in x_wanted for y in y_wanted])
@@ -140,36 +129,29 @@ class Dots(Group):
     the products' gradients with the elements that each y has in the same place.
     """
 
-    __slots__ = ("a", "b", "m", "n", "xs", "ys")
+    __slots__ = ("m", "n")
 
-    def __init__(
-        self,
-        xs: Sequence[Value],
-        a: Sequence[float],
-        n: int,
-        ys: Sequence[Value],
-        b: Sequence[float],
-        m: int,
-    ) -> None:
-        super().__init__([xs, ys])
-        self.xs, self.a, self.n = xs, a, n
-        self.ys, self.b, self.m = ys, b, m
+    def __init__(self, rows: Sequence[Sequence[Value]], slopes: Rows, n: int, m: int) -> None:
+        super().__init__(rows, slopes, n * m)
+        self.n, self.m = n, m
 
     def edges(self, place: int) -> list[tuple[Value, float]]:
         i, j = divmod(place, self.m)
+        (xs, ys), (a, b) = self.rows, self.slopes
         # xs or ys is empty if nothing in it requires a gradient.
-        pairs = [*zip(in_rows(self.xs, self.n)[i], in_rows(self.b, self.m)[j], strict=False)]
-        pairs += zip(in_rows(self.ys, self.m)[j], in_rows(self.a, self.n)[i], strict=False)
+        pairs = [*zip(in_rows(xs, self.n)[i], in_rows(b, self.m)[j], strict=False)]
+        pairs += zip(in_rows(ys, self.m)[j], in_rows(a, self.n)[i], strict=False)
         return [(parent, slope) for parent, slope in pairs if parent is not _NOBODY]
 
     def carry(self, members: list[Value]) -> None:
+        (xs, ys), (a, b) = self.rows, self.slopes
         douts = [0.0] * (self.n * self.m)  # of the members, in their places
         for value in members:
             douts[value.slopes] = value.grad
-        if self.xs:
-            _give(self.xs, in_rows(douts, self.n), _in_columns(self.b, self.m))
-        if self.ys:
-            _give(self.ys, _in_columns(douts, self.n), _in_columns(self.a, self.n))
+        if xs:
+            _give(xs, in_rows(douts, self.n), _in_columns(b, self.m))
+        if ys:
+            _give(ys, _in_columns(douts, self.n), _in_columns(a, self.n))
 
 
 def _give(parents: Sequence[Value], douts: Rows, slopes: Rows) -> None:
@@ -190,7 +172,7 @@ def owned(items: Sequence[Any]) -> Sequence[Any]:
     if not engine.recording or not any(trained):
         return items
     leaves = list(compress(items, trained))
-    copies = _members(Copies([leaves]), [leaf.data for leaf in leaves])
+    copies = _members(Copies([leaves], (), len(leaves)), [leaf.data for leaf in leaves])
     if len(copies) == len(items):
         return copies
     copied = iter(copies)
