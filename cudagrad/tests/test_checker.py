@@ -15,7 +15,15 @@ import pytest
 from numba import cuda as numba_cuda
 
 import cudagrad
-from cudagrad.checker import RaceError, UninitializedError, WarpError, check, jit, threads
+from cudagrad.checker import (
+    RaceError,
+    UninitializedError,
+    WarpError,
+    check,
+    jit,
+    memory,
+    threads,
+)
 from cudagrad.compile import table
 from cudagrad.device import cuda, intrinsics
 from cudagrad.emulator import BarrierError, KernelError
@@ -361,6 +369,36 @@ def test_a_copy_on_its_way_is_told_by_its_call() -> None:
         check(read_at_once)[1, 1](x, out)
     with pytest.raises(RaceError, match=rf"tile\[2\], .* a copy is on its way there, {call}"):
         check(overwritten)[1, 1](x, out)
+
+
+def test_arrays_in_one_block_of_memory_are_written_each_for_itself() -> None:
+    block = np.zeros(8, np.uint8)
+    for part in (block[:4], block[4:]):
+        memory.forget(part)
+    memory.remember(block[2:6])
+
+    assert memory.written(block) == bytes([0, 0, 1, 1, 1, 1, 0, 0])
+
+
+def test_a_copy_may_not_begin_where_others_still_read() -> None:
+    """The barrier before the wait makes them wait, but by then the copy may have arrived."""
+
+    def read_late(x, out):
+        tile = cuda.shared.array(4, np.float32, alignment=16)
+        t = cuda.threadIdx.x
+        tile[t] = x[t]
+        cuda.syncthreads()
+        out[t] = tile[3 - t]
+        if t == 3:
+            intrinsics.copy_async4(tile, 0, x, 4, True)
+        intrinsics.commit_copies()
+        intrinsics.commit_copies()
+        cuda.syncthreads()
+        intrinsics.wait_but_latest()
+
+    x, out = np.arange(8, dtype=np.float32), np.zeros(4, np.float32)
+    with pytest.raises(RaceError, match=r"tile\[\d\], .* reads it, .* writes it, .*copy_async4"):
+        check(read_late)[1, 4](x, out)
 
 
 def test_a_group_of_copies_is_its_threads_own() -> None:
