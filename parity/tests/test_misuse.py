@@ -325,11 +325,29 @@ def test_an_unsigned_dtype_takes_negative_numbers(package: Any) -> None:
         (ops.scatter(x, 0, package.tensor([0]), -1), [255, 3]),
     ):
         assert (made.dtype, made.tolist()) == ("uint8", numbers)
-    for wrong in (-300, 300):
+    for wrong in (-300, 300, -1.0):
         with pytest.raises(ValueError, match=r"masked_fill: .* does not fit into uint8"):
             ops.masked_fill(x, mask, wrong)
     with pytest.raises(ValueError, match="hardtanh: no uint8 from min_val -1 to max_val 1"):
         ops.hardtanh(x, -1, 1)
+
+
+def test_a_factor_that_does_not_fit_is_refused(package: Any) -> None:
+    """As in torch, where it would be infinite, or wrap around."""
+    ops, x, small = package.ops, package.tensor([1.0]), package.tensor([1], dtype="uint8")
+    square = package.tensor([[1.0]])
+    for call in (
+        lambda: ops.add(x, x, alpha=1e300),
+        lambda: ops.add(small, small, alpha=256),
+        lambda: ops.rsub(x, x, alpha=1e300),
+        lambda: ops.addmm(square, square, square, beta=1e300),
+        lambda: ops.leaky_relu(x, 1e300),
+        lambda: ops.elu(x, 1e300),
+        lambda: ops.softplus(x, 1e300),
+        lambda: ops.softplus(x, 1.0, 1e300),
+    ):
+        with pytest.raises(ValueError, match=r"^\w+: \w+ \S+ does not fit into \w+$"):
+            call()
 
 
 def test_a_number_is_in_a_tensor_of_any_dims(package: Any) -> None:

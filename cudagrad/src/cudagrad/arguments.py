@@ -111,6 +111,8 @@ def number(op: str, name: str, value: Any) -> Any:
 
 def factor(op: str, name: str, value: Any, dtype: Any) -> None:
     """value is a number for dtype: a floating one for floats alone, a boolean for booleans."""
+    if type(value) is int and value == 1:
+        return  # the common case, fast
     value = number(op, name, value)
     if isinstance(value, bool):
         fits = dtype == arrays.BOOL
@@ -118,25 +120,23 @@ def factor(op: str, name: str, value: Any, dtype: Any) -> None:
         fits = is_floating(dtype) or isinstance(value, int)
     if not fits:
         raise TypeError(f"{op}: {name} must be a number for {of_tensor(dtype)}, not {value!r}")
+    fitting(op, name, value, dtype)
 
 
-def fitting(op: str, value: Any, dtype: Any) -> None:
+def fitting(op: str, name: str, value: Any, dtype: Any) -> None:
     """Raise ValueError unless value, a number, is in the range of dtype.
 
-    An unsigned dtype takes negative numbers, too, as in torch: -1 becomes its largest number.
+    An unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest number.
     """
-    value = number(op, "value", value)
-    if dtype == arrays.BOOL:
-        return
-    real, limits = (float, np.finfo) if is_floating(dtype) else (int, np.iinfo)
-    if dtype == BFLOAT16:
-        fits = -LARGEST <= value <= LARGEST
-    else:
-        most = real(limits(dtype).max)
-        fits = (real(limits(dtype).min) or -most) <= value <= most
-    endless = not abs(value) < math.inf  # NaN is, too
-    if not fits and not (real is float and endless):
-        raise ValueError(f"{op}: {value} does not fit into {of_tensor(dtype)}")
+    value, fits = number(op, name, value), True
+    if is_floating(dtype):
+        most = LARGEST if dtype == BFLOAT16 else float(np.finfo(dtype).max)
+        fits = not most < abs(value) < math.inf
+    elif dtype != arrays.BOOL:
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        fits = (-most if not least and isinstance(value, int) else least) <= value <= most
+    if not fits:
+        raise ValueError(f"{op}: {name} {value} does not fit into {of_tensor(dtype)}")
 
 
 def flag(op: str, name: str, value: Any) -> None:

@@ -109,7 +109,7 @@ def number(op: str, name: str, value: Any) -> None:
 def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
     """A number, or a 0-d array, in dtype; raises ValueError if it is out of range.
 
-    An unsigned dtype takes negative numbers, too, as in torch: -1 becomes its largest number.
+    An unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest number.
     """
     if np.ndim(value):
         raise ValueError(f"{op}: {name} must be a number, not of shape {np.shape(value)}")
@@ -117,8 +117,8 @@ def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
     number(op, name, value)
     fits = True
     if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        fits = (limits.min or -limits.max) <= value <= limits.max
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        fits = (-most if not least and isinstance(value, int) else least) <= value <= most
     elif is_floating(dtype):
         fits = not np.finfo(dtype).max.item() < abs(value) < math.inf
     if not fits:

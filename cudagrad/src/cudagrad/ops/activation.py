@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import arrays
-from ..arguments import axis, fitting, floats, number, option, refuse_bool
+from ..arguments import axis, fitting, floats, option, refuse_bool
 from ..arrays import apply
 from ..dtypes import floating, is_floating, promote
 from ..engine import Operand, Output, op, reading_op
@@ -41,7 +41,7 @@ def relu(x: Operand) -> Output:
 def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Output:
     """x where it is positive, else negative_slope · x."""
     floats("leaky_relu", x)
-    number("leaky_relu", "negative_slope", negative_slope)
+    fitting("leaky_relu", "negative_slope", negative_slope, x.dtype)
     y = apply(f.leaky_relu, x, negative_slope)
     return y, lambda dout: apply(f.leaky_relu_dx, x, negative_slope, dout)
 
@@ -59,7 +59,7 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
     Clevert, Unterthiner, Hochreiter 2015, https://arxiv.org/abs/1511.07289
     """
     floats("elu", x)
-    number("elu", "alpha", alpha)
+    fitting("elu", "alpha", alpha, x.dtype)
     return apply(f.elu, x, alpha), lambda dout: apply(f.elu_dx, x, alpha, dout)
 
 
@@ -92,8 +92,8 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
 def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
     """log(1 + exp(beta x)) / beta, or x itself where beta x is above threshold."""
     floats("softplus", x)
-    number("softplus", "beta", beta)
-    number("softplus", "threshold", threshold)
+    fitting("softplus", "beta", beta, x.dtype)
+    fitting("softplus", "threshold", threshold, x.dtype)
     y = apply(f.softplus, x, beta, threshold)
     return y, lambda dout: apply(f.softplus_dx, x, beta, threshold, dout)
 
@@ -131,8 +131,8 @@ def log_softmax(x: Operand, dim: int) -> Output:
 
 def _hardtanh(name: str, x: Any, low: float, high: float) -> Any:
     refuse_bool(name, x)
-    for bound in (low, high):
-        fitting(name, bound, x.dtype)
+    fitting(name, "min_val", low, x.dtype)
+    fitting(name, "max_val", high, x.dtype)
     if low > high or (x.dtype.kind == "u" and not is_floating(x.dtype) and low < 0):
         raise ValueError(f"{name}: no {x.dtype} from min_val {low} to max_val {high}")
     return apply(f.clamp, x, low, high), lambda dout: apply(f.between_dx, x, low, high, dout)

@@ -116,7 +116,7 @@ def _filled(
     name: str, size: Shape, number: Any, dtype: Any, default: Any, requires_grad: bool
 ) -> Tensor:
     dtype = _dtype(name, dtype, default, requires_grad)
-    fitting(name, number, dtype)
+    fitting(name, "fill_value", number, dtype)
     return Tensor(arrays.full(_shape(name, size), number, dtype), requires_grad)
 
 

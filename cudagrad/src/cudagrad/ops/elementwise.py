@@ -282,7 +282,7 @@ def where(condition: Operand, x: Operand, other: Operand) -> Output:
     dtype = result_type(x, other)
     for operand in (x, other):
         if isinstance(operand, arrays.NUMBERS):
-            fitting("where", operand, dtype)
+            fitting("where", "number", operand, dtype)
     x, other = promote(x, other)
     return apply(f.choose, condition, x, other, dtype=dtype), (
         None,
@@ -305,7 +305,7 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     if hasattr(value, "dtype") and is_floating(value.dtype) and not is_floating(x.dtype):
         value = arrays.item(value)
     if not hasattr(value, "dtype"):
-        fitting("masked_fill", value, x.dtype)
+        fitting("masked_fill", "value", value, x.dtype)
         value = arrays.constant(value, x.dtype)
     return apply(f.choose, mask, arrays.cast(value, x.dtype), x, dtype=x.dtype), (
         lambda dout: apply(f.drop, mask, dout, dtype=dout.dtype),
@@ -354,7 +354,7 @@ def _bounded(name: str, x: Any, *bounds: Any) -> Any:
     dtype = result_type(x, *bounds)
     for bound in bounds:
         if isinstance(bound, int | float | np.generic):
-            fitting(name, bound, dtype)
+            fitting(name, "a bound", bound, dtype)
     return promote(x, *bounds)
 
 
@@ -391,6 +391,6 @@ def _no_slope(dout: Array) -> Array:
 
 
 def _require_bool(name: str, what: str, mask: Any) -> None:
-    dtype = getattr(mask, "dtype", type(mask))
-    if dtype != BOOL:
-        raise TypeError(f"{name}: {what} must be bool, not {dtype}")
+    kind = getattr(mask, "dtype", type(mask).__name__)
+    if kind != BOOL:
+        raise TypeError(f"{name}: {what} must be a tensor of booleans, not of {kind}")

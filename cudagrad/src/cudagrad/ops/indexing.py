@@ -130,7 +130,7 @@ def scatter(
     if isinstance(src, int | float | np.generic):
         src, value = None, src
     if src is None:
-        fitting("scatter", value, x.dtype)
+        fitting("scatter", "value", value, x.dtype)
         index = _within("scatter", x, along, index)
         values, shape = arrays.full(index.shape, value, x.dtype), index.shape
     else:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import special
-from ..arguments import axis, fitting, floats, number, option, refuse_bool
+from ..arguments import axis, fitting, floats, option, refuse_bool
 from ..dtypes import floating
 from ..engine import Operand, Output, op
 from ..rows import blocks
@@ -79,15 +79,14 @@ def elu(x: Operand, alpha: float = 1.0) -> Output:
     Clevert, Unterthiner, Hochreiter 2015, https://arxiv.org/abs/1511.07289
     """
     floats("elu", x)
-    number("elu", "alpha", alpha)
-    zero, alpha = np.zeros((), x.dtype), x.dtype.type(alpha)
+    zero, factor = np.zeros((), x.dtype), fitting("elu", "alpha", alpha, x.dtype)
     y = np.expm1(at_most(x, zero))
-    y *= alpha
+    y *= factor
     y += at_least(x, zero)
 
     def pullback(dout):
         slope = np.exp(np.fmin(x, zero))  # NaN becomes 0: slope 1, as torch has in small tensors
-        slope *= chosen(x <= 0, alpha, 1, x.dtype)
+        slope *= chosen(x <= 0, factor, 1, x.dtype)
         slope *= dout
         return slope
 
@@ -142,11 +141,10 @@ def gelu(x: Operand, approximate: str = "none") -> Output:
 def softplus(x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Output:
     """log(1 + exp(beta x)) / beta, or x itself where beta x is above threshold."""
     floats("softplus", x)
-    number("softplus", "beta", beta)
-    beta = x.dtype.type(beta)
-    linear = beta * x > threshold
-    e = np.exp(beta * x)
-    y = np.where(linear, x, np.log1p(e) / beta)
+    factor = fitting("softplus", "beta", beta, x.dtype)
+    linear = factor * x > fitting("softplus", "threshold", threshold, x.dtype)
+    e = np.exp(factor * x)
+    y = np.where(linear, x, np.log1p(e) / factor)
     return y, lambda dout: dout * np.where(linear, 1, e / (1 + e))
 
 
