@@ -71,6 +71,8 @@ def test_a_0_d_target_counts_in_the_dtype_of_a_distance() -> None:
     for loss in (ops.mse_loss, ops.l1_loss):
         assert loss(x, target).dtype == np.float64
         assert loss(cudagrad.tensor([1.0]), target, reduction="none").dtype == np.float64
+        small = cudagrad.tensor([1.5], cudagrad.bfloat16)
+        assert loss(small, cudagrad.tensor(2.0)).dtype == np.float32
     ops.mse_loss(x, target, reduction="sum").backward()
 
     assert x.grad is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,20 @@ from ..kernels import softmax as kernels
 from .activation import by_row
 
 REDUCTIONS = ("mean", "sum", "none")
+
+
+def _stretched(function: Callable[..., Output]) -> Callable[..., Output]:
+    """Stretch x and target of two dtypes first, as torch does: so a 0-d one counts as others do."""
+
+    @functools.wraps(function)
+    def wrapper(x: Any, target: Any, *, reduction: str = "mean") -> Output:
+        tensors(function.__name__, x, target)
+        shape = broadcast(function.__name__, x, target)
+        if x.dtype != target.dtype:
+            x, target = arrays.expand(x, shape), arrays.expand(target, shape)
+        return function(x, target, reduction=reduction)
+
+    return wrapper
 
 
 @constants("weight")
@@ -102,6 +117,7 @@ def nll_loss(
 
 
 @op
+@_stretched
 @through_float32
 def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Squared difference of x and target, which broadcast."""
@@ -114,6 +130,7 @@ def mse_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
 
 
 @op
+@_stretched
 @through_float32
 def l1_loss(x: Operand, target: Operand, *, reduction: str = "mean") -> Output:
     """Absolute difference of x and target, which broadcast; where they are equal the slope is 0.
@@ -338,10 +355,6 @@ def _divisor(share: Any, reduction: str) -> Any:
 def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:
     """x - target. whole: allow integers."""
     option(name, "reduction", reduction, REDUCTIONS)
-    tensors(name, x, target)
-    shape = broadcast(name, x, target)
-    if x.dtype != target.dtype:  # torch stretches them first, so that a 0-d one counts as others do
-        x, target = arrays.expand(x, shape), arrays.expand(target, shape)
     x, target = promote(x, target)
     if not whole:
         floats(name, x)
