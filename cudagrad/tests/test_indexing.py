@@ -82,12 +82,12 @@ def test_an_int_selects_before_index_arrays_meet() -> None:
 @pytest.mark.parametrize(
     ("index", "error", "words"),
     [
-        (3, IndexError, "3 is out of range for dim 0 of length 3"),
-        ([0, 3], IndexError, "out of range for a dim of length 3"),
-        ([-4], IndexError, "out of range for a dim of length 3"),
+        (3, IndexError, r"3 is out of range for dim 0 of shape \(3, 5"),
+        ([0, 3], IndexError, r"out of range for dim 0 of shape \(3, 5"),
+        ([-4], IndexError, r"out of range for dim 0 of shape \(3, 5"),
         ((0, 0, 0, 0, 0), IndexError, r"5 indices for shape \(3, 5, 4, 2\)"),
         ((Ellipsis, Ellipsis), IndexError, "more than one Ellipsis, for shape"),
-        (np.zeros((3, 4), bool), IndexError, r"mask of shape \(3, 4\) for dims of shape \(3, 5\)"),
+        (np.zeros((3, 4), bool), IndexError, r"mask of shape \(3, 4\) for dims \(3, 5\) of shape"),
         (([0, 1], [0, 1, 2]), IndexError, r"\(2,\) and \(3,\) do not broadcast"),
         (slice(None, None, -1), ValueError, "positive step"),
         ("a", TypeError, "str is not an index"),

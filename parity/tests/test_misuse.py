@@ -350,6 +350,11 @@ def test_a_factor_that_does_not_fit_is_refused(package: Any) -> None:
             call()
 
 
+def test_a_range_has_a_step_that_is_a_number(package: Any) -> None:
+    with pytest.raises(ValueError, match="arange: steps of nan do not lead from 0 to 5"):
+        package.ops.arange(0, 5, float("nan"))
+
+
 def test_a_number_is_in_a_tensor_of_any_dims(package: Any) -> None:
     x = package.tensor([[1, 2], [3, 4]])
     assert 3 in x

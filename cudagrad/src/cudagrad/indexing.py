@@ -72,7 +72,7 @@ def locate(x: Array, index: tuple[Any, ...]) -> Place:
             place.lengths.append(1)
             place.steps.append(0)
         elif isinstance(item, int):
-            place.offset += _position(item, x.shape[dim], dim) * strides[dim]
+            place.offset += _position(item, x.shape, dim) * strides[dim]
         elif isinstance(item, slice):
             start, stop, step = item.indices(x.shape[dim])
             place.offset += start * strides[dim]
@@ -82,7 +82,8 @@ def locate(x: Array, index: tuple[Any, ...]) -> Place:
             end, first = dim + _dims_of(item), len(place.lengths)
             place.lengths += x.shape[dim:end] or (1,)  # a lone bool picks from a new dim
             place.steps += strides[dim:end] or (0,)
-            found.append(([*range(first, len(place.lengths))], _ids(item, x.shape[dim:end])))
+            ids = _ids(item, x.shape, range(dim, end))
+            found.append(([*range(first, len(place.lengths))], ids))
         dim += _dims_of(item)
     if found:
         _pick(place, found)
@@ -103,7 +104,7 @@ def _pick(place: Place, found: list[tuple[list[int], Array]]) -> None:
         np.broadcast_shapes(*(ids.shape for _, ids in found))
     except ValueError:
         shapes = " and ".join(str(ids.shape) for _, ids in found)
-        raise IndexError(f"getitem: index shapes {shapes} do not broadcast") from None
+        raise IndexError(f"getitem: indices of shapes {shapes} do not broadcast") from None
     place.ids, at = None, dims[0]
     for own, ids in found:
         size = math.prod(place.lengths[at : at + len(own)])
@@ -141,20 +142,23 @@ def _dims_of(item: Any) -> int:
     return item.ndim if hasattr(item, "dtype") and item.dtype == BOOL else 1
 
 
-def _position(index: int, size: int, dim: int) -> int:
-    if not -size <= index < size:
-        raise IndexError(f"getitem: {index} is out of range for dim {dim} of length {size}")
-    return index % size
+def _position(index: int, shape: Shape, dim: int) -> int:
+    if not -shape[dim] <= index < shape[dim]:
+        raise IndexError(f"getitem: {index} is out of range for dim {dim} of shape {shape}")
+    return index % shape[dim]
 
 
-def _ids(item: Array, shape: Shape) -> Array:
-    """Checked positions in dims of this shape, taken as one."""
+def _ids(item: Array, shape: Shape, dims: range) -> Array:
+    """Checked positions in some neighbouring dims of this shape, taken as one."""
+    lengths = shape[dims.start : dims.stop]
     if item.dtype == BOOL:
-        if item.shape != shape:
-            raise IndexError(f"getitem: a mask of shape {item.shape} for dims of shape {shape}")
+        if item.shape != lengths:
+            raise IndexError(
+                f"getitem: a mask of shape {item.shape} for dims {lengths} of shape {shape}"
+            )
         return arrays.positions(item)
-    (size,) = shape
+    (size,) = lengths
     ids = arrays.apply(f.from_front, item, size)
-    message = f"getitem: an index is out of range for a dim of length {size}"
+    message = f"getitem: an index is out of range for dim {dims.start} of shape {shape}"
     arrays.refuse_outside(ids, size, message)
     return ids

@@ -192,8 +192,7 @@ def same(op: str, *arrays: Any) -> None:
             raise TypeError(f"{op}: expected a tensor, not {type(array).__name__}")
         first = array.dtype if first is None else first
         if array.dtype != first:
-            dtypes = " and ".join(str(array.dtype) for array in arrays if array is not None)
-            raise TypeError(f"{op}: dtypes differ: {dtypes}")
+            raise TypeError(f"{op}: dtypes differ: {first} and {array.dtype}")
 
 
 def tensors(op: str, *operands: Any) -> None:

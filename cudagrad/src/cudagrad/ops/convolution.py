@@ -192,18 +192,30 @@ def _convolved(
     tensors(name, weight)
     same(name, x, weight, bias)
     refuse_bool(name, x)
+    shapes = f"shapes {x.shape} and {weight.shape}"
     if weight.ndim != dims + 2 or x.ndim not in (dims + 1, dims + 2):
-        raise ValueError(f"{name}: shapes {x.shape} and {weight.shape} do not fit")
+        raise ValueError(f"{name}: {shapes} do not fit")
     shape, ones = x.shape, (1,) * (2 - dims)
     batch, channels = math.prod(shape[: -dims - 1]), shape[-dims - 1]
     n_out, n_in = weight.shape[:2]
     groups = whole(name, "groups", groups, least=1)
     if n_out % groups or channels != groups * n_in:
-        raise ValueError(f"{name}: {groups} groups for shapes {shape} and {weight.shape}")
+        raise ValueError(f"{name}: {shapes} do not fit in {groups} groups")
     if bias is not None and bias.shape != (n_out,):
         raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")
     lengths, kernel = (*ones, *shape[-dims:]), (*ones, *weight.shape[2:])
-    size, *geometry = _geometry(name, lengths, kernel, stride, padding, dilation, dims)
+    strides = *ones, *wholes(name, "stride", stride, dims, 1)
+    dilations = *ones, *wholes(name, "dilation", dilation, dims, 1)
+    own = kernel[-dims:], strides[-dims:], dilations[-dims:]
+    pairs = [*[(0, 0) for _ in ones], *margins(name, padding, *own)]
+    padded = [n + before + after for n, (before, after) in zip(lengths, pairs, strict=True)]
+    size = tuple(
+        (n - d * (k - 1) - 1) // s + 1
+        for n, k, s, d in zip(padded, kernel, strides, dilations, strict=True)
+    )
+    if min(*size, *kernel) < 1:
+        raise ValueError(f"{name}: {shapes} have no window, padded to {tuple(padded[-dims:])}")
+    geometry = strides, tuple(before for before, _ in pairs), dilations
 
     images = arrays.reshape(x, (batch, channels, *lengths))
     filters = arrays.reshape(weight, (n_out, n_in, *kernel))
@@ -225,28 +237,6 @@ def _convolved(
 
     out = arrays.reshape(out, (*shape[: -dims - 1], n_out, *size[-dims:]))
     return out, (dx, dweight, dbias)
-
-
-def _geometry(
-    name: str, lengths: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, dims: int
-) -> tuple[Any, Any, Any, Any]:
-    """How many windows there are, their stride, padding in front and dilation: pairs all of them.
-
-    Of dims 1 only the second number is given; the first belongs to the one row of a signal.
-    """
-    ones = (1,) * (2 - dims)
-    stride = *ones, *wholes(name, "stride", stride, dims, 1)
-    dilation = *ones, *wholes(name, "dilation", dilation, dims, 1)
-    own = kernel[-dims:], stride[-dims:], dilation[-dims:]
-    pairs = [*[(0, 0) for _ in ones], *margins(name, padding, *own)]
-    rest = [
-        n + before + after - d * (k - 1) - 1
-        for n, (before, after), k, d in zip(lengths, pairs, kernel, dilation, strict=True)
-    ]
-    if min(rest) < 0 or 0 in kernel:
-        raise ValueError(f"{name}: no window of {kernel[-dims:]} fits into {lengths[-dims:]}")
-    size = tuple(r // s + 1 for r, s in zip(rest, stride, strict=True))
-    return size, stride, tuple(before for before, _ in pairs), dilation
 
 
 def _padded(x: Any, pairs: list[tuple[int, int]], value: Any) -> Any:
@@ -290,14 +280,14 @@ def _windows(
     for n, k, s, p, d in zip(shape[-2:], kernel, stride, padding, dilation, strict=True):
         if 2 * p > k or any(start % d >= n for start in range(-p, 0, s)):
             raise ValueError(
-                f"{name}: padding {padding} for windows of {kernel} in shape {shape}: it is at "
-                "most half a window, and no window sees nothing else"
+                f"{name}: a padding of {p} for kernel_size {k}, dilation {d} and a length of {n}: "
+                "it is at most half a window, and no window sees nothing else"
             )
         count = (n + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil_mode else 0)) // s + 1
         if ceil_mode and (count - 1) * s >= n + p:
             count -= 1  # it would see nothing but padding
         if count < 1:
-            raise ValueError(f"{name}: no window of {kernel} fits into shape {shape}")
+            raise ValueError(f"{name}: windows of {d * (k - 1) + 1} do not fit into shape {shape}")
         size.append(count)
     return tuple(size), kernel, stride, padding, dilation
 

@@ -65,17 +65,15 @@ def arange(
     """
     if end is None:
         start, end = 0, start
-    numbers = [_number("arange", number) for number in (start, end, step)]
-    floating = any(isinstance(number, float) for number in numbers)
-    dtype = _dtype("arange", dtype, DEFAULT if floating else INT, requires_grad)
+    start, end, step = (_number("arange", value) for value in (start, end, step))
+    dtype = _dtype("arange", dtype, result_type(start, end, step), requires_grad)
     if dtype == BOOL:
         raise TypeError("arange: there is no range of booleans")
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError(f"arange: a range has finite ends and steps, not {numbers}")
-    start, end, step = numbers if is_floating(dtype) else map(int, numbers)
-    if not step:
-        raise ValueError("arange: step must not be 0")
-    if (end - start) * step < 0:
+    if not is_floating(dtype):
+        for name, bound in (("start", start), ("end", end), ("step", step)):
+            fitting("arange", name, bound, INT)
+        start, end, step = int(start), int(end), int(step)
+    if step == 0 or not math.isfinite(end - start) or not (end - start) / step >= 0:
         raise ValueError(f"arange: steps of {step} do not lead from {start} to {end}")
     count = math.ceil((end - start) / step)
     numbers = arrays.arange(start, step, count, arrays.reckoned(dtype))

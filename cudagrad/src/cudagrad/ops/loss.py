@@ -217,7 +217,7 @@ def kl_div(
 
     Kullback, Leibler 1951, https://doi.org/10.1214/aoms/1177729694
     """
-    option("kl_div", "reduction", reduction, (*REDUCTIONS, "batchmean"))
+    option("kl_div", "reduction", reduction, ("mean", "batchmean", "sum", "none"))
     floats("kl_div", x)
     floats("kl_div", target)
     broadcast("kl_div", x, target)

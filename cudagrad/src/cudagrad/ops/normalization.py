@@ -89,7 +89,7 @@ def group_norm(
         raise ValueError(f"group_norm: {groups} groups of {shape[1]} channels")
     n = shape[1] // groups * math.prod(shape[2:])
     if shape[0] * n == 1:
-        raise ValueError(f"group_norm: shape {shape} has only one element in a group")
+        raise ValueError(f"group_norm: one number has no variance, in shape {shape}")
     normal, normal_dx, _ = _normalized(images, n, True, eps)
     images_shape, is_plain = images.shape, weight is None and bias is None
 
@@ -148,12 +148,14 @@ def _batch_norm(
 ) -> Output:
     images = _by_channel("batch_norm", x, weight, bias, running_mean, running_var)
     if (running_mean is None) != (running_var is None) or (running_mean is None and not training):
-        raise ValueError("batch_norm: expected both running statistics, or in training none")
+        raise ValueError(
+            "batch_norm: expected both running statistics, or in training none of them"
+        )
     shape, images_shape, real = x.shape, images.shape, x.dtype.type
     batch, channels, inner = images_shape
     count = batch * inner
     if training and count == 1:
-        raise ValueError(f"batch_norm: shape {shape} has only one element in a channel")
+        raise ValueError(f"batch_norm: one number has no variance, in shape {shape}")
     mean, variance = running_mean, running_var
     if training:
         mean, variance = (arrays.empty((channels,), x.dtype) for _ in range(2))
@@ -186,10 +188,10 @@ def _by_channel(name: str, x: Any, *parameters: Any) -> Any:
     """x (N, C, ...) as (N, C, inner); the parameters must have shape (C)."""
     floats(name, x, *parameters)
     if x.ndim < 2:
-        raise ValueError(f"{name}: expected (N, C, ...), not shape {x.shape}")
+        raise ValueError(f"{name}: expected at least 2 dims, not shape {x.shape}")
     for parameter in parameters:
         if parameter is not None and parameter.shape != x.shape[1:2]:
-            raise ValueError(f"{name}: a parameter of shape {parameter.shape} for {x.shape}")
+            raise ValueError(f"{name}: a parameter of shape {parameter.shape} for shape {x.shape}")
     return arrays.reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
 
 

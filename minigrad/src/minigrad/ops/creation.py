@@ -70,7 +70,7 @@ def arange(
     if not is_floating(dtype):
         bounds = (("start", start), ("end", end), ("step", step))
         start, end, step = (fitting("arange", *bound, np.dtype(int)).item() for bound in bounds)
-    if step == 0 or not math.isfinite(end - start) or (end - start) / step < 0:
+    if step == 0 or not math.isfinite(end - start) or not (end - start) / step >= 0:
         raise ValueError(f"arange: steps of {step} do not lead from {start} to {end}")
     numbers = np.arange(math.ceil((end - start) / step))
     numbers = numbers if step == 1 else numbers * step  # a pass costs as much as arange
