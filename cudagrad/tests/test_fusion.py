@@ -535,6 +535,39 @@ def test_many_operands_and_a_long_chain() -> None:
     assert_same_bits(total, *operands)
 
 
+def test_it_changes_what_it_has_made_in_place_and_nothing_else() -> None:
+    """It is noted, and not run: what it gave to a tensor from outside would be no numbers."""
+    total, weight = cudagrad.tensor([1.0]), leaf(1)
+
+    @fuse
+    def local(x: Any) -> Any:
+        y = x * 2
+        y += 1
+        return y
+
+    def count(x: Any) -> Any:
+        nonlocal total
+        total += x
+        return x * total
+
+    def update(x: Any) -> Any:
+        with cudagrad.no_grad():
+            w = weight
+            w *= 2
+        return x * w
+
+    def shift(x: Any) -> Any:
+        x += 1
+        return x * 2
+
+    assert local(cudagrad.tensor([3.0])).tolist() == [7.0]
+    kept = weight.tolist()
+    for function in (count, update, shift):
+        with pytest.raises(TypeError, match=r"^\w+ in place: a fused function changes no tensor"):
+            fuse(function)(cudagrad.tensor([3.0]))
+    assert (total.tolist(), weight.tolist()) == ([1.0], kept)
+
+
 def test_it_is_its_function_to_whoever_asks() -> None:
     assert highway.__name__ == "highway"
     assert highway.__doc__ == highway.function.__doc__

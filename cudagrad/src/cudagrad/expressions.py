@@ -93,6 +93,10 @@ class Trace:
         key = function, *map(id, operands), shape, dtype
         return self._once(key, lambda: self._new(shape, dtype, function, operands))
 
+    def has_made(self, data: Any) -> bool:
+        """Whether data is what the function itself computes, and not an array or an argument."""
+        return isinstance(data, Expression) and all(data is not made for made, _ in self.operands)
+
     def _elsewhere(self, array: Array) -> Expression:
         return self._once(id(array), lambda: self.operand(array.shape, array.dtype, array))
 

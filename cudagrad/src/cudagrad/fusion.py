@@ -41,9 +41,10 @@ def fuse(function: Callable[..., Tensor]) -> Fused:
 
     The function may use every op that makes an element of its result of the same element of its
     operands, which broadcast, Python's numbers and operators; it returns one tensor. Anything else,
-    such as sum, reshape or a look at a number, raises TypeError. Results are those of the ops by
-    themselves: to the bit on the emulator, while a GPU may round x · y + z once. The gradient of an
-    operand that was broadcast is summed up in the end, by a kernel of its own.
+    such as sum, reshape, a look at a number, or a change in place of a tensor that it has not made,
+    raises TypeError. Results are those of the ops by themselves: to the bit on the emulator, while
+    a GPU may round x · y + z once. The gradient of an operand that was broadcast is summed up in
+    the end, by a kernel of its own.
 
     What the function does is noted once for operands of the same shapes and dtypes, and for the
     same other arguments and numbers that it reads; for others it is noted again, but not compiled

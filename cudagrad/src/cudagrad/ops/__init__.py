@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
+from ..arrays import tracing
 from ..dtypes import asked_of_to
 from ..engine import Tensor, tensor
 from ..storage import bfloat16
@@ -365,6 +366,9 @@ def _in_place(function: Any) -> Any:
             raise ValueError(f"{name}: a tensor of shape {self.shape} cannot become {out.shape}")
         if not np.can_cast(out.dtype, self.dtype, "same_kind"):
             raise TypeError(f"{name}: a tensor of {self.dtype} cannot become {out.dtype}")
+        tracer = tracing.tracer.get()
+        if tracer is not None and not tracer.has_made(self.data):
+            raise TypeError(f"{name}: a fused function changes no tensor from outside of it")
         data = arrays.cast(out.data, self.dtype)
         # In its own memory, if a graph may have captured that and backward() looks after it.
         if self.requires_grad:
