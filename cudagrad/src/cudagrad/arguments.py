@@ -203,9 +203,9 @@ def same(op: str, *operands: Any) -> None:
     """Raise TypeError unless all are tensors of one dtype; None is passed over."""
     given = [operand for operand in operands if operand is not None]
     tensors(op, *given)
-    dtypes = dict.fromkeys(operand.dtype for operand in given)
-    if len(dtypes) > 1:
-        raise TypeError(f"{op}: dtypes differ: {' and '.join(map(str, map(of_tensor, dtypes)))}")
+    if len({operand.dtype for operand in given}) > 1:
+        dtypes = dict.fromkeys(str(of_tensor(operand.dtype)) for operand in given)
+        raise TypeError(f"{op}: dtypes differ: {' and '.join(dtypes)}")
 
 
 def tensors(op: str, *operands: Any) -> None:

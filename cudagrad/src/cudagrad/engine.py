@@ -380,7 +380,7 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
     signature = inspect.signature(function)
     name, names = function.__name__, tuple(signature.parameters)
     # A plain number may stand in for a tensor in arithmetic only, as in torch.
-    numbers = (int, float, np.generic) if {"other", "exponent"} & set(names) else ()
+    numbers = arrays.NUMBERS if {"other", "exponent"} & set(names) else ()
     tensors_and = (Tensor, np.ndarray, *numbers)
 
     @functools.wraps(function)

@@ -353,7 +353,7 @@ def _bounded(name: str, x: Any, *bounds: Any) -> Any:
     broadcast(name, x, *bounds)
     dtype = result_type(x, *bounds)
     for bound in bounds:
-        if isinstance(bound, int | float | np.generic):
+        if isinstance(bound, arrays.NUMBERS):
             fitting(name, "a bound", bound, dtype)
     return promote(x, *bounds)
 

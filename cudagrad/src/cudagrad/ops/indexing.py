@@ -8,8 +8,6 @@ from __future__ import annotations
 import operator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .. import arrays
 from ..arguments import (
     axis,
@@ -44,7 +42,7 @@ def getitem(x: Operand, index: Any) -> Output:
 
     Slices with a negative step are refused, as in torch.
     """
-    if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
+    if isinstance(index, list) and not all(isinstance(i, arrays.NUMBERS) for i in index):
         raise TypeError("getitem: a list holds ints or bools; for several dims, index by a tuple")
     items = index if isinstance(index, tuple) else (index,)
     place = locate(x, tuple(map(unwrap, items)))
@@ -127,7 +125,7 @@ def scatter(
     if (src is None) == (value is None):
         raise TypeError("scatter: expected either src or value")
     along = axis("scatter", dim, x.ndim)
-    if isinstance(src, int | float | np.generic):
+    if isinstance(src, arrays.NUMBERS):
         src, value = None, src
     if src is None:
         fitting("scatter", "value", value, x.dtype)
