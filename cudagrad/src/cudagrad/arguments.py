@@ -133,8 +133,9 @@ def fitting(op: str, name: str, value: Any, dtype: Any) -> None:
         most = LARGEST if dtype == BFLOAT16 else float(np.finfo(dtype).max)
         fits = not most < abs(value) < math.inf
     elif dtype != arrays.BOOL:
-        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
-        fits = (-most if not least and isinstance(value, int) else least) <= value <= most
+        limits = np.iinfo(dtype)
+        wraps = not limits.min and isinstance(value, int)
+        fits = (-limits.max if wraps else limits.min) <= value <= limits.max
     if not fits:
         raise ValueError(f"{op}: {name} {value} does not fit into {of_tensor(dtype)}")
 

@@ -117,8 +117,9 @@ def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
     number(op, name, value)
     fits = True
     if dtype.kind in "iu":
-        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
-        fits = (-most if not least and isinstance(value, int) else least) <= value <= most
+        limits = np.iinfo(dtype)
+        wraps = not limits.min and isinstance(value, int)
+        fits = (-limits.max if wraps else limits.min) <= value <= limits.max
     elif is_floating(dtype):
         fits = not np.finfo(dtype).max.item() < abs(value) < math.inf
     if not fits:
