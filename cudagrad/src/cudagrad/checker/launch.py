@@ -16,12 +16,12 @@ from ..emulator.array import DeviceArray
 from ..emulator.errors import UnsupportedError
 from ..emulator.launch import ARRAYS, SCALARS, Launcher, misgiven
 from ..emulator.places import counted, line_at
-from ..emulator.source import DeviceFunction
+from ..emulator.source import DeviceFunction, jitted
 from .errors import UninitializedError
 from .memory import Array, Storage, address, owner, written
 from .numbers import strong
 from .threads import Dim3, now, run
-from .translate import Function, plain, translated
+from .translate import Function, translated
 
 
 class Kernel(emulator.launch.Kernel):
@@ -130,7 +130,7 @@ def check(kernel: Any) -> Kernel:
     the checker does not know. jit must not be given a signature: for that numba needs a GPU. Also
     `check(kernel).forall(tasks)(*arguments)`, as numba has it.
     """
-    function = plain(kernel) or kernel
+    function = jitted(kernel) or getattr(kernel, "function", kernel)
     if not inspect.isfunction(function):
         kind = type(kernel).__name__
         raise TypeError(f"check: a kernel is a function, or what jit made of one, not {kind}")

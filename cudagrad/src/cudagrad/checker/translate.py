@@ -29,40 +29,32 @@ from ..emulator.refusals import (
     why_no_array,
     why_no_value,
 )
-from ..emulator.source import DeviceFunction, Source
+from ..emulator.source import NUMERIC, DeviceFunction, Source
 from ..emulator.transform import UNDERSTOOD
-from ..emulator.trees import assign, call, parse
+from ..emulator.trees import assign
 from ..emulator.wide import Access
 from . import numbers, operations
 from .memory import CONSTANT, Array, Storage, call_method, elements, load, store, type_of
 from .places import Place
 from .threads import WARP, now, round_begins
 
+# By names that no kernel can have, as nothing reads them as Python.
 HELPERS: dict[str, Any] = {
-    "_now": now,
-    "_elements": elements,
-    "_load": load,
-    "_round": round_begins,
-    "_store": store,
-    "_type_of": type_of,
-    "_power": numbers.power,
-    "_USub": numbers.negative,
-    "_Invert": numbers.inverted,
-    **{f"_{name}": operator for name, operator in numbers.OPERATORS.items()},
+    "@elements": elements,
+    "@load": load,
+    "@round": round_begins,
+    "@store": store,
+    "@type_of": type_of,
+    "@power": numbers.power,
+    "@USub": numbers.negative,
+    "@Invert": numbers.inverted,
+    **{f"@{name}": operator for name, operator in numbers.OPERATORS.items()},
 }
 WHOLE = REDUCTIONS | {"fill"}  # methods of arrays that go over all of them
 
 
-def plain(function: Any) -> Callable[..., Any] | None:
-    """The Python function in what jit, of ours or of numba, made of one; None for anything else."""
-    if isinstance(function, DeviceFunction):
-        return function.function
-    if isinstance(function, np.generic | type):
-        return None
-    for name in ("py_func", "function", "fn"):  # of numba's, ours, and those of numba's simulator
-        if inspect.isfunction(found := getattr(function, name, None)):
-            return found
-    return None
+def call(helper: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(helper, ast.Load()), list(arguments), [])
 
 
 class Function:
@@ -101,7 +93,7 @@ class Translator(ast.NodeTransformer):
 
     def compiled(self) -> Callable[..., Any]:
         definition = copy.deepcopy(self.source.definition)
-        body = [new for statement in definition.body for new in self.statements(statement)]
+        body = self.block(definition.body)
         parameters = [ast.arg(name) for name in self.source.parameters]
         arguments = ast.arguments([], parameters, None, [], [], None, [])
         new = ast.FunctionDef(self.source.name, arguments, body or [ast.Pass()], [])
@@ -123,13 +115,15 @@ class Translator(ast.NodeTransformer):
                 ast.copy_location(part, node)
         return new
 
-    def statements(self, node: ast.stmt) -> list[ast.stmt]:
-        new = self.visit(node)
-        return new if isinstance(new, list) else [new] if new is not None else []
+    def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        done: list[ast.stmt] = []
+        for new in filter(None, map(self.visit, statements)):
+            done += new if isinstance(new, list) else [new]
+        return done
 
     def keep(self, value: Any = None) -> ast.Name:
         """A new name, in the new function, of a value of ours, or of one that it will assign."""
-        name = f"_{len(self.namespace)}"
+        name = f"@{len(self.namespace)}"
         self.namespace[name] = value
         return ast.Name(name, ast.Load())
 
@@ -177,14 +171,14 @@ class Translator(ast.NodeTransformer):
     def stored(self, value: ast.expr, node: ast.Subscript) -> ast.stmt:
         place = self.place(node)
         return ast.Expr(
-            call("_store", value, self.visit(node.value), self.index(node.slice), place)
+            call("@store", value, self.visit(node.value), self.index(node.slice), place)
         )
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         return self.visit_Assign(ast.Assign([node.target], node.value)) if node.value else None
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        operator = f"_{type(node.op).__name__}"
+        operator = f"@{type(node.op).__name__}"
         self.no_product(node)
         if isinstance(node.target, ast.Name):
             old = ast.Name(node.target.id, ast.Load())
@@ -193,26 +187,24 @@ class Translator(ast.NodeTransformer):
             self.refuse(node, f"{ast.unparse(node.target)} cannot be assigned in a kernel")
         place = self.place(node.target)
         array, index = self.keep(), self.keep()
-        new = call(operator, call("_load", array, index, place), self.visit(node.value))
+        new = call(operator, call("@load", array, index, place), self.visit(node.value))
         return [
             assign(array, self.visit(node.target.value)),
             assign(index, self.index(node.target.slice)),
-            ast.Expr(call("_store", new, array, index, place)),
+            ast.Expr(call("@store", new, array, index, place)),
         ]
 
     def visit_For(self, node: ast.For) -> Any:
-        self.source.refuse_else(node)
-        over = call("_elements", self.visit(node.iter), self.place(node.iter))
+        over = call("@elements", self.visit(node.iter), self.place(node.iter))
         after: list[ast.stmt] = []
         target = self.target(node.target, after)
-        body = [new for statement in node.body for new in self.statements(statement)]
-        return ast.For(target, over, [*after, *body] or [ast.Pass()], [])
+        body = self.block(node.body)
+        return ast.For(target, over, [*after, *body] or [ast.Pass()], self.block(node.orelse))
 
     def visit_While(self, node: ast.While) -> Any:
-        self.source.refuse_else(node)
-        body = [new for statement in node.body for new in self.statements(statement)]
         place = self.keep(Place(self.source.file, node.test))
-        return ast.While(call("_round", self.visit(node.test), place), body or [ast.Pass()], [])
+        test = call("@round", self.visit(node.test), place)
+        return ast.While(test, self.block(node.body) or [ast.Pass()], self.block(node.orelse))
 
     def visit_Return(self, node: ast.Return) -> Any:
         if self.is_kernel:
@@ -222,8 +214,8 @@ class Translator(ast.NodeTransformer):
     # Expressions
 
     def visit_Constant(self, node: ast.Constant) -> Any:
-        if type(node.value) is int and node.value >= 2**64:
-            self.refuse(node, f"{node.value} does not fit into 64 bits")
+        if why := why_no_value(node.value):
+            self.refuse(node, why)
         value = numbers.strong(node.value)
         return node if value is node.value else self.keep(value)
 
@@ -240,13 +232,13 @@ class Translator(ast.NodeTransformer):
         value, path = self.source.resolve(node) or (None, ())
         if value is cuda:
             if path == ("warpsize",):
-                return self.keep(np.int64(WARP))
+                return self.keep(np.int32(WARP))
             if not path or path[0] not in operations.COORDINATES:
                 self.refuse(node, f"the checker knows no {ast.unparse(node)}")
-            return parse(".".join(("_now", "thread", *path)))
-        if why := why_no_value(value):
+            value, path = now, ("thread", *path)
+        elif why := why_no_value(value):
             self.refuse(node, why)
-        new = adapted(value, ast.unparse(node))
+        new = value if value is now else adapted(value, ast.unparse(node))
         if new is None:
             self.refuse(node, unusable(ast.unparse(node), value))
         found: ast.expr = self.keep(new)
@@ -257,7 +249,7 @@ class Translator(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> Any:
         self.source.refuse_parts(node.value)
         place = self.place(node)
-        return call("_load", self.visit(node.value), self.index(node.slice), place)
+        return call("@load", self.visit(node.value), self.index(node.slice), place)
 
     def index(self, node: ast.expr) -> ast.expr:
         """An index; a negative number in the source stays Python's, and counts from the end."""
@@ -274,9 +266,12 @@ class Translator(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         right = node.right
         self.no_product(node)
+        if isinstance(node.op, ast.Pow) and all(isinstance(n, NUMERIC) for n in ast.walk(node)):
+            folded = ast.Constant(self.source.constant(node))  # as Python does it
+            return self.visit_Constant(ast.copy_location(folded, node))
         if isinstance(node.op, ast.Pow) and isinstance(getattr(right, "value", None), int):
-            return call("_power", self.visit(node.left), right)
-        return call(f"_{type(node.op).__name__}", self.visit(node.left), self.visit(right))
+            return call("@power", self.visit(node.left), right)
+        return call(f"@{type(node.op).__name__}", self.visit(node.left), self.visit(right))
 
     def no_product(self, node: ast.BinOp | ast.AugAssign) -> None:
         if isinstance(node.op, ast.MatMult):
@@ -289,7 +284,7 @@ class Translator(ast.NodeTransformer):
         return (
             operand
             if isinstance(node.op, ast.UAdd)
-            else call(f"_{type(node.op).__name__}", operand)
+            else call(f"@{type(node.op).__name__}", operand)
         )
 
     # Calls
@@ -299,7 +294,7 @@ class Translator(ast.NodeTransformer):
         if value is type and len(node.args) == 1 and isinstance(node.args[0], ast.Subscript):
             # Nothing is read: numba knows the type of an element without.
             element = node.args[0]
-            return call("_type_of", self.visit(element.value), self.index(element.slice))
+            return call("@type_of", self.visit(element.value), self.index(element.slice))
         if self.is_grid_sync(node):
             self.waits = self.waits_for_grid = True
             return ast.Yield(ast.Call(self.keep(operations.sync_grid), [self.place(node)], []))
@@ -309,16 +304,15 @@ class Translator(ast.NodeTransformer):
             function = operations.ACCESSES[value.function]
             given, _ = self.arguments(node)
             return ast.Call(self.keep(function), [self.place(node), *given], [])
-        device = plain(value)
-        if device is not None and not path:
-            return self.device_call(device, node)
+        if isinstance(value, DeviceFunction) and not path:
+            return self.device_call(value.function, node)
         given, words = self.arguments(node)
         of_array = value is None or isinstance(value, np.ndarray)
         if of_array and isinstance(node.func, ast.Attribute) and node.func.attr in WHOLE:
             name, array = ast.Constant(node.func.attr), self.visit(node.func.value)
             return ast.Call(self.keep(call_method), [name, array, self.place(node), *given], words)
         if value is enumerate or value is zip:
-            given = [call("_elements", values, self.place(node)) for values in given]
+            given = [call("@elements", values, self.place(node)) for values in given]
         return ast.Call(self.visit(node.func), given, words)
 
     def arguments(self, node: ast.Call) -> tuple[list[ast.expr], list[ast.keyword]]:

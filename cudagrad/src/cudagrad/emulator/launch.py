@@ -144,12 +144,10 @@ class Kernel:
             raise TypeError(f"{self} takes ({', '.join(parameters)}), not {given}")
         for name, kind in zip(parameters, kinds, strict=True):
             for number in _numbers(kind):
-                if number is np.void:
-                    raise UnsupportedError(f"{self}: {name}: give each field as an array")
-                if number not in SCALARS:
-                    raise TypeError(misgiven(self, name, number, ARRAYS))
                 if why := refusals.why_no_dtype(number):
                     raise UnsupportedError(f"{self}: {name}: {why}")
+                if number not in SCALARS:
+                    raise TypeError(misgiven(self, name, number, ARRAYS))
         module = cache.load(
             self.function.__name__,
             (self.translation.key, kinds, _may_split and self.translation.has_barriers),

@@ -91,7 +91,9 @@ def unusable(name: str, value: Any) -> str:
 
 
 def why_no_value(value: Any) -> str:
-    """Why a kernel cannot have a function or an array from around it."""
+    """Why a kernel cannot have a number, a function or an array that it names."""
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return f"{value} does not fit into 64 bits"
     if isinstance(value, np.ndarray):
         return why_no_constant(value)
     if value is math.gcd:
@@ -194,6 +196,8 @@ ARGUMENT_CHECKS: dict[str, Callable[..., str]] = {
 
 def why_no_dtype(kind: Any) -> str:
     """Why the emulator has no numbers of one of NumPy's types."""
+    if kind is np.void:
+        return "the emulator has no records: use an array for each field"
     if not any(kind is other for other in MISSING_DTYPES):
         return ""
     return (

@@ -82,6 +82,8 @@ def _control(node: ast.stmt, uniformity: Uniformity) -> Part:
         return node
     if not isinstance(node, ast.If | ast.While | ast.For):
         raise CannotCut(f"a barrier stands inside {quote(node)}")
+    if isinstance(node, ast.For | ast.While) and node.orelse:
+        raise CannotCut(f"{quote(node)} has an else")
     if not uniformity.is_uniform(node.iter if isinstance(node, ast.For) else node.test):
         raise CannotCut(f"threads may differ in {quote(node)}, which holds a barrier")
     return Control(node, cut(node.body, uniformity), cut(node.orelse, uniformity))

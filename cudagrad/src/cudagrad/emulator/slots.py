@@ -109,8 +109,9 @@ def _flow(statements: Block, given: frozenset[str] = frozenset()) -> tuple[set[s
                 certain = first[1] & second[1]
             case ast.While():
                 needs |= loaded(node.test) - now | _flow(node.body, now)[0]
+                needs |= _flow(node.orelse, now)[0]
             case ast.For():
-                needs |= loaded(node.iter) - now
+                needs |= loaded(node.iter) - now | _flow(node.orelse, now)[0]
                 needs |= _flow(node.body, now | stored(node.target))[0]
             case ast.AugAssign(target=ast.Name(id=name)):
                 needs |= ({name} | loaded(node.value)) - now

@@ -38,15 +38,25 @@ class DeviceFunction:
         raise TypeError(f"{self.function.__name__} is a device function: only kernels can call it")
 
 
-def device_function(value: Any) -> DeviceFunction | None:
-    """What kernels call where a function is named that numba's jit made; None for anything else."""
-    function = None if isinstance(value, np.generic | type) else getattr(value, "py_func", None)
-    return _device_function(function) if inspect.isfunction(function) else None
+_device_function = functools.cache(DeviceFunction)
 
 
-@functools.cache
-def _device_function(function: Callable[..., Any]) -> DeviceFunction:
-    return DeviceFunction(function)
+def jitted(value: Any) -> Callable[..., Any] | None:
+    """The function of which numba's jit, or its simulator's, made this; None for anything else."""
+    if isinstance(value, np.generic | type):
+        return None
+    found = getattr(value, "py_func", None) or getattr(value, "fn", None)
+    return found if inspect.isfunction(found) else None
+
+
+def meant(value: Any) -> Any:
+    """What kernels see of a value: a device function in what numba's jit made, numbers in enums."""
+    if isinstance(value, IntEnum):
+        return int(value)
+    if type(value) is tuple:
+        return tuple(map(meant, value))
+    function = jitted(value)
+    return _device_function(function) if function else value
 
 
 class Source:
@@ -108,9 +118,7 @@ class Source:
             value = getattr(value, path.pop(0))
         if of_cuda is not None:
             return cuda, (*of_cuda, *path)
-        if isinstance(value, IntEnum) and not path:
-            return int(value), ()
-        return device_function(value) or value, tuple(path)
+        return value if path else meant(value), tuple(path)
 
     def is_cuda(self, node: ast.AST, path: Names) -> bool:
         """Whether an expression names this of cuda."""
@@ -124,10 +132,6 @@ class Source:
         if set(given) != set(parameters) or len(node.args) + len(node.keywords) != len(parameters):
             self.refuse(node, f"{ast.unparse(node.func)} takes ({', '.join(parameters)})")
         return [given[parameter] for parameter in parameters]
-
-    def refuse_else(self, node: ast.For | ast.While) -> None:
-        if node.orelse:
-            self.refuse(node, "a loop with else is not for kernels")
 
     def refuse_result(self, node: ast.Return) -> None:
         """Refuse to return anything but None, as only device functions do."""

@@ -239,15 +239,19 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> ast.stmt:
         test = self.visit(node.test)
-        return ast.If(test, self.block(node.body), self.block(node.orelse) if node.orelse else [])
+        # numba drops what a constant rules out: of barriers there alone it would make no generator.
+        known = bool(test.value) if isinstance(test, ast.Constant) else None
+        body = self.block([] if known is False else node.body)
+        return ast.If(test, body, [] if known is True else self.orelse(node))
 
     def visit_For(self, node: ast.For) -> ast.stmt:
-        self.source.refuse_else(node)
-        over = self.visit(node.iter)
-        return ast.For(self.visit(node.target), over, self.block(node.body), [])
+        over, target = self.visit(node.iter), self.visit(node.target)
+        return ast.For(target, over, self.block(node.body), self.orelse(node))
+
+    def orelse(self, node: ast.For | ast.While | ast.If) -> list[ast.stmt]:
+        return self.block(node.orelse) if node.orelse else []
 
     def visit_While(self, node: ast.While) -> ast.stmt:
-        self.source.refuse_else(node)
         test, body = self.perhaps(node.test), self.block(node.body)
         waits = [part for line in body for part in ast.walk(line) if isinstance(part, ast.Yield)]
         sizes = ["blockDim"] if waits else []
@@ -262,7 +266,7 @@ class Rewriter(ast.NodeVisitor):
         how = "turned_together" if sizes else "turned"
         self.ahead.append(assign(turns, parse("_numpy.int64(0)")))
         body.insert(0, assign(turns, call(f"_runtime.{how}", turns, *threads, place, record)))
-        return ast.While(test, body, [])
+        return ast.While(test, body, self.orelse(node))
 
     # Barriers
 
@@ -531,8 +535,6 @@ class Rewriter(ast.NodeVisitor):
         dtype = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
         if why := why_no_dtype(dtype.type):
             self.refuse(node, why)
-        if dtype.names is not None:
-            self.refuse(node, "the emulator makes no arrays of records: make one for each field")
         if path == SHARED:
             is_registers = self.source.function.__module__ == INTRINSICS
             shared = Shared(self.fresh("shared").id, shape, dtype, alignment, is_registers)

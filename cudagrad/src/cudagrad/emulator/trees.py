@@ -109,7 +109,7 @@ def is_control(node: ast.stmt) -> bool:
 def _jumps(node: ast.stmt) -> bool:
     """Whether a statement has a break or continue of a loop around it."""
     if isinstance(node, ast.For | ast.While):
-        return False
+        return any(map(_jumps, node.orelse))
     if isinstance(node, ast.Break | ast.Continue):
         return True
     return any(_jumps(part) for block in blocks(node) for part in block)
