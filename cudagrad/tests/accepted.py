@@ -43,13 +43,16 @@ GIVEN = {
     **{"astype": "np.float64", "clip": "0, 1", "dot": "x", "fill": "1", "repeat": "2"},
     **{"reshape": "2, 16", "searchsorted": "1", "take": "1", "view": "np.int32"},
 }
-LABEL, ALL = "100%", 0xFFFFFFFF
+LABEL, ALL, DEBUG, LARGEST = "100%", 0xFFFFFFFF, False, 2**70
 CONVERTING = ("popc", "clz", "ffs", "brev", "fma", "cbrt")  # instructions that take any number
 
 
 class Level(IntEnum):
     LOW = 1
     HIGH = 3
+
+
+LEVELS = (Level.LOW, Level.HIGH)
 
 
 @numba.njit
@@ -854,7 +857,7 @@ def calls_what_numba_jitted(x, out):
 
 @taken()
 def names_levels(x, out):
-    out[cuda.grid(1)] = Level.LOW + 2 * Level.HIGH.value
+    out[cuda.grid(1)] = Level.LOW + 2 * Level.HIGH.value + LEVELS[x.size % 2]
 
 
 @refused("complex is no dtype to numba: say np.float32 or np.int64")
@@ -910,12 +913,48 @@ def raises(x, out):
         raise ValueError("negative")
 
 
-@only_there("a loop with else is not for kernels")
+@taken("int32")
 def goes_on(x, out):
-    for _ in range(3):
-        out[cuda.grid(1)] = 1
+    i = cuda.grid(1)
+    for j in range(3):
+        if x[j] > 0:
+            break
     else:
-        out[cuda.grid(1)] = 2
+        out[i] = 1
+    n = x.size
+    while n > i:
+        n //= 2
+        if n == 1:
+            continue
+    else:
+        out[i] += n
+
+
+@taken()
+def leaves_out_what_a_constant_rules_out(x, out):
+    if DEBUG:
+        cuda.syncwarp(0xFF)
+    out[cuda.grid(1)] = 1
+
+
+@taken()
+def says_names_of_ours(_x, run):
+    _thread = cuda.grid(1)
+    _load, _runtime = _x[_thread], 2
+    for _ in range(_runtime):
+        run[_thread] += _ * _load
+
+
+@taken()
+def counts_from_the_end(x, out):
+    tile = cuda.local.array((2, 3), np.float32)
+    tile[-1, 2] = x[-1]
+    out[cuda.grid(1)] = tile[-1, min(x.size, 2)]
+
+
+@refused("does not fit into 64 bits")
+def says_large_number(x, out):
+    out[cuda.grid(1)] = LARGEST
 
 
 # numba-cuda's part

@@ -500,6 +500,29 @@ def test_nan_is_no_extreme() -> None:
     assert out.memory.tolist() == [3, -2]
 
 
+# What is left out
+
+
+@jit(device=True)
+def put_and_wait(shared, value):
+    shared[cuda.threadIdx.x] = value
+    cuda.syncthreads()
+
+
+@jit
+def waits_for_nothing(out):
+    shared = cuda.shared.array(THREADS, np.int32)
+    nothing = put_and_wait(shared, cuda.threadIdx.x)
+    out[cuda.threadIdx.x] = shared[THREADS - 1 - cuda.threadIdx.x] if nothing is None else -1
+
+
+def test_a_device_function_that_waits_may_return_nothing() -> None:
+    out = empty((THREADS,), np.int64)
+    waits_for_nothing[1, THREADS](out)
+
+    assert out.memory.tolist() == list(range(THREADS))[::-1]
+
+
 # Memory nobody has written
 
 

@@ -33,6 +33,7 @@ TABLE = np.arange(3)
 HALVES = np.arange(3, dtype=np.float16)
 RECORD = np.dtype([("x", np.float32), ("y", np.int32)])
 THREE = 3
+LARGE = 2**70
 
 
 def device(data: Any, dtype: Any = np.float32) -> DeviceArray:
@@ -178,6 +179,22 @@ def test_an_index_into_a_part_is_checked() -> None:
         constant_part_of_a_part[1, 1](device(np.zeros((3, 2))))
     with pytest.raises(IndexError, match=r"kernel part_of_a_part .*out of bounds"):
         part_of_a_part[1, 2](device(np.zeros((3, 2))))
+
+
+@jit
+def one_of_two(x):
+    (x if x.size else x.T)[cuda.threadIdx.x + 9, 0] = 0
+
+
+@jit
+def transposed(x):
+    x[0, 0] = x.T[0, cuda.threadIdx.x + 9]
+
+
+@pytest.mark.parametrize("kernel", [one_of_two, transposed])
+def test_an_index_into_an_array_without_a_name_is_checked(kernel: Any) -> None:
+    with pytest.raises(IndexError, match=rf"kernel {kernel.__name__} .*out of bounds"):
+        kernel[1, 1](device(np.zeros((3, 2))))
 
 
 def test_a_negative_index_does_not_wrap() -> None:
@@ -500,7 +517,7 @@ def test_float16_is_refused_with_what_there_is(kernel: Any, where: str, argument
 
 
 def test_records_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"pair: give each field as an array$"):
+    with pytest.raises(UnsupportedError, match=r"pair: the emulator has no records: use an"):
         halves_number[1, 1](DeviceArray(np.zeros(1)), DeviceArray(np.zeros(2, RECORD)))
     with pytest.raises(TypeError, match=r"pair is of type void; kernels take NumPy arrays"):
         check(halves_number.function)[1, 1](np.zeros(1), np.zeros(2, RECORD)[0])
@@ -727,14 +744,6 @@ def barrier_value(x):
 
 
 @jit
-def loop_else(x):
-    for _ in range(3):
-        pass
-    else:
-        x[0] = 1
-
-
-@jit
 def too_few(x):
     x[0] = read(x)
 
@@ -761,6 +770,22 @@ def wait_or_not(x):
         return x
     cuda.syncthreads()
     return x
+
+
+@jit(device=True)
+def waits(grid):
+    grid.sync()
+
+
+@jit
+def gives_grid(x):
+    grid = cuda.cg.this_grid()
+    waits(grid)
+
+
+@jit
+def large_number(x):
+    x[0] = LARGE
 
 
 @jit
@@ -802,7 +827,11 @@ def waits_between(x):
         (waits_with_name, "syncwarp", "cuda.syncwarp takes (mask)"),
         (no_lane, "shfl_xor", "cuda.shfl_xor_sync takes (mask, value, lane)"),
         (votes_perhaps, "any_sync", "must be called in a statement of its own"),
-        (shares_records, "shared.array", "the emulator makes no arrays of records: make one for"),
+        (
+            shares_records,
+            "shared.array",
+            "the emulator has no records: use an array for each field",
+        ),
         (warp_value, "syncwarp", "cuda.syncwarp() is a statement of its own"),
         (asserts, "assert x", "assert is not for kernels"),
         (raises, "raise V", "raise is not for kernels"),
@@ -837,7 +866,8 @@ def waits_between(x):
         (dynamic_local, "local.array", "a shape of positive constants is needed here, not 0"),
         (four_dims, "grid(4)", "a grid has 1, 2 or 3 dimensions"),
         (barrier_value, "sync", "cuda.syncthreads() is a statement of its own"),
-        (loop_else, "for", "a loop with else is not for kernels"),
+        (gives_grid, "waits(", "grid, the grid, can only sync(): ask for it where it does"),
+        (large_number, "LARGE", "1180591620717411303424 does not fit into 64 bits"),
         (too_few, "read(x)", "read takes (x, i)"),
         (recursive, "jit", "a device function cannot call itself"),
         (returns_early, "jit", "may return only in its last line"),
@@ -888,6 +918,7 @@ def test_sizes_that_numba_knows_when_it_compiles() -> None:
         (divisor, "numba knows math.gcd only on a CPU"),
         (largest, "numba knows, on a GPU, no .max of arrays such as x"),
         (counts_floats, "atomic.inc is for uint32, uint64, not float32"),
+        (large_number, "1180591620717411303424 does not fit into 64 bits"),
     ],
 )
 def test_the_checker_refuses_the_same(kernel: Any, why: str) -> None:

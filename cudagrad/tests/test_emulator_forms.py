@@ -13,6 +13,7 @@ import pytest
 from cudagrad import device
 from cudagrad.compile import table
 from cudagrad.emulator import BarrierError, DeviceArray, cuda, empty, generators, jit, order
+from cudagrad.emulator.launch import kind_of
 
 needs_emulator = pytest.mark.skipif(device.EXECUTOR != "emulator", reason="needs the emulator")
 
@@ -33,10 +34,17 @@ def results(kernel: Any, block: Any, *args: Any) -> set[bytes]:
     for name in ("forward", "reversed", "random:1", "random:2"):
         for way in (generators, contextlib.nullcontext):
             with order(name), way():
-                given = [DeviceArray(a.copy()) if isinstance(a, np.ndarray) else a for a in args]
+                given = list(map(on_device, args))
                 kernel[3, block](*given)
             found.add(b"".join(a.memory.tobytes() for a in given if isinstance(a, DeviceArray)))
     return found
+
+
+def on_device(argument: Any) -> Any:
+    """A copy of an array, or of those in a tuple; numbers as they are."""
+    if isinstance(argument, tuple):
+        return tuple(map(on_device, argument))
+    return DeviceArray(argument.copy()) if isinstance(argument, np.ndarray) else argument
 
 
 # cudagrad's own kernels
@@ -194,6 +202,53 @@ def counts_down(x, out, n):
     out[t] = first * n + shared[n % THREADS]
 
 
+@jit(device=True)
+def total(x):
+    found = np.float32(0)
+    for value in x:
+        found += value
+    return found
+
+
+@jit
+def sums_by_a_function(x, out):
+    """What a function makes of the elements of an array is no uniform value."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = x[t]
+    cuda.syncthreads()
+    first = total(shared)
+    cuda.syncthreads()
+    if t == 0:
+        shared[0] = first
+    cuda.syncthreads()
+    out[t] = first + total(shared)
+
+
+@jit
+def counts_with_underscores(_x, out):
+    """Names of which some are those of what is put around the kernel."""
+    shared = cuda.shared.array(THREADS, np.float32)
+    _rank = cuda.threadIdx.x
+    _step = _x[_rank]
+    for _ in range(3):
+        shared[_rank] = _step
+        cuda.syncthreads()
+        out[_rank] += _ * shared[THREADS - 1 - _rank]
+        cuda.syncthreads()
+
+
+@jit
+def each_thread_gets_a_number(arrays, out):
+    """What an atomic returns differs, of an array in a tuple, too."""
+    t = cuda.threadIdx.x
+    cuda.syncthreads()
+    mine = cuda.atomic.add(arrays[0], 0, 1)
+    cuda.syncthreads()
+    if mine >= 0 and t == 0:
+        out[0] = arrays[0][0]
+
+
 NUMBERS = np.arange(THREADS, dtype=np.float32)
 OUT = np.zeros(3 * THREADS, np.float32)
 
@@ -209,19 +264,13 @@ OUT = np.zeros(3 * THREADS, np.float32)
         (carries_types, (NUMBERS, OUT)),
         (returns_late, (NUMBERS, OUT)),
         (counts_down, (NUMBERS, OUT, 4)),
+        (sums_by_a_function, (NUMBERS, OUT)),
+        (counts_with_underscores, (NUMBERS, OUT)),
+        (each_thread_gets_a_number, ((NUMBERS, OUT), OUT)),
     ],
 )
 def test_a_kernel_cut_at_its_barriers_does_what_it_did(kernel: Any, args: tuple[Any, ...]) -> None:
-    kinds = [
-        DeviceArray(a).kind
-        if isinstance(a, np.ndarray)
-        else tuple(map(type, a))
-        if isinstance(a, tuple)
-        else type(a)
-        for a in args
-    ]
-
-    assert form(kernel, *kinds) == ("in step", "")
+    assert form(kernel, *(kind_of(on_device(a)) for a in args)) == ("in step", "")
     assert len(results(kernel, THREADS, *args)) == 1
 
 
@@ -341,6 +390,41 @@ def sums_what_is_written(x, out):
 
 
 @jit
+def part_of_a_part(x, out):
+    shared = cuda.shared.array((1, THREADS), np.float32)
+    t = cuda.threadIdx.x
+    for j in range(x.size):
+        shared[0][t] = x[t] + j
+        cuda.syncthreads()
+        out[t] += shared.T[(t + 1) % THREADS][0]
+
+
+@jit(device=True)
+def put(row, t, value):
+    row[t] = value
+
+
+@jit
+def row_for_a_function(x, out):
+    shared = cuda.shared.array((2, THREADS), np.float32)
+    t = cuda.threadIdx.x
+    for j in range(x.size):
+        put(shared[t % 2], t, x[t] + j)
+        cuda.syncthreads()
+        out[t] += shared[(t + 1) % 2, (t + 1) % THREADS]
+
+
+@jit
+def loop_with_else(x, out):
+    for j in range(x.size):
+        cuda.syncthreads()
+        if j == THREADS:
+            break
+    else:
+        out[0] = 1
+
+
+@jit
 def fills_what_is_read(x, out):
     shared = cuda.shared.array(THREADS, np.float32)
     for j in range(x.size):
@@ -396,6 +480,9 @@ def changes_a_parameter(x, out, n):
         (goes_over_what_is_written, "no barrier keeps apart what uses _shared_1 before and in"),
         (sums_what_is_written, "no barrier keeps apart what uses _shared_1 before and in"),
         (fills_what_is_read, "no barrier keeps apart what uses _shared_1 before and in"),
+        (part_of_a_part, "no barrier keeps apart what uses _shared_1 before and in"),
+        (row_for_a_function, "no barrier keeps apart what uses _shared_1 before and in"),
+        (loop_with_else, "`for j in range(x.size):` (loop_with_else, line 3) has an else"),
         (two_dtypes, "value, which outlives a barrier, holds float64 or int32"),
         (keeps_a_tuple, "pair, which outlives a barrier, is no number, but"),
         (one_of_two_arrays, "either is an array by another name, or a part of one"),
@@ -424,8 +511,28 @@ def test_threads_that_differ_at_a_barrier_are_found(kernel: Any) -> None:
             kernel[1, THREADS](DeviceArray(NUMBERS[:5].copy()), empty((THREADS,), np.float32))
 
 
+@jit
+def array_in_a_tuple(arrays, out):
+    t = cuda.threadIdx.x
+    for j in range(out.size):
+        arrays[0][t] = out[t] + j
+        cuda.syncthreads()
+        out[t] += arrays[0][(t + 1) % THREADS]
+
+
+def test_an_array_in_a_tuple_is_looked_at() -> None:
+    name, why = form(array_in_a_tuple, VECTORS, VECTORS[0])
+
+    assert name == "together"
+    assert why.startswith("no barrier keeps apart what uses arrays before and in")
+
+
 @pytest.mark.parametrize(
-    "kernel", [no_barrier_in_the_loop, no_barrier_behind_the_loop, only_warps_wait]
+    "kernel",
+    [
+        *(no_barrier_in_the_loop, no_barrier_behind_the_loop, only_warps_wait),
+        *(part_of_a_part, row_for_a_function),
+    ],
 )
 def test_a_barrier_that_is_missing_beside_others_shows(kernel: Any) -> None:
     threads = WARPS if kernel is only_warps_wait else THREADS

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 from numba.core import types
 
-from .inference import Kind, is_array
+from .inference import Kind, has_arrays
 from .regions import CannotCut, Control, Part, Region, cut, without_returns
 from .seams import missing_barrier
 from .slots import Slots, local_arrays, types_of_names
@@ -34,7 +34,7 @@ from .uniform import Uniformity
 
 LOOP = """
 _rank, _step = _loops.order_of(_record, _threads)
-for _ in range(_threads):
+for _turn in range(_threads):
     _thread = _loops.thread_of(_thread, _dims, _record, _rank)
     _rank = _loops.following(_rank, _step, _threads)
 """
@@ -58,11 +58,11 @@ def fissioned(translation: Translation, kinds: Sequence[Kind]) -> str:
 def _uniformity(translation: Translation, kinds: Sequence[Kind], body: Block) -> Uniformity:
     """That of a kernel's body, given what its parameters are; raises CannotCut."""
     by_name = dict(zip(translation.parameters, kinds, strict=True))
-    arrays = {name for name, kind in by_name.items() if is_array(kind)}
+    arrays = {name for name, kind in by_name.items() if has_arrays(kind)}
     tuples = {name for name, kind in by_name.items() if isinstance(kind, tuple)} - arrays
     memory = {name: name for name in arrays}
     memory |= {array.name: array.memory for array in translation.shared}
-    uniformity = Uniformity(body, memory, tuples, translation.module.bodies)
+    uniformity = Uniformity(body, memory, tuples, translation.module.functions.values())
     if assigned := uniformity.varying.intersection(translation.parameters):
         raise CannotCut(f"threads give the parameter {min(assigned)} values of their own")
     return uniformity
@@ -76,8 +76,14 @@ def _refuse_other_arrays(known: dict[str, set[types.Type]], arrays: set[str]) ->
     for name, kinds in known.items():
         if name in arrays or not name.isidentifier():
             continue
-        if any(isinstance(kind, types.Array) for kind in kinds):
+        if any(map(_holds_arrays, kinds)):
             raise CannotCut(f"{name} is an array by another name, or a part of one")
+
+
+def _holds_arrays(kind: types.Type) -> bool:
+    if isinstance(kind, types.BaseTuple):
+        return any(map(_holds_arrays, kind))
+    return isinstance(kind, types.Array)
 
 
 def _written(parts: list[Part], slots: Slots) -> list[ast.stmt]:

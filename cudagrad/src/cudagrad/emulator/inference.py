@@ -168,6 +168,11 @@ def is_array(kind: Kind) -> bool:
     return isinstance(kind, tuple) and bool(kind) and isinstance(kind[0], str)
 
 
+def has_arrays(kind: Kind) -> bool:
+    """Whether an argument of this kind is an array, or a tuple with some in it."""
+    return is_array(kind) or (isinstance(kind, tuple) and any(map(has_arrays, kind)))
+
+
 def type_of(kind: Kind) -> types.Type:
     """The type of an argument in compiled code."""
     if is_array(kind):

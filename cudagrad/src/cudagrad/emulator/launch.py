@@ -138,7 +138,7 @@ class Kernel:
 
     def compile(self, kinds: Any) -> Callable[..., bool]:
         """The entry for arguments of these kinds; numba compiles it at its first call."""
-        parameters = self.translation.parameters
+        parameters = self.translation.source.parameters
         if len(kinds) != len(parameters):
             given = counted(len(kinds), "argument")
             raise TypeError(f"{self} takes ({', '.join(parameters)}), not {given}")

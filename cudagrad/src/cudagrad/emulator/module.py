@@ -64,20 +64,26 @@ class Shared(NamedTuple):
         return "dynamic shared memory" if self.is_dynamic else self.name
 
 
+class Callee(NamedTuple):
+    """A device function, rewritten. parameters: with the hidden one, which is the first."""
+
+    name: str
+    parameters: tuple[str, ...]
+    body: list[ast.stmt]
+
+
 class Module:
     """What the transform adds to, and `text` puts together."""
 
     def __init__(self) -> None:
         self.places: list[Place] = []  # generated code knows only their numbers, which start at 1
         self.shared: dict[Any, Shared] = {}  # by where they are declared
-        self.functions: dict[Any, str] = {}  # the names of device functions
-        self.bodies: dict[str, list[ast.stmt]] = {}  # of functions, by name
+        self.functions: dict[Any, Callee] = {}  # by the device functions that they were
         self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
         self._lines = [f"import {name} as _{name}" for name in ("cmath", "math", "numba", "numpy")]
         for name in PARTS:
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
-        self._functions: list[tuple[str, list[str], list[ast.stmt]]] = []
         self._count = 0
 
     def fresh(self, name: str) -> str:
@@ -101,11 +107,6 @@ class Module:
         """The parameter that stands for a shared array: the same for the same key."""
         return ast.Name(self.shared.setdefault(key, shared).name, ast.Load())
 
-    def define(self, name: str, parameters: Iterable[str], body: Sequence[ast.stmt]) -> None:
-        """Add a device function."""
-        self.bodies[name] = list(body)
-        self._functions.append((name, ["_thread", *parameters], list(body)))
-
     @functools.cached_property
     def called(self) -> dict[str, Any]:
         """The names of the first module, which is complete: what the second one begins with."""
@@ -113,7 +114,8 @@ class Module:
 
     @property
     def called_text(self) -> str:
-        lines = [line for each in self._functions for line in defined(*each, suspends=False)]
+        functions = self.functions.values()
+        lines = [line for callee in functions for line in defined(*callee, suspends=False)]
         return "\n".join([*self._lines, *lines]) + "\n"
 
     def text(
@@ -134,7 +136,7 @@ class Module:
         args = [*(f"_runtime.borrow({name})" for name in given), *slots.values()]
         entry = f"""
 
-run = _loops.{way}(body)
+_run = _loops.{way}(body)
 
 
 @_numba.njit(cache=True, no_cfunc_wrapper=True)
@@ -142,7 +144,7 @@ def launch({", ".join([*parameters, *shared, "_dims", "_record"])}):
     _threads = _dims[3] * _dims[4] * _dims[5]
     _args = {tuple_of(args)}
     _shared = {tuple_of(shared)}
-    return run(_args, _shared, _dims, _record)
+    return _run(_args, _shared, _dims, _record)
 """
         lines = defined(*whole, suspends=way in ("together", "whole_grid"))
         return "\n".join(lines[2:]) + "\n" + entry
@@ -173,11 +175,13 @@ def defined(
 
 
 def is_unchecked(node: ast.AST) -> bool:
-    """Whether numba must check an index, because the transform does not: a slice's, x[i][j]'s."""
+    """Whether numba must check an index, as the transform does not: of slices, x[i][j], x.T[i]."""
     match node:
-        case ast.Subscript(value=ast.Subscript(), slice=index):
+        case ast.Subscript(value=ast.Name() | ast.Attribute(attr="shape" | "strides")):
+            return False
+        case ast.Subscript(value=ast.Call(), slice=index):  # mostly of a tuple
             return not all(map(is_constant, parts(index)))
-    return isinstance(node, ast.Slice)
+    return isinstance(node, ast.Subscript | ast.Slice)
 
 
 def annotated(definition: ast.FunctionDef) -> list[str]:

@@ -25,6 +25,7 @@ that it stands in.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeGuard
 
@@ -35,7 +36,7 @@ from numba.np.numpy_support import as_dtype
 from . import instructions, printing
 from .errors import UnsupportedError
 from .libdevice import LIBDEVICE
-from .module import Module, Place, Shared, literal
+from .module import Callee, Module, Place, Shared, literal
 from .names import (
     ATOMICS,
     BARRIER,
@@ -67,7 +68,7 @@ from .refusals import (
     why_no_value,
 )
 from .source import DeviceFunction, Source
-from .trees import assign, call, is_constant, parse, parts
+from .trees import assign, call, from_front, is_constant, is_of_grid, parse, parts, walk
 from .warps import ALL_LANES, WARP
 from .wide import Access
 
@@ -85,9 +86,10 @@ UNDERSTOOD = (
 class Translation(NamedTuple):
     """A kernel as statements that numba compiles, when forms has put them into a module."""
 
+    source: Source
     module: Module  # all but the kernel itself: constants, device functions, shared arrays
     body: list[ast.stmt]
-    parameters: tuple[str, ...]
+    parameters: tuple[str, ...]  # as they are called in the module
     shared: tuple[Shared, ...]
     places: tuple[Place, ...]
     has_barriers: bool
@@ -109,27 +111,30 @@ def translate(kernel: Callable[..., Any]) -> Translation:
     for node in ast.walk(source.definition):
         if isinstance(node, ast.Return):
             source.refuse_result(node)
-    has_barriers, of_grid = calls(source, *WAITING), calls(source, THIS_GRID)
-    body = Rewriter(module, source).block(source.definition.body)
+    rewriter = Rewriter(module, source)
+    body = rewriter.block(source.definition.body)
+    barriers = [node for node in walk(body) if isinstance(node, ast.Yield)]
+    of_grid = any(map(is_of_grid, barriers))
     if of_grid and module.copies:
         source.refuse(source.line, "a grid that waits is not for copies in flight")
     shared = tuple(module.shared.values())
     places = tuple(module.places)
-    return Translation(module, body, source.parameters, shared, places, has_barriers, of_grid)
+    names = rewriter.parameters
+    return Translation(source, module, body, names, shared, places, bool(barriers), of_grid)
 
 
-def calls(source: Source, *paths: Names, callers: tuple[Source, ...] = ()) -> bool:
-    """Whether a function, or one that it calls, calls one of these names of cuda."""
+def must_be_inlined(source: Source, callers: tuple[Source, ...] = ()) -> bool:
+    """Whether a device function, or one that it calls, has barriers or shared memory."""
     if source in callers:
         source.refuse(source.line, "a device function cannot call itself")
     for node in ast.walk(source.definition):
         if not isinstance(node, ast.Call):
             continue
         value, path = source.resolve(node.func) or (None, ())
-        if value is cuda and path in paths:
+        if value is cuda and path in (SHARED, *WAITING):
             return True
         callee = value.source if isinstance(value, DeviceFunction) else None
-        if callee and calls(callee, *paths, callers=(*callers, source)):
+        if callee and must_be_inlined(callee, (*callers, source)):
             return True
     return False
 
@@ -143,12 +148,19 @@ class Rewriter(ast.NodeVisitor):
     def __init__(self, module: Module, source: Source) -> None:
         self.module = module
         self.source = source
-        self.names: dict[str, ast.expr] = {}  # what stands for a local name, if not itself
+        # What stands for a local name, if not itself: _name is for names of ours.
+        like_ours = sorted(name for name in source.locals if re.match("_+[^_]", name))
+        self.names: dict[str, ast.expr] = {name: self.fresh(name) for name in like_ours}
         self.result: ast.Name | None = None  # what a returned value is called, if not returned
         self.statement: ast.stmt = source.definition  # the one at hand
         self.ahead: list[ast.stmt] = []  # what must be done before it
         self.grids: set[str] = set()  # names for the grid, of which only sync() can be asked
         self.once = True  # whether the expression at hand is evaluated exactly once
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What the function's parameters are called when it has been rewritten."""
+        return tuple(getattr(self.names.get(name), "id", name) for name in self.source.parameters)
 
     def refuse(self, node: ast.AST, why: str) -> NoReturn:
         self.source.refuse(node, why)
@@ -255,7 +267,7 @@ class Rewriter(ast.NodeVisitor):
         test, body = self.perhaps(node.test), self.block(node.body)
         waits = [part for line in body for part in ast.walk(line) if isinstance(part, ast.Yield)]
         sizes = ["blockDim"] if waits else []
-        if any("GRID" in ast.unparse(wait) for wait in waits):
+        if any(map(is_of_grid, waits)):
             sizes.append("gridDim")
         turns = ast.Name(self.module.fresh("turns"), ast.Load())
         place, record = self.module.place(self.source.file, node.test), parse("_thread.record")
@@ -314,6 +326,8 @@ class Rewriter(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id not in self.source.locals:
             return self.outer(node)
+        if node.id in self.grids:
+            self.refuse(node, f"{node.id}, the grid, can only sync(): ask for it where it does")
         new = self.names.get(node.id, node)
         return ast.Name(new.id, node.ctx) if isinstance(new, ast.Name) else new
 
@@ -356,7 +370,7 @@ class Rewriter(ast.NodeVisitor):
             if isinstance(array, ast.Name | ast.Subscript):
                 array = self.checked(array, index, node, "holding")
         elif isinstance(array, ast.Name) and not is_sliced:
-            index = self.checked(array, index, node)
+            index = self.checked(array, from_front(array.id, index), node)
         return ast.Subscript(array, index, node.ctx)
 
     def checked(
@@ -381,7 +395,7 @@ class Rewriter(ast.NodeVisitor):
         if isinstance(value, Access):
             return self.access(value, node)
         if isinstance(value, DeviceFunction):
-            if calls(value.source, SHARED, *WAITING):
+            if must_be_inlined(value.source):
                 return self.inlined_call(value, node)
             return self.function_call(value, node)
         arguments = [self.visit(argument) for argument in node.args]
@@ -547,10 +561,11 @@ class Rewriter(ast.NodeVisitor):
         """A call of a device function without barriers: its first call adds it to the module."""
         arguments = list(map(self.visit, self.source.bind(device.source.parameters, node)))
         if device not in self.module.functions:
-            body = Rewriter(self.module, device.source).block(device.source.definition.body)
-            name = self.module.functions[device] = self.module.fresh(device.source.name)
-            self.module.define(name, device.source.parameters, body)
-        return call(self.module.functions[device], parse("_thread"), *arguments)
+            inside = Rewriter(self.module, device.source)
+            body = inside.block(device.source.definition.body)
+            name, parameters = self.module.fresh(device.source.name), inside.parameters
+            self.module.functions[device] = Callee(name, ("_thread", *parameters), body)
+        return call(self.module.functions[device].name, parse("_thread"), *arguments)
 
     def inlined_call(self, device: DeviceFunction, node: ast.Call) -> ast.expr:
         """The result of a device function with barriers; its statements go ahead."""
@@ -570,7 +585,8 @@ class Rewriter(ast.NodeVisitor):
             inside.names[local] = self.fresh(local)
         inside.result = self.fresh(callee.name)
         self.ahead += inside.block(callee.definition.body)
-        return inside.result
+        last = callee.definition.body[-1]
+        return inside.result if isinstance(last, ast.Return) and last.value else ast.Constant(None)
 
     def fresh(self, name: str) -> ast.Name:
         return ast.Name(self.module.fresh(name), ast.Load())
@@ -593,5 +609,5 @@ class Rewriter(ast.NodeVisitor):
             return False
         value, path = self.source.resolve(node.func) or (None, ())
         if isinstance(value, DeviceFunction):
-            return not calls(value.source, SHARED, *WAITING)  # those go ahead, one after the other
+            return not must_be_inlined(value.source)  # those go ahead, one after the other
         return value is cuda and (path in ATOMICS or path in HINTED_LOADS)

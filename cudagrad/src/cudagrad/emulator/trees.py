@@ -44,6 +44,19 @@ def is_constant(index: ast.expr) -> bool:
     return isinstance(number, ast.Constant)
 
 
+def from_front(array: str, index: ast.expr) -> ast.expr:
+    """An index of several parts, of which those written as -1 and the like count from the front."""
+    if not isinstance(index, ast.Tuple):
+        return index
+    counted = []
+    for axis, part in enumerate(index.elts):
+        match part:
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
+                part = ast.BinOp(parse(f"{array}.shape[{axis}]"), ast.Add(), part)
+        counted.append(part)
+    return ast.Tuple(counted, ast.Load())
+
+
 # Statements
 
 
@@ -91,6 +104,11 @@ def is_barrier(node: ast.stmt) -> bool:
 def is_warp_barrier(node: ast.stmt) -> bool:
     """Whether only the threads of a warp wait for each other: their barrier's number is -number."""
     return is_barrier(node) and isinstance(node.value.value, ast.UnaryOp)  # type: ignore[attr-defined]
+
+
+def is_of_grid(barrier: ast.Yield) -> bool:
+    """Whether all blocks of the grid wait for each other there."""
+    return "GRID" in ast.unparse(barrier)
 
 
 def is_for_some_lanes(node: ast.stmt) -> bool:

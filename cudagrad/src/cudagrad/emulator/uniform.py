@@ -16,8 +16,9 @@ is: `varying` holds those that are not.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from .module import Callee
 from .trees import Block, blocks, is_control, stored, walk
 
 ABOUT_ARRAYS = {"shape", "size", "ndim", "dtype"}
@@ -40,14 +41,14 @@ class Uniformity:
         body: Block,
         arrays: Mapping[str, str],
         tuples: set[str],
-        functions: Mapping[str, Block],
+        functions: Iterable[Callee],
     ) -> None:
-        """arrays, tuples: parameters that are such; functions: the bodies of device functions.
+        """arrays: parameters that are such, or tuples of some; tuples: those that are of numbers.
 
         Each array comes with a name for the memory that it lies in.
         """
         self.tuples = tuples
-        self.functions = functions
+        self.functions = {function.name: function for function in functions}
         self.arrays = _aliases(body, arrays)  # of every name of an array the memory
         self.varying: set[str] = set()
         known = -1
@@ -132,7 +133,7 @@ class Uniformity:
                     return False
                 parts = parts[1:2]  # of checked the index; the other numbers are generated
             case ast.Name(id=name) if name in self.functions:
-                if not self._is_pure(name):
+                if not self._is_pure(self.functions[name], parts):
                     return False
                 parts = [part for part in parts if not self._is_handle(part)]
             case ast.Name(id="len"):
@@ -145,11 +146,12 @@ class Uniformity:
         """Whether this is an array, or the hidden argument, as a whole."""
         return isinstance(node, ast.Name) and (node.id in self.arrays or node.id == "_thread")
 
-    def _is_pure(self, name: str) -> bool:
-        """Whether a device function makes uniform values of uniform ones."""
-        body = self.functions[name]
-        inside = Uniformity(body, {}, set(), self.functions)
-        return all(map(inside.sets_uniform, body))
+    def _is_pure(self, function: Callee, given: Sequence[ast.AST]) -> bool:
+        """Whether a device function makes uniform values of uniform ones, and of arrays' shapes."""
+        pairs = zip(function.parameters[1:], given[1:], strict=True)
+        arrays = {name: name for name, part in pairs if self._is_handle(part)}
+        inside = Uniformity(function.body, arrays, set(), self.functions.values())
+        return all(map(inside.sets_uniform, function.body))
 
 
 def _aliases(body: Block, arrays: Mapping[str, str]) -> dict[str, str]:

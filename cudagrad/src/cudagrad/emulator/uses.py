@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from .refusals import REDUCTIONS
 from .trees import Block, walk
-from .uniform import Uniformity
+from .uniform import ABOUT_ARRAYS, LIBRARIES, Uniformity
 
 Uses = frozenset[tuple[str, bool]]  # arrays by name, and whether they are written
 NOTHING: Uses = frozenset()
 COPY = frozenset({"copy_async4", "copy_async8"})
 WAIT = frozenset({"wait_but_latest"})
-READS = REDUCTIONS | {"load4", "load_hinted"}
+READS = REDUCTIONS | {"load4", "load8", "load_hinted", "rounded"}
+READERS = LIBRARIES | {"_cmath", "_printing", "_warps"}
 CHECKS = ("checked", "holding", "within")
 
 
@@ -35,22 +36,18 @@ class Memory:
         calls = (node for node in walk(body) if isinstance(node, ast.Call))
         copying = (node for node in calls if self._comes_to(node.func, COPY))
         # Where asynchronous copies may be on their way.
-        self._copied = NOTHING.union(*(self._named(node.args, True) for node in copying))
+        self._copied = NOTHING.union(*(self._parts_of(node.args, True) for node in copying))
 
     def uses(self, statements: Block) -> Uses:
         """What statements use themselves."""
         found = set()
         for node in walk(statements):
             if isinstance(node, ast.Subscript):
-                among: list[ast.AST] = [node.value] if isinstance(node.value, ast.Name) else []
-                if isinstance(node.value, ast.IfExp) or _checks(node.value):
-                    among = list(ast.walk(node.value))
-                found |= self._named(among, isinstance(node.ctx, ast.Store))
+                found |= self._parts_of([node.value], isinstance(node.ctx, ast.Store))
             elif isinstance(node, ast.Call) and not _checks(node):
-                method = [node.func.value] if isinstance(node.func, ast.Attribute) else []
-                found |= self._named([*node.args, *method], self._writes(node.func))
-            elif isinstance(node, ast.For) and isinstance(node.iter, ast.Name | ast.IfExp):
-                found |= self._named(list(ast.walk(node.iter)), False)
+                found |= self._parts_of(self._given(node), self._writes(node.func))
+            elif isinstance(node, ast.For):
+                found |= self._parts_of([node.iter], False)
         return frozenset(found)
 
     def arrivals(self, statements: Block) -> Uses:
@@ -61,32 +58,57 @@ class Memory:
         calls = (node for node in walk(statements) if isinstance(node, ast.Call))
         return self._copied if any(self._comes_to(node.func, WAIT) for node in calls) else NOTHING
 
-    def _named(self, nodes: Sequence[ast.AST], written: bool) -> set[tuple[str, bool]]:
-        names = (node.id for node in nodes if isinstance(node, ast.Name))
+    def _parts_of(self, nodes: Sequence[ast.expr], written: bool) -> set[tuple[str, bool]]:
+        """The arrays of which some expressions are parts, or may be."""
+        names = set().union(*map(_whole, nodes))
         return {(self.arrays[name], written) for name in names if name in self.arrays}
+
+    def _given(self, node: ast.Call) -> list[ast.expr]:
+        """Where in a call an array may stand that it uses; x[i] is a number to all but ours."""
+        if isinstance(node.func, ast.Name) and node.func.id in self.functions:
+            return node.args
+        method = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+        return [
+            *node.args[:1],
+            *(part for part in node.args if isinstance(part, ast.Name)),
+            *method,
+        ]
 
     def _comes_to(self, function: ast.expr, names: frozenset[str]) -> bool:
         """Whether a function is one of these names, or calls one."""
         if isinstance(function, ast.Attribute):
             return function.attr in names
-        body = self.functions.get(function.id, []) if isinstance(function, ast.Name) else []
-        calls = (node for node in walk(body) if isinstance(node, ast.Call))
+        callee = self.functions.get(function.id) if isinstance(function, ast.Name) else None
+        calls = (node for node in walk(callee.body if callee else []) if isinstance(node, ast.Call))
         return any(self._comes_to(node.func, names) for node in calls)
 
     def _writes(self, function: ast.expr) -> bool:
         """Whether a function may write to arrays that it is given."""
-        if isinstance(function, ast.Attribute) and function.attr in READS:
-            return False
-        if not (isinstance(function, ast.Name) and function.id in self.functions):
-            return True
-        for node in walk(self.functions[function.id]):
+        if isinstance(function, ast.Attribute):
+            return function.attr not in READS and getattr(function.value, "id", "") not in READERS
+        callee = self.functions.get(function.id) if isinstance(function, ast.Name) else None
+        for node in walk(callee.body if callee else []):  # nothing of Python's own writes
             if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
                 return True
-            if isinstance(node, ast.Call) and not _checks(node):
-                given = any(isinstance(argument, ast.Name) for argument in node.args)
-                if given and self._writes(node.func):
-                    return True
+            if isinstance(node, ast.Call) and not _checks(node) and self._writes(node.func):
+                return True
         return False
+
+
+def _whole(node: ast.expr) -> set[str]:
+    """The names of what an expression may be a part of: x, of x[i], x[i][j] and x.T[i]."""
+    match node:
+        case ast.Name(id=name):
+            return {name}
+        case ast.Attribute(value=value, attr=attr) if attr not in ABOUT_ARRAYS:
+            return _whole(value)
+        case ast.Subscript(value=value):
+            return _whole(value)
+        case ast.IfExp(body=first, orelse=second):
+            return _whole(first) | _whole(second)
+        case ast.Call(args=[array, *_]) if _checks(node):
+            return _whole(array)
+    return set()
 
 
 def _checks(node: ast.expr) -> bool:
