@@ -305,6 +305,42 @@ def test_only_the_lanes_of_a_mask_take_part() -> None:
 
 
 @jit
+def some_and_then_all(x, out):
+    t = cuda.threadIdx.x
+    if t < 16:
+        cuda.syncwarp(0xFFFF)
+    cuda.syncwarp()
+    out[t] = cuda.shfl_sync(FULL, x[t], 31 - t)
+
+
+@pytest.mark.parametrize("make", [jit, check])
+def test_some_lanes_may_wait_before_all_do(make: Any) -> None:
+    x, out = np.arange(WARP, dtype=np.float32), np.zeros(WARP, np.float32)
+    given = (x, out) if make is check else map(DeviceArray, (x, out))
+    make(some_and_then_all.function)[1, WARP](*given)
+
+    assert (out == x[::-1]).all()
+
+
+@jit
+def far_away(out):
+    t = cuda.threadIdx.x
+    out[0, t] = cuda.shfl_up_sync(FULL, t, 33)
+    out[1, t] = cuda.shfl_down_sync(FULL, t, -31)
+    out[2, t] = cuda.shfl_xor_sync(FULL, t, 33)
+
+
+@pytest.mark.parametrize("make", [jit, check])
+def test_a_gpu_sees_five_bits_of_where_a_shuffle_goes(make: Any) -> None:
+    out, lanes = np.zeros((3, WARP), np.int64), np.arange(WARP)
+    make(far_away.function)[1, WARP](DeviceArray(out) if make is jit else out)
+
+    assert (out[0] == np.maximum(lanes - 1, 0)).all()
+    assert (out[1] == np.minimum(lanes + 1, WARP - 1)).all()
+    assert (out[2] == lanes ^ 1).all()
+
+
+@jit
 def waits_by_halves(x, out):
     cuda.syncwarp(0xFFFF if cuda.laneid < 16 else 0xFFFF0000)
     out[cuda.laneid] = x[cuda.laneid]

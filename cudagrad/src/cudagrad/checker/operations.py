@@ -310,11 +310,14 @@ def syncwarp(place: Place, mask: Any = None) -> Request:
 
 
 def shuffle(source: Callable[[int, int], int]) -> Callable[..., Request]:
-    """What another lane has; source: which, of a lane and the shuffle's last argument."""
+    """What another lane has; source: which, of a lane and the shuffle's last argument.
+
+    Of this a GPU sees the last five bits alone.
+    """
 
     def answer(requests: dict[int, Request], lane: int) -> Any:
         request = requests[lane]
-        wanted = source(lane, int(request.argument))
+        wanted = source(lane, int(request.argument) % WARP)
         if not 0 <= wanted < WARP:
             return request.value  # its own
         if wanted not in requests:
@@ -446,7 +449,7 @@ WAITS: dict[Names, Callable[..., Request]] = {
     ("syncthreads_and",): block_vote(all),
     ("syncthreads_or",): block_vote(any),
     ("syncwarp",): syncwarp,
-    ("shfl_sync",): shuffle(lambda lane, other: other % WARP),
+    ("shfl_sync",): shuffle(lambda lane, other: other),
     ("shfl_up_sync",): shuffle(lambda lane, by: lane - by),
     ("shfl_down_sync",): shuffle(lambda lane, by: lane + by),
     ("shfl_xor_sync",): shuffle(lambda lane, by: lane ^ by),

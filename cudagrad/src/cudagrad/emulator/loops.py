@@ -183,7 +183,9 @@ def advance(states, first, threads, thread, record):
             least = waiting[start:stop].min()
             if least >= FINISHED:
                 free = 0
-            elif least < -SOME_LANES or waiting[start:stop].max() != least:
+            elif least >= -SOME_LANES and waiting[start:stop].max() == least:
+                free = ALL_LANES
+            else:
                 free = released(record, start, stop)
                 if not free:
                     return APART

@@ -165,7 +165,10 @@ def _no_lane(thread, mask, lane, place):
 
 @compiled
 def _from_lane(thread, mask, value, lane, place):
-    """What a lane has given; value's own is taken where the shuffle leads out of the warp."""
+    """What a lane has given; value's own is taken where the shuffle leads out of the warp.
+
+    Of what a shuffle is given to find the lane a GPU sees the last five bits alone.
+    """
     if lane < 0 or lane >= WARP:
         return value
     lanes = np.int64(mask) & ALL_LANES
@@ -181,17 +184,17 @@ def shfl_sync(thread, mask, value, lane, place):
 
 @compiled
 def shfl_up_sync(thread, mask, value, delta, place):
-    return _from_lane(thread, mask, value, thread.rank % WARP - np.int64(delta), place)
+    return _from_lane(thread, mask, value, thread.rank % WARP - np.int64(delta) % WARP, place)
 
 
 @compiled
 def shfl_down_sync(thread, mask, value, delta, place):
-    return _from_lane(thread, mask, value, thread.rank % WARP + np.int64(delta), place)
+    return _from_lane(thread, mask, value, thread.rank % WARP + np.int64(delta) % WARP, place)
 
 
 @compiled
 def shfl_xor_sync(thread, mask, value, other, place):
-    return _from_lane(thread, mask, value, (thread.rank % WARP) ^ np.int64(other), place)
+    return _from_lane(thread, mask, value, thread.rank % WARP ^ np.int64(other) % WARP, place)
 
 
 @compiled
