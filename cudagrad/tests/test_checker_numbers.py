@@ -56,6 +56,16 @@ def test_every_operator_takes_all_numbers(name: str) -> None:
         assert numbers.OPERATORS[name](a(1), b(1)) == OPERATORS[name](1, 1), (a, b)
 
 
+@pytest.mark.parametrize("name", ["Add", "Sub", "Mult", "FloorDiv", "Mod"])
+def test_integers_with_and_without_a_sign_meet_as_64_bits(name: str) -> None:
+    """NumPy makes float64 of them, which has 53."""
+    a, b = np.uint32(2**32 - 1), np.int64(2**61 + 1)
+
+    with np.errstate(over="ignore"):
+        assert numbers.OPERATORS[name](a, b) == OPERATORS[name](np.int64(a), b)
+        assert numbers.OPERATORS[name](b, a) == OPERATORS[name](b, np.int64(a))
+
+
 def test_what_numba_does_not_know_is_refused() -> None:
     with pytest.raises(TypeError, match="lshift is not for float32, int64"):
         numbers.OPERATORS["LShift"](np.float32(1), np.int64(1))
@@ -93,11 +103,42 @@ def mixed(x, i, out) -> None:
     out[15] = x[-1] + (x[t] != x[t])
 
 
-def test_a_kernel_computes_what_the_emulator_does() -> None:
-    x = np.array([1.1], np.float32)
-    i = np.array([2**31 - 1], np.int32)
-    got, want = np.zeros(16), np.zeros(16)
-    check(mixed)[1, 1](x, i, got)
-    emulator.jit(mixed)[1, 1](DeviceArray(x), DeviceArray(i), DeviceArray(want))
+def converting(x, i, out) -> None:
+    """Numbers that are made others, or stay what they are."""
+    t = cuda.threadIdx.x
+    out[0] = float(x[t]) * x[t]  # float32
+    out[1] = cuda.clz(t) + 100 * cuda.clz(cuda.laneid) + 10000 * cuda.clz(cuda.warpsize)  # int32
+    for j in range(cuda.blockDim.x):
+        out[2] = cuda.clz(j)  # int32
+    for j in range(np.uint64(2)):
+        out[3] = (j - 5) // 2  # float64
+    out[4] = 7**-1 + (-1) ** -i[t] + 2 ** (i[t] - 5)  # i is 3
+    out[5] = -(x[t] > 0) + ~(x[t] > 0)
+    narrow = cuda.local.array(2, np.int8)
+    narrow[0], narrow[1] = i[t] + 300, -i[t] * 100
+    out[6], out[7] = narrow[0], narrow[1]
+    bits = cuda.local.array(1, np.uint32)
+    bits[0] = -1
+    out[8] = cuda.atomic.cas(bits, 0, -1, -7) + bits[0]
+    out[9] = np.uint32(i[t]) * 1103515245 * 1103515245
 
-    assert got.tolist() == want.tolist()
+
+def extremes(x, i, out) -> None:
+    """A number is no extreme of NaN and itself, nor NaN."""
+    cuda.atomic.max(out, 0, x[0])
+    cuda.atomic.min(out, 1, x[0])
+    out[2] = out[3] = x[0]
+    cuda.atomic.max(out, 2, i[0])
+    cuda.atomic.min(out, 3, i[0])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "x", "i"), [(mixed, 1.1, 2**31 - 1), (converting, 1.1, 3), (extremes, math.nan, 1)]
+)
+def test_a_kernel_computes_what_the_emulator_does(kernel: Any, x: float, i: int) -> None:
+    given = np.array([x], np.float32), np.array([i], np.int32)
+    got, want = np.zeros(16), np.zeros(16)
+    check(kernel)[1, 1](*given, got)
+    emulator.jit(kernel)[1, 1](*map(DeviceArray, (*given, want)))
+
+    assert np.array_equal(got, want, equal_nan=True)

@@ -66,7 +66,7 @@ class CheckedLauncher(Launcher):
             count = counted(len(args), "argument")
             raise TypeError(f"{kernel} takes ({', '.join(names)}), not {count}")
         seen = tuple(map(given.seen, names, args))
-        sizes = list(map(np.int64, self.dims[:6]))
+        sizes = list(map(np.int32, self.dims[:6]))
         now.kernel, now.dynamic_bytes = kernel, self.dynamic_bytes
         try:
             with np.errstate(all="ignore"):

@@ -331,7 +331,9 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
         why = f"numba knows no setitem({array.memory.dtype} array, {value.dtype}): say .real"
         raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
     note_write(array, offset, place)
-    array.memory[index] = value
+    kind = array.memory.dtype.type
+    # NumPy refuses a number that is too large.
+    array.memory[index] = value if type(value) is kind else kind(value)
 
 
 def note_write(array: Array, offset: int, place: Place) -> None:

@@ -52,13 +52,8 @@ def common(*kinds: type) -> Any:
     return as_dtype(cpu_target.typing_context.unify_types(*types_of(kinds))).type
 
 
-@functools.cache
-def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
-    """The types to which numba converts arguments of these types, and the result's.
-
-    For a result that is a tuple, what converts each of its parts. Raises TypeError if the function
-    does not take these types.
-    """
+def signature(function: Callable[..., Any], *kinds: type) -> Any:
+    """numba's, of a function for arguments of these types; raises TypeError if there is none."""
     cpu_target.typing_context.refresh()
     try:
         found = cpu_target.typing_context.resolve_function_type(function, types_of(kinds), {})
@@ -68,6 +63,17 @@ def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
         names = ", ".join(kind.__name__ for kind in kinds)
         whole = ": a kernel goes over elements one by one" if "Array" in names else ""
         raise TypeError(f"{function.__name__} is not for {names}{whole}")
+    return found
+
+
+@functools.cache
+def typed(function: Callable[..., Any], *kinds: type) -> tuple[list[Any], Any]:
+    """The types to which numba converts arguments of these types, and the result's.
+
+    For a result that is a tuple, what converts each of its parts. Raises TypeError if the function
+    does not take these types.
+    """
+    found = signature(function, *kinds)
     made = found.return_type
     result = tuple_of(made) if isinstance(made, types.BaseTuple) else as_dtype(made).type
     return [as_dtype(kind).type for kind in found.args], result
@@ -89,28 +95,47 @@ def as_numba(function: Callable[..., Any], compute: Callable[..., Any]) -> Calla
     return computed
 
 
-def binary(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """An operator of two numbers."""
-    general = as_numba(operation, operation)
+def binary(
+    operation: Callable[[Any, Any], Any], compute: Callable[[Any, Any], Any] | None = None
+) -> Callable[[Any, Any], Any]:
+    """An operator of two numbers; compute: what it does, if NumPy's is not alike."""
+    compute = compute or operation
+    as_they_are = (np.int64,) if operation in OF_BITS.values() else PLAIN
+
+    @functools.cache
+    def kinds_of(*kinds: Any) -> Any:
+        """What a and b become before they meet, and what they become then."""
+        given, result = typed(operation, *kinds)
+        if np.result_type(*kinds) == result:
+            return (*kinds, result)
+        return (result, result, result) if issubclass(result, np.integer) else (*given, result)
 
     def operated(a: Any, b: Any) -> Any:
-        kind = type(a)
-        return operation(a, b) if kind is type(b) and kind in PLAIN else general(a, b)
+        kind: Any = type(a)
+        other: Any = type(b)
+        if kind is other and kind in as_they_are:
+            return compute(a, b)
+        first, second, result = kinds_of(kind, other)
+        made = compute(a if kind is first else first(a), b if other is second else second(b))
+        return made if type(made) is result else result(made)
 
     return operated
 
 
-def bits(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """An operator on bits: NumPy knows none of a signed number and one without a sign."""
-
-    def operated(a: Any, b: Any) -> Any:
-        kinds: tuple[Any, ...] = (type(a), type(b))
-        _, result = typed(operation, *kinds)
-        return operation(result(a), result(b))
-
-    return operated
+def raised(x: Any, n: Any) -> Any:
+    """x to the power of n; of an integer and less than 0 it is 1 divided by x, without the rest."""
+    if n < 0 and isinstance(x, np.integer):
+        return x**-n if abs(x) == 1 else type(x)(0)
+    return x**n
 
 
+OF_BITS = {
+    "LShift": operator.lshift,
+    "RShift": operator.rshift,
+    "BitAnd": operator.and_,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+}
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": binary(operator.add),
     "Sub": binary(operator.sub),
@@ -118,14 +143,10 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Div": binary(operator.truediv),
     "FloorDiv": binary(operator.floordiv),
     "Mod": binary(operator.mod),
-    "Pow": binary(operator.pow),
-    "LShift": bits(operator.lshift),
-    "RShift": bits(operator.rshift),
-    "BitAnd": bits(operator.and_),
-    "BitOr": bits(operator.or_),
-    "BitXor": bits(operator.xor),
+    "Pow": binary(operator.pow, raised),
+    **{name: binary(operation) for name, operation in OF_BITS.items()},
 }
-negative = as_numba(operator.neg, operator.neg)
+negative = as_numba(operator.neg, lambda x: -int(x) if isinstance(x, np.bool_) else -x)
 inverted = as_numba(operator.invert, operator.invert)
 
 
@@ -170,8 +191,14 @@ def extreme(before: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return found
 
 
-def int64_range(*bounds: Any) -> Iterator[np.int64]:
-    return map(np.int64, range(*map(int, bounds)))
+@functools.cache
+def _counter(*kinds: type) -> Any:
+    """The type of the numbers in a range between numbers of these types."""
+    return as_dtype(signature(range, *kinds).return_type.dtype).type
+
+
+def numbas_range(*bounds: Any) -> Iterator[Any]:
+    return map(_counter(*map(type, bounds)), range(*map(int, bounds)))
 
 
 def int64_len(x: Any) -> np.int64:
@@ -191,13 +218,13 @@ BUILTINS: dict[Any, Any] = {
     bool: bool,
     complex: as_numba(complex, complex),
     enumerate: int64_enumerate,
-    float: np.float64,
+    float: as_numba(float, lambda x: x),
     int: as_numba(int, np.trunc),
     len: int64_len,
     max: extreme(operator.gt),
     min: extreme(operator.lt),
     pow: OPERATORS["Pow"],
-    range: int64_range,
+    range: numbas_range,
     round: rounded,
     type: type,
     zip: zip,

@@ -47,7 +47,7 @@ def grid(place: Place, ndim: Any) -> Any:
     """Where the thread lies in the whole grid, along the first ndim axes."""
     thread = now.thread
     found = [
-        block * size + index
+        np.int64(block) * size + index
         for block, size, index in zip(
             thread.blockIdx, thread.blockDim, thread.threadIdx, strict=True
         )
@@ -57,7 +57,7 @@ def grid(place: Place, ndim: Any) -> Any:
 
 def gridsize(place: Place, ndim: Any) -> Any:
     thread = now.thread
-    found = [n * size for n, size in zip(thread.gridDim, thread.blockDim, strict=True)]
+    found = [np.int64(n) * size for n, size in zip(thread.gridDim, thread.blockDim, strict=True)]
     return found[0] if ndim == 1 else tuple(found[:ndim])
 
 
@@ -232,16 +232,16 @@ def cas(place: Place, array: Any, index: Any, old: Any, value: Any) -> Any:
     require("cas", array, place, index)
     with changing(array, index, place):
         found = array.memory[index]
-        if found == old:
-            array.memory[index] = value
+        if found == found.dtype.type(old):
+            array.memory[index] = found.dtype.type(value)
         return found
 
 
 ATOMICS: dict[str, Callable[..., Any]] = {
     "add": atomic("add", lambda old, value: old + value),
     "sub": atomic("sub", lambda old, value: old - value),
-    "max": atomic("max", lambda old, value: max(value, old)),
-    "min": atomic("min", lambda old, value: min(value, old)),
+    "max": atomic("max", max),  # the first of both, if the second is not a number
+    "min": atomic("min", min),
     "nanmax": atomic("nanmax", np.fmax),
     "nanmin": atomic("nanmin", np.fmin),
     "and_": atomic("and_", lambda old, value: old & value),

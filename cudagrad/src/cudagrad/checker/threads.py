@@ -80,8 +80,8 @@ class Thread:
         self.request: Request | None = None
 
     @property
-    def laneid(self) -> np.int64:
-        return np.int64(self.number % WARP)
+    def laneid(self) -> np.int32:
+        return np.int32(self.number % WARP)
 
     def release(self) -> dict[Any, int]:
         """What follows on this moment may rely on."""
@@ -127,7 +127,7 @@ def joined(*known: dict[Any, int] | None) -> dict[Any, int]:
 def places(size: Dim3) -> list[Dim3]:
     """All coordinates, x fastest."""
     x, y, z = map(int, size)
-    number = np.int64
+    number = np.int32
     return [
         Dim3(number(i), number(j), number(k)) for k in range(z) for j in range(y) for i in range(x)
     ]

@@ -341,7 +341,7 @@ class Rewriter(ast.NodeVisitor):
         value, path = self.source.resolve(node) or (None, ())
         if value is cuda:
             if path == ("warpsize",):
-                return ast.Constant(WARP)
+                return parse(f"_numpy.int32({WARP})")
             if path == ("laneid",):
                 return parse("_warps.laneid(_thread)")
             if not path or path[0] not in COORDINATES:
