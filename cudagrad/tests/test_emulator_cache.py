@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+from cudagrad.emulator import DeviceArray, jit
 
 SCRIPT = """
 import sys
@@ -91,6 +96,26 @@ def test_a_constant_or_a_dtype_makes_another_kernel(folder: Path) -> None:
     assert run(folder, "int64") == "[5, 5, 5, 5] 1"
     write(folder, 3)
     assert run(folder) == "[3.0, 3.0, 3.0, 3.0] 0"
+
+
+def test_a_file_may_be_edited_and_is_loaded_anew_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "edited_kernels.py"
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def product(kernel: Any) -> Any:
+        x = DeviceArray(np.ones(1))
+        kernel[1, 1](x)
+        return x.memory[0]
+
+    file.write_text(MODULE.format(factor=3))
+    module = importlib.import_module(file.stem)
+    assert product(module.scale) == 3
+    file.write_text(MODULE.format(factor=3).replace("*=", "*= 10 *"))
+    assert product(jit(module.scale.function)) == 3
+    importlib.reload(module)
+    assert product(module.scale) == 30
 
 
 def test_processes_may_fill_the_cache_at_the_same_time(folder: Path) -> None:

@@ -62,11 +62,11 @@ def load(
     if not path.exists():
         text = make()
         handle, temporary = tempfile.mkstemp(dir=folder(), suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.utime(temporary, (0, 0))  # numba compares times; equal contents must have equal ones
         os.replace(temporary, path)
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where numba looks for the globals of a kernel
-    exec(compile(path.read_text(), path, "exec"), vars(module))
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), vars(module))
     return module

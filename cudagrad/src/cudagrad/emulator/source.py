@@ -9,7 +9,7 @@ import inspect
 import linecache
 from collections.abc import Callable, Sequence
 from enum import Enum, EnumType, IntEnum
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -68,7 +68,7 @@ class Source:
         self.name = code.co_name
         self.file = code.co_filename
         self.line = code.co_firstlineno
-        definition = _definitions(self.file).get((self.name, self.line))
+        definition = _definitions(_text(code)).get((self.name, self.line))
         if definition is None:
             self.refuse(self.line, "its source is not in the file; a kernel is a def in a module")
         self.definition = definition
@@ -203,11 +203,29 @@ class Source:
         return sizes
 
 
+def _text(code: CodeType) -> str:
+    """The file that a function was made of, though it may have been edited, and loaded anew."""
+    text = "".join(linecache.getlines(code.co_filename))
+    if code not in _codes(text):
+        linecache.checkcache(code.co_filename)
+        text = "".join(linecache.getlines(code.co_filename))
+    return text
+
+
 @functools.cache
-def _definitions(file: str) -> dict[tuple[str, int], ast.FunctionDef]:
+def _codes(text: str) -> frozenset[CodeType]:
+    """The code of all functions in a file."""
+    found = [compile(text, "", "exec", dont_inherit=True)]
+    for code in found:  # which grows meanwhile
+        found += [part for part in code.co_consts if isinstance(part, CodeType)]
+    return frozenset(found)
+
+
+@functools.cache
+def _definitions(text: str) -> dict[tuple[str, int], ast.FunctionDef]:
     """The functions of a file by name and first line, a decorator's if there is one."""
     return {
         (node.name, min([node.lineno, *(d.lineno for d in node.decorator_list)])): node
-        for node in ast.walk(ast.parse("".join(linecache.getlines(file))))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef)
     }
