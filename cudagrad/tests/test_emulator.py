@@ -531,7 +531,8 @@ def leak(out):
     shared = cuda.shared.array(2, np.float32)
     whole = cuda.shared.array(1, np.int32)
     mine = cuda.local.array((1,), np.float64)
-    out[cuda.blockIdx.x, 0] = shared[0]
+    pair = cuda.local.array(1, np.complex64)
+    out[cuda.blockIdx.x, 0] = shared[0] + pair[0].imag
     out[cuda.blockIdx.x, 1] = whole[0]
     out[cuda.blockIdx.x, 2] = mine[0]
     shared[0] = 1

@@ -11,7 +11,7 @@ import numpy as np
 @functools.cache
 def poison_byte(dtype: np.dtype[Any]) -> int:
     """What fills memory that nobody has written: NaN, an odd number (0x6D6D…), or True."""
-    return {"f": 0xFF, "b": 1}.get(dtype.kind, 0x6D)
+    return {"f": 0xFF, "c": 0xFF, "b": 1}.get(dtype.kind, 0x6D)
 
 
 class DeviceArray:
