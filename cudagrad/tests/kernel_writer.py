@@ -92,14 +92,9 @@ class Writer:
             *(f"{first} // (1 + ({second} & 3))", f"{first} - {self.uniform()}", "largest(mine)"),
             # Of other types in between.
             *(f"int(np.float32({first}) * np.float32(0.3))", f"int({first} / 7 + 0.5)"),
-            *(
-                f"np.int64(np.uint32({first} * 4099999) * 1103515245) >> 9",
-                f"np.int64(np.int8({first}))",
-            ),
-            *(
-                f"cuda.clz(cuda.threadIdx.x + np.int32({first} & 7))",
-                f"{first} % 7 - {second} ** 2",
-            ),
+            f"np.int64(np.uint32({first} * 4099999) * 1103515245) >> 9",
+            *(f"cuda.clz(t + np.int32({first} & 7))", f"np.int64(np.int8({first}))"),
+            f"{first} % 7 - {second} ** 2",
         ]
         return f"({self.random.choice(forms)})"
 
@@ -112,7 +107,7 @@ class Writer:
             self.write(depth, "else:")
             self.alone(depth + 1)
         elif choice == 1 and depth < 5:
-            self.write(depth, f"for _ in range({self.own()} & 3):")
+            self.write(depth, f"for turn in range({self.own()} & 3):")
             self.alone(depth + 1)
             if self.random.random() < 0.5:
                 self.write(depth + 1, f"if {self.own()} & 4:")
