@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 from numba.core import types
 
-from .inference import Kind, has_arrays
+from .inference import Kind, holds_arrays, type_of
 from .regions import CannotCut, Control, Part, Region, cut, without_returns
 from .seams import missing_barrier
 from .slots import Slots, local_arrays, types_of_names
@@ -58,7 +58,7 @@ def fissioned(translation: Translation, kinds: Sequence[Kind]) -> str:
 def _uniformity(translation: Translation, kinds: Sequence[Kind], body: Block) -> Uniformity:
     """That of a kernel's body, given what its parameters are; raises CannotCut."""
     by_name = dict(zip(translation.parameters, kinds, strict=True))
-    arrays = {name for name, kind in by_name.items() if has_arrays(kind)}
+    arrays = {name for name, kind in by_name.items() if holds_arrays(type_of(kind))}
     tuples = {name for name, kind in by_name.items() if isinstance(kind, tuple)} - arrays
     memory = {name: name for name in arrays}
     memory |= {array.name: array.memory for array in translation.shared}
@@ -76,14 +76,8 @@ def _refuse_other_arrays(known: dict[str, set[types.Type]], arrays: set[str]) ->
     for name, kinds in known.items():
         if name in arrays or not name.isidentifier():
             continue
-        if any(map(_holds_arrays, kinds)):
+        if any(map(holds_arrays, kinds)):
             raise CannotCut(f"{name} is an array by another name, or a part of one")
-
-
-def _holds_arrays(kind: types.Type) -> bool:
-    if isinstance(kind, types.BaseTuple):
-        return any(map(_holds_arrays, kind))
-    return isinstance(kind, types.Array)
 
 
 def _written(parts: list[Part], slots: Slots) -> list[ast.stmt]:

@@ -168,11 +168,6 @@ def is_array(kind: Kind) -> bool:
     return isinstance(kind, tuple) and bool(kind) and isinstance(kind[0], str)
 
 
-def has_arrays(kind: Kind) -> bool:
-    """Whether an argument of this kind is an array, or a tuple with some in it."""
-    return is_array(kind) or (isinstance(kind, tuple) and any(map(has_arrays, kind)))
-
-
 def type_of(kind: Kind) -> types.Type:
     """The type of an argument in compiled code."""
     if is_array(kind):
@@ -180,3 +175,10 @@ def type_of(kind: Kind) -> types.Type:
     if isinstance(kind, tuple):
         return types.BaseTuple.from_types([type_of(part) for part in kind])
     return numba.typeof(kind(0))
+
+
+def holds_arrays(kind: types.Type) -> bool:
+    """Whether this is the type of an array, or of a tuple with some in it."""
+    if isinstance(kind, types.BaseTuple):
+        return any(map(holds_arrays, kind))
+    return isinstance(kind, types.Array)
