@@ -6,7 +6,8 @@ these tests, as by --op or -k, it adds to the table.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import gc
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from recording import recorded
 from cudagrad import device
 from cudagrad.compile import table
 from cudagrad.compile.table import Launch
+
+
+@pytest.fixture
+def collector_off() -> Iterator[None]:
+    """Memory that reference cycles of earlier tests hold is not freed while a test counts it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -110,6 +110,7 @@ def kept(make: Any) -> int:
     return found
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_nothing_is_kept_in_float32_of_what_bfloat16_was_given() -> None:
     """Sizes are multiples of what the allocator hands out; besides, a row has a few numbers."""
     x = leaf(8, 2048, dtype=bfloat16)

@@ -207,6 +207,7 @@ def taken(make: Callable[[], Any]) -> tuple[int, int]:
     return cudagrad.max_memory_allocated() - before, counts.launches
 
 
+@pytest.mark.usefixtures("collector_off")
 @pytest.mark.parametrize("small_first", [True, False], ids=["small first", "wide first"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_beside_float32_it_is_read_as_it_is_stored(name: str, small_first: bool) -> None:

@@ -124,6 +124,7 @@ def test_replays_are_counted() -> None:
     assert counts.bytes == (2 + 2 + 2) * X.nbytes + 4
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_memory_is_used_again_within_a_graph_and_by_nobody_else() -> None:
     x = cudagrad.tensor(np.zeros((64, 64), np.float32))
 

@@ -228,6 +228,7 @@ def test_sizes_are_readable() -> None:
 # The engine's memory
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_tensors_hold_memory_as_long_as_they_are_there() -> None:
     before = memory.memory_allocated()
     x = cudagrad.tensor(np.zeros((100, 100), np.float32), requires_grad=True)
@@ -241,6 +242,7 @@ def test_tensors_hold_memory_as_long_as_they_are_there() -> None:
     assert memory.memory_allocated() == before
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_backward_frees_what_it_does_not_need() -> None:
     x = cudagrad.tensor(np.ones((50, 50), np.float32), requires_grad=True)
     cudagrad.ops.sum(x).backward()
@@ -254,6 +256,7 @@ def test_backward_frees_what_it_does_not_need() -> None:
     assert memory.memory_allocated() == before + size_class(10_000)  # the gradient
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_what_only_an_unneeded_gradient_keeps_is_freed_at_once() -> None:
     @engine.op
     def scaled(x: Any, weight: Any) -> Any:
@@ -273,6 +276,7 @@ def test_what_only_an_unneeded_gradient_keeps_is_freed_at_once() -> None:
     y.sum().backward()
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_the_peak_is_that_since_the_reset() -> None:
     cudagrad.reset_peak_memory_stats()
     before = cudagrad.memory_allocated()

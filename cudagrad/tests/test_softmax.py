@@ -77,6 +77,7 @@ def test_rows_of_bfloat16_are_those_of_float32_rounded_once(name: str) -> None:
         assert np.array_equal(rounded.numpy(), outs[1].detach().to(bfloat16).numpy())
 
 
+@pytest.mark.usefixtures("collector_off")
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_no_copy_is_made_of_bfloat16(name: str) -> None:
     """There is the result of float32, and back its gradient and one of bfloat16."""
