@@ -170,3 +170,9 @@ def test_a_long_sum_is_cut_into_parts_by_its_shape(count: int, m: int) -> None:
     assert length % convolution.STEP == 0
     assert parts == 1 or length >= convolution.PART
     assert parts == 1 or parts * 9 * convolution.tiles(m, m) <= convolution.MOST
+
+
+def test_without_output_channels_it_is_refused() -> None:
+    x, weight = cudagrad.tensor(np.ones((1, 3, 2, 4))), cudagrad.tensor(np.ones((0, 3, 1, 1)))
+    with pytest.raises(ValueError, match=r"conv2d: shapes .* do not fit in 1 groups"):
+        ops.conv2d(x, weight)

@@ -259,6 +259,7 @@ def test_what_is_no_tensor_is_refused_by_the_name_of_the_op(op: str) -> None:
         ),
         (ValueError, "None, trunc, floor", lambda: ops.div([1.0], 2.0, rounding_mode="up")),
         (TypeError, "add: alpha of ints may not", lambda: ops.add([1], [2], alpha=0.5)),
+        (TypeError, "add: expected a number", lambda: ops.add([1.0], None, alpha=0.5)),
         (TypeError, "max: another tensor excludes", lambda: ops.max([1.0], 0, other=[2.0])),
         (IndexError, "gather: index -1", lambda: ops.gather([1.0, 2.0], 0, [-1])),
         (ValueError, r"gather: index of shape \(1, 1\)", lambda: ops.gather([1.0], 0, [[0]])),

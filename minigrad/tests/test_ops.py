@@ -197,6 +197,22 @@ def test_a_window_of_padding_alone_is_refused() -> None:
         ops.max_pool2d(minigrad.tensor(np.zeros((1, 1, 5))), (2, 1), padding=(1, 0), dilation=2)
 
 
+def test_a_convolution_without_output_channels_is_refused() -> None:
+    x, weight = minigrad.tensor(np.ones((1, 3, 2, 4))), minigrad.tensor(np.ones((0, 3, 1, 1)))
+    with pytest.raises(ValueError, match=r"conv2d: shapes .* do not fit in 1 groups"):
+        ops.conv2d(x, weight)
+
+
+@pytest.mark.parametrize("size", [(0, 3), (3, 0), (0, 0)])
+def test_no_windows_have_a_gradient_of_zeros(size: tuple[int, int]) -> None:
+    x = minigrad.tensor(np.ones((1, 2, 5, 7)), requires_grad=True)
+    y = ops.adaptive_avg_pool2d(x, size)
+    y.sum().backward()
+
+    assert y.shape == (1, 2, *size)
+    assert x.grad.tolist() == np.zeros(x.shape).tolist()
+
+
 def test_an_empty_vector_that_is_joined_to_a_matrix_has_an_empty_gradient() -> None:
     empty = minigrad.tensor(np.zeros(0), requires_grad=True)
     matrix = minigrad.tensor(np.ones((2, 3)), requires_grad=True)

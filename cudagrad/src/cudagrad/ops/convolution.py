@@ -199,7 +199,7 @@ def _convolved(
     batch, channels = math.prod(shape[: -dims - 1]), shape[-dims - 1]
     n_out, n_in = weight.shape[:2]
     groups = whole(name, "groups", groups, least=1)
-    if n_out % groups or channels != groups * n_in:
+    if n_out % groups or not n_out or channels != groups * n_in:
         raise ValueError(f"{name}: {shapes} do not fit in {groups} groups")
     if bias is not None and bias.shape != (n_out,):
         raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")

@@ -245,7 +245,8 @@ def scaled(op: str, name: str, factor: float, x: Tensor, beside: Tensor) -> Tens
     fits = isinstance(factor, Real if of is float else int)
     if not fits or (isinstance(factor, bool) and of is not bool):
         raise TypeError(f"{op}: {name} of {of.__name__}s may not be a {type(factor).__name__}")
-    return mul(x, bool(factor) if of is bool else factor)
+    factor = bool(factor) if of is bool else factor
+    return elementwise(op, scalar.mul, x, factor, integers=operator.mul)
 
 
 def choose(op: str, flags: Flat, x: Tensor, other: Tensor) -> Tensor:

@@ -227,7 +227,7 @@ def _convolved(
     if x.ndim not in (n + 1, n + 2) or weight.ndim != n + 2:
         raise ValueError(f"{name}: {shapes} do not fit")
     n_out, n_in, *kernel = weight.shape
-    if x.shape[-n - 1] != groups * n_in or n_out % groups:
+    if x.shape[-n - 1] != groups * n_in or n_out % groups or not n_out:
         raise ValueError(f"{name}: {shapes} do not fit in {groups} groups")
     if bias is not None and bias.shape != (n_out,):
         raise ValueError(f"{name}: bias of shape {bias.shape} for weight {weight.shape}")
@@ -318,6 +318,8 @@ def _window_sums(x: Any, starts: Any, ends: Any, axis: int) -> Any:
     if len(starts) == 1:
         whole = (..., slice(starts[0], ends[0]), *(slice(None),) * (-1 - axis))
         return x[whole].sum(axis=axis, keepdims=True)
+    if not x.shape[axis]:  # nothing can be taken
+        return np.zeros((*x.shape[:axis], len(starts), *x.shape[axis:][1:]), x.dtype)
     sums = None
     for i in range(np.max(ends - starts, initial=1)):
         at = starts + i
