@@ -227,6 +227,8 @@ def test_a_seed_is_an_int() -> None:
 def test_convolutions_refuse_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="Conv1d: 3 and 4 channels, 2 groups"):
         nn.Conv1d(3, 4, 1, groups=2)
+    with pytest.raises(TypeError, match="Conv1d: groups must be an int, not NoneType"):
+        nn.Conv1d(3, 4, 1, groups=None)
     with pytest.raises(ValueError, match="Conv2d: kernel_size must be an int, or 2 of them"):
         nn.Conv2d(1, 1, (1, 2, 3))
     with pytest.raises(ValueError, match="padding must be one of valid, same, not 'full'"):
@@ -293,6 +295,8 @@ def test_normalizations_refuse_what_does_not_fit() -> None:
         nn.BatchNorm2d(3)(randn(2, 3, 4))
     with pytest.raises(ValueError, match="GroupNorm: 5 channels, 2 groups"):
         nn.GroupNorm(2, 5)
+    with pytest.raises(TypeError, match="GroupNorm: num_groups must be an int, not float"):
+        nn.GroupNorm(2.0, 4)
 
 
 # Attention
@@ -395,6 +399,8 @@ def test_attention_refuses_what_does_not_fit(attention: nn.MultiheadAttention) -
     x, y = randn(2, 3, 6), randn(2, 4, 6)
     with pytest.raises(ValueError, match="embed_dim 6 is not a multiple of num_heads 4"):
         nn.MultiheadAttention(6, 4)
+    with pytest.raises(TypeError, match="MultiheadAttention: embed_dim must be an int"):
+        nn.MultiheadAttention(None, 2)
     for key, value in ((x, y), (randn(3, 3, 6), randn(3, 3, 6)), (y[0], y[0])):
         with pytest.raises(ValueError, match=r"query \(2, 3, 6\), key .* do not fit"):
             attention(x, key, value)

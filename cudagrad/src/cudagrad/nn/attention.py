@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
-from ..arguments import probability
+from ..arguments import probability, whole
 from ..engine import Tensor
 from . import init
 from .layers import Linear
@@ -33,13 +33,15 @@ class MultiheadAttention(Module):
         *,
         batch_first: bool = False,
     ) -> None:
-        if num_heads < 1 or embed_dim < 1 or embed_dim % num_heads:
+        self.embed_dim = whole("MultiheadAttention", "embed_dim", embed_dim, 1)
+        self.num_heads = whole("MultiheadAttention", "num_heads", num_heads, 1)
+        if embed_dim % num_heads:
             raise ValueError(
                 f"MultiheadAttention: embed_dim {embed_dim} is not a multiple of "
                 f"num_heads {num_heads}"
             )
         probability("MultiheadAttention", "dropout", dropout)
-        self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
+        self.head_dim = embed_dim // num_heads
         self.dropout, self.batch_first = dropout, batch_first
         self.in_proj_weight = init.xavier_uniform_(Parameter(ops.zeros((3 * embed_dim, embed_dim))))
         self.in_proj_bias = Parameter(ops.zeros(3 * embed_dim)) if bias else None

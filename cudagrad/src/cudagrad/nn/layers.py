@@ -104,13 +104,14 @@ class _ConvNd(Module):
         name, n = type(self).__name__, self.dims
         self.in_channels = whole(name, "in_channels", in_channels, 0)
         self.out_channels = whole(name, "out_channels", out_channels, 0)
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        self.groups = whole(name, "groups", groups, 1)
+        if in_channels % groups or out_channels % groups:
             raise ValueError(f"{name}: {in_channels} and {out_channels} channels, {groups} groups")
         option(name, "padding_mode", padding_mode, ("zeros", "reflect", "replicate", "circular"))
         self.kernel_size = wholes(name, "kernel_size", kernel_size, n, 1)
         self.stride = wholes(name, "stride", stride, n, 1)
         self.dilation = wholes(name, "dilation", dilation, n, 1)
-        self.groups, self.padding_mode = groups, padding_mode
+        self.padding_mode = padding_mode
         self._margins = margins(name, padding, self.kernel_size, self.stride, self.dilation)
         # The same before and after, unless it is a word.
         self.padding = padding if isinstance(padding, str) else tuple(n for n, _ in self._margins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import arrays, ops
-from ..arguments import sizes
+from ..arguments import sizes, whole
 from ..engine import Tensor
 from ..writes import overwritten
 from .module import Module, Parameter
@@ -137,9 +137,10 @@ class GroupNorm(Module):
         *,
         bias: bool = True,
     ) -> None:
-        if num_groups < 1 or num_channels % num_groups:
+        self.num_groups = whole("GroupNorm", "num_groups", num_groups, 1)
+        self.num_channels = whole("GroupNorm", "num_channels", num_channels, 0)
+        if num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_channels} channels, {num_groups} groups")
-        self.num_groups, self.num_channels = num_groups, num_channels
         self.eps, self.affine = eps, affine
         self.weight, self.bias = _weight_and_bias((num_channels,), affine, bias)
 
