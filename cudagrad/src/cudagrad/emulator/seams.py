@@ -12,7 +12,8 @@ only the threads of a warp wait. Such a place is a seam:
 On a GPU a fast thread may already write shared in the second round while a slow one still reads it
 in the first. After a cut that cannot happen, so the race would never show: this kernel must not be
 cut. Threads may be on both sides of a seam at the same time, which is harmless if no array that
-one side writes is used on the other. Loops are assumed to run at least once.
+one side writes is used on the other. Loops are assumed to run at least once, and parameters to be
+different arrays.
 """
 
 from __future__ import annotations
