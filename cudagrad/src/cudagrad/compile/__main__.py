@@ -97,6 +97,8 @@ def report(options: argparse.Namespace) -> int:
             names = ", ".join(map(str, known))
             raise UsageError(f"compute capability {each} is unknown; known: {names}")
     launches = chosen(options.kernel)
+    if options.page and not options.page.parent.is_dir():  # else it would fail after minutes
+        raise UsageError(f"--page: there is no folder {options.page.parent}")
     others = kept(options, launches) if options.page else {}
     print(f"{device.describe()}; blocks of {device.BLOCK} threads, {device.TILE} x {device.TILE}")
     found = {each: figures(machines, each) for each, machines in made(launches, options.cc)}
