@@ -21,7 +21,7 @@ from kernel_writer import BLOCK, Writer
 from cudagrad.checker import check
 from cudagrad.emulator import DeviceArray, generators, jit, order
 
-GRID, RESULTS = 2, 6
+GRID, RESULTS = 2, 7
 
 
 def kernel_of(seed: int, folder: Path) -> Callable[..., Any]:
@@ -68,7 +68,7 @@ def differences(seed: int, folder: Path) -> list[str]:
     return [way for way, made in others if not np.array_equal(made, expected)]
 
 
-@pytest.mark.parametrize("seed", range(4, 10))  # 7 and 9 make the checker multiply uint32
+@pytest.mark.parametrize("seed", range(8, 14))  # in which all is that Writer writes
 def test_every_way_of_running_makes_the_same_of_a_kernel(seed: int, tmp_path: Path) -> None:
     assert differences(seed, tmp_path) == [], Writer(seed).text()
 
