@@ -638,6 +638,12 @@ def test_random_numbers_that_should_be_a_leaf_are_one(with_op: WithOp) -> None:
 # Cases that could not tell right from wrong.
 
 INVALID = {
+    "forward: invalid case: torch gives no answer: maximum() missing 1 required": Op(
+        "maximum", torch.maximum, Case(randn(5))
+    ),
+    "forward: invalid case: torch gives no answer: a number is beyond float32": Op(
+        "exp", torch.exp, Case(values([1.0, 1e39]))
+    ),
     "backward: invalid case: the gradient of floating input 0 is all zero: say why with flat=": Op(
         "relu", torch.relu, Case(values([-1.0, -2.0]))
     ),
@@ -673,6 +679,15 @@ def test_an_invalid_case_is_an_error_of_the_spec(with_op: WithOp, words: str) ->
     message = failure(with_op(**{op.name: op.torch}), op, check)
 
     assert words.replace(": ", " float64: ", 1) in message
+
+
+def test_a_case_that_torch_refuses_is_told_once_per_dtype(torch_engine: Adapter) -> None:
+    results = checks.judge(torch_engine, Op("maximum", torch.maximum, Case(randn(5))))
+
+    assert [(result.check, result.dtype) for result in results] == [
+        ("forward", "float64"),
+        ("forward", "float32"),
+    ]
 
 
 KINKS = [(op, case) for op in OPS for case in op.cases if case.kink]

@@ -18,7 +18,7 @@ from . import generation, layers, optimizers
 from .backward import backward
 from .differences import differences
 from .forward import forward
-from .measure import Measured, MismatchError
+from .measure import InvalidCaseError, Measured, MismatchError
 from .reference import reference
 from .rejects import rejects
 from .stochastic import stochastic
@@ -115,7 +115,8 @@ def applicable(op: Op | Part, case: Call) -> dict[str, tuple[str, ...]]:
     """The checks that apply to a case, each with its dtypes.
 
     Finite differences need float64, and a case with a kink has none. Refusals, names, learning
-    rates and initial values do not depend on the dtype, so float64 alone is enough.
+    rates and initial values do not depend on the dtype, so float64 alone is enough. A case that
+    torch refuses has one check, which says so.
     """
     both, precise = ("float64", "float32"), ("float64",)
     if isinstance(case, Reject):
@@ -132,7 +133,11 @@ def applicable(op: Op | Part, case: Call) -> dict[str, tuple[str, ...]]:
     assert isinstance(op, Op)
     assert isinstance(case, Case)
     found: dict[str, tuple[str, ...]] = {"stochastic" if case.chance else "forward": both}
-    if reference(op, case).gradients:
+    try:
+        differentiable = reference(op, case).gradients
+    except InvalidCaseError:
+        return found
+    if differentiable:
         if not case.chance:
             found["backward"] = both
         if not case.kink:
@@ -151,6 +156,8 @@ def run(engine: Adapter, op: Op | Part, case: Call, check: str, dtype: str) -> R
         status, message = "skipped", skipped
     else:
         try:
+            if isinstance(case, Case):
+                reference(op, case)  # what is wrong with a case is not charged to the engine
             measured, status = CHECKS[check](engine, op, case, dtype), "passed"
         except MismatchError as mismatch:
             measured, status, message = mismatch.measured, "failed", str(mismatch)

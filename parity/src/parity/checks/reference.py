@@ -16,7 +16,7 @@ import torch
 
 from ..engines.torch import evaluate
 from ..spec.case import Array, Call, Op, transform, variable
-from .measure import EPS, distance
+from .measure import EPS, InvalidCaseError, distance
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,14 @@ class Answer:
 
 @functools.cache
 def reference(op: Op, case: Call, variant: Variant = PLAIN) -> Answer:
-    """torch's answer in float64 throughout, even where a Python number would become float32."""
-    return answer(op, case, variant, "float64", "float64")
+    """torch's answer in float64 throughout, even where a Python number would become float32.
+
+    Raises InvalidCaseError if torch refuses the case.
+    """
+    try:
+        return answer(op, case, variant, "float64", "float64")
+    except Exception as error:
+        raise InvalidCaseError(f"torch gives no answer: {error}") from error
 
 
 def answer(

@@ -83,8 +83,17 @@ def _float(text: str, draw: Callable[[np.random.Generator], Array]) -> Data:
 
 
 def exact(numbers: Array) -> Array:
-    """Round to float32, as float64: rounding the inputs should not count as an engine's error."""
-    return numbers.astype(np.float32).astype(np.float64)
+    """Round to float32, as float64: rounding the inputs should not count as an engine's error.
+
+    Raises OverflowError for numbers that would become infinite.
+    """
+    with np.errstate(over="ignore"):
+        rounded = numbers.astype(np.float32).astype(np.float64)
+    if (np.isinf(rounded) & np.isfinite(numbers)).any():
+        raise OverflowError(
+            f"a number is beyond float32, which ends at {np.finfo('float32').max:.2g}"
+        )
+    return rounded
 
 
 class Call:
