@@ -247,6 +247,9 @@ def test_misuse_is_refused_in_words() -> None:
         cudagrad.tensor(np.array([1j]))
     with pytest.raises(TypeError, match="neg: expected a tensor, not float32"):
         ops.neg(np.float32(1.0))
+    for data in ([1.0], np.ones(1, np.float32)):
+        with pytest.raises(TypeError, match=r"sum: \.data of a tensor is a device array, not a "):
+            cudagrad.Tensor(data).sum()
     y = x.sum()
     y.backward()
     with pytest.raises(RuntimeError, match="freed"):

@@ -320,6 +320,8 @@ def test_what_is_no_parameter_is_refused() -> None:
         optim.SGD([np.ones(2)])
     with pytest.raises(TypeError, match="put a single one in a list"):
         optim.SGD(parameter(1.0))
+    with pytest.raises(TypeError, match=r"as of model\.parameters\(\), not Linear"):
+        optim.SGD(nn.Linear(1, 1))
     x = parameter(1.0)
     give(x, [1.0])
     with pytest.raises(NotImplementedError, match="Optimizer must define updated"):

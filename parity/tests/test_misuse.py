@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 
 @pytest.fixture(params=["minigrad", "cudagrad"])
@@ -255,6 +256,25 @@ def test_a_wrong_operand_is_told_with_the_op(package: Any) -> None:
     ):
         with pytest.raises(TypeError, match=message):
             call()
+
+
+def test_a_tensor_of_another_package_is_told_with_the_package(package: Any) -> None:
+    ops, x, theirs = package.ops, package.tensor([1.0]), torch.tensor([1.0])
+    for call, op in (
+        (lambda: x + theirs, "add"),
+        (lambda: theirs + x, "add"),
+        (lambda: x[theirs.long()], "getitem"),
+        (lambda: ops.relu(torch.nn.Parameter(theirs)), "relu"),
+        (lambda: package.nn.Linear(1, 1)(theirs), "linear"),
+    ):
+        with pytest.raises(TypeError, match=f"^{op}: expected a tensor of .*grad, not of torch"):
+            call()
+
+
+@pytest.mark.parametrize("convert", [bool, float, int, lambda x: x.item()])
+def test_several_numbers_are_not_one(package: Any, convert: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"bool\(\) need one element, this .* shape \(2,\)"):
+        convert(package.tensor([1.0, 2.0]))
 
 
 def test_what_goes_wrong_within_an_op_of_the_users_is_told_as_it_is(package: Any) -> None:

@@ -288,7 +288,10 @@ class Tensor:
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
         if self.data.size != 1:
-            raise RuntimeError(f"item() needs one element, this tensor has shape {self.shape}")
+            raise RuntimeError(
+                "item(), float(), int() and bool() need one element, this tensor has shape "
+                f"{self.shape}"
+            )
         return arrays.item(self.data)
 
     def tolist(self) -> Any:
@@ -385,14 +388,14 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        first = args[0] if args else kwargs.get(names[0])
-        if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
-            raise TypeError(f"{name}: expected a tensor, not {type(first).__name__}")
-        cast = _cast.get()
-        if cast is not None:
-            args, kwargs = cast(name, args, kwargs)
-        named = {key: unwrap(arg) for key, arg in kwargs.items()}
         try:
+            first = args[0] if args else kwargs.get(names[0])
+            if names[0] == "x" and (args or kwargs) and not isinstance(first, tensors_and):
+                raise TypeError(f"{name}: expected a tensor, not {type(first).__name__}")
+            cast = _cast.get()
+            if cast is not None:
+                args, kwargs = cast(name, args, kwargs)
+            named = {key: unwrap(arg) for key, arg in kwargs.items()}
             returned = function(*map(unwrap, args), **named)
         except (AttributeError, TypeError) as error:
             wrong = _wrong_operand(name, error, (*args, *kwargs.values()))
@@ -465,11 +468,16 @@ def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[
     """The message for an error that args caused in op name; None to let error speak for itself."""
     name = name.removeprefix("_")  # of a part of an op, such as _cat
     for arg in args:
-        if isinstance(arg, Tensor) and isinstance(arg.data, Tensor):
+        if isinstance(arg, Tensor) and isinstance(arg.data, Tensor | np.ndarray | list):
             return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    for each in (*args, *parts):
+        kinds = [kind.__name__ for kind in type(each).__mro__]
+        if "Tensor" in kinds and not isinstance(each, Tensor):
+            package = type(each).__module__.partition(".")[0]
+            return f"{name}: expected a tensor of cudagrad, not of {package}"
     if isinstance(error, TypeError):
         return None if str(error).startswith(name) else f"{name}: {error}"
-    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
     if error.name is None or not any(error.obj is each for each in (*args, *parts)):
         return None
     return f"{name}: expected a tensor, not {type(error.obj).__name__}"

@@ -202,7 +202,10 @@ class Tensor:
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
         if self.data.size != 1:
-            raise RuntimeError(f"item() needs one element, this tensor has shape {self.shape}")
+            raise RuntimeError(
+                "item(), float(), int() and bool() need one element, this tensor has shape "
+                f"{self.shape}"
+            )
         return self.data.item()
 
     def tolist(self) -> Any:
@@ -297,13 +300,13 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if takes_x and (args or kwargs):
-            x = args[0] if args else kwargs.get("x")
-            if not isinstance(x, tensors_and):
-                raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
         computed: Callable[..., Any] = function if silenced.get() else silently
         arrays = [arg.data if isinstance(arg, Tensor) else _operand(arg) for arg in args]
         try:
+            if takes_x and (args or kwargs):
+                x = args[0] if args else kwargs.get("x")
+                if not isinstance(x, tensors_and):
+                    raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
             if kwargs:
                 named = {key: _operand(arg) for key, arg in kwargs.items()}
                 returned = computed(*arrays, **named)
@@ -374,9 +377,14 @@ def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[
     for arg in args:
         if isinstance(arg, Tensor) and not isinstance(arg.data, np.ndarray):
             return f"{name}: .data of a tensor is a NumPy array, not a {type(arg.data).__name__}"
+    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
+    for each in (*args, *parts):
+        kinds = [kind.__name__ for kind in type(each).__mro__]
+        if "Tensor" in kinds and not isinstance(each, Tensor):
+            package = type(each).__module__.partition(".")[0]
+            return f"{name}: expected a tensor of minigrad, not of {package}"
     if isinstance(error, TypeError):
         return None if str(error).startswith(name) else f"{name}: {error}"
-    parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
     if error.name is None or not any(error.obj is each for each in (*args, *parts)):
         return None
     return f"{name}: expected a tensor, not {type(error.obj).__name__}"

@@ -46,6 +46,9 @@ class Optimizer:
             raise TypeError(f"{kind}: takes several parameters: put a single one in a list")
         if isinstance(params, Set):
             raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
+        if not isinstance(params, Iterable):
+            found = type(params).__name__
+            raise TypeError(f"{kind}: expected parameters, as of model.parameters(), not {found}")
         given = list(params)
         if not given:
             raise ValueError(f"{kind}: needs at least one parameter")
