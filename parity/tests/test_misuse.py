@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import importlib
 import pickle
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,18 @@ def test_threads_leave_no_grad_in_any_order(package: Any) -> None:
 
     assert recorded == [True, False]
     assert (x * 2).requires_grad
+
+
+def test_a_generator_leaves_no_grad_in_another_context(package: Any) -> None:
+    def numbers() -> Iterator[bool]:
+        with package.no_grad():
+            yield (leaf(package, 1.0) * 2).requires_grad
+
+    running = numbers()  # as an asynchronous one that asyncio closes after a break
+
+    assert contextvars.copy_context().run(next, running) is False
+    running.close()
+    assert (leaf(package, 1.0) * 2).requires_grad
 
 
 def test_what_was_computed_of_weights_of_before_is_refused(package: Any) -> None:

@@ -33,18 +33,19 @@ Arguments = ParamSpec("Arguments")
 _NO_OUTPUT = "an op returns its value and its pullback, or None where it has no gradient"
 _EMPTY = CellType()  # the cell of a variable that has no value yet
 _FREED = "whose graph has been freed by an earlier backward(): keep it with retain_graph=True"
-# Each thread has its own.
+# Whether ops record; each thread and context has its own answer.
 _grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
 
 
 @contextlib.contextmanager
 def set_grad_enabled(mode: bool) -> Iterator[None]:
     """Inside, ops of this thread record what backward() needs if mode (torch.set_grad_enabled)."""
-    token = _grad_enabled.set(mode)
+    before = _grad_enabled.get()
+    _grad_enabled.set(mode)
     try:
         yield
     finally:
-        _grad_enabled.reset(token)
+        _grad_enabled.set(before)
 
 
 @contextlib.contextmanager
@@ -75,11 +76,12 @@ READING: set[str] = set()  # the ops that read their first operand, x, as it is 
 @contextlib.contextmanager
 def casting(cast: Cast | None) -> Iterator[None]:
     """Inside, a cast changes the arguments of this thread's ops; None: nothing does."""
-    token = _cast.set(cast)
+    before = _cast.get()
+    _cast.set(cast)
     try:
         yield
     finally:
-        _cast.reset(token)
+        _cast.set(before)
 
 
 def current_cast() -> Cast | None:
