@@ -272,4 +272,5 @@ def test_repr() -> None:
     assert repr(x) == "Value(2.5, requires_grad=True)"
     assert repr(x * 2) == "Value(5.0)"
     assert repr(Value(2)) == "Value(2.0)"
+    assert f"{x:.3f} {x}" == "2.500 Value(2.5, requires_grad=True)"
     assert float(x) == 2.5

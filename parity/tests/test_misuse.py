@@ -285,7 +285,13 @@ def test_a_tensor_of_another_package_is_told_with_the_package(package: Any) -> N
             call()
 
 
-@pytest.mark.parametrize("convert", [bool, float, int, lambda x: x.item()])
+def test_a_number_is_formatted_as_one_of_pythons(package: Any) -> None:
+    loss = leaf(package, 2.0).sum() * 1.25
+
+    assert f"{loss:.3f} {loss}" == "2.500 tensor(2.5, dtype=float32, op=mul)"
+
+
+@pytest.mark.parametrize("convert", [bool, float, int, "{:.3f}".format, lambda x: x.item()])
 def test_several_numbers_are_not_one(package: Any, convert: Any) -> None:
     with pytest.raises(RuntimeError, match=r"bool\(\) need one element, this .* shape \(2,\)"):
         convert(package.tensor([1.0, 2.0]))

@@ -105,6 +105,9 @@ class Value:
     def __float__(self) -> float:
         return self.data
 
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else str(self)
+
     def __repr__(self) -> str:
         leaf = self.requires_grad and self.parents == ()
         return f"Value({self.data!r}{', requires_grad=True' if leaf else ''})"

@@ -253,6 +253,9 @@ class Tensor:
     def __bool__(self) -> bool:
         return bool(self.item())
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
     def __repr__(self) -> str:
         leaf = ", requires_grad=True" if self.requires_grad else ""
         note = f", op={self.op}" if self.op else leaf
