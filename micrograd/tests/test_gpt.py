@@ -94,6 +94,11 @@ def test_gpt_generates() -> None:
     assert micrograd.shape(longer) == (2, 8)
 
 
+def test_targets_of_another_shape_are_refused(model: gpt.GPT) -> None:
+    with pytest.raises(ValueError, match=r"targets of shape \(3, 2\) for ids of \(2, 3\)"):
+        model([[0, 0, 0], [0, 0, 0]], [[0, 0], [0, 0], [0, 0]])
+
+
 def test_gpt_refuses() -> None:
     with pytest.raises(ValueError, match="not a multiple of n_head"):
         gpt.GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=3, n_embd=4)

@@ -51,6 +51,11 @@ def test_ids_may_be_lists(model: gpt.GPT) -> None:
     assert loss.item() == same.item()
 
 
+def test_targets_of_another_shape_are_refused(model: gpt.GPT) -> None:
+    with pytest.raises(ValueError, match=r"targets of shape \(3, 2\) for ids of \(2, 3\)"):
+        model(np.zeros((2, 3), int), np.zeros((3, 2), int))
+
+
 def test_a_context_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="7 tokens for a block_size of 6"):
         gpt.GPT(CONFIG)(np.zeros((1, 7), int))

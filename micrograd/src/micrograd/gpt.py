@@ -201,7 +201,8 @@ class GPT(nn.Module):
     ) -> tuple[Tensor, Value | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
 
-        cache: holds the tokens before idx; those of idx are added to it. It starts out empty.
+        targets: the ids that should come next, (B, T). cache: holds the tokens before idx; those
+        of idx are added to it. It starts out empty.
         """
         B, T = _batch("GPT", idx)
         past = 0 if cache is None else cache.length
@@ -210,6 +211,8 @@ class GPT(nn.Module):
             raise ValueError(f"{T} tokens{known} for a block_size of {self.config.block_size}")
         if cache is not None and targets is not None:
             raise ValueError("GPT: targets and a cache exclude each other")
+        if targets is not None and shape(targets) != (B, T):
+            raise ValueError(f"GPT: targets of shape {shape(targets)} for ids of {(B, T)}")
         logits = self.lm_head(self.transformer(idx, cache))  # (B, T, V)
         if targets is None:
             return logits, None

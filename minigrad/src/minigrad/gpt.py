@@ -237,7 +237,8 @@ class GPT(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
 
-        cache: holds the tokens before idx; those of idx are added to it. It starts out empty.
+        targets: the ids that should come next, (B, T). cache: holds the tokens before idx; those
+        of idx are added to it. It starts out empty.
         """
         idx = idx if isinstance(idx, Tensor) else tensor(idx)
         if idx.ndim != 2:
@@ -249,10 +250,13 @@ class GPT(nn.Module):
             raise ValueError(f"{T} tokens{known} for a block_size of {self.config.block_size}")
         if cache is not None and targets is not None:
             raise ValueError("GPT: targets and a cache exclude each other")
+        if targets is not None:
+            targets = targets if isinstance(targets, Tensor) else tensor(targets)
+            if targets.shape != idx.shape:
+                raise ValueError(f"GPT: targets of shape {targets.shape} for ids of {idx.shape}")
         logits = self.lm_head(self.transformer(idx, cache))  # (B, T, V)
         if targets is None:
             return logits, None
-        targets = targets if isinstance(targets, Tensor) else tensor(targets)
         flat = ops.reshape(logits, (B * T, self.config.vocab_size))
         return logits, ops.cross_entropy(flat, ops.reshape(targets, (B * T,)))
 
