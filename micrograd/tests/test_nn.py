@@ -43,6 +43,8 @@ def test_a_state_that_does_not_fit() -> None:
     state |= {"third": 1.0, "rest.1.bias": [0.0], "rest.1.weight": [9.0, 9.0]}
     with pytest.raises(RuntimeError) as caught:
         pair.load_state_dict(state)
+    with pytest.raises(TypeError, match=r"of Pair: expected a dict.* not Pair"):
+        pair.load_state_dict(pair)
     text = str(caught.value)
 
     assert "misshapen: rest.1.bias (1,) instead of (2,)" in text

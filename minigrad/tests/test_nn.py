@@ -38,6 +38,8 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_changes() -> None:
         layer.load_state_dict({"weight": np.zeros((3, 2)), "bias": np.zeros(2)})
     with pytest.raises(RuntimeError, match=r"missing: bias; unexpected: biases"):
         layer.load_state_dict({"weight": np.zeros((3, 2)), "biases": np.zeros(3)})
+    with pytest.raises(TypeError, match=r"of Linear: expected a dict.* not Linear"):
+        layer.load_state_dict(layer)
     layer.load_state_dict({"bias": before["bias"]}, strict=False)
 
     assert layer.weight.tolist() == before["weight"].tolist()
