@@ -78,6 +78,34 @@ def test_functions_of_math_raise_nothing() -> None:
         assert np.isnan(numbers.of_math(math.sqrt)(np.float32(-1)))
         assert numbers.of_math(math.gamma)(np.float64(1000)) == math.inf
         assert np.isnan(numbers.of_math(math.gamma)(np.float64(-1)))
+        assert numbers.of_math(math.lgamma)(np.float64(-1)) == math.inf
+
+
+def test_of_two_floats_an_extreme_leaves_out_nan() -> None:
+    """A GPU has an instruction for these, and for nothing else: numba then does as Python."""
+    largest, smallest = numbers.BUILTINS[max], numbers.BUILTINS[min]
+    one, nan = np.float32(1), np.float64(math.nan)
+
+    assert largest(one, nan) == largest(nan, one) == smallest(one, nan) == smallest(nan, one) == 1
+    assert largest(one, nan, one) == largest((one, nan)) == largest(np.int64(1), nan) == 1
+    assert all(map(np.isnan, (largest(nan, one, one), largest((nan, one)), largest(nan, True))))
+
+
+@pytest.mark.parametrize(
+    ("function", "kinds", "kind"),
+    [
+        (abs, (np.int32,), np.int32),
+        (int, (np.float32,), np.int64),
+        (max, (np.float64, np.float32), np.float64),
+        (min, (np.int32, np.uint32), np.int64),
+        (pow, (np.float32, np.int64), np.float32),
+        (pow, (np.uint32, np.int64), np.int64),
+        (round, (np.float32,), np.int64),
+        (round, (np.int32, np.int64), np.float64),
+    ],
+)
+def test_functions_have_the_types_of_numba(function: Any, kinds: Any, kind: type) -> None:
+    assert type(numbers.BUILTINS[function](*[kind(1) for kind in kinds])) is kind
 
 
 def mixed(x, i, out) -> None:
@@ -123,6 +151,16 @@ def converting(x, i, out) -> None:
     out[9] = np.uint32(i[t]) * 1103515245 * 1103515245
 
 
+def raising(x, i, out) -> None:
+    """Powers, also of integers; x is -inf."""
+    t = cuda.threadIdx.x
+    zero = i[t] - 3
+    out[0] = i[t] ** -0.5 + 10000 ** (-i[t] / 64)
+    out[1], out[2], out[3] = zero**-1, zero ** -i[t], (x[t] < 0) ** -i[t]
+    out[4] = -(np.uint32(i[t]) ** 2)  # int64
+    out[5], out[6], out[7] = x[t] ** 0.5, math.pow(x[t], 0.5), math.gamma(zero)
+
+
 def extremes(x, i, out) -> None:
     """A number is no extreme of NaN and itself, nor NaN."""
     cuda.atomic.max(out, 0, x[0])
@@ -133,7 +171,13 @@ def extremes(x, i, out) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "x", "i"), [(mixed, 1.1, 2**31 - 1), (converting, 1.1, 3), (extremes, math.nan, 1)]
+    ("kernel", "x", "i"),
+    [
+        (mixed, 1.1, 2**31 - 1),
+        (converting, 1.1, 3),
+        (raising, -math.inf, 3),
+        (extremes, math.nan, 1),
+    ],
 )
 def test_a_kernel_computes_what_the_emulator_does(kernel: Any, x: float, i: int) -> None:
     given = np.array([x], np.float32), np.array([i], np.int32)

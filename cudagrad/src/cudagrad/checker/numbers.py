@@ -9,6 +9,7 @@ type of the value that it holds, not one type for the whole function.
 
 from __future__ import annotations
 
+import cmath
 import functools
 import math
 import operator
@@ -95,6 +96,16 @@ def as_numba(function: Callable[..., Any], compute: Callable[..., Any]) -> Calla
     return computed
 
 
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that numba knows, in machine code, with its types."""
+
+    @numba.njit(error_model="numpy")
+    def called(*values: Any) -> Any:
+        return function(*values)
+
+    return as_numba(function, called)
+
+
 def binary(
     operation: Callable[[Any, Any], Any], compute: Callable[[Any, Any], Any] | None = None
 ) -> Callable[[Any, Any], Any]:
@@ -123,9 +134,12 @@ def binary(
 
 
 def raised(x: Any, n: Any) -> Any:
-    """x to the power of n; of an integer and less than 0 it is 1 divided by x, without the rest."""
-    if n < 0 and isinstance(x, np.integer):
-        return x**-n if abs(x) == 1 else type(x)(0)
+    """x to the power of n; of integers, where n is negative, 1 divided by a power, without a rest.
+
+    For 0 numba has the least integer then.
+    """
+    if n < 0 and isinstance(n, np.integer) and not isinstance(x, np.inexact):
+        return np.int64({0: -(2**63), 1: 1, -1: -1 if n % 2 else 1}.get(int(x), 0))
     return x**n
 
 
@@ -150,13 +164,6 @@ negative = as_numba(operator.neg, lambda x: -int(x) if isinstance(x, np.bool_) e
 inverted = as_numba(operator.invert, operator.invert)
 
 
-def power(x: Any, n: int) -> Any:
-    """x to the power of a number in the source, in the type of its square."""
-    of_x: Any = type(x)
-    _, kind = typed(operator.mul, of_x, of_x)
-    return kind(kind(x) ** (kind(n) if n >= 0 else np.float64(n)))
-
-
 # Arrays as a whole
 
 
@@ -178,15 +185,16 @@ def reduced(name: str, memory: np.ndarray[Any, Any]) -> Any:
 # The functions of Python's and of math
 
 
-def extreme(before: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """min or max, which of two equals, or of two with a NaN, takes the second."""
+def extreme(
+    extreme_of: Callable[..., Any], of_floats: Callable[[Any, Any], Any]
+) -> Callable[..., Any]:
+    """min or max; of two floats a GPU has an instruction, which leaves out NaN."""
 
     def found(*values: Any) -> Any:
+        if len(values) == 2 and all(isinstance(value, np.floating) for value in values):
+            return of_floats(*values)
         values = values[0] if len(values) == 1 else values
-        best = values[0]
-        for value in values[1:]:
-            best = best if before(best, value) else value
-        return common(*map(type, values))(best)
+        return common(*map(type, values))(extreme_of(values))
 
     return found
 
@@ -206,7 +214,7 @@ def int64_len(x: Any) -> np.int64:
 
 
 def rounded(x: Any, digits: Any = None) -> Any:
-    return np.int64(np.rint(x)) if digits is None else runtime.rounded.py_func(x, int(digits))
+    return np.rint(x) if digits is None else runtime.rounded.py_func(x, int(digits))
 
 
 def int64_enumerate(values: Any, start: Any = 0) -> Iterator[tuple[np.int64, Any]]:
@@ -221,11 +229,11 @@ BUILTINS: dict[Any, Any] = {
     float: as_numba(float, lambda x: x),
     int: as_numba(int, np.trunc),
     len: int64_len,
-    max: extreme(operator.gt),
-    min: extreme(operator.lt),
+    max: extreme(max, np.fmax),
+    min: extreme(min, np.fmin),
     pow: OPERATORS["Pow"],
     range: numbas_range,
-    round: rounded,
+    round: as_numba(round, rounded),
     type: type,
     zip: zip,
 }
@@ -234,17 +242,9 @@ BUILTINS: dict[Any, Any] = {
 @functools.cache
 def of_math(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of math or cmath; as on a GPU, it raises nothing."""
-    of_numpy: Any = getattr(np, function.__name__, None)
-    is_ufunc = isinstance(of_numpy, np.ufunc) and function is not math.remainder  # NumPy's is %
-
-    def computed(*values: Any) -> Any:
-        if is_ufunc and len(values) == of_numpy.nin:
-            return of_numpy(*values)
-        try:
-            return function(*values)
-        except OverflowError:
-            return math.inf
-        except ValueError:
-            return math.nan
-
-    return as_numba(function, computed)
+    if function is math.pow:  # np.pow makes a root of a power of 0.5
+        return as_numba(function, operator.pow)
+    of_numpy = getattr(np, function.__name__, None)
+    if isinstance(of_numpy, np.ufunc) and function not in (math.remainder, cmath.log):
+        return as_numba(function, of_numpy)
+    return compiled(function)  # np.remainder is %, and np.log takes no base

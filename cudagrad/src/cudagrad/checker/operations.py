@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
 import numpy as np
 from numba.core import types
 from numba.np.numpy_support import as_dtype
@@ -361,7 +360,7 @@ def _bits(lanes: Any) -> np.int32:
 
 def match(tell: Callable[[list[int], list[int]], Any]) -> Callable[..., Request]:
     """Something about the lanes that came with the same bits as a lane, and about all that came."""
-    bits = numbers.as_numba(instructions.bits, compiled(instructions.bits))
+    bits = numbers.compiled(instructions.bits)
     answer = answering(
         lambda values, lane: tell([n for n, v in values.items() if v == values[lane]], [*values])
     )
@@ -387,7 +386,7 @@ def lanemask_lt(place: Place) -> np.uint32:
 
 def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
     """One that calculates, in machine code as on the emulator: with its types and roundings."""
-    compute = numbers.as_numba(function, compiled(function))
+    compute = numbers.compiled(function)
 
     @functools.wraps(function)  # for the names of its parameters
     def computed(place: Place, *values: Any) -> Any:
@@ -400,16 +399,6 @@ def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def allowed(*kinds: str) -> str:
     return ""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that numba knows, as one that Python can call."""
-
-    @numba.njit
-    def called(*values: Any) -> Any:
-        return function(*values)
-
-    return called
 
 
 def nanosleep(place: Place, ns: Any) -> None:

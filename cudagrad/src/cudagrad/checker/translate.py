@@ -45,7 +45,6 @@ HELPERS: dict[str, Any] = {
     "@round": round_begins,
     "@store": store,
     "@type_of": type_of,
-    "@power": numbers.power,
     "@USub": numbers.negative,
     "@Invert": numbers.inverted,
     **{f"@{name}": operator for name, operator in numbers.OPERATORS.items()},
@@ -264,14 +263,11 @@ class Translator(ast.NodeTransformer):
         return new
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        right = node.right
         self.no_product(node)
         if isinstance(node.op, ast.Pow) and all(isinstance(n, NUMERIC) for n in ast.walk(node)):
             folded = ast.Constant(self.source.constant(node))  # as Python does it
             return self.visit_Constant(ast.copy_location(folded, node))
-        if isinstance(node.op, ast.Pow) and isinstance(getattr(right, "value", None), int):
-            return call("@power", self.visit(node.left), right)
-        return call(f"@{type(node.op).__name__}", self.visit(node.left), self.visit(right))
+        return call(f"@{type(node.op).__name__}", self.visit(node.left), self.visit(node.right))
 
     def no_product(self, node: ast.BinOp | ast.AugAssign) -> None:
         if isinstance(node.op, ast.MatMult):
