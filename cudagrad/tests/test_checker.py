@@ -86,8 +86,12 @@ def test_two_names_of_one_array_are_one() -> None:
         y[3 - i] = x[i]
 
     both = np.arange(4)
-    with pytest.raises(RaceError):
-        check(swap)[1, 4](both, both)
+    strided = np.lib.stride_tricks.as_strided(both)  # does not say that it is of both
+    buffer = bytearray(32)
+    two = np.frombuffer(buffer, np.int64), np.frombuffer(buffer, np.int64)
+    for x, y in ((both, both), (both, strided), two):
+        with pytest.raises(RaceError, match=r"race for [xy]"):
+            check(swap)[1, 4](x, y)
     x, y = np.arange(4), np.zeros(4, np.int64)
     check(swap)[1, 4](x, y)
     assert y.tolist() == [3, 2, 1, 0]

@@ -102,9 +102,11 @@ class Arguments:
             self.kernel.takes_numpy and isinstance(argument, np.ndarray)
         ):
             root = owner(memory)
-            if id(root) not in self.storages:
-                self.storages[id(root)] = Storage("global", written(root))
-            return Array(name, memory, self.storages[id(root)], address(memory) - address(root))
+            marks = written(root)
+            # What has no marks is one memory: what two arrays share, perhaps neither of them owns.
+            key, start = (0, 0) if marks is None else (id(root), address(root))
+            storage = self.storages.setdefault(key, Storage("global", marks))
+            return Array(name, memory, storage, address(memory) - start)
         if type(argument) in SCALARS:
             return strong(argument)
         if type(argument) is tuple:
