@@ -504,6 +504,16 @@ def reads_names(x, out):
 # Indices
 
 
+@refused("a grid has 1, 2 or 3 dimensions")
+def grid_of_four(x, out):
+    out[0] = cuda.gridsize(4)[3]
+
+
+@only_there("x.ndim must be a constant")
+def grid_like_array(x, out):
+    out[0] = cuda.grid(x.ndim)
+
+
 @refused("an index is an integer, not float32: say int(…)", "float32")
 @refused("an index is an integer, not bool: say int(…)", "bool")
 @taken("int8", "uint64")

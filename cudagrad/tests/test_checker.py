@@ -26,7 +26,7 @@ from cudagrad.checker import (
 )
 from cudagrad.compile import table
 from cudagrad.device import cuda, intrinsics
-from cudagrad.emulator import BarrierError, KernelError
+from cudagrad.emulator import BarrierError, KernelError, UnsupportedError
 
 pytest_plugins = ["cudagrad.checker.plugin"]
 HERE = Path(__file__)
@@ -138,10 +138,18 @@ def test_compare_and_swap() -> None:
     def swapped(out, old):
         old[0] = cuda.atomic.cas(out, 0, 5, 9)
         old[1] = cuda.atomic.cas(out, 0, 5, 7)
+        old[2] = cuda.atomic.compare_and_swap(out, 9, 3)
 
-    out, old = np.array([5]), np.zeros(2, np.int64)
+    def swapped_number(out, old):
+        old[0] = cuda.atomic.compare_and_swap(out, 5, 9)
+
+    out, old = np.array([5]), np.zeros(3, np.int64)
     check(swapped)[1, 1](out, old)
-    assert (out.tolist(), old.tolist()) == ([9], [5, 9])
+    assert (out.tolist(), old.tolist()) == ([3], [5, 9, 9])
+    with pytest.raises(TypeError, match="an atomic takes an array and an index"):
+        check(swapped_number)[1, 1](5, old)
+    with pytest.raises(UnsupportedError, match="compare_and_swap is for arrays with one axis"):
+        check(swapped_number)[1, 1](np.zeros((2, 2), np.int64), old)
 
 
 def test_lanes_shuffle_and_vote() -> None:

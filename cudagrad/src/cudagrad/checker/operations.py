@@ -222,6 +222,7 @@ def why_no_print(value: Any) -> str:
 
 
 def compare_and_swap(place: Place, array: Any, old: Any, value: Any) -> Any:
+    require("cas", array, place)
     if array.memory.ndim != 1:
         refuse(place, "cuda.atomic.compare_and_swap is for arrays with one axis")
     return cas(place, array, np.int64(0), old, value)

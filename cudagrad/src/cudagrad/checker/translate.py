@@ -21,7 +21,7 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import printing
-from ..emulator.names import LOCAL, SHARED, cuda
+from ..emulator.names import GRIDS, LOCAL, SHARED, cuda
 from ..emulator.refusals import (
     REDUCTIONS,
     not_for_kernels,
@@ -333,6 +333,8 @@ class Translator(ast.NodeTransformer):
         self.bind(function, node)
         place, name = self.place(node), self.name
         self.name = ""
+        if path in GRIDS:
+            self.source.ndim(node)
         if path in (SHARED, LOCAL):
             node = self.with_shape(node, path)
         given, words = self.arguments(node)

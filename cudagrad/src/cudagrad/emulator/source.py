@@ -192,6 +192,13 @@ class Source:
         value, path = self.resolve(node) or (None, ())
         return value if isinstance(value, np.ndarray) and not path else None
 
+    def ndim(self, node: ast.Call) -> int:
+        """Of how many axes cuda.grid or cuda.gridsize is asked."""
+        (found,) = map(self.constant, self.bind(("ndim",), node))
+        if found not in (1, 2, 3):
+            self.refuse(node, "a grid has 1, 2 or 3 dimensions")
+        return int(found)
+
     def shape(self, node: ast.expr, path: Names) -> tuple[int, ...]:
         """The shape that an array of the kernel's own is to have; (0,) only in dynamic memory."""
         found = self.constant(node)

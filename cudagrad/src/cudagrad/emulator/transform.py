@@ -428,10 +428,7 @@ class Rewriter(ast.NodeVisitor):
 
     def cuda_call(self, path: Names, node: ast.Call) -> ast.expr:
         if path in GRIDS:
-            (ndim,) = map(self.source.constant, self.source.bind(("ndim",), node))
-            if ndim not in (1, 2, 3):
-                self.refuse(node, "a grid has 1, 2 or 3 dimensions")
-            return parse(f"_runtime.{GRIDS[path]}{ndim}(_thread)")
+            return parse(f"_runtime.{GRIDS[path]}{self.source.ndim(node)}(_thread)")
         if path in (SHARED, LOCAL):
             more = ("alignment",) if len(node.args) + len(node.keywords) > 2 else ()
             parameters = ("shape", "dtype", *more)
