@@ -67,18 +67,24 @@ def test_integers_with_and_without_a_sign_meet_as_64_bits(name: str) -> None:
 
 
 def test_what_numba_does_not_know_is_refused() -> None:
+    def sine_of_all(x):
+        x[0] = np.sin(x)
+
     with pytest.raises(TypeError, match="lshift is not for float32, int64"):
         numbers.OPERATORS["LShift"](np.float32(1), np.int64(1))
+    with pytest.raises(TypeError, match="sin is not for Array: a kernel goes over elements"):
+        check(sine_of_all)[1, 1](np.zeros(2))
 
 
 def test_functions_of_math_raise_nothing() -> None:
+    assert numbers.compiled(math.exp)(np.float32(1000)) == math.inf
+    assert numbers.compiled(math.log)(np.float64(0)) == -math.inf
+    assert np.isnan(numbers.compiled(math.sqrt)(np.float32(-1)))
+    assert numbers.compiled(math.gamma)(np.float64(1000)) == math.inf
+    assert np.isnan(numbers.compiled(math.gamma)(np.float64(-1)))
+    assert numbers.compiled(math.lgamma)(np.float64(-1)) == math.inf
     with np.errstate(all="ignore"):
-        assert numbers.of_math(math.exp)(np.float32(1000)) == math.inf
-        assert numbers.of_math(math.log)(np.float64(0)) == -math.inf
-        assert np.isnan(numbers.of_math(math.sqrt)(np.float32(-1)))
-        assert numbers.of_math(math.gamma)(np.float64(1000)) == math.inf
-        assert np.isnan(numbers.of_math(math.gamma)(np.float64(-1)))
-        assert numbers.of_math(math.lgamma)(np.float64(-1)) == math.inf
+        assert numbers.BUILTINS[math.pow](np.int64(0), np.int64(-1)) == math.inf
 
 
 def test_of_two_floats_an_extreme_leaves_out_nan() -> None:
@@ -159,6 +165,15 @@ def raising(x, i, out) -> None:
     out[1], out[2], out[3] = zero**-1, zero ** -i[t], (x[t] < 0) ** -i[t]
     out[4] = -(np.uint32(i[t]) ** 2)  # int64
     out[5], out[6], out[7] = x[t] ** 0.5, math.pow(x[t], 0.5), math.gamma(zero)
+    out[8] = math.pow(i[t], -i[t])
+
+
+def of_numpy(x, i, out) -> None:
+    """Its functions have numba's types."""
+    t = cuda.threadIdx.x
+    out[0] = np.sin(np.int8(i[t]))  # float32
+    out[1] = np.maximum(i[t] + 2**24, x[t])  # float32, too
+    out[2] = np.hypot(x[t], i[t])
 
 
 def extremes(x, i, out) -> None:
@@ -176,6 +191,7 @@ def extremes(x, i, out) -> None:
         (mixed, 1.1, 2**31 - 1),
         (converting, 1.1, 3),
         (raising, -math.inf, 3),
+        (of_numpy, 1.1, 3),
         (extremes, math.nan, 1),
     ],
 )

@@ -9,7 +9,6 @@ type of the value that it holds, not one type for the whole function.
 
 from __future__ import annotations
 
-import cmath
 import functools
 import math
 import operator
@@ -96,8 +95,12 @@ def as_numba(function: Callable[..., Any], compute: Callable[..., Any]) -> Calla
     return computed
 
 
+@functools.cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that numba knows, in machine code, with its types."""
+    """A function that numba knows, in machine code, with its types; it raises nothing.
+
+    NumPy's and Python's may round otherwise: np.sin of an int8 is a float16 there.
+    """
 
     @numba.njit(error_model="numpy")
     def called(*values: Any) -> Any:
@@ -182,7 +185,7 @@ def reduced(name: str, memory: np.ndarray[Any, Any]) -> Any:
     return as_dtype(function.overloads[kind].signature.return_type).type(value)
 
 
-# The functions of Python's and of math
+# The functions of Python's
 
 
 def extreme(
@@ -232,19 +235,9 @@ BUILTINS: dict[Any, Any] = {
     max: extreme(max, np.fmax),
     min: extreme(min, np.fmin),
     pow: OPERATORS["Pow"],
+    math.pow: as_numba(math.pow, operator.pow),  # compiled it refuses 0 to the power of -1
     range: numbas_range,
     round: as_numba(round, rounded),
     type: type,
     zip: zip,
 }
-
-
-@functools.cache
-def of_math(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of math or cmath; as on a GPU, it raises nothing."""
-    if function is math.pow:  # np.pow makes a root of a power of 0.5
-        return as_numba(function, operator.pow)
-    of_numpy = getattr(np, function.__name__, None)
-    if isinstance(of_numpy, np.ufunc) and function not in (math.remainder, cmath.log):
-        return as_numba(function, of_numpy)
-    return compiled(function)  # np.remainder is %, and np.log takes no base

@@ -384,9 +384,11 @@ def adapted(value: Any, name: str) -> Any:
         return Array(name, value.copy(), Storage(CONSTANT))
     if isinstance(value, types.Number | types.Boolean):
         return as_dtype(value).type
-    if isinstance(value, np.ufunc) or (isinstance(value, type) and issubclass(value, np.generic)):
+    if isinstance(value, type) and issubclass(value, np.generic):
         return value
-    for module in (math, cmath):
-        if callable(value) and value is getattr(module, getattr(value, "__name__", ""), None):
-            return numbers.of_math(value)
-    return next((new for old, new in numbers.BUILTINS.items() if old is value), None)
+    for old, new in numbers.BUILTINS.items():
+        if old is value:
+            return new
+    own = getattr(value, "__name__", "")
+    of_math = callable(value) and any(value is vars(m).get(own) for m in (math, cmath))
+    return numbers.compiled(value) if of_math or isinstance(value, np.ufunc) else None
