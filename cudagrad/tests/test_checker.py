@@ -193,10 +193,20 @@ def test_a_warps_barrier_orders_its_lanes_and_no_others() -> None:
         if t > 0:
             out[t] = tile[t - 1]
 
+    def behind(x, out):
+        tile = cuda.shared.array(64, np.int64)
+        t = cuda.threadIdx.x
+        cuda.syncwarp()
+        tile[t] = x[t]
+        if t > 0:
+            out[t] = tile[t - 1]
+
     x, out = np.arange(64), np.zeros(64, np.int64)
     check(neighbour)[1, 64](x, out)
     assert out[1] == 0
     assert out[33] == 32
+    with pytest.raises(RaceError, match=r"race for tile\[0\]"):
+        check(behind)[1, 64](x, out)
     with pytest.raises(RaceError, match=r"race for tile\[31\]"):
         check(across)[1, 64](x, out)
 
@@ -206,6 +216,10 @@ def test_lanes_that_do_not_meet_are_told() -> None:
         if cuda.laneid < 16:
             out[cuda.laneid] = cuda.shfl_down_sync(FULL, cuda.laneid, 1)
         cuda.syncthreads()
+
+    def one_of_two(out):
+        if cuda.laneid == 1:
+            out[0] = cuda.shfl_sync(3, cuda.laneid, 0)
 
     def beyond(out):
         out[cuda.laneid] = cuda.shfl_down_sync(FULL, cuda.laneid, 1)
@@ -217,6 +231,11 @@ def test_lanes_that_do_not_meet_are_told() -> None:
         WarpError, match=r"16 threads, .* are at cuda\.shfl_down_sync.*16 threads, .*syncthreads"
     ):
         check(half)[1, 32](np.zeros(32, np.int64))
+    alone = (
+        r", with mask 0x3; thread \(1, 0, 0\) of .*, lane 1, waits for lane 0, thread \(0, 0, 0\)"
+    )
+    with pytest.raises(WarpError, match=alone):
+        check(one_of_two)[1, 32](np.zeros(32, np.int64))
     with pytest.raises(WarpError, match="reads lane 16, which does not take part"):
         check(beyond)[1, 16](np.zeros(32, np.int64))
     with pytest.raises(WarpError, match="is not in its own mask 0x1"):
@@ -324,6 +343,16 @@ def test_the_barrier_of_a_grid_orders_its_blocks() -> None:
     x, sums, out = np.array([3, 4]), np.zeros(2, np.int64), np.zeros(2, np.int64)
     check(through)[2, 4](x, sums, out)
     assert out.tolist() == [7, 7]
+
+
+def test_a_block_that_does_not_come_to_the_barrier_of_the_grid_is_told() -> None:
+    def first_block():
+        if cuda.blockIdx.x == 0:
+            numba_cuda.cg.this_grid().sync()
+
+    where = r"sync\(\) at .*test_checker.py:\d+"
+    with pytest.raises(BarrierError, match=f"some blocks wait at .*{where}, and others have ended"):
+        check(first_block)[2, 4]()
 
 
 def test_to_ask_for_a_type_is_not_to_read() -> None:

@@ -275,7 +275,7 @@ def test_rounds_are_counted_anew_behind_a_barrier(monkeypatch: pytest.MonkeyPatc
             cuda.syncthreads()
         out[cuda.threadIdx.x] = k
 
-    monkeypatch.setattr(threads, "ROUNDS", 60)
+    monkeypatch.setattr(threads, "ROUNDS", 51)
     out = np.zeros(2, np.int64)
     check(in_parts)[1, 2](out)
 

@@ -236,14 +236,9 @@ def meet(threads: list[Thread]) -> None:
 
 def share(threads: list[Thread], *known: dict[Any, int] | None) -> None:
     """From now on some threads know the same, and what a fence of one is for is for all."""
-    if any(known):
-        together = joined(*known)
-        for thread in threads:
-            thread.known = together
-    if any(thread.fenced for thread in threads):
-        fenced = joined(*(thread.fenced for thread in threads))
-        for thread in threads:
-            thread.fenced = fenced
+    together, fenced = joined(*known), joined(*(thread.fenced for thread in threads))
+    for thread in threads:
+        thread.known, thread.fenced = together, fenced
 
 
 def missed(threads: list[Thread]) -> str:
