@@ -225,6 +225,18 @@ def test_a_loop_over_rows_reads_what_is_asked_of_them() -> None:
         check(sums)[1, 1](np.zeros(1, np.int64))
 
 
+def test_an_array_is_not_copied_to_have_another_shape() -> None:
+    def flattens(x):
+        flat = x.reshape(6)
+        flat[1] = 9
+
+    x = np.zeros((2, 3))
+    check(flattens)[1, 1](x)
+    assert x[0, 1] == 9
+    with pytest.raises(UnsupportedError, match=r"\.reshape of x, whose .* makes a new array"):
+        check(flattens)[1, 1](x.T)
+
+
 def test_numbers_have_numbas_types() -> None:
     def mixed(x, i, out):
         out[0] = x[0] * 1.1  # float64: the constant is one

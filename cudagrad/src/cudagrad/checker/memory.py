@@ -176,7 +176,13 @@ class Array:
         return self.sizes[0]
 
     def reshape(self, *shape: Any) -> Array:
-        return self.part(self.memory.reshape(*shape))
+        made = self.memory.reshape(*shape)
+        if made.size and not np.may_share_memory(made, self.memory):
+            raise UnsupportedError(
+                f"{now.kernel}: .reshape of {self.name}, whose elements do not lie one behind the "
+                f"other, makes a new array, for which a kernel has no memory; {now.thread}"
+            )
+        return self.part(made)
 
     def view(self, dtype: Any) -> Array:
         return self.part(self.memory.view(dtype))
