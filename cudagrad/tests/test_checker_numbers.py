@@ -49,6 +49,25 @@ def test_operators_have_the_types_of_numba(name: str, a: Any, b: Any, kind: type
     assert type(numbers.OPERATORS[name](a(1), b(1))) is kind
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (2**63 - 1, np.int64),
+        (2**63, np.uint64),
+        (1.0, np.float64),
+        (1j, np.complex128),
+        (True, bool),
+        (np.float32(1), np.float32),
+        (np.int8(1), np.int8),
+    ],
+)
+def test_numbers_of_pythons_have_64_bits_and_others_stay_as_they_are(
+    value: Any, kind: type
+) -> None:
+    assert type(numbers.strong(value)) is kind
+    assert numbers.strong(value) == value
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_every_operator_takes_all_numbers(name: str) -> None:
     bits = name in ("LShift", "RShift", "BitAnd", "BitOr", "BitXor")
@@ -70,8 +89,9 @@ def test_what_numba_does_not_know_is_refused() -> None:
     def sine_of_all(x):
         x[0] = np.sin(x)
 
-    with pytest.raises(TypeError, match="lshift is not for float32, int64"):
-        numbers.OPERATORS["LShift"](np.float32(1), np.int64(1))
+    for kind in (np.int64, np.float32):
+        with pytest.raises(TypeError, match=f"lshift is not for float32, {kind.__name__}"):
+            numbers.OPERATORS["LShift"](np.float32(1), kind(1))
     with pytest.raises(TypeError, match="sin is not for Array: a kernel goes over elements"):
         check(sine_of_all)[1, 1](np.zeros(2))
 

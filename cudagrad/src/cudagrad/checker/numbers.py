@@ -97,12 +97,12 @@ def as_numba(function: Callable[..., Any], compute: Callable[..., Any]) -> Calla
 
 @functools.cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that numba knows, in machine code, with its types; it raises nothing.
+    """A function that numba knows, in machine code, with its types.
 
     NumPy's and Python's may round otherwise: np.sin of an int8 is a float16 there.
     """
 
-    @numba.njit(error_model="numpy")
+    @numba.njit
     def called(*values: Any) -> Any:
         return function(*values)
 
