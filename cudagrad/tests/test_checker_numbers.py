@@ -90,7 +90,7 @@ def test_what_numba_does_not_know_is_refused() -> None:
         x[0] = np.sin(x)
 
     for kind in (np.int64, np.float32):
-        with pytest.raises(TypeError, match=f"lshift is not for float32, {kind.__name__}"):
+        with pytest.raises(TypeError, match=f"lshift is not for float32, {kind.__name__}$"):
             numbers.OPERATORS["LShift"](np.float32(1), kind(1))
     with pytest.raises(TypeError, match="sin is not for Array: a kernel goes over elements"):
         check(sine_of_all)[1, 1](np.zeros(2))
@@ -105,6 +105,10 @@ def test_functions_of_math_raise_nothing() -> None:
     assert numbers.compiled(math.lgamma)(np.float64(-1)) == math.inf
     with np.errstate(all="ignore"):
         assert numbers.BUILTINS[math.pow](np.int64(0), np.int64(-1)) == math.inf
+
+
+def test_the_variance_of_no_elements_is_nan() -> None:
+    assert np.isnan(numbers.reduced("var", np.zeros(0, np.float32)))
 
 
 def test_of_two_floats_an_extreme_leaves_out_nan() -> None:
@@ -186,14 +190,17 @@ def raising(x, i, out) -> None:
     out[4] = -(np.uint32(i[t]) ** 2)  # int64
     out[5], out[6], out[7] = x[t] ** 0.5, math.pow(x[t], 0.5), math.gamma(zero)
     out[8] = math.pow(i[t], -i[t])
+    out[9] = np.float32(-1) ** (i[t] + 2**24 - 2)  # an odd number, which no float32 is
+    out[10] = zero**zero + i[t] ** 0
 
 
-def of_numpy(x, i, out) -> None:
-    """Its functions have numba's types."""
+def calling(x, i, out) -> None:
+    """Functions have numba's types, NumPy's too."""
     t = cuda.threadIdx.x
     out[0] = np.sin(np.int8(i[t]))  # float32
     out[1] = np.maximum(i[t] + 2**24, x[t])  # float32, too
     out[2] = np.hypot(x[t], i[t])
+    out[3], out[4] = round(x[t] * x[t], 1), round(11.0 * i[t], -1)
 
 
 def extremes(x, i, out) -> None:
@@ -211,7 +218,7 @@ def extremes(x, i, out) -> None:
         (mixed, 1.1, 2**31 - 1),
         (converting, 1.1, 3),
         (raising, -math.inf, 3),
-        (of_numpy, 1.1, 3),
+        (calling, 1.1, 3),
         (extremes, math.nan, 1),
     ],
 )
