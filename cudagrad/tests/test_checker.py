@@ -26,7 +26,7 @@ from cudagrad.checker import (
 )
 from cudagrad.compile import table
 from cudagrad.device import cuda, intrinsics
-from cudagrad.emulator import BarrierError, KernelError, UnsupportedError
+from cudagrad.emulator import AlignmentError, BarrierError, KernelError, UnsupportedError
 
 pytest_plugins = ["cudagrad.checker.plugin"]
 HERE = Path(__file__)
@@ -410,6 +410,21 @@ def test_a_copy_on_its_way_is_told_by_its_call() -> None:
         check(read_at_once)[1, 1](x, out)
     with pytest.raises(RaceError, match=rf"tile\[2\], .* a copy is on its way there, {call}"):
         check(overwritten)[1, 1](x, out)
+
+
+def test_a_wide_access_begins_at_a_multiple_of_16_bytes() -> None:
+    def turned(x, start, out):
+        a, b, c, d = intrinsics.load4(x, start)
+        intrinsics.store4(out, 0, d, c, b, a)
+
+    x, out = np.arange(8, dtype=np.float32), np.zeros(4)
+    check(turned)[1, 1](x[1:], 3, out)
+    assert out.tolist() == [7, 6, 5, 4]
+    check(turned)[1, 1](x.astype(np.float64), 2, out)  # in two accesses
+    assert out.tolist() == [5, 4, 3, 2]
+    for given, start in ((x, 2), (x[1:], 0), (x.astype(np.float64), 1)):
+        with pytest.raises(AlignmentError, match=r"load4\(x, start\) at .* of 16 bytes; thread"):
+            check(turned)[1, 1](given, start, out)
 
 
 def test_arrays_in_one_block_of_memory_are_written_each_for_itself() -> None:

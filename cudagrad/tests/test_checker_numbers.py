@@ -191,7 +191,7 @@ def raising(x, i, out) -> None:
     out[5], out[6], out[7] = x[t] ** 0.5, math.pow(x[t], 0.5), math.gamma(zero)
     out[8] = math.pow(i[t], -i[t])
     out[9] = np.float32(-1) ** (i[t] + 2**24 - 2)  # an odd number, which no float32 is
-    out[10] = zero**zero + i[t] ** 0
+    out[10] = zero**zero + i[t] ** 0 + (-1) ** (-i[t] - 1)
 
 
 def calling(x, i, out) -> None:

@@ -325,10 +325,15 @@ def test_an_index_that_is_no_integer_is_told_with_its_place() -> None:
     def halved(x):
         x[cuda.grid(1) / 2] = 1  # a float
 
+    def picked(x):
+        x[x] = 1
+
     why = "an index is an integer, not float64: say int(…); thread"
     text = re.escape(f"{told('# a float')}: {why}")
     with pytest.raises(UnsupportedError, match=text):
         check(halved)[1, 1](np.zeros(3))
+    with pytest.raises(UnsupportedError, match="an index is an integer, not Array"):
+        check(picked)[1, 1](np.zeros(3))
 
 
 KERNEL_TEST = """\
