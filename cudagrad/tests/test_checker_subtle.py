@@ -212,6 +212,24 @@ def test_a_loop_over_an_array_reads_all_of_it() -> None:
     assert out.tolist() == [6, 6]
 
 
+def test_a_place_is_told_as_it_stands_in_the_source() -> None:
+    def loops(x):
+        for a in x[1:3]:
+            x[cuda.threadIdx.x] = a
+
+    def zips(x):
+        for a, b in zip((2, 3), x[1:3]):  # noqa: B905 -- numba's has no strict
+            x[cuda.threadIdx.x] = a * b
+
+    def adds(x):
+        x[cuda.threadIdx.x] = x[1:3].sum()
+
+    places = {loops: "x[1:3]", zips: "zip((2, 3), x[1:3])", adds: "x[1:3].sum()"}
+    for kernel, place in places.items():
+        with pytest.raises(RaceError, match=re.escape(f", {place} at {HERE}")):
+            check(kernel)[1, 4](np.zeros(4))
+
+
 def test_a_loop_over_rows_reads_what_is_asked_of_them() -> None:
     def sums(out):
         tile = cuda.shared.array((2, 3), np.int64)

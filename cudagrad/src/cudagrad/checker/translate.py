@@ -127,6 +127,7 @@ class Translator(ast.NodeTransformer):
         return ast.Name(name, ast.Load())
 
     def place(self, node: ast.expr) -> ast.expr:
+        """Where a node stands; to be asked before it is visited, which may change its parts."""
         return self.keep(Place(self.source.file, node, self.name))
 
     # Statements
@@ -137,8 +138,8 @@ class Translator(ast.NodeTransformer):
         if not printing.is_print(node.value, self.source):
             return self.generic_visit(node)
         template, values = printing.pieces(self.source, node.value)
-        shown = ast.Tuple(list(map(self.visit, values)), ast.Load())
         place = self.place(node.value)
+        shown = ast.Tuple(list(map(self.visit, values)), ast.Load())
         return ast.Expr(
             ast.Call(self.keep(operations.show), [place, ast.Constant(template), shown], [])
         )
@@ -194,7 +195,8 @@ class Translator(ast.NodeTransformer):
         ]
 
     def visit_For(self, node: ast.For) -> Any:
-        over = call("@elements", self.visit(node.iter), self.place(node.iter))
+        place = self.place(node.iter)
+        over = call("@elements", self.visit(node.iter), place)
         after: list[ast.stmt] = []
         target = self.target(node.target, after)
         body = self.block(node.body)
@@ -296,19 +298,20 @@ class Translator(ast.NodeTransformer):
             return ast.Yield(ast.Call(self.keep(operations.sync_grid), [self.place(node)], []))
         if value is cuda:
             return self.cuda_call(path, node)
+        place = self.place(node)
         if isinstance(value, Access | DeviceFunction) and value.function in operations.ACCESSES:
             function = operations.ACCESSES[value.function]
             given, _ = self.arguments(node)
-            return ast.Call(self.keep(function), [self.place(node), *given], [])
+            return ast.Call(self.keep(function), [place, *given], [])
         if isinstance(value, DeviceFunction) and not path:
             return self.device_call(value.function, node)
         given, words = self.arguments(node)
         of_array = value is None or isinstance(value, np.ndarray)
         if of_array and isinstance(node.func, ast.Attribute) and node.func.attr in WHOLE:
             name, array = ast.Constant(node.func.attr), self.visit(node.func.value)
-            return ast.Call(self.keep(call_method), [name, array, self.place(node), *given], words)
+            return ast.Call(self.keep(call_method), [name, array, place, *given], words)
         if value is enumerate or value is zip:
-            given = [call("@elements", values, self.place(node)) for values in given]
+            given = [call("@elements", values, place) for values in given]
         return ast.Call(self.visit(node.func), given, words)
 
     def arguments(self, node: ast.Call) -> tuple[list[ast.expr], list[ast.keyword]]:
