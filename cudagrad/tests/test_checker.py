@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from numba import cuda as numba_cuda
@@ -193,6 +194,14 @@ def test_a_warps_barrier_orders_its_lanes_and_no_others() -> None:
         if t > 0:
             out[t] = tile[t - 1]
 
+    def of_half(x, out):
+        tile = cuda.shared.array(16, np.int64)
+        t = cuda.threadIdx.x
+        if t < 16:
+            tile[t] = x[t]
+            cuda.syncwarp(0xFFFF)
+            out[t] = tile[15 - t]
+
     def behind(x, out):
         tile = cuda.shared.array(64, np.int64)
         t = cuda.threadIdx.x
@@ -205,6 +214,8 @@ def test_a_warps_barrier_orders_its_lanes_and_no_others() -> None:
     check(neighbour)[1, 64](x, out)
     assert out[1] == 0
     assert out[33] == 32
+    check(of_half)[1, 32](x, out)
+    assert out[:16].tolist() == list(range(15, -1, -1))
     with pytest.raises(RaceError, match=r"race for tile\[0\]"):
         check(behind)[1, 64](x, out)
     with pytest.raises(RaceError, match=r"race for tile\[31\]"):
@@ -294,6 +305,18 @@ def test_a_function_that_waits_may_be_called_anywhere() -> None:
     assert out.tolist() == [33, 33]
 
 
+def test_places_in_a_grid_of_three_axes() -> None:
+    def numbered(out):
+        x, y = cuda.grid(2)
+        _, _, z = cuda.grid(3)
+        _, height = cuda.gridsize(2)
+        out[z, y, x] = x + cuda.gridsize(1) * (y + height * z)
+
+    out = np.zeros((4, 3, 10), np.int64)
+    check(numbered)[(2, 1, 4), (5, 3)](out)
+    assert out.ravel().tolist() == list(range(120))
+
+
 def test_integers_wrap_around() -> None:
     def wrapped(out):
         out[0] = np.uint32(-1)
@@ -357,7 +380,7 @@ def test_a_block_that_does_not_come_to_the_barrier_of_the_grid_is_told() -> None
 
 def test_to_ask_for_a_type_is_not_to_read() -> None:
     def cleared(out):
-        own = cuda.local.array(2, np.float32)
+        own = cuda.local.array(2, numba.float32)
         for k in range(2):
             own[k] = type(own[k])(3)
         out[cuda.threadIdx.x] = type(out[0])(own[0] + own[1])
@@ -414,16 +437,18 @@ def test_a_copy_on_its_way_is_told_by_its_call() -> None:
 
 def test_a_wide_access_begins_at_a_multiple_of_16_bytes() -> None:
     def turned(x, start, out):
-        a, b, c, d = intrinsics.load4(x, start)
+        a, b, c, d = intrinsics.load4(x, (0, start))
         intrinsics.store4(out, 0, d, c, b, a)
 
-    x, out = np.arange(8, dtype=np.float32), np.zeros(4)
-    check(turned)[1, 1](x[1:], 3, out)
+    x, out = np.arange(8, dtype=np.float32).reshape(1, 8), np.zeros(4)
+    check(turned)[1, 1](x[:, 1:], 3, out)
     assert out.tolist() == [7, 6, 5, 4]
     check(turned)[1, 1](x.astype(np.float64), 2, out)  # in two accesses
     assert out.tolist() == [5, 4, 3, 2]
-    for given, start in ((x, 2), (x[1:], 0), (x.astype(np.float64), 1)):
-        with pytest.raises(AlignmentError, match=r"load4\(x, start\) at .* of 16 bytes; thread"):
+    for given, start in ((x, 2), (x[:, 1:], 0), (x.astype(np.float64), 1)):
+        with pytest.raises(
+            AlignmentError, match=r"load4\(x, \(0, start\)\) at .* of 16 bytes; thread"
+        ):
             check(turned)[1, 1](given, start, out)
 
 

@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.np.numpy_support import as_dtype
 
 from ..emulator import copies, instructions, intrinsics, wide
 from ..emulator.errors import AlignmentError, UnsupportedError
@@ -63,15 +61,7 @@ def gridsize(place: Place, ndim: Any) -> Any:
 # Memory
 
 
-def _dtype(dtype: Any) -> np.dtype[Any]:
-    return as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
-
-
-def _shape(shape: Any) -> tuple[int, ...]:
-    return tuple(map(int, shape)) if isinstance(shape, tuple) else (int(shape),)
-
-
-def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> Array:
+def shared_array(place: Place, shape: tuple[Any, ...], dtype: Any, alignment: Any = None) -> Array:
     """The array of this call, which all threads of the block share.
 
     Dynamic ones lie in the same memory.
@@ -79,8 +69,8 @@ def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) ->
     block = now.thread.block
     found = block.shared.get(place)
     if found is None:
-        name, sizes, dtype = place.name or "shared", _shape(shape), _dtype(dtype)
-        if sizes == DYNAMIC:
+        name, dtype = place.name or "shared", np.dtype(dtype)
+        if shape == DYNAMIC:
             if block.dynamic is None:
                 bytes_ = (now.dynamic_bytes,)
                 block.dynamic = unwritten(name, "dynamic shared", bytes_, np.uint8)
@@ -89,7 +79,7 @@ def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) ->
             fitting = memory[: len(memory) // dtype.itemsize * dtype.itemsize].view(dtype)
             found = Array(name, fitting, block.dynamic.storage)
         else:
-            found = unwritten(name, "shared", sizes, dtype)
+            found = unwritten(name, "shared", shape, dtype)
             block.storages.append(found.storage)
             if place.file != intrinsics.__file__:  # what stands there for registers of a warp
                 block.static_bytes += found.memory.nbytes
@@ -98,9 +88,9 @@ def shared_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) ->
     return found
 
 
-def local_array(place: Place, shape: Any, dtype: Any, alignment: Any = None) -> Array:
+def local_array(place: Place, shape: tuple[Any, ...], dtype: Any, alignment: Any = None) -> Array:
     """An array of the thread's own."""
-    return unwritten(place.name or "local", "local", _shape(shape), _dtype(dtype))
+    return unwritten(place.name or "local", "local", shape, np.dtype(dtype))
 
 
 def constant_array(place: Place, array: Array) -> Array:
