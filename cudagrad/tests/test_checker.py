@@ -71,6 +71,16 @@ def test_a_race_is_told_with_both_places_and_both_threads() -> None:
         check(forced)[1, 4](x, out)
 
 
+def test_an_array_of_a_threads_own_is_told_by_its_name() -> None:
+    def sums(out):
+        own = cuda.local.array(2, np.int64)
+        own[0] = 1
+        out[0] = own[0] + own[1]
+
+    with pytest.raises(UninitializedError, match=r"reads own\[1\], in local memory, own\[1\] at"):
+        check(sums)[1, 1](np.zeros(1))
+
+
 def test_blocks_race_for_global_memory_also_where_a_barrier_stands() -> None:
     def shared_place(out):
         cuda.syncthreads()
@@ -259,10 +269,11 @@ def test_barriers_count() -> None:
         out[t, 0] = cuda.syncthreads_count(int(x[t] > 1))
         out[t, 1] = cuda.syncthreads_and(int(x[t] > 1))
         out[t, 2] = cuda.syncthreads_or(int(x[t] > 1))
+        out[t, 3] = cuda.syncthreads_or(x[t] << 32)  # of which it sees the lower half
 
-    out = np.zeros((4, 3), np.int64)
-    check(counted)[1, 4](np.arange(4), out)
-    assert out.tolist() == [[2, 0, 1]] * 4
+    out = np.ones((5, 4), np.int64)
+    check(counted)[1, 5](np.arange(5), out)
+    assert out.tolist() == [[3, 0, 1, 0]] * 5
 
 
 def test_a_barrier_that_some_do_not_reach_is_told_with_both_places() -> None:
