@@ -529,6 +529,17 @@ def count_threads(counts) -> None:
     cuda.atomic.add(counts, 0, 1)
 
 
+def sums_into_row(x, out) -> None:
+    row = out[1, 2:]
+    cuda.atomic.add(row, 0, x[0])
+    row[0] = x.T.transpose()[cuda.grid(1)]
+
+
+def test_an_element_of_a_view_is_named_as_one_of_the_whole_array() -> None:
+    with pytest.raises(RaceError, match=r"race for out\[1, 2\], in global memory"):
+        check(sums_into_row)[1, 2](np.zeros(2), np.zeros((2, 3)))
+
+
 def test_what_is_no_kernel_is_refused() -> None:
     with pytest.raises(TypeError, match="a kernel is a function"):
         check(3)

@@ -150,12 +150,23 @@ def unwritten(name: str, kind: str, shape: tuple[int, ...], dtype: Any) -> Array
 
 
 class Array:
-    """An array as a kernel sees it; load and store look into it."""
+    """An array as a kernel sees it; load and store look into it.
 
-    __slots__ = ("memory", "name", "of_records", "sizes", "start", "steps", "storage")
+    whole: of which it is a view, in whose terms messages name its elements.
+    """
 
-    def __init__(self, name: str, memory: Memory, storage: Storage, start: int = 0) -> None:
+    __slots__ = ("memory", "name", "of_records", "sizes", "start", "steps", "storage", "whole")
+
+    def __init__(
+        self,
+        name: str,
+        memory: Memory,
+        storage: Storage,
+        start: int = 0,
+        whole: Array | None = None,
+    ) -> None:
         self.name = name
+        self.whole = whole or self
         self.memory = memory
         self.storage = storage
         self.start = start  # the offset of its first element
@@ -184,6 +195,9 @@ class Array:
             )
         return self.part(made)
 
+    def transpose(self) -> Array:
+        return self.part(self.memory.T)
+
     def view(self, dtype: Any) -> Array:
         return self.part(self.memory.view(dtype))
 
@@ -205,9 +219,9 @@ class Array:
 
     def part(self, memory: Memory) -> Array:
         """A view of some of the elements."""
-        return Array(
-            self.name, memory, self.storage, self.start + address(memory) - address(self.memory)
-        )
+        start = self.start + address(memory) - address(self.memory)
+        whole = self.whole if memory.dtype == self.memory.dtype else None
+        return Array(self.name, memory, self.storage, start, whole)
 
     def field(self, name: str, place: Place) -> Array:
         """A field of a record, or of all of them."""
@@ -471,6 +485,7 @@ def not_written(array: Array, offset: int, place: Place) -> NoReturn:
 
 def where(array: Array, offset: int) -> str:
     """An element, as the kernel would write it."""
+    array = array.whole
     rest, index = offset - array.start, [0] * len(array.sizes)
     for axis in sorted(range(len(index)), key=lambda axis: -abs(array.steps[axis])):
         if array.steps[axis]:
