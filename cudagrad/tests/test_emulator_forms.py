@@ -544,3 +544,20 @@ def test_a_barrier_that_is_missing_beside_others_shows(kernel: Any) -> None:
         found.add(out.memory.tobytes())
 
     assert len(found) == 2
+
+
+@jit
+def waits_where_constants_forbid_it(x, out):
+    t = cuda.threadIdx.x
+    if THREADS < 8 or (WARPS == THREADS and t > 3):
+        cuda.syncthreads()
+    if not THREADS == 8:  # noqa: SIM201 -- what is told apart from ==
+        cuda.syncthreads()
+    out[t] = x[t] + 1
+
+
+def test_a_barrier_that_constants_rule_out_is_none() -> None:
+    """numba drops it, and a function that is then left with none is no generator."""
+    assert form(waits_where_constants_forbid_it, *VECTORS)[0] == "one by one"
+    x, out = NUMBERS[:THREADS], np.zeros(THREADS, np.float32)
+    assert len(results(waits_where_constants_forbid_it, THREADS, x, out)) == 1

@@ -68,7 +68,7 @@ from .refusals import (
     why_no_value,
 )
 from .source import DeviceFunction, Source
-from .trees import assign, call, from_front, is_constant, is_of_grid, parse, parts, walk
+from .trees import assign, call, from_front, is_constant, is_of_grid, known, parse, parts, walk
 from .warps import ALL_LANES, WARP
 from .wide import Access
 
@@ -251,10 +251,10 @@ class Rewriter(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> ast.stmt:
         test = self.visit(node.test)
-        # numba drops what a constant rules out: of barriers there alone it would make no generator.
-        known = bool(test.value) if isinstance(test, ast.Constant) else None
-        body = self.block([] if known is False else node.body)
-        return ast.If(test, body, [] if known is True else self.orelse(node))
+        # numba drops what constants rule out: of barriers there alone it would make no generator.
+        holds = known(test)
+        body = self.block([] if holds is False else node.body)
+        return ast.If(test, body, [] if holds is True else self.orelse(node))
 
     def visit_For(self, node: ast.For) -> ast.stmt:
         over, target = self.visit(node.iter), self.visit(node.target)

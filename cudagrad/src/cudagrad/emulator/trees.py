@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -42,6 +43,25 @@ def is_constant(index: ast.expr) -> bool:
     """Whether a part of an index is written as a number, which may be negative."""
     number = index.operand if isinstance(index, ast.UnaryOp) else index
     return isinstance(number, ast.Constant)
+
+
+def known(test: ast.expr) -> bool | None:
+    """Whether a test holds, if its constants alone decide that; else None."""
+    match test:
+        case ast.Constant(value=value):
+            return bool(value)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            found = known(operand)
+            return None if found is None else not found
+        case ast.BoolOp(op=op, values=values):
+            decides, each = isinstance(op, ast.Or), [known(value) for value in values]
+            return decides if decides in each else None if None in each else not decides
+        case ast.Compare(left=left, comparators=others) if all(
+            isinstance(part, ast.Constant) for part in (left, *others)
+        ):
+            with contextlib.suppress(TypeError):
+                return bool(eval(ast.unparse(test)))
+    return None
 
 
 def from_front(array: str, index: ast.expr) -> ast.expr:
