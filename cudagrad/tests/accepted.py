@@ -44,7 +44,9 @@ GIVEN = {
     **{"reshape": "2, 16", "searchsorted": "1", "take": "1", "view": "np.int32"},
 }
 LABEL, ALL, DEBUG, LARGEST = "100%", 0xFFFFFFFF, False, 2**70
+MODE, NOTHING = "sum", None
 CONVERTING = ("popc", "clz", "ffs", "brev", "fma", "cbrt")  # instructions that take any number
+WHOLE = ("ceil", "floor", "trunc")  # of math, which makes floats of them on a GPU
 
 
 class Level(IntEnum):
@@ -791,6 +793,47 @@ def takes_apart(x, out):
     out[i] = behind + before + math.ldexp(fraction, exponent)
 
 
+@taken(*INTEGERS, *FLOATS)
+def divides_with_rest(x, out):
+    i = cuda.grid(1)
+    quotient, rest = divmod(x[i], 3)
+    row, column = divmod(i, 5)
+    out[i] = quotient + rest + row * column
+
+
+@taken("int8", "uint64", *FLOATS)
+def inverts(x, out):
+    i = cuda.grid(1)
+    out[i] = x[i] ** -1 + x[i] ** -3 + 2**-1
+
+
+@taken("bool", "int32", *FLOATS)
+def makes_whole(x, out):
+    i = cuda.grid(1)
+    floor = math.floor(x[i])
+    out[i] = TABLE[0, int(floor)] + math.ceil(x[i]) + math.trunc(x[i])
+
+
+@refused("an index is an integer, not float", "int32", *FLOATS)
+def reads_at_floor(x, out):
+    i = cuda.grid(1)
+    out[i] = out[math.floor(x[i])]
+
+
+@taken("float32", "int32", "uint32")
+def looks_at_bits(x, out):
+    i = cuda.grid(1)
+    number = x[i]
+    bits = number.view(np.uint32) ^ np.uint32(1)
+    out[i] = np.uint32(bits).view(np.float32) + x[i].view(np.int32)
+
+
+@refused("numba knows no math.isclose")
+def calls_comparison(x, out):
+    i = cuda.grid(1)
+    out[i] = math.isclose(x[i], 1)
+
+
 @refused("numba knows math.gcd only on a CPU", "int32")
 def calls_divisor(x, out):
     i = cuda.grid(1)
@@ -861,6 +904,32 @@ def stores_complex_as_float(x, out):
 
 
 @taken()
+def joins_tuples(x, out):
+    i = cuda.grid(1)
+    sizes = x.shape + (i, 2)  # noqa: RUF005 -- a kernel has no *
+    out[i] = sizes[1] + len(sizes)
+
+
+@taken()
+def has_text_and_nothing_around_it(x, out):
+    i = cuda.grid(1)
+    if MODE == "sum" and NOTHING is None:
+        out[i] += x[i]
+    if NOTHING is not None:
+        out[i] += NOTHING
+
+
+@refused("an array is assigned element by element")
+def copies_part(x, out):
+    out[:3] = x[:3]
+
+
+@refused("@ multiplies whole arrays, which is not for kernels")
+def multiplies_arrays(x, out):
+    out[0] = x @ x
+
+
+@taken()
 def calls_what_numba_jitted(x, out):
     out[cuda.grid(1)] = one_more(x[0])
 
@@ -878,6 +947,26 @@ def has_array_of_pythons_complex(x, out):
 @refused("a list comprehension is not for kernels")
 def comprehends(x, out):
     out[cuda.grid(1)] = max([j + 1 for j in range(3)])
+
+
+@only_there("a def is not for kernels: define the function outside of them, with jit(device=True)")
+def defines(x, out):
+    def twice(y):
+        return 2 * y
+
+    out[0] = twice(x[0])
+
+
+@only_there("a lambda is not for kernels: define the function outside of them")
+def defines_at_once(x, out):
+    twice = lambda y: 2 * y  # noqa: E731
+    out[0] = twice(x[0])
+
+
+@only_there("cuda.syncthreads can only be called, by this name")
+def names_barrier(x, out):
+    wait = cuda.syncthreads
+    wait()
 
 
 @refused("dict is not for kernels")
@@ -1016,7 +1105,8 @@ def converts(name: str, dtype: str) -> list[str]:
         instructions = emulator.instructions
         given = [kind] * len(instructions.parameters(getattr(instructions, name)))
     cuda_target.typing_context.refresh()
-    known = cuda_target.typing_context.resolve_function_type(getattr(cuda, name), given, {})
+    function = getattr(math if name in WHOLE else cuda, name)
+    known = cuda_target.typing_context.resolve_function_type(function, given, {})
     return [*map(str, known.args), str(known.return_type)]
 
 
@@ -1039,7 +1129,7 @@ def found() -> dict[str, Any]:
         "libdevice": {path[1]: types_of_libdevice(path[1]) for path in LIBDEVICE},
         "conversions": {
             name: {dtype: converts(name, dtype) for dtype in ("bool", *INTEGERS, *FLOATS)}
-            for name in (*CONVERTING, "match_any_sync")
+            for name in (*CONVERTING, *WHOLE, "match_any_sync")
         },
     }
 

@@ -72,6 +72,10 @@ def test_instructions_convert_numbers_as_those_of_numba_cuda_do() -> None:
         for dtype, there in conversions[name].items():
             given, result = numbers.typed(function, *[np.dtype(dtype).type] * count)
             assert [kind.__name__ for kind in (*given, result)] == there, (name, dtype)
+    for function in instructions.WHOLE.values():
+        for dtype, there in conversions[function.__name__].items():
+            _, result = numbers.typed(function, np.dtype(dtype).type)
+            assert result.__name__ == there[-1], (function, dtype)
     for dtype, (_, there, result) in conversions["match_any_sync"].items():
         (given,), _ = numbers.typed(instructions.bits, np.dtype(dtype).type)
         assert (given.__name__, "int32") == (there, result), dtype

@@ -102,6 +102,7 @@ def test_functions_of_math_raise_nothing() -> None:
     assert np.isnan(numbers.compiled(math.sqrt)(np.float32(-1)))
     assert numbers.compiled(math.gamma)(np.float64(1000)) == math.inf
     assert np.isnan(numbers.compiled(math.gamma)(np.float64(-1)))
+    assert numbers.compiled(math.gamma)(np.float32(-0.0)) == -math.inf
     assert numbers.compiled(math.lgamma)(np.float64(-1)) == math.inf
     with np.errstate(all="ignore"):
         assert numbers.BUILTINS[math.pow](np.int64(0), np.int64(-1)) == math.inf

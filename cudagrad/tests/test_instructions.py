@@ -91,6 +91,82 @@ def test_bits_are_reversed_and_have_no_sign(dtype: str, run: Callable[..., None]
     assert out.tolist() == [int(bits_of(n)[::-1], 2) for n in x]
 
 
+def makes_whole(x, out):
+    i = cuda.grid(1)
+    out[0, i] = math.floor(x[i])
+    out[1, i] = math.ceil(x[i])
+    out[2, i] = math.trunc(x[i])
+
+
+@both
+@pytest.mark.parametrize("dtype", [*REALS, "int32"])
+def test_whole_numbers_are_floats(dtype: str, run: Callable[..., None]) -> None:
+    """An integer would not hold the last four."""
+    numbers = [-1.5, 2.5, 3.0, 2.0**80, -math.inf, math.nan, -0.0]
+    x = np.array([-3, 0, 7] if dtype == "int32" else numbers, dtype)
+    out = np.zeros((3, len(x)))
+    run(makes_whole, x, out)
+
+    assert repr(out.tolist()) == repr([f(x * 1.0).tolist() for f in (np.floor, np.ceil, np.trunc)])
+
+
+def divides(x, out):
+    i = cuda.grid(1)
+    out[0, i], out[1, i] = divmod(x[i], 3)
+    out[2, i], out[3, i] = divmod(x[i], -4)
+
+
+@both
+@pytest.mark.parametrize("dtype", ["int32", *REALS])
+def test_a_rest_has_the_sign_of_the_divisor(dtype: str, run: Callable[..., None]) -> None:
+    x, out = np.array([-7, -6, 0, 8, 9], dtype), np.zeros((4, 5))
+    run(divides, x, out)
+
+    assert out.T.tolist() == [[*divmod(n, 3), *divmod(n, -4)] for n in x.tolist()]
+
+
+def inverts(x, out):
+    i = cuda.grid(1)
+    out[0, i] = x[i] ** -1
+    out[1, i] = x[i] ** -2
+
+
+def inverts_by_argument(x, n, out):
+    i = cuda.grid(1)
+    out[i] = x[i] ** n[i]
+
+
+@both
+def test_a_negative_power_of_zero_is_no_error(run: Callable[..., None]) -> None:
+    """Of integers it is what has the highest bit alone, and other powers leave nothing behind."""
+    x, out = np.array([0, -2, math.inf], np.float32), np.zeros((2, 3))
+    run(inverts, x, out)
+    assert out.tolist() == [[math.inf, -0.5, 0], [math.inf, 0.25, 0]]
+
+    n, out = np.array([0, -1, 2]), np.zeros((2, 3), np.int64)
+    run(inverts, n, out)
+    assert out.tolist() == [[-(2**63), -1, 0], [-(2**63), 1, 0]]
+
+    out = np.zeros(3, np.int64)
+    run(inverts_by_argument, n, np.full(3, -3), out)
+    assert out.tolist() == [-(2**63), -1, 0]
+
+
+def flips_lowest_bit(x, out):
+    i = cuda.grid(1)
+    number = x[i]
+    bits = number.view(np.int32) ^ np.int32(1)
+    out[i] = np.int32(bits).view(np.float32)
+
+
+@both
+def test_a_number_can_be_looked_at_as_its_bits(run: Callable[..., None]) -> None:
+    x, out = np.array([0, -1.5, math.inf], np.float32), np.zeros(3, np.float32)
+    run(flips_lowest_bit, x, out)
+
+    assert out.tobytes() == (x.view(np.int32) ^ 1).tobytes()
+
+
 def multiplies(x, y, z, out):
     i = cuda.grid(1)
     out[i] = cuda.fma(x[i], y[i], z[i])

@@ -411,12 +411,12 @@ def end_copy(array: Array, offset: int) -> None:
 
 def store_slice(value: Any, array: Array, index: Any, place: Place) -> None:
     """array[index] = value, where that is more than one element."""
+    if type(value) is Array:
+        why = refusals.BY_ELEMENTS
+        raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
     part = array.part(array.memory[index])
     for at in np.ndindex(part.memory.shape):
-        given = value
-        if type(value) is Array:
-            given = load(value, tuple(map(np.int64, at[len(at) - value.memory.ndim :])), place)
-        store(given, part, tuple(map(np.int64, at)), place)
+        store(value, part, tuple(map(np.int64, at)), place)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import as_dtype, from_dtype
 
-from ..emulator import runtime
+from ..emulator import instructions, runtime
 
 PLAIN = (np.float32, np.float64, np.int64)  # two of the same type meet as they are
 
@@ -102,11 +102,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     NumPy's and Python's may round otherwise: np.sin of an int8 is a float16 there.
     """
 
+    known = instructions.WHOLE.get(function, function)
+
     @numba.njit
     def called(*values: Any) -> Any:
-        return function(*values)
+        return known(*values)
 
-    return as_numba(function, called)
+    return as_numba(known, called)
 
 
 def binary(
@@ -126,6 +128,8 @@ def binary(
 
     def operated(a: Any, b: Any) -> Any:
         kind: Any = type(a)
+        if kind is tuple and type(b) is tuple:
+            return operation(a, b)  # + alone; NumPy's numbers know no other
         other: Any = type(b)
         if kind is other and kind in as_they_are:
             return compute(a, b)
@@ -144,6 +148,16 @@ def raised(x: Any, n: Any) -> Any:
     if n < 0 and isinstance(n, np.integer) and not isinstance(x, np.inexact):
         return np.int64({0: -(2**63), 1: 1, -1: -1 if n % 2 else 1}.get(int(x), 0))
     return x**n
+
+
+def inverse(x: Any) -> Any:
+    """1 / x; of an integer without the rest, and of 0 what has the highest bit alone."""
+    kind: Any = type(x)
+    if not isinstance(x, np.integer):
+        return kind(1) / x
+    if x == 0:
+        return kind(1) << kind(8 * x.itemsize - 1)
+    return x if abs(x) == 1 else kind(0)
 
 
 OF_BITS = {
@@ -228,6 +242,7 @@ BUILTINS: dict[Any, Any] = {
     abs: as_numba(abs, abs),
     bool: bool,
     complex: as_numba(complex, complex),
+    divmod: as_numba(divmod, divmod),
     enumerate: int64_enumerate,
     float: as_numba(float, lambda x: x),
     int: as_numba(int, np.trunc),

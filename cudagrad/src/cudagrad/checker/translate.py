@@ -21,12 +21,13 @@ from numba.core import types
 from numba.np.numpy_support import as_dtype
 
 from ..emulator import printing
-from ..emulator.names import GRIDS, LOCAL, SHARED, cuda
+from ..emulator.names import CALLED, GRIDS, LOCAL, SHARED, cuda
 from ..emulator.refusals import (
     REDUCTIONS,
     not_for_kernels,
     unusable,
     why_no_array,
+    why_no_operator,
     why_no_value,
 )
 from ..emulator.source import NUMERIC, DeviceFunction, Source
@@ -234,11 +235,15 @@ class Translator(ast.NodeTransformer):
         if value is cuda:
             if path == ("warpsize",):
                 return self.keep(np.int32(WARP))
+            if path in CALLED:
+                self.refuse(node, f"{ast.unparse(node)} can only be called, by this name")
             if not path or path[0] not in operations.COORDINATES:
                 self.refuse(node, f"the checker knows no {ast.unparse(node)}")
             value, path = now, ("thread", *path)
         elif why := why_no_value(value):
             self.refuse(node, why)
+        elif value is None:
+            return ast.Constant(None)
         new = value if value is now else adapted(value, ast.unparse(node))
         if new is None:
             self.refuse(node, unusable(ast.unparse(node), value))
@@ -272,8 +277,8 @@ class Translator(ast.NodeTransformer):
         return call(f"@{type(node.op).__name__}", self.visit(node.left), self.visit(node.right))
 
     def no_product(self, node: ast.BinOp | ast.AugAssign) -> None:
-        if isinstance(node.op, ast.MatMult):
-            self.refuse(node, "@ multiplies whole arrays, which is not for kernels")
+        if why := why_no_operator(node.op):
+            self.refuse(node, why)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         operand = self.visit(node.operand)
@@ -378,7 +383,7 @@ class Translator(ast.NodeTransformer):
 
 def adapted(value: Any, name: str) -> Any:
     """What stands for a value from around a kernel; None if kernels cannot have it."""
-    if isinstance(value, bool | int | float | complex | np.generic | np.dtype):
+    if isinstance(value, bool | int | float | complex | str | np.generic | np.dtype):
         return numbers.strong(value)
     if isinstance(value, tuple):
         parts = tuple(adapted(part, name) for part in value)

@@ -60,7 +60,8 @@ class Inference(compiler.CompilerBase):
         passes = PassManager("second half")
         passes.add_pass(refusals.Refuse, "refuse")
         passes.passes += builder.define_typed_pipeline(self.state).passes[1:]  # without inference
-        passes.passes += builder.define_nopython_lowering_pipeline(self.state).passes
+        lowering = builder.define_nopython_lowering_pipeline(self.state).passes
+        passes.passes += refusals.without_validation(lowering)
         passes.finalize()
         with ConfigStack().enter(self.state.flags.copy()):
             passes.run(self.state)

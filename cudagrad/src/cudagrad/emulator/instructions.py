@@ -19,6 +19,7 @@ from numba.core.cgutils import get_or_insert_function
 from numba.core.imputils import lower_builtin
 from numba.core.typing import signature
 from numba.core.typing.templates import ConcreteTemplate, infer_global
+from numba.extending import overload
 
 SIGNED = (types.int8, types.int16, types.int32, types.int64)
 INTEGERS = (*SIGNED, types.uint8, types.uint16, types.uint32, types.uint64)
@@ -120,6 +121,49 @@ def fma(builder, a, b, c):
 def cbrt(builder, x):
     """The cube root, which negative numbers have, too."""
     return of_library(builder, "cbrt", x)
+
+
+# math.floor and its like: floats on a GPU, which hold NaN, infinities and large numbers, too.
+
+ROUNDINGS = [signature(kind, kind) for kind in (types.float64, types.float32)]  # of ints the first
+
+
+@instruction(*ROUNDINGS)
+def floor(builder, x):
+    """The largest whole number that is not above x."""
+    return of_library(builder, "floor", x)
+
+
+@instruction(*ROUNDINGS)
+def ceil(builder, x):
+    """The smallest whole number that is not below x."""
+    return of_library(builder, "ceil", x)
+
+
+@instruction(*ROUNDINGS)
+def trunc(builder, x):
+    """x without what is behind its point."""
+    return of_library(builder, "trunc", x)
+
+
+def power(x, n):
+    """x to the power of n, a number in the source that is less than 0.
+
+    For a float numba would raise an error of Python's where x is 0, also when told to raise none.
+    """
+
+
+@overload(power, prefer_literal=True, jit_options={"error_model": "numpy"})
+def _power(x, n):
+    if not isinstance(n, types.IntegerLiteral):
+        return None
+    exponent = n.literal_value
+    if isinstance(x, types.Float):
+        return lambda x, n: type(x)(1) / x**-exponent
+    return lambda x, n: x**exponent
+
+
+WHOLE = {math.floor: floor, math.ceil: ceil, math.trunc: trunc}
 
 
 @instruction(*(signature(kind, types.boolean, kind, kind) for kind in SELP_TYPES))

@@ -20,6 +20,7 @@ from numba.np.numpy_support import as_dtype
 
 from . import cache
 from .inference import Function
+from .instructions import WHOLE
 from .names import DYNAMIC
 from .places import line_at
 from .refusals import why_no_constant
@@ -29,7 +30,10 @@ PARTS = (
     *("atomics", "copies", "inference", "instructions", "libdevice", "loops"),
     *("printing", "refusals", "runtime", "warps", "wide"),
 )
-BUILTINS = (abs, bool, complex, enumerate, float, int, len, max, min, pow, range, round, type, zip)
+BUILTINS = (
+    *(abs, bool, complex, divmod, enumerate, float, int, len, max, min, pow, range, round, type),
+    zip,
+)
 
 
 class Place(NamedTuple):
@@ -202,7 +206,7 @@ def literal(value: Any) -> str | None:
     """The text that stands for a value in a generated module; None if kernels cannot have it."""
     if isinstance(value, np.generic) and value.dtype.kind in "biufc":
         return f"{literal(type(value))}({literal(value.item())})"
-    if isinstance(value, bool | int):
+    if value is None or isinstance(value, bool | int | str):
         return repr(value)
     if isinstance(value, float):
         text = repr(value)
@@ -220,6 +224,8 @@ def literal(value: Any) -> str | None:
     if isinstance(value, types.Number | types.Boolean):
         return f"_numpy.{as_dtype(value).type.__name__}"
     name = getattr(value, "__name__", "")
+    if any(value is function for function in WHOLE):
+        return f"_instructions.{name}"
     if any(value is function for function in BUILTINS):
         return name
     for module in (math, cmath):

@@ -46,6 +46,11 @@ THIS_GRID = ("cg", "this_grid")
 MODULES = ("cg", "libdevice")
 # What makes a thread wait for others.
 WAITING = (BARRIER, WARP_BARRIER, *SHUFFLES, *MATCHES, *WARP_VOTES, *BLOCK_VOTES, THIS_GRID)
+# What is only called, and is no value that could be given a name.
+CALLED = {
+    *(*GRIDS, SHARED, LOCAL, CONSTANT_LIKE, *ATOMICS, *HINTED_LOADS, *HINTED_STORES),
+    *(*INSTRUCTIONS, *LANE_MASKS, *WAITING),
+}
 
 
 def in_numba(value: Any) -> Names | None:

@@ -22,7 +22,8 @@ from numba.core import ir, types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.errors import TypingError
-from numba.core.typed_passes import NopythonTypeInference
+from numba.core.registry import cpu_target
+from numba.core.typed_passes import NoPythonSupportedFeatureValidation, NopythonTypeInference
 from numba.np.numpy_support import as_dtype
 
 from . import atomics, instructions, printing, runtime, warps
@@ -63,14 +64,18 @@ SHUFFLE_DTYPES = ("int32", "int64", "float32", "float64")
 SELP_DTYPES = tuple(kind.name for kind in instructions.SELP_TYPES)
 MISSING_DTYPES = (np.float16, np.longdouble, np.clongdouble)  # numba has none of them on a CPU
 MOST_CONSTANT = 64 * 1024  # bytes of an array from around a kernel
+BY_ELEMENTS = "an array is assigned element by element"
 CONSTANT = "is a constant of the kernel: write into an array that it is given"
 # An error ends the thread, and the host hears of it only from kernels compiled for debugging.
 UNHEARD = "a GPU ends the thread and tells nobody; write into an array what went wrong"
+OUTSIDE = "define the function outside of them, with jit(device=True)"
 STATEMENTS: dict[type[ast.AST], str] = {
     ast.Assert: f"assert is not for kernels: {UNHEARD}",
     ast.Raise: f"raise is not for kernels: {UNHEARD}",
     ast.JoinedStr: "an f-string is not for kernels: print takes texts and numbers as they are",
     ast.ListComp: "a list comprehension is not for kernels: they have no lists",
+    ast.FunctionDef: f"a def is not for kernels: {OUTSIDE}",
+    ast.Lambda: f"a lambda is not for kernels: {OUTSIDE}",
     ast.NamedExpr: ":= is not for kernels: assign in a statement of its own",
 }
 
@@ -98,12 +103,29 @@ def why_no_value(value: Any) -> str:
         return why_no_constant(value)
     if value is math.gcd:
         return "numba knows math.gcd only on a CPU"
+    if getattr(value, "__module__", "") == "math" and not is_known(value):
+        return f"numba knows no math.{value.__name__}"
     if not isinstance(value, np.ufunc) or value.__name__ in UFUNCS:
         return ""
     name = {"absolute": "abs", "power": "pow", "fabs": "fabs"}.get(value.__name__, value.__name__)
     instead = f"; math.{name} is for kernels" if hasattr(math, name) else ""
     instead = "; abs(x) is for kernels" if name == "abs" else instead
     return f"numba knows np.{value.__name__} only on a CPU{instead}"
+
+
+def is_known(function: Any) -> bool:
+    """Whether numba knows a function of math."""
+    cpu_target.typing_context.refresh()
+    try:
+        return cpu_target.typing_context.resolve_value_type(function) is not None
+    except ValueError:
+        return False
+
+
+def why_no_operator(operator: ast.operator) -> str:
+    """Why a kernel cannot have an operator between two numbers or arrays."""
+    is_product = isinstance(operator, ast.MatMult)
+    return "@ multiplies whole arrays, which is not for kernels" if is_product else ""
 
 
 def why_no_atomic(name: str, dtype: np.dtype[Any]) -> str:
@@ -276,7 +298,7 @@ def reasons(statement: ir.Stmt, types_of: Any) -> Iterator[str]:
 
     if isinstance(statement, ir.SetItem | ir.StaticSetItem):
         if isinstance(kind(statement.value), types.Array):
-            yield "an array is assigned element by element"
+            yield BY_ELEMENTS
         if isinstance(statement, ir.SetItem) and is_mask(kind(statement.index)):
             yield "an index cannot be an array of bools"
         return
@@ -347,12 +369,18 @@ def is_mask(kind: Any) -> bool:
     return isinstance(kind, types.Array) and isinstance(kind.dtype, types.Boolean)
 
 
+def without_validation(passes: list[Any]) -> list[Any]:
+    """numba's passes but for one, which refuses x.view(np.int32) of a number, as no GPU's does."""
+    return [each for each in passes if each[0] is not NoPythonSupportedFeatureValidation]
+
+
 class RefusingCompiler(CompilerBase):
     """numba's compiler, with the pass Refuse in it."""
 
     def define_pipelines(self) -> list[Any]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.add_pass_after(Refuse, NopythonTypeInference)
+        passes.passes = without_validation(passes.passes)
         passes.finalize()
         return [passes]
 

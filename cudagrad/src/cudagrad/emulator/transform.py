@@ -41,6 +41,7 @@ from .names import (
     ATOMICS,
     BARRIER,
     BLOCK_VOTES,
+    CALLED,
     CONSTANT_LIKE,
     COORDINATES,
     GRIDS,
@@ -65,6 +66,7 @@ from .refusals import (
     unusable,
     why_no_array,
     why_no_dtype,
+    why_no_operator,
     why_no_value,
 )
 from .source import DeviceFunction, Source
@@ -108,11 +110,11 @@ class Translation(NamedTuple):
 
 def translate(kernel: Callable[..., Any]) -> Translation:
     source, module = Source(kernel), Module()
+    rewriter = Rewriter(module, source)
+    body = rewriter.block(source.definition.body)
     for node in ast.walk(source.definition):
         if isinstance(node, ast.Return):
             source.refuse_result(node)
-    rewriter = Rewriter(module, source)
-    body = rewriter.block(source.definition.body)
     barriers = [node for node in walk(body) if isinstance(node, ast.Yield)]
     of_grid = any(map(is_of_grid, barriers))
     if of_grid and module.copies:
@@ -238,6 +240,8 @@ class Rewriter(ast.NodeVisitor):
         return self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        if why := why_no_operator(node.op):
+            self.refuse(node, why)
         value = self.visit(node.value)
         if self.ahead and isinstance(node.target, ast.Subscript):
             self.refuse(node, "give what the device function returns a name first")
@@ -319,6 +323,17 @@ class Rewriter(ast.NodeVisitor):
         left, (first, *rest) = self.visit(node.left), node.comparators
         return ast.Compare(left, node.ops, [self.visit(first), *map(self.perhaps, rest)])
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        if why := why_no_operator(node.op):
+            self.refuse(node, why)
+        left, right = self.visit(node.left), self.visit(node.right)
+        match node.op, right:
+            case ast.Pow(), ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())) if (
+                not isinstance(left, ast.Constant)  # of two numbers Python makes one
+            ):
+                return call("_instructions.power", left, right)
+        return ast.BinOp(left, node.op, right)
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test = self.visit(node.test)
         return ast.IfExp(test, self.perhaps(node.body), self.perhaps(node.orelse))
@@ -344,6 +359,8 @@ class Rewriter(ast.NodeVisitor):
                 return parse(f"_numpy.int32({WARP})")
             if path == ("laneid",):
                 return parse("_warps.laneid(_thread)")
+            if path in CALLED:
+                self.refuse(node, f"{ast.unparse(node)} can only be called, by this name")
             if not path or path[0] not in COORDINATES:
                 self.refuse(node, f"the emulator knows no {ast.unparse(node)}")
             return parse(".".join(("_thread", *path)))
