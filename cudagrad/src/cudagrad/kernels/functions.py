@@ -250,22 +250,17 @@ def erf_dx(x, dout):
 
 @jit(device=True)
 def floor(x):
-    """The largest whole number that is not above x.
-
-    The emulator's math.floor returns an integer, which cannot hold infinities, NaN or -0.
-    """
-    real = type(x)
-    return math.copysign(real(math.floor(x)), x) if abs(x) < real(2.0**62) else x
+    return math.floor(x)
 
 
 @jit(device=True)
 def ceil(x):
-    return -floor(-x)
+    return math.ceil(x)
 
 
 @jit(device=True)
 def trunc(x):
-    return math.copysign(floor(abs(x)), x)
+    return math.trunc(x)
 
 
 @jit(device=True)
