@@ -105,7 +105,7 @@ class Writer:
             *(f"int(np.float32({first}) * np.float32(0.3))", f"int({first} / 7 + 0.5)"),
             f"np.int64(np.uint32({first} * 4099999) * 1103515245) >> 9",
             *(f"cuda.clz(t + np.int32({first} & 7))", f"np.int64(np.int8({first}))"),
-            *(f"{first} % 7 - {second} ** 2", "int(f)", f"math.floor(f) - {first}"),
+            *(f"{first} % 7 - {second} ** 2", "int(f)", f"int(math.floor(f)) - {first}"),
         ]
         return f"({self.random.choice(forms)})"
 
