@@ -101,7 +101,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     NumPy's and Python's may round otherwise: np.sin of an int8 is a float16 there.
     """
-
     known = instructions.WHOLE.get(function, function)
 
     @numba.njit
@@ -148,16 +147,6 @@ def raised(x: Any, n: Any) -> Any:
     if n < 0 and isinstance(n, np.integer) and not isinstance(x, np.inexact):
         return np.int64({0: -(2**63), 1: 1, -1: -1 if n % 2 else 1}.get(int(x), 0))
     return x**n
-
-
-def inverse(x: Any) -> Any:
-    """1 / x; of an integer without the rest, and of 0 what has the highest bit alone."""
-    kind: Any = type(x)
-    if not isinstance(x, np.integer):
-        return kind(1) / x
-    if x == 0:
-        return kind(1) << kind(8 * x.itemsize - 1)
-    return x if abs(x) == 1 else kind(0)
 
 
 OF_BITS = {
