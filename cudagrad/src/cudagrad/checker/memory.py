@@ -227,7 +227,7 @@ class Array:
         """A field of a record, or of all of them."""
         if name not in (self.memory.dtype.names or ()):
             why = f"{self.name} has no field {name!r}"
-            raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+            raise refused(place, why)
         found = self.part(self.memory[name])
         found.name = f"{self.name}[{name!r}]"
         return found
@@ -255,7 +255,7 @@ class Array:
             size = self.sizes[axis]
             if type(i) is bool or not isinstance(i, INTEGERS):
                 why = refusals.why_no_index(kind_of(i))
-                raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+                raise refused(place, why)
             # A number of Python's stands in the source: it may count from the end.
             at = i + size if type(i) is int and i < 0 else int(i)
             if not 0 <= at < size:
@@ -305,6 +305,11 @@ def no_elements(value: Any, place: Place) -> TypeError:
     return TypeError(f"{now.kernel}: {place}: a {kind_of(value)} has no elements; {now.thread}")
 
 
+def refused(place: Place, why: str) -> UnsupportedError:
+    """The error of what a kernel cannot do with an array."""
+    return UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+
+
 def elements(values: Any, place: Place) -> Any:
     """What a loop goes over: of an array its elements, or rows, loaded one after the other."""
     if type(values) is not Array:
@@ -319,7 +324,7 @@ def call_method(name: str, array: Any, place: Place, *args: Any) -> Any:
     fills = name == "fill"
     if len(args) != fills:
         why = "takes a number" if fills else "makes a new array, for which a kernel has no memory"
-        raise UnsupportedError(f"{now.kernel}: {place}: .{name} {why}; {now.thread}")
+        raise refused(place, f".{name} {why}")
     for at in np.ndindex(array.memory.shape):
         index = tuple(map(np.int64, at))
         if fills:
@@ -342,14 +347,14 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
         array, index = array.field(index, place), ()
     if array.of_records:
         why = "a record is stored field by field"
-        raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+        raise refused(place, why)
     offset = array.find(index, place)
     if offset is None:
         store_slice(value, array, index, place)
         return
     if isinstance(value, np.complexfloating) and array.memory.dtype.kind != "c":
         why = f"numba knows no setitem({array.memory.dtype} array, {value.dtype}): say .real"
-        raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+        raise refused(place, why)
     note_write(array, offset, place)
     kind = array.memory.dtype.type
     # NumPy refuses a number that is too large.
@@ -412,8 +417,7 @@ def end_copy(array: Array, offset: int) -> None:
 def store_slice(value: Any, array: Array, index: Any, place: Place) -> None:
     """array[index] = value, where that is more than one element."""
     if type(value) is Array:
-        why = refusals.BY_ELEMENTS
-        raise UnsupportedError(f"{now.kernel}: {place}: {why}; {now.thread}")
+        raise refused(place, refusals.BY_ELEMENTS)
     part = array.part(array.memory[index])
     for at in np.ndindex(part.memory.shape):
         store(value, part, tuple(map(np.int64, at)), place)
