@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 
 import minigrad
@@ -19,6 +20,7 @@ from parity.fuzz.hunting import graphs
 from parity.fuzz.judging import judge, wanted
 from parity.report.work import hunted
 from parity.spec import BY_NAME
+from parity.spec.case import Case, Op, randn
 
 OPS = [name for name in BY_NAME if name not in fuzz.UNDRAWN]
 few = settings(max_examples=20, database=None, deadline=None, derandomize=True)
@@ -212,6 +214,26 @@ def test_the_command_prints_the_program(
     assert printed.startswith("✗ minigrad: right on ")
     assert "# minigrad is not torch in float64: the gradient of leaf 1 is off by " in printed
     assert "ops.softmax(a, 0)" in printed
+
+
+def test_a_case_that_torch_refuses_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = Op("softmax", torch.softmax, Case(randn(2, 3), dim=1), Case(randn(2, 3), dim=5))
+    monkeypatch.setitem(BY_NAME, "softmax", refused)
+
+    assert main(["fuzz", "--engine", "minigrad", "--op", "exp,softmax", "--seconds", "1"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("parity: softmax[1]: invalid case: torch gives no answer: Dimension")
+    assert printed.count("\n") == 1
+
+
+def test_a_report_hunts_without_ops_that_torch_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BY_NAME, "softmax", Op("softmax", torch.softmax, Case(randn(2), dim=5)))
+    found = hunted("minigrad", ["softmax", "exp"], 1)
+
+    assert (found["status"], found["graphs"], found["ops"]) == ("passed", fuzz.hunting.BATCH, 1)
+    assert found["reproduce"] == "parity fuzz --engine minigrad --op exp"
 
 
 @pytest.mark.parametrize(

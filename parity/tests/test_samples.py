@@ -11,6 +11,7 @@ from parity import engines
 from parity.checks.samples import head, sample
 from parity.report.code import pieces
 from parity.spec import BY_NAME
+from parity.spec.case import Case, Op, randn
 
 SOFTMAX = BY_NAME["softmax"]
 
@@ -53,6 +54,12 @@ def test_what_was_raised_is_told(with_op: Callable[..., Any]) -> None:
 
     assert [got.head for got in values[1].got] == ["ArithmeticError: no luck"]
     assert [got.head for got in values[2].got] == ["nothing"]
+
+
+def test_of_a_case_that_torch_refuses_there_is_nothing_to_show() -> None:
+    op = Op("softmax", torch.softmax, Case(randn(2, 3), dim=5))
+
+    assert sample([engines.load("minigrad")], op, op.cases[0]) == []
 
 
 def test_a_refusal_is_told_in_the_words_of_the_engine() -> None:

@@ -334,6 +334,8 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
         ops = [name for name in op or spec.BY_NAME if name in each.ops and name not in fuzz.UNDRAWN]
         if not ops:
             raise click.UsageError(f"{each.name} does not have {' or '.join(op)}")
+        if refusal := next(filter(None, map(fuzz.refused, ops)), ""):
+            raise click.ClickException(refusal)
         with stage(f"{each.name}: random graphs for {seconds} s", seconds) as advance:
             found = fuzz.hunt(each, ops, fuzz.seeds(seed, seconds, advance))
         graphs = f"{plural(found.graphs, 'graph')} of {plural(len(found.ops), 'op')}"

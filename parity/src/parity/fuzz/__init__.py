@@ -7,8 +7,8 @@ compares it with torch, and hunting.py looks for a graph that fails.
 
 from __future__ import annotations
 
-from .arguments import UNDRAWN
+from .arguments import UNDRAWN, refused
 from .graph import ops_of
 from .hunting import Hunt, hunt, seeds
 
-__all__ = ["UNDRAWN", "Hunt", "hunt", "ops_of", "seeds"]
+__all__ = ["UNDRAWN", "Hunt", "hunt", "ops_of", "refused", "seeds"]

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..checks import InvalidCaseError
+from ..checks.reference import reference
 from ..engines.adapter import Array
 from ..spec import BY_NAME
 from ..spec.case import transform
@@ -21,6 +23,16 @@ Row = Callable[[Drawing], Call]
 UNDRAWN = dict.fromkeys(
     ("zeros", "ones", "full", "arange", "randn"), "it takes no tensor: no gradient goes through it"
 )
+
+
+def refused(op: str) -> str:
+    """The first case of an op that torch refuses, and why; empty if there is none."""
+    for case in BY_NAME[op].cases:
+        try:
+            reference(BY_NAME[op], case)
+        except InvalidCaseError as error:
+            return f"{case.id}: {error}"
+    return ""
 
 
 def arguments(op: str, g: Drawing) -> Call:

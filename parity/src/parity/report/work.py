@@ -74,7 +74,8 @@ def skipped(engine: Adapter, run: Run, dtype: str) -> RunResult | None:
 def hunted(engine: Engine, ops: Sequence[str], seeds: int) -> data.Hunt:
     """Fuzz an engine with the first few seeds."""
     loaded = adapter(engine)
-    drawn = [name for name in ops or BY_NAME if name in loaded.ops and name not in fuzz.UNDRAWN]
+    able = [name for name in ops or BY_NAME if name in loaded.ops and name not in fuzz.UNDRAWN]
+    drawn = [name for name in able if not fuzz.refused(name)]  # a check says what torch refuses
     found = fuzz.hunt(loaded, drawn, range(seeds)) if drawn else fuzz.Hunt()
     chosen = f" --op {','.join(drawn)}" if ops else ""
     return {
