@@ -20,6 +20,11 @@ def package(request: pytest.FixtureRequest) -> Any:
     return importlib.import_module(request.param)
 
 
+@pytest.fixture(params=["micrograd", "minigrad", "cudagrad"])
+def engine(request: pytest.FixtureRequest) -> Any:
+    return importlib.import_module(request.param)
+
+
 def leaf(package: Any, *numbers: float) -> Any:
     return package.tensor(list(numbers), requires_grad=True)
 
@@ -173,6 +178,77 @@ def test_a_scheduler_knows_its_state(package: Any) -> None:
             scheduler.load_state_dict(other.state_dict())
     step.load_state_dict({**step.state_dict(), "_step_count": 1})  # as torch has it
     assert not hasattr(step, "_step_count")
+
+
+def test_what_is_no_parameter_is_told(engine: Any) -> None:
+    nn, optim, model = engine.nn, engine.optim, engine.nn.Linear(1, 1)
+    sgd = optim.SGD(model.parameters())
+    for call, name, found in (
+        (lambda: optim.SGD(model), "SGD", "Linear"),
+        (lambda: optim.SGD([{"params": model}]), "SGD", "Linear"),
+        (lambda: sgd.add_param_group({"params": None}), "SGD", "NoneType"),
+        (lambda: nn.utils.clip_grad_norm_(model, 1.0), "clip_grad_norm_", "Linear"),
+        (lambda: nn.utils.clip_grad_norm_(nn.Sequential(model), 1.0), "clip_grad_norm_", "Linear"),
+        (lambda: nn.utils.clip_grad_norm_(model.state_dict(), 1.0), "clip_grad_norm_", "str"),
+        (lambda: nn.utils.clip_grad_value_(None, 1.0), "clip_grad_value_", "NoneType"),
+    ):
+        expected = f"^{name}: expected parameters, as of model.parameters\\(\\), not {found}$"
+        with pytest.raises(TypeError, match=expected):
+            call()
+    with pytest.raises(TypeError, match="SGD: parameters are numbered: a set of them has no order"):
+        sgd.add_param_group({"params": set()})
+
+
+@pytest.mark.parametrize("state", [None, [1], "state param_groups"])
+def test_a_state_is_a_dict(engine: Any, state: Any) -> None:
+    rates, optimizer = (
+        engine.optim.lr_scheduler,
+        engine.optim.AdamW(engine.nn.Linear(1, 1).parameters()),
+    )
+    step = rates.StepLR(optimizer, 2)
+    for holder in (
+        optimizer,
+        step,
+        rates.LambdaLR(optimizer, abs),
+        rates.SequentialLR(optimizer, [step], []),
+    ):
+        before, name = holder.state_dict(), type(holder).__name__
+        with pytest.raises(
+            TypeError, match=rf"{name}.*: expected a dict, as of state_dict\(\), not"
+        ):
+            holder.load_state_dict(state)
+        assert holder.state_dict() == before
+
+
+def test_a_scheduler_says_what_it_expects(engine: Any) -> None:
+    rates, model = engine.optim.lr_scheduler, engine.nn.Linear(1, 1)
+    optimizer = engine.optim.SGD(model.parameters())
+    step = rates.StepLR(optimizer, 2)
+    for call, message in (
+        (lambda: rates.StepLR(None, 2), "StepLR: expected an optimizer, not NoneType"),
+        (lambda: rates.LambdaLR(model, abs), "LambdaLR: expected an optimizer, not Linear"),
+        (lambda: rates.SequentialLR(None, [step], []), "SequentialLR: expected an optimizer, not"),
+        (
+            lambda: rates.LambdaLR(optimizer, 0.5),
+            "LambdaLR: expected functions of the epoch, not f",
+        ),
+        (lambda: rates.LambdaLR(optimizer, [None]), "LambdaLR: expected functions of the epoch"),
+        (lambda: rates.StepLR(optimizer, None), "StepLR: step_size must be a number, not NoneType"),
+        (lambda: rates.StepLR(optimizer, 2, None), "StepLR: gamma must be a number"),
+        (lambda: rates.StepLR(optimizer, 2, 0.1, None), "StepLR: last_epoch must be a number"),
+        (lambda: rates.ExponentialLR(optimizer, "a"), "ExponentialLR: gamma must be a number"),
+        (lambda: rates.LinearLR(optimizer, None), "LinearLR: start_factor must be a number"),
+        (lambda: rates.LinearLR(optimizer, 0.5, None), "LinearLR: end_factor must be a number"),
+        (lambda: rates.LinearLR(optimizer, 0.5, 1.0, None), "LinearLR: total_iters must be a numb"),
+        (lambda: rates.CosineAnnealingLR(optimizer, None), "CosineAnnealingLR: T_max must be a n"),
+        (lambda: rates.CosineAnnealingLR(optimizer, 5, None), "eta_min must be a number"),
+        (lambda: rates.SequentialLR(optimizer, step, []), "schedulers must be a list, not StepLR"),
+        (lambda: rates.SequentialLR(optimizer, [step], None), "milestones must be a list, not N"),
+        (lambda: rates.SequentialLR(optimizer, [None], []), "expected schedulers, not NoneType"),
+        (lambda: rates.SequentialLR(optimizer, [step, step], [None]), "a milestone must be a numb"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
 
 
 def test_names_that_are_passed_over_are_told(package: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from .. import arrays, ops
 from ..arguments import number
@@ -37,7 +38,7 @@ def clip_grad_norm_(
     number("clip_grad_norm_", "norm_type", norm_type)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
-    grads = _gradients(parameters)
+    grads = _gradients("clip_grad_norm_", parameters)
     dtypes = {grad.dtype for grad in grads}
     if norm_type == 2 and len(dtypes) == 1 and not (error_if_nonfinite or BFLOAT16 in dtypes):
         return Tensor(_shrunk(grads, max_norm))
@@ -56,13 +57,18 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
     number("clip_grad_value_", "clip_value", clip_value)
-    for grad in _gradients(parameters):
+    for grad in _gradients("clip_grad_value_", parameters):
         arrays.apply(f.clamp, grad, -clip_value, clip_value, into=grad)
         overwritten(grad)
 
 
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Array]:
-    every = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+def _gradients(what: str, parameters: Tensor | Iterable[Tensor]) -> list[Array]:
+    several = isinstance(parameters, Iterable) and not isinstance(parameters, Tensor)
+    every: list[Any] = list(parameters) if several else [parameters]
+    for each in every:
+        if not isinstance(each, Tensor):
+            found = type(each).__name__
+            raise TypeError(f"{what}: expected parameters, as of model.parameters(), not {found}")
     return joined([(each.grad.data, each.home) for each in every if each.grad is not None])
 
 

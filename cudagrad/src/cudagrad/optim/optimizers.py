@@ -51,12 +51,7 @@ class Optimizer:
         kind = type(self).__name__
         if isinstance(params, Tensor):
             raise TypeError(f"{kind}: takes several parameters: put a single one in a list")
-        if isinstance(params, Set):
-            raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
-        if not isinstance(params, Iterable):
-            found = type(params).__name__
-            raise TypeError(f"{kind}: expected parameters, as of model.parameters(), not {found}")
-        given = list(params)
+        given = _ordered(kind, params)
         if not given:
             raise ValueError(f"{kind}: needs at least one parameter")
         self.defaults = defaults
@@ -73,7 +68,7 @@ class Optimizer:
             expected = "a group is a dict with parameters as 'params'"
             raise TypeError(f"{kind}: {expected}, not {param_group!r}")
         params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
+        params = [params] if isinstance(params, Tensor) else _ordered(kind, params)
         for parameter in params:
             if not isinstance(parameter, Tensor):
                 found = type(parameter).__name__
@@ -166,6 +161,9 @@ class Optimizer:
         parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state_dict, Mapping):
+            found = type(state_dict).__name__
+            raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
         missing = [name for name in ("param_groups", "state") if name not in state_dict]
         if missing:
             raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")
@@ -399,6 +397,15 @@ def _known(state: State, name: str, data: Array, initial: float = 0.0) -> Array:
 
 def _on_host(state: State) -> State:
     return {name: x if name == "step" else device.to_host(x) for name, x in state.items()}
+
+
+def _ordered(kind: str, params: Iterable[Any]) -> list[Any]:
+    if isinstance(params, Set):
+        raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
+    if not isinstance(params, Iterable):
+        found = type(params).__name__
+        raise TypeError(f"{kind}: expected parameters, as of model.parameters(), not {found}")
+    return list(params)
 
 
 def _require_known(what: str, kind: str, given: Iterable[str], known: Set[str]) -> None:

@@ -30,7 +30,7 @@ def clip_grad_norm_(
     number("clip_grad_norm_", "norm_type", norm_type)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
-    values, grads = _gradients(parameters)
+    values, grads = _gradients("clip_grad_norm_", parameters)
     total = _norm(grads, norm_type) if grads else 0.0
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
@@ -43,13 +43,17 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
     bound = number("clip_grad_value_", "clip_value", clip_value)
-    for value, grad in zip(*_gradients(parameters), strict=True):
+    for value, grad in zip(*_gradients("clip_grad_value_", parameters), strict=True):
         value.grad = floats.clamp(grad, -bound, bound)
 
 
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> tuple[list[Value], list[float]]:
+def _gradients(what: str, parameters: Tensor | Iterable[Tensor]) -> tuple[list[Value], list[float]]:
     """The Values that have a gradient, and their gradients."""
-    every = [parameters] if isinstance(parameters, Value) else parameters
+    every = list(parameters) if isinstance(parameters, Iterable) else [parameters]
+    for each in every:
+        if not isinstance(each, (list, tuple, Value)):
+            found = type(each).__name__
+            raise TypeError(f"{what}: expected parameters, as of model.parameters(), not {found}")
     values = [value for parameter in every for value in unnest(parameter)[0]]
     pairs = [(value, value.grad) for value in values if value.grad is not None]
     return [value for value, _ in pairs], [grad for _, grad in pairs]

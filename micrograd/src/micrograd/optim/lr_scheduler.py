@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..arguments import number
 from .optimizers import Optimizer
 
 TORCHS = ("_step_count", "_get_lr_called_within_step")  # what torch's states have, too
@@ -28,8 +29,8 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         name = type(self).__name__
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{name}: expected an optimizer, not {type(optimizer).__name__}")
+        _require_optimizer(name, optimizer)
+        number(name, "last_epoch", last_epoch)
         for group in optimizer.param_groups:
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
@@ -70,14 +71,18 @@ class LRScheduler:
 
     def _fitting(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         """The state, if its names are those of state_dict()."""
+        what = f"load_state_dict of {type(self).__name__}"
+        if not isinstance(state_dict, Mapping):
+            found = type(state_dict).__name__
+            raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
         own = self.state_dict().keys()
         wrong = {
             "missing": own - state_dict.keys(),
             "unexpected": state_dict.keys() - own - set(TORCHS),
         }
-        found = [f"{kind}: {', '.join(sorted(names))}" for kind, names in wrong.items() if names]
-        if found:
-            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
+        unlike = [f"{kind}: {', '.join(sorted(names))}" for kind, names in wrong.items() if names]
+        if unlike:
+            raise ValueError(f"{what}: {'; '.join(unlike)}")
         return {name: state_dict[name] for name in own}
 
     def _restart(self) -> None:
@@ -105,8 +110,13 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
+        _require_optimizer("LambdaLR", optimizer)
         n = len(optimizer.param_groups)
-        self.lr_lambdas = [lr_lambda] * n if callable(lr_lambda) else list(lr_lambda)
+        self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, Sequence) else [lr_lambda] * n
+        for function in self.lr_lambdas:
+            if not callable(function):
+                found = type(function).__name__
+                raise TypeError(f"LambdaLR: expected functions of the epoch, not {found}")
         if len(self.lr_lambdas) != n:
             found = len(self.lr_lambdas)
             raise ValueError(f"LambdaLR: lr_lambda has {found} functions for {n} parameter groups")
@@ -135,6 +145,8 @@ class StepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
+        number("StepLR", "step_size", step_size)
+        number("StepLR", "gamma", gamma)
         if step_size < 1:
             raise ValueError(f"StepLR: step_size must be positive, is {step_size}")
         self.step_size, self.gamma = step_size, gamma
@@ -150,6 +162,7 @@ class ExponentialLR(LRScheduler):
     """Multiply the lr by gamma every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+        number("ExponentialLR", "gamma", gamma)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -170,6 +183,9 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
+        number("LinearLR", "start_factor", start_factor)
+        number("LinearLR", "end_factor", end_factor)
+        number("LinearLR", "total_iters", total_iters)
         if not 0 < start_factor <= 1:
             raise ValueError(f"LinearLR: start_factor must lie in (0, 1], is {start_factor}")
         if not 0 <= end_factor <= 1:
@@ -198,6 +214,8 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
+        number("CosineAnnealingLR", "T_max", T_max)
+        number("CosineAnnealingLR", "eta_min", eta_min)
         if T_max < 1:
             raise ValueError(f"CosineAnnealingLR: T_max must be positive, is {T_max}")
         self.T_max, self.eta_min = T_max, eta_min
@@ -228,6 +246,18 @@ class SequentialLR(LRScheduler):
         milestones: Sequence[int],
         last_epoch: int = -1,
     ) -> None:
+        _require_optimizer("SequentialLR", optimizer)
+        for name, given in (("schedulers", schedulers), ("milestones", milestones)):
+            if not isinstance(given, Sequence):
+                found = type(given).__name__
+                raise TypeError(f"SequentialLR: {name} must be a list, not {found}")
+        for scheduler in schedulers:
+            if not isinstance(scheduler, LRScheduler):
+                found = type(scheduler).__name__
+                raise TypeError(f"SequentialLR: expected schedulers, not {found}")
+        for milestone in milestones:
+            number("SequentialLR", "a milestone", milestone)
+        number("SequentialLR", "last_epoch", last_epoch)
         if len(schedulers) != len(milestones) + 1:
             n = len(schedulers)
             raise ValueError(
@@ -271,6 +301,11 @@ class SequentialLR(LRScheduler):
         for scheduler, its_state in pairs:
             scheduler.load_state_dict(its_state)
         super().load_state_dict({**state, "_schedulers": self._schedulers})
+
+
+def _require_optimizer(name: str, optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{name}: expected an optimizer, not {type(optimizer).__name__}")
 
 
 def _paired(scheduler: LRScheduler, own: Sequence[Any], saved: Sequence[Any]) -> list[Any]:

@@ -44,12 +44,7 @@ class Optimizer:
         kind = type(self).__name__
         if isinstance(params, (Parameter, Value)):
             raise TypeError(f"{kind}: takes several parameters: put a single one in a list")
-        if isinstance(params, Set):
-            raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
-        if not isinstance(params, Iterable):
-            found = type(params).__name__
-            raise TypeError(f"{kind}: expected parameters, as of model.parameters(), not {found}")
-        given = list(params)
+        given = _ordered(kind, params)
         if not given:
             raise ValueError(f"{kind}: needs at least one parameter")
         self.defaults = defaults
@@ -65,7 +60,7 @@ class Optimizer:
             expected = "a group is a dict with parameters as 'params'"
             raise TypeError(f"{kind}: {expected}, not {param_group!r}")
         params = param_group["params"]
-        params = [params] if isinstance(params, (Parameter, Value)) else list(params)
+        params = [params] if isinstance(params, (Parameter, Value)) else _ordered(kind, params)
         for value in _values(params):
             if not isinstance(value, Value):
                 found = type(value).__name__
@@ -123,6 +118,9 @@ class Optimizer:
         Raises ValueError, before anything changes, for what does not fit the parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state_dict, Mapping):
+            found = type(state_dict).__name__
+            raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
         missing = [name for name in ("param_groups", "state") if name not in state_dict]
         if missing:
             raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")
@@ -386,6 +384,15 @@ def _known(state: State, name: str, data: Row, initial: float = 0.0) -> Row:
 
 def _values(params: Iterable[Tensor]) -> list[Value]:
     return [value for parameter in params for value in unnest(parameter)[0]]
+
+
+def _ordered(kind: str, params: Iterable[Any]) -> list[Any]:
+    if isinstance(params, Set):
+        raise TypeError(f"{kind}: parameters are numbered: a set of them has no order")
+    if not isinstance(params, Iterable):
+        found = type(params).__name__
+        raise TypeError(f"{kind}: expected parameters, as of model.parameters(), not {found}")
+    return list(params)
 
 
 def _require_known(what: str, kind: str, given: Iterable[str], known: Set[str]) -> None:

@@ -36,7 +36,7 @@ def clip_grad_norm_(
     number("clip_grad_norm_", "norm_type", norm_type)
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, is {norm_type}")
-    grads = _gradients(parameters)
+    grads = _gradients("clip_grad_norm_", parameters)
     total = np.asarray(_norm([grad.data for grad in grads if grad.numel()], norm_type))
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total.item()}")
@@ -51,12 +51,17 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
     number("clip_grad_value_", "clip_value", clip_value)
-    for grad in _gradients(parameters):
+    for grad in _gradients("clip_grad_value_", parameters):
         grad.data = ops.clamp(grad, -clip_value, clip_value).data
 
 
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    every = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+def _gradients(what: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    several = isinstance(parameters, Iterable) and not isinstance(parameters, Tensor)
+    every: list[Any] = list(parameters) if several else [parameters]
+    for each in every:
+        if not isinstance(each, Tensor):
+            found = type(each).__name__
+            raise TypeError(f"{what}: expected parameters, as of model.parameters(), not {found}")
     return [parameter.grad for parameter in every if parameter.grad is not None]
 
 
