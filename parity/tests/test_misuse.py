@@ -356,6 +356,14 @@ def test_a_tensor_of_another_package_is_told_with_the_package(package: Any) -> N
         (lambda: x[theirs.long()], "getitem"),
         (lambda: ops.relu(torch.nn.Parameter(theirs)), "relu"),
         (lambda: package.nn.Linear(1, 1)(theirs), "linear"),
+        (lambda: ops.cat([x, theirs]), "cat"),
+        (lambda: ops.stack([theirs, x]), "stack"),
+        (lambda: ops.split(theirs, 1), "split"),
+        (lambda: ops.narrow(theirs, 0, 0, 1), "narrow"),
+        (lambda: ops.zeros_like(theirs), "zeros_like"),
+        (lambda: ops.full_like(theirs, 1.0), "full_like"),
+        (lambda: ops.var_mean(theirs), "var_mean"),
+        (lambda: ops.einsum("i,i->", x, theirs), "einsum"),
     ):
         with pytest.raises(TypeError, match=f"^{op}: expected a tensor of .*grad, not of torch"):
             call()

@@ -469,6 +469,13 @@ def unwrap(value: Any) -> Any:
     return to_device(value) if isinstance(value, np.ndarray) else value
 
 
+def require_tensors(name: str, *given: Any) -> None:
+    """Raise TypeError unless all are tensors or arrays: for functions that only call other ops."""
+    for each in given:
+        if not isinstance(each, Tensor | np.ndarray | np.generic):
+            raise TypeError(_expected_tensor(name, each))
+
+
 def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[Any]) -> str | None:
     """The message for an error that args caused in op name; None to let error speak for itself."""
     name = name.removeprefix("_")  # of a part of an op, such as _cat
@@ -477,15 +484,25 @@ def _wrong_operand(name: str, error: AttributeError | TypeError, args: Sequence[
             return f"{name}: .data of a tensor is a device array, not a {type(arg.data).__name__}"
     parts = [part for arg in args if isinstance(arg, list | tuple) for part in arg]
     for each in (*args, *parts):
-        kinds = [kind.__name__ for kind in type(each).__mro__]
-        if "Tensor" in kinds and not isinstance(each, Tensor):
-            package = type(each).__module__.partition(".")[0]
-            return f"{name}: expected a tensor of cudagrad, not of {package}"
+        if _of_another_package(each):
+            return _expected_tensor(name, each)
     if isinstance(error, TypeError):
         return None if str(error).startswith(name) else f"{name}: {error}"
     if error.name is None or not any(error.obj is each for each in (*args, *parts)):
         return None
-    return f"{name}: expected a tensor, not {type(error.obj).__name__}"
+    return _expected_tensor(name, error.obj)
+
+
+def _of_another_package(value: Any) -> bool:
+    kinds = [kind.__name__ for kind in type(value).__mro__]
+    return "Tensor" in kinds and not isinstance(value, Tensor)
+
+
+def _expected_tensor(name: str, value: Any) -> str:
+    if _of_another_package(value):
+        package = type(value).__module__.partition(".")[0]
+        return f"{name}: expected a tensor of cudagrad, not of {package}"
+    return f"{name}: expected a tensor, not {type(value).__name__}"
 
 
 def sweep(

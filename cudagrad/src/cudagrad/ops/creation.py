@@ -14,7 +14,7 @@ from .. import arrays, random
 from ..arguments import Shape, fitting, sizes
 from ..arrays import BOOL, INT
 from ..dtypes import DEFAULT, as_dtype, is_floating, result_type
-from ..engine import Operand, Tensor
+from ..engine import Operand, Tensor, require_tensors
 
 
 def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -91,13 +91,13 @@ def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Ten
 
 def zeros_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape of x; dtype None: x's."""
-    x = _like("zeros_like", x)
+    require_tensors("zeros_like", x)
     return _filled("zeros_like", x.shape, 0, dtype, x.dtype, requires_grad)
 
 
 def ones_like(x: Operand, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape of x; dtype None: x's."""
-    x = _like("ones_like", x)
+    require_tensors("ones_like", x)
     return _filled("ones_like", x.shape, 1, dtype, x.dtype, requires_grad)
 
 
@@ -105,7 +105,7 @@ def full_like(
     x: Operand, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """One number in the shape of x; dtype None: x's."""
-    x = _like("full_like", x)
+    require_tensors("full_like", x)
     number = _number("full_like", fill_value)
     return _filled("full_like", x.shape, number, dtype, x.dtype, requires_grad)
 
@@ -143,9 +143,3 @@ def _number(name: str, value: Any) -> Any:
     if not isinstance(value, Tensor | np.ndarray | np.generic) or value.ndim:
         raise TypeError(f"{name}: expected a number, not {type(value).__name__}")
     return value.item()
-
-
-def _like(name: str, x: Any) -> Any:
-    if not isinstance(x, Tensor | np.ndarray | np.generic):
-        raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
-    return x

@@ -11,7 +11,7 @@ from .. import arrays
 from ..arguments import broadcast_shapes, factor, refuse_bool, same, tensors
 from ..arrays import Array, Shape, apply
 from ..dtypes import result_type
-from ..engine import Operand, Output, Tensor, cast_for, op
+from ..engine import Operand, Output, Tensor, cast_for, op, require_tensors
 from ..kernels import functions as f
 from .elementwise import mul
 from .reduction import sum
@@ -104,8 +104,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
+    require_tensors("einsum", *operands)
     operands, _ = cast_for("einsum", *operands)
-    tensors("einsum", *operands)
     same("einsum", *operands)
     shapes = [operand.shape for operand in operands]
     inputs, output = _read(equation, shapes)

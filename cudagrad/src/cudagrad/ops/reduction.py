@@ -12,7 +12,7 @@ from .. import arrays
 from ..arguments import Dims, axes, axis, flag, floats, named_axes, number, refuse_bool, tensors
 from ..arrays import BOOL, INT, apply
 from ..dtypes import floating, is_floating, through_float32
-from ..engine import Operand, Output, Tensor, op, unwrap
+from ..engine import Operand, Output, Tensor, op, require_tensors, unwrap
 from ..kernels import functions as f
 from ..kernels.reduction import above, below
 from .elementwise import extreme_of_two
@@ -84,6 +84,7 @@ def var_mean(
     x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
+    require_tensors("var_mean", x)
     floats("var_mean", unwrap(x))
     flag("var_mean", "keepdim", keepdim)
     number("var_mean", "correction", correction)

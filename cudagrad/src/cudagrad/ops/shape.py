@@ -12,7 +12,7 @@ import numpy as np
 from .. import arrays
 from ..arguments import Dims, Shape, axes, axis, complete, named_axes, sizes, whole
 from ..dtypes import result_type
-from ..engine import Operand, Output, Tensor, op
+from ..engine import Operand, Output, Tensor, op, require_tensors
 from .indexing import getitem
 
 
@@ -336,9 +336,8 @@ def _sequence(name: str, tensors: Any) -> list[Any]:
 
 
 def _shape(name: str, x: Operand) -> tuple[int, ...]:
-    """The shape of x, which must be a tensor: for functions that only call other ops."""
-    if not isinstance(x, Tensor | np.ndarray | np.generic):
-        raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
+    """The shape of x, which must be a tensor."""
+    require_tensors(name, x)
     return x.shape
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arguments import NUMBERS, Shape, fitting, sizes
 from ..dtypes import DEFAULT, as_array, is_floating, result_type
-from ..engine import Operand, Tensor, unwrap
+from ..engine import Operand, Tensor, require_tensors, unwrap
 from ..random import generator
 
 
@@ -106,9 +106,8 @@ def full_like(
 
 
 def _filled_like(name: str, x: Any, value: Any, dtype: Any, requires_grad: bool) -> Tensor:
+    require_tensors(name, x)
     x = unwrap(x)
-    if not isinstance(x, np.ndarray | np.generic):
-        raise TypeError(f"{name}: expected a tensor, not {type(x).__name__}")
     return _filled(name, x.shape, value, x.dtype if dtype is None else dtype, requires_grad)
 
 

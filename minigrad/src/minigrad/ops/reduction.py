@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import Dims, axes, axis, flag, floats, named_axes, number, refuse_bool, same
 from ..dtypes import floating
-from ..engine import Operand, Output, Tensor, op, unwrap
+from ..engine import Operand, Output, Tensor, op, require_tensors, unwrap
 from .elementwise import larger, smaller
 from .indexing import Found
 
@@ -77,6 +77,7 @@ def var_mean(
     x: Operand, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The pair (var, mean) over dim."""
+    require_tensors("var_mean", x)
     floats("var_mean", unwrap(x))
     flag("var_mean", "keepdim", keepdim)
     number("var_mean", "correction", correction)
