@@ -314,6 +314,15 @@ def test_a_mode_is_true_or_false(package: Any) -> None:
         package.nn.Dropout().train("no")
 
 
+@pytest.mark.parametrize("convert", [lambda x: x.to("float32"), lambda x: x * 0.5])
+def test_integers_get_no_rounded_gradient(package: Any, convert: Any) -> None:
+    x = package.tensor([1, 2])
+    x.requires_grad = True  # torch refuses it here
+    with pytest.raises(TypeError, match="only floating tensors can require a gradient, not int64"):
+        (convert(x) * 0.5).sum().backward()
+    assert x.grad is None
+
+
 def test_a_frozen_parameter_of_integers_is_copied(package: Any) -> None:
     frozen = package.nn.Parameter(package.tensor([1, 2]), requires_grad=False)
     for copied in (copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):

@@ -317,8 +317,10 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
 @op
 def to(x: Operand, dtype: Any) -> Output:
     """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
-    own = x.dtype
-    return arrays.cast(x, as_dtype(dtype)), lambda dout: arrays.cast(dout, own)
+    own, wanted = x.dtype, as_dtype(dtype)
+    # Integers have no gradient: backward() refuses dout, which would be rounded to one.
+    back = own if is_floating(own) else wanted
+    return arrays.cast(x, wanted), lambda dout: arrays.cast(dout, back)
 
 
 def extreme_of_two(name: str, larger: Any, larger_dx: Any, x: Any, other: Any) -> Any:

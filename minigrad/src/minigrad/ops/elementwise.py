@@ -290,7 +290,9 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
 def to(x: Operand, dtype: Any) -> Output:
     """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
     own, wanted = x.dtype, as_array((), dtype).dtype
-    return x.astype(wanted, copy=False), lambda dout: dout.astype(own, copy=False)
+    # Integers have no gradient: backward() refuses dout, which would be rounded to one.
+    back = own if is_floating(own) else wanted
+    return x.astype(wanted, copy=False), lambda dout: dout.astype(back, copy=False)
 
 
 def factor(name: str, what: str, value: Any, dtype: Any) -> Any:
