@@ -160,9 +160,11 @@ def sigmoid(x: Value) -> Value:
     return node(s, (x,), (s * (1.0 - s),))  # exp(-x) / (1 + exp(-x))²
 
 
-def softplus(x: Value) -> Value:
-    """log(1 + exp(x))."""
-    return node(floats.softplus(x.data), (x,), (floats.sigmoid(x.data),))
+def softplus(x: Value, beta: float = 1.0) -> Value:
+    """log(1 + exp(beta · x)) / beta: for a beta of 0 it is infinite, and its slope still 1/2."""
+    steep = beta * x.data
+    value = floats.divide(floats.softplus(steep), beta)
+    return node(value, (x,), (floats.sigmoid(steep),))
 
 
 def normal_cdf(x: Value) -> Value:

@@ -74,12 +74,11 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta · x)) / beta, and x itself where beta · x is above threshold."""
-    scale = Value(number("softplus", "beta", beta))
+    scale = number("softplus", "beta", beta)
     top = number("softplus", "threshold", threshold)
 
     def smooth(item: Value) -> Value:
-        steep = item * scale
-        return scalar.own(item) if steep.data > top else scalar.softplus(steep) / scale
+        return scalar.own(item) if scale * item.data > top else scalar.softplus(item, scale)
 
     return _each("softplus", smooth, x)
 

@@ -185,6 +185,7 @@ OPS = (
         Case(values(STEEP), why="0 at one end, x at the other; exp(1000) must not be taken"),
         Case(uniform(5, low=-80.0, high=-30.0), why="small, but not lost"),
         Case(values([inf, -inf, nan, 0.5]), kink=INFINITE, why="inf, 0, NaN"),
+        Case(randn(2, 3), beta=0, kink=INFINITE, why="infinite, with a slope of 1/2"),
         rejects=[*FLOATS_ONLY, Reject(TypeError, randn(3), "1")],
     ),
     Op(
