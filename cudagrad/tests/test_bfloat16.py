@@ -317,6 +317,15 @@ def test_its_gradients_are_clipped() -> None:
     assert np.allclose(x.grad.numpy(), [0.6, 0.8], rtol=2 * HALF_STEP)
 
 
+@pytest.mark.parametrize("scatter", [ops.scatter, ops.scatter_add])
+@pytest.mark.parametrize("dtypes", [(np.float32, bfloat16), (bfloat16, np.float32)])
+def test_it_is_not_scattered_over_float32(scatter: Any, dtypes: Any) -> None:
+    x, src = (cudagrad.tensor([1.0, 2.0], dtype) for dtype in dtypes)
+    with pytest.raises(TypeError, match=rf"^{scatter.__name__}: dtypes differ: "):
+        scatter(x, 0, cudagrad.tensor([1]), src)
+    assert scatter(x, 0, cudagrad.tensor([1]), x).dtype == x.dtype
+
+
 def test_running_statistics_are_not_of_it() -> None:
     norm = nn.BatchNorm1d(2).to(bfloat16)
     x = cudagrad.tensor(normal(3, 2), bfloat16)

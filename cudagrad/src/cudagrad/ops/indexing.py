@@ -5,7 +5,9 @@ An element that is taken several times receives the sum of the gradients.
 
 from __future__ import annotations
 
+import functools
 import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import arrays
@@ -106,7 +108,20 @@ def gather(x: Operand, dim: int, index: Operand) -> Output:
     return _gathered(x, along, _within("gather", x, along, index))
 
 
+def _of_one_dtype(function: Callable[..., Output]) -> Callable[..., Output]:
+    """Refuse a src that is not of x's dtype, while one of bfloat16 is not yet made float32."""
+
+    @functools.wraps(function)
+    def wrapper(x: Any, dim: int, index: Any, src: Any = None, **named: Any) -> Output:
+        if src is not None and not isinstance(src, arrays.NUMBERS):
+            same(function.__name__, x, src)
+        return function(x, dim, index, src, **named)
+
+    return wrapper
+
+
 @op
+@_of_one_dtype
 @through_float32
 def scatter(
     x: Operand,
@@ -146,6 +161,7 @@ def scatter(
 
 
 @op
+@_of_one_dtype
 @through_float32
 def scatter_add(x: Operand, dim: int, index: Operand, src: Operand) -> Output:
     """x with src[i, j] added at each i, index[i, j] for dim 1, and so on: see scatter."""
@@ -257,7 +273,6 @@ def _within(name: str, x: Any, along: int, index: Any) -> Any:
 def _sources(name: str, x: Any, along: int, index: Any, src: Any) -> tuple[Any, Any]:
     """Checked indices of x along a dim, and the elements of src that belong to them."""
     tensors(name, src)
-    same(name, x, src)
     index = _within(name, x, along, index)
     shape, lengths = src.shape or (1,), index.shape or (1,)
     fits = len(shape) == len(lengths) and all(map(operator.le, lengths, shape))
