@@ -461,6 +461,8 @@ def test_an_unsigned_dtype_takes_negative_numbers(package: Any) -> None:
     for wrong in (-300, 300, -1.0):
         with pytest.raises(ValueError, match=r"masked_fill: .* does not fit into uint8"):
             ops.masked_fill(x, mask, wrong)
+    with pytest.raises(ValueError, match="pad: value -1 does not fit into uint8"):
+        ops.pad(x, (1, 0), value=-1)  # which torch takes as a float
     with pytest.raises(ValueError, match="hardtanh: no uint8 from min_val -1 to max_val 1"):
         ops.hardtanh(x, -1, 1)
 

@@ -123,10 +123,11 @@ def factor(op: str, name: str, value: Any, dtype: Any) -> None:
     fitting(op, name, value, dtype)
 
 
-def fitting(op: str, name: str, value: Any, dtype: Any) -> None:
+def fitting(op: str, name: str, value: Any, dtype: Any, wraps: bool = True) -> None:
     """Raise ValueError unless value, a number, is in the range of dtype.
 
-    An unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest number.
+    wraps: an unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest
+    number.
     """
     value, fits = number(op, name, value), True
     if is_floating(dtype):
@@ -134,7 +135,7 @@ def fitting(op: str, name: str, value: Any, dtype: Any) -> None:
         fits = not most < abs(value) < math.inf
     elif dtype != arrays.BOOL:
         limits = np.iinfo(dtype)
-        wraps = not limits.min and isinstance(value, int)
+        wraps = wraps and not limits.min and isinstance(value, int)
         fits = (-limits.max if wraps else limits.min) <= value <= limits.max
     if not fits:
         raise ValueError(f"{op}: {name} {value} does not fit into {of_tensor(dtype)}")

@@ -106,10 +106,11 @@ def number(op: str, name: str, value: Any) -> None:
         raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
 
 
-def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
+def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any], wraps: bool = True) -> Array:
     """A number, or a 0-d array, in dtype; raises ValueError if it is out of range.
 
-    An unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest number.
+    wraps: an unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest
+    number.
     """
     if np.ndim(value):
         raise ValueError(f"{op}: {name} must be a number, not of shape {np.shape(value)}")
@@ -118,7 +119,7 @@ def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any]) -> Array:
     fits = True
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        wraps = not limits.min and isinstance(value, int)
+        wraps = wraps and not limits.min and isinstance(value, int)
         fits = (-limits.max if wraps else limits.min) <= value <= limits.max
     elif is_floating(dtype):
         fits = not np.finfo(dtype).max.item() < abs(value) < math.inf

@@ -163,7 +163,7 @@ def pad(x: Operand, pad: Shape, mode: str = "constant", value: float | None = No
     """
     option("pad", "mode", mode, ("constant",))
     value = 0 if value is None else value
-    fitting("pad", "value", value, x.dtype)
+    fitting("pad", "value", value, x.dtype, wraps=False)
     if isinstance(pad, int):
         raise TypeError(f"pad: expected two ints for each dim, not {pad!r}")
     amounts = sizes("pad", pad)

@@ -204,7 +204,7 @@ def pad(
     if any(max(-b, 0) + max(-a, 0) > n for (b, a), n in zip(pairs, lengths, strict=True)):
         raise ValueError(f"pad: {pad} takes away more than there is in shape {x.shape}")
     back = [(-before, -after) for before, after in pairs]
-    fill = fitting("pad", "value", 0 if value is None else value, x.dtype)
+    fill = fitting("pad", "value", 0 if value is None else value, x.dtype, wraps=False)
     return _padded(x, pairs, fill), lambda dout: _padded(dout, back, 0)
 
 
