@@ -28,8 +28,9 @@ LAYERS = {
         ("__init__",),
     ),
     "minigrad": (
-        ("random", "dtypes", "arguments", "special", "memory", "silence", "rows", "windows"),
-        ("engine", "function"),
+        ("capture", "dtypes", "arguments", "special", "memory", "silence", "windows"),
+        ("random", "rows"),
+        ("engine", "function", "graph"),
         ("ops",),
         ("nn", "optim", "serialization", "sampling"),
         ("pretrained",),

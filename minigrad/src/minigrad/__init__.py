@@ -10,7 +10,7 @@
 save and load keep training state, the random generator's included, in a safetensors file.
 """
 
-from . import gpt, nn, ops, optim
+from . import gpt, graph, nn, ops, optim
 from .dtypes import bool_ as bool
 from .dtypes import float32, float64, int8, int16, int32, int64, uint8
 from .engine import Tensor, no_grad, op, tensor
@@ -28,6 +28,7 @@ __all__ = [
     "float64",
     "get_rng_state",
     "gpt",
+    "graph",
     "int16",
     "int32",
     "int64",

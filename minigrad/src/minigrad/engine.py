@@ -371,7 +371,8 @@ def _operand(value: Any) -> Any:
         return value.data
     if isinstance(value, tuple):
         return tuple([part if type(part) is int else _operand(part) for part in value])
-    return value.copy() if isinstance(value, np.ndarray) else value
+    # By a function that a graph of a step takes note of.
+    return np.array(value, order="C") if isinstance(value, np.ndarray) else value
 
 
 def require_tensors(name: str, *given: Any) -> None:

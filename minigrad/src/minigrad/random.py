@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from .arguments import whole
+from .capture import current, live, recorded, unseen
 
 _generator = np.random.default_rng()
 
 
-def generator() -> np.random.Generator:
-    return _generator
+@recorded
+def draw(method: str, *args: Any) -> Any:
+    """Numbers from the generator, by its method of that name (numpy.random.Generator)."""
+    return getattr(_generator, method)(*args)
 
 
+@live
 def manual_seed(seed: int) -> None:
     """Seed the generator; after the same seed it draws the same numbers."""
     global _generator
@@ -24,7 +29,12 @@ def manual_seed(seed: int) -> None:
 
 def get_rng_state() -> dict[str, Any]:
     """The state of the generator: set_rng_state with it repeats the numbers drawn from now on."""
-    return dict(_generator.bit_generator.state)
+    with unseen():  # the arrays that NumPy makes of it are none of a step
+        state = dict(_generator.bit_generator.state)
+    if (capture := current.get()) is not None:
+        capture.keep(lambda: state.update(get_rng_state()), "get_rng_state")
+        capture.states.append(state)
+    return state
 
 
 def set_rng_state(state: Mapping[str, Any]) -> None:
@@ -33,9 +43,13 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
     Raises ValueError, before anything changes, for anything else.
     """
     global _generator
-    bits: Any = np.random.PCG64()
+    if (capture := current.get()) is not None:
+        own = [i for i, known in enumerate(capture.states) if known is state]
+        capture.keep(functools.partial(set_rng_state, state), "set_rng_state", own or state)
     try:
-        bits.state = dict(state)
+        with unseen():
+            bits: Any = np.random.PCG64()
+            bits.state = dict(state)
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             "set_rng_state: this is not a state that get_rng_state returned"
@@ -45,4 +59,4 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
 
 def draw_seed() -> int:
     """A seed for another generator."""
-    return int(_generator.integers(2**53))
+    return int(draw("integers", 2**53))

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from .capture import recorded
+
 Array = np.ndarray[Any, Any]
 
 BLOCK = 1 << 16  # numbers at a time: few enough for the cache, enough to make calls negligible
 SMALL = 10**6  # multiplications up to which OpenBLAS reads its operands where they are
 LONG = 512  # the length from which on a loop for each row costs less than a copy
+_set_buffer = recorded(np.setbufsize)
 
 
 @functools.lru_cache(maxsize=64)
@@ -72,15 +75,17 @@ def rows_apart(width: int) -> contextlib.AbstractContextManager[object]:
 
 @contextlib.contextmanager
 def _small_buffer() -> Iterator[None]:
-    with np.errstate():  # which also restores the buffer
-        np.setbufsize(LONG // 2)
+    before = _set_buffer(LONG // 2)
+    try:
         yield
+    finally:
+        _set_buffer(before)
 
 
 def sum_of_rows(x: Array) -> Array:
     """The sum over rows: (rows, n) -> (n), or for each matrix (..., rows, n) -> (..., n)."""
     ones = _ones(x.shape[-2], x.dtype)
-    return ones.dot(x) if x.ndim == 2 else ones @ x
+    return np.dot(ones, x) if x.ndim == 2 else ones @ x
 
 
 def sum_in_rows(x: Array, out: Array | None = None) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arguments import floats, number, option
 from ..engine import Tensor
-from ..random import generator
+from ..random import draw
 
 T = TypeVar("T", bound=Tensor)
 
@@ -46,7 +46,7 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
         raise ValueError(f"uniform_: no numbers lie in [{a}, {b})")
     if not math.isfinite(b - a):
         raise ValueError(f"uniform_: [{a}, {b}) has no finite length")
-    return _write(tensor, generator().uniform(a, b, tensor.shape))
+    return _write(tensor, draw("uniform", a, b, tensor.shape))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
@@ -54,7 +54,7 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
     floats("normal_", tensor.data)
     if not std >= 0:
         raise ValueError(f"normal_: std must not be negative, is {std}")
-    return _write(tensor, mean + std * generator().standard_normal(tensor.shape))
+    return _write(tensor, mean + std * draw("standard_normal", tensor.shape))
 
 
 def constant_(tensor: T, val: float) -> T:

@@ -48,7 +48,7 @@ class _BatchNorm(Module):
         if self.training and not self.track_running_stats:
             mean = variance = None
         elif self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked = ops.add(self.num_batches_tracked, 1)
+            self.num_batches_tracked += 1
             if momentum is None:
                 momentum = 1 / int(self.num_batches_tracked)
         of_batch = self.training or mean is None

@@ -13,12 +13,14 @@ import numpy as np
 
 from .. import ops
 from ..arguments import number
+from ..capture import live
 from ..engine import Tensor
 from ..rows import BLOCK, blocks
 
 Array = np.ndarray[Any, Any]
 
 
+@live
 @np.errstate(all="ignore")
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
@@ -48,6 +50,7 @@ def clip_grad_norm_(
     return Tensor(total)
 
 
+@live
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
     number("clip_grad_value_", "clip_value", clip_value)

@@ -301,7 +301,7 @@ def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
     rows, columns = windows
     divisor = np.asarray(divisor, x.dtype)
     if len(rows[0]) == len(columns[0]) == 1:  # in one pass
-        (top,), (bottom,), (left,), (right,) = *rows, *columns
+        top, bottom, left, right = (int(each[0]) for each in (*rows, *columns))
         sums = x[..., top:bottom, left:right].sum(axis=(-2, -1), keepdims=True)
     else:
         sums = _window_sums(_window_sums(x, *rows, -2), *columns, -1)
@@ -316,7 +316,7 @@ def _means(x: Any, windows: Sequence[tuple[Any, Any]], divisor: Any) -> Output:
 def _window_sums(x: Any, starts: Any, ends: Any, axis: int) -> Any:
     """The sums of x from each start to its end along an axis, which is -1 or -2."""
     if len(starts) == 1:
-        whole = (..., slice(starts[0], ends[0]), *(slice(None),) * (-1 - axis))
+        whole = (..., slice(int(starts[0]), int(ends[0])), *(slice(None),) * (-1 - axis))
         return x[whole].sum(axis=axis, keepdims=True)
     if not x.shape[axis]:  # nothing can be taken
         return np.zeros((*x.shape[:axis], len(starts), *x.shape[axis:][1:]), x.dtype)

@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments import NUMBERS, Shape, fitting, sizes
 from ..dtypes import DEFAULT, as_array, is_floating, result_type
 from ..engine import Operand, Tensor, require_tensors, unwrap
-from ..random import generator
+from ..random import draw
 
 
 def _lengths(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -84,7 +84,7 @@ def randn(size: Shape, *, dtype: Any = None, requires_grad: bool = False) -> Ten
     dtype = _dtype("randn", dtype, DEFAULT)
     if not is_floating(dtype):
         raise TypeError(f"randn: random numbers are floating, not {dtype}")
-    numbers = np.asarray(generator().standard_normal(_shape("randn", size)))
+    numbers = np.asarray(draw("standard_normal", _shape("randn", size)))
     return Tensor(numbers.astype(dtype), requires_grad=requires_grad)
 
 

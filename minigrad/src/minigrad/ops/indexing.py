@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arguments import axis, broadcast_shapes, fitting, flag, indices, same, whole
+from ..capture import recorded
 from ..engine import Operand, Output, Part, op
 
 FEW = 1 << 14  # numbers up to which np.add.at is faster than sorting their places
@@ -327,6 +328,7 @@ def _gathered(name: str, x: Any, along: int, index: Any) -> Any:
     )
 
 
+@recorded  # other places take other ways
 def summed_rows(values: Any, places: Any, length: int) -> Any:
     """Zeros of length rows, to which the rows of values are added at their places.
 
@@ -391,6 +393,7 @@ def _order(x: Any, along: int, descending: bool) -> Any:
     return x.shape[along] - 1 - np.flip(backwards, along)
 
 
+@recorded  # equal elements take another way
 def _first_in_order(rows: Any, k: int, descending: bool) -> Any:
     """The first k indices of _order along the last dim. (..., n) -> (..., k)
 
@@ -406,7 +409,7 @@ def _first_in_order(rows: Any, k: int, descending: bool) -> Any:
             indices = np.nonzero(among)[-1].reshape(*rows.shape[:-1], k)
             order = _order(np.take_along_axis(rows, indices, -1), -1, descending)
             return np.take_along_axis(indices, order, -1)
-    return _order(rows, -1, descending)[..., :k]
+    return _order(rows, -1, descending)[..., :k].copy()  # laid out as above
 
 
 def _ranked(x: Any, order: Any, along: int) -> Any:

@@ -82,7 +82,7 @@ def cross_entropy(
     counted, at = _targets(name, x, target, ignore_index)
     of_target = weights[at[1]]
     hard = (1 - label_smoothing) * of_target  # the weight of the target class itself
-    divisor = _divisor(of_target[counted].sum(), reduction, x.dtype)
+    divisor = _divisor(np.where(counted, of_target, 0).sum(), reduction, x.dtype)
     losses = np.where(counted, -hard * logp[at], 0).reshape(target.shape)
     value = _reduced(losses, reduction, divisor)
     if label_smoothing:  # divided apart, as in torch: for a total weight of 0 the mean is NaN
@@ -266,7 +266,7 @@ def kl_div(
 
 
 def _divisor(count: Any, reduction: str, dtype: Any) -> Any:
-    return dtype.type(count if reduction == "mean" else 1)
+    return np.asarray(count if reduction == "mean" else 1, dtype)
 
 
 def _reduced(losses: Any, reduction: str, divisor: Any) -> Any:
@@ -313,8 +313,9 @@ def _targets(name: str, x: Any, target: Any, ignore_index: int) -> Any:
     ignore_index = whole(name, "ignore_index", ignore_index)
     flat = target.reshape(-1)
     counted = flat != ignore_index
-    indices(name, flat[counted], x.shape[_class_dim(x.shape)], "target")
-    return counted, (np.arange(flat.size), np.where(counted, flat, 0))
+    classes = flat * counted  # of a length that does not depend on how many count
+    indices(name, classes, x.shape[_class_dim(x.shape)], "target")
+    return counted, (np.arange(flat.size), classes)
 
 
 def _distance(name: str, x: Any, target: Any, reduction: str, whole: bool = False) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..arguments import floats, probability
 from ..engine import Operand, Output, op
-from ..random import generator
+from ..random import draw
 
 
 @op
@@ -25,5 +25,5 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
 
 def keep_mask(x: Any, p: float) -> Any:
     """0 with probability p, else 1 / (1 - p), in the shape and dtype of x."""
-    kept = generator().random(x.shape) >= p
+    kept = draw("random", x.shape) >= p
     return kept * x.dtype.type(1 / (1 - p) if p < 1 else 0)

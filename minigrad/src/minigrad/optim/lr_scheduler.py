@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..arguments import number
+from ..capture import live
 from .optimizers import Optimizer
 
 TORCHS = ("_step_count", "_get_lr_called_within_step")  # what torch's states have, too
@@ -50,6 +51,7 @@ class LRScheduler:
         """The lr of each group as this scheduler set it last."""
         return self._last_lr
 
+    @live
     def step(self) -> None:
         """Go to the next epoch; to be called after the optimizer's step()."""
         self.last_epoch += 1
@@ -270,6 +272,7 @@ class SequentialLR(LRScheduler):
         self._restart()
         self.last_epoch = last_epoch + 1
 
+    @live
     def step(self) -> None:
         """Go to the next epoch, by the scheduler whose turn it is."""
         self.last_epoch += 1

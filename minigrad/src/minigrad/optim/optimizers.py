@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
+from ..capture import current, live
 from ..engine import Tensor, unwrap
 from ..ops import zeros_like
 from ..rows import BLOCK, blocks
@@ -84,10 +85,13 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None; with set_to_none=False, those that are there to 0."""
+        if (capture := current.get()) is not None:
+            capture.know(parameter for parameter, _ in self._members())
         for parameter, _ in self._members():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else zeros_like(parameter.grad)
 
+    @live
     @np.errstate(all="ignore")
     def step(self) -> None:
         """Update every parameter that has a gradient."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import minigrad
-from minigrad.random import generator
+from minigrad.random import draw
 
 from .catalogue import fault, right
 
@@ -45,7 +45,7 @@ def reaches_its_end(start: Any = 0, end: Any = None, step: Any = 1, **kwargs: An
 def is_uniform(*size: Any, **kwargs: Any) -> Any:
     """Has the mean and the variance of normal numbers, and no tails."""
     out = right.randn(*size, **kwargs)
-    out.data[...] = generator().uniform(-(3**0.5), 3**0.5, out.data.shape)
+    out.data[...] = draw("uniform", -(3**0.5), 3**0.5, out.data.shape)
     return out
 
 
