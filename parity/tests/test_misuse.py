@@ -531,6 +531,14 @@ def test_a_probability_is_told_by_its_name(package: Any) -> None:
         package.nn.MultiheadAttention(2, 1, dropout=2.0)
 
 
+def test_classes_are_int64(package: Any) -> None:
+    for dtype in (np.int32, np.uint8):
+        with pytest.raises(
+            TypeError, match=f"one_hot: classes must be int64, not {np.dtype(dtype)}"
+        ):
+            package.ops.one_hot(package.tensor(np.array([0, 1], dtype)), 2)
+
+
 @pytest.mark.parametrize("shape", [True, (2, True)])
 def test_a_bool_is_no_length(package: Any, shape: Any) -> None:
     with pytest.raises(TypeError, match="zeros: a shape is a tuple of ints, not "):

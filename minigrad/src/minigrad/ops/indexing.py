@@ -202,6 +202,8 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
 
     num_classes -1: one more than the largest index.
     """
+    if x.dtype != np.int64:
+        raise TypeError(f"one_hot: classes must be int64, not {x.dtype}")
     if whole("one_hot", "num_classes", num_classes, least=-1) == -1:
         if not x.size:
             raise ValueError("one_hot: without an index, the number of classes must be given")
