@@ -54,7 +54,8 @@ def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_an_engine_of_arrays_beside_torch(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "steps", "--engine", "minigrad", "--item", "tiny", "--pairs", "2"]) == 0
     printed = capsys.readouterr().out
-    for contestant in ("minigrad", "minigrad, keep_memory()", "plain NumPy, no graph"):
+    others = "minigrad, graph", "minigrad, keep_memory()", "plain NumPy, no graph"
+    for contestant in ("minigrad", *others):
         assert f"{contestant} / torch" in printed
 
 
@@ -344,6 +345,18 @@ def test_numpy_by_hand_takes_the_same_steps() -> None:
     losses = [(engine.step(batch), plain.step(batch)) for batch in map(item.batch, range(20))]
 
     assert np.allclose(*zip(*losses, strict=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["tiny", "digits", "sales"])
+def test_a_graph_takes_the_same_steps_to_the_bit(name: str) -> None:
+    (item,) = (item for item in items.ARRAYS if item.name == name)
+    made = contestants(item, engines.load("minigrad"))
+    engine, graph = made["minigrad"](), made["minigrad, graph"]()
+
+    for batch in map(item.batch, range(6)):
+        assert engine.step(batch) == graph.step(batch)
+    (_, own), (_, other) = engine.probe(batch), graph.probe(batch)
+    assert all(np.array_equal(own[name], other[name]) for name in own)
 
 
 def test_a_profile_says_where_the_time_goes() -> None:

@@ -47,7 +47,12 @@ def started(engine: Adapter, item: Item) -> Any:
 
 
 class Engine:
-    """An engine's own model and optimizer."""
+    """An engine's own model and optimizer.
+
+    unlike: how many of its first steps do more than the later ones.
+    """
+
+    unlike = 1  # makes the optimizer's state
 
     def __init__(self, engine: Adapter, item: Item) -> None:
         self.name, self.engine, self.item = engine.name, engine, item
@@ -55,29 +60,52 @@ class Engine:
         self.model = started(engine, item)
         optimizer = getattr(engine.package.optim, item.optimizer)
         self.optimizer = optimizer(self.model.parameters(), lr=item.lr)
+        self.carry_back, self.train = self._carried_back, self._trained
 
     def graph(self, batch: Batch) -> Any:
         """The loss tensor of a batch, ready for backward()."""
         return self.item.loss(self.engine, self.model, *map(self.engine.tensor, batch))
 
-    def _loss(self, batch: Batch) -> Any:
+    def _carried_back(self, *batch: Any) -> Any:
+        """The loss of tensors, whose gradients the parameters have then."""
         self.optimizer.zero_grad()
-        loss = self.graph(batch)
+        loss = self.item.loss(self.engine, self.model, *batch)
         loss.backward()
-        self.loss = loss
         return loss
 
-    def step(self, batch: Batch) -> float:
-        loss = self._loss(batch)
+    def _trained(self, *batch: Any) -> Any:
+        """The loss of tensors before a step of the optimizer."""
+        loss = self._carried_back(*batch)
         if self.item.clip:
             self.clip_grad_norm(list(self.model.parameters()), self.item.clip)
         self.optimizer.step()
-        return float(self.engine.numpy(loss))
+        return loss
+
+    def step(self, batch: Batch) -> float:
+        self.loss = self.train(*map(self.engine.tensor, batch))
+        return float(self.engine.numpy(self.loss))
 
     def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]:
-        loss = float(self.engine.numpy(self._loss(batch)))
+        loss = float(self.engine.numpy(self.carry_back(*map(self.engine.tensor, batch))))
         grads = ((name, self.engine.grad(p)) for name, p in self.model.named_parameters())
         return loss, {name: grad for name, grad in grads if grad is not None}
+
+
+class Graphed(Engine):
+    """An engine that captures its step as a graph, and replays it."""
+
+    unlike = 3  # two more are captured
+
+    def __init__(self, engine: Adapter, item: Item) -> None:
+        super().__init__(engine, item)
+        graphed = engine.package.graph.graphed
+        self.name = f"{engine.name}, graph"
+        self.carry_back, self.train = graphed(self._carried_back), graphed(self._trained)
+
+    def probe(self, batch: Batch) -> tuple[float, dict[str, Array]]:
+        for _ in range(self.unlike):
+            super().probe(batch)
+        return super().probe(batch)
 
 
 class Paused:
@@ -171,6 +199,8 @@ def contestants(item: Item, engine: Adapter) -> dict[str, Callable[[], Contestan
         torch = engines.load("torch")
         others: dict[str, Callable[[], Contestant]]
         others = {each.name: partial(Engine, each, item) for each in (torch, engine)}
+        if hasattr(engine.package, "graph"):
+            others[f"{engine.name}, graph"] = partial(Graphed, engine, item)
         if item.sizes is not None and keeps_memory(engine):
             others[Plain.name] = partial(Plain, item)
         return others

@@ -121,7 +121,8 @@ def with_costs(
             trained, batch = make(), item.batch(0)
             if isinstance(trained, Engine):
                 step = partial(trained.step, batch)
-                step()  # the first makes the optimizer's state
+                for _ in range(trained.unlike):
+                    step()
                 cost = counted(trained.engine, partial(trained.graph, batch), step)
                 cost = replace(cost, moved=item.moved, flops=item.flops)
                 found[trained.name] = trained.engine, cost
