@@ -70,15 +70,19 @@ class Graph(Capture):
         self.leaves: list[Tensor] = []
         self.outputs: Any = None
         self._start = moment()
+        self._bare: list[Tensor] = []  # leaves that had none before it, which may have no zero_grad
         self._used: set[int] = set()  # whose gradients from before live functions used
         self._copies: dict[int, Traced] = {}  # of the arrays of outside and given
         self._gradients: dict[int, tuple[Any, Any]] = {}  # those known to calls kept so far
         self._arrays: list[Any] = []  # whose memory no later array of the step may take
         self._effects: int | None = None  # the first call that cannot be made a second time
 
-    def capture(self, step: Callable[..., Any], inputs: list[Tensor]) -> None:
-        """Run the step, and keep what it does."""
+    def capture(
+        self, step: Callable[..., Any], inputs: list[Tensor], read: Iterable[Tensor]
+    ) -> None:
+        """Run the step, and keep what it does; read: the tensors that it has read before."""
         outputs: Any = None
+        bare = {id(x) for x in read if x.grad is None}
         try:
             with _recording(self):
                 outputs = step(*inputs)
@@ -91,6 +95,7 @@ class Graph(Capture):
                     for key, x in self.outside.items()
                     if key not in self._used and not self._is_old(x.grad)
                 ]
+                self._bare = [x for x in self.leaves if id(x) in bare]
             every = outputs if isinstance(outputs, tuple) else (outputs,)
             for x in (*every, *(x.grad for x in self.outside.values())):
                 if isinstance(x, Tensor) and self.owns(x.data):
@@ -100,6 +105,8 @@ class Graph(Capture):
 
     def replay(self) -> bool:
         """Make the calls again; return False, with nothing done, if one goes otherwise."""
+        if any(x.grad is not None for x in self._bare):
+            return False
         state = get_rng_state()
         for leaf in self.leaves:
             leaf.grad = None
@@ -401,8 +408,8 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         return self.graph.outputs if self.graph.replay() else self.step(*map(tensor, self._inputs))
 
     def _capture(self) -> Any:
-        graph = Graph()
-        graph.capture(self.step, self._inputs)
+        graph, before = Graph(), self._first[0] if self._first is not None else {}
+        graph.capture(self.step, self._inputs, before.values())
         known, graph.did = (graph.outside, graph.did), []
         if self._first is None:
             self._first = known
