@@ -100,6 +100,16 @@ def test_an_emulator_is_never_presented_as_a_gpu(report: Report) -> None:
     assert "minigrad ran on its emulator" in page.html(report)
 
 
+def test_a_graph_runs_where_its_engine_does(report: Report) -> None:
+    report["speed"]["executors"]["minigrad"] = EMULATOR
+    graphs = [row | {"engine": f"{row['engine']}, graph"} for row in report["speed"]["rows"]]
+    report["speed"]["rows"] += graphs
+    where = {each["engine"]: each["executor"] for each in ledger.entries(report, "ops")}
+
+    assert where["minigrad"] == where["minigrad, graph"] == "emulator"
+    assert where["micrograd, graph"] == where["torch"] == "CPU"
+
+
 def test_the_page_has_the_ledger_and_the_growth(made: Report) -> None:
     text = page.html(made)
 

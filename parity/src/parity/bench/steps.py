@@ -18,7 +18,7 @@ from ..engines import Adapter
 from ..threads import pinned
 from . import memory, profile
 from .ceilings import Ceilings
-from .contestants import Contestant, Engine, Lists, Plain, contestants
+from .contestants import Contestant, Engine, Graphed, Lists, Plain, contestants
 from .costs import Cost, against_roofline, counted
 from .items import NAMES, Item
 from .rivals import recursion
@@ -125,6 +125,8 @@ def with_costs(
                     step()
                 cost = counted(trained.engine, partial(trained.graph, batch), step)
                 cost = replace(cost, moved=item.moved, flops=item.flops)
+                if isinstance(trained, Graphed):  # which holds its memory before, and no nodes
+                    cost = replace(cost, nodes=None, memory=None)
                 found[trained.name] = trained.engine, cost
 
         def shared(name: str, seconds: float) -> Cost:
