@@ -109,6 +109,13 @@ def live(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     return wrapper
 
 
+def know(tensors: Iterable[Any]) -> None:
+    """Tell a capture of tensors whose gradients the step resets without reading them."""
+    capture = current.get()
+    if capture is not None:
+        capture.know(tensors)
+
+
 class Lease:
     """A block of memory while arrays of a step lie in it; then it is among those free by size."""
 
@@ -295,7 +302,7 @@ class Capture:
             with unseen():
                 writes = bool(same) and _writes(again, result)
             if not writes:
-                return self._returned(again, result, args, kwargs)
+                return self._returned(again, result, given, (args, kwargs))
             out = same[0]
         written = _arrays(args[0] if out is None else out)
         for array in written:
@@ -326,17 +333,22 @@ class Capture:
         self._leases += 1
         return _traced(into, Lease(self._leases, block, self._free))
 
-    def _returned(self, again: functools.partial[Any], result: Any, args: Any, kwargs: Any) -> Any:
-        """What a call returned, traced: views of what it was given, and arrays of its own."""
+    def _returned(
+        self, again: functools.partial[Any], result: Any, given: list[Any], key: tuple[Any, Any]
+    ) -> Any:
+        """What a call returned, traced: views of what it was given, and arrays of its own.
+
+        given: the arrays in its arguments. key: these themselves.
+        """
         several = isinstance(result, tuple | list)
         found, name = list(result) if several else [result], _named(again.func)
         if not all(isinstance(x, np.ndarray | np.generic) for x in found):
             if _arrays(result):
                 raise CaptureError(f"{name} returns arrays along with something else")
             if name not in OF_FORMS:
-                self.keep(functools.partial(_ask, again, repr(result)), name, args, kwargs, result)
+                self.keep(functools.partial(_ask, again, repr(result)), name, *key, result)
             return result
-        given, homes = _arrays((tuple(args), kwargs)), {}
+        homes: dict[int, Traced] = {}
         for index, array in enumerate(found):
             sources = [x for x in given if np.may_share_memory(plain(x), array)]
             owned = [x for x in sources if self.owns(x)]
@@ -352,8 +364,7 @@ class Capture:
                 found[index] = homes[index] = home = self.home(asarray(array))
                 home.is_number = isinstance(array, np.generic)
         if homes:
-            key = name, args, kwargs, list(homes.values())
-            self.keep(_into(again, unwrapped(homes), several), *key)
+            self.keep(_into(again, unwrapped(homes), several), name, *key, list(homes.values()))
         return getattr(result, "_make", type(result))(found) if several else found[0]
 
     def _described(self, value: Any) -> Any:

@@ -72,7 +72,8 @@ class Graph(Capture):
         self._start = moment()
         self._bare: list[Tensor] = []  # leaves that had none before it, which may have no zero_grad
         self._used: set[int] = set()  # whose gradients from before live functions used
-        self._copies: dict[int, Traced] = {}  # of the arrays of outside and given
+        # Of outside and given: each with the copy of its array.
+        self._copies: dict[int, tuple[Tensor, Traced]] = {}
         self._gradients: dict[int, tuple[Any, Any]] = {}  # those known to calls kept so far
         self._arrays: list[Any] = []  # whose memory no later array of the step may take
         self._effects: int | None = None  # the first call that cannot be made a second time
@@ -87,7 +88,8 @@ class Graph(Capture):
             with _recording(self):
                 outputs = step(*inputs)
                 self._keep_gradients()
-                self.keep(None, "return", self._read_all(outputs))
+                _require_tensors(outputs)
+                self.keep(None, "return", *(None if x is None else x.data for x in _each(outputs)))
         finally:
             if self._arrays:  # else it makes no gradients, and leaves those that there are
                 self.leaves = [
@@ -96,8 +98,7 @@ class Graph(Capture):
                     if key not in self._used and not self._is_old(x.grad)
                 ]
                 self._bare = [x for x in self.leaves if id(x) in bare]
-            every = outputs if isinstance(outputs, tuple) else (outputs,)
-            for x in (*every, *(x.grad for x in self.outside.values())):
+            for x in (*_each(outputs), *(x.grad for x in self.outside.values())):
                 if isinstance(x, Tensor) and self.owns(x.data):
                     self._arrays.append(x.data)
                     x.data = plain(x.data)
@@ -136,9 +137,10 @@ class Graph(Capture):
         if id(x) not in self._copies:
             if self._is_old(x) and any(x is leaf.grad for leaf in self.outside.values()):
                 raise CaptureError("a parameter has a gradient already: call zero_grad() first")
-            self._copies[id(x)] = copy = self.home(array)
+            copy = self.home(array)
             self.keep(functools.partial(_copy, x, plain(copy)), "a copy", copy)
-        return self._copies[id(x)]
+            self._copies[id(x)] = x, copy
+        return self._copies[id(x)][1]
 
     def write(self, x: Tensor, array: Any) -> None:
         """Give x an array; one from outside gets it, or a copy of a step's, in every replay."""
@@ -146,19 +148,18 @@ class Graph(Capture):
             self._copies.pop(id(x), None)
             again = functools.partial(_data.__set__, x, array)
             if self.owns(array):
-                if any(copy.lease is array.lease for copy in self._copies.values()):
+                if any(copy.lease is array.lease for _, copy in self._copies.values()):
                     raise CaptureError("a tensor gets the memory of another: give it a copy()")
                 again = functools.partial(_assign, x, plain(array))
-                self._copies[id(x)] = array
+                self._copies[id(x)] = x, array
             self._keep_effect(again, "an assignment", array)
             again()
         else:
             _data.__set__(x, array)
 
     def wrote(self, array: Traced) -> None:
-        for key, copy in self._copies.items():
+        for x, copy in self._copies.values():
             if copy.lease is array.lease:
-                x = {**self.outside, **self.given}[key]
                 self._require_own_memory(x)
                 again = functools.partial(_carry, x, plain(copy))
                 self._keep_effect(again, "an update", copy)
@@ -255,13 +256,16 @@ class Graph(Capture):
     def _note_gradient(self, x: Tensor) -> None:
         self._gradients[id(x)] = x.grad, None if x.grad is None else _data.__get__(x.grad)
 
-    def _read_all(self, outputs: Any) -> list[Any]:
-        for x in outputs if isinstance(outputs, tuple) else (outputs,):
-            if x is not None and not isinstance(x, Tensor):
-                kind = type(x).__name__
-                raise TypeError(f"graphed: a step returns tensors, not {kind}, which would stay")
-        every = outputs if isinstance(outputs, tuple) else (outputs,)
-        return [None if x is None else x.data for x in every]
+
+def _each(outputs: Any) -> tuple[Any, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def _require_tensors(outputs: Any) -> None:
+    for x in _each(outputs):
+        if x is not None and not isinstance(x, Tensor):
+            kind = type(x).__name__
+            raise TypeError(f"graphed: a step returns tensors, not {kind}, which would stay")
 
 
 def _given(call: functools.partial[Any]) -> list[Tensor]:

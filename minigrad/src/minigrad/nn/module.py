@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from ..capture import current
+from ..capture import know
 from ..dtypes import as_array, is_floating
 from ..engine import Tensor, unwrap
 from ..ops import zeros_like
@@ -168,8 +168,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None; with set_to_none=False, those that are there to 0."""
-        if (capture := current.get()) is not None:
-            capture.know(self.parameters())
+        know(self.parameters())
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else zeros_like(parameter.grad)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
-from ..capture import current, live
+from ..capture import know, live
 from ..engine import Tensor, unwrap
 from ..ops import zeros_like
 from ..rows import BLOCK, blocks
@@ -85,8 +85,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients to None; with set_to_none=False, those that are there to 0."""
-        if (capture := current.get()) is not None:
-            capture.know(parameter for parameter, _ in self._members())
+        know(parameter for parameter, _ in self._members())
         for parameter, _ in self._members():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else zeros_like(parameter.grad)
