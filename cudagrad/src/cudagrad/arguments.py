@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,13 @@ def number(op: str, name: str, value: Any) -> Any:
     if not isinstance(value, int | float | np.number | np.bool_):
         raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
     return value.item() if isinstance(value, np.generic) else value
+
+
+def mapping(what: str, state_dict: Any) -> None:
+    """Raise TypeError unless state_dict is a mapping."""
+    if not isinstance(state_dict, Mapping):
+        found = type(state_dict).__name__
+        raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
 
 
 def factor(op: str, name: str, value: Any, dtype: Any) -> None:

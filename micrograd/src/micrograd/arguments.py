@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -121,6 +121,13 @@ def number(op: str, name: str, value: Any) -> float:
     if not isinstance(value, Real):
         raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
     return float(value)
+
+
+def mapping(what: str, state_dict: Any) -> None:
+    """Raise TypeError unless state_dict is a mapping."""
+    if not isinstance(state_dict, Mapping):
+        found = type(state_dict).__name__
+        raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
 
 
 def cast(op: str, name: str, value: Any, dtype: type[Any]) -> Any:

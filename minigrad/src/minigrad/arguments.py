@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,13 @@ def wholes(op: str, name: str, value: Any, count: int, least: int) -> tuple[int,
 def number(op: str, name: str, value: Any) -> None:
     if not isinstance(value, NUMBERS):
         raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
+
+
+def mapping(what: str, state_dict: Any) -> None:
+    """Raise TypeError unless state_dict is a mapping."""
+    if not isinstance(state_dict, Mapping):
+        found = type(state_dict).__name__
+        raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
 
 
 def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any], wraps: bool = True) -> Array:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 
 from .. import arrays, engine
+from ..arguments import mapping
 from ..dtypes import as_dtype, asked_of_to, is_floating, write
 from ..engine import Tensor
 from ..ops import zeros_like
@@ -127,11 +128,7 @@ class Module:
         Raises RuntimeError, before anything changes, that lists the names with a wrong shape or no
         numbers and, if strict, missing and unexpected ones. Returns the last two, empty if strict.
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(
-                f"load_state_dict of {type(self).__name__}: expected a dict, as of state_dict(), "
-                f"not {type(state_dict).__name__}"
-            )
+        mapping(f"load_state_dict of {type(self).__name__}", state_dict)
         own = self._state()
         given = {name: _on_host(state_dict[name]) for name in own if name in state_dict}
         problems = {

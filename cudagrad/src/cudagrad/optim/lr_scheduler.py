@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..arguments import number
+from ..arguments import mapping, number
 from .optimizers import Optimizer
 
 TORCHS = ("_step_count", "_get_lr_called_within_step")  # what torch's states have, too
@@ -72,9 +72,7 @@ class LRScheduler:
     def _fitting(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         """The state, if its names are those of state_dict()."""
         what = f"load_state_dict of {type(self).__name__}"
-        if not isinstance(state_dict, Mapping):
-            found = type(state_dict).__name__
-            raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
+        mapping(what, state_dict)
         own = self.state_dict().keys()
         wrong = {
             "missing": own - state_dict.keys(),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from .. import arrays, device
-from ..arguments import number
+from ..arguments import mapping, number
 from ..arrays import Array
 from ..engine import Tensor, tensor
 from ..flat import Whole, as_one, packed
@@ -161,9 +161,7 @@ class Optimizer:
         parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
-        if not isinstance(state_dict, Mapping):
-            found = type(state_dict).__name__
-            raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
+        mapping(what, state_dict)
         missing = [name for name in ("param_groups", "state") if name not in state_dict]
         if missing:
             raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any, NamedTuple, Self, TypeVar
 
 from .. import lists
+from ..arguments import mapping
 from ..engine import Value
 from ..lists import Flat, Tensor, kind, nest, unnest
 
@@ -140,11 +141,7 @@ class Module:
         Raises RuntimeError, before anything changes, that lists the names with a wrong shape or no
         numbers and, if strict, missing and unexpected ones. Returns the last two, empty if strict.
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(
-                f"load_state_dict of {type(self).__name__}: expected a dict, as of state_dict(), "
-                f"not {type(state_dict).__name__}"
-            )
+        mapping(f"load_state_dict of {type(self).__name__}", state_dict)
         own = self._state()
         given = {name: _flat(state_dict[name]) for name in own if name in state_dict}
         problems = {

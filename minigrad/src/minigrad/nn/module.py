@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from ..arguments import mapping
 from ..capture import know
 from ..dtypes import as_array, is_floating
 from ..engine import Tensor, unwrap
@@ -126,11 +127,7 @@ class Module:
         Raises RuntimeError, before anything changes, that lists the names with a wrong shape or no
         numbers and, if strict, missing and unexpected ones. Returns the last two, empty if strict.
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(
-                f"load_state_dict of {type(self).__name__}: expected a dict, as of state_dict(), "
-                f"not {type(state_dict).__name__}"
-            )
+        mapping(f"load_state_dict of {type(self).__name__}", state_dict)
         own = self._state()
         given = {name: np.asarray(unwrap(state_dict[name])) for name in own if name in state_dict}
         problems = {

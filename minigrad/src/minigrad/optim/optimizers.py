@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import mapping, number
 from ..capture import know, live
 from ..engine import Tensor, unwrap
 from ..ops import zeros_like
@@ -174,9 +174,7 @@ class Optimizer:
         Raises ValueError, before anything changes, for what does not fit the parameters.
         """
         what = f"{type(self).__name__}.load_state_dict"
-        if not isinstance(state_dict, Mapping):
-            found = type(state_dict).__name__
-            raise TypeError(f"{what}: expected a dict, as of state_dict(), not {found}")
+        mapping(what, state_dict)
         missing = [name for name in ("param_groups", "state") if name not in state_dict]
         if missing:
             raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")
