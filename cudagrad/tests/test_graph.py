@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -230,6 +231,59 @@ def test_batch_norm_goes_on_in_place() -> None:
 
     assert own["num_batches_tracked"] == 4
     assert all((own[name] == other[name]).all() for name in other)
+
+
+@pytest.mark.parametrize("within", [False, True], ids=["between steps", "by the step"])
+@pytest.mark.parametrize("what", ["mode", "bias"])
+def test_no_graph_takes_another_mode_or_frozen_parameters_for_its_own(
+    what: str, within: bool
+) -> None:
+    layer, dropout = nn.Linear(3, 2), nn.Dropout(0.5)
+
+    def change(on: bool) -> None:
+        if what == "mode":
+            dropout.train(on)
+        else:
+            layer.bias.requires_grad_(on)
+
+    def step(x: cudagrad.Tensor) -> cudagrad.Tensor:
+        if within:
+            change(False)
+        layer.zero_grad()
+        out = dropout(layer(x))
+        out.sum().backward()
+        if within:
+            change(True)
+        return out
+
+    take = graphed(step)
+    for _ in range(3):
+        take(X)
+    assert (layer.bias.grad is None) == (within and what == "bias")
+    if within:
+        return
+    change(False)
+    thing, name = ("Dropout", "training") if what == "mode" else ("a tensor of shape (2,)", "grad")
+    with pytest.raises(CaptureError, match=rf"^{re.escape(thing)} had \w*{name}=True when"):
+        take(X)
+    change(True)
+    take(X)
+
+
+@pytest.mark.parametrize("by", ["the first step of an optimizer", "to"])
+def test_a_graph_of_arrays_that_others_have_replaced_is_refused(by: str) -> None:
+    layer = nn.Linear(3, 2)
+    take = graphed(layer)
+    for _ in range(3):
+        take(X)
+    if by == "to":
+        layer.to(np.float64)
+    else:
+        ops.sum(layer(cudagrad.tensor(X))).backward()
+        optim.SGD(layer.parameters(), lr=1.0).step()
+
+    with pytest.raises(CaptureError, match=r"^a tensor of shape \(2, 3\) has another array than"):
+        take(X)
 
 
 def test_weights_that_are_loaded_or_drawn_anew_are_those_of_the_next_replay() -> None:

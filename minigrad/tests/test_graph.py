@@ -199,6 +199,48 @@ def test_batch_norm_goes_on() -> None:
     assert all((own[name] == other[name]).all() for name in other)
 
 
+@pytest.mark.parametrize("within", [False, True], ids=["between steps", "by the step"])
+@pytest.mark.parametrize("what", ["mode", "bias"])
+def test_modes_and_frozen_parameters_are_those_of_now(what: str, within: bool) -> None:
+    def run(as_graph: bool) -> tuple[list[Any], int]:
+        minigrad.manual_seed(0)
+        layer, calls = nn.Linear(3, 3), []
+        model = nn.Sequential(layer, nn.BatchNorm1d(3), nn.Dropout(0.5))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def change(on: bool) -> None:
+            if what == "mode":
+                model.train(on)
+            else:
+                layer.bias.requires_grad_(on)
+
+        def step(x: minigrad.Tensor) -> minigrad.Tensor:
+            calls.append(None)
+            if within:
+                change(False)
+            optimizer.zero_grad()
+            out = model(x)
+            (out * out).mean().backward()
+            optimizer.step()
+            if within:
+                change(True)
+            return out
+
+        take, found = (graphed(step) if as_graph else step), []
+        for number in range(8):
+            if not within:
+                change(number < 5 or number == 7)
+            out = take(minigrad.tensor(X) + number)
+            grads = [None if p.grad is None else p.grad.tolist() for p in model.parameters()]
+            found.append((out.tolist(), grads, model.training))
+        return found, len(calls)
+
+    found, calls = run(as_graph=True)
+
+    assert found == run(as_graph=False)[0]
+    assert calls == (3 if within else 5)  # one as it is, two captured; two in the other mode
+
+
 def test_weights_that_are_loaded_or_drawn_anew_are_those_of_the_next_replay() -> None:
     layer = nn.Linear(3, 2)
     step = graphed(layer)

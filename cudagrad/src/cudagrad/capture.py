@@ -50,6 +50,7 @@ class Capture:
         self.launches: list[tuple[Launcher, Args]] = []  # with Late numbers as such
         self.renewals: list[Live | Late] = []  # in the order in which they were made
         self.checks: list[tuple[Array, Callable[[], Exception]]] = []
+        self.settings: dict[tuple[int, str], Any] = {}  # objects, by id and attribute: see heed
         self.own: set[int] = set()  # which of the launches' arrays are the graph's, by id
         # Where these lie: all between the first and the last in a segment is the graph's.
         self.segments: dict[int, writes.Place] = {}
@@ -121,6 +122,13 @@ class Capture:
 
     def refuse(self, flag: Array, error: Callable[[], Exception]) -> None:
         self.checks.append((flag, error))
+
+
+def heed(setting: Any, name: str, made: int = 0) -> None:
+    """Tell a capture of an object by whose attribute the step goes; made: at which moment."""
+    found = launches.recorder.get()
+    if isinstance(found, Capture) and made < found.start:
+        found.settings[id(setting), name] = setting
 
 
 class Relaunch:

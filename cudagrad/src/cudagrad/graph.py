@@ -9,7 +9,9 @@ A replay makes the very same launches again. From that follow the rules:
 - Arrays stay where they are. New data is copied over the old input, and the next replay overwrites
   the results. What the step allocates comes from memory that belongs to the graph. load_state_dict
   and nn.init write in place. But Module.to() makes new arrays, and the first step of an optimizer
-  of several parameters moves them (see optim.Optimizer): a graph captured before misses that.
+  of several parameters moves them (see optim.Optimizer): capture after that.
+- Modules keep their mode (train, eval), and what is frozen stays so. Precision and autocast are
+  those of the capture.
 - No number is copied to or from the host within the step.
 - A number among a launch's arguments stays what it was, unless the launch is made in a
   `device.live` function, as those of optimizers are, or the number is a `device.late` one, as those
@@ -18,8 +20,9 @@ A replay makes the very same launches again. From that follow the rules:
 - What a step needs of the one before it must lie where it lay during the capture: in parameters and
   optimizer states, which are written in place. Gradients are made afresh (call zero_grad first).
 
-Breaking a rule is an error. What an op refuses by looking at numbers, such as an index out of
-range, is refused after the replay.
+Breaking a rule is an error of `graphed`. A CUDAGraph knows nothing of tensors and modules: there,
+the first two rules are up to its user. What an op refuses by looking at numbers, such as an index
+out of range, is refused after the replay.
 """
 
 from __future__ import annotations
@@ -240,6 +243,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         self._warmup = warmup
         self._inputs: list[Tensor] = []
         self._outputs: Any = None
+        self._settings: list[tuple[Any, str, Any]] = []  # as the capture found them
 
     def __get__(self, instance: Any, owner: Any = None) -> graphed:
         if instance is None:
@@ -262,10 +266,23 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         if self.graph is None:
             self._capture(inputs)
         else:
+            self._require_settings()
             self._write(inputs)
         assert self.graph is not None
         self.graph.replay()
         return self._outputs
+
+    def _require_settings(self) -> None:
+        for x, name, value in self._settings:
+            now = getattr(x, name)
+            if now is not value:
+                what = f"a tensor of shape {x.shape}" if isinstance(x, Tensor) else name_of(x)
+                raise CaptureError(
+                    f"{what} has another array than when the step was captured: capture it anew"
+                    if name == "data"
+                    else f"{what} had {name}={value} when the step was captured, and has {now} "
+                    "now: capture another graph for that"
+                )
 
     def _write(self, inputs: Args) -> None:
         """Copy inputs over those of the graph."""
@@ -291,6 +308,8 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
             first.reset()
             raise
         first.capture_end()
+        found = first._captured().settings
+        self._settings = [(x, name, getattr(x, name)) for (_, name), x in found.items()]
         with graph(second):
             outputs = self.step(*self._inputs)
         _require_tensors(outputs)

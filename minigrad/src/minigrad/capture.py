@@ -116,6 +116,13 @@ def know(tensors: Iterable[Any]) -> None:
         capture.know(tensors)
 
 
+def heed(module: Any) -> None:
+    """Tell a capture of a module by whose mode the step goes."""
+    capture = current.get()
+    if capture is not None:
+        capture.modules[id(module)] = module
+
+
 class Lease:
     """A block of memory while arrays of a step lie in it; then it is among those free by size."""
 
@@ -255,12 +262,14 @@ class Capture:
     calls: what a replay calls, in this order.
     did: the names of what the step did, and with what, to compare two captures of it by.
     states: those of the random generator that the step asked for.
+    modules: those whose mode it asked for, by id.
     """
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], Any]] = []
         self.did: list[tuple[str, Any]] = []
         self.states: list[dict[str, Any]] = []
+        self.modules: dict[int, Any] = {}
         self._free: dict[int, list[Array]] = {}
         self._leases = 0
 

@@ -12,8 +12,9 @@ A replay makes the very same calls again. From that follow the rules:
 - Gradients are made afresh: call zero_grad first.
 
 Where the step asks for a number, as in `if (x < 0).any()`, the replay asks, too. When the answer
-is another, it gives up, and the step runs as it is. The step is captured twice, with the numbers
-of two calls: what differs between the two and is none of this is an error.
+is another, it gives up, and the step runs as it is. So it does while a module is in another mode
+(train, eval), or a tensor frozen that was not. The step is captured twice, with the numbers of two
+calls: what differs between the two and is none of this is an error.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import itertools
 import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,9 +51,21 @@ MAKERS = (
     *("ones", "ones_like", "tri", "zeros", "zeros_like"),
     *("array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "require"),
 )
-Known = tuple[dict[int, Tensor], list[Any]]  # of a capture: the tensors it read, what it did
 _patching = threading.Lock()
 _data: Any = vars(Tensor)["data"]
+
+
+class Known(NamedTuple):
+    """What is kept of a step's first capture: what it read, by whose modes it went, what it did."""
+
+    outside: dict[int, Tensor]
+    modules: dict[int, Any]
+    did: list[tuple[str, Any]]
+
+    def settings(self) -> list[tuple[Any, str, bool]]:
+        """Of whatever the step goes by but numbers: an object, an attribute, its value now."""
+        of_tensors = [(x, "requires_grad", x.requires_grad) for x in self.outside.values()]
+        return of_tensors + [(x, "training", x.training) for x in self.modules.values()]
 
 
 class Graph(Capture):
@@ -61,6 +74,7 @@ class Graph(Capture):
     outside: the tensors that were there before, and that it reads. given: the gradients that live
     functions had, and may have changed, which count as such, too; both by id.
     leaves: those that begin a replay without a gradient. outputs: what it returned.
+    settings: what a replay must find as the capture found it.
     """
 
     def __init__(self) -> None:
@@ -69,6 +83,7 @@ class Graph(Capture):
         self.given: dict[int, Tensor] = {}
         self.leaves: list[Tensor] = []
         self.outputs: Any = None
+        self.settings: list[tuple[Any, str, bool]] = []
         self._start = moment()
         self._bare: list[Tensor] = []  # leaves that had none before it, which may have no zero_grad
         self._used: set[int] = set()  # whose gradients from before live functions used
@@ -78,12 +93,12 @@ class Graph(Capture):
         self._arrays: list[Any] = []  # whose memory no later array of the step may take
         self._effects: int | None = None  # the first call that cannot be made a second time
 
-    def capture(
-        self, step: Callable[..., Any], inputs: list[Tensor], read: Iterable[Tensor]
-    ) -> None:
-        """Run the step, and keep what it does; read: the tensors that it has read before."""
+    def capture(self, step: Callable[..., Any], inputs: list[Tensor], first: Known | None) -> None:
+        """Run the step, and keep what it does; first: what is known from the first time."""
         outputs: Any = None
-        bare = {id(x) for x in read if x.grad is None}
+        known = first or Known({}, {}, [])
+        bare = {key for key, x in known.outside.items() if x.grad is None}
+        self.settings = known.settings()
         try:
             with _recording(self):
                 outputs = step(*inputs)
@@ -107,6 +122,8 @@ class Graph(Capture):
     def replay(self) -> bool:
         """Make the calls again; return False, with nothing done, if one goes otherwise."""
         if any(x.grad is not None for x in self._bare):
+            return False
+        if any(getattr(each, name) is not value for each, name, value in self.settings):
             return False
         state = get_rng_state()
         for leaf in self.leaves:
@@ -412,9 +429,9 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         return self.graph.outputs if self.graph.replay() else self.step(*map(tensor, self._inputs))
 
     def _capture(self) -> Any:
-        graph, before = Graph(), self._first[0] if self._first is not None else {}
-        graph.capture(self.step, self._inputs, before.values())
-        known, graph.did = (graph.outside, graph.did), []
+        graph = Graph()
+        graph.capture(self.step, self._inputs, self._first)
+        known, graph.did = Known(graph.outside, graph.modules, graph.did), []
         if self._first is None:
             self._first = known
         else:
@@ -425,13 +442,13 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
 
 def _require_same(first: Known, second: Known) -> None:
     """Raise unless both captures did the same, with the same numbers where these are kept."""
-    if second[0].keys() != first[0].keys():
+    if second.outside.keys() != first.outside.keys():
         raise CaptureError(
             "the step read other tensors the second time, such as one that it made the first time: "
             "a replay would read those of the capture: give them to the step as arguments, or "
             "write what outlives a step in place"
         )
-    for one, other in itertools.zip_longest(first[1], second[1], fillvalue=("nothing", None)):
+    for one, other in itertools.zip_longest(first.did, second.did, fillvalue=("nothing", None)):
         if one[0] != other[0]:
             raise CaptureError(
                 f"the step came to {one[0]} the first time, and to {other[0]} the second: "

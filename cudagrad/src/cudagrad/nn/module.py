@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import arrays, engine
 from ..arguments import mapping
+from ..capture import heed
 from ..dtypes import as_dtype, asked_of_to, is_floating, write
 from ..engine import Tensor
 from ..ops import zeros_like
@@ -39,8 +40,18 @@ class Module:
     A subclass says in forward what it computes; it need not call the __init__ of this class.
     """
 
-    training = True
     _buffer_names: tuple[str, ...] = ()
+
+    @property
+    def training(self) -> bool:
+        """Whether Dropout and the like work as in training: set by train() and eval()."""
+        heed(self, "training")
+        mode: bool = vars(self).get("training", True)
+        return mode
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        vars(self)["training"] = mode
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 
 from ..arguments import mapping
-from ..capture import know
+from ..capture import heed, know
 from ..dtypes import as_array, is_floating
 from ..engine import Tensor, unwrap
 from ..ops import zeros_like
@@ -38,8 +38,18 @@ class Module:
     A subclass says in forward what it computes; it need not call the __init__ of this class.
     """
 
-    training = True
     _buffer_names: tuple[str, ...] = ()
+
+    @property
+    def training(self) -> bool:
+        """Whether Dropout and the like work as in training: set by train() and eval()."""
+        heed(self)
+        mode: bool = vars(self).get("training", True)
+        return mode
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        vars(self)["training"] = mode
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
