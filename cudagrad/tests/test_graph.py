@@ -270,6 +270,21 @@ def test_no_graph_takes_another_mode_or_frozen_parameters_for_its_own(
     take(X)
 
 
+def test_a_graph_keeps_the_precision_of_its_capture() -> None:
+    take = graphed(nn.Linear(3, 2))
+    for _ in range(3):
+        take(X)
+    with cudagrad.autocast(), pytest.raises(CaptureError, match=r"^autocast was False when"):
+        take(X)
+    cudagrad.set_float32_matmul_precision("high")
+    try:
+        with pytest.raises(CaptureError, match=r"_precision was highest when .* and is high now"):
+            take(X)
+    finally:
+        cudagrad.set_float32_matmul_precision("highest")
+    take(X)
+
+
 @pytest.mark.parametrize("by", ["the first step of an optimizer", "to"])
 def test_a_graph_of_arrays_that_others_have_replaced_is_refused(by: str) -> None:
     layer = nn.Linear(3, 2)

@@ -10,8 +10,8 @@ A replay makes the very same launches again. From that follow the rules:
   the results. What the step allocates comes from memory that belongs to the graph. load_state_dict
   and nn.init write in place. But Module.to() makes new arrays, and the first step of an optimizer
   of several parameters moves them (see optim.Optimizer): capture after that.
-- Modules keep their mode (train, eval), and what is frozen stays so. Precision and autocast are
-  those of the capture.
+- Modules keep their mode (train, eval), what is frozen stays so, and so do autocast and the
+  precision of products.
 - No number is copied to or from the host within the step.
 - A number among a launch's arguments stays what it was, unless the launch is made in a
   `device.live` function, as those of optimizers are, or the number is a `device.late` one, as those
@@ -53,9 +53,10 @@ from .capture import (
     place,
     renewed,
 )
-from .engine import Tensor, tensor
+from .engine import Tensor, current_cast, tensor
 from .kernels import functions as f
 from .launches import Launcher
+from .precision import get_float32_matmul_precision
 
 
 class CUDAGraph:
@@ -244,6 +245,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         self._inputs: list[Tensor] = []
         self._outputs: Any = None
         self._settings: list[tuple[Any, str, Any]] = []  # as the capture found them
+        self._around: dict[str, Any] = {}
 
     def __get__(self, instance: Any, owner: Any = None) -> graphed:
         if instance is None:
@@ -273,6 +275,12 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         return self._outputs
 
     def _require_settings(self) -> None:
+        for name, value in _around().items():
+            if value != self._around[name]:
+                raise CaptureError(
+                    f"{name} was {self._around[name]} when the step was captured, and is {value} "
+                    "now: capture another graph for that"
+                )
         for x, name, value in self._settings:
             now = getattr(x, name)
             if now is not value:
@@ -310,12 +318,19 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         first.capture_end()
         found = first._captured().settings
         self._settings = [(x, name, getattr(x, name)) for (_, name), x in found.items()]
+        self._around = _around()
         with graph(second):
             outputs = self.step(*self._inputs)
         _require_tensors(outputs)
         _require_no_reference(first.pool(), second)
         _require_same_launches(first, second)
         self.graph, self._outputs = second, outputs
+
+
+def _around() -> dict[str, Any]:
+    """What changes the ops of a step from outside."""
+    precision = get_float32_matmul_precision()
+    return {"float32_matmul_precision": precision, "autocast": current_cast() is not None}
 
 
 def _require_tensors(outputs: Any) -> None:
