@@ -37,7 +37,8 @@ NAMES = items.SCALARS[0]
 
 def test_a_table_and_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "steps.json"
-    assert main(f"bench steps --engine micrograd --pairs 2 --json {file}".split()) == 0
+    options = f"--engine micrograd --item names --pairs 2 --json {file}"
+    assert main(["bench", "steps", *options.split()]) == 0
     found = [row for row in rows.held(rows.read(file)) if row.collector]
     manner, lists = "microgpt's manner", "plain lists, no graph"
     ratio = {(row.engine, row.against): row.ratio for row in found}
@@ -77,7 +78,7 @@ def test_a_contestant_that_computes_something_else_is_not_timed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes = {**items.ONE_LAYER, "n_head": 2}
-    wrong = items.of_gpt("names", sizes, 0, "Adam", 1e-2, 0.0, "float64", block=5)
+    wrong = items.of_gpt("names", sizes, items.NAMES, "Adam", 1e-2, 0.0, "float64", block=5)
 
     def mixed(item: items.Item, engine: engines.Adapter) -> Any:
         return contestants(item, engine) | {"micrograd": lambda: Engine(engine, wrong)}

@@ -10,7 +10,8 @@ from .. import engines
 from ..engines import Adapter
 from ..threads import pinned
 from .contestants import started
-from .items import ARRAYS, SCALARS, Array, Item
+from .items import Array, Item
+from .items import items as trained
 from .rows import Row
 from .timing import interleaved
 
@@ -19,9 +20,7 @@ PAIRS = 9
 
 def items(engine: Adapter) -> tuple[Item, ...]:
     """The models to time an engine on."""
-    if len(engine.dtypes) == 1:
-        return SCALARS
-    return tuple(item for item in ARRAYS if item.name in ("cpu", "baby"))
+    return tuple(item for item in trained(engine) if item.name in ("names", "cpu", "baby"))
 
 
 def run(item: Item, engine: Adapter, pairs: int, threads: int = 1) -> list[Row]:

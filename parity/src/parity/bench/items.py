@@ -1,6 +1,7 @@
 """The models whose training steps are timed, with their data.
 
-names: a GPT for scalars. tiny, cpu, baby: GPTs for arrays. digits, sales: the tasks' models.
+names: a GPT for scalars, a name a step; in names/16 the name fills the context. tiny, cpu, baby:
+GPTs for arrays. digits, sales: the tasks' models.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ NAMES = (
     *("emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia", "harper"),
     *("evelyn", "abigail", "emily", "ella", "elizabeth", "camila", "luna", "sofia", "avery"),
 )
+LONG_NAMES = "muhammadibrahim", "muhammadmustafa"
 BETWEEN = 26  # the token before and after a name; 0 to 25 are the letters
 
 
@@ -58,7 +60,7 @@ class Item:
 def of_gpt(
     name: str,
     sizes: Mapping[str, Any],
-    batch_size: int,
+    batch: int | tuple[str, ...],
     optimizer: str,
     lr: float,
     clip: float,
@@ -66,15 +68,15 @@ def of_gpt(
     block: int,
     pairs: int = 15,
 ) -> Item:
-    """A GPT; batch_size 0 means one name at a time."""
+    """A GPT; batch: how many pieces of text, or names, of which each is a batch."""
     return Item(
         name,
         partial(models.gpt, **sizes),
         lambda engine, model, inputs, targets: model(inputs, targets)[1],
-        partial(_ids, sizes, batch_size),
+        partial(_ids, sizes, batch),
         partial(weights, sizes, dtype),
         *(optimizer, lr, clip, dtype, block, pairs, sizes),
-        flops=gpt_flops(sizes, batch_size) if batch_size else None,
+        flops=gpt_flops(sizes, batch) if isinstance(batch, int) else None,
     )
 
 
@@ -89,13 +91,13 @@ def gpt_flops(sizes: Mapping[str, Any], batch_size: int) -> int:
     return 3 * 2 * (weights + attention)
 
 
-def _ids(sizes: Mapping[str, Any], batch_size: int, number: int) -> Batch:
+def _ids(sizes: Mapping[str, Any], batch: int | tuple[str, ...], number: int) -> Batch:
     """Ids of shape (B, T), and the ids that follow each of them."""
-    if not batch_size:
-        letters = [ord(letter) - ord("a") for letter in NAMES[number % len(NAMES)]]
+    if isinstance(batch, tuple):
+        letters = [ord(letter) - ord("a") for letter in batch[number % len(batch)]]
         ids = np.array([[BETWEEN, *letters, BETWEEN]])
         return ids[:, :-1], ids[:, 1:]
-    shape = batch_size, sizes["block_size"] + 1
+    shape = batch, sizes["block_size"] + 1
     ids = np.random.default_rng(number).integers(sizes["vocab_size"], size=shape)
     return ids[:, :-1], ids[:, 1:]
 
@@ -159,7 +161,10 @@ ONE_LAYER = {"vocab_size": 27, **names.SIZES}
 TINY = {"vocab_size": 65, "block_size": 8, "n_layer": 4, "n_head": 4, "n_embd": 16}
 CPU = {"vocab_size": 65, "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128}
 BABY = {"vocab_size": 65, "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384}
-SCALARS = (of_gpt("names", ONE_LAYER, 0, "Adam", 1e-2, 0.0, "float64", block=5),)
+SCALARS = (
+    of_gpt("names", ONE_LAYER, NAMES, "Adam", 1e-2, 0.0, "float64", block=5),
+    of_gpt("names/16", ONE_LAYER, LONG_NAMES, "Adam", 1e-2, 0.0, "float64", block=2),
+)
 ARRAYS = (
     of_gpt("tiny", TINY, 1, "AdamW", 1e-3, 1.0, "float32", block=10),
     of_gpt("cpu", CPU, 12, "AdamW", 1e-3, 1.0, "float32", block=1),
