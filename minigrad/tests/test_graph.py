@@ -466,8 +466,8 @@ def test_an_evaluation_leaves_gradients_alone() -> None:
 
 def test_results_are_overwritten() -> None:
     step = graphed(ops.exp)
-    for _ in range(2):
-        step(X)
+    for number in range(2):
+        step(X + number)
     third, fourth = step(X), step(np.zeros_like(X))
 
     assert third is fourth
@@ -549,6 +549,33 @@ def test_an_answer_that_changes_leads_to_the_step_itself() -> None:
     assert len(runs) == 4
 
 
+def test_an_input_that_was_always_the_same_is_seen_to_change() -> None:
+    table = np.arange(10.0, dtype=np.float32)
+    ids, others = np.array([1, 2]), np.array([3, 4])
+
+    @graphed
+    def past_numpy(ids: minigrad.Tensor, offset: minigrad.Tensor) -> minigrad.Tensor:
+        return minigrad.tensor(table[ids.data]) + offset
+
+    for number in range(4):
+        offset = np.array([number, 0.5], np.float32)
+        assert past_numpy(ids, offset).tolist() == [1.0 + number, 2.5]
+    with pytest.raises(CaptureError, match="one array, or number, the first time, and with anothe"):
+        past_numpy(others, offset)
+
+    runs: list[int] = []
+
+    @graphed
+    def asking(ids: minigrad.Tensor) -> minigrad.Tensor:
+        runs.append(1)
+        return ids * 2 if (ids < 4).all() else ids
+
+    for given in (*[ids] * 4, others, ids, ids * 0, ids * 3, ids * 0):
+        assert asking(given).tolist() == (given * (2 if max(given) < 4 else 1)).tolist()
+    # Three at first; others are answered otherwise; ids * 0 is the third capture; ids * 3.
+    assert len(runs) == 6
+
+
 def test_but_not_once_a_tensor_has_changed() -> None:
     layer = nn.Linear(3, 2)
     optimizer = optim.SGD(layer.parameters(), lr=0.0)
@@ -561,8 +588,8 @@ def test_but_not_once_a_tensor_has_changed() -> None:
         optimizer.step()
         return x * 2 if (x > 0).any() else x
 
-    for _ in range(3):
-        step(X)
+    for number in range(3):
+        step(X + number)
     with pytest.raises(CaptureError, match="cannot begin again, since it has changed tensors"):
         step(-abs(X))
 

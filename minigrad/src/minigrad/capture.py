@@ -37,6 +37,7 @@ FILLED = {
     **{"empty": None, "empty_like": None},
     **{"ones": 1, "ones_like": 1, "zeros": 0, "zeros_like": 0},
 }
+ANSWER = "the answer of"  # so begins the name of what a capture has asked for
 # What these return depends on shapes and dtypes only, which a replay finds as they were.
 OF_FORMS = ("can_cast", "ndim", "result_type", "shape", "size")
 # What an array does by a ufunc, or without looking at its numbers: all else is kept.
@@ -355,7 +356,8 @@ class Capture:
             if _arrays(result):
                 raise CaptureError(f"{name} returns arrays along with something else")
             if name not in OF_FORMS:
-                self.keep(functools.partial(_ask, again, repr(result)), name, *key, result)
+                self.keep(functools.partial(_ask, again, repr(result)), name, *key)
+                self.keep(None, f"{ANSWER} {name}", result)
             return result
         homes: dict[int, Traced] = {}
         for index, array in enumerate(found):

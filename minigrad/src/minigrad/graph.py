@@ -14,7 +14,8 @@ A replay makes the very same calls again. From that follow the rules:
 Where the step asks for a number, as in `if (x < 0).any()`, the replay asks, too. When the answer
 is another, it gives up, and the step runs as it is. So it does while a module is in another mode
 (train, eval), or a tensor frozen that was not. The step is captured twice, with the numbers of two
-calls: what differs between the two and is none of this is an error.
+calls, and once more when an input changes that both calls had the same: what differs between the
+captures and is none of this is an error.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .capture import (
+    ANSWER,
     Capture,
     CaptureError,
     Changed,
@@ -119,12 +121,14 @@ class Graph(Capture):
                     x.data = plain(x.data)
         self.outputs = outputs
 
+    def fits(self) -> bool:
+        """Whether all is as the capture found it, but for the numbers in tensors."""
+        return all(x.grad is None for x in self._bare) and all(
+            getattr(each, name) is value for each, name, value in self.settings
+        )
+
     def replay(self) -> bool:
         """Make the calls again; return False, with nothing done, if one goes otherwise."""
-        if any(x.grad is not None for x in self._bare):
-            return False
-        if any(getattr(each, name) is not value for each, name, value in self.settings):
-            return False
         state = get_rng_state()
         for leaf in self.leaves:
             leaf.grad = None
@@ -380,9 +384,9 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
     True
 
     The first calls, as many as warmup says, run it as it is. The next two capture it while it
-    runs, and from then on its calls are replayed. It takes arrays or tensors, always of the same
-    shapes and dtypes, and returns a tensor, or a tuple of some, or None: the same ones at every
-    replay, with new numbers. Raises CaptureError for what a graph cannot repeat (see this module).
+    runs, and from then on its calls are replayed; when it runs once more, or raises CaptureError,
+    says this module. It takes arrays or tensors, always of the same shapes and dtypes, and returns
+    a tensor, or a tuple of some, or None: the same ones at every replay, with new numbers.
     """
 
     def __init__(self, step: Callable[..., Any], warmup: int = 1) -> None:
@@ -394,8 +398,9 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         self.step = step
         self.graph: Graph | None = None
         self._warmup = warmup
-        self._first: Known | None = None
+        self._known: Known | None = None  # from the last capture, while another may follow
         self._inputs: list[Tensor] = []
+        self._alike: dict[int, bytes] = {}  # the inputs that all captures had the same
 
     def __get__(self, instance: Any, owner: Any = None) -> graphed:
         if instance is None:
@@ -426,18 +431,37 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
             mine.data = np.array(unwrap(x), order="C")
         if self.graph is None:
             return self._capture()
-        return self.graph.outputs if self.graph.replay() else self.step(*map(tensor, self._inputs))
+        if self.graph.fits():
+            if any(self._inputs[i].data.tobytes() != known for i, known in self._alike.items()):
+                return self._capture()
+            if self.graph.replay():
+                return self.graph.outputs
+        return self.step(*map(tensor, self._inputs))
 
     def _capture(self) -> Any:
-        graph = Graph()
-        graph.capture(self.step, self._inputs, self._first)
+        """Capture the step; from the second time on, make that the graph, if both did the same.
+
+        A third capture follows once an input changes that the first two had the same: what the step
+        computes of it past NumPy could not differ between them.
+        """
+        graph, inputs = Graph(), {i: x.data.tobytes() for i, x in enumerate(self._inputs)}
+        graph.capture(self.step, self._inputs, self._known)
         known, graph.did = Known(graph.outside, graph.modules, graph.did), []
-        if self._first is None:
-            self._first = known
-        else:
-            _require_same(self._first, known)
-            self.graph, self._first = graph, None
+        if self._known is None:
+            self._known, self._alike = known, inputs
+        elif self.graph is None or not _got_another_answer(self._known, known):
+            _require_same(self._known, known)
+            self.graph = graph
+            self._alike = {i: same for i, same in self._alike.items() if inputs[i] == same}
+            self._known = known if self._alike else None
         return graph.outputs
+
+
+def _got_another_answer(first: Known, second: Known) -> bool:
+    """Whether that is the first way in which the second capture differs."""
+    pairs = zip(first.did, second.did, strict=False)
+    differing = next(((one[0], other[0]) for one, other in pairs if one != other), ("", ""))
+    return all(name.startswith(ANSWER) for name in differing)
 
 
 def _require_same(first: Known, second: Known) -> None:
