@@ -531,6 +531,15 @@ def test_a_probability_is_told_by_its_name(package: Any) -> None:
         package.nn.MultiheadAttention(2, 1, dropout=2.0)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_running_statistics_are_tensors(package: Any, training: bool) -> None:
+    x, mean, variance = package.tensor([[1.0], [3.0]]), package.tensor([0.0]), package.tensor([1.0])
+
+    for given in ((mean.numpy(), variance), (mean, variance.numpy())):
+        with pytest.raises(TypeError, match="batch_norm: running statistics are tensors"):
+            package.ops.batch_norm(x, *given, training=training)
+
+
 def test_classes_are_int64(package: Any) -> None:
     for dtype in (np.int32, np.uint8):
         with pytest.raises(

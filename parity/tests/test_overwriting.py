@@ -215,6 +215,16 @@ def running_statistics(lib: Any) -> Any:
     return (w * layer.running_mean).sum(), [w], lambda: layer(x)
 
 
+def running_statistics_of_the_function(lib: Any) -> Any:
+    functional = lib.nn.functional if lib is torch else lib.ops
+    mean, variance, w, x = lib.tensor(Y), lib.tensor([1.0] * 3), leaf(lib, W), lib.tensor([X, Y])
+    return (
+        (w * mean * variance).sum(),
+        [w],
+        lambda: functional.batch_norm(x, mean, variance, training=True),
+    )
+
+
 def one_batch_norm_of_two_batches(lib: Any) -> Any:
     layer, x, y = lib.nn.BatchNorm1d(3), leaf(lib, [X, Y]), leaf(lib, [W, X])
     loss = (layer(x) * x).sum() + (layer(y) * y).sum()
@@ -286,6 +296,7 @@ PROGRAMS: list[Program] = [
     a_gradient_that_is_set_to_zero,
     a_gradient_that_a_step_follows,
     running_statistics,
+    running_statistics_of_the_function,
     one_batch_norm_of_two_batches,
     a_sum,
     an_embedding,

@@ -117,8 +117,8 @@ def batch_norm(
     """(x - mean) / sqrt(variance + eps) · weight + bias of each channel.
 
     x (N, C, ...), all others (C). In training, mean and variance are those of x, and the running
-    ones, if given, move towards them by momentum, in place; the running variance is the unbiased
-    one. Otherwise the running ones are used, which have no gradient.
+    ones, tensors or None, move towards them by momentum, in place; the running variance is the
+    unbiased one. Otherwise the running ones are used, which have no gradient.
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """

@@ -52,9 +52,6 @@ class _BatchNorm(Module):
             if momentum is None:
                 momentum = 1 / int(self.num_batches_tracked)
         of_batch = self.training or mean is None
-        if self.training and mean is not None and variance is not None:
-            # batch_norm writes over them, and a graph may hold the old ones.
-            mean.data, variance.data = mean.data.copy(), variance.data.copy()
         return ops.batch_norm(
             x, mean, variance, self.weight, self.bias, of_batch, momentum or 0.0, self.eps
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..arguments import Shape, floats, number, sizes, whole
-from ..engine import Operand, Output, constants, op
+from ..engine import Operand, Output, Tensor, constants, op
 from ..rows import blocks, mean_in_rows, rows_apart, sum_in_rows, sum_of_rows
 
 
@@ -166,7 +168,32 @@ def group_norm(
     return y.reshape(x.shape), pullback
 
 
+def _renewing(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let batch_norm write to new arrays of its running statistics: a graph may hold the old."""
+
+    @functools.wraps(function)
+    def batch_norm(
+        x: Operand,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        weight: Operand | None = None,
+        bias: Operand | None = None,
+        training: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Tensor:
+        for running in (running_mean, running_var):
+            if running is not None and not isinstance(running, Tensor):
+                raise TypeError("batch_norm: running statistics are tensors")
+            if running is not None and training:
+                running.data = running.data.copy()
+        return function(x, running_mean, running_var, weight, bias, training, *args, **kwargs)
+
+    return batch_norm
+
+
 @constants("running_mean", "running_var")
+@_renewing
 @op
 def batch_norm(
     x: Operand,
@@ -181,8 +208,8 @@ def batch_norm(
     """(x - mean) / sqrt(variance + eps) · weight + bias of each channel.
 
     x (N, C, ...), all others (C). In training, mean and variance are those of x, and the running
-    ones, if given, move towards them by momentum, in place; the running variance is the unbiased
-    one. Otherwise the running ones are used, which have no gradient.
+    ones, tensors or None, move towards them by momentum, in place; the running variance is the
+    unbiased one. Otherwise the running ones are used, which have no gradient.
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
