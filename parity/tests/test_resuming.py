@@ -115,3 +115,18 @@ def test_what_is_no_state_of_the_generator_is_refused(package: Any, state: Any) 
         package.set_rng_state(state)
 
     assert repr(package.get_rng_state()) == repr(before)
+
+
+@pytest.mark.parametrize("name", ["micrograd", "minigrad", "cudagrad"])
+def test_a_state_with_anything_else_in_it_is_refused(name: str) -> None:
+    package = engines.load(name).package
+    before = package.get_rng_state()
+    if isinstance(before, tuple):  # Python's own: a version, the state, and what gauss has kept
+        changed: list[Any] = [(2, *before[1:]), (*before[:2], "0.5"), (*before[:2], True)]
+    else:
+        changed = [{**before, "more": 0}, *({**before, part: 1.5} for part in before)]
+
+    for state in changed:
+        with pytest.raises(ValueError, match="not a state that get_rng_state returned"):
+            package.set_rng_state(state)
+        assert repr(package.get_rng_state()) == repr(before)

@@ -40,7 +40,9 @@ def set_rng_state(state: Mapping[str, int]) -> None:
     """
     global _seed, _draws
     match state:
-        case {"seed": int(seed), "draws": int(draws)} if 0 <= seed < 2**64 and 0 <= draws < 2**64:
+        case {"seed": int(seed), "draws": int(draws), **more} if (
+            not more and 0 <= seed < 2**64 and 0 <= draws < 2**64
+        ):
             _seed, _draws = seed, draws
         case _:
             raise ValueError("set_rng_state: this is not a state that get_rng_state returned")

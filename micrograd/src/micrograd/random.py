@@ -26,8 +26,12 @@ def set_rng_state(state: tuple[Any, ...]) -> None:
 
     Raises ValueError, before anything changes, for anything else.
     """
+    trial = random.Random()
     try:
-        random.Random().setstate(state)
+        trial.setstate(state)
+        # Python takes states of older versions, too, and for the number kept by gauss anything.
+        if trial.getstate() != state or not isinstance(state[2], float | None):
+            raise ValueError("another state")
     except (LookupError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(
             "set_rng_state: this is not a state that get_rng_state returned"
