@@ -288,6 +288,8 @@ def test_a_module_without_a_forward_says_so() -> None:
     [
         (lambda x: x + x, "add"),
         (lambda x: x + micrograd.tensor([1.0, 2.0]), "add"),
+        (lambda x: micrograd.tensor([1.0, 2.0]) + x, "add"),
+        (lambda x: Value(2.0) + x, "add"),
         (lambda x: x.__iadd__(x), "add"),
         (lambda x: x * 2, "mul"),
         (lambda x: 2 * x, "mul"),

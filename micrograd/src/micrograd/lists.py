@@ -66,7 +66,7 @@ def _inside(items: list[Any]) -> list[Any]:
     """The contents of several lists, as one list."""
     inside: list[Any] = []
     for item in items:
-        inside += item
+        inside.extend(item)  # a Parameter refuses +=
     return inside
 
 

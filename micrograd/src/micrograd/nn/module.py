@@ -30,7 +30,8 @@ class Parameter(list[Any]):
     def __mul__(self, other: Any) -> Any:
         raise TypeError("* of a Parameter, a list, would be Python's: use ops.mul(x, y)")
 
-    __iadd__, __imul__, __rmul__ = __add__, __mul__, __mul__
+    __iadd__ = __radd__ = __add__
+    __imul__ = __rmul__ = __mul__
 
     def __reduce__(self) -> Any:
         # A copy, or what was pickled, is made of new leaves, with places of their own on the tape.
