@@ -254,6 +254,15 @@ def test_long_rows_are_normalized_like_short_ones_and_leave_the_buffer_of_numpy_
         assert np.allclose(got.reshape(leaf.shape), leaf.grad.numpy(), rtol=0, atol=1e-11)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_mean_of_nothing_is_nan_without_a_warning() -> None:
+    x = minigrad.tensor(np.zeros((2, 0)), requires_grad=True)
+    ops.rms_norm(x, (0,)).backward(np.zeros((2, 0)))
+
+    assert x.grad.shape == (2, 0)
+    assert math.isnan(ops.mean(x).item())
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int64"])
 @pytest.mark.parametrize("count", [40, 4000])
 def test_few_rows_are_summed_like_many(count: int, dtype: str) -> None:

@@ -85,13 +85,12 @@ def rms_norm(
     along = tuple(range(-len(_trailing("rms_norm", x, normalized_shape, weight)), 0))
     eps = np.finfo(x.dtype).eps if eps is None else eps
     number("rms_norm", "eps", eps)
-    scale = 1 / np.sqrt((x * x).mean(axis=along, keepdims=True) + x.dtype.type(eps))
+    scale = 1 / np.sqrt(_mean(x * x, along) + x.dtype.type(eps))
     normal = x * scale
 
     def dx(dout):  # as in layer_norm, where no mean was taken away
         dnormal = dout if weight is None else dout * weight
-        stretch = (dnormal * normal).mean(axis=along, keepdims=True)
-        return scale * (dnormal - normal * stretch)
+        return scale * (dnormal - normal * _mean(dnormal * normal, along))
 
     y = normal if weight is None else normal * weight
     return y, (dx, None, lambda dout: dout * normal)
