@@ -431,6 +431,9 @@ def test_a_number_of_numpys_counts_as_one_of_pythons(package: Any) -> None:
         (tensor([True]) + np.int64(1), "int64"),
         (ops.clamp(x.sum(), np.float64(0)), "float32"),
         (ops.full(2, np.float64(0.5)), "float32"),
+        (ops.full(2, tensor(0.5, dtype="float64")), "float32"),
+        (ops.full(2, small), "int64"),
+        (ops.arange(tensor(2.0, dtype="float64")), "float32"),
         (ops.where(x > 1, x.sum(), np.float64(0)), "float32"),
     ):
         assert made.dtype == dtype

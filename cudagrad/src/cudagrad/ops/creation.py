@@ -61,7 +61,8 @@ def arange(
 ) -> Tensor:
     """start, start + step, start + 2 step … as long as end is not reached; arange(n) starts at 0.
 
-    dtype None: int64 if all three are integers, else float32.
+    dtype None: int64 if all three are integers, else float32. If dtype is of integers, the three
+    lose their fractions first.
     """
     if end is None:
         start, end = 0, start

@@ -69,8 +69,8 @@ def arange(
 ) -> Tensor:
     """The numbers start, start + step, … before end; arange(5) is arange(0, 5).
 
-    dtype None is int if all three are, else float. Raises ValueError where step is 0 or leads away
-    from end.
+    dtype None is int if all three are, else float; for int, the three lose their fractions first.
+    Raises ValueError where step is 0 or leads away from end.
     """
     start, end = (0, start) if end is None else (start, end)
     dtype = dtype or (int if is_integer([start, end, step]) else float)

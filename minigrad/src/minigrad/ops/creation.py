@@ -59,7 +59,8 @@ def arange(
 ) -> Tensor:
     """start, start + step, start + 2 step … as long as end is not reached; arange(n) starts at 0.
 
-    dtype None: int64 if all three are integers, else float32.
+    dtype None: int64 if all three are integers, else float32. If dtype is of integers, the three
+    lose their fractions first.
     """
     if end is None:
         start, end = 0, start
@@ -139,8 +140,8 @@ def _shape(name: str, size: Shape) -> tuple[int, ...]:
 
 
 def _number(name: str, value: Any) -> Any:
-    """value, a number or a tensor of one, as a number or an array of one."""
+    """value, a number or a tensor of one, as a Python number."""
     value = unwrap(value)
     if not isinstance(value, (*NUMBERS, np.ndarray)) or np.ndim(value):
         raise TypeError(f"{name}: expected a number, not {type(value).__name__}")
-    return value
+    return value.item() if isinstance(value, np.ndarray | np.generic) else value
