@@ -225,8 +225,9 @@ def test_generating_drops_nothing_records_nothing_and_restores_each_mode() -> No
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"temperature": 0.0}, ValueError, "temperature must be positive, not 0.0"),
-        ({"temperature": float("nan")}, ValueError, "temperature must be positive, not nan"),
+        ({"temperature": 0.0}, ValueError, r"temperature must lie in \(0, inf\), not 0.0"),
+        ({"temperature": float("nan")}, ValueError, r"temperature must lie in \(0, inf\), not nan"),
+        ({"temperature": float("inf")}, ValueError, r"temperature must lie in \(0, inf\), not inf"),
         ({"top_k": 0}, ValueError, "top_k must be at least 1, not 0"),
         ({"top_k": 2.0}, TypeError, "top_k must be an int, not float"),
         ({"top_p": 0.0}, ValueError, r"top_p must lie in \(0, 1\], not 0.0"),

@@ -47,7 +47,7 @@ def save(state: Any, path: StrPath) -> None:
 
 
 def load(path: StrPath) -> Any:
-    """What was saved to the file: NumPy arrays for tensors, all else as it was.
+    """What was saved to the file, with NumPy arrays for tensors and Python's numbers for NumPy's.
 
     Raises FileNotFoundError if there is no file, ValueError if it is damaged,
     ModuleNotFoundError if safetensors is missing.

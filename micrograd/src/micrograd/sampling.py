@@ -36,7 +36,7 @@ class Sampler:
     ) -> None:
         number("generate", "temperature", temperature)
         if not 0 < temperature < math.inf:
-            raise ValueError(f"generate: temperature must be positive, not {temperature}")
+            raise ValueError(f"generate: temperature must lie in (0, inf), not {temperature}")
         if top_k is not None:
             whole("generate", "top_k", top_k, 1)
         if top_p is not None:

@@ -96,7 +96,7 @@ def sum_in_rows(x: Array, out: Array | None = None) -> Array:
 def mean_in_rows(x: Array, out: Array | None = None) -> Array:
     """The mean of each row: (rows, n) -> (rows), in out if it is given."""
     mean = sum_in_rows(x, out)
-    mean /= x.shape[1]  # not times its inverse, so that the mean of equal numbers is exact
+    mean /= x.shape[1]  # not times its inverse: exact where the sum is, as of equal whole numbers
     return mean
 
 

@@ -76,7 +76,7 @@ class Module:
     def register_buffer(self, name: str, tensor: Tensor | None) -> None:
         """Keep a tensor that belongs to the state but is not trained: a running mean, say.
 
-        From then on the attribute is a buffer, whatever tensor is assigned to it.
+        From then on the attribute is a buffer, whatever tensor but a Parameter is assigned to it.
         """
         if name not in self._buffer_names:
             self._require_free("register_buffer", name)

@@ -316,7 +316,7 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
 
 @op
 def to(x: Operand, dtype: Any) -> Output:
-    """x in another dtype, to which the gradient is brought back; x itself if it has it already."""
+    """x in another dtype, to which the gradient is brought back; no copy if it has it already."""
     own, wanted = x.dtype, as_dtype(dtype)
     # Integers have no gradient: backward() refuses dout, which would be rounded to one.
     back = own if is_floating(own) else wanted

@@ -250,7 +250,7 @@ def roll(x: Operand, shifts: Shape, dims: Shape | None = None) -> Output:
 
 @op
 def contiguous(x: Operand) -> Output:
-    """x itself, whose elements always lie in order."""
+    """x as it is: its elements always lie in order."""
     return x, lambda dout: dout
 
 

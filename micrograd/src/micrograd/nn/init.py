@@ -41,7 +41,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def uniform_(tensor: T, a: float = 0.0, b: float = 1.0) -> T:
-    """Numbers drawn uniformly from [a, b)."""
+    """Numbers drawn uniformly between a and b."""
     if not a <= b:
         raise ValueError(f"uniform_: no numbers lie in [{a}, {b})")
     if not math.isfinite(b - a):

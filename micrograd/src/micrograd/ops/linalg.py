@@ -75,8 +75,8 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     "ij,jk->ik" is mm: for every i and k the sum over j, which is not behind the arrow, of x[i][j]
     times y[j][k]. A letter twice in one operand takes its diagonal; "..." stands for any number of
     dims, which broadcast, as lengths of 1 do. Without an arrow, the result has the letters that
-    appear once, in alphabetical order. Operands, which may come as one list, are contracted from
-    left to right.
+    appear once, in alphabetical order. Operands are contracted from left to right; two or more may
+    come as one list.
     """
     if not isinstance(equation, str):
         raise TypeError(f"einsum: the equation must be a str, not {type(equation).__name__}")

@@ -14,7 +14,8 @@ class _BatchNorm(Module):
     """Each channel normalized by the batch's mean and variance in training, else the running ones.
 
     momentum: how far the running statistics move towards those of a batch; None: they are the
-    means of all batches so far.
+    means of all batches so far. Without track_running_stats there are none, and the batch's serve
+    in evaluation, too.
     """
 
     dims: tuple[int, ...]  # how many dims the input may have

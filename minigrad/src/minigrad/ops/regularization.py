@@ -11,7 +11,7 @@ from ..random import draw
 
 @op
 def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
-    """Each element 0 with probability p, else x / (1 - p); x itself when not training.
+    """Each element 0 with probability p, else x / (1 - p); x unchanged when not training.
 
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """

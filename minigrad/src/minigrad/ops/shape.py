@@ -232,7 +232,7 @@ def roll(x: Operand, shifts: Shape, dims: Shape | None = None) -> Output:
 
 @op
 def contiguous(x: Operand) -> Output:
-    """x with its elements in order in memory; x itself if they already are."""
+    """x with its elements in order in memory; no copy if they already are."""
     return np.asarray(x, order="C"), lambda dout: dout
 
 

@@ -1,7 +1,7 @@
 """Learning rates that change with the epoch: pure Python, the same in every engine.
 
-Each step computes the next rate from the present one, so that schedulers of one optimizer can be
-chained. https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate
+All but LambdaLR compute the next rate from the present one, so that schedulers of one optimizer can
+be chained. https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate
 """
 # ruff: noqa: N803 -- T_max is torch's name
 
@@ -44,7 +44,7 @@ class LRScheduler:
         self._initial_step()
 
     def get_lr(self) -> list[float]:
-        """The lr of each group at last_epoch, computed from the present ones."""
+        """The lr of each group at last_epoch."""
         raise NotImplementedError(f"{type(self).__name__} must define get_lr")
 
     def get_last_lr(self) -> list[float]:
