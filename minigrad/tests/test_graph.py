@@ -639,6 +639,21 @@ def test_numpy_sees_no_array_that_it_is_not_told_of() -> None:
     refused(lambda x: x * ids[np.array([next(turns)])], "array came with one array")
 
 
+def test_a_table_is_seen_once_numpy_has_copied_it() -> None:
+    """As CONTRIBUTING says: of indices NumPy tells neither by table[x] nor by np.take."""
+    table = np.arange(6, dtype=np.float32)
+
+    def at(x: minigrad.Tensor) -> Any:
+        return np.asarray(x.numpy(), np.int64).reshape(-1)[:2]
+
+    refused(lambda x: x * minigrad.tensor(table[at(x)]).sum(), "array came with one array")
+    refused(lambda x: x * minigrad.tensor(np.take(table, at(x))).sum(), "array came with one array")
+    step = graphed(lambda x: minigrad.tensor(np.array(table)[at(x)]))
+    for k in range(5):
+        assert step(np.array([k, 1.0], np.float32)).tolist() == [k, 1.0]
+    assert step.graph is not None
+
+
 def test_what_goes_past_numpy_is_refused() -> None:
     def written(write: Callable[[Any], object]) -> Step:
         def step(x: minigrad.Tensor) -> minigrad.Tensor:
