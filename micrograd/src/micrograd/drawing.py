@@ -8,9 +8,10 @@ from .engine import Value
 
 
 def draw(value: Value) -> str:
-    """A box with its number for each Value that value depends on, oldest first; leaves are round.
+    """A box with its number for value, and for all that a gradient from it reaches, oldest first.
 
-    An arrow, labelled with the slope, leads to each from every parent that requires a gradient.
+    Leaves are round. An arrow leads to each from its parents, as edges() has them, and is labelled
+    with the slope.
     Raises RuntimeError for a graph that backward() has freed.
     """
     made_of = {value: value.edges()}

@@ -17,7 +17,7 @@ def _sum_of_products(xs: Sequence[float], ys: Sequence[float]) -> float:
     return sum(map(mul, xs, ys), 0.0)
 
 
-# math's is written in C, and rounds only once; it exists from Python 3.12 on.
+# math's is written in C, and adds with more digits; it exists from Python 3.12 on.
 _long_sumprod: Callable[..., float] = getattr(math, "sumprod", _sum_of_products)
 # Up to this many products, writing them out is quicker than a call of _long_sumprod.
 WRITTEN_OUT = 64 if _long_sumprod is _sum_of_products else 16
