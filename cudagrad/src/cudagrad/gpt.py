@@ -197,7 +197,8 @@ class GPT(nn.Module):
         """Token ids (B, T) -> logits (B, T, V), and the mean cross entropy if there are targets.
 
         targets: the ids that should come next, (B, T). cache: holds the tokens before idx; those
-        of idx are added to it. It starts out empty.
+        of idx are added to it. It starts out empty. Raises ValueError for more than block_size
+        tokens, those in the cache included, and for targets of another shape, or beside a cache.
         """
         idx = idx if isinstance(idx, Tensor) else tensor(idx)
         if idx.ndim != 2:

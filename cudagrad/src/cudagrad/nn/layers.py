@@ -66,7 +66,7 @@ class Flatten(Module):
 
 
 class Dropout(Module):
-    """Each element 0 with probability p while training."""
+    """In training, each element 0 with probability p, else divided by 1 - p."""
 
     def __init__(self, p: float = 0.5) -> None:
         probability("Dropout", "p", p)

@@ -1,4 +1,7 @@
-"""How wrong a prediction is, as one number."""
+"""How wrong a prediction is, as one number.
+
+reduction: the "mean" of the losses, their "sum", or "none", which leaves them apart.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How wrong a prediction is, as modules; a weight is a buffer, as in torch."""
+"""How wrong a prediction is, as modules; a weight is a buffer, as in torch.
+
+reduction: the "mean" of the losses, their "sum", or "none", which leaves them apart.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from .module import Module
 
 
 class MSELoss(Module):
-    """The mean of the squares of x - target."""
+    """The square of x - target."""
 
     def __init__(self, *, reduction: str = "mean") -> None:
         self.reduction = reduction
@@ -18,7 +21,7 @@ class MSELoss(Module):
 
 
 class L1Loss(Module):
-    """The mean of the absolute values of x - target."""
+    """The absolute value of x - target."""
 
     def __init__(self, *, reduction: str = "mean") -> None:
         self.reduction = reduction

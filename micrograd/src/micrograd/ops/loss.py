@@ -1,4 +1,7 @@
-"""How far a prediction is from its target, as one number to make small."""
+"""How far a prediction is from its target, as one number to make small.
+
+reduction: the "mean" of the losses, their "sum", or "none", which leaves them apart.
+"""
 
 from __future__ import annotations
 
