@@ -279,7 +279,7 @@ class GPT(nn.Module):
                 module.training = training
 
     def num_parameters(self) -> int:
-        """How many numbers are trained; a tied parameter counts once."""
+        """How many numbers the parameters have; a tied one counts once, a frozen one, too."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     @classmethod
