@@ -36,7 +36,7 @@ def get_rng_state() -> dict[str, int]:
 def set_rng_state(state: Mapping[str, int]) -> None:
     """Put the generator back into a state that get_rng_state returned.
 
-    Raises ValueError, before anything changes, for anything else.
+    Raises ValueError, before anything changes, for anything of another form.
     """
     global _seed, _draws
     match state:

@@ -11,8 +11,7 @@ def draw(value: Value) -> str:
     """A box with its number for value, and for all that a gradient from it reaches, oldest first.
 
     Leaves are round. An arrow leads to each from its parents, as edges() has them, and is labelled
-    with the slope.
-    Raises RuntimeError for a graph that backward() has freed.
+    with the slope. Raises RuntimeError for a graph that backward() has freed.
     """
     made_of = {value: value.edges()}
     waiting = [value]

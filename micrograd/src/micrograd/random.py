@@ -24,7 +24,7 @@ def get_rng_state() -> tuple[Any, ...]:
 def set_rng_state(state: tuple[Any, ...]) -> None:
     """Put the generator back into a state that get_rng_state returned.
 
-    Raises ValueError, before anything changes, for anything else.
+    Raises ValueError, before anything changes, for anything of another form.
     """
     trial = random.Random()
     try:

@@ -40,7 +40,7 @@ def get_rng_state() -> dict[str, Any]:
 def set_rng_state(state: Mapping[str, Any]) -> None:
     """Put the generator back into a state that get_rng_state returned.
 
-    Raises ValueError, before anything changes, for anything else.
+    Raises ValueError, before anything changes, for anything of another form.
     """
     global _generator
     if (capture := current.get()) is not None:
