@@ -31,6 +31,18 @@ def test_launches_and_copies_are_counted() -> None:
     )
 
 
+def test_bytes_are_those_of_arrays_in_tuples_too() -> None:
+    @device.jit
+    def first(arrays, out):
+        out[0] = arrays[0][0]
+
+    x, out = cudagrad.tensor([1.0, 2.0]), cudagrad.tensor([0.0])
+    with device.counting() as counts:
+        first[1, 1]((x.data, x.data), out.data)
+
+    assert counts.bytes == 8 + 8 + 4
+
+
 def test_a_new_number_is_filled_in_once_for_each_stream() -> None:
     x = cudagrad.tensor([1.0])
     for stream in (None, streams.Stream()):

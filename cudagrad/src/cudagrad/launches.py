@@ -47,8 +47,8 @@ class Recorder(Protocol):
 class Counts:
     """What was launched and copied: see counting.
 
-    bytes: of the arrays that kernels were given, each array counted once in each launch: what the
-    kernels move if they read or write every element once.
+    bytes: of all arrays among the arguments of all launches, an array that is there twice counted
+    twice: what the kernels move if they read or write every element of each once.
     """
 
     launches: int = 0
@@ -216,5 +216,7 @@ def late(function: Callable[[], Any]) -> Any:
 
 
 def _size(argument: Any) -> int:
+    if isinstance(argument, tuple):
+        return sum(map(_size, argument))
     is_array = hasattr(argument, "dtype") and not isinstance(argument, np.generic)
     return argument.size * argument.dtype.itemsize if is_array else 0
