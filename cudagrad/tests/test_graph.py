@@ -443,6 +443,32 @@ def test_a_late_number_is_the_same_wherever_it_is_passed() -> None:
         assert [device.to_host(x)[0] for x in (first, second)] == [expected] * 2
 
 
+def test_a_kernel_is_given_arrays_in_a_tuple() -> None:
+    @device.jit
+    def add(pair, out):
+        i = device.cuda.grid(1)
+        if i < out.size:
+            out[i] = pair[0][i] + pair[1][i]
+
+    def step(x: cudagrad.Tensor) -> cudagrad.Tensor:
+        out = ops.zeros(3)
+        add[1, 4]((ops.exp(x).data, x.data), out.data)
+        return out
+
+    captured = graphed(step)
+    for x in X[0], X[1], -X[0]:
+        assert captured(x).tolist() == step(cudagrad.tensor(x)).tolist()
+
+    kept = cudagrad.tensor(X[0])
+
+    def goes_on(x: cudagrad.Tensor) -> None:
+        out = ops.zeros(3)
+        add[1, 4]((kept.data, x.data), out.data)
+        kept.data = out.data
+
+    refused(goes_on, r"goes on from an array that it made the last time \(add takes it", X[0])
+
+
 # What a graph cannot repeat
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from . import device, launches, writes
@@ -74,6 +74,8 @@ class Capture:
 
     def _kept(self, argument: Any) -> Any:
         """An argument; an array of the graph's own as one that does not hold its block."""
+        if isinstance(argument, tuple):
+            return tuple(map(self._kept, argument))
         lease = device.executor.lease(argument) if is_array(argument) else None
         if lease is None or lease.block.pool is not self.pool:
             return argument
@@ -175,6 +177,15 @@ def renewed(old: tuple[Launcher, Args], new: tuple[Launcher, Args]) -> Args | No
     return tuple(x if is_array(x) else y for x, y in pairs)
 
 
+def parts(argument: Any) -> Iterator[Any]:
+    """An argument, or those of a tuple of some, one by one."""
+    if isinstance(argument, tuple):
+        for part in argument:
+            yield from parts(part)
+    else:
+        yield argument
+
+
 def is_late(argument: Any) -> bool:
     return isinstance(argument, Late) or (
         isinstance(argument, tuple) and any(map(is_late, argument))
@@ -189,7 +200,9 @@ def now(argument: Any) -> Any:
 
 
 def place(argument: Any) -> Any:
-    """Which array an argument is; of a number, its type."""
+    """Which array an argument is; of a number, its type; of a tuple, those of its parts."""
+    if isinstance(argument, tuple):
+        return tuple(map(place, argument))
     if not is_array(argument):
         return type(argument)
     address = device.executor.address(argument) if argument.size else None

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -50,6 +51,7 @@ from .capture import (
     is_late,
     name_of,
     now,
+    parts,
     place,
     renewed,
 )
@@ -342,7 +344,7 @@ def _require_tensors(outputs: Any) -> None:
 def _require_no_reference(pool: Pool, second: CUDAGraph) -> None:
     """Raise if the second capture reads an array that the first has made, such as a gradient."""
     for launcher, args in second.launched:
-        leases = (device.executor.lease(arg) for arg in args if is_array(arg))
+        leases = (device.executor.lease(arg) for arg in parts(args) if is_array(arg))
         if any(lease is not None and lease.block.pool is pool for lease in leases):
             raise CaptureError(
                 f"the step goes on from an array that it made the last time ({name_of(launcher)} "
@@ -364,7 +366,7 @@ def _require_same_launches(first: CUDAGraph, second: CUDAGraph) -> None:
     if launchers[0] != launchers[1]:
         raise CaptureError("the step launched other kernels the second time: it has no one graph")
     for (launcher, args), (_, others) in zip(*runs, strict=True):
-        for x, y in zip(args, others, strict=True):
+        for x, y in itertools.zip_longest(parts(args), parts(others)):
             if not is_array(x):
                 what = "" if are_equal(x, y) else f"{x}, and then with {y}"
             elif id(x) in owned[0] and id(y) in owned[1]:
