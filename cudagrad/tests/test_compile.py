@@ -401,6 +401,7 @@ command.versions = lambda: {"numba": "1"}
         (["--kernel", "map.nothing"], "", "no kernel map.nothing; known, some with parts: "),
         (["--kernel", "map.fill", "--page", "x.md"], "", "--page: x.md lacks attention."),
         (["--page", "nowhere/x.md"], "", "--page: there is no folder nowhere"),
+        (["--page", "."], "", "--page: . is a folder"),
         ([], "machine._nvdisasm = lambda: None", "NVIDIA's nvdisasm is missing: pip install"),
         ([], "machine.LIBRARIES = ['nvrtc', 'nothing']", "NVIDIA's library nothing is missing: "),
         ([], "sys.modules['cuda.bindings.nvjitlink'] = None", "the module cuda.bindings.nvjitl"),

@@ -99,6 +99,8 @@ def report(options: argparse.Namespace) -> int:
     launches = chosen(options.kernel)
     if options.page and not options.page.parent.is_dir():  # else it would fail after minutes
         raise UsageError(f"--page: there is no folder {options.page.parent}")
+    if options.page and options.page.is_dir():
+        raise UsageError(f"--page: {options.page} is a folder")
     others = kept(options, launches) if options.page else {}
     print(f"{device.describe()}; blocks of {device.BLOCK} threads, {device.TILE} x {device.TILE}")
     found = {each: figures(machines, each) for each, machines in made(launches, options.cc)}
