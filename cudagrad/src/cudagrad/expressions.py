@@ -196,5 +196,5 @@ def _ways(
 
 
 def _of_four(dtype: np.dtype[Any]) -> str:
-    """By one access, if four numbers are 64 bits, 128, or twice as many."""
+    """Together, if four numbers are 64 bits, 128, or twice as many."""
     return TOGETHER if dtype.itemsize in (2, 4, 8) else APART

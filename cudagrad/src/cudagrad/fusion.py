@@ -44,12 +44,13 @@ def fuse(function: Callable[..., Tensor]) -> Fused:
     such as sum, reshape, a look at a number, or a change in place of a tensor that it has not made,
     raises TypeError. Results are those of the ops by themselves: to the bit on the emulator, while
     a GPU may round x · y + z once. The gradient of an operand that was broadcast is summed up in
-    the end, by a kernel of its own.
+    the end, by a kernel of its own, so its last bits may be others.
 
     What the function does is noted once for operands of the same shapes and dtypes, and for the
     same other arguments and numbers that it reads; for others it is noted again, but not compiled
-    again. If it reads anything but tensors, numbers and strings, as a method does of self, it is
-    noted in every call, which takes longer. What modules and classes hold is taken for constant.
+    again. If it uses anything but operands, numbers, strings and functions, such as a list, a
+    method's self, or a tensor that is no argument, it is noted in every call, which takes longer.
+    What modules and classes hold is taken for constant.
 
     >>> import cudagrad
     >>> from cudagrad import ops

@@ -24,8 +24,9 @@ from .index import at
 GLOBALS = {"np": np, "at": at, "cuda": cuda, "intrinsics": intrinsics, "jit": jit}
 TAKEN = frozenset((*GLOBALS, "i", "j", "n", "element", *keyword.kwlist))
 
-# How a thread that owns four elements reads an operand: by one load (of 128 bits, or of 64), by
-# four loads, or once for all four. It writes a result in one of the first two ways.
+# How a thread that owns four elements reads an operand: together (by a load of 128 bits or of 64,
+# float64 by two), by four loads, or once for all four. It writes a result in one of the first two
+# ways.
 TOGETHER, APART, ONCE = "together", "apart", "once"
 
 
