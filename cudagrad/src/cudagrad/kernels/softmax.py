@@ -14,8 +14,8 @@ each thread fetches 32 bytes, the least that memory delivers, of which it needs 
 rest is only of use if a cache keeps it for the blocks of neighbouring rows.
 
 Cross entropy stores no probabilities. Forward reads the logits once, whatever the length, and
-writes two numbers per row. With these the gradient computes the probabilities anew while it reads
-the logits once more: 12 n bytes for both together.
+writes three numbers per row: the loss, and two with which the gradient computes the probabilities
+anew while it reads the logits once more: 12 n bytes for both together.
 
 Milakov, Gimelshein 2018, https://arxiv.org/abs/1805.02867
 """

@@ -10,10 +10,11 @@ Decomposition: a block sorts a chunk in shared memory, two elements per thread, 
 each step. Then k merges double the length of the runs, from a chunk to the whole line. Their steps
 inside a chunk are again done by a block in shared memory; for each of the others, a launch has a
 thread per pair.
-Bytes moved: the k merges pass over the line k (k + 3) / 2 times. A pass reads 12 bytes per element,
-a float32 and its index, and writes what has moved.
+Bytes moved: after the first pass over the line, the k merges take k (k + 3) / 2 more. A pass reads
+12 bytes per element, a float32 and its index, the first one only 4. A pass over chunks writes all
+elements; one between chunks, those that move.
 Operations: a comparison per pair and step.
-Limit: memory, for long lines: 2**20 elements in chunks of 512 take 77 passes.
+Limit: memory, for long lines: 2**20 elements in chunks of 512 take 78 passes.
 
 Batcher 1968, https://doi.org/10.1145/1468075.1468121
 """
