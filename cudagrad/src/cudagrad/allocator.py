@@ -183,7 +183,7 @@ class Allocator:
             pool.free.clear()
 
     def empty_cache(self) -> None:
-        """Give every segment that no array has a part of back to the source."""
+        """Give every segment back to the source that no array, and no other pool, has a part of."""
         with self._lock:
             self._collect()
             # A graph's pool stays as it is: its blocks are written again with every replay.

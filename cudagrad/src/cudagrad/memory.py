@@ -38,7 +38,7 @@ def reset_peak_memory_stats() -> None:
 
 
 def empty_cache() -> None:
-    """Give all memory that no array holds a part of back to the device."""
+    """Give all memory that no array, and no captured graph, holds a part of back to the device."""
     device.allocator.empty_cache()
 
 
