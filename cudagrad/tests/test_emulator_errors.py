@@ -523,6 +523,34 @@ def test_records_are_refused() -> None:
         check(halves_number.function)[1, 1](np.zeros(1), np.zeros(2, RECORD)[0])
 
 
+@jit
+def reads_a_field(pair):
+    pair[0]["y"] = pair[0].x
+
+
+@jit
+def assigns_a_field(pair):
+    pair[0].x = 1
+
+
+@jit
+def adds_to_a_field(pair):
+    pair[0].x += 1
+
+
+@pytest.mark.parametrize(
+    ("kernel", "why"),
+    [
+        (reads_a_field, "the checker knows no .x of records such as pair[0]: say pair[0]['x']"),
+        (assigns_a_field, "if x is a field, say pair[0]['x']"),
+        (adds_to_a_field, "if x is a field, say pair[0]['x']"),
+    ],
+)
+def test_fields_of_records_are_elements(kernel: Any, why: str) -> None:
+    with pytest.raises(UnsupportedError, match=re.escape(why)):
+        check(kernel.function)[1, 1](np.zeros(2, RECORD))
+
+
 # What is not for kernels
 
 

@@ -204,6 +204,11 @@ class Array:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in (self.memory.dtype.names or ()):
+            raise UnsupportedError(
+                f"{now.kernel}: the checker knows no .{name} of records such as {self.name}: "
+                f"say {self.name}[{name!r}]; {now.thread}"
+            )
         on_gpu = name in refusals.ATTRIBUTES
         who = "the checker knows" if on_gpu else "numba knows, on a GPU,"
         raise UnsupportedError(

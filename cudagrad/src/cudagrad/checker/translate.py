@@ -164,10 +164,17 @@ class Translator(ast.NodeTransformer):
         if isinstance(node, ast.Tuple):
             return ast.Tuple([self.target(part, after) for part in node.elts], ast.Store())
         if not isinstance(node, ast.Subscript):
-            self.refuse(node, f"{ast.unparse(node)} cannot be assigned in a kernel")
+            self.refuse_target(node)
         name = self.keep()
         after.append(self.stored(name, node))
         return ast.Name(name.id, ast.Store())
+
+    def refuse_target(self, node: ast.expr) -> NoReturn:
+        why = f"{ast.unparse(node)} cannot be assigned in a kernel"
+        if isinstance(node, ast.Attribute):  # on a GPU it can, if it is a field
+            field = f"{ast.unparse(node.value)}[{node.attr!r}]"
+            why = f"the checker assigns to no attributes: if {node.attr} is a field, say {field}"
+        self.refuse(node, why)
 
     def stored(self, value: ast.expr, node: ast.Subscript) -> ast.stmt:
         place = self.place(node)
@@ -185,7 +192,7 @@ class Translator(ast.NodeTransformer):
             old = ast.Name(node.target.id, ast.Load())
             return ast.Assign([node.target], call(operator, old, self.visit(node.value)))
         if not isinstance(node.target, ast.Subscript):
-            self.refuse(node, f"{ast.unparse(node.target)} cannot be assigned in a kernel")
+            self.refuse_target(node.target)
         place = self.place(node.target)
         array, index = self.keep(), self.keep()
         new = call(operator, call("@load", array, index, place), self.visit(node.value))
