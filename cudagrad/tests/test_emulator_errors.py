@@ -956,6 +956,14 @@ def test_the_checker_refuses_the_same(kernel: Any, why: str) -> None:
     assert kernel.__name__ in str(caught.value)
 
 
+def test_the_checker_names_the_line_even_of_what_python_finds_missing() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        check(largest)[1, 1](np.ones(1, np.float32))
+
+    line = largest.function.__code__.co_firstlineno + 2
+    assert f"test_emulator_errors.py:{line}; thread (0, 0, 0)" in caught.value.__notes__[0]
+
+
 @jit
 def waits_with_argument(x):
     cuda.syncthreads(1)

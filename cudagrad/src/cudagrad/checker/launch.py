@@ -75,8 +75,9 @@ class CheckedLauncher(Launcher):
             text = f"{kernel}: {line_of(error)}: {error}; {now.thread}"
             raise UninitializedError(text) from None
         except Exception as error:
-            if str(kernel) not in str(error):
-                error.add_note(f"in {kernel}, {line_of(error)}; {now.thread}")
+            line, text = line_of(error), str(error)
+            if str(kernel) not in text or line not in text:
+                error.add_note(f"in {kernel}, {line}; {now.thread}")
             raise
 
 
