@@ -53,7 +53,8 @@ class Place:
 def locate(x: Array, index: tuple[Any, ...]) -> Place:
     """Read an index of ints, slices, None, Ellipsis, lists, integer and bool arrays.
 
-    Raises IndexError for too many or for what is out of range, TypeError for anything else.
+    Raises IndexError for too many or for what is out of range, ValueError for a slice whose step
+    is not positive, TypeError for anything else.
     """
     items = [_item(item) for item in index]
     used = sum(_dims_of(item) for item in items)
