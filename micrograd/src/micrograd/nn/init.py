@@ -1,4 +1,4 @@
-"""Initial values, written into a tensor in place, unrecorded; every function returns the tensor.
+"""Initial values, written into a tensor in place, unrecorded; what writes returns the tensor.
 
 https://docs.pytorch.org/docs/stable/nn.init.html
 """
