@@ -214,6 +214,29 @@ def test_a_training_is_never_overwritten(
     assert last_model(tmp_path) == before
 
 
+def test_the_results_of_another_engine_are_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parity("train xor --steps 3 --out {tmp}", tmp=tmp_path) == 0
+    before = (tmp_path / "metrics.json").read_bytes()
+    capsys.readouterr()
+
+    command = "train xor --steps 3 --engine torch --out {tmp}"
+    assert parity(command, tmp=tmp_path) == 2
+    assert capsys.readouterr().err == (
+        f"parity: {tmp_path}/metrics.json exists already: choose another --out\n"
+    )
+    assert parity(f"{command} --resume", tmp=tmp_path) == 2
+    assert "holds the results of minigrad, which would be lost" in capsys.readouterr().err
+    assert (tmp_path / "metrics.json").read_bytes() == before
+    assert not (tmp_path / "torch").exists()
+
+    both = "train xor --steps 3 --engine minigrad,torch --resume --out {tmp}"
+    assert parity(both, tmp=tmp_path) == 0
+    kept = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert list(kept["trainings"]) == ["minigrad", "torch"]
+
+
 def test_a_training_does_not_go_on_from_another_engines_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,7 +297,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, error: BaseException, number: i
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (12, "the same command and --resume goes on from {tmp}/minigrad/step-000010.safetensors"),
+        (12, "the same command with --resume goes on from {tmp}/minigrad/step-000010.safetensors"),
         (3, "no checkpoint was written"),
     ],
 )

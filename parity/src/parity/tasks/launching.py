@@ -22,6 +22,8 @@ from .settings import Settings
 from .task import Task
 from .training import DivergedError, Training
 
+METRICS = "metrics.json"
+
 
 def launch(plan: Plan, settings: Sequence[Settings], build: Callable[[Settings], Task]) -> int:
     """Train the task that build makes, once with each of the settings; return the exit status.
@@ -61,8 +63,9 @@ def trained(
         trainings = [
             Training(engine, task, chosen, name, world) for name, engine, chosen in entries
         ]
-        if plan.resume:
+        if plan.resume and plan.out is not None:
             resume(trainings, checkpoints)
+            require_all(checkpoints, plan.out)
     if world.size > 1:
         for each in trainings:
             tell(each, f"{each.name}: {world.size} processes, summed by {each.door.way}")
@@ -79,7 +82,7 @@ def trained(
             click.echo(f"parity: {error}; {newest(checkpoints)}", err=True)
         return 1
     except KeyboardInterrupt:
-        click.echo(f"parity: {newest(checkpoints, 'the same command and --resume')}", err=True)
+        click.echo(f"parity: {newest(checkpoints, 'the same command with --resume')}", err=True)
         raise
     except click.ClickException as error:
         again = newest(checkpoints, "--resume, once that is mended,")
@@ -100,7 +103,7 @@ def prepared(plan: Plan, engines: Mapping[str, Adapter]) -> dict[str, Checkpoint
         for name, engine in engines.items()
     }
     if not plan.resume:
-        require_new(checkpoints)
+        require_new(checkpoints, plan.out)
     for store in checkpoints.values():
         require_writable(store.folder)
     return checkpoints
@@ -119,12 +122,28 @@ def report(trainings: Sequence[Training], out: Path | None) -> None:
         click.echo(f"\nwritten: metrics.json, curve.png and the checkpoints, in {out}")
 
 
-def require_new(checkpoints: Mapping[str, Checkpoints]) -> None:
-    """Refuse a folder that already has checkpoints of one of the engines."""
+def require_new(checkpoints: Mapping[str, Checkpoints], out: Path) -> None:
+    """Refuse a folder that already has checkpoints of one of the trainings, or results of any."""
     for each in checkpoints.values():
         if paths := each.paths():
             raise click.UsageError(
                 f"{paths[-1]} exists already: --resume goes on from there, or choose another --out"
+            )
+    if (results := out / METRICS).exists():
+        raise click.UsageError(f"{results} exists already: choose another --out")
+
+
+def require_all(checkpoints: Mapping[str, Checkpoints], out: Path) -> None:
+    """Refuse a folder with results of further trainings, which would be lost.
+
+    Raises ValueError, or OSError if the results cannot be read.
+    """
+    if (results := out / METRICS).exists():
+        held = files.load(results, "holds no results of parity train", lambda v: [*v["trainings"]])
+        if lost := [name for name in held["trainings"] if name not in checkpoints]:
+            raise ValueError(
+                f"{results} holds the results of {', '.join(lost)}, which would be lost: "
+                "name all that it holds, or choose another --out"
             )
 
 
@@ -170,5 +189,5 @@ def write(trainings: Sequence[Training], out: Path) -> None:
     from .curve import png
 
     with refusing(OSError):
-        files.dump(out / "metrics.json", data(trainings))
+        files.dump(out / METRICS, data(trainings))
         files.replace(out / "curve.png", [png(trainings)])
