@@ -285,21 +285,29 @@ class Hunt(TypedDict):
 
 
 class Score(TypedDict):
-    """Of what `parity mutants --json` writes for an engine, the fields that a report shows."""
+    """What `parity mutants --json` writes for an engine."""
 
     engine: str
     passed: bool
     score: float
+    seconds: float
     mutants: list[Mutant]
 
 
 class Mutant(TypedDict):
-    op: str | None
+    module: str
+    function: str
+    within: str
+    line: int
+    kind: str
     original: str
     mutated: str
-    killed_by: str
-    equivalent: str
+    op: str | None
     place: str
+    ops: list[str]
+    killed_by: str
+    how: Literal["wrong", "raised", ""]
+    equivalent: str
 
 
 class Changes(TypedDict):
