@@ -324,11 +324,14 @@ def fuzz(engine: tuple[str, ...], op: tuple[str, ...], seconds: int, seed: int) 
 
     A failure is shrunk, and printed as a program.
     """
+    require_ops(op)
     chosen = loaded(engine)
     from . import fuzz, spec
     from .report.words import plural
 
-    require_known("op", op, [name for name in spec.BY_NAME if name not in fuzz.UNDRAWN])
+    for name in op:
+        if name in fuzz.UNDRAWN:
+            raise click.UsageError(f"no random graph has {name}: {fuzz.UNDRAWN[name]}")
     failed = 0
     for each in chosen:
         ops = [name for name in op or spec.BY_NAME if name in each.ops and name not in fuzz.UNDRAWN]
