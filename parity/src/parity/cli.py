@@ -1,7 +1,7 @@
 """The parity command: check engines, report on them, and train with them.
 
-Exit status: 0 success; 1 a check failed, or the output pipe was closed; 2 it cannot be done as
-asked, as with bad usage, a missing package or a full disk; 130 interrupted.
+Exit status: 0 success; 1 a check failed, a training diverged, or the output pipe was closed; 2 it
+cannot be done as asked, as with bad usage, a missing package or a full disk; 130 interrupted.
 torch takes seconds to import, so whatever needs it is imported by the command that does.
 """
 

@@ -15,8 +15,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory to write.")
 @ENGINES
 @several("--op", "Only these ops, and no layers, optimizers or training runs.")
-@click.option("--steps", type=click.IntRange(min=1), help="Steps of each training run.")
-@click.option("--quick", is_flag=True, help="Skip finite differences, timing and all but one run.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Steps of each training run.  [default: its own]"
+)
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Skip finite differences, planted faults, timing and all but one run.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes.  [default: all cores]")
 @click.option("--baseline", type=FILE, help="An earlier report.json to compare with.")
 @click.option("--fail-on-regression", is_flag=True, help="Exit with 1 if --baseline was better.")
