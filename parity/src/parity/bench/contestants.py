@@ -195,7 +195,7 @@ def keeps_memory(engine: Adapter) -> bool:
 
 def contestants(item: Item, engine: Adapter) -> dict[str, Callable[[], Contestant]]:
     """The contestants by name, as functions that make them; the rival comes first."""
-    if item not in SCALARS:
+    if item.name not in [each.name for each in SCALARS]:
         torch = engines.load("torch")
         others: dict[str, Callable[[], Contestant]]
         others = {each.name: partial(Engine, each, item) for each in (torch, engine)}

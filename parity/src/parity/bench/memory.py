@@ -1,4 +1,8 @@
-"""Measure the memory that training takes, in a new process so that nothing else is counted."""
+"""Measure the memory that training takes, in a new process so that nothing else is counted.
+
+What that process has free is filled first, unseen: of the smallest models, with less than a
+megabyte, some of the memory, or all of it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,12 @@ from typing import Any
 from .. import engines
 from ..threads import pinned
 from .contestants import contestants
-from .items import items
+from .items import items, of_gpt
 from .rivals import recursion
 
 WARM, MORE = 5, 10  # steps that fill all caches, then steps that should need no more memory
 STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+LEAST = {"vocab_size": 2, "block_size": 2, "n_layer": 1, "n_head": 1, "n_embd": 2}
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,13 @@ def _measure(send: Any, engine: str, item: str, contestant: str, threads: int) -
     first, *_ = every = items(adapter)
     (chosen,) = (each for each in every if each.name == item)
     make = contestants(chosen, adapter)[contestant]
+    assert first.sizes is not None
+    sizes = {**first.sizes, **LEAST}
+    least = of_gpt(first.name, sizes, 1, first.optimizer, first.lr, first.clip, first.dtype, 1)
     with pinned(threads):
-        # A first step loads what libraries load lazily, which is not to be counted.
-        contestants(first, adapter)[contestant]().step(first.batch(0))
+        # A first step loads what libraries load lazily, which is not to be counted. Its model is
+        # as small as can be: the memory that it leaves free would hide the other's.
+        contestants(least, adapter)[contestant]().step(least.batch(0))
         gc.collect()
         before = _kilobytes("VmRSS")
         PEAK.write_text("5")  # resets VmHWM
