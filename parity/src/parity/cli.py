@@ -252,7 +252,7 @@ def run_checks(
     help="Number of processes, with different hash seeds and thread counts.",
 )
 def determinism(engine: tuple[str, ...], op: tuple[str, ...], processes: int) -> int:
-    """Check that every case gives the same bits in every process."""
+    """Check that every op gives the same bits in every process."""
     require_ops(op)
     chosen = loaded(engine)
     from .report import lines, watched

@@ -56,7 +56,7 @@ def measured(
     found: list[Row] = []
     refused = [f"{name} has {NOTHING}" for name in untimed(only)] if ops else []
     began, left = time.process_time(), 0
-    title = f"{len(tasks)} measurements"
+    title = f"measurements: {len(tasks)}"
     with pinned(THREADS), frozen(), stage(title, len(tasks)) as advance:
         for task in tasks:
             if time.process_time() - began > seconds:

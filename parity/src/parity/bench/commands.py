@@ -146,7 +146,7 @@ def ops(
     ceilings = Ceilings((*map(engines.load, rivals), *chosen), threads)
     effort = threads, pairs or work.PAIRS
     found: list[Row] = []
-    with refusing(*UNUSABLE), stage(f"{total} workloads", total) as advance:
+    with refusing(*UNUSABLE), stage(f"workloads: {total}", total) as advance:
         for each in plans:
             found += work.measure(chosen, op, each, rivals, *effort, advance, ceilings)
     _table(found, chosen, threads, 1e6, "µs")
@@ -188,7 +188,7 @@ def steps(
     plan = _plan(chosen, items, item)
     ceilings = Ceilings(chosen, threads)
     found: list[Row] = []
-    with refusing(*UNUSABLE), stage(f"{len(plan)} work items", len(plan)) as advance:
+    with refusing(*UNUSABLE), stage(f"work items: {len(plan)}", len(plan)) as advance:
         for each, one in plan:
             rows: list[Row] = []
             for collector in (True, False):
@@ -226,7 +226,7 @@ def generation(
 
     plan = _plan(chosen, work.items, item)
     found: list[Row] = []
-    with refusing(*UNUSABLE), stage(f"{len(plan)} models", len(plan)) as advance:
+    with refusing(*UNUSABLE), stage(f"models: {len(plan)}", len(plan)) as advance:
         for each, one in plan:
             found += work.run(one, each, pairs or work.PAIRS, threads)
             advance()

@@ -28,7 +28,7 @@ def data() -> None:
 def sales(out: Path, rows: int, seed: int) -> None:
     """Write a year of made-up sales as tab-separated text.
 
-    It has ten columns, and a few malformed rows.
+    It has ten columns; about one row in 5000 is malformed.
     """
     from . import shop
 
