@@ -30,6 +30,7 @@ def graph(engine, dtype):
 
 got = graph(engines.load("{engine}"), "{dtype}")
 want = graph(engines.load("torch"), "float64")
+assert (got.shape, got.dtype) == (want.shape, "{kind}"), (got.shape, got.dtype)
 assert_allclose(got, want, rtol=0, atol={tolerance})
 """
 _made = itertools.count()  # numbers values: parents have lower numbers than their children
@@ -130,7 +131,8 @@ class Graph:
         else:
             lines.append(f"return engine.numpy({output})")
         body = "\n    ".join(lines)
-        return PROGRAM.format(engine=engine, dtype=dtype, tolerance=tolerance, body=body)
+        kind = dtype if wrong or self.output.floating else str(self.output.array.dtype)
+        return PROGRAM.format(engine=engine, dtype=dtype, kind=kind, tolerance=tolerance, body=body)
 
 
 def cut(graph: Graph, at: Value, leaf: Value) -> Graph:
