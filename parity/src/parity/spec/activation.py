@@ -136,7 +136,12 @@ OPS = (
         Case(values(STEEP), why="exp(1000) must not be taken"),
         Case(values([-0.5, 0.0, 0.5]), 2.0, kink=CORNER, why="the slope at 0 is the one below it"),
         Case(values([inf, -inf, 0.5]), kink=INFINITE, why="inf, -alpha"),
-        Case(values([nan, -0.5, nan, 0.5]), 2.0, kink=INFINITE, why="1 at NaN, in torch of few"),
+        Case(
+            values([nan, -0.5, nan, 0.5]),
+            2.0,
+            kink=INFINITE,
+            why="the slope of NaN is 1, as torch has it in small tensors",
+        ),
         rejects=[*FLOATS_ONLY, Reject(TypeError, randn(3), "0.5")],
     ),
     Op(
