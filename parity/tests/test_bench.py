@@ -404,4 +404,5 @@ def test_writing_is_timed_by_the_token(tmp_path: Path) -> None:
     (found,) = rows.held(rows.read(file))
 
     assert (found.kind, found.phase, found.engine) == ("generation", "token", "minigrad")
+    assert found.rounds == 2
     assert 0 < found.seconds < 1

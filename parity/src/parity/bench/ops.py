@@ -265,7 +265,6 @@ def compared(
                 dtype=dtype,
                 collector=False,
                 apart=apart[name, other],
-                rounds=pairs,
                 elements=sum(array.size for array in given),
                 cost=costs[name],
                 against_cost=costs[other],

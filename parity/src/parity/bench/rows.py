@@ -69,6 +69,7 @@ class Row:
             high=share.high,
             seconds=Spread.of(seconds[engine]).median,
             against_seconds=Spread.of(seconds[against]).median,
+            rounds=len(seconds[engine]),
             **fields,
         )
 

@@ -83,7 +83,6 @@ def run(
             dtype=item.dtype,
             collector=collector,
             apart=eps,
-            rounds=pairs or item.pairs,
         )
         for against, name, eps in beside
     ]
