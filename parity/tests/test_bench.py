@@ -241,10 +241,9 @@ def test_memory_is_known_where_python_allocates_it() -> None:
 
 
 def test_a_first_step_does_not_hide_the_memory_of_the_others() -> None:
-    (names,) = items.items(engines.load("micrograd"))
-    found = memory.measured("micrograd", names.name, "micrograd", 1)
+    found = memory.measured("micrograd", NAMES.name, "micrograd", 1)
 
-    assert found.peak is None or found.peak > 3 * names.parameters * sys.getsizeof(0.0)
+    assert found.peak is None or found.peak > 3 * NAMES.parameters * sys.getsizeof(0.0)
 
 
 def test_what_changed_beyond_the_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
