@@ -113,14 +113,19 @@ def attend(dtype: Any) -> None:
 
 
 def multiply(dtype: np.dtype[Any]) -> None:
-    """Products that no tile divides, of rows by fours and others, by every rung of the ladder."""
+    """Products that no tile divides, by every rung in every layout, by fours and singly."""
     rng = np.random.default_rng(0)
-    for m, k, n in ((33, 17, 35), (33, 20, 36)):
+    for m, k, n, a_swapped, b_swapped in (
+        *((33, 17, 35, False, False), (33, 20, 36, False, False), (33, 20, 35, False, True)),
+        *((36, 17, 36, True, False), (36, 20, 35, True, True)),
+    ):
         a, b = (rng.standard_normal(shape).astype(dtype) for shape in ((1, m, k), (1, k, n)))
+        pairs = (a, a_swapped), (b, b_swapped)
+        both = [device.to_device(x.swapaxes(1, 2) if swapped else x) for x, swapped in pairs]
         for rung in LADDER:
             if dtype.type in rung.dtypes:
                 out = device.empty((1, m, n), dtype)
-                rung.launch(device.to_device(a), device.to_device(b), out)
+                rung.launch(*both, out, a_swapped=a_swapped, b_swapped=b_swapped)
                 assert np.allclose(device.to_host(out), a @ b, atol=0.2)
 
 

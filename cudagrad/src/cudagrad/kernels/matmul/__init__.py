@@ -111,25 +111,27 @@ VECTORIZED = Rung(
 )
 TF32 = Rung(
     "tf32",
-    lambda real, finish: tensor_core.matmul(tensor_core.tf32, finish),
+    lambda real, finish, *deep: tensor_core.matmul(tensor_core.tf32, *deep, finish),
     tensor_core.SIDE,
     (tensor_core.THREADS, 1),
     (np.float32,),
     "tf32",
     TENSOR_CORES,
+    by_layout=True,
 )
 BFLOAT16 = Rung(
     "bfloat16",
-    lambda real, finish: tensor_core.matmul(tensor_core.bfloat16, finish),
+    lambda real, finish, *deep: tensor_core.matmul(tensor_core.bfloat16, *deep, finish),
     tensor_core.SIDE,
     (tensor_core.THREADS, 1),
     (np.float32,),
     "bfloat16",
     TENSOR_CORES,
+    by_layout=True,
 )
 STORED = Rung(  # not in LADDER, as its operands differ: bfloat16, to bfloat16 or float32
     "stored",
-    lambda kind, finish, a_deep, b_deep: stored.matmul(a_deep, b_deep, finish),
+    lambda kind, finish, *deep: stored.matmul(*deep, finish),
     stored.SIDE,
     (stored.THREADS, 1),
     (np.uint16,),
