@@ -113,7 +113,7 @@ def attend(dtype: Any) -> None:
 
 
 def multiply(dtype: np.dtype[Any]) -> None:
-    """Products that no tile divides, by every rung in every layout, by fours and singly."""
+    """Products that no tile divides, singly and by fours, by every rung for every layout."""
     rng = np.random.default_rng(0)
     for m, k, n, a_swapped, b_swapped in (
         *((33, 17, 35, False, False), (33, 20, 36, False, False), (33, 20, 35, False, True)),
@@ -123,7 +123,7 @@ def multiply(dtype: np.dtype[Any]) -> None:
         pairs = (a, a_swapped), (b, b_swapped)
         both = [device.to_device(x.swapaxes(1, 2) if swapped else x) for x, swapped in pairs]
         for rung in LADDER:
-            if dtype.type in rung.dtypes:
+            if dtype.type in rung.dtypes and (rung.by_layout or not b_swapped):
                 out = device.empty((1, m, n), dtype)
                 rung.launch(*both, out, a_swapped=a_swapped, b_swapped=b_swapped)
                 assert np.allclose(device.to_host(out), a @ b, atol=0.2)
