@@ -220,6 +220,41 @@ def test_a_state_is_a_dict(engine: Any, state: Any) -> None:
         assert holder.state_dict() == before
 
 
+def test_a_group_without_its_parameters_is_told(engine: Any) -> None:
+    optimizer = engine.optim.SGD(engine.nn.Linear(2, 1).parameters(), lr=0.1)
+    state = optimizer.state_dict()
+    del state["param_groups"][0]["params"]
+    with pytest.raises(ValueError, match=r"SGD\.load_state_dict: a group without params"):
+        optimizer.load_state_dict(state)
+
+
+def test_lists_of_several_lengths_are_told_by_their_name(engine: Any) -> None:
+    layer = engine.nn.Linear(2, 2)
+    before = layer.state_dict()
+    with pytest.raises(RuntimeError, match=r"misshapen: weight .*no numbers: weight"):
+        layer.load_state_dict({"weight": [[1.0, 2.0], [3.0]], "bias": [0.0, 0.0]})
+    assert all(np.array_equal(before[name], value) for name, value in layer.state_dict().items())
+
+
+@pytest.mark.parametrize("seed", [2**64, -(2**63) - 1])
+def test_a_seed_has_64_bits(engine: Any, seed: int) -> None:
+    with pytest.raises(ValueError, match="manual_seed: seed must be"):
+        engine.manual_seed(seed)
+
+
+def test_options_of_a_gpt_are_bools(engine: Any) -> None:
+    for name in ("bias", "gradient_checkpointing"):
+        with pytest.raises(TypeError, match=f"GPTConfig: {name} must be a bool, not int"):
+            engine.gpt.GPTConfig(8, 4, 1, 1, 4, **{name: 0})
+
+
+def test_a_checkpoint_returns_the_same_both_times(package: Any) -> None:
+    once = iter([True, False])
+    out = package.checkpoint(lambda x: x * x if next(once) else None, leaf(package, 3.0))
+    with pytest.raises(RuntimeError, match="computed again, the function did something else"):
+        out.sum().backward()
+
+
 def test_a_scheduler_says_what_it_expects(engine: Any) -> None:
     rates, model = engine.optim.lr_scheduler, engine.nn.Linear(1, 1)
     optimizer = engine.optim.SGD(model.parameters())

@@ -151,8 +151,11 @@ def checkpoint(function: Callable[..., Tensor], *args: Any) -> Tensor:
                 again = function(*args)
         finally:
             set_rng_state(now)
-        same = inputs == [(node.index, node.data) for node in _older(again, again_since)]
-        if again.shape != dout.shape or not same:
+        if (
+            not isinstance(again, Tensor)
+            or again.shape != dout.shape
+            or inputs != [(node.index, node.data) for node in _older(again, again_since)]
+        ):
             raise RuntimeError("checkpoint: computed again, the function did something else")
         grads = {node.index: grad for node, grad, _ in sweep(again, dout, False, again_since)}
         return tuple(grads.get(index) for index, _ in inputs)

@@ -60,6 +60,7 @@ class GPTConfig:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"GPTConfig: dropout must lie in [0, 1), not {self.dropout}")
         flag("GPTConfig", "bias", self.bias)
+        flag("GPTConfig", "gradient_checkpointing", self.gradient_checkpointing)
         option("GPTConfig", "norm", self.norm, ("layer_norm", "rms_norm"))
         option("GPTConfig", "activation", self.activation, ("gelu", "relu"))
 

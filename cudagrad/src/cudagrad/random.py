@@ -23,9 +23,14 @@ _draws = 0
 
 
 def manual_seed(seed: int) -> None:
-    """Seed the generator; after the same seed it draws the same numbers."""
+    """Seed the generator; after the same seed it draws the same numbers.
+
+    Raises ValueError for less than -2**63, and for 2**64 or more.
+    """
+    if whole("manual_seed", "seed", seed, -(2**63)) >= 2**64:
+        raise ValueError(f"manual_seed: seed must be less than 2**64, not {seed}")
     global _seed, _draws
-    _seed, _draws = whole("manual_seed", "seed", seed, -(2**63)) % 2**64, 0
+    _seed, _draws = int(seed) % 2**64, 0
 
 
 def get_rng_state() -> dict[str, int]:

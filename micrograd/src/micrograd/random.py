@@ -11,9 +11,14 @@ generator = random.Random()  # seeded at random
 
 
 def manual_seed(seed: int) -> None:
-    """Seed the generator; after the same seed it draws the same numbers."""
+    """Seed the generator; after the same seed it draws the same numbers.
+
+    Raises ValueError for less than -2**63, and for 2**64 or more.
+    """
+    if whole("manual_seed", "seed", seed, -(2**63)) >= 2**64:
+        raise ValueError(f"manual_seed: seed must be less than 2**64, not {seed}")
     # random.seed would treat -1 as 1.
-    generator.seed(whole("manual_seed", "seed", seed, -(2**63)) % 2**64)
+    generator.seed(int(seed) % 2**64)
 
 
 def get_rng_state() -> tuple[Any, ...]:

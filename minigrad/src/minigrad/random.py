@@ -22,9 +22,14 @@ def draw(method: str, *args: Any) -> Any:
 
 @live
 def manual_seed(seed: int) -> None:
-    """Seed the generator; after the same seed it draws the same numbers."""
+    """Seed the generator; after the same seed it draws the same numbers.
+
+    Raises ValueError for less than -2**63, and for 2**64 or more.
+    """
+    if whole("manual_seed", "seed", seed, -(2**63)) >= 2**64:
+        raise ValueError(f"manual_seed: seed must be less than 2**64, not {seed}")
     global _generator
-    _generator = np.random.default_rng(whole("manual_seed", "seed", seed, -(2**63)) % 2**64)
+    _generator = np.random.default_rng(int(seed) % 2**64)
 
 
 def get_rng_state() -> dict[str, Any]:

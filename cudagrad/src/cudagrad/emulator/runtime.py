@@ -1,4 +1,4 @@
-"""What compiled kernels call: threads and their places, checked indexing, atomics.
+"""What compiled kernels call: threads and their places, and checked indexing.
 
 Everything here is compiled by numba together with the kernel that uses it.
 """

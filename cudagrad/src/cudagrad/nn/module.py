@@ -354,8 +354,11 @@ class ModuleList(_Row):
 
 
 def _on_host(value: Any) -> HostArray:
-    """The numbers of a tensor, or of anything that NumPy takes."""
-    return arrays.to_host(value.data) if isinstance(value, Tensor) else np.asarray(value)
+    """The numbers of a tensor, or of anything else; lists of several lengths as objects."""
+    try:
+        return arrays.to_host(value.data) if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError:
+        return np.asarray(value, object)
 
 
 def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:

@@ -365,5 +365,11 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
 
 
 def _flat(data: Any) -> Flat:
-    """unnest of nested lists, or of an array; with plain numbers for Values."""
-    return unnest(data.tolist() if hasattr(data, "tolist") else lists.tolist(data))
+    """unnest of nested lists, or of an array; with plain numbers for Values.
+
+    Lists of several lengths are no numbers, in one item.
+    """
+    try:
+        return unnest(data.tolist() if hasattr(data, "tolist") else lists.tolist(data))
+    except ValueError:
+        return [data], ()

@@ -123,6 +123,8 @@ class Optimizer:
         if missing:
             raise ValueError(f"{what}: no {' and no '.join(missing)} in the state")
         saved = state_dict["param_groups"]
+        if not all("params" in group for group in saved):
+            raise ValueError(f"{what}: a group without params")
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved))
         if sizes != saved_sizes:
             raise ValueError(f"{what}: groups of {saved_sizes} parameters instead of {sizes}")

@@ -139,7 +139,7 @@ class Module:
         """
         mapping(f"load_state_dict of {type(self).__name__}", state_dict)
         own = self._state()
-        given = {name: np.asarray(unwrap(state_dict[name])) for name in own if name in state_dict}
+        given = {name: _as_array(state_dict[name]) for name in own if name in state_dict}
         problems = {
             "misshapen": [
                 f"{name} {array.shape} instead of {own[name].shape}"
@@ -369,3 +369,11 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(thing) not in seen:
             seen[id(thing)] = thing
             yield name, thing
+
+
+def _as_array(value: Any) -> Array:
+    """The numbers of a tensor, or of anything else; lists of several lengths as objects."""
+    try:
+        return np.asarray(unwrap(value))
+    except ValueError:
+        return np.asarray(value, object)
