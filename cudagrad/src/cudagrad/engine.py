@@ -23,6 +23,7 @@ from .capture import heed
 from .dtypes import as_dtype, is_floating, of_tensor, through_float32, to_device
 from .flat import Home
 from .kernels import functions as f
+from .launches import recorder
 from .storage import bfloat16
 from .writes import moments
 
@@ -419,10 +420,11 @@ def op(function: Callable[Arguments, Output]) -> Callable[Arguments, Any]:
         else:
             out = made = Tensor(value)
         needed = [isinstance(arg, Tensor) and arg.requires_grad for arg in args]
-        for arg in args:
-            if isinstance(arg, Tensor) and arg.op is None:
-                heed(arg, "requires_grad", arg.index)
-                heed(arg, "data", arg.index)
+        if recorder.get() is not None:
+            for arg in args:
+                if isinstance(arg, Tensor) and arg.op is None:
+                    heed(arg, "requires_grad", arg.index)
+                    heed(arg, "data", arg.index)
         if _grad_enabled.get() and any(needed) and is_floating(made.data.dtype):
             if not (callable(pullback) or pullback is None or type(pullback) is tuple):
                 raise TypeError(f"{name}: {_NO_OUTPUT}")
