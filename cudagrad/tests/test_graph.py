@@ -156,6 +156,19 @@ def test_memory_is_used_again_within_a_graph_and_by_nobody_else() -> None:
     assert device.executor.address(y.data) not in map(device.executor.address, again)
 
 
+def test_the_memory_of_graphs_does_not_add_up() -> None:
+    x = cudagrad.tensor(np.zeros((64, 64), np.float32))
+    reserved = []
+    for _ in range(6):
+        step = graphed(lambda y: ops.exp(ops.exp(y)).sum())
+        for _ in range(3):
+            y = step(x)
+        del step, y  # the result goes after its graph, or before
+        reserved.append(cudagrad.memory_reserved())
+
+    assert len(set(reserved[1:])) == 1
+
+
 def test_a_capture_ends_with_its_graph() -> None:
     for leave in (CUDAGraph.reset, id):  # with id, which does nothing, it is only dropped
         cuda_graph = CUDAGraph()

@@ -175,11 +175,16 @@ class Allocator:
             block.users.add(stream)
 
     def retire(self, pool: Pool) -> None:
-        """Give a pool's blocks to the general one, those in use when they are freed."""
+        """Give each of a pool's segments back to the source, once no array has a part of it.
+
+        Kept, they would add up from graph to graph, as each begins with segments of its own. Until
+        then the general pool has their free blocks.
+        """
         with self._lock:
             pool.heir = self.general
-            for key, blocks in pool.free.items():
-                self.general.free.setdefault(key, []).extend(blocks)
+            for key in pool.free:
+                self._give_back(pool, key)
+                self.general.free.setdefault(key, []).extend(pool.free[key])
             pool.free.clear()
 
     def empty_cache(self) -> None:
@@ -187,14 +192,8 @@ class Allocator:
         with self._lock:
             self._collect()
             # A graph's pool stays as it is: its blocks are written again with every replay.
-            free = self.general.free
-            segments = {id(b.segment): b.segment for blocks in free.values() for b in blocks}
-            idle = {id(s): s for s in segments.values() if s.free == s.blocks}
-            for key, blocks in free.items():
-                free[key] = [block for block in blocks if id(block.segment) not in idle]
-            for segment in idle.values():
-                self.source.release(segment.memory)
-                self.statistics.reserved -= segment.size
+            for key in self.general.free:
+                self._give_back(self.general, key)
 
     def reset_peak(self) -> None:
         """Let the peaks begin anew, from what there is now."""
@@ -202,12 +201,23 @@ class Allocator:
         statistics.peak_allocated = statistics.allocated
         statistics.peak_reserved = statistics.reserved
 
+    def _give_back(self, pool: Pool, key: tuple[int, int]) -> None:
+        """Give the segments of a class back to the source that no array has a part of."""
+        blocks = pool.free[key]
+        idle = {id(b.segment): b.segment for b in blocks if b.segment.free == b.segment.blocks}
+        pool.free[key] = [block for block in blocks if id(block.segment) not in idle]
+        for segment in idle.values():
+            self.source.release(segment.memory)
+            self.statistics.reserved -= segment.size
+
     def _keep(self, block: Block) -> None:
-        pool = block.pool
-        if pool.heir is not None:
-            pool = block.pool = pool.heir
+        heir, key = block.pool.heir, (block.stream, block.size)
+        if heir is not None:
+            block.pool = heir
         block.segment.free += 1
-        pool.free.setdefault((block.stream, block.size), []).append(block)
+        block.pool.free.setdefault(key, []).append(block)
+        if heir is not None and block.segment.free == block.segment.blocks:
+            self._give_back(heir, key)
 
     def _collect(self) -> None:
         """Keep the blocks whose other users are done."""
