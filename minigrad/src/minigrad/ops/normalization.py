@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -167,43 +165,17 @@ def group_norm(
     return y.reshape(x.shape), pullback
 
 
-def _renewing(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let batch_norm write to new arrays of its running statistics: a graph may hold the old."""
-
-    @functools.wraps(function)
-    def batch_norm(
-        x: Operand,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Operand | None = None,
-        bias: Operand | None = None,
-        training: bool = False,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Tensor:
-        for running in (running_mean, running_var):
-            if running is not None and not isinstance(running, Tensor):
-                raise TypeError("batch_norm: running statistics are tensors")
-            if running is not None and training:
-                running.data = running.data.copy()
-        return function(x, running_mean, running_var, weight, bias, training, *args, **kwargs)
-
-    return batch_norm
-
-
 @constants("running_mean", "running_var")
-@_renewing
-@op
 def batch_norm(
     x: Operand,
-    running_mean: Operand | None,
-    running_var: Operand | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
     weight: Operand | None = None,
     bias: Operand | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-05,
-) -> Output:
+) -> Tensor:
     """(x - mean) / sqrt(variance + eps) · weight + bias of each channel.
 
     x (N, C, ...), all others (C). In training, mean and variance are those of x, and the running
@@ -212,6 +184,25 @@ def batch_norm(
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
+    for running in (running_mean, running_var):
+        if running is not None and not isinstance(running, Tensor):
+            raise TypeError("batch_norm: running statistics are tensors")
+        if running is not None and training:  # a graph may hold the old array
+            running.data = running.data.copy()
+    return _batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+@op
+def _batch_norm(
+    x: Operand,
+    running_mean: Operand | None,
+    running_var: Operand | None,
+    weight: Operand | None,
+    bias: Operand | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Output:
     name = "batch_norm"
     floats(name, x, running_mean, running_var, weight, bias)
     number(name, "momentum", momentum)
