@@ -173,8 +173,8 @@ def test_the_commit_that_was_judged_is_named(report: Report) -> None:
 @pytest.mark.parametrize("key", Mutant.__annotations__)
 def test_a_score_that_lacks_something_is_refused(key: str, tmp_path: Path) -> None:
     file, mutant = tmp_path / "mutants.json", dict.fromkeys(Mutant.__annotations__.keys() - {key})
-    score = {"engine": "minigrad", "passed": True, "score": 1.0, "mutants": [mutant]}
-    file.write_text(json.dumps([score]), encoding="utf-8")
+    score = {"engine": "minigrad", "passed": True, "score": 1.0, "seconds": 1.0}
+    file.write_text(json.dumps([score | {"mutants": [mutant]}]), encoding="utf-8")
 
     with pytest.raises(ValueError, match=f"mutants.json holds no results .*: it has no '{key}'"):
         mutation.read(file)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+import minigrad
+
 from .catalogue import fault, gradients, right
 
 
@@ -69,7 +71,8 @@ def keeps_its_running_statistics(
     x: Any, running_mean: Any, running_var: Any, *args: Any, **kwargs: Any
 ) -> Any:
     """Never updates its running statistics."""
-    kept = [None if array is None else array.copy() for array in (running_mean, running_var)]
+    running = (running_mean, running_var)
+    kept = [None if each is None else each.clone() for each in running]
     return right.batch_norm(x, *kept, *args, **kwargs)
 
 
@@ -85,21 +88,21 @@ def updates_with_the_biased_variance(
     eps: float = 1e-05,
 ) -> Any:
     """Updates running_var with the variance over n, where torch takes n - 1."""
-    before = None if running_var is None else running_var.copy()
+    before = None if running_var is None else running_var.data
     found = right.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
-    if training and before is not None and x.size:
-        n = x.size // x.shape[1]
+    if training and before is not None and x.data.size:
+        n = x.data.size // x.shape[1]
         share = (1 - momentum) * before
-        running_var[...] = share + (running_var - share) * ((n - 1) / n)
+        running_var.data = share + (running_var.data - share) * ((n - 1) / n)
     return found
 
 
 @fault("batch_norm", "forward", "backward", "differences")
 def normalizes_in_place(x: Any, *args: Any, **kwargs: Any) -> Any:
     """Writes the result over x."""
-    value, pullback = right.batch_norm(x, *args, **kwargs)
-    x[...] = value
-    return value, pullback
+    found = right.batch_norm(x, *args, **kwargs)
+    x.data[...] = found.data
+    return found
 
 
 @fault("batch_norm", "backward", "differences")
@@ -114,12 +117,9 @@ def takes_its_batch_for_a_constant(
     eps: float = 1e-05,
 ) -> Any:
     """In training, has the gradient that is right in evaluation."""
-    value, pullback = right.batch_norm(
-        x, running_mean, running_var, weight, bias, training, momentum, eps
-    )
-    if not training or not x.size:
-        return value, pullback
+    found = right.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
+    if not training or not x.data.size:
+        return found
     along = (0, *range(2, x.ndim))
-    mean, variance = x.mean(axis=along), x.var(axis=along)
-    _, constant = right.batch_norm(x, mean, variance, weight, bias, False, momentum, eps)
-    return value, constant
+    batch = [minigrad.tensor(f(x.data, axis=along)) for f in (np.mean, np.var)]
+    return right.batch_norm(x, *batch, weight, bias, False, momentum, eps)
