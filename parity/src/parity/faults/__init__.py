@@ -26,6 +26,6 @@ from . import (  # noqa: F401 - each enters its faults
     shape,
 )
 from .catalogue import FAULTS, Fault
-from .planting import Caught, caught, everything
+from .planting import Caught, caught, everything, rejects
 
-__all__ = ["FAULTS", "Caught", "Fault", "caught", "everything"]
+__all__ = ["FAULTS", "Caught", "Fault", "caught", "everything", "rejects"]

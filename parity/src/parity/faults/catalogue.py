@@ -38,6 +38,7 @@ class Fault:
     checks: frozenset[str]  # that must reject it, and no others
     rule: int | None = None  # in parity's README, if the fault illustrates one
     case: Case | None = None  # set if the op is right and this case is what is wrong
+    raises: bool = False  # where it has no wrong numbers, or not only
     space: Any = minigrad.ops  # the module that has the right one
 
     @property
@@ -48,7 +49,9 @@ class Fault:
 FAULTS: list[Fault] = []
 
 
-def fault(name: str, *checks: str, rule: int | None = None) -> Callable[[Any], Any]:
+def fault(
+    name: str, *checks: str, rule: int | None = None, raises: bool = False
+) -> Callable[[Any], Any]:
     """Register a function with the op's arguments as a fault.
 
     If the op is written on arrays, so is the fault: it returns a value and its pullback. If the op
@@ -60,7 +63,7 @@ def fault(name: str, *checks: str, rule: int | None = None) -> Callable[[Any], A
         wrong.__signature__ = inspect.signature(whole)
         wrong.__name__ = name  # in which it refuses a wrong call
         planted = op(wrong) if _on_arrays(whole) else wrong
-        FAULTS.append(Fault(name, title, planted, frozenset(checks), rule))
+        FAULTS.append(Fault(name, title, planted, frozenset(checks), rule, raises=raises))
         return wrong
 
     return enter

@@ -57,7 +57,7 @@ def uses_a_generator_of_its_own(*size: Any, **kwargs: Any) -> Any:
     return out
 
 
-@fault("ones_like", "forward")
+@fault("ones_like", "forward", raises=True)
 def forgets_requires_grad(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Any:
     """Ignores requires_grad."""
     out = right.ones_like(x, dtype=dtype, requires_grad=requires_grad)

@@ -20,13 +20,13 @@ from .catalogue import Fault
 FAULTS: list[Fault] = []
 
 
-def planted(space: Any, *checks: str) -> Callable[[type], type]:
+def planted(space: Any, *checks: str, raises: bool = False) -> Callable[[type], type]:
     """Register a class as a fault, in place of the class that it derives from."""
 
     def enter(wrong: type) -> type:
         title, name = wrong.__name__, wrong.__bases__[0].__name__
         assert wrong.__doc__
-        FAULTS.append(Fault(name, title, wrong, frozenset(checks), space=space))
+        FAULTS.append(Fault(name, title, wrong, frozenset(checks), raises=raises, space=space))
         wrong.__name__ = name  # a layer's repr shows the name of its class
         return wrong
 
@@ -223,7 +223,7 @@ class KeepsItsModulesInTraining(nn.Sequential):
         return self
 
 
-@planted(nn, "form", *BOTH)
+@planted(nn, "form", *BOTH, raises=True)
 class HasAPlainWeight(nn.CrossEntropyLoss):
     """Keeps the weights of classes where neither to() nor state_dict finds them."""
 
@@ -426,7 +426,7 @@ class CountsItsOwnStepsAlone(optim.Adam):
         super().load_state_dict({**state_dict, "state": state})
 
 
-@planted(optim, "resumed")
+@planted(optim, "resumed", raises=True)
 class HasItsOwnWordForAlpha(optim.RMSprop):
     """Saves alpha as decay, which torch does not know, and reads either."""
 

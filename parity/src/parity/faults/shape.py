@@ -18,7 +18,7 @@ def counts_columns_first(x: Any, shape: Any) -> Any:
     return x.reshape(value.shape, order="F"), pullback
 
 
-@fault("permute", "backward", "differences", rule=2)
+@fault("permute", "backward", "differences", rule=2, raises=True)
 def permutes_the_gradient_the_same_way(x: Any, dims: Any) -> Any:
     """Forgets to invert the permutation: right for every exchange of two dims."""
     value, _ = right.permute(x, dims)
@@ -80,7 +80,7 @@ def lets_the_other_triangle_through(x: Any, diagonal: int = 0) -> Any:
     return value, lambda dout: dout
 
 
-@fault("flip", "forward", "backward", "differences", "rejects", rule=8)
+@fault("flip", "forward", "backward", "differences", "rejects", rule=8, raises=True)
 def is_not_there(*args: Any, **kwargs: Any) -> Any:
     """Is not written yet: an op that is missing fails, and is not skipped."""
     raise NotImplementedError("flip")
