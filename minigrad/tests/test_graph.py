@@ -17,6 +17,7 @@ from minigrad.graph import CaptureError, graphed
 
 Step = Callable[..., Any]
 X = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.5]], np.float32)
+UNPATCHED = np.asanyarray
 NUMPYS = {name: getattr(np, name) for name in graph.MAKERS}
 
 
@@ -421,6 +422,44 @@ def test_gradients_between_clipping_and_freezing() -> None:
     alike(frozen)
 
 
+def test_gradients_that_a_step_gives_or_changes_itself() -> None:
+    def given() -> Step:
+        w, grad = minigrad.tensor(X[0], requires_grad=True), minigrad.tensor(X[1])
+        optimizer = optim.SGD([w], lr=0.1)
+
+        def step(x: minigrad.Tensor) -> minigrad.Tensor:
+            w.grad = None
+            before = x @ w
+            w.grad = grad
+            optimizer.step()
+            return before
+
+        return step
+
+    alike(given)
+
+    def changed() -> Step:
+        w = minigrad.tensor(X[0], requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.1)
+
+        def step(x: minigrad.Tensor) -> tuple[minigrad.Tensor, minigrad.Tensor]:
+            optimizer.zero_grad()
+            (x @ w / ops.clamp(x[0, 0], min=0)).sum().backward()
+            assert w.grad is not None
+            try:
+                nn.utils.clip_grad_norm_([w], 1.0, error_if_nonfinite=True)
+            except RuntimeError:
+                w.grad.data = x.data[0] * 2
+            optimizer.step()
+            w.grad.data += 1
+            return x @ w, w.grad
+
+        return step
+
+    alike(changed, [X, X * 2, X * 3, X, -X, X])
+    alike(changed, [-X, -X * 2, -X * 3, -X, X, -X])
+
+
 def test_an_exception_that_a_step_catches() -> None:
     def step(x: minigrad.Tensor) -> minigrad.Tensor:
         try:
@@ -637,6 +676,7 @@ def test_numpy_sees_no_array_that_it_is_not_told_of() -> None:
     refused(lambda x: x * np.float32(x.numpy()[0, 0]), "asarray came with one array")
     turns = iter([0, 1, 2])
     refused(lambda x: x * ids[np.array([next(turns)])], "array came with one array")
+    refused(lambda x: x * minigrad.tensor(UNPATCHED(x.data, np.float64)), "with one array")
 
 
 def test_a_table_is_seen_once_numpy_has_copied_it() -> None:
@@ -734,6 +774,52 @@ def test_gradients_that_add_up_are_no_graph() -> None:
     step(X)
     with pytest.raises(CaptureError, match="has a gradient already: call zero_grad"):
         step(X)
+
+
+def test_gradients_of_the_step_before_are_no_input() -> None:
+    """They would be gone: a replay begins without those that the step makes."""
+    layer = nn.Linear(3, 2)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+
+    def step(x: minigrad.Tensor) -> None:
+        optimizer.step()
+        optimizer.zero_grad()
+        layer(x).sum().backward()
+
+    captured = graphed(step)
+    captured(X)
+    with pytest.raises(CaptureError, match="uses gradients of the one before"):
+        captured(X)
+
+
+def test_memory_that_tensors_share_is_not_written_to() -> None:
+    w = minigrad.tensor(X)
+    part, other = minigrad.Tensor(w.data[0]), minigrad.tensor(X)
+
+    def written(x: minigrad.Tensor) -> minigrad.Tensor:
+        sums, array = part + x, w.data
+        array += 1
+        return sums
+
+    def given(x: minigrad.Tensor) -> minigrad.Tensor:
+        other.data = w.data
+        return other + x
+
+    for step, message in (
+        (written, "writes to a tensor that shares memory with another"),
+        (given, "gets the memory of another"),
+    ):
+        captured = graphed(step)
+        captured(X)
+        with pytest.raises(CaptureError, match=message):
+            captured(X)
+
+
+def test_objects_are_not_kept() -> None:
+    captured = graphed(lambda x: minigrad.tensor((x.data.astype(object) * 2).astype(np.float32)))
+    captured(X)
+    with pytest.raises(CaptureError, match="astype makes objects of numbers"):
+        captured(X)
 
 
 def test_a_graph_is_not_used_within_another() -> None:

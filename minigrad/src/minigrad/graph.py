@@ -91,7 +91,7 @@ class Graph(Capture):
         self._used: set[int] = set()  # whose gradients from before live functions used
         # Of outside and given: each with the copy of its array.
         self._copies: dict[int, tuple[Tensor, Traced]] = {}
-        self._gradients: dict[int, tuple[Any, Any]] = {}  # those known to calls kept so far
+        self._gradients: dict[int, Tensor | None] = {}  # of outside, as the calls so far know them
         self._arrays: list[Any] = []  # whose memory no later array of the step may take
         self._effects: int | None = None  # the first call that cannot be made a second time
 
@@ -204,7 +204,7 @@ class Graph(Capture):
             if x.grad is not None:
                 _data.__set__(x.grad, plain(_data.__get__(x.grad)))
         self._used |= {id(x) for x in tensors if self._is_old(x.grad)}
-        arrays = {key: (x.index, _data.__get__(x)) for key, x in self.outside.items()}
+        before = {key: (x.index, _data.__get__(x)) for key, x in self.outside.items()}
         name, what = function.func.__qualname__, [*function.args, *function.keywords.items()]
         try:
             with unseen():
@@ -212,7 +212,8 @@ class Graph(Capture):
         except Exception:
             self._keep_effect(functools.partial(fail, function), name, what)
             raise
-        self._note_changes(arrays)
+        finally:
+            self._note_changes(before)
         again: Callable[[], Any] = function
         if isinstance(returned, Tensor):
             returned.data = home = self.home(returned.data)
@@ -229,17 +230,16 @@ class Graph(Capture):
             if x.grad is not None:
                 self._copies.pop(id(x.grad), None)
                 self.given[id(x.grad)] = x.grad
-            self._note_gradient(x)
+            self._gradients[key] = x.grad
 
     def _is_old(self, x: Tensor | None) -> bool:
         return x is not None and x.index < self._start
 
     def _is_outside(self, x: Tensor) -> bool:
+        """Whether x was there before the step, and so is noted, or a live function was given it."""
         if self._is_old(x) and id(x) not in self.outside:
             self.outside[id(x)] = x  # even when an optimizer makes it newer
-            self._gradients[id(x)] = None, None
-            if self._is_old(x.grad):
-                self._note_gradient(x)
+            self._gradients[id(x)] = x.grad if self._is_old(x.grad) else None
         return id(x) in self.outside or id(x) in self.given
 
     def _require_own_memory(self, x: Tensor) -> None:
@@ -260,22 +260,19 @@ class Graph(Capture):
     def _keep_gradients(self) -> None:
         """Let replays have the gradients that the step has made since they were last looked at."""
         changed = []
-        for key, leaf in self.outside.items():
-            known = self._gradients[key]
-            self._note_gradient(leaf)
-            grad, array = self._gradients[key]
-            if known[0] is not grad or (known[1] is not array and id(grad) not in self.given):
-                kept = grad is None or self._is_outside(grad)  # or not: its array is its own
-                changed.append((leaf, grad, None if kept else array))
-                self._arrays += [array] if self.owns(array) else []
+        for key, leaf in list(self.outside.items()):
+            grad, known = leaf.grad, self._gradients[key]
+            if grad is not known:
                 if grad is not None and key in self._used:
                     raise CaptureError("the step uses gradients of the one before: zero_grad()")
+                kept = grad is None or self._is_outside(grad)  # else its array is the step's
+                array = None if kept else _data.__get__(grad)
+                changed.append((leaf, grad, array))
+                self._arrays += [array] if self.owns(array) else []
+                self._gradients[key] = grad
         if changed:
             again = functools.partial(_set_gradients, unwrapped(changed))
             self.keep(again, "gradients", [array for _, _, array in changed])
-
-    def _note_gradient(self, x: Tensor) -> None:
-        self._gradients[id(x)] = x.grad, None if x.grad is None else _data.__get__(x.grad)
 
 
 def _each(outputs: Any) -> tuple[Any, ...]:
