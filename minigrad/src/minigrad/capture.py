@@ -117,11 +117,11 @@ def know(tensors: Iterable[Any]) -> None:
         capture.know(tensors)
 
 
-def heed(module: Any) -> None:
-    """Tell a capture of a module by whose mode the step goes."""
+def heed(setting: Any, name: str) -> None:
+    """Tell a capture of an object by whose attribute the step goes."""
     capture = current.get()
     if capture is not None:
-        capture.modules[id(module)] = module
+        capture.settings[id(setting), name] = setting
 
 
 class Lease:
@@ -263,14 +263,14 @@ class Capture:
     calls: what a replay calls, in this order.
     did: the names of what the step did, and with what, to compare two captures of it by.
     states: those of the random generator that the step asked for.
-    modules: those whose mode it asked for, by id.
+    settings: objects by whose attributes it went, by id and attribute: see heed.
     """
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], Any]] = []
         self.did: list[tuple[str, Any]] = []
         self.states: list[dict[str, Any]] = []
-        self.modules: dict[int, Any] = {}
+        self.settings: dict[tuple[int, str], Any] = {}
         self._free: dict[int, list[Array]] = {}
         self._leases = 0
 

@@ -73,12 +73,12 @@ class Tensor:
     __array_ufunc__ = None  # ndarray + Tensor must ask Tensor.__radd__, not loop over elements
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
+        self.index = next(_created)  # a graph asks for it as soon as there is data
         self.data = as_array(data, dtype)
         if requires_grad:
             _require_floating(self.data.dtype)
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
-        self.index = next(_created)
         self.op: str | None = None  # None: a leaf
         self.parents: tuple[Tensor | None, ...] = ()
         self.pullback: Pullback | None = None

@@ -11,11 +11,15 @@ A replay makes the very same calls again. From that follow the rules:
   optimizers, schedulers and clipping are called as they are, and random numbers drawn anew.
 - Gradients are made afresh: call zero_grad first.
 
-Where the step asks for a number, as in `if (x < 0).any()`, the replay asks, too. When the answer
-is another, it gives up, and the step runs as it is. So it does while a module is in another mode
-(train, eval), or a tensor frozen that was not. The step is captured twice, with the numbers of two
-calls, and once more when an input changes that both calls had the same: what differs between the
-captures and is none of this is an error.
+When does a replay give up, so that the step runs as it is? Where the step asks for a number, as in
+`if (x < 0).any()`, the replay asks, too, and may get another answer. So it does while a module is
+in another mode (train, eval), or a tensor frozen that was not. Once tensors have been changed, the
+step cannot begin again: another answer is an error.
+
+Why is a step captured twice? What Python works out by itself, such as the next number of a list, no
+capture sees, and every replay would have it again. So two captures, with the numbers of two calls,
+are compared: what differs between them and is none of the above is an error. A third follows when
+an input changes that both calls had the same.
 """
 
 from __future__ import annotations
@@ -58,16 +62,11 @@ _data: Any = vars(Tensor)["data"]
 
 
 class Known(NamedTuple):
-    """What is kept of a step's first capture: what it read, by whose modes it went, what it did."""
+    """What is kept of a step's first capture: what it read, what it went by, what it did."""
 
     outside: dict[int, Tensor]
-    modules: dict[int, Any]
+    settings: dict[tuple[int, str], Any]
     did: list[tuple[str, Any]]
-
-    def settings(self) -> list[tuple[Any, str, bool]]:
-        """Of whatever the step goes by but numbers: an object, an attribute, its value now."""
-        of_tensors = [(x, "requires_grad", x.requires_grad) for x in self.outside.values()]
-        return of_tensors + [(x, "training", x.training) for x in self.modules.values()]
 
 
 class Graph(Capture):
@@ -76,7 +75,6 @@ class Graph(Capture):
     outside: the tensors that were there before, and that it reads. given: the gradients that live
     functions had, and may have changed, which count as such, too; both by id.
     leaves: those that begin a replay without a gradient. outputs: what it returned.
-    settings: what a replay must find as the capture found it.
     """
 
     def __init__(self) -> None:
@@ -85,9 +83,8 @@ class Graph(Capture):
         self.given: dict[int, Tensor] = {}
         self.leaves: list[Tensor] = []
         self.outputs: Any = None
-        self.settings: list[tuple[Any, str, bool]] = []
         self._start = moment()
-        self._bare: list[Tensor] = []  # leaves that had none before it, which may have no zero_grad
+        self._settings: list[tuple[Any, str, Any]] = []  # as the capture found them
         self._used: set[int] = set()  # whose gradients from before live functions used
         # Of outside and given: each with the copy of its array.
         self._copies: dict[int, tuple[Tensor, Traced]] = {}
@@ -99,8 +96,8 @@ class Graph(Capture):
         """Run the step, and keep what it does; first: what is known from the first time."""
         outputs: Any = None
         known = first or Known({}, {}, [])
+        self._settings = [(x, name, getattr(x, name)) for (_, name), x in known.settings.items()]
         bare = {key for key, x in known.outside.items() if x.grad is None}
-        self.settings = known.settings()
         try:
             with _recording(self):
                 outputs = step(*inputs)
@@ -114,7 +111,8 @@ class Graph(Capture):
                     for key, x in self.outside.items()
                     if key not in self._used and not self._is_old(x.grad)
                 ]
-                self._bare = [x for x in self.leaves if id(x) in bare]
+                # The step may have no zero_grad: a gradient would be added to.
+                self._settings += [(x, "grad", None) for x in self.leaves if id(x) in bare]
             for x in (*_each(outputs), *(x.grad for x in self.outside.values())):
                 if isinstance(x, Tensor) and self.owns(x.data):
                     self._arrays.append(x.data)
@@ -123,9 +121,7 @@ class Graph(Capture):
 
     def fits(self) -> bool:
         """Whether all is as the capture found it, but for the numbers in tensors."""
-        return all(x.grad is None for x in self._bare) and all(
-            getattr(each, name) is value for each, name, value in self.settings
-        )
+        return all(getattr(x, name) is value for x, name, value in self._settings)
 
     def replay(self) -> bool:
         """Make the calls again; return False, with nothing done, if one goes otherwise."""
@@ -153,7 +149,7 @@ class Graph(Capture):
     def read(self, x: Tensor) -> Any:
         """The array of x: for one from outside, a copy that every replay makes anew."""
         array = _data.__get__(x)
-        if self.owns(array) or not hasattr(x, "index") or not self._is_outside(x):
+        if self.owns(array) or not self._is_outside(x):
             return array
         if id(x) not in self._copies:
             if self._is_old(x) and any(x is leaf.grad for leaf in self.outside.values()):
@@ -165,7 +161,7 @@ class Graph(Capture):
 
     def write(self, x: Tensor, array: Any) -> None:
         """Give x an array; one from outside gets it, or a copy of a step's, in every replay."""
-        if hasattr(x, "index") and self._is_outside(x):
+        if self._is_outside(x):
             self._copies.pop(id(x), None)
             again = functools.partial(_data.__set__, x, array)
             if self.owns(array):
@@ -239,6 +235,7 @@ class Graph(Capture):
         """Whether x was there before the step, and so is noted, or a live function was given it."""
         if self._is_old(x) and id(x) not in self.outside:
             self.outside[id(x)] = x  # even when an optimizer makes it newer
+            self.settings[id(x), "requires_grad"] = x
             self._gradients[id(x)] = x.grad if self._is_old(x.grad) else None
         return id(x) in self.outside or id(x) in self.given
 
@@ -443,7 +440,7 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         """
         graph, inputs = Graph(), {i: x.data.tobytes() for i, x in enumerate(self._inputs)}
         graph.capture(self.step, self._inputs, self._known)
-        known, graph.did = Known(graph.outside, graph.modules, graph.did), []
+        known, graph.did = Known(graph.outside, graph.settings, graph.did), []
         if self._known is None:
             self._known, self._alike = known, inputs
         elif self.graph is None or not _got_another_answer(self._known, known):

@@ -43,7 +43,7 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether Dropout and the like work as in training: set by train() and eval()."""
-        heed(self)
+        heed(self, "training")
         mode: bool = vars(self).get("training", True)
         return mode
 
