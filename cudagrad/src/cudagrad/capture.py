@@ -1,4 +1,9 @@
-"""What a graph keeps of a step during its capture, and how it compares launches with later ones."""
+"""What a graph keeps of a step: the launches that it makes, and the memory they work on.
+
+While a step is captured its thread has a recorder (see launches), the Capture, which is told of
+every launch and keeps it instead of making it. Before a replay live parts of the step are called
+again, with a Relaunch as the recorder: only the numbers of their launches may have changed.
+"""
 
 from __future__ import annotations
 

@@ -20,9 +20,10 @@ A replay makes the very same launches again. From that follow the rules:
 - What a step needs of the one before it must lie where it lay during the capture: in parameters and
   optimizer states, which are written in place. Gradients are made afresh (call zero_grad first).
 
-Breaking a rule is an error of `graphed`. A CUDAGraph knows nothing of tensors and modules: there,
-the first two rules are up to its user. What an op refuses by looking at numbers, such as an index
-out of range, is refused after the replay.
+Breaking a rule is an error of `graphed`. Where a launch had a number or an array from, no capture
+sees. So it captures a step twice: what differs between the two would be frozen. A CUDAGraph knows
+nothing of tensors and modules: there, the first two rules are up to its user. What an op refuses by
+looking at numbers, such as an index out of range, is refused after the replay.
 """
 
 from __future__ import annotations
@@ -192,15 +193,15 @@ def _recorder() -> launches.Recorder | None:
 
 
 @contextlib.contextmanager
-def graph(cuda_graph: CUDAGraph) -> Iterator[None]:
+def graph(cuda_graph: CUDAGraph, skips_live: bool = False) -> Iterator[None]:
     """Capture into a graph what is launched inside, and run nothing of it; torch.cuda.graph.
 
     Take the step once or twice before: kernels are compiled, layouts copied to the device and
-    optimizer states made then.
+    optimizer states made then. skips_live: see capture_begin.
     """
     if not isinstance(cuda_graph, CUDAGraph):
         raise TypeError(f"graph: expected a CUDAGraph, not {name_of(cuda_graph)}")
-    cuda_graph.capture_begin()
+    cuda_graph.capture_begin(skips_live)
     try:
         yield
     except BaseException:
@@ -284,13 +285,13 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
                     "now: capture another graph for that"
                 )
         for x, name, value in self._settings:
-            now = getattr(x, name)
-            if now is not value:
+            found = getattr(x, name)
+            if found is not value:
                 what = f"a tensor of shape {x.shape}" if isinstance(x, Tensor) else name_of(x)
                 raise CaptureError(
                     f"{what} has another array than when the step was captured: capture it anew"
                     if name == "data"
-                    else f"{what} had {name}={value} when the step was captured, and has {now} "
+                    else f"{what} had {name}={value} when the step was captured, and has {found} "
                     "now: capture another graph for that"
                 )
 
@@ -311,13 +312,8 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
         """Capture the step twice: what differs between the two must not be frozen in a graph."""
         self._inputs = list(map(tensor, inputs))
         first, second = CUDAGraph(), CUDAGraph()
-        first.capture_begin(skips_live=True)
-        try:
+        with graph(first, skips_live=True):
             self.step(*self._inputs)
-        except BaseException:
-            first.reset()
-            raise
-        first.capture_end()
         found = first._captured().settings
         self._settings = [(x, name, getattr(x, name)) for (_, name), x in found.items()]
         self._around = _around()
