@@ -168,6 +168,27 @@ def test_gradients_that_are_not_reset_add_up() -> None:
     assert run(as_graph=True) == run(as_graph=False)
 
 
+def test_weights_are_read_anew_after_they_have_moved() -> None:
+    """One of them by itself, in a new array, or two together, in place."""
+    for size in (1, 2):
+
+        def make(size: int = size) -> Step:
+            minigrad.manual_seed(0)
+            layer = nn.Linear(3, 2, bias=size == 2)
+            optimizer = optim.SGD(layer.parameters(), lr=0.1)
+
+            def step(x: minigrad.Tensor) -> tuple[minigrad.Tensor, minigrad.Tensor]:
+                optimizer.zero_grad()
+                before = ops.square(layer(x)).sum()
+                before.backward()
+                optimizer.step()
+                return before, ops.square(layer(x)).sum()
+
+            return step
+
+        alike(make)
+
+
 def test_weights_moved_by_hand_are_moved_by_replays() -> None:
     def run(as_graph: bool) -> Any:
         w = minigrad.tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -339,6 +360,16 @@ def test_layouts_decide_how_sums_add() -> None:
 
     alike(make)
 
+    def relaid(as_graph: bool) -> list[float]:
+        w = minigrad.Tensor(gaps)
+        call, found = graphed(w.sum) if as_graph else w.sum, []
+        for order in ("C", "C", "C", "F", "C"):
+            w.data = np.array(gaps, order=order)
+            found.append(call().item())
+        return found
+
+    assert relaid(as_graph=True) == relaid(as_graph=False)
+
 
 def test_what_numpy_returns_is_as_it_is() -> None:
     def decomposed(x: minigrad.Tensor) -> tuple[minigrad.Tensor, ...]:
@@ -403,6 +434,22 @@ def test_gradients_between_clipping_and_freezing() -> None:
 
     alike(clipped)
 
+    def twice() -> Step:
+        w = minigrad.tensor(X[0], requires_grad=True)
+
+        def step(x: minigrad.Tensor) -> tuple[minigrad.Tensor, minigrad.Tensor]:
+            w.grad = None
+            (x @ w).sum().backward()
+            nn.utils.clip_grad_norm_([w], 2.5)
+            assert w.grad is not None
+            before = w.grad * 1.0
+            nn.utils.clip_grad_value_([w], 0.5)
+            return before, w.grad * 1.0
+
+        return step
+
+    alike(twice, [X / 9, X / 8, X / 7, X, X * 2, X / 6])
+
     def frozen() -> Step:
         w = minigrad.tensor(X[0], requires_grad=True)
 
@@ -460,6 +507,29 @@ def test_gradients_that_a_step_gives_or_changes_itself() -> None:
     alike(changed, [-X, -X * 2, -X * 3, -X, X, -X])
 
 
+def test_replays_begin_without_the_gradients_that_the_step_makes_and_with_all_others() -> None:
+    def run(as_graph: bool) -> list[Any]:
+        kept, used, made = (minigrad.tensor(X[0], requires_grad=True) for _ in range(3))
+        kept.grad = minigrad.tensor(X[1])
+        optimizer = optim.SGD([used], lr=0.1)
+
+        def step(x: minigrad.Tensor) -> minigrad.Tensor:
+            optimizer.step()
+            optimizer.zero_grad()
+            made.grad = None
+            (x @ made * (x @ kept.detach())).sum().backward()
+            return x @ used
+
+        call, found = graphed(step) if as_graph else step, []
+        for k in range(1, 7):
+            used.grad = minigrad.tensor(X[1] * k)
+            out = call(minigrad.tensor(X * k))
+            found.append([str(y) for y in (out.detach(), kept.grad, used.grad, made.grad)])
+        return found
+
+    assert run(as_graph=True) == run(as_graph=False)
+
+
 def test_an_exception_that_a_step_catches() -> None:
     def step(x: minigrad.Tensor) -> minigrad.Tensor:
         try:
@@ -487,20 +557,24 @@ def test_targets_may_be_ignored_in_any_number() -> None:
     )
 
 
-def test_an_evaluation_leaves_gradients_alone() -> None:
-    layer = nn.Linear(3, 2)
-    ops.square(layer(minigrad.tensor(X))).sum().backward()
-    assert layer.weight.grad is not None
-    known = layer.weight.grad.tolist()
+@pytest.mark.parametrize("turn", [0, 3])
+def test_an_evaluation_leaves_gradients_alone(turn: int) -> None:
+    """Whether they are made before it is captured or after."""
+    layer, known, runs = nn.Linear(3, 2), None, []
 
     @graphed
     def evaluated(x: minigrad.Tensor) -> minigrad.Tensor:
+        runs.append(1)
         with minigrad.no_grad():
             return layer(x)
 
-    for _ in range(4):
-        evaluated(X)
-    assert layer.weight.grad.tolist() == known
+    for number in range(6):
+        if number == turn:
+            ops.square(layer(minigrad.tensor(X))).sum().backward()
+            known = str(layer.weight.grad)
+        evaluated(X + number)
+    assert str(layer.weight.grad) == known
+    assert len(runs) == 3
 
 
 def test_results_are_overwritten() -> None:
@@ -537,6 +611,21 @@ def test_inputs_stay_what_they_were_captured_for() -> None:
         step(minigrad.tensor(X, requires_grad=True))
     with pytest.raises(ValueError, match="warmup must be at least 1"):
         graphed(ops.exp, warmup=0)
+
+
+def test_gradients_that_share_memory_are_not_added_to() -> None:
+    """The one of an addition goes to both sides, here as a view."""
+    w, z = minigrad.tensor(X[0], requires_grad=True), minigrad.tensor(X[:1].T, requires_grad=True)
+
+    def step(x: minigrad.Tensor) -> tuple[minigrad.Tensor, ...]:
+        w.grad = z.grad = None
+        twice = w * 2
+        (((ops.reshape(w, (3, 1)) + z) * x[0, 0]).sum() + twice.sum()).backward()
+        assert w.grad is not None
+        assert z.grad is not None
+        return w.grad, z.grad
+
+    alike(lambda: step)
 
 
 def test_memory_is_used_again_within_a_graph() -> None:

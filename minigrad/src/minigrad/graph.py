@@ -115,7 +115,6 @@ class Graph(Capture):
                 self._settings += [(x, "grad", None) for x in self.leaves if id(x) in bare]
             for x in (*_each(outputs), *(x.grad for x in self.outside.values())):
                 if isinstance(x, Tensor) and self.owns(x.data):
-                    self._arrays.append(x.data)
                     x.data = plain(x.data)
         self.outputs = outputs
 
@@ -200,7 +199,7 @@ class Graph(Capture):
             if x.grad is not None:
                 _data.__set__(x.grad, plain(_data.__get__(x.grad)))
         self._used |= {id(x) for x in tensors if self._is_old(x.grad)}
-        before = {key: (x.index, _data.__get__(x)) for key, x in self.outside.items()}
+        before = {key: x.index for key, x in self.outside.items()}
         name, what = function.func.__qualname__, [*function.args, *function.keywords.items()]
         try:
             with unseen():
@@ -217,11 +216,10 @@ class Graph(Capture):
         self._keep_effect(again, name, what)
         return returned
 
-    def _note_changes(self, before: dict[int, tuple[int, Any]]) -> None:
-        """Forget the copies of what a live function has changed; before: indices and arrays."""
+    def _note_changes(self, before: dict[int, int]) -> None:
+        """Forget the copies of what a live function has overwritten; before: indices until then."""
         for key, x in self.outside.items():
-            index, array = before[key]
-            if x.index != index or _data.__get__(x) is not array:
+            if x.index != before[key]:
                 self._copies.pop(key, None)
             if x.grad is not None:
                 self._copies.pop(id(x.grad), None)
