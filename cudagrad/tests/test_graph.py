@@ -525,6 +525,13 @@ def test_numbers_that_change_are_not_frozen_unseen() -> None:
     refused(scaled, r"scale was launched with 2\.0, and then with 3\.0: a graph would")
 
 
+def test_nan_is_the_same_number_each_time() -> None:
+    step = graphed(lambda x: ops.full((3,), float("nan")) * x)
+    for _ in range(3):
+        assert np.isnan(step(X).numpy()).all()
+    assert step.graph is not None
+
+
 def test_a_number_first_met_in_a_graph_is_the_graphs() -> None:
     number, captured = 7.03125, CUDAGraph()
     x = cudagrad.tensor(X)
@@ -626,6 +633,25 @@ def test_live_parts_launch_the_same_on_the_same_arrays() -> None:
         captured.replay()
     filled[:] = [first, second]
     captured.replay()
+
+
+def test_a_live_part_of_a_live_part_is_called_once_for_each_replay() -> None:
+    out, turns = device.empty((1,), np.float32), iter(range(1, 9))
+
+    @device.live
+    def inner() -> None:
+        arrays.launch(kernels.fill, 1, out, np.float32(next(turns)))
+
+    @device.live
+    def outer() -> None:
+        inner()
+
+    captured = CUDAGraph()
+    with graph.graph(captured):
+        outer()
+    for expected in (1, 2, 3):
+        captured.replay()
+        assert device.to_host(out).tolist() == [expected]
 
 
 def test_an_optimizer_without_gradients_is_seen() -> None:
