@@ -205,7 +205,7 @@ OPS = (
             Reject(ValueError, randn(3, 5), TARGETS, weights(4)),
             Reject(ValueError, randn(3, 5), TARGETS, weights(5, 1)),
             Reject(ValueError, randn(3, 5), TARGETS, label_smoothing=1.5),
-            Reject(ValueError, randn(3, 5), shares(3, 5), ignore_index=1),
+            Reject(ValueError, randn(3, 5), shares(3, 5), ignore_index=0),
             Reject(ValueError, randn(3, 5), shares(3, 5), weights(3)),
             Reject(TypeError, randn(3, 5), TARGETS, integers(5, low=1, high=9)),
             Reject(TypeError, randn(2, 3), bools([True, False])),
