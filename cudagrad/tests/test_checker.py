@@ -512,6 +512,19 @@ def test_a_group_of_copies_is_its_threads_own() -> None:
     assert out.tolist() == [3, 3]
 
 
+def test_neighbours_of_an_unsigned_place_are_found() -> None:
+    """A place of uint64 and a number of int64 add up to a float64."""
+
+    def second_four(x, out):
+        place = np.uint64(cuda.threadIdx.x) + np.uint64(4)
+        first, second, third, fourth = intrinsics.load4(x, place)
+        intrinsics.store4(out, 0, fourth, third, second, first)
+
+    x, out = np.arange(8, dtype=np.float32), np.zeros(4, np.float32)
+    check(second_four)[1, 1](x, out)
+    assert out.tolist() == [7, 6, 5, 4]
+
+
 def test_forall_has_a_thread_for_each_task_at_least() -> None:
     counts = np.zeros(1, np.int64)
     many = check(count_threads)

@@ -109,7 +109,7 @@ def fragments_bfloat16(a, b, c, out):
 def eight_through_shared(x, out):
     tile = cuda.shared.array((2, 16), np.uint16, alignment=16)
     i = cuda.threadIdx.x * 8
-    intrinsics.copy_async8(tile, (1, i), x, i if i < x.size else 0, i < x.size)
+    intrinsics.copy_async8(tile, (1, i), x, i, i < x.size)
     intrinsics.commit_copies()
     intrinsics.commit_copies()
     intrinsics.wait_but_latest()

@@ -17,6 +17,7 @@ from numba.cuda.extending import intrinsic
 
 INT32, INT64, FLOAT, VOID = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.VoidType()
 ALIGNMENT = 16  # bytes
+GLOBAL, SHARED = 1, 3  # memory spaces, as https://docs.nvidia.com/cuda/nvvm-ir-spec numbers them
 PAIRS = types.UniTuple(types.uint32, 4)  # registers of two numbers of 16 bits
 
 
@@ -38,6 +39,12 @@ def _address(context: Any, builder: Any, kinds: Any, args: Any, bits: Any = INT6
         size = size if bits is INT64 else builder.trunc(size, bits)
         place = builder.add(builder.mul(place, size), along)
     return builder.gep(made.data, [builder.zext(place, INT64) if bits is INT32 else place])
+
+
+def _within(builder: Any, pointer: Any, space: int) -> Any:
+    """Where in a memory space a pointer points to, as instructions of that space expect it."""
+    own = builder.addrspacecast(pointer, ir.PointerType(pointer.type.pointee, space))
+    return builder.ptrtoint(own, INT32 if space == SHARED else INT64)
 
 
 def _several(context: Any, array: Any, count: int = 4) -> Any:
@@ -87,21 +94,14 @@ def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return context.get_dummy_value()
 
 
-COPY = """{
-.reg .u64 to, from;
-.reg .u32 place;
-cvta.to.shared.u64 to, $0;
-cvt.u32.u64 place, to;
-cvta.to.global.u64 from, $1;
-cp.async.cg.shared.global [place], [from], 16, $2;
-}"""
+COPY = "cp.async.cg.shared.global [$0], [$1], 16, $2;"
 
 
 @intrinsic
 def copy_async4(typing_context, to, index, source, at, inside):
     """Begin to copy four neighbours of float32 from global to shared memory; capability 8.0.
 
-    Unless inside, they are zeros; `at` must then be a place that could be read.
+    Unless inside, they are zeros, and nothing is read.
     """
     return types.void(to, index, source, at, inside), _copying(types.float32, to, source)
 
@@ -119,27 +119,21 @@ def _copying(kind: Any, to: Any, source: Any) -> Any:
 
     def generate(context, builder, signature, args):
         kinds = signature.args
-        # No array is too long for 32 bits (see arrays.empty), and a product of 64 takes several
-        # instructions, as many as the copy is worth.
-        places = [
-            _address(context, builder, kinds[i : i + 2], args[i : i + 2], INT32) for i in (0, 2)
-        ]
-        numbers = [builder.ptrtoint(place, INT64) for place in places]
+        # In shared memory, whose sizes are constants, the instruction adds what is constant to a
+        # place of 64 bits. Of global memory no array is too long for 32 (see arrays.empty), and a
+        # product of 64 takes several instructions, as many as the copy is worth.
+        to_place = _address(context, builder, kinds[:2], args[:2])
+        from_place = _address(context, builder, kinds[2:4], args[2:4], INT32)
         read = context.cast(builder, args[4], kinds[4], types.boolean)
         size = builder.select(read, ir.Constant(INT32, ALIGNMENT), ir.Constant(INT32, 0))
-        _emit(builder, COPY, "l,l,r,~{memory}", VOID, [*numbers, size], acts=True)
+        given = [_within(builder, to_place, SHARED), _within(builder, from_place, GLOBAL), size]
+        _emit(builder, COPY, "r,l,r,~{memory}", VOID, given, acts=True)
         return context.get_dummy_value()
 
     return generate
 
 
-MATRICES = """{{
-.reg .u64 to;
-.reg .u32 place;
-cvta.to.shared.u64 to, $4;
-cvt.u32.u64 place, to;
-ldmatrix.sync.aligned.m8n8.x4{}.shared.b16 {{$0,$1,$2,$3}}, [place];
-}}"""
+MATRICES = "ldmatrix.sync.aligned.m8n8.x4{}.shared.b16 {{$0,$1,$2,$3}}, [$4];"
 
 
 @intrinsic
@@ -160,12 +154,10 @@ def _matrices(tiles: Any, how: str) -> Any:
         raise TypeError(f"matrices are of uint16, not {tiles.dtype}")
 
     def generate(context, builder, signature, args):
-        place = _address(context, builder, signature.args, args, INT32)
+        place = _within(builder, _address(context, builder, signature.args, args), SHARED)
         four = ir.LiteralStructType([INT32] * 4)
-        registers = "=r,=r,=r,=r,l,~{memory}"
-        number = builder.ptrtoint(place, INT64)
-        text = MATRICES.format(how)
-        loaded = _emit(builder, text, registers, four, [number], acts=True)
+        registers = "=r,=r,=r,=r,r,~{memory}"
+        loaded = _emit(builder, MATRICES.format(how), registers, four, [place], acts=True)
         parts = [builder.extract_value(loaded, k) for k in range(4)]
         return context.make_tuple(builder, PAIRS, parts)
 

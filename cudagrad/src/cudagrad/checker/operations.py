@@ -104,7 +104,7 @@ def _neighbours(place: Place, array: Array, index: Any, count: int) -> list[Any]
     size = min(count * array.memory.itemsize, wide.BYTES)
     if offset is not None and (address(array.memory) + offset - array.start) % size:
         raise AlignmentError(f"{now.kernel}: {place}: {wide.MISPLACED}; {now.thread}")
-    return [(*before, last + np.int64(k)) for k in range(count)]
+    return [(*before, np.int64(last) + np.int64(k)) for k in range(count)]
 
 
 def load_several(count: int) -> Callable[..., Any]:

@@ -22,8 +22,8 @@ WARPS = 8  # of a block that multiplies fragments, at most
 
 load4 = wide.Access(wide.load4, ((0, 1),))
 store4 = wide.Access(wide.store4, ((0, 1),))
-copy_async4 = wide.Access(copies.copy_async4, ((0, 1), (2, 3)), of_thread=True)
-copy_async8 = wide.Access(copies.copy_async8, ((0, 1), (2, 3)), 8, of_thread=True)
+copy_async4 = wide.Access(copies.copy_async4, ((0, 1), (2, 3, 4)), of_thread=True)
+copy_async8 = wide.Access(copies.copy_async8, ((0, 1), (2, 3, 4)), 8, of_thread=True)
 commit_copies = wide.Access(copies.commit_copies, (), of_thread=True)
 wait_but_latest = wide.Access(copies.wait_but_latest, (), of_thread=True)
 store2 = wide.Access(wide.store2, ((0, 1),), 2)

@@ -424,9 +424,9 @@ class Rewriter(ast.NodeVisitor):
     def access(self, access: Access, node: ast.Call) -> ast.expr:
         """A call of an Access, whose places are checked as those of an index are."""
         arguments = [self.visit(argument) for argument in node.args]
-        for array, index in access.spots:
+        for array, index, *accessed in access.spots:
             place, record = self.module.place(self.source.file, node), parse("_thread.record")
-            inside = call(
+            at: ast.expr = call(
                 "_wide.within",
                 arguments[array],
                 arguments[index],
@@ -434,7 +434,9 @@ class Rewriter(ast.NodeVisitor):
                 place,
                 record,
             )
-            arguments[index] = inside
+            for k in accessed:
+                at = ast.IfExp(arguments[k], at, arguments[index])
+            arguments[index] = at
         if access.of_thread:
             self.module.copies = True
             arguments.insert(0, parse("_thread"))

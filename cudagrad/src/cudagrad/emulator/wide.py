@@ -23,11 +23,12 @@ class Access(NamedTuple):
     """A call that kernels make, and that the transform checks.
 
     function: one of this module, or of copies. spots: where in its arguments an array and its index
-    stand. reach: how many neighbours are accessed. of_thread: whether it is told who calls.
+    stand, and what may say that nothing is accessed there. reach: how many neighbours are accessed.
+    of_thread: whether it is told who calls.
     """
 
     function: Any
-    spots: tuple[tuple[int, int], ...]
+    spots: tuple[tuple[int, ...], ...]
     reach: int = 4
     of_thread: bool = False
 

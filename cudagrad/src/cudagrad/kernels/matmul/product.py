@@ -89,3 +89,25 @@ def by_turns(step: int, copy_tile: Any, multiply: Any) -> Any:
             buffer = buffer + 1 if buffer < 2 else 0
 
     return sum_up
+
+
+def by_fragments(mma: Any) -> Any:
+    """A device function that adds the products of a warp's fragments to its totals.
+
+    mma: an instruction, which takes four registers of a, two of b, and four sums. Two of b's
+    fragments, next to each other, are a row of four registers.
+    """
+
+    @jit(device=True)
+    def multiply(a, b, totals):
+        for j in range(totals.shape[1]):
+            for i in range(totals.shape[0]):
+                done = mma(
+                    a[i, 0], a[i, 1], a[i, 2], a[i, 3],
+                    b[j // 2, j % 2 * 2], b[j // 2, j % 2 * 2 + 1],
+                    totals[i, j, 0], totals[i, j, 1], totals[i, j, 2], totals[i, j, 3],
+                )  # fmt: skip
+                totals[i, j, 0], totals[i, j, 1] = done[0], done[1]
+                totals[i, j, 2], totals[i, j, 3] = done[2], done[3]
+
+    return multiply

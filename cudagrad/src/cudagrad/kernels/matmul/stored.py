@@ -24,7 +24,7 @@ import numpy as np
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own
 from ..storage import widen
-from .product import bias_within, by_turns, tile_of_block
+from .product import bias_within, by_fragments, by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
@@ -58,10 +58,9 @@ def copy_pieces(tiles, buffer, x, z, first, start, deep):
     place = place_of(line, piece, deep)
     for part in range(PARTS):  # after `lines` lines the permutation repeats
         there = np.uint32(row + np.uint32(part) * lines)
-        moved = np.uint32(place + np.uint32(part * THREADS * PIECE))
+        moved = np.uint64(place) + np.uint64(part * THREADS * PIECE)
         known = there < rows and column < columns
-        at_row, at_column = (there, column) if known else (np.uint32(0), np.uint32(0))
-        intrinsics.copy_async8(tiles, (buffer, moved), x, (z, at_row, at_column), known)
+        intrinsics.copy_async8(tiles, (buffer, moved), x, (z, there, column), known)
 
 
 @jit(device=True)
@@ -114,33 +113,15 @@ def take(own, tiles, buffer, place, half, deep):
     """own[i] = the four registers of the i-th 16 rows (or columns), for half of a step's terms."""
     for i in range(4):
         if deep:
-            spot = np.uint32((place ^ np.uint32(16 * half)) + np.uint32(16 * STEP * i))
+            spot = np.uint64(place ^ np.uint32(16 * half)) + np.uint64(16 * STEP * i)
             first, second, third, fourth = intrinsics.load_matrices(tiles, (buffer, spot))
         else:
-            spot = np.uint32((place ^ np.uint32(16 * i)) + np.uint32(16 * SIDE * half))
+            spot = np.uint64(place ^ np.uint32(16 * i)) + np.uint64(16 * SIDE * half)
             first, second, third, fourth = intrinsics.load_transposed(tiles, (buffer, spot))
         own[i, 0], own[i, 1], own[i, 2], own[i, 3] = first, second, third, fourth
 
 
-@jit(device=True)
-def multiply_half(a, b, totals):
-    """Add the products of a's and b's fragments to the totals."""
-    for j in range(8):
-        for i in range(4):
-            done = intrinsics.mma_bfloat16(
-                a[i, 0],
-                a[i, 1],
-                a[i, 2],
-                a[i, 3],
-                b[j // 2, j % 2 * 2],
-                b[j // 2, j % 2 * 2 + 1],
-                totals[i, j, 0],
-                totals[i, j, 1],
-                totals[i, j, 2],
-                totals[i, j, 3],
-            )
-            totals[i, j, 0], totals[i, j, 1] = done[0], done[1]
-            totals[i, j, 2], totals[i, j, 3] = done[2], done[3]
+multiply_half = by_fragments(intrinsics.mma_bfloat16)
 
 
 @jit(device=True)

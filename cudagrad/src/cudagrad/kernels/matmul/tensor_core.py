@@ -9,7 +9,7 @@ Work per element: k multiply-adds, of which an instruction does 1024 (TF32) or 2
 are rounded to 10 (TF32) or 7 (bfloat16) bits after the binary point; their products are exact, and
 summed in float32.
 Limit: instructions. Besides mma there is a load for each number, and its rounding: two of them for
-one number in TF32, one for two numbers in bfloat16. With nearly twice as many, an H100 reached 106
+one number in TF32, one for two numbers in bfloat16. With twice as many in all, an H100 reached 106
 TFLOP/s in TF32 at 2048 and 148 in bfloat16, 0.23 and 0.20 of what it can do by the newer wgmma:
 benchmarks/2026-11-27-h100.md. It has not been measured since.
 
@@ -29,7 +29,7 @@ import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own, put
-from .product import bias_within, by_turns, tile_of_block
+from .product import bias_within, by_fragments, by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
@@ -37,6 +37,7 @@ STEP = 16  # terms of the sums between two barriers
 BUFFERS = (3, SIDE * STEP)
 DOWN = 4  # fragments of a warp, below each other
 BESIDE = 8  # and beside each other
+OWN = (4, 4)  # a thread's numbers of an operand: four for a fragment of a, or for two of b
 
 
 @jit(device=True)
@@ -68,10 +69,9 @@ def copy_fours(tiles, buffer, x, z, first, start, deep):
     place = place_of(line, inside, deep)
     for part in range(SIDE * STEP // 4 // THREADS):  # after `lines` lines the permutation repeats
         there = np.uint32(row + np.uint32(part) * lines)
-        moved = np.uint32(place + np.uint32(part * THREADS * 4))
+        moved = np.uint64(place) + np.uint64(part * THREADS * 4)
         known = there < rows and column < columns
-        at_row, at_column = (there, column) if known else (np.uint32(0), np.uint32(0))
-        intrinsics.copy_async4(tiles, (buffer, moved), x, (z, at_row, at_column), known)
+        intrinsics.copy_async4(tiles, (buffer, moved), x, (z, there, column), known)
 
 
 @jit(device=True)
@@ -119,50 +119,29 @@ def number(tiles, buffer, place, down, along, deep):
     return tiles[buffer, spot]
 
 
-@jit(device=True)
-def keep(totals, i, j, fragment):
-    """Write the thread's part of a fragment back to totals."""
-    totals[i, j, 0] = fragment[0]
-    totals[i, j, 1] = fragment[1]
-    totals[i, j, 2] = fragment[2]
-    totals[i, j, 3] = fragment[3]
+multiply_tf32 = by_fragments(intrinsics.mma_tf32)
+multiply_bfloat16 = by_fragments(intrinsics.mma_bfloat16)
 
 
 @jit(device=True)
-def multiply_tf32(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals, half):
+def tf32_half(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals, half):
     """Add the products of half of a step's terms."""
-    a = cuda.local.array((DOWN, 4), np.float32)
-    b = cuda.local.array((BESIDE, 2), np.float32)
-    for i in range(DOWN):
+    a = cuda.local.array(OWN, np.float32)
+    b = cuda.local.array(OWN, np.float32)
+    for i in range(4):
         for k in range(4):
             down, along = 2 * i + k % 2, 2 * half + k // 2
             a[i, k] = intrinsics.to_tf32(number(a_tiles, buffer, a_place, down, along, a_deep))
-    for j in range(BESIDE):
-        for k in range(2):
-            along = 2 * half + k
-            b[j, k] = intrinsics.to_tf32(number(b_tiles, buffer, b_place, j, along, b_deep))
-    for j in range(BESIDE):
-        for i in range(DOWN):
-            done = intrinsics.mma_tf32(
-                a[i, 0],
-                a[i, 1],
-                a[i, 2],
-                a[i, 3],
-                b[j, 0],
-                b[j, 1],
-                totals[i, j, 0],
-                totals[i, j, 1],
-                totals[i, j, 2],
-                totals[i, j, 3],
-            )
-            keep(totals, i, j, done)
+            down, along = 2 * i + k // 2, 2 * half + k % 2
+            b[i, k] = intrinsics.to_tf32(number(b_tiles, buffer, b_place, down, along, b_deep))
+    multiply_tf32(a, b, totals)
 
 
 @jit(device=True)
 def tf32(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals):
     """Add the products of a step to a warp's fragments; places: see place_of_thread."""
-    multiply_tf32(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals, 0)
-    multiply_tf32(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals, 1)
+    tf32_half(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals, 0)
+    tf32_half(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals, 1)
 
 
 @jit(device=True)
@@ -180,30 +159,13 @@ def bfloat16(a_tiles, b_tiles, buffer, a_place, a_deep, b_place, b_deep, totals)
     A register has two terms that the instruction takes for neighbours, and which are 4 apart. So
     they are in both operands, and a sum is the same in any order.
     """
-    a = cuda.local.array((DOWN, 4), np.uint32)
-    b = cuda.local.array((BESIDE, 2), np.uint32)
-    for i in range(DOWN):
+    a = cuda.local.array(OWN, np.uint32)
+    b = cuda.local.array(OWN, np.uint32)
+    for i in range(4):
         for k in range(4):
-            down, along = 2 * i + k % 2, k // 2 * 2
-            a[i, k] = pair(a_tiles, buffer, a_place, down, along, a_deep)
-    for j in range(BESIDE):
-        for k in range(2):
-            b[j, k] = pair(b_tiles, buffer, b_place, j, 2 * k, b_deep)
-    for j in range(BESIDE):
-        for i in range(DOWN):
-            done = intrinsics.mma_bfloat16(
-                a[i, 0],
-                a[i, 1],
-                a[i, 2],
-                a[i, 3],
-                b[j, 0],
-                b[j, 1],
-                totals[i, j, 0],
-                totals[i, j, 1],
-                totals[i, j, 2],
-                totals[i, j, 3],
-            )
-            keep(totals, i, j, done)
+            a[i, k] = pair(a_tiles, buffer, a_place, 2 * i + k % 2, k // 2 * 2, a_deep)
+            b[i, k] = pair(b_tiles, buffer, b_place, 2 * i + k // 2, k % 2 * 2, b_deep)
+    multiply_bfloat16(a, b, totals)
 
 
 @jit(device=True)
