@@ -505,6 +505,16 @@ def test_an_unsigned_dtype_takes_negative_numbers(package: Any) -> None:
         ops.hardtanh(x, -1, 1)
 
 
+def test_whether_any_of_uint8_is_not_0_is_uint8(package: Any) -> None:
+    numbers = np.array([[0, 0, 0], [0, 7, 1], [3, 2, 255]], np.uint8)
+    for name in ("any", "all"):
+        for given in ({}, {"dim": 1}, {"dim": ()}, {"dim": (0, -1), "keepdim": True}):
+            want = getattr(torch, name)(torch.tensor(numbers), **given)
+            found = getattr(package.ops, name)(package.tensor(numbers), **given)
+            assert (found.dtype, found.tolist()) == (np.uint8, want.tolist())
+        assert getattr(package.ops, name)(package.tensor([1], dtype="int8")).dtype == bool
+
+
 def test_a_factor_that_does_not_fit_is_refused(package: Any) -> None:
     """As in torch, where it would be infinite, or wrap around."""
     ops, x, small = package.ops, package.tensor([1.0]), package.tensor([1], dtype="uint8")

@@ -181,14 +181,20 @@ def logsumexp(x: Operand, dim: Dims, keepdim: bool = False) -> Output:
 @op
 @through_float32
 def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each."""
+    """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each.
+
+    A bool; of uint8, uint8 as in torch.
+    """
     return _truth("any", f.either, False, x, dim, keepdim), None
 
 
 @op
 @through_float32
 def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each."""
+    """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each.
+
+    A bool; of uint8, uint8 as in torch.
+    """
     return _truth("all", f.both, True, x, dim, keepdim), None
 
 
@@ -290,7 +296,8 @@ def _index(name: str, wins: Any, x: Any, dim: Any, keepdim: bool) -> Any:
 def _truth(name: str, combine: Any, start: bool, x: Any, dim: Any, keepdim: bool) -> Any:
     flag(name, "keepdim", keepdim)
     along = named_axes(name, dim, x.ndim)
-    return arrays.fold(apply(f.true, x, dtype=BOOL), along, combine, start, keepdim)
+    found = arrays.fold(apply(f.true, x, dtype=BOOL), along, combine, start, keepdim)
+    return arrays.cast(found, x.dtype) if x.dtype == np.uint8 else found
 
 
 def _kept(dout: Any, shape: tuple[int, ...], along: tuple[int, ...]) -> Any:

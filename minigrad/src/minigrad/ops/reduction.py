@@ -167,16 +167,20 @@ def logsumexp(x: Operand, dim: int | Sequence[int], keepdim: bool = False) -> Ou
 
 @op
 def any(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each."""
-    flag("any", "keepdim", keepdim)
-    return np.any(x, axis=named_axes("any", dim, x.ndim), keepdims=keepdim), None
+    """Whether any element over dim (an int, a tuple, or None for all) is not 0; () tests each.
+
+    A bool; of uint8, uint8 as in torch.
+    """
+    return _truth("any", np.any, x, dim, keepdim), None
 
 
 @op
 def all(x: Operand, dim: Dims = None, keepdim: bool = False) -> Output:
-    """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each."""
-    flag("all", "keepdim", keepdim)
-    return np.all(x, axis=named_axes("all", dim, x.ndim), keepdims=keepdim), None
+    """Whether no element over dim (an int, a tuple, or None for all) is 0; () tests each.
+
+    A bool; of uint8, uint8 as in torch.
+    """
+    return _truth("all", np.all, x, dim, keepdim), None
 
 
 @op
@@ -322,6 +326,12 @@ def _first(position: Any, x: Any, along: int, keepdim: bool) -> Any:
     if not x.ndim:
         return np.zeros((), np.int64)
     return position(x, axis=along, keepdims=keepdim).astype(np.int64, copy=False)
+
+
+def _truth(name: str, test: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
+    flag(name, "keepdim", keepdim)
+    found = test(x, axis=named_axes(name, dim, x.ndim), keepdims=keepdim)
+    return found.astype(x.dtype) if x.dtype == np.uint8 else found
 
 
 def _require_elements(name: str, shape: tuple[int, ...]) -> None:
