@@ -7,6 +7,7 @@ import copy
 import importlib
 import pickle
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -474,6 +475,30 @@ def test_a_number_of_numpys_counts_as_one_of_pythons(package: Any) -> None:
         assert made.dtype == dtype
     assert (x.sum() / np.sqrt(4.0)).item() == 1.5
     assert tensor(np.float64(1 / 3)).item() == 1 / 3  # not an operand: it keeps its digits
+
+
+def test_a_number_beyond_the_range_is_infinite_without_a_warning(package: Any) -> None:
+    numbers = np.array([1e300, -1e300, 1.5])
+    layer = package.nn.Linear(3, 1, bias=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer.load_state_dict({"weight": numbers[None]})
+        for made in (
+            package.tensor(numbers.tolist()),
+            package.tensor(numbers, dtype="float32"),
+            layer.weight.detach()[0],
+        ):
+            assert (made.dtype, made.tolist()) == (np.float32, [np.inf, -np.inf, 1.5])
+        made = package.tensor(np.array([np.nan, -1.5]), dtype="int64")
+    assert made.tolist() == torch.tensor([np.nan, -1.5]).long().tolist()
+
+
+def test_a_tensor_is_filled_with_a_number_that_fits(package: Any) -> None:
+    x = package.tensor([1.0])
+    with pytest.raises(ValueError, match=r"constant_: val 1e\+300 does not fit into float32"):
+        package.nn.init.constant_(x, 1e300)
+    assert x.tolist() == [1.0]
+    assert package.nn.init.constant_(x, np.inf).tolist() == [np.inf]
 
 
 def test_where_refuses_a_number_that_does_not_fit(package: Any) -> None:

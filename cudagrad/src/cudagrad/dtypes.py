@@ -86,10 +86,11 @@ def write(data: Any, into: Array) -> None:
 def _as_stored(data: Any, dtype: Any) -> np.ndarray[Any, Any]:
     if dtype is not None and as_dtype(dtype) == BFLOAT16:
         return rounded(np.asarray(data))
-    array = np.asarray(data, dtype)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
-        array = array.astype(_of_floats(data))
+    with np.errstate(all="ignore"):  # a number beyond the range becomes infinite, as in torch
+        array = np.asarray(data, dtype)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
+            array = array.astype(_of_floats(data))
     as_dtype(array.dtype)
     return array
 

@@ -21,13 +21,17 @@ def is_floating(dtype: np.dtype[Any]) -> bool:
 
 
 def as_array(data: Any, dtype: Any = None) -> Array:
-    """data as an array of one of DTYPES; raises TypeError for any other dtype."""
+    """data as an array of one of DTYPES; raises TypeError for any other dtype.
+
+    A number beyond the range of a floating dtype becomes infinite, as in torch.
+    """
     if type(data) is np.ndarray and dtype is None and data.dtype in KNOWN:  # the common case, fast
         return data
-    array = np.asarray(data, dtype)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
-        array = array.astype(_of_floats(data))
+    with np.errstate(all="ignore"):
+        array = np.asarray(data, dtype)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        if dtype is None and not hasattr(data, "dtype") and array.dtype.kind == "f":
+            array = array.astype(_of_floats(data))
     if array.dtype not in KNOWN:
         raise TypeError(f"no dtype {array.dtype}; there are {', '.join(map(str, DTYPES))}")
     return array

@@ -9,7 +9,7 @@ import math
 from typing import TypeVar
 
 from .. import arrays, random
-from ..arguments import floats, number, option
+from ..arguments import fitting, floats, option
 from ..arrays import Array
 from ..engine import Tensor
 from ..writes import overwritten
@@ -59,7 +59,7 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
 
 def constant_(tensor: T, val: float) -> T:
     """One number everywhere."""
-    number("constant_", "val", val)
+    fitting("constant_", "val", val, tensor.data.dtype)
     return _write(tensor, arrays.full(tensor.shape, val, tensor.data.dtype))
 
 

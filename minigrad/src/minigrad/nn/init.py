@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arguments import floats, number, option
+from ..arguments import fitting, floats, option
 from ..engine import Tensor
 from ..random import draw
 
@@ -59,8 +59,7 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0) -> T:
 
 def constant_(tensor: T, val: float) -> T:
     """One number everywhere."""
-    number("constant_", "val", val)
-    return _write(tensor, np.full(tensor.shape, val))
+    return _write(tensor, np.full(tensor.shape, fitting("constant_", "val", val, tensor.dtype)))
 
 
 def zeros_(tensor: T) -> T:

@@ -158,7 +158,7 @@ class Module:
         if found:
             raise RuntimeError(f"load_state_dict of {type(self).__name__}: {'; '.join(found)}")
         for name, array in given.items():
-            own[name].data = np.array(array, own[name].dtype)
+            own[name].data = np.array(as_array(array, own[name].dtype))
             own[name].overwritten()
         return passed_over
 

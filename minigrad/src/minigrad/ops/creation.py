@@ -76,7 +76,7 @@ def arange(
     numbers = np.arange(math.ceil((end - start) / step))
     numbers = numbers if step == 1 else numbers * step  # a pass costs as much as arange
     numbers = numbers if start == 0 else numbers + start
-    return Tensor(numbers.astype(dtype, copy=False), requires_grad=requires_grad)
+    return Tensor(numbers, dtype, requires_grad)
 
 
 @_lengths
