@@ -71,6 +71,10 @@ def test_what_cannot_be_shared_is_copied_or_refused() -> None:
         x = cudagrad.as_tensor(awkward)
         assert x.tolist() == awkward.tolist()
         assert not np.shares_memory(np.from_dlpack(x), data)
+    fixed = data.copy()
+    fixed.flags.writeable = False
+    cudagrad.nn.init.zeros_(cudagrad.as_tensor(fixed))
+    assert (fixed == data).all()
     late = np.zeros(9, np.float32)[1:]  # begins in the midst of 16 bytes
     assert not np.shares_memory(np.from_dlpack(cudagrad.as_tensor(late)), late)
     with pytest.raises(BufferError, match="does not begin at a multiple of 16 bytes"):
@@ -266,6 +270,9 @@ def test_arrays_of_others_are_used_where_they_are(gpu: Nvidia) -> None:
     assert gpu.adopt(foreign(data, strides=data.strides)) is not None
     with pytest.raises(BufferError, match=r"strides \(8, 24\) is not C-contiguous"):
         gpu.adopt(foreign(data, strides=(8, 24)))
+    address, _ = foreign(data).__cuda_array_interface__["data"]
+    with pytest.raises(BufferError, match="a read-only array is not shared: copy it"):
+        gpu.adopt(foreign(data, data=(address, True)))
 
 
 def test_who_wrote_on_another_stream_is_waited_for(gpu: Nvidia) -> None:

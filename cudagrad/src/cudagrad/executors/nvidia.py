@@ -196,7 +196,10 @@ class Nvidia:
         if interface is None:
             return None
         dtype, shape = np.dtype(interface["typestr"]), tuple(interface["shape"])
-        array = Array(interface["data"][0], shape, dtype, x)
+        pointer, is_read_only = interface["data"]
+        if is_read_only:  # as in torch: optimizers, nn.init and others write in place
+            raise BufferError("a read-only array is not shared: copy it")
+        array = Array(pointer, shape, dtype, x)
         strides = interface.get("strides")
         if strides is not None and array.size and tuple(strides) != array.words[5 + array.ndim :]:
             raise BufferError(f"an array of strides {tuple(strides)} is not C-contiguous: copy it")
