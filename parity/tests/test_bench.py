@@ -61,6 +61,18 @@ def test_an_engine_of_arrays_beside_torch(capsys: pytest.CaptureFixture[str]) ->
         assert f"{contestant} / torch" in printed
 
 
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [("ops", "9"), ("steps", "the model's"), ("generation", "9"), ("parallel", "30")],
+)
+def test_the_number_of_rounds_is_told(
+    command: str, default: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", command, "--help"]) == 0
+    _, _, pairs = " ".join(capsys.readouterr().out.split()).partition("--pairs INTEGER RANGE ")
+    assert pairs.partition("[default: ")[2].startswith(default)
+
+
 def test_a_work_item_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "steps", "--engine", "minigrad", "--item", "names"]) == 2
     assert "no item 'names'; there are tiny, cpu, baby, digits, sales" in capsys.readouterr().err

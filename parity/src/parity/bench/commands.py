@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -26,6 +26,7 @@ from ..usage import (
     stage,
     trainable,
 )
+from . import PAIRS
 
 if TYPE_CHECKING:
     from ..engines import Adapter
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from .timing import Spread
 
 ROUNDS = "Number of rounds; in each, every contestant has one turn."
-PAIRS = click.option("--pairs", type=click.IntRange(min=2), help=ROUNDS)
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -44,6 +44,16 @@ THREADS = click.option(
     help="Threads of every contestant.",
 )
 SIZES = click.Choice(("small", "brief", "gpt", "large"))
+
+
+def rounds(default: int | None, help: str = ROUNDS) -> Callable[[Any], Any]:
+    return click.option(
+        "--pairs",
+        type=click.IntRange(min=2),
+        default=default,
+        show_default=default is not None,
+        help=help,
+    )
 
 
 @click.group(cls=Commands, invoke_without_command=True)
@@ -113,7 +123,7 @@ def bench(
 )
 @several("--against", "Engines to compare with.  [default: torch]")
 @THREADS
-@PAIRS
+@rounds(PAIRS)
 @JSON
 def ops(
     engine: tuple[str, ...],
@@ -121,7 +131,7 @@ def ops(
     size: tuple[str, ...],
     against: tuple[str, ...],
     threads: int,
-    pairs: int | None,
+    pairs: int,
     file: Path | None,
 ) -> None:
     """Time every op: forward alone, and forward with backward."""
@@ -144,7 +154,7 @@ def ops(
     plans = {each: work.planned(chosen, op, each) for each in dict.fromkeys(size)}
     total = sum(len(works) for plan in plans.values() for _, _, works in plan)
     ceilings = Ceilings((*map(engines.load, rivals), *chosen), threads)
-    effort = threads, pairs or work.PAIRS
+    effort = threads, pairs
     found: list[Row] = []
     with refusing(*UNUSABLE), stage(f"workloads: {total}", total) as advance:
         for each in plans:
@@ -164,7 +174,7 @@ def ops(
 @ENGINES
 @several("--item", "Only these models, such as names.")
 @THREADS
-@PAIRS
+@rounds(None, f"{ROUNDS}  [default: the model's]")
 @click.option("--profile", is_flag=True, help="Also profile where the time of a step goes.")
 @JSON
 def steps(
@@ -211,13 +221,13 @@ def steps(
 @ENGINES
 @several("--item", "Only these models, such as cpu.")
 @THREADS
-@PAIRS
+@rounds(PAIRS)
 @JSON
 def generation(
     engine: tuple[str, ...],
     item: tuple[str, ...],
     threads: int,
-    pairs: int | None,
+    pairs: int,
     file: Path | None,
 ) -> None:
     """Time how long a GPT with its key-value cache takes per token."""
@@ -228,7 +238,7 @@ def generation(
     found: list[Row] = []
     with refusing(*UNUSABLE), stage(f"models: {len(plan)}", len(plan)) as advance:
         for each, one in plan:
-            found += work.run(one, each, pairs or work.PAIRS, threads)
+            found += work.run(one, each, pairs, threads)
             advance()
     _table(found, chosen, threads, 1e3, "ms")
     _write(file, found, chosen, ["torch"], threads)
@@ -243,7 +253,7 @@ def generation(
     show_default=True,
     help="Model to train; each process has this preset's batch.",
 )
-@click.option("--pairs", type=click.IntRange(min=2), default=30, show_default=True, help=ROUNDS)
+@rounds(30)
 def parallel(engine: tuple[str, ...], preset: str, pairs: int) -> None:
     """Time training in several processes against one.
 

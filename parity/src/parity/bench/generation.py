@@ -15,8 +15,6 @@ from .items import items as trained
 from .rows import Row
 from .timing import interleaved
 
-PAIRS = 9
-
 
 def items(engine: Adapter) -> tuple[Item, ...]:
     """The models to time an engine on."""

@@ -17,6 +17,7 @@ from ..engines import Adapter
 from ..environment import executor_kind
 from ..spec.case import transform, variable
 from ..threads import pinned
+from . import PAIRS
 from .ceilings import Ceilings
 from .costs import Cost, against_roofline, counted
 from .rivals import arrays
@@ -25,7 +26,6 @@ from .timing import Spread, frozen, interleaved
 from .workloads import READING, Workload, workloads
 
 APART = 2.0**13  # in eps: results may differ by this much, as engines sum in different orders
-PAIRS = 9
 TURN = 2e-3  # a turn repeats the call for about this many seconds
 
 # Families whose ops read all of their inputs, or none of them, and write all of their outputs.
