@@ -54,6 +54,7 @@ def scaled_dot_product_attention(
         raise ValueError(
             f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit"
         )
+    flag(name, "enable_gqa", enable_gqa)
     n_key = _queries_per_head(query, key) if enable_gqa else 1
     n_value = _queries_per_head(query, value) if enable_gqa else 1
     batches = _served(key.shape[:-2], n_key), _served(value.shape[:-2], n_value)

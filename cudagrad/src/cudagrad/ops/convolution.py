@@ -13,6 +13,7 @@ from .. import arrays, device, windows
 from ..arguments import (
     Shape,
     fitting,
+    flag,
     floats,
     margins,
     option,
@@ -122,6 +123,7 @@ def avg_pool2d(
     """
     name = "avg_pool2d"
     refuse_bool(name, x)
+    flag(name, "count_include_pad", count_include_pad)
     if divisor_override is not None and whole(name, "divisor_override", divisor_override) == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
     images = _images(name, x)
@@ -130,7 +132,7 @@ def avg_pool2d(
     )
     divisors = (None, None) if divisor_override is None else (1, divisor_override)
     spans = [
-        _pool_spans(x.shape[i - 2], size[i], *own, bool(count_include_pad), divisors[i])
+        _pool_spans(x.shape[i - 2], size[i], *own, count_include_pad, divisors[i])
         for i, own in enumerate(zip(kernel, stride, padding, strict=True))
     ]
     return _averaged(images, x.shape, *spans)
@@ -272,6 +274,7 @@ def _windows(
     ceil_mode: bool,
 ) -> tuple[tuple[int, ...], ...]:
     """How many windows there are down and across, their kernel, stride, padding and dilation."""
+    flag(name, "ceil_mode", ceil_mode)
     kernel = wholes(name, "kernel_size", kernel_size, 2, 1)
     stride = kernel if stride is None else wholes(name, "stride", stride, 2, 1)
     padding = wholes(name, "padding", padding, 2, 0)

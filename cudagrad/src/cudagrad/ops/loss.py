@@ -13,6 +13,7 @@ from .. import arrays
 from ..arguments import (
     broadcast,
     broadcast_shapes,
+    flag,
     floats,
     floats_beside,
     indices,
@@ -220,6 +221,7 @@ def kl_div(
 
     Kullback, Leibler 1951, https://doi.org/10.1214/aoms/1177729694
     """
+    flag("kl_div", "log_target", log_target)
     option("kl_div", "reduction", reduction, ("mean", "batchmean", "sum", "none"))
     floats("kl_div", x)
     floats("kl_div", target)

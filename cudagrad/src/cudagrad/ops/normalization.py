@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..arguments import Shape, floats, floats_beside, number, sizes, whole
+from ..arguments import Shape, flag, floats, floats_beside, number, sizes, whole
 from ..arrays import apply
 from ..device import TILE
 from ..dtypes import through_float32
@@ -122,6 +122,7 @@ def batch_norm(
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
+    flag("batch_norm", "training", training)
     for running in (running_mean, running_var):
         if running is not None and not isinstance(running, Tensor):
             raise TypeError("batch_norm: running statistics are tensors")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import random
-from ..arguments import floats, probability
+from ..arguments import flag, floats, probability
 from ..engine import Operand, Output, op
 
 
@@ -14,6 +14,7 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
     probability("dropout", "p", p)
+    flag("dropout", "training", training)
     if not training or p == 0:
         return x, lambda dout: dout
     floats("dropout", x)

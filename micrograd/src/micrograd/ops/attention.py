@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from .. import rowwise, scalar
-from ..arguments import broadcast_shapes, flag, floating, probability
+from ..arguments import broadcast_shapes, flag, floating, number, probability
 from ..engine import Value
 from ..lists import Tensor, is_bool, nest, rows, unnest, values
 from .activation import probabilities
@@ -41,6 +41,7 @@ def scaled_dot_product_attention(
     """
     op = "scaled_dot_product_attention"
     flag(op, "is_causal", is_causal)
+    flag(op, "enable_gqa", enable_gqa)
     if attn_mask is not None and is_causal:
         raise ValueError(f"{op}: attn_mask and is_causal exclude each other")
     probability(op, "dropout_p", dropout_p)
@@ -52,6 +53,7 @@ def scaled_dot_product_attention(
     broadcast_shapes(op, q[:-2], k[:-2], v[:-2])
     if scale is None:
         scale = 1.0 / math.sqrt(q[-1]) if q[-1] else math.inf
+    scale = number(op, "scale", scale)
     scores = matmul(query, transpose(key, -2, -1))  # (..., L, S)
     if attn_mask is not None:
         scores = mul(scores, scale)

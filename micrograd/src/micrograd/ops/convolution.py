@@ -8,7 +8,18 @@ from functools import partial, reduce
 from typing import Any
 
 from .. import scalar
-from ..arguments import alike, cast, floating, margins, option, refuse_bool, sizes, whole, wholes
+from ..arguments import (
+    alike,
+    cast,
+    flag,
+    floating,
+    margins,
+    option,
+    refuse_bool,
+    sizes,
+    whole,
+    wholes,
+)
 from ..engine import Value
 from ..lists import Shape, Tensor, kind, nest, numbers, operands, rows, spans, unnest
 from ..rowwise import owned
@@ -103,6 +114,7 @@ def avg_pool2d(
     op = "avg_pool2d"
     refuse_bool(op, x)
     [(items, shape)], exact = operands(op, x)
+    flag(op, "count_include_pad", count_include_pad)
     windows, counts = _pooling(op, shape, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is not None and whole(op, "divisor_override", divisor_override) == 0:
         raise ValueError(f"{op}: divisor_override must not be 0")
@@ -231,6 +243,7 @@ def _pooling(
     ceil_mode: bool,
 ) -> tuple[Windows, Shape]:
     """The windows of an image, and how many there are down and across."""
+    flag(op, "ceil_mode", ceil_mode)
     _require_images(op, shape)
     kernel = wholes(op, "kernel_size", kernel_size, 2, 1)
     strides = kernel if stride is None else wholes(op, "stride", stride, 2, 1)

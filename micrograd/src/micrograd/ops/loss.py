@@ -14,6 +14,7 @@ from ..arguments import (
     broadcast,
     broadcast_shapes,
     constants,
+    flag,
     floating,
     ids,
     in_range,
@@ -179,6 +180,7 @@ def kl_div(
 
     Kullback, Leibler 1951, https://doi.org/10.1214/aoms/1177729694
     """
+    flag("kl_div", "log_target", log_target)
     option("kl_div", "reduction", reduction, (*_REDUCTIONS, "batchmean"))
     flat = floating("kl_div", x), floating("kl_div", target)
     (items, targets), shape = broadcast("kl_div", *flat)

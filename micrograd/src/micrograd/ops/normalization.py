@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .. import floats, rowwise, scalar
-from ..arguments import constants, floating, number, sizes, whole
+from ..arguments import constants, flag, floating, number, sizes, whole
 from ..engine import Value
 from ..lists import Shape, Tensor, map_rows, nest, rows
 from .elementwise import add, div, mul, sub
@@ -103,6 +103,7 @@ def batch_norm(
     items, shape = floating(op, x)
     if len(shape) < 2:
         raise ValueError(f"{op}: expected at least 2 dims, not shape {shape}")
+    flag(op, "training", training)
     share, epsilon = number(op, "momentum", momentum), number(op, "eps", eps)
     if epsilon < 0.0 or (training and epsilon == 0.0):
         raise ValueError(f"{op}: eps must be above 0, or without training 0, not {eps}")

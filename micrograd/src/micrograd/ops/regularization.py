@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..arguments import floating, probability
+from ..arguments import flag, floating, probability
 from ..lists import Tensor, nest, unnest
 from ..random import generator
 
@@ -13,6 +13,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
     probability("dropout", "p", p)
+    flag("dropout", "training", training)
     if not training or p == 0:
         return nest(*unnest(x, "dropout"))
     items, shape = floating("dropout", x)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_shapes, flag, floats, probability, same
+from ..arguments import broadcast_shapes, flag, floats, number, probability, same
 from ..engine import Operand, Output, op
 from ..rows import sum_of_rows
 from .regularization import keep_mask
@@ -47,6 +47,7 @@ def scaled_dot_product_attention(
         raise ValueError(
             f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit"
         )
+    flag(name, "enable_gqa", enable_gqa)
     if enable_gqa:
         n_key, n_value = _queries_per_head(query, key), _queries_per_head(query, value)
         key, value = key.repeat(n_key, axis=-3), value.repeat(n_value, axis=-3)
@@ -57,6 +58,7 @@ def scaled_dot_product_attention(
     probability(name, "dropout_p", dropout_p)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
+    number(name, "scale", scale)
 
     hidden, added = None, None  # masks for the scores, whose columns are queries
     batch = broadcast_shapes(name, *(a.shape[:-2] for a in (query, key)))

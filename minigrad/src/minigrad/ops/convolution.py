@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arguments import (
     fitting,
+    flag,
     floats,
     margins,
     option,
@@ -148,6 +149,7 @@ def avg_pool2d(
     """
     name = "avg_pool2d"
     refuse_bool(name, x)
+    flag(name, "count_include_pad", count_include_pad)
     kernel, strides, paddings, _reach, counts = _windows(
         name, x, kernel_size, stride, padding, (1, 1), ceil_mode
     )
@@ -346,6 +348,7 @@ def _windows(
     ceil_mode: bool,
 ) -> Any:
     """kernel, stride and padding as pairs, a window's last index less its first, window counts."""
+    flag(name, "ceil_mode", ceil_mode)
     _require_images(name, x)
     kernel = wholes(name, "kernel_size", kernel_size, 2, least=1)
     step = kernel if stride is None else wholes(name, "stride", stride, 2, least=1)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arguments import (
     broadcast,
+    flag,
     floats,
     indices,
     option,
@@ -244,6 +245,7 @@ def kl_div(
 
     Kullback, Leibler 1951, https://doi.org/10.1214/aoms/1177729694
     """
+    flag("kl_div", "log_target", log_target)
     option("kl_div", "reduction", reduction, ("mean", "batchmean", "sum", "none"))
     floats("kl_div", x)
     floats("kl_div", target)

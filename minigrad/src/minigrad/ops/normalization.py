@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Shape, floats, number, sizes, whole
+from ..arguments import Shape, flag, floats, number, sizes, whole
 from ..engine import Operand, Output, Tensor, constants, op
 from ..rows import blocks, mean_in_rows, rows_apart, sum_in_rows, sum_of_rows
 
@@ -184,6 +184,7 @@ def batch_norm(
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
+    flag("batch_norm", "training", training)
     for running in (running_mean, running_var):
         if running is not None and not isinstance(running, Tensor):
             raise TypeError("batch_norm: running statistics are tensors")

@@ -114,7 +114,7 @@ def takes_the_last_of_equals(x: Any, *args: Any, **kwargs: Any) -> Any:
     return ((found[0], at) if isinstance(found, tuple) else found), pullback
 
 
-@fault("avg_pool2d", "forward", "backward")
+@fault("avg_pool2d", "forward", "backward", "rejects")
 def never_counts_the_padding(
     x: Any,
     kernel_size: Any,

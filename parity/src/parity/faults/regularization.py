@@ -32,7 +32,7 @@ def draws_again_on_the_way_back(x: Any, p: float = 0.5, training: bool = True) -
     return value, pullback
 
 
-@fault("dropout", "forward", "backward", "differences")
+@fault("dropout", "forward", "backward", "differences", "rejects")
 def drops_when_it_is_not_training(x: Any, p: float = 0.5, training: bool = True) -> Any:
     """Ignores training, and so leaves elements out in evaluation, too."""
     return right.dropout(x, p, training or x.dtype.kind == "f")

@@ -118,6 +118,8 @@ OPS = (
             Reject(ValueError, *qkv(), mask(3, 4)),
             Reject(ValueError, *qkv(n_query=3, n_key=3), mask(3, 3), is_causal=True),
             Reject(TypeError, *qkv(), is_causal=1),
+            Reject(TypeError, *grouped(6, 2), enable_gqa=1),
+            Reject(TypeError, *qkv(), scale=(0.5,)),
             Reject(ValueError, *qkv(), dropout_p=1.5),
             Reject(ValueError, *grouped(6, 4), enable_gqa=True),
             Reject(ValueError, *grouped(2, 6), enable_gqa=True),

@@ -26,6 +26,7 @@ BAD_WINDOWS = (
     Reject(ValueError, randn(1, 3, 4), 2, padding=-1),
     Reject(ValueError, randn(1, 3, 4), 2, padding=2),
     Reject(TypeError, randn(1, 3, 4), 2.0),
+    Reject(TypeError, randn(1, 3, 4), 2, ceil_mode=1),
 )
 
 OPS = (
@@ -233,6 +234,7 @@ OPS = (
             Reject(TypeError, bools([[[True, False], [True, True]]]), 2),
             Reject(ValueError, randn(1, 3, 4), 2, divisor_override=0),
             Reject(TypeError, randn(1, 3, 4), 2, divisor_override=1.5),
+            Reject(TypeError, randn(1, 3, 4), 2, count_include_pad=None),
         ],
     ),
     Op(

@@ -413,6 +413,7 @@ OPS = (
             Reject(ValueError, randn(2, 3), shares(2, 3), reduction="average"),
             Reject(TypeError, ints([1, 2]), ints([1, 2])),
             Reject(TypeError, randn(2), ints([1, 2])),
+            Reject(TypeError, randn(2), shares(2), log_target=1),
         ],
     ),
 )

@@ -239,6 +239,7 @@ OPS = (
             Reject(ValueError, randn(5, 3), *running(3), randn(3), randn(1)),
             Reject(ValueError, randn(1, 3), None, None, training=True),
             Reject(TypeError, randn(5, 3), *running(3), training=True, momentum=None),
+            Reject(TypeError, randn(5, 3), *running(3), randn(3), randn(3), 0.1),
             Reject(TypeError, integers(5, 3, low=0, high=9), *running(3)),
             Reject(TypeError, randn(5, 3), *running(3), eps="1"),
             Reject(ValueError, randn(5, 3), None, None, training=True, eps=0.0),

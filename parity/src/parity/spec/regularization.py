@@ -38,6 +38,7 @@ OPS = (
             Reject(ValueError, randn(2, 3), nan),
             Reject(ValueError, randn(2, 3), 2.0, training=False),
             Reject(TypeError, randn(2, 3), "0.5"),
+            Reject(TypeError, randn(2, 3), training=None),
             Reject(TypeError, ints([1, 2, 3])),
             Reject(TypeError, bools([True, False])),
         ],
