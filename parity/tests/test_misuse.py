@@ -558,6 +558,30 @@ def test_a_factor_that_does_not_fit_is_refused(package: Any) -> None:
             call()
 
 
+@pytest.mark.parametrize("number", [np.float32(0.5), np.float64(2.0), np.bool_(True)])
+def test_a_factor_of_integers_is_an_integer(package: Any, number: Any) -> None:
+    x = package.tensor([1, 2])
+    for op in (package.ops.add, package.ops.sub, package.ops.rsub):
+        with pytest.raises(TypeError, match="alpha must be a number for int64"):
+            op(x, x, alpha=number)
+        assert op(x, x, alpha=np.int32(2)).dtype == np.int64
+
+
+def test_a_tensor_is_no_number_whose_gradient_would_be_lost(package: Any) -> None:
+    ops, x, number = package.ops, leaf(package, 1.0, -2.0), package.tensor(0.5, requires_grad=True)
+    for call in (
+        lambda: ops.add(x, x, alpha=number),
+        lambda: ops.leaky_relu(x, number),
+        lambda: ops.elu(x, number),
+        lambda: ops.softplus(x, number),
+        lambda: ops.hardtanh(x, -1, number),
+        lambda: ops.pad(x, (1, 1), value=number),
+        lambda: ops.scatter(x, 0, package.tensor([0]), value=number),
+    ):
+        with pytest.raises(TypeError, match=r"^\w+: \w+ must be a number, not "):
+            call()
+
+
 def test_a_range_has_a_step_that_is_a_number(package: Any) -> None:
     with pytest.raises(ValueError, match="arange: steps of nan do not lead from 0 to 5"):
         package.ops.arange(0, 5, float("nan"))

@@ -114,15 +114,13 @@ def mapping(what: str, state_dict: Any) -> None:
 
 
 def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any], wraps: bool = True) -> Array:
-    """A number, or a 0-d array, in dtype; raises ValueError if it is out of range.
+    """A number in dtype; raises ValueError if it is out of range.
 
     wraps: an unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest
     number.
     """
-    if np.ndim(value):
-        raise ValueError(f"{op}: {name} must be a number, not of shape {np.shape(value)}")
-    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
     number(op, name, value)
+    value = value.item() if isinstance(value, np.generic) else value
     fits = True
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)

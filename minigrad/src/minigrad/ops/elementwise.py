@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import special
-from ..arguments import broadcast, fitting, option, refuse_bool, tensors, whole
+from ..arguments import broadcast, fitting, number, option, refuse_bool, tensors, whole
 from ..dtypes import as_array, floating, is_floating, promote, promote_floating, result_type
 from ..engine import Operand, Output, op
 
@@ -279,7 +279,10 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
     """
     _require_bool("masked_fill", "mask", mask)
     broadcast("masked_fill", x, mask)
-    return np.where(mask, fitting("masked_fill", "value", value, x.dtype), x), (
+    if np.ndim(value):
+        raise ValueError(f"masked_fill: value must be a number, not of shape {np.shape(value)}")
+    lone = value.item() if isinstance(value, np.ndarray) else value
+    return np.where(mask, fitting("masked_fill", "value", lone, x.dtype), x), (
         lambda dout: masked(dout, ~mask),
         None,
         lambda dout: masked(dout, mask),
@@ -299,8 +302,10 @@ def factor(name: str, what: str, value: Any, dtype: Any) -> Any:
     """value as a number of dtype; integers take no float, and only booleans take a boolean."""
     if type(value) is int and value == 1:
         return value  # the common case, fast
+    number(name, what, value)
+    value = value.item() if isinstance(value, np.generic) else value
     boolean = isinstance(value, bool) and dtype != np.bool_
-    if boolean or np.ndim(value) or (isinstance(value, float) and not is_floating(dtype)):
+    if boolean or (isinstance(value, float) and not is_floating(dtype)):
         raise TypeError(f"{name}: {what} must be a number for {dtype}, not {value!r}")
     return fitting(name, what, value, dtype)
 
