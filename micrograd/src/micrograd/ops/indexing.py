@@ -180,7 +180,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
 
     Always sorted, whatever sorted says; equals keep their order, and nan counts as largest.
     """
-    return _ordered("topk", x, dim, largest, k)
+    return _ordered("topk", x, dim, largest, whole("topk", "k", k, least=0))
 
 
 def sort(x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Found:
@@ -259,7 +259,7 @@ def _ordered(op: str, x: Tensor, dim: int, descending: bool, k: int | None = Non
     [(plain, _)] = numbers(op, x)
     along = axis(op, dim, len(shape))
     n = shape[along] if shape else 1
-    k = n if k is None else whole(op, "k", k, least=0)
+    k = n if k is None else k
     if k > n:
         raise ValueError(f"{op}: no {k} elements along dim {dim} of shape {shape}")
     dims, cut = ([along], (*shape[:along], k, *shape[along + 1 :])) if shape else ([], shape)

@@ -276,8 +276,10 @@ def _joined(op: str, tensors: Sequence[Tensor], dim: int) -> Tensor:
     parts = [part for part in parts if part[1] != (0,)] or parts[:1]
     first = parts[0][1]
     along = axis(op, dim, len(first))
+    others = first[:along] + first[along + 1 :]
     for _, shape in parts:
-        if not shape or shape[:along] + shape[along + 1 :] != first[:along] + first[along + 1 :]:
+        same = len(shape) == len(first) and shape[:along] + shape[along + 1 :] == others
+        if not shape or not same:
             raise ValueError(f"{op}: shapes {first} and {shape} along dim {dim}")
     result: list[Any] = []
     for i in range(math.prod(first[:along])):

@@ -417,6 +417,7 @@ OPS = (
             Reject(IndexError, randn(2, 3), 1, 2),
             Reject(IndexError, randn(2, 3), 1, -3),
             Reject(TypeError, randn(2, 3), 1.0),
+            Reject(TypeError, randn(2, 3), None),
             Reject(TypeError, randn(2, 3), 1, 1.0),
             Reject(TypeError, randn(2, 3), 1, -1, 0),
         ],

@@ -378,6 +378,7 @@ OPS = (
             Reject(IndexError, [randn(2, 3), randn(2, 3)], dim=2),
             Reject(TypeError, randn(2, 3)),
             Reject(TypeError, [randn(2, 3), randn(2, 3)], dim=(0, 1)),
+            Reject(ValueError, [randn(2, 3), randn(2)], dim=1),
         ],
     ),
     Op(
