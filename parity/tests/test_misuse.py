@@ -558,6 +558,32 @@ def test_a_factor_that_does_not_fit_is_refused(package: Any) -> None:
             call()
 
 
+def test_ints_of_numpy_are_ints(package: Any) -> None:
+    ops, x, two = package.ops, package.tensor(np.arange(12.0).reshape(3, 4)), np.int64(2)
+
+    assert [part.shape for part in ops.split(x, two)] == [(2, 4), (1, 4)]
+    assert [part.shape for part in ops.chunk(x, two, two - 1)] == [(3, 2), (3, 2)]
+    assert ops.unflatten(x, 1, np.int64(4)).shape == (3, 4)
+    assert ops.topk(x, two)[0].tolist() == [[3, 2], [7, 6], [11, 10]]
+    assert ops.one_hot(package.tensor([1]), two).tolist() == [[0, 1]]
+
+
+def test_a_float32_of_numpy_does_not_round_what_is_float64(package: Any) -> None:
+    numbers, third = np.array([[0.25, -1.0, 3.0], [0.5, 2.0, 0.0]]), np.float32(1 / 3)
+    target, where = package.tensor([1, 2]), {"dim": 1, "correction": third}
+    for name, more in (("var", where), ("std", where)):
+        x = package.tensor(numbers, requires_grad=True)
+        there = torch.tensor(numbers, requires_grad=True)
+        getattr(package.ops, name)(x, **more).sum().backward()
+        getattr(torch, name)(there, **more).sum().backward()
+        np.testing.assert_allclose(x.grad.numpy(), there.grad.numpy(), rtol=1e-13, atol=1e-15)
+    loss = package.ops.cross_entropy(package.tensor(numbers), target, label_smoothing=third)
+    want = torch.nn.functional.cross_entropy(
+        torch.tensor(numbers), torch.tensor([1, 2]), label_smoothing=float(third)
+    )
+    assert loss.item() == pytest.approx(want.item(), rel=1e-13)
+
+
 @pytest.mark.parametrize("number", [np.float32(0.5), np.float64(2.0), np.bool_(True)])
 def test_a_factor_of_integers_is_an_integer(package: Any, number: Any) -> None:
     x = package.tensor([1, 2])

@@ -103,7 +103,7 @@ def wholes(op: str, name: str, value: Any, count: int, least: int) -> tuple[int,
 
 
 def number(op: str, name: str, value: Any) -> Any:
-    """value as a Python number."""
+    """value as a Python number: one of NumPy's float32 would round what is computed with it."""
     if not isinstance(value, int | float | np.number | np.bool_):
         raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
     return value.item() if isinstance(value, np.generic) else value
@@ -154,10 +154,12 @@ def flag(op: str, name: str, value: Any) -> None:
         raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
 
 
-def probability(op: str, name: str, p: float) -> None:
-    number(op, name, p)
+def probability(op: str, name: str, p: float) -> float:
+    """p as a Python number, which must be between 0 and 1."""
+    p = float(number(op, name, p))
     if not 0 <= p <= 1:
         raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
+    return p
 
 
 def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:

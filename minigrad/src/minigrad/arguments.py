@@ -101,9 +101,11 @@ def wholes(op: str, name: str, value: Any, count: int, least: int) -> tuple[int,
     return found if len(found) == count else found * count
 
 
-def number(op: str, name: str, value: Any) -> None:
+def number(op: str, name: str, value: Any) -> Any:
+    """value as a Python number: one of NumPy's float32 would round what is computed with it."""
     if not isinstance(value, NUMBERS):
         raise TypeError(f"{op}: {name} must be a number, not {type(value).__name__}")
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def mapping(what: str, state_dict: Any) -> None:
@@ -119,9 +121,7 @@ def fitting(op: str, name: str, value: Any, dtype: np.dtype[Any], wraps: bool = 
     wraps: an unsigned dtype takes negative integers, too, as in torch: -1 becomes its largest
     number.
     """
-    number(op, name, value)
-    value = value.item() if isinstance(value, np.generic) else value
-    fits = True
+    value, fits = number(op, name, value), True
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         wraps = wraps and not limits.min and isinstance(value, int)
@@ -139,10 +139,12 @@ def flag(op: str, name: str, value: Any) -> None:
         raise TypeError(f"{op}: {name} must be a bool, not {type(value).__name__}")
 
 
-def probability(op: str, name: str, p: float) -> None:
-    number(op, name, p)
+def probability(op: str, name: str, p: float) -> float:
+    """p as a Python number, which must be between 0 and 1."""
+    p = float(number(op, name, p))
     if not 0 <= p <= 1:
         raise ValueError(f"{op}: {name} must be between 0 and 1, not {p}")
+    return p
 
 
 def option(op: str, name: str, value: str, known: tuple[str, ...]) -> None:

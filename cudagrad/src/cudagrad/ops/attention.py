@@ -62,7 +62,7 @@ def scaled_dot_product_attention(
     flag(name, "is_causal", is_causal)
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: attn_mask and is_causal exclude each other")
-    probability(name, "dropout_p", dropout_p)
+    dropout_p = probability(name, "dropout_p", dropout_p)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     number(name, "scale", scale)

@@ -206,7 +206,8 @@ def topk(x: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     """
     flag("topk", "largest", largest)
     along, shape = axis("topk", dim, x.ndim), x.shape
-    if whole("topk", "k", k, least=0) > (shape or (1,))[along]:
+    k = whole("topk", "k", k, least=0)
+    if k > (shape or (1,))[along]:
         raise ValueError(f"topk: no {k} elements along dim {dim} of shape {shape}")
     kept, steps = (*shape[:along], k, *shape[along + 1 :]) if shape else (), arrays.strides(shape)
     values, ids = (
@@ -245,7 +246,8 @@ def one_hot(x: Operand, num_classes: int = -1) -> Output:
     """
     if x.dtype != INT:
         raise TypeError(f"one_hot: classes must be int64, not {x.dtype}")
-    if whole("one_hot", "num_classes", num_classes, least=-1) == -1:
+    num_classes = whole("one_hot", "num_classes", num_classes, least=-1)
+    if num_classes == -1:
         if not x.size:
             raise ValueError("one_hot: without an index, the number of classes must be given")
         num_classes = arrays.item(arrays.extreme(arrays.flat(x), 0, above)[0]) + 1

@@ -69,7 +69,7 @@ def cross_entropy(
     """
     name = "cross_entropy"
     option(name, "reduction", reduction, REDUCTIONS)
-    probability(name, "label_smoothing", label_smoothing)
+    label_smoothing = probability(name, "label_smoothing", label_smoothing)
     floats_beside(name, x, weight)
     tensors(name, target)
     if x.ndim and target.shape == x.shape and is_floating(target.dtype):

@@ -210,7 +210,7 @@ def cumsum(x: Operand, dim: int) -> Output:
 def _variance(name: str, x: Any, dim: Any, correction: float, keepdim: bool) -> Any:
     floats(name, x)
     flag(name, "keepdim", keepdim)
-    number(name, "correction", correction)
+    correction = number(name, "correction", correction)
     along = axes(name, dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
     freedom = count - correction

@@ -117,10 +117,10 @@ def flatten(x: Operand, start_dim: int = 0, end_dim: int = -1) -> Output:
 def unflatten(x: Operand, dim: int, sizes: Shape) -> Output:
     """x with dim split into dims of the given sizes, one of which may be -1."""
     along = axis("unflatten", dim, x.ndim)
-    if not x.ndim or sizes in ((), []):
+    lengths = complete("unflatten", sizes, x.shape[along : along + 1])
+    if not x.ndim or not lengths:
         raise ValueError(f"unflatten: dim {dim} of shape {x.shape} cannot become {sizes}")
-    several = complete("unflatten", sizes, x.shape[along : along + 1])
-    return _reshaped(x, (*x.shape[:along], *several, *x.shape[along + 1 :]))
+    return _reshaped(x, (*x.shape[:along], *lengths, *x.shape[along + 1 :]))
 
 
 @op
@@ -167,7 +167,8 @@ def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tens
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
     along, length = _dim_of("split", x, dim, ValueError)
     size = split_size_or_sections
-    if isinstance(size, int) and not isinstance(size, bool):
+    if isinstance(size, int | np.integer) and not isinstance(size, bool):
+        size = int(size)
         if size < 0 or (size == 0 and length):
             raise ValueError(f"split: a size of {size} for a dim of length {length}")
         pieces = [min(size, length - start) for start in range(0, length, size or 1)] or [0]

@@ -302,8 +302,7 @@ def factor(name: str, what: str, value: Any, dtype: Any) -> Any:
     """value as a number of dtype; integers take no float, and only booleans take a boolean."""
     if type(value) is int and value == 1:
         return value  # the common case, fast
-    number(name, what, value)
-    value = value.item() if isinstance(value, np.generic) else value
+    value = number(name, what, value)
     boolean = isinstance(value, bool) and dtype != np.bool_
     if boolean or (isinstance(value, float) and not is_floating(dtype)):
         raise TypeError(f"{name}: {what} must be a number for {dtype}, not {value!r}")

@@ -52,7 +52,7 @@ def cross_entropy(
     """
     name = "cross_entropy"
     option(name, "reduction", reduction, REDUCTIONS)
-    probability(name, "label_smoothing", label_smoothing)
+    label_smoothing = probability(name, "label_smoothing", label_smoothing)
     same(name, target)
     weights = _class_weights(name, x, weight)
     rows = _rows(x)  # (rows, C)

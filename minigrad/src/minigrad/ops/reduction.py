@@ -237,7 +237,7 @@ def _product_of_others(x: Any, along: tuple[int, ...]) -> Any:
 def _variance(name: str, x: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
     floats(name, x)
     flag(name, "keepdim", keepdim)
-    number(name, "correction", correction)
+    correction = number(name, "correction", correction)
     along = axes(name, dim, x.ndim)
     count = math.prod(x.shape[i] for i in along)
     freedom = np.array(count - correction, x.dtype)

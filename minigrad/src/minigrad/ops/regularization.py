@@ -15,7 +15,7 @@ def dropout(x: Operand, p: float = 0.5, training: bool = True) -> Output:
 
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
-    probability("dropout", "p", p)
+    p = probability("dropout", "p", p)
     flag("dropout", "training", training)
     if not training or p == 0:
         return x, lambda dout: dout

@@ -156,7 +156,8 @@ def split(x: Operand, split_size_or_sections: Shape, dim: int = 0) -> tuple[Tens
     """A tuple of pieces along dim: of one size (the last may be smaller), or of the given sizes."""
     along, length = _dim_of("split", x, dim, ValueError)
     size = split_size_or_sections
-    if isinstance(size, int) and not isinstance(size, bool):
+    if isinstance(size, int | np.integer) and not isinstance(size, bool):
+        size = int(size)
         if size < 0 or (size == 0 and length):
             raise ValueError(f"split: a size of {size} for a dim of length {length}")
         pieces = [min(size, length - start) for start in range(0, length, size or 1)] or [0]
