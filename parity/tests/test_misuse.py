@@ -558,6 +558,23 @@ def test_a_factor_that_does_not_fit_is_refused(package: Any) -> None:
             call()
 
 
+def test_a_tensor_of_one_integer_is_an_index(package: Any) -> None:
+    """So that names[logits.argmax()] is one, as with torch."""
+    names = ["ada", "lin", "bo"]
+    assert names[package.tensor([0.5, 0.25, 2.0]).argmax()] == "bo"
+    assert names[package.tensor([True])] == "lin"
+    assert list(range(package.tensor(2))) == [0, 1]
+    for other in (package.tensor(1.0), package.tensor([0, 1]), package.tensor([], dtype="int64")):
+        with pytest.raises(TypeError, match="one integer is an index, not"):
+            names[other]
+
+
+def test_what_has_no_dims_is_not_iterated(package: Any) -> None:
+    with pytest.raises(TypeError, match="0-d tensor"):
+        list(package.tensor(1.0))
+    assert [row.tolist() for row in package.tensor([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]
+
+
 def test_ints_of_numpy_are_ints(package: Any) -> None:
     ops, x, two = package.ops, package.tensor(np.arange(12.0).reshape(3, 4)), np.int64(2)
 

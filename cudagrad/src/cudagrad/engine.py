@@ -331,10 +331,18 @@ class Tensor:
             raise TypeError("len() of a 0-d tensor")
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(self.__getitem__, range(len(self)))
+
     def __float__(self) -> float:
         return float(self.item())
 
     def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if is_floating(self.dtype) or self.data.size != 1:
+            raise TypeError(f"one integer is an index, not {self.dtype} of shape {self.shape}")
         return int(self.item())
 
     def __bool__(self) -> bool:

@@ -250,6 +250,11 @@ class Tensor:
     def __int__(self) -> int:
         return int(self.item())
 
+    def __index__(self) -> int:
+        if is_floating(self.dtype) or self.data.size != 1:
+            raise TypeError(f"one integer is an index, not {self.dtype} of shape {self.shape}")
+        return int(self.item())
+
     def __bool__(self) -> bool:
         return bool(self.item())
 
