@@ -63,6 +63,7 @@ OPS = (
         ),
         Case(*qkv(2), attn_mask=randn(2, 3, 5)),
         Case(*qkv(2), attn_mask=randn(1, 5)),
+        Case(*qkv(2), attn_mask=randn(5), why="one row for every query"),
         Case(
             *qkv(),
             attn_mask=values([[0.0, -inf, -inf, 0.5, 0.0], [-inf] * 5, [0.0] * 5]),
@@ -101,6 +102,7 @@ OPS = (
         Case(*grouped(6, 2), attn_mask=mask(1, 6, 1, 5), enable_gqa=True),
         Case(randn(2, 6, 3, 4), randn(3, 5, 4), randn(3, 5, 7), enable_gqa=True),
         Case(randn(6, 3, 4), randn(2, 5, 4), randn(2, 5, 7), enable_gqa=True),
+        Case(randn(1, 4, 3, 6), randn(2, 5, 6), randn(2, 5, 7), enable_gqa=True),
         Case(*grouped(6, 1), enable_gqa=True, why="one key for all"),
         Case(*qkv(2), enable_gqa=True, why="a key for each"),
         Case(
@@ -115,6 +117,8 @@ OPS = (
             Reject(ValueError, randn(3, 4), randn(5, 4), randn(7, 6)),
             Reject(ValueError, randn(2, 3, 4), randn(3, 5, 4), randn(3, 5, 6)),
             Reject(ValueError, randn(4), randn(5, 4), randn(5, 6)),
+            Reject(ValueError, randn(3, 4), randn(4), randn(4)),
+            Reject(ValueError, randn(3, 4), randn(5, 4), randn(5)),
             Reject(ValueError, *qkv(), mask(3, 4)),
             Reject(ValueError, *qkv(n_query=3, n_key=3), mask(3, 3), is_causal=True),
             Reject(TypeError, *qkv(), is_causal=1),

@@ -6,7 +6,7 @@ from math import inf, nan
 
 from torch.nn import functional
 
-from .case import Case, Op, Reject, bools, integers, ints, randn, uniform, values
+from .case import Case, Op, Reject, integers, ints, mask, randn, uniform, values
 from .reasons import BLOCK, CORNER, INFINITE, NO_ELEMENTS
 
 REST = "what is left at the end is no window"
@@ -27,6 +27,8 @@ BAD_WINDOWS = (
     Reject(ValueError, randn(1, 3, 4), 2, padding=2),
     Reject(TypeError, randn(1, 3, 4), 2.0),
     Reject(TypeError, randn(1, 3, 4), 2, ceil_mode=1),
+    Reject(TypeError, mask(1, 3, 4), 2),
+    Reject(ValueError, randn(2, 0, 3, 4), 2),
 )
 
 OPS = (
@@ -84,7 +86,9 @@ OPS = (
             Reject(ValueError, randn(2, 3, 7), randn(5, 3, 4), stride=2, padding="same"),
             Reject(ValueError, randn(2, 3, 7), randn(5, 3, 4), stride=(2, 1)),
             Reject(TypeError, randn(2, 3, 7), randn(5, 3, 4), stride=1.0),
+            Reject(TypeError, randn(2, 3, 7), randn(5, 3, 4), groups=1.0),
             Reject(TypeError, integers(2, 3, 7, low=0, high=9), randn(5, 3, 4)),
+            Reject(TypeError, mask(2, 3, 7), mask(5, 3, 4)),
         ],
     ),
     Op(
@@ -117,6 +121,12 @@ OPS = (
             randn(3, 1, 1, 2),
             kink=INFINITE,
             why="each stays in the windows that see it",
+        ),
+        Case(
+            randn(1, 1, 4, 5),
+            values([[[[0.5, 1.0, -2.0]]], [[[inf, -1.0, 0.5]]]]),
+            kink=INFINITE,
+            why="a kernel with an infinity has no part in the other's output",
         ),
         rejects=[
             Reject(ValueError, randn(1, 3, 5, 7), randn(4, 2, 3, 1)),
@@ -159,6 +169,8 @@ OPS = (
         Case(randn(1, 3, 5, 7), (3, 2), 2, 1, (1, 2), True, True),
         Case(randn(1, 3, 37), (2, 3), stride=1, why=BLOCK),
         Case(randn(2, 40, 3, 4), 2, stride=1, why="more channels than a block of 32 threads"),
+        Case(randn(0, 3, 4, 5), 2, flat=NO_ELEMENTS),
+        Case(integers(1, 3, 4, low=-9, high=0), 2, padding=1, why=PADDED),
         Case(
             values(
                 [[[1.0, 5.0, 5.0, 2.0, 2.0], [5.0, 1.0, 5.0, 2.0, 2.0], [0.0, 5.0, 1.0, 3.0, 2.0]]]
@@ -220,6 +232,7 @@ OPS = (
         Case(randn(1, 3, 5, 7), 3, 2, 1, True, False, -5),
         Case(randn(1, 3, 37), (2, 3), stride=1, why=BLOCK),
         Case(randn(2, 40, 3, 4), 2, stride=1, why="more channels than a block of 32 threads"),
+        Case(randn(0, 3, 4, 5), 2, flat=NO_ELEMENTS),
         Case(integers(1, 3, 4, low=-9, high=10), 2, 1, 1, why="of integers, rounded towards 0"),
         Case(integers(1, 3, 5, low=-9, high=10), 2, divisor_override=-3),
         Case(
@@ -231,7 +244,6 @@ OPS = (
         ),
         rejects=[
             *BAD_WINDOWS,
-            Reject(TypeError, bools([[[True, False], [True, True]]]), 2),
             Reject(ValueError, randn(1, 3, 4), 2, divisor_override=0),
             Reject(TypeError, randn(1, 3, 4), 2, divisor_override=1.5),
             Reject(TypeError, randn(1, 3, 4), 2, count_include_pad=None),
@@ -303,8 +315,10 @@ OPS = (
         rejects=[
             Reject(ValueError, randn(3, 5), (1, 2, 3)),
             Reject(ValueError, randn(5), (1, 2, 3, 4)),
+            Reject(ValueError, randn(2, 3), (1, 1, 1, 1, 1, 1)),
             Reject(ValueError, randn(3, 5), (-3, -3)),
             Reject(ValueError, randn(3, 5), (-6, 3)),
+            Reject(ValueError, randn(3), (1, -4)),
             Reject(ValueError, randn(3, 5), (1, 1), "mirror"),
             Reject(TypeError, randn(5), (1.0, 2)),
             Reject(TypeError, randn(5), 1),

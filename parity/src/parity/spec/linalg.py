@@ -7,7 +7,7 @@ from math import inf, nan
 import torch
 from torch.nn import functional
 
-from .case import Case, Op, Reject, integers, ints, randn, uniform, values
+from .case import Case, Op, Reject, integers, ints, mask, randn, uniform, values
 from .reasons import BLOCK, INFINITE, NO_ELEMENTS, SQUARE, TILES
 
 UNREAD = "with a beta of 0 it is not read"
@@ -47,6 +47,7 @@ OPS = (
             Reject(ValueError, randn(), randn(3)),
             Reject(TypeError, randn(2, 3), 2.0),
             Reject(TypeError, integers(2, 3, low=0, high=9), randn(3, 4)),
+            Reject(TypeError, mask(2, 3), mask(3, 4)),
         ],
     ),
     Op(
