@@ -19,6 +19,9 @@ import numpy as np
 from ...device import cuda, intrinsics, jit
 from ..index import divide
 
+DOWN = 4  # fragments of a warp on tensor cores, below each other
+BESIDE = 8  # and beside each other
+
 
 @jit(device=True)
 def tile_of_block(out, side):
@@ -100,8 +103,8 @@ def by_fragments(mma: Any) -> Any:
 
     @jit(device=True)
     def multiply(a, b, totals):
-        for j in range(totals.shape[1]):
-            for i in range(totals.shape[0]):
+        for j in range(BESIDE):
+            for i in range(DOWN):
                 done = mma(
                     a[i, 0], a[i, 1], a[i, 2], a[i, 3],
                     b[j // 2, j % 2 * 2], b[j // 2, j % 2 * 2 + 1],

@@ -24,7 +24,7 @@ import numpy as np
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own
 from ..storage import widen
-from .product import bias_within, by_fragments, by_turns, tile_of_block
+from .product import BESIDE, DOWN, bias_within, by_fragments, by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
@@ -164,7 +164,7 @@ def matmul(a_deep: int, b_deep: int, finish: Any) -> Any:
         row = first_row + 16 * i + lane // 4
         column = first_column + lane % 4 * 2
         zero = np.uint16(0)
-        for j in range(8):
+        for j in range(BESIDE):
             own = column + 8 * j
             left = widen(bias_within(bias, own, zero))
             right = widen(bias_within(bias, own + 1, zero))
@@ -175,7 +175,7 @@ def matmul(a_deep: int, b_deep: int, finish: Any) -> Any:
     def stored_kernel(a, a_inner, a_swapped, b, b_inner, b_swapped, bias, out):
         a_tiles = cuda.shared.array(BUFFERS, np.uint16, alignment=16)
         b_tiles = cuda.shared.array(BUFFERS, np.uint16, alignment=16)
-        totals = cuda.local.array((4, 8, 4), np.float32)
+        totals = cuda.local.array((DOWN, BESIDE, 4), np.float32)
         warp = cuda.threadIdx.x // 32
         a_first = warp // 2 * 64
         b_first = warp % 2 * 64

@@ -29,14 +29,12 @@ import numpy as np
 
 from ...device import cuda, factory, intrinsics, jit
 from ..index import at, first_own, next_own, put
-from .product import bias_within, by_fragments, by_turns, tile_of_block
+from .product import BESIDE, DOWN, bias_within, by_fragments, by_turns, tile_of_block
 
 THREADS = 128
 SIDE = 128  # rows, and columns, of a block's tile of out
 STEP = 16  # terms of the sums between two barriers
 BUFFERS = (3, SIDE * STEP)
-DOWN = 4  # fragments of a warp, below each other
-BESIDE = 8  # and beside each other
 OWN = (4, 4)  # a thread's numbers of an operand: four for a fragment of a, or for two of b
 
 
