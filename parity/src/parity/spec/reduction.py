@@ -298,7 +298,7 @@ OPS = (
         Case(randn(3, 0), dim=1, flat=NO_ELEMENTS, why="of nothing: 1"),
         Case(randn(0), flat=NO_ELEMENTS, why="of nothing: 1"),
         Case(integers(2, 3, low=-9, high=10)),
-        Case(integers(2, 3, low=-9, high=10), dim=0),
+        Case(integers(2, 3, low=-9, high=10), dim=0, keepdim=True),
         Case(bools([[True, True], [True, False]]), dim=1, why="of booleans: int64"),
         Case(values([0.5, 0.0, -2.0, 3.0]), why="one 0: all the gradient is its own"),
         Case(

@@ -34,6 +34,7 @@ EXPAND = (
     Case(randn(3, 1), (3, 5)),
     Case(randn(1, 3), (2, -1)),
     Case(randn(3), (2, 3)),
+    Case(randn(3, 1), (2, -1, 5)),
     Case(randn(2, 1, 5), (4, 2, 3, 5)),
     Case(randn(), (4, 3)),
     Case(randn(2, 3), (2, 3)),
@@ -323,6 +324,7 @@ OPS = (
         Case(randn(3), 9),
         Case(randn(2, 5), [0, 3, 2], dim=1),
         Case(randn(0), 2, flat=NO_ELEMENTS),
+        Case(randn(0), 0, flat=NO_ELEMENTS),
         Case(ints([1, 2, 3, 4, 5]), 2),
         rejects=[
             Reject(ValueError, randn(5), [2, 2]),
@@ -379,6 +381,7 @@ OPS = (
             Reject(TypeError, randn(2, 3)),
             Reject(TypeError, [randn(2, 3), randn(2, 3)], dim=(0, 1)),
             Reject(ValueError, [randn(2, 3), randn(2)], dim=1),
+            Reject(ValueError, [randn(2, 3), randn(4, 3)], dim=1),
         ],
     ),
     Op(
