@@ -577,7 +577,7 @@ def test_the_example_of_the_readme_says_what_it_says(tmp_path: Path) -> None:
 
 
 def test_none_of_our_kernels_races() -> None:
-    """Every kernel at every signature; it takes one minute or two, on two cores."""
+    """Every kernel at every signature; it takes some minutes, on two cores."""
     environment = {**os.environ, "CUDAGRAD_DEVICE": "checker", "CUDAGRAD_TILE": "4"}
     running = [
         subprocess.Popen(
