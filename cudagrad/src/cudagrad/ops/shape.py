@@ -225,7 +225,7 @@ def triu(x: Operand, diagonal: int = 0) -> Output:
 @op
 def flip(x: Operand, dims: Shape) -> Output:
     """x with the elements along dims in reverse order."""
-    along = named_axes("flip", dims, x.ndim)
+    along = named_axes("flip", sizes("flip", dims), x.ndim)
     return arrays.flip(x, along), lambda dout: arrays.flip(dout, along)
 
 

@@ -212,7 +212,7 @@ def triu(x: Operand, diagonal: int = 0) -> Output:
 @op
 def flip(x: Operand, dims: Shape) -> Output:
     """x with the elements along dims in reverse order."""
-    along = named_axes("flip", dims, x.ndim)
+    along = named_axes("flip", sizes("flip", dims), x.ndim)
     return np.flip(x, along), lambda dout: np.flip(dout, along)
 
 

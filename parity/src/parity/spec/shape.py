@@ -420,6 +420,7 @@ OPS = (
             Reject(IndexError, randn(2, 3), (2,)),
             Reject(ValueError, randn(2, 3), (0, -2)),
             Reject(TypeError, randn(2, 3), (1.0,)),
+            Reject(TypeError, randn(2, 3), None),
         ],
     ),
     Op(
