@@ -599,6 +599,14 @@ def test_a_float32_of_numpy_does_not_round_what_is_float64(package: Any) -> None
         torch.tensor(numbers), torch.tensor([1, 2]), label_smoothing=float(third)
     )
     assert loss.item() == pytest.approx(want.item(), rel=1e-13)
+    kept = [package.tensor([0.1, 0.2, 0.3], "float64"), package.tensor([1.0, 2.0, 3.0], "float64")]
+    wanted = [torch.tensor(statistic.tolist(), dtype=torch.float64) for statistic in kept]
+    package.ops.batch_norm(package.tensor(numbers), *kept, training=True, momentum=third)
+    torch.nn.functional.batch_norm(
+        torch.tensor(numbers), *wanted, training=True, momentum=float(third)
+    )
+    for ours, theirs in zip(kept, wanted, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-13)
 
 
 @pytest.mark.parametrize("number", [np.float32(0.5), np.float64(2.0), np.bool_(True)])

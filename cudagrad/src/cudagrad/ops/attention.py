@@ -65,7 +65,7 @@ def scaled_dot_product_attention(
     dropout_p = probability(name, "dropout_p", dropout_p)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
-    number(name, "scale", scale)
+    scale = number(name, "scale", scale)
 
     if attn_mask is not None:
         tensors(name, attn_mask)

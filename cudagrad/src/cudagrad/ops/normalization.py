@@ -35,7 +35,7 @@ def layer_norm(
 
     Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
     """
-    number("layer_norm", "eps", eps)
+    eps = number("layer_norm", "eps", eps)
     n = _trailing("layer_norm", x, normalized_shape, weight, bias)
     y, pullback, sums = _normalized(x, n, True, eps, weight, bias)
     if weight is None and bias is None:
@@ -60,8 +60,8 @@ def rms_norm(
     eps None: the epsilon of x's dtype. Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
     n = _trailing("rms_norm", x, normalized_shape, weight)
-    eps = np.finfo(arrays.reckoned(x.dtype)).eps if eps is None else eps
-    number("rms_norm", "eps", eps)
+    least = np.finfo(arrays.reckoned(x.dtype)).eps
+    eps = number("rms_norm", "eps", least if eps is None else eps)
     y, pullback, sums = _normalized(x, n, False, eps, weight)
     if weight is None:
         return y, pullback
@@ -82,7 +82,7 @@ def group_norm(
 
     x (N, C, ...), weight and bias (C). Wu, He 2018, https://arxiv.org/abs/1803.08494
     """
-    number("group_norm", "eps", eps)
+    eps = number("group_norm", "eps", eps)
     images = _by_channel("group_norm", x, weight, bias)
     groups, shape = whole("group_norm", "num_groups", num_groups, least=1), x.shape
     if shape[1] % groups:
@@ -128,8 +128,8 @@ def batch_norm(
             raise TypeError("batch_norm: running statistics are tensors")
         if training and running is not None and running.dtype is bfloat16:
             raise TypeError("batch_norm: statistics of bfloat16 would round small steps away")
-    number("batch_norm", "momentum", momentum)
-    number("batch_norm", "eps", eps)
+    momentum = number("batch_norm", "momentum", momentum)
+    eps = number("batch_norm", "eps", eps)
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm: eps must not be negative, nor 0 in training, is {eps}")
     return _batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)

@@ -58,7 +58,7 @@ def scaled_dot_product_attention(
     dropout_p = probability(name, "dropout_p", dropout_p)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
-    number(name, "scale", scale)
+    scale = number(name, "scale", scale)
 
     hidden, added = None, None  # masks for the scores, whose columns are queries
     batch = broadcast_shapes(name, *(a.shape[:-2] for a in (query, key)))

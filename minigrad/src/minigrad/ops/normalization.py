@@ -24,7 +24,7 @@ def layer_norm(
 
     Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
     """
-    number("layer_norm", "eps", eps)
+    eps = number("layer_norm", "eps", eps)
     shape = _trailing("layer_norm", x, normalized_shape, weight, bias)
     n = math.prod(shape)
     rows = x.reshape(math.prod(x.shape[: -len(shape)]), n)
@@ -81,8 +81,7 @@ def rms_norm(
     eps None: the epsilon of x's dtype. Zhang, Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
     along = tuple(range(-len(_trailing("rms_norm", x, normalized_shape, weight)), 0))
-    eps = np.finfo(x.dtype).eps if eps is None else eps
-    number("rms_norm", "eps", eps)
+    eps = number("rms_norm", "eps", np.finfo(x.dtype).eps if eps is None else eps)
     scale = 1 / np.sqrt(_mean(x * x, along) + x.dtype.type(eps))
     normal = x * scale
 
@@ -107,7 +106,7 @@ def group_norm(
     x (N, C, ...), weight and bias (C). Wu, He 2018, https://arxiv.org/abs/1803.08494
     """
     floats("group_norm", x, weight, bias)
-    number("group_norm", "eps", eps)
+    eps = number("group_norm", "eps", eps)
     num_groups = whole("group_norm", "num_groups", num_groups, least=1)
     weight, bias = _per_channel("group_norm", x, weight), _per_channel("group_norm", x, bias)
     if x.shape[1] % num_groups:
@@ -206,8 +205,7 @@ def _batch_norm(
 ) -> Output:
     name = "batch_norm"
     floats(name, x, running_mean, running_var, weight, bias)
-    number(name, "momentum", momentum)
-    number(name, "eps", eps)
+    momentum, eps = number(name, "momentum", momentum), number(name, "eps", eps)
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"{name}: eps must not be negative, nor 0 in training, is {eps}")
     if (running_mean is None) != (running_var is None) or (running_mean is None and not training):
