@@ -609,6 +609,21 @@ def test_a_float32_of_numpy_does_not_round_what_is_float64(package: Any) -> None
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-13)
 
 
+def test_einsum_sums_small_integers_as_torch_does(package: Any) -> None:
+    rows = np.array([[100, 100, 100], [1, 2, 3]], np.int8)
+    for equation, operands in (
+        ("ij->", [rows]),
+        ("ij->i", [rows]),
+        ("ij->ji", [rows]),
+        ("ij,i->ij", [rows, rows[:, 0]]),
+        ("ij,i->i", [rows, rows[:, 0]]),
+        ("ij,kj->ik", [rows, rows]),
+    ):
+        found = package.ops.einsum(equation, *map(package.tensor, operands)).numpy()
+        want = torch.einsum(equation, *map(torch.tensor, operands)).numpy()
+        assert (found.dtype, found.tolist()) == (want.dtype, want.tolist()), equation
+
+
 @pytest.mark.parametrize("number", [np.float32(0.5), np.float64(2.0), np.bool_(True)])
 def test_a_factor_of_integers_is_an_integer(package: Any, number: Any) -> None:
     x = package.tensor([1, 2])

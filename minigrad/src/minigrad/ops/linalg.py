@@ -137,6 +137,8 @@ def _einsum(equation: str, *operands: Operand) -> Output:
     shapes = [operand.shape for operand in operands]
     inputs, output = _read(equation, shapes)
     _require_lengths(equation, inputs, shapes)
+    if operands[0].dtype.kind in "iu" and _sums_alone(inputs, output):
+        operands = tuple(operand.astype(np.int64) for operand in operands)
     factors = list(zip(operands, inputs, strict=True))
 
     def pullback_of(i):
@@ -145,6 +147,12 @@ def _einsum(equation: str, *operands: Operand) -> Output:
         return lambda dout: _share_of(operand, labels, [(dout, output), *others])
 
     return _contracted(factors, output), (None, *map(pullback_of, range(len(factors))))
+
+
+def _sums_alone(inputs: list[list[Label]], output: list[Label]) -> bool:
+    """Whether a dim of one operand alone is summed, which makes int64 of integers, as in sum."""
+    found = [label for labels in inputs for label in set(labels)]
+    return any(found.count(label) == 1 for label in set(found) - set(output))
 
 
 def _contracted(factors: list[Term], output: list[Label]) -> Any:
