@@ -377,6 +377,17 @@ def test_a_deep_copy_has_a_gradient_of_its_own(package: Any) -> None:
     assert pickle.loads(pickle.dumps(x)).grad is None
 
 
+def test_a_deep_copy_of_a_layer_has_no_gradient_yet(package: Any) -> None:
+    there = torch.nn.Linear(2, 1)
+    layer = package.nn.Linear(2, 1)
+    for made, x in ((there, torch.ones(1, 2)), (layer, package.ops.ones(1, 2))):
+        made(x).sum().backward()
+        assert made.weight.grad is not None
+        other = copy.deepcopy(made)
+        assert (other.weight.grad, other.bias.grad) == (None, None)
+        assert other.weight.tolist() == made.weight.tolist()
+
+
 def test_a_wrong_operand_is_told_with_the_op(package: Any) -> None:
     ops, x = package.ops, package.tensor([[1.0]])
     for call, message in (

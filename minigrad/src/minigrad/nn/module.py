@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self, TypeVar
@@ -23,6 +24,12 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(unwrap(data), requires_grad=requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """A copy without the gradient, which belongs to the original's training, as in torch."""
+        make, arguments = self.__reduce__()
+        made: Parameter = make(*copy.deepcopy(arguments, memo))
+        return made
 
 
 class IncompatibleKeys(NamedTuple):
