@@ -199,6 +199,10 @@ def test_layers_are_as_wide_as_whole_numbers_say(
         nn.Linear(*sizes)
     with pytest.raises(error, match=f"Conv1d: (in|out)_channels {message}"):
         nn.Conv1d(*sizes, 1)
+    with pytest.raises(error, match=f"Embedding: (num_embeddings|embedding_dim) {message}"):
+        nn.Embedding(*sizes)
+    with pytest.raises(error, match=f"BatchNorm1d: num_features {message}"):
+        nn.BatchNorm1d(next(n for n in sizes if n != 2))
 
 
 @pytest.mark.parametrize("name", ["kernel_size", "stride", "dilation"])

@@ -42,8 +42,10 @@ class Embedding(Module):
     """A vector for each integer id: (...) -> (..., embedding_dim)."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.weight = init.normal_(Parameter(ops.zeros((num_embeddings, embedding_dim))))
+        self.num_embeddings = whole("Embedding", "num_embeddings", num_embeddings, 0)
+        self.embedding_dim = whole("Embedding", "embedding_dim", embedding_dim, 0)
+        shape = self.num_embeddings, self.embedding_dim
+        self.weight = init.normal_(Parameter(ops.zeros(shape)))
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.embedding(x, self.weight)

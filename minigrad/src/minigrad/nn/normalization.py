@@ -33,7 +33,8 @@ class _BatchNorm(Module):
         *,
         bias: bool = True,
     ) -> None:
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features = whole(type(self).__name__, "num_features", num_features, 0)
+        self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight, self.bias = _weight_and_bias((num_features,), affine, bias)
         tracked = track_running_stats
