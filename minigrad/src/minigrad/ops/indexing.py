@@ -40,7 +40,9 @@ def getitem(x: Operand, index: Any) -> Output:
     items = [_index_item(item) for item in (index if isinstance(index, tuple) else (index,))]
     # Ints first, then arrays: an int must not affect where the dims of the arrays go.
     basic = tuple(part for item in items for part in _without_arrays(item))
-    arrays = tuple(_without_basic(item) for item in items if not isinstance(item, int))
+    rest = x.ndim - sum(map(_dims_of, items))
+    kept = [item for item in items if not isinstance(item, int)]
+    arrays = tuple(part for item in kept for part in _without_basic(item, rest))
     has_arrays = any(isinstance(item, np.ndarray) for item in items)
     try:
         taken = x[basic][arrays] if has_arrays else x[basic]
@@ -249,9 +251,14 @@ def _without_arrays(item: Any) -> tuple[Any, ...]:
     return (item,)
 
 
-def _without_basic(item: Any) -> Any:
-    """item if it is an array, else what leaves the dims that it made or kept as they are."""
-    return item if isinstance(item, np.ndarray) or item is Ellipsis else slice(None)
+def _without_basic(item: Any, rest: int) -> tuple[Any, ...]:
+    """item if it is an array, else a full slice for each dim that it made or kept.
+
+    rest: of how many dims an Ellipsis keeps. NumPy would split arrays by one that keeps none.
+    """
+    if isinstance(item, np.ndarray):
+        return (item,)
+    return (slice(None),) * (rest if item is Ellipsis else 1)
 
 
 def _dims_of(item: Any) -> int:

@@ -176,6 +176,11 @@ OPS = (
         Case(randn(5), ints([]), flat=NO_ELEMENTS),
         Case(randn(2, 3), True, why="a new dim: of the one, what is true"),
         Case(randn(), False, flat=NO_ELEMENTS, why="of nothing"),
+        Case(
+            randn(2, 3, 5),
+            (ALL, ints([[2], [0]]), ..., ints([4, 0, 1])),
+            why="dots that stand for no dim split nothing",
+        ),
         rejects=[
             Reject(IndexError, randn(2, 3), 2),
             Reject(IndexError, randn(2, 3), (0, -4)),
