@@ -93,6 +93,9 @@ def schedulers(
     parameters = [engine.package.nn.Parameter(engine.tensor(array)) for array in arrays]
     first, second = ({"lr": rate} for rate in rates)
     judged = optimizer(engine, "SGD", first, second, parameters)
+    if "last_epoch" in case.kwargs:
+        for group in judged.param_groups:
+            group["initial_lr"] = 2 * group["lr"]
     space = engine.package.optim.lr_scheduler
     args, kwargs = arguments(engine, case.inputs(), "float64", space, judged)
     chief = getattr(space, part.name)(judged, *args, **kwargs)

@@ -507,6 +507,14 @@ class HasOneFunctionForAll(lr_scheduler.LambdaLR):
 
 
 @planted(lr_scheduler, "rates")
+class GoesOnWithoutAChange(lr_scheduler.StepLR):
+    """Sets no rate for its first epoch, in which the rate may change if it goes on from another."""
+
+    def get_lr(self) -> list[float]:
+        return self._present() if self._is_initial else super().get_lr()
+
+
+@planted(lr_scheduler, "rates")
 class ForgetsItsEpoch(lr_scheduler.CosineAnnealingLR):
     """Does not load its epoch."""
 
@@ -527,5 +535,8 @@ class KeepsItsOwnFactors(lr_scheduler.LinearLR):
 class ChangesOneEpochLate(lr_scheduler.SequentialLR):
     """Takes a milestone for the last epoch of a scheduler."""
 
-    def __init__(self, optimizer: Any, schedulers: Any, milestones: Any) -> None:
-        super().__init__(optimizer, schedulers, [epoch + 1 for epoch in milestones])
+    def __init__(
+        self, optimizer: Any, schedulers: Any, milestones: Any, last_epoch: int = -1
+    ) -> None:
+        late = [epoch + 1 for epoch in milestones]
+        super().__init__(optimizer, schedulers, late, last_epoch)

@@ -82,15 +82,26 @@ _WARM = New(lr_scheduler.LinearLR, 0.2, total_iters=4)
 _DECAY = New(lr_scheduler.ExponentialLR, 0.9)
 
 SCHEDULERS = (
-    Scheduler(lr_scheduler.LambdaLR, Rates(Rise(0.2)), Rates([Rise(0.3), Fall(0.5)])),
     Scheduler(
-        lr_scheduler.StepLR, Rates(4), Rates(3, gamma=0.7), Rates(1, 0.9), Rates(5, beside=[_DECAY])
+        lr_scheduler.LambdaLR,
+        Rates(Rise(0.2)),
+        Rates([Rise(0.3), Fall(0.5)]),
+        Rates(Rise(0.2), last_epoch=3),
+    ),
+    Scheduler(
+        lr_scheduler.StepLR,
+        Rates(4),
+        Rates(3, gamma=0.7),
+        Rates(1, 0.9),
+        Rates(5, beside=[_DECAY]),
+        Rates(4, gamma=0.7, last_epoch=3),  # the first epoch is one with a change
     ),
     Scheduler(
         lr_scheduler.ExponentialLR,
         Rates(0.9),
         Rates(1.05),
         Rates(0.9, beside=[New(lr_scheduler.StepLR, 4)]),
+        Rates(0.9, last_epoch=2),
     ),
     Scheduler(
         lr_scheduler.LinearLR,
@@ -98,6 +109,7 @@ SCHEDULERS = (
         Rates(0.2, 0.7, total_iters=17),
         Rates(1.0, 0.0, 8),
         Rates(0.5, beside=[New(lr_scheduler.StepLR, 4), _DECAY]),
+        Rates(0.5, total_iters=9, last_epoch=4),
     ),
     Scheduler(
         lr_scheduler.CosineAnnealingLR,
@@ -105,6 +117,7 @@ SCHEDULERS = (
         Rates(7, eta_min=0.01),
         Rates(40, 0.002),
         Rates(9, beside=[_DECAY]),
+        Rates(7, eta_min=0.01, last_epoch=7),
     ),
     Scheduler(
         lr_scheduler.SequentialLR,
@@ -117,5 +130,7 @@ SCHEDULERS = (
             [_DECAY, New(lr_scheduler.StepLR, 3), New(lr_scheduler.LambdaLR, Fall(1.0))],
             milestones=[7, 4],  # whose turn has passed does not begin again
         ),
+        Rates([_WARM, _DECAY], milestones=[0]),  # the first has no turn
+        Rates([_WARM, _DECAY], milestones=[9], last_epoch=2),
     ),
 )

@@ -148,7 +148,10 @@ class Steps(Call):
 
 
 class Rates(Call):
-    """A scheduler with these arguments; beside: other schedulers chained after it."""
+    """A scheduler with these arguments; beside: other schedulers chained after it.
+
+    With last_epoch it goes on, from rates that are half the initial ones.
+    """
 
     def __init__(self, *args: Any, beside: Sequence[New] = (), **kwargs: Any) -> None:
         super().__init__(args, kwargs)
