@@ -154,6 +154,44 @@ def test_an_optimizer_knows_its_options_and_its_state(package: Any) -> None:
     assert adam.param_groups[0]["param_names"] == ["p"]
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_state_is_a_copy_on_the_way_out_and_in(engine: Any, name: str, count: int) -> None:
+    kind, momentum = getattr(engine.optim, name), {"momentum": 0.5}
+    options = momentum if name in ("SGD", "RMSprop") else {}
+    layer = engine.nn.Linear(3, 1, bias=count == 2)
+
+    def step(optimizer: Any) -> None:
+        optimizer.zero_grad()
+        engine.ops.sum(layer(engine.tensor([[1.0, 2.0, 3.0]]))).backward()
+        optimizer.step()
+
+    first, second = (kind(layer.parameters(), **options) for _ in range(2))
+    step(first)
+    state = first.state_dict()
+    kept = copy.deepcopy(state)
+
+    step(first)
+    second.load_state_dict(state)
+    step(second)
+
+    assert repr(state) == repr(kept)
+    assert repr(first.state_dict()) != repr(kept)
+
+
+def test_an_option_that_a_state_lacks_is_the_default(engine: Any) -> None:
+    layer = engine.nn.Linear(1, 1)
+    optimizer = engine.optim.SGD(layer.parameters(), lr=0.5)
+    with_more = engine.optim.SGD([{"params": layer.parameters(), "weight_decay": 0.25}], lr=0.5)
+    state = optimizer.state_dict()
+    for group in state["param_groups"]:
+        del group["weight_decay"]
+
+    with_more.load_state_dict(state)
+
+    assert with_more.param_groups[0]["weight_decay"] == 0
+
+
 def test_a_scheduler_knows_its_state(package: Any) -> None:
     rates = package.optim.lr_scheduler
     optimizer = package.optim.SGD([leaf(package, 1.0)])

@@ -21,6 +21,7 @@ from . import building
 from .envelope import Band
 from .layers import Trace
 from .measure import EPS, Measured, MismatchError, require_form
+from .reference import same
 
 STEPS, MIDDLE = 20, 10  # an interrupted optimizer is saved and loaded after step MIDDLE
 EPOCHS, BREAK = 30, 12  # the same for schedulers
@@ -48,6 +49,12 @@ class Journey:
                 copy = self.engine.call("clone", parameter)
                 self.engine.backward(copy, gradient.astype(self.dtype))
         self.optimizer.step()
+        for i, gradient in enumerate(self.case.gradients(number)):
+            left = self.engine.grad(self.parameters[i])
+            if gradient is None:
+                continue
+            if left is None or not same(left, gradient.astype(self.dtype)):
+                raise MismatchError(f"step {number} changes the gradient of parameter {i}")
 
     def where(self) -> list[Array]:
         return [self.engine.numpy(parameter) for parameter in self.parameters]

@@ -261,6 +261,17 @@ class DecaysUphill(optim.SGD):
 
 
 @planted(optim, *STEPS)
+class LeavesItsGradientNegated(optim.SGD):
+    """Climbs as it should, and writes the negated gradient where the gradient was."""
+
+    def step(self) -> None:
+        super().step()
+        for parameter, group in self._members():
+            if group["maximize"] and parameter.grad is not None:
+                parameter.grad.data *= -1
+
+
+@planted(optim, *STEPS)
 class StepsWithoutAGradient(optim.SGD):
     """Takes no gradient for one of zeros: momentum and decay go on."""
 
