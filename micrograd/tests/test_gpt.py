@@ -295,7 +295,10 @@ def test_of_equals_the_first_are_kept() -> None:
         1,
     ]
     assert Sampler(False, 1.0, None, None, None)([[0.0, 2.0, 2.0]]) == [1]
+    assert drawn(0.99, [1.0] * 100, top_k=2) == 1
+    assert drawn(0.99, [1.0, 1.0, 1.0, 1.0], top_p=0.5) == 1  # two have the share exactly
     assert drawn(0.99, [0.0, -math.inf, -math.inf]) == 0
+    assert drawn(0.0, [-math.inf, 0.0]) == 1
 
 
 @pytest.mark.parametrize(
