@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,24 @@ def test_an_honest_engine_passes(name: str, check: str, writing: Writing) -> Non
     engine = load(name)
     for dtype in engine.dtypes:
         getattr(generation, check)(engine, GPT, writing, dtype)
+
+
+@pytest.mark.parametrize("name", [*OURS, "torch"])
+def test_a_gpt_begins_as_gpt2_does(name: str) -> None:
+    """Normal numbers, smaller where 2 n_layer outputs are added up; no bias, and scales of 1."""
+    package = load(name).package
+    package.manual_seed(0)
+    config = package.gpt.GPTConfig(vocab_size=99, block_size=30, n_layer=3, n_head=1, n_embd=20)
+    model = package.gpt.GPT(config)
+
+    for parameter, values in model.state_dict().items():
+        array = np.asarray(values)
+        if array.ndim == 2:
+            std = 0.02 / math.sqrt(6) if parameter.endswith("c_proj.weight") else 0.02
+            assert array.std() == pytest.approx(std, rel=0.15), parameter
+            assert abs(array.mean()) < 0.15 * std, parameter
+        else:
+            assert (array == parameter.endswith("weight")).all(), parameter
 
 
 @with_every_writing
