@@ -56,7 +56,9 @@ def swaps_its_gradients(x: Any, other: Any) -> Any:
 @fault("div", "forward", "backward", rule=4)
 def guards_its_denominator(x: Any, other: Any, **kwargs: Any) -> Any:
     """Adds a small number for stability, which changes the maths."""
-    return right.div(x, other + 1e-8 if np.asarray(other).dtype.kind == "f" else other, **kwargs)
+    if isinstance(other, np.ndarray) and other.dtype.kind == "f":
+        other = np.asarray(other + 1e-8)  # of no dims, a sum is a number: its dtype would not count
+    return right.div(x, other, **kwargs)
 
 
 @fault("div", "forward", "backward")

@@ -26,6 +26,7 @@ from .reasons import (
     BLOCK,
     CORNER,
     COUNTED,
+    FIRST,
     INFINITE,
     JUMP,
     NO_ELEMENTS,
@@ -350,6 +351,8 @@ OPS = (
             flat=STAIRS,
             why="less than the integer to which the quotient of the two float64 is rounded",
         ),
+        Case(positive(), 1.5, why=FIRST),
+        Case(-2.5, positive(), why=FIRST),
         rejects=[
             *MISMATCHED,
             *NOT_TENSORS,
@@ -654,6 +657,7 @@ OPS = (
         ),
         Case(bools([True, False, True]), ints([1, -2, 3]), 0.5, why=PROMOTED),
         Case(bools([True, False]), bools([True, True]), ints([2, 3]), why=COUNTED),
+        Case(mask(2, 3), randn(), 1.5, why=FIRST),
         rejects=[
             Reject(ValueError, mask(2, 3), randn(2, 3), randn(4)),
             Reject(ValueError, mask(4), randn(2, 3), randn(3)),
