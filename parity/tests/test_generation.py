@@ -34,6 +34,13 @@ def test_an_honest_engine_passes(name: str, check: str, writing: Writing) -> Non
         getattr(generation, check)(engine, GPT, writing, dtype)
 
 
+@pytest.mark.parametrize("name", ["minigrad", "cudagrad"])
+@pytest.mark.parametrize("check", ["trained", "cached", "written"])
+def test_a_gpt_that_recomputes_its_blocks_is_no_other(name: str, check: str) -> None:
+    recomputing = named(Writing(gradient_checkpointing=True), WRITINGS[0].id)
+    getattr(generation, check)(load(name), GPT, recomputing, "float64")
+
+
 @pytest.mark.parametrize("name", [*OURS, "torch"])
 def test_a_gpt_begins_as_gpt2_does(name: str) -> None:
     """Normal numbers, smaller where 2 n_layer outputs are added up; no bias, and scales of 1."""
