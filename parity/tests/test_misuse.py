@@ -469,6 +469,13 @@ def test_a_number_is_formatted_as_one_of_pythons(package: Any) -> None:
     assert f"{loss:.3f} {loss}" == "2.500 tensor(2.5, dtype=float32, op=mul)"
 
 
+def test_a_result_goes_on_to_require_a_gradient(package: Any) -> None:
+    result = leaf(package, 1.0) * 2.0
+    with pytest.raises(RuntimeError, match="only a leaf can stop requiring a gradient"):
+        result.requires_grad_(False)
+    assert result.requires_grad
+
+
 @pytest.mark.parametrize("convert", [bool, float, int, "{:.3f}".format, lambda x: x.item()])
 def test_several_numbers_are_not_one(package: Any, convert: Any) -> None:
     with pytest.raises(RuntimeError, match=r"bool\(\) need one element, this .* shape \(2,\)"):

@@ -117,12 +117,14 @@ def test_tensors_come_back_as_numbers(
 def test_a_name_with_a_dot_is_not_a_name_below_another(package: Any, path: Path) -> None:
     state = {"a.b": np.array([1.0]), "a": {"b": np.array([2.0]), "b'": np.array([3.0])}}
     state |= {"__metadata__": np.array([4.0]), "": {"": np.array([5.0])}, "sha256": np.array([6.0])}
+    state = {"a.b'": np.array([7.0]), **state}
     package.save(state, path)
 
     got = package.load(path)
 
     numbers = [got["a.b"], got["a"]["b"], got["a"]["b'"], got["__metadata__"], got[""][""]]
     assert [float(number[0]) for number in [*numbers, got["sha256"]]] == [1, 2, 3, 4, 5, 6]
+    assert float(got["a.b'"][0]) == 7
 
 
 @pytest.mark.parametrize(
