@@ -667,14 +667,35 @@ def test_an_answer_that_changes_leads_to_the_step_itself() -> None:
         kept = ops.dropout(x, 0.5)
         return x * 2 if (x > 0).any() else kept
 
-    for _ in range(3):
-        step(X)
+    for number in range(3):
+        step(X * (1 + number))
     state = minigrad.get_rng_state()
     low = step(-abs(X)).tolist()
     minigrad.set_rng_state(state)
     assert low == ops.dropout(minigrad.tensor(-abs(X)), 0.5).tolist()
     assert step(X).tolist() == (X * 2).tolist()
     assert len(runs) == 4
+
+
+def test_nan_is_the_same_number_both_times() -> None:
+    @graphed
+    def step(x: minigrad.Tensor) -> minigrad.Tensor:
+        return ops.masked_fill(x, x < 0, float("nan"))
+
+    for number in range(4):
+        assert np.isnan(step(X - number).numpy()).tolist() == (X < number).tolist()
+
+
+def test_what_a_step_writes_to_an_input_is_not_the_callers() -> None:
+    @graphed
+    def step(x: minigrad.Tensor) -> minigrad.Tensor:
+        x.data *= 2
+        return x + 1
+
+    for number in range(4):
+        mine = X + number
+        assert step(mine).tolist() == (2 * (X + number) + 1).tolist()
+        assert mine.tolist() == (X + number).tolist()
 
 
 def test_an_input_that_was_always_the_same_is_seen_to_change() -> None:
