@@ -82,6 +82,8 @@ LAYERS = (
         Made(4, 6, (2,), padding="same", groups=2, on=[SIGNAL]),
         Made(4, 2, 2, padding=1, padding_mode="circular", on=[SIGNAL]),
         Made(6, 500, 6, groups=2, initial={"weight": OF_18, "bias": OF_18}),
+        Made(4, 2, 4, padding="same", padding_mode="circular", on=[SIGNAL]),
+        Made(4, 2, 4, padding="same", padding_mode="reflect", on=[SIGNAL]),
     ),
     Layer(
         nn.Conv2d,
