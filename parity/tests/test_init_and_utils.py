@@ -81,6 +81,12 @@ def test_a_seed_repeats_them_and_another_does_not(engine: Adapter, name: str) ->
     assert len(np.unique(first)) == first.size
 
 
+@pytest.mark.parametrize("name", ["minigrad", "cudagrad"])  # micrograd has no shape (0, 0)
+def test_where_there_is_nothing_to_draw_nothing_is_divided(name: str) -> None:
+    for drawing in sorted({drawing for drawing, _ in DRAWN}):
+        assert drawn(engines.load(name), drawing, (0, 0), 0).size == 0
+
+
 def test_constants_are_everywhere(engine: Adapter) -> None:
     for name, options, want in (
         ("zeros_", {}, 0.0),

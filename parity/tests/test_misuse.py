@@ -281,6 +281,14 @@ def test_a_seed_has_64_bits(engine: Any, seed: int) -> None:
         engine.manual_seed(seed)
 
 
+def test_a_negative_seed_counts_from_the_end(engine: Any) -> None:
+    drawn = []
+    for seed in (-1, 2**64 - 1, 1):
+        engine.manual_seed(seed)
+        drawn.append(repr(engine.ops.randn((2, 3))))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
 def test_options_of_a_gpt_are_bools(engine: Any) -> None:
     for name in ("bias", "gradient_checkpointing"):
         with pytest.raises(TypeError, match=f"GPTConfig: {name} must be a bool, not int"):
