@@ -200,6 +200,19 @@ LAYERS = (
                 "out_proj.bias": Always(0),
             },
         ),
+        Made(8, 2, on=[Case(randn(3, 2, 8), Again(0), randn(3, 2, 8))]),
+        Made(
+            *(8, 2),
+            on=[
+                Case(
+                    *(randn(4, 3, 8), randn(4, 3, 8), randn(4, 3, 8)),
+                    need_weights=False,
+                    attn_mask=bools([[False] * 4] * 4),
+                    is_causal=True,
+                )
+            ],
+            why="torch believes the hint, and not the mask",
+        ),
     ),
     Layer(
         nn.Sequential,
