@@ -295,6 +295,25 @@ def test_options_of_a_gpt_are_bools(engine: Any) -> None:
             engine.gpt.GPTConfig(8, 4, 1, 1, 4, **{name: 0})
 
 
+def test_a_checkpoint_leaves_the_generator_where_it_was(package: Any) -> None:
+    drawn = []
+    for backward in (False, True):
+        package.manual_seed(0)
+        out = package.checkpoint(package.ops.dropout, leaf(package, *[1.0] * 40))
+        package.ops.randn(3)
+        if backward:
+            out.sum().backward()
+        drawn.append(package.ops.randn(4).tolist())
+    assert drawn[0] == drawn[1]
+
+
+def test_a_narrow_index_is_not_read_from_the_end(package: Any) -> None:
+    table = package.ops.ones((300, 2))
+    for wrong in (np.int8(-1), np.int16(-1), np.int16(300)):
+        with pytest.raises(IndexError, match="out of range"):
+            package.ops.embedding(package.tensor(np.array([wrong])), table)
+
+
 def test_a_checkpoint_returns_the_same_both_times(package: Any) -> None:
     once = iter([True, False])
     out = package.checkpoint(lambda x: x * x if next(once) else None, leaf(package, 3.0))
