@@ -32,7 +32,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = text[text.index("## Adding an op") : text.index("## Adding a layer")]
     steps = re.findall(r"`(\S+\.py)`[^`]*```python\n(.*?)```", section, re.DOTALL)
-    assert len(steps) == 6
+    assert len(steps) == 7
     for name, block in steps:
         path, code = root / name, textwrap.dedent(block)
         source = path.read_text(encoding="utf-8")
@@ -106,6 +106,12 @@ def test_mish_is_good_for_the_tests_of_the_spec(copy: Path) -> None:
     said = ran(copy, "-m", "pytest", "-q", str(ROOT / "parity/tests/test_spec.py"), "-k", "mish")
 
     assert re.search(r"\b\d\d passed, \d+ deselected", said), said
+
+
+def test_the_fault_of_mish_is_rejected(copy: Path) -> None:
+    said = ran(copy, "-m", "pytest", "-q", str(ROOT / "parity/tests/test_faults.py"), "-k", "mish")
+
+    assert re.search(r"\b2 passed, \d+ deselected", said), said
 
 
 def test_mish_is_timed(copy: Path) -> None:
