@@ -110,7 +110,7 @@ class Optimizer:
                 state = self.state.setdefault(index, {})
                 key: Any = index
                 if self.elementwise and data.size <= LONG:
-                    key = id(group), data.dtype, grad.dtype, state.get("step"), len(state)
+                    key = id(group), data.dtype, state.get("step"), len(state)
                 alike.setdefault(key, []).append(index)
         for indices in alike.values():
             parameter, group = members[indices[0]]
