@@ -296,6 +296,18 @@ def test_to_device_makes_arrays_contiguous() -> None:
     assert (device.to_host(device.to_device(data[:, ::-1])) == data[:, ::-1]).all()
 
 
+def test_to_device_changes_the_byte_order_to_that_of_kernels() -> None:
+    array = device.to_device(np.arange(3, dtype=">f4"))
+
+    assert array.dtype.isnative
+    assert device.to_host(array).tolist() == [0, 1, 2]
+
+
+def test_device_memory_is_not_for_objects() -> None:
+    with pytest.raises(TypeError, match=r"not Python's objects, of dtype object"):
+        device.to_device(np.array([None, 1]))
+
+
 @device.jit
 def fill(x):
     x[device.cuda.grid(1)] = 1

@@ -238,8 +238,9 @@ def lto_ir(kernel: Any, arguments: str, capability: tuple[int, int]) -> list[byt
 
 
 def to_device(array: Any) -> Array:
-    """A C-contiguous copy in device memory."""
+    """A C-contiguous copy in device memory, in the byte order of this machine."""
     host = np.asarray(array, order="C")
+    host = host.astype(host.dtype.newbyteorder("="), copy=False)
     out = empty(host.shape, host.dtype)
     write(host, out)
     return out
@@ -253,6 +254,8 @@ def empty(shape: Shape, dtype: Any) -> Array:
     if executor is None:
         raise RuntimeError("CUDAGRAD_DEVICE=compiler only compiles kernels; unset it to run them")
     dtype = np.dtype(dtype)
+    if dtype.hasobject:
+        raise TypeError(f"device memory holds numbers, not Python's objects, of dtype {dtype}")
     size = math.prod(shape) * dtype.itemsize
     if not size:
         return executor.without_memory(shape, dtype)
