@@ -177,24 +177,67 @@ def constant_part_of_a_part(x):
 def test_an_index_into_a_part_is_checked() -> None:
     with pytest.raises(IndexError, match=r"x\[1\]\[2\].*index 2 on axis 0 of size 2"):
         constant_part_of_a_part[1, 1](device(np.zeros((3, 2))))
-    with pytest.raises(IndexError, match=r"kernel part_of_a_part .*out of bounds"):
+    told = r"x\[1\]\[cuda.grid\(1\) \+ 1\].*index 2 on axis 0 of size 2; .*thread \(1, 0, 0\)"
+    with pytest.raises(IndexError, match=told):
         part_of_a_part[1, 2](device(np.zeros((3, 2))))
 
 
 @jit
-def one_of_two(x):
-    (x if x.size else x.T)[cuda.threadIdx.x + 9, 0] = 0
+def one_of_two(x, by):
+    (x if x.size else x.T)[cuda.threadIdx.x + by, 0] = 0
 
 
 @jit
-def transposed(x):
-    x[0, 0] = x.T[0, cuda.threadIdx.x + 9]
+def transposed(x, by):
+    x[0, 0] = x.T[0, cuda.threadIdx.x + by]
 
 
-@pytest.mark.parametrize("kernel", [one_of_two, transposed])
-def test_an_index_into_an_array_without_a_name_is_checked(kernel: Any) -> None:
-    with pytest.raises(IndexError, match=rf"kernel {kernel.__name__} .*out of bounds"):
-        kernel[1, 1](device(np.zeros((3, 2))))
+@jit
+def row_of_row(x, by):
+    x[cuda.threadIdx.x][cuda.threadIdx.x + by] += 1
+
+
+@jit
+def column(x, by):
+    slice = cuda.threadIdx.x + by
+    part = x[:, slice]
+    part[0] = x[-1, :][by * 0]
+
+
+@pytest.mark.parametrize("by", [9, -1])
+@pytest.mark.parametrize("kernel", [one_of_two, transposed, row_of_row, column])
+def test_an_index_into_an_array_without_a_name_is_checked(kernel: Any, by: int) -> None:
+    with pytest.raises(IndexError, match=rf"kernel {kernel.__name__} .*: index {by} on axis [01] "):
+        kernel[1, 1](device(np.zeros((3, 2))), by)
+
+
+@jit
+def first_of_second(xs, by):
+    xs[0][0] = xs[1][cuda.threadIdx.x + by]
+
+
+def test_so_is_one_into_an_array_of_a_tuple() -> None:
+    both = device([1.0, 2.0]), device([3.0, 4.0, 5.0])
+    first_of_second[1, 1](both, 2)
+    assert both[0].memory.tolist() == [5.0, 2.0]
+    for by in (3, -1):
+        with pytest.raises(IndexError, match=rf"xs\[1\].*: index {by} on axis 0 of size 3;"):
+            first_of_second[1, 1](both, by)
+
+
+@jit(device=True)
+def same(x):
+    return x
+
+
+@jit
+def of_result(x):
+    same(x)[cuda.threadIdx.x + 9, 0] = 0
+
+
+def test_an_index_into_what_a_function_returns_is_checked_by_numba() -> None:
+    with pytest.raises(IndexError, match=r"kernel of_result .*out of bounds"):
+        of_result[1, 1](device(np.zeros((3, 2))))
 
 
 def test_a_negative_index_does_not_wrap() -> None:

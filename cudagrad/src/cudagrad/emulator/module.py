@@ -179,9 +179,11 @@ def defined(
 
 
 def is_unchecked(node: ast.AST) -> bool:
-    """Whether numba must check an index, as the transform does not: of slices, x[i][j], x.T[i]."""
+    """Whether numba must check an index, as the transform does not: of slices, x.reshape(…)[i]."""
     match node:
         case ast.Subscript(value=ast.Name() | ast.Attribute(attr="shape" | "strides")):
+            return False
+        case ast.Subscript(slice=ast.Call(func=ast.Attribute(attr="checked"))):
             return False
         case ast.Subscript(value=ast.Call(), slice=index):  # mostly of a tuple
             return not all(map(is_constant, parts(index)))

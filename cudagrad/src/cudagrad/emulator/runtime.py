@@ -22,7 +22,7 @@ from .errors import LoopError
 
 # error_model: as on a GPU, a division by zero gives inf or NaN and raises nothing. Wrappers are for
 # calls from Python, which never calls these functions; to compile them would take half the time.
-# Indices are checked below, except where slices are among them.
+# Indices are checked below, except those into what a function makes, and slices.
 OPTIONS = {
     "boundscheck": False,
     "error_model": "numpy",
@@ -32,6 +32,7 @@ OPTIONS = {
 compiled = numba.njit(**OPTIONS)
 slicing = numba.njit(**OPTIONS | {"boundscheck": True})
 inlined = numba.njit(**OPTIONS, inline="always")  # quicker to compile than a call
+between = slice  # by a name that no variable of a kernel has
 
 # The record: an int64 array in which a launch notes where it is, for the message if it fails. It
 # also holds the order in which to run, and the state of the generator that draws random orders.
@@ -140,6 +141,8 @@ def _check(context, builder, array, value, kinds, parts, place, record):
     shape = context.make_array(array)(context, builder, value).shape
     sizes = cgutils.unpack_tuple(builder, shape)
     for axis, (kind, part, size) in enumerate(zip(kinds, parts, sizes, strict=False)):
+        if isinstance(kind, types.SliceType):
+            continue
         position = context.cast(builder, part, kind, types.int64)
         outside = builder.icmp_unsigned(">=", position, size)  # a negative one is huge, so
         with cgutils.if_unlikely(builder, outside):
@@ -159,17 +162,19 @@ def is_number(kind):
 def checked(typing_context, array, index, place, record):
     """index, if it lies in array; else an IndexError, and what is wrong goes into the record.
 
-    A negative index lies outside: on a GPU it wraps around in silence. Anything but numbers into
-    an array (the index of a tuple) is left to numba. A float or a bool becomes an integer, so that
-    type inference goes on to the pass of refusals, which refuses it with its line.
+    A negative index lies outside: on a GPU it wraps around in silence. Anything but numbers and
+    slices into an array (the index of a tuple) is left to numba. A float or a bool becomes an
+    integer, so that type inference goes on to the pass of refusals, which refuses it with its line.
     """
     index = types.unliteral(index)
     kinds = tuple(index) if isinstance(index, types.BaseTuple) else (index,)
-    of_numbers = isinstance(array, types.Array) and all(map(is_number, kinds))
-    known = of_numbers and all(isinstance(kind, types.Integer) for kind in kinds)
+    of_array = isinstance(array, types.Array) and all(
+        is_number(kind) or isinstance(kind, types.SliceType) for kind in kinds
+    )
+    known = of_array and not any(isinstance(kind, types.Float | types.Boolean) for kind in kinds)
     result = index
-    if of_numbers and not known:
-        whole = [types.int64] * len(kinds)
+    if of_array and not known:
+        whole = [types.int64 if is_number(kind) else kind for kind in kinds]
         result = types.int64 if kinds == (index,) else types.BaseTuple.from_types(whole)
 
     def generate(context, builder, signature, args):

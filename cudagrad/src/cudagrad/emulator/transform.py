@@ -25,6 +25,7 @@ that it stands in.
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeGuard
@@ -70,7 +71,18 @@ from .refusals import (
     why_no_value,
 )
 from .source import DeviceFunction, Source
-from .trees import assign, call, from_front, is_constant, is_of_grid, known, parse, parts, walk
+from .trees import (
+    assign,
+    call,
+    from_front,
+    is_constant,
+    is_of_grid,
+    is_repeatable,
+    known,
+    parse,
+    parts,
+    walk,
+)
 from .warps import ALL_LANES, WARP
 from .wide import Access
 
@@ -382,12 +394,11 @@ class Rewriter(ast.NodeVisitor):
             self.refuse_constant(node.value)
         self.source.refuse_odd_index(node.slice)
         array, index = self.visit(node.value), self.visit(node.slice)
-        is_sliced = any(isinstance(part, ast.Slice) for part in parts(index))
         if all(map(is_constant, parts(node.slice))):
             if isinstance(array, ast.Name | ast.Subscript):
                 array = self.checked(array, index, node, "holding")
-        elif isinstance(array, ast.Name) and not is_sliced:
-            index = self.checked(array, from_front(array.id, index), node)
+        elif is_repeatable(node.value) and not isinstance(index, ast.Slice):
+            index = self.checked(array, from_front(array, index), node)
         return ast.Subscript(array, index, node.ctx)
 
     def checked(
@@ -395,8 +406,8 @@ class Rewriter(ast.NodeVisitor):
     ) -> ast.expr:
         """The index if it lies in the array; with how="holding" the array."""
         place = self.module.place(self.source.file, node)
-        array = ast.Name(array.id, ast.Load()) if isinstance(array, ast.Name) else array
-        return call(f"_runtime.{how}", array, index, place, parse("_thread.record"))
+        record = parse("_thread.record")
+        return call(f"_runtime.{how}", copy.deepcopy(array), index, place, record)
 
     def refuse_constant(self, node: ast.expr) -> None:
         """Refuse to write to an array from around the kernel."""

@@ -64,16 +64,29 @@ def known(test: ast.expr) -> bool | None:
     return None
 
 
-def from_front(array: str, index: ast.expr) -> ast.expr:
-    """An index of several parts, of which those written as -1 and the like count from the front."""
+def is_repeatable(array: ast.expr) -> bool:
+    """Whether an array may be asked for twice: x, x[i], x.T, but not what a function makes."""
+    return not any(isinstance(part, ast.Call) for part in ast.walk(array))
+
+
+def from_front(array: ast.expr, index: ast.expr) -> ast.expr:
+    """An index of several parts, of which those written as -1 and the like count from the front.
+
+    Slices are given as calls, since this may become an argument.
+    """
     if not isinstance(index, ast.Tuple):
         return index
-    counted = []
+    counted: list[ast.expr] = []
     for axis, part in enumerate(index.elts):
         match part:
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
-                part = ast.BinOp(parse(f"{array}.shape[{axis}]"), ast.Add(), part)
-        counted.append(part)
+                size = parse(f"{ast.unparse(array)}.shape[{axis}]")
+                counted.append(ast.BinOp(size, ast.Add(), part))
+            case ast.Slice(lower=lower, upper=upper, step=step):
+                bounds = [bound or ast.Constant(None) for bound in (lower, upper)]
+                counted.append(call("_runtime.between", *bounds, *([step] if step else [])))
+            case _:
+                counted.append(part)
     return ast.Tuple(counted, ast.Load())
 
 
