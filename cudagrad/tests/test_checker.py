@@ -385,8 +385,24 @@ def test_a_block_that_does_not_come_to_the_barrier_of_the_grid_is_told() -> None
             numba_cuda.cg.this_grid().sync()
 
     where = r"sync\(\) at .*test_checker.py:\d+"
-    with pytest.raises(BarrierError, match=f"some blocks wait at .*{where}, and others have ended"):
+    told = rf"block \(0, 0, 0\) is at .*{where}, block \(1, 0, 0\) is at the end"
+    with pytest.raises(BarrierError, match=told):
         check(first_block)[2, 4]()
+
+
+def test_blocks_at_two_barriers_of_the_grid_are_told_apart() -> None:
+    def parted():
+        if cuda.blockIdx.y == 0:
+            numba_cuda.cg.this_grid().sync()
+        else:
+            numba_cuda.cg.this_grid().sync()
+
+    told = r"block \(0, 0, 0\) is at .*:(\d+), block \(0, 1, 0\) is at .*:(\d+)$"
+    with pytest.raises(BarrierError, match=told) as caught:
+        check(parted)[(2, 2), 4]()
+    lines = re.search(told, str(caught.value))
+    assert lines is not None
+    assert int(lines[2]) == int(lines[1]) + 2
 
 
 def test_to_ask_for_a_type_is_not_to_read() -> None:

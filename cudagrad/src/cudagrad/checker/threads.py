@@ -151,12 +151,16 @@ def run(
                 now.thread = thread
                 function.python(*args)
     while blocks:  # to the next barrier of the grid
-        waiting = [next(running, None) for running in blocks]
-        if all(stop is None for stop in waiting):
+        stops = [next(running, None) for running in blocks]
+        for index, stop in zip(places(grid), stops, strict=True):
+            if stop is not stops[0]:
+                here, there = (place or "the end" for place in (stops[0], stop))
+                raise BarrierError(
+                    f"{now.kernel}: the grid does not meet at a barrier: block (0, 0, 0) is at "
+                    f"{here}, block {index} is at {there}"
+                )
+        if stops[0] is None:
             return
-        stop = next(filter(None, waiting))
-        if not all(waiting):
-            raise BarrierError(f"{now.kernel}: some blocks wait at {stop}, and others have ended")
         for storage in storages:
             storage.cells.clear()
 

@@ -249,7 +249,12 @@ class Launcher:
     def _barriers(self) -> str:
         """At which barriers the threads of a block wait."""
         if _record[runtime.BLOCK] < 0:
-            return f"{self.kernel}: the blocks of the grid do not all meet at the same barrier"
+            *reached, first, second = _record[: runtime.SIZE + 1].tolist()
+            at = [
+                f"block {self._coordinates(0, block)} is at {self._place(barrier)}"
+                for barrier, block in zip(reached, (first, second), strict=True)
+            ]
+            return f"{self.kernel}: the grid does not meet at a barrier: {', '.join(at)}"
         count = int(np.prod(self.dims[3:6]))
         barriers = _record[runtime.BARRIERS : runtime.BARRIERS + count]
         masks = np.where(
@@ -259,16 +264,16 @@ class Launcher:
         for barrier, mask in np.unique(np.stack([barriers, masks]), axis=1).T.tolist():
             threads = np.flatnonzero((barriers == barrier) & (masks == mask))
             first = self._coordinates(3, int(threads[0]))
-            place = (
-                self.kernel.translation.places[abs(barrier) % runtime.GRID - 1]
-                if barrier
-                else "the end"
-            )
-            lines.append(
-                waiting(len(threads), first, place) + (f", with mask {mask:#x}" if mask else "")
-            )
+            line = waiting(len(threads), first, self._place(barrier))
+            lines.append(line + (f", with mask {mask:#x}" if mask else ""))
         block = self._coordinates(0, int(_record[runtime.BLOCK]))
         return f"{self.kernel}: block {block} does not meet at a barrier: {'; '.join(lines)}"
+
+    def _place(self, barrier: int) -> str:
+        """Where a barrier of this number stands."""
+        if not barrier:
+            return "the end"
+        return str(self.kernel.translation.places[abs(barrier) % runtime.GRID - 1])
 
     def _coordinates(self, start: int, i: int) -> tuple[int, int, int]:
         x, y = self.dims[start : start + 2].tolist()

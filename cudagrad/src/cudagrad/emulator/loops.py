@@ -18,11 +18,15 @@ import numpy as np
 
 from .copies import forget
 from .runtime import (
+    AXIS,
     BARRIERS,
     BLOCK,
     FINISHED,
     GRID,
+    INDEX,
     ORDER,
+    PLACE,
+    SIZE,
     SOME_LANES,
     STATE,
     THREAD,
@@ -224,7 +228,8 @@ def together(body):
 def whole_grid(body):
     """Run a kernel whose blocks wait for each other, too; each has shared memory of its own.
 
-    run is False, and notes a block of -1, if the blocks are not all at the same barrier.
+    run is False if the blocks are not all at the same barrier. Then it notes a block of -1, and of
+    two that are at different ones their barriers and their numbers.
     """
 
     @inlined
@@ -253,6 +258,8 @@ def whole_grid(body):
                 i = following(i, step, blocks)
             if reached.min() != reached.max():
                 record[BLOCK] = -1
+                record[PLACE], record[AXIS] = reached.min(), reached.max()
+                record[INDEX], record[SIZE] = reached.argmin(), reached.argmax()
                 return False
             running = reached[0] != FINISHED
         return True
