@@ -30,6 +30,7 @@ from cudagrad.emulator import (
 
 THREADS = 8
 TABLE = np.arange(3)
+NAMES = {"low": 0}
 HALVES = np.arange(3, dtype=np.float16)
 RECORD = np.dtype([("x", np.float32), ("y", np.int32)])
 THREE = 3
@@ -628,6 +629,26 @@ def shares_records(x):
 
 
 @jit
+def names_field(x):
+    x[0] = x["low"]
+
+
+@jit
+def looks_up(x):
+    x[0] = NAMES["low"]
+
+
+@jit
+def hands_on(x):
+    x[0] = max(read, 1)
+
+
+@jit
+def generates(x):
+    x[0] = max(n for n in range(3))
+
+
+@jit
 def warp_value(x):
     x[0] = cuda.syncwarp()
 
@@ -903,6 +924,10 @@ def waits_between(x):
             "shared.array",
             "the emulator has no records: use an array for each field",
         ),
+        (names_field, "low", "the emulator has no records: use an array for each field"),
+        (looks_up, "low", "a kernel cannot use NAMES, a dict"),
+        (hands_on, "read", "a kernel can only call read, a device function"),
+        (generates, "range", "a generator expression is not for kernels"),
         (warp_value, "syncwarp", "cuda.syncwarp() is a statement of its own"),
         (asserts, "assert x", "assert is not for kernels"),
         (raises, "raise V", "raise is not for kernels"),

@@ -28,6 +28,7 @@ from numba.np.numpy_support import as_dtype
 
 from . import atomics, instructions, printing, runtime, warps
 from .runtime import OPTIONS
+from .source import DeviceFunction
 
 # The ufuncs that numba-cuda compiles; of the others `math` has the most usual ones.
 UFUNCS = frozenset(
@@ -64,6 +65,7 @@ SHUFFLE_DTYPES = ("int32", "int64", "float32", "float64")
 SELP_DTYPES = tuple(kind.name for kind in instructions.SELP_TYPES)
 MISSING_DTYPES = (np.float16, np.longdouble, np.clongdouble)  # numba has none of them on a CPU
 MOST_CONSTANT = 64 * 1024  # bytes of an array from around a kernel
+NO_RECORDS = "the emulator has no records: use an array for each field"
 BY_ELEMENTS = "an array is assigned element by element"
 CONSTANT = "is a constant of the kernel: write into an array that it is given"
 # An error ends the thread, and the host hears of it only from kernels compiled for debugging.
@@ -77,6 +79,8 @@ STATEMENTS: dict[type[ast.AST], str] = {
     ast.FunctionDef: f"a def is not for kernels: {OUTSIDE}",
     ast.Lambda: f"a lambda is not for kernels: {OUTSIDE}",
     ast.NamedExpr: ":= is not for kernels: assign in a statement of its own",
+    ast.Delete: "del is not for kernels",
+    ast.GeneratorExp: "a generator expression is not for kernels: write a loop",
 }
 
 
@@ -90,6 +94,8 @@ def unusable(name: str, value: Any) -> str:
     """Why kernels cannot have a value from around them, which is of none of the kinds they can."""
     if value is print:
         return "print is a statement of its own"
+    if isinstance(value, DeviceFunction):
+        return f"a kernel can only call {name}, a device function"
     if inspect.isfunction(value):
         return f"a kernel cannot call {name}, a plain function: decorate it with jit(device=True)"
     return f"a kernel cannot use {name}, a {type(value).__name__}"
@@ -219,7 +225,7 @@ ARGUMENT_CHECKS: dict[str, Callable[..., str]] = {
 def why_no_dtype(kind: Any) -> str:
     """Why the emulator has no numbers of one of NumPy's types."""
     if kind is np.void:
-        return "the emulator has no records: use an array for each field"
+        return NO_RECORDS
     if not any(kind is other for other in MISSING_DTYPES):
         return ""
     return (

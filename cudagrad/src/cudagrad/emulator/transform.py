@@ -62,6 +62,7 @@ from .names import (
 )
 from .refusals import (
     CONSTANT,
+    NO_RECORDS,
     ONE_AXIS,
     not_for_kernels,
     unusable,
@@ -392,8 +393,11 @@ class Rewriter(ast.NodeVisitor):
         self.source.refuse_parts(node.value)
         if isinstance(node.ctx, ast.Store):
             self.refuse_constant(node.value)
+        array = self.visit(node.value)
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+            self.refuse(node, NO_RECORDS)
         self.source.refuse_odd_index(node.slice)
-        array, index = self.visit(node.value), self.visit(node.slice)
+        index = self.visit(node.slice)
         if all(map(is_constant, parts(node.slice))):
             if isinstance(array, ast.Name | ast.Subscript):
                 array = self.checked(array, index, node, "holding")
