@@ -12,7 +12,7 @@ import pytest
 
 from cudagrad import emulator
 from cudagrad.checker import check, numbers
-from cudagrad.emulator import DeviceArray, cuda
+from cudagrad.emulator import DeviceArray, UnsupportedError, cuda
 
 INTEGERS = (np.int32, np.int64, np.uint32, np.uint64)
 REALS = (np.float32, np.float64)
@@ -230,3 +230,35 @@ def test_a_kernel_computes_what_the_emulator_does(kernel: Any, x: float, i: int)
     emulator.jit(kernel)[1, 1](*map(DeviceArray, (*given, want)))
 
     assert np.array_equal(got, want, equal_nan=True)
+
+
+def first(x, out) -> None:
+    out[0] = x[0]
+
+
+@pytest.mark.parametrize("dtype", [">f4", object, np.longdouble])
+def test_arrays_that_numba_does_not_know_are_refused(dtype: Any) -> None:
+    x = np.zeros(1).astype(dtype)
+    with pytest.raises(UnsupportedError, match=rf"kernel first .*: x: numba has no {x.dtype} arr"):
+        check(first)[1, 1](x, np.zeros(1))
+
+
+@emulator.jit(device=True)
+def returns_nothing(x) -> None:
+    x[0] = 1
+
+
+def stores_nothing(x) -> None:
+    x[0] = returns_nothing(x)
+
+
+def stores_a_pair(x) -> None:
+    x[0] = (x[0], x[0])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "what"), [(stores_nothing, "NoneType"), (stores_a_pair, "tuple")]
+)
+def test_what_is_no_number_is_not_stored(kernel: Any, what: str) -> None:
+    with pytest.raises(UnsupportedError, match=rf"no setitem\(float32 array, {what}\)"):
+        check(kernel)[1, 1](np.zeros(1, np.float32))

@@ -378,3 +378,11 @@ def test_pytest_shows_the_kernels_line_and_none_of_the_checkers(tmp_path: Path) 
     assert done.returncode == 1
     assert re.search(r"^test_moved.py:8: RaceError$", done.stdout, re.M)
     assert "memory.py" not in done.stdout
+
+
+def test_an_array_of_a_tuple_is_named_by_its_place() -> None:
+    def writes_second(xs):
+        xs[1][0] = cuda.grid(1)
+
+    with pytest.raises(RaceError, match=r"race for xs\[1\]\[0\], in global"):
+        check(writes_second)[1, 2]((np.zeros(1), np.zeros(1)))

@@ -217,3 +217,14 @@ def test_parts_that_do_not_overlap_are_no_race() -> None:
     check(views_apart)[1, 2](np.zeros(2, np.int64), out)
 
     assert out.tolist() == [0, 0]
+
+
+def has_no_use_for_them(x, out):
+    out[cuda.threadIdx.x] = x[cuda.threadIdx.x]
+
+
+@both
+def test_nor_may_a_kernel_ask_for_it_that_does_not_use_it(make: Any) -> None:
+    x = np.zeros(4, np.float32)
+    with pytest.raises(KernelError, match="232449 of dynamic; a block has"):
+        launch(make, has_no_use_for_them, (1, 4, 0, 227 * 1024 + 1), x, x.copy())

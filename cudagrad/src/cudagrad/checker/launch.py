@@ -14,12 +14,12 @@ import numpy as np
 from .. import emulator
 from ..emulator.array import DeviceArray
 from ..emulator.errors import UnsupportedError
-from ..emulator.launch import ARRAYS, SCALARS, Launcher, misgiven
+from ..emulator.launch import ARRAYS, SCALARS, Launcher, misgiven, require_room
 from ..emulator.places import counted, line_at
 from ..emulator.source import DeviceFunction, jitted
 from .errors import UninitializedError
 from .memory import Array, Storage, address, owner, written
-from .numbers import strong
+from .numbers import is_known, strong
 from .threads import Dim3, now, run
 from .translate import Function, translated
 
@@ -60,6 +60,7 @@ class CheckedLauncher(Launcher):
             function = kernel.translated
         except UnsupportedError as error:
             raise error.with_traceback(None) from None  # without all that visited its source
+        require_room(kernel, 0, self.dynamic_bytes)
         given = Arguments(kernel)
         names = function.source.parameters
         if len(args) != len(names):
@@ -102,6 +103,8 @@ class Arguments:
         if isinstance(argument, DeviceArray) or (
             self.kernel.takes_numpy and isinstance(argument, np.ndarray)
         ):
+            if not is_known(memory.dtype):
+                raise UnsupportedError(f"{self.kernel}: {name}: numba has no {memory.dtype} arrays")
             root = owner(memory)
             marks = written(root)
             # What has no marks is one memory: what two arrays share, perhaps neither of them owns.
@@ -111,7 +114,7 @@ class Arguments:
         if type(argument) in SCALARS:
             return strong(argument)
         if type(argument) is tuple:
-            return tuple(self.seen(name, part) for part in argument)
+            return tuple(self.seen(f"{name}[{i}]", part) for i, part in enumerate(argument))
         wanted = "NumPy arrays" if self.kernel.takes_numpy else ARRAYS
         raise TypeError(misgiven(self.kernel, name, type(argument), wanted))
 

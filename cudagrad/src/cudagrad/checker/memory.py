@@ -357,13 +357,22 @@ def store(value: Any, array: Any, index: Any, place: Place) -> None:
     if offset is None:
         store_slice(value, array, index, place)
         return
-    if isinstance(value, np.complexfloating) and array.memory.dtype.kind != "c":
-        why = f"numba knows no setitem({array.memory.dtype} array, {value.dtype}): say .real"
-        raise refused(place, why)
-    note_write(array, offset, place)
     kind = array.memory.dtype.type
-    # NumPy refuses a number that is too large.
-    array.memory[index] = value if type(value) is kind else kind(value)
+    if type(value) is not kind:
+        value = converted(value, array, place)
+    note_write(array, offset, place)
+    array.memory[index] = value
+
+
+def converted(value: Any, array: Array, place: Place) -> Any:
+    """A number as an element of an array; NumPy itself refuses one that is too large."""
+    dtype, is_number = array.memory.dtype, isinstance(value, bool | np.generic)
+    is_complex = isinstance(value, np.complexfloating) and dtype.kind != "c"
+    if is_complex or not is_number:
+        instead = ": say .real" if is_complex else ""
+        why = f"numba knows no setitem({dtype} array, {kind_of(value)}){instead}"
+        raise refused(place, why)
+    return dtype.type(value)
 
 
 def note_write(array: Array, offset: int, place: Place) -> None:

@@ -9,6 +9,7 @@ type of the value that it holds, not one type for the whole function.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import operator
@@ -18,7 +19,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import types
-from numba.core.errors import TypingError
+from numba.core.errors import NumbaNotImplementedError, TypingError
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import as_dtype, from_dtype
 
@@ -44,6 +45,14 @@ def kind_of(value: Any) -> str:
 
 def types_of(kinds: Sequence[type]) -> tuple[Any, ...]:
     return tuple(from_dtype(np.dtype(kind)) for kind in kinds)
+
+
+@functools.cache
+def is_known(dtype: np.dtype[Any]) -> bool:
+    """Whether numba has arrays of a dtype: not of objects, nor in another machine's byte order."""
+    with contextlib.suppress(NumbaNotImplementedError):
+        return from_dtype(dtype) is not types.pyobject
+    return False
 
 
 @functools.cache
