@@ -221,6 +221,8 @@ def test_inputs_stay_what_they_were_captured_for() -> None:
         step(cudagrad.tensor(X, requires_grad=True))
     with pytest.raises(ValueError, match="warmup must be at least 1"):
         graphed(ops.exp, warmup=0)
+    with pytest.raises(TypeError, match="warmup must be an int, not float"):
+        graphed(ops.exp, warmup=1.5)
 
 
 def test_results_are_overwritten() -> None:

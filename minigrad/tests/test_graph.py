@@ -611,6 +611,8 @@ def test_inputs_stay_what_they_were_captured_for() -> None:
         step(minigrad.tensor(X, requires_grad=True))
     with pytest.raises(ValueError, match="warmup must be at least 1"):
         graphed(ops.exp, warmup=0)
+    with pytest.raises(TypeError, match="warmup must be an int, not float"):
+        graphed(ops.exp, warmup=1.5)
 
 
 def test_gradients_that_share_memory_are_not_added_to() -> None:

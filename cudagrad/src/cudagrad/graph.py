@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, device, launches, writes
+from . import arguments, arrays, device, launches, writes
 from .allocator import Pool
 from .arrays import Array
 from .capture import (
@@ -239,12 +239,10 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
     def __init__(self, step: Callable[..., Any], warmup: int = 1) -> None:
         if not callable(step):
             raise TypeError(f"graphed: a step is a function, not {name_of(step)}")
-        if warmup < 1:
-            raise ValueError(f"graphed: warmup must be at least 1, is {warmup}")
         functools.update_wrapper(self, step)
         self.step = step
         self.graph: CUDAGraph | None = None
-        self._warmup = warmup
+        self._warmup = arguments.whole("graphed", "warmup", warmup, 1)
         self._inputs: list[Tensor] = []
         self._outputs: Any = None
         self._settings: list[tuple[Any, str, Any]] = []  # as the capture found them

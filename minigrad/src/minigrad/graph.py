@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import whole
 from .capture import (
     ANSWER,
     Capture,
@@ -384,12 +385,10 @@ class graphed:  # noqa: N801 -- used as a decorator, like a function
     def __init__(self, step: Callable[..., Any], warmup: int = 1) -> None:
         if not callable(step):
             raise TypeError(f"graphed: a step is a function, not {type(step).__name__}")
-        if warmup < 1:
-            raise ValueError(f"graphed: warmup must be at least 1, is {warmup}")
         functools.update_wrapper(self, step)
         self.step = step
         self.graph: Graph | None = None
-        self._warmup = warmup
+        self._warmup = whole("graphed", "warmup", warmup, 1)
         self._known: Known | None = None  # from the last capture, while another may follow
         self._inputs: list[Tensor] = []
         self._alike: dict[int, bytes] = {}  # the inputs that all captures had the same
