@@ -386,3 +386,20 @@ def test_an_array_of_a_tuple_is_named_by_its_place() -> None:
 
     with pytest.raises(RaceError, match=r"race for xs\[1\]\[0\], in global"):
         check(writes_second)[1, 2]((np.zeros(1), np.zeros(1)))
+
+
+def test_a_fence_for_a_block_orders_its_threads_alone() -> None:
+    def of_block(parts, ticket, out):
+        parts[cuda.grid(1)] = 1
+        cuda.threadfence_block()
+        if cuda.atomic.add(ticket, 0, 1) == parts.size - 1:
+            for k in range(parts.size):
+                out[0] += parts[k]
+
+    arguments = zeros()
+    check(of_block)[1, 4](*arguments)
+    assert arguments[-1].tolist() == [4]
+    with pytest.raises(
+        RaceError, match=r"parts\[0\].* of block \(0, 0, 0\).* of block \(1, 0, 0\)"
+    ):
+        check(of_block)[2, 2](*zeros())

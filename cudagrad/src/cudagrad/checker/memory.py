@@ -26,7 +26,7 @@ from ..emulator.errors import UnsupportedError
 from .errors import RaceError, UninitializedError
 from .numbers import kind_of, reduced
 from .places import Place
-from .threads import Thread, joined, now
+from .threads import Block, Thread, joined, now
 
 Memory = np.ndarray[Any, Any]
 WRITTEN = {size: b"\1" * size for size in (1, 2, 4, 8, 16)}
@@ -56,7 +56,8 @@ class Cell:
         self.write: Access | None = None
         self.reads: dict[Thread, Access] = {}
         self.atomics: dict[Thread, Access] = {}
-        self.released: dict[Any, int] | None = None  # what those knew that an atomic let go
+        # What those knew that an atomic let go, by the block that may know it; None: everybody.
+        self.released: dict[Block | None, dict[Any, int]] | None = None
 
     def of_byte(self) -> Cell:
         """What one of its bytes remembers, from now on for itself."""
@@ -458,9 +459,12 @@ def changing(array: Array, index: Any, place: Place) -> Iterator[None]:
             compare(array, offset, access, cell.reads)
         cell.atomics[thread] = access
         if thread.fenced:
-            cell.released = joined(cell.released, thread.fenced)
+            old = cell.released or {}
+            new = {who: joined(old.get(who), known) for who, known in thread.fenced.items()}
+            cell.released = old | new
         if cell.released:
-            thread.known = joined(thread.known, cell.released)
+            for_all, for_block = map(cell.released.get, (None, thread.block))
+            thread.known = joined(thread.known, for_all, for_block)
     yield
 
 

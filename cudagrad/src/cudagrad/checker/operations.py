@@ -250,7 +250,12 @@ def threadfence(place: Place) -> None:
 
     What this thread did before it, whoever meets its next atomics can rely on.
     """
-    now.thread.fenced = now.thread.release()
+    now.thread.fenced = {**now.thread.fenced, None: now.thread.release()}
+
+
+def threadfence_block(place: Place) -> None:
+    """The same, but only threads of its own block can rely on it."""
+    now.thread.fenced = {**now.thread.fenced, now.thread.block: now.thread.release()}
 
 
 # Barriers
@@ -416,6 +421,7 @@ FUNCTIONS: dict[Names, Callable[..., Any]] = {
     **{path: instruction(getattr(instructions, *path)) for path in CALCULATIONS},
     **{path: instruction(function) for path, function in LIBDEVICE.items()},
     **dict.fromkeys(FENCES, threadfence),
+    ("threadfence_block",): threadfence_block,
     ("nanosleep",): nanosleep,
     ("cg", "this_grid"): this_grid,
     ("activemask",): activemask,

@@ -73,8 +73,9 @@ class Thread:
         self.rounds = 0  # of while loops, since it last waited
         # What was done before for certain: a thread's steps, and a block's epochs, below a bound.
         self.known: dict[Any, int] | None = None
-        # As known, but of what was done before a fence: its next atomics let others know.
-        self.fenced: dict[Any, int] | None = None
+        # As known, but of what was done before a fence: its next atomics let others know. By those
+        # whom the fence is for: a block's threads, or, None, everybody.
+        self.fenced: dict[Block | None, dict[Any, int]] = {}
         self.copies: list[list[Any]] = [[]]  # on their way: groups, of which the last is open
         self.work: Any = None
         self.request: Request | None = None
@@ -240,7 +241,9 @@ def meet(threads: list[Thread]) -> None:
 
 def share(threads: list[Thread], *known: dict[Any, int] | None) -> None:
     """From now on some threads know the same, and what a fence of one is for is for all."""
-    together, fenced = joined(*known), joined(*(thread.fenced for thread in threads))
+    together, scopes = joined(*known), (None, threads[0].block)
+    each = {scope: joined(*(t.fenced.get(scope) for t in threads)) for scope in scopes}
+    fenced = {scope: some for scope, some in each.items() if some}
     for thread in threads:
         thread.known, thread.fenced = together, fenced
 
