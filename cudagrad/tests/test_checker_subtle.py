@@ -403,3 +403,13 @@ def test_a_fence_for_a_block_orders_its_threads_alone() -> None:
         RaceError, match=r"parts\[0\].* of block \(0, 0, 0\).* of block \(1, 0, 0\)"
     ):
         check(of_block)[2, 2](*zeros())
+
+
+def test_an_array_that_is_too_large_for_shared_memory_is_named() -> None:
+    def too_large(out):
+        tile = cuda.shared.array(20_000, np.float32)
+        tile[0] = out[0]
+
+    with pytest.raises(KernelError, match=r"too_large .*: cuda.shared.array\(.* at .*: 80000") as e:
+        check(too_large)[1, 1](np.zeros(1))
+    assert not hasattr(e.value, "__notes__")

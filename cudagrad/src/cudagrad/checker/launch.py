@@ -85,8 +85,8 @@ class CheckedLauncher(Launcher):
 def line_of(error: Exception) -> str:
     """The line of the kernel, or of a function that it calls, from which an error came."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = Path(__file__).parent
-    within = [frame for frame in frames if Path(frame.filename).parent != ours]
+    ours = [Path(file).parent for file in (__file__, emulator.__file__)]
+    within = [frame for frame in frames if Path(frame.filename).parent not in ours]
     return "".join(line_at(frame.filename, frame.lineno or 0) for frame in within[-1:])
 
 

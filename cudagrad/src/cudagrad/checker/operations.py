@@ -83,7 +83,7 @@ def shared_array(place: Place, shape: tuple[Any, ...], dtype: Any, alignment: An
             block.storages.append(found.storage)
             if place.file != intrinsics.__file__:  # what stands there for registers of a warp
                 block.static_bytes += found.memory.nbytes
-        require_room(now.kernel, block.static_bytes, now.dynamic_bytes)
+        require_room(f"{now.kernel}: {place}", block.static_bytes, now.dynamic_bytes)
         block.shared[place] = found
     return found
 
