@@ -43,17 +43,19 @@ class Journey:
 
     def step(self, number: int) -> None:
         """Give the parameters their gradients, by backward through a clone of each, and step."""
+        gradients = [
+            gradient if gradient is None else gradient.astype(self.dtype)
+            for gradient in self.case.gradients(number)
+        ]
         self.optimizer.zero_grad()
-        for parameter, gradient in zip(self.parameters, self.case.gradients(number), strict=True):
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             if gradient is not None:
                 copy = self.engine.call("clone", parameter)
-                self.engine.backward(copy, gradient.astype(self.dtype))
+                self.engine.backward(copy, gradient)
         self.optimizer.step()
-        for i, gradient in enumerate(self.case.gradients(number)):
-            left = self.engine.grad(self.parameters[i])
-            if gradient is None:
-                continue
-            if left is None or not same(left, gradient.astype(self.dtype)):
+        for i, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
+            left = self.engine.grad(parameter)
+            if gradient is not None and (left is None or not same(left, gradient)):
                 raise MismatchError(f"step {number} changes the gradient of parameter {i}")
 
     def where(self) -> list[Array]:
