@@ -798,3 +798,21 @@ def test_classes_are_int64(package: Any) -> None:
 def test_a_bool_is_no_length(package: Any, shape: Any) -> None:
     with pytest.raises(TypeError, match="zeros: a shape is a tuple of ints, not "):
         package.ops.zeros(shape)
+
+
+def test_torch_and_numpy_take_a_tensor(package: Any) -> None:
+    for data in ([1.0, 2.0], [[1, 2, 3]], [True], 2.0):
+        x = package.tensor(data)
+
+        assert torch.equal(torch.tensor(x), torch.tensor(data))
+        assert np.from_dlpack(x).tolist() == data
+    with pytest.raises((RuntimeError, BufferError), match="requires a gradient"):
+        torch.tensor(leaf(package, 1.0))
+
+
+def test_a_tensor_is_printed_in_its_shape(package: Any) -> None:
+    matrix = package.tensor([[1, 2], [3, 4]])
+
+    assert repr(matrix) == "tensor([[1, 2],\n        [3, 4]], dtype=int64)"
+    assert repr(package.ops.zeros(2, 0, 3)) == "tensor([], shape=(2, 0, 3), dtype=float32)"
+    assert repr(package.tensor([])) == "tensor([], dtype=float32)"

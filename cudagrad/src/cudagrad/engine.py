@@ -354,8 +354,9 @@ class Tensor:
     def __repr__(self) -> str:
         leaf = ", requires_grad=True" if self.requires_grad else ""
         note = f", op={self.op}" if self.op else leaf
-        numbers = np.array2string(arrays.to_host(self.data), separator=", ")
-        return f"tensor({numbers}, dtype={self.dtype}{note})"
+        numbers = np.array2string(arrays.to_host(self.data), separator=", ", prefix="tensor(")
+        shape = "" if self.data.size or self.ndim == 1 else f", shape={self.shape}"
+        return f"tensor({numbers}{shape}, dtype={self.dtype}{note})"
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:

@@ -199,6 +199,13 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.numpy(), dtype, copy=copy)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """The array in DLPack's capsule, shared; without it torch.tensor() fails at an element."""
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
+
     def item(self) -> float | int | bool:
         """The one element, as a Python number."""
         if self.data.size != 1:
@@ -264,7 +271,9 @@ class Tensor:
     def __repr__(self) -> str:
         leaf = ", requires_grad=True" if self.requires_grad else ""
         note = f", op={self.op}" if self.op else leaf
-        return f"tensor({np.array2string(self.data, separator=', ')}, dtype={self.dtype}{note})"
+        numbers = np.array2string(self.data, separator=", ", prefix="tensor(")
+        shape = "" if self.data.size or self.ndim == 1 else f", shape={self.shape}"
+        return f"tensor({numbers}{shape}, dtype={self.dtype}{note})"
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
