@@ -816,3 +816,10 @@ def test_a_tensor_is_printed_in_its_shape(package: Any) -> None:
     assert repr(matrix) == "tensor([[1, 2],\n        [3, 4]], dtype=int64)"
     assert repr(package.ops.zeros(2, 0, 3)) == "tensor([], shape=(2, 0, 3), dtype=float32)"
     assert repr(package.tensor([])) == "tensor([], dtype=float32)"
+
+
+def test_no_dtype_is_the_one_there_is(package: Any) -> None:
+    layer = package.nn.Linear(1, 1).to(package.float64)
+
+    assert layer.to(None).weight.dtype == layer.weight.to(None).dtype == package.float64
+    assert package.tensor([1, 2]).to(None).dtype == package.int64

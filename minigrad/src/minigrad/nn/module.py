@@ -200,7 +200,12 @@ class Module:
         return self
 
     def to(self, dtype: Any) -> Self:
-        """Convert floating parameters, their gradients and floating buffers, in place."""
+        """Convert floating parameters, their gradients and floating buffers, in place.
+
+        dtype None: leave them as they are.
+        """
+        if dtype is None:
+            return self
         dtype = as_array((), dtype).dtype
         if not is_floating(dtype):
             raise TypeError(f"to: parameters are floating, {dtype} is not")

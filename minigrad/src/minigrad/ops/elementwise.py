@@ -291,8 +291,12 @@ def masked_fill(x: Operand, mask: Operand, value: Operand) -> Output:
 
 @op
 def to(x: Operand, dtype: Any) -> Output:
-    """x in another dtype, to which the gradient is brought back; no copy if it has it already."""
-    own, wanted = x.dtype, as_array((), dtype).dtype
+    """x in another dtype, to which the gradient is brought back; no copy if it has it already.
+
+    dtype None: its own.
+    """
+    own = x.dtype
+    wanted = own if dtype is None else as_array((), dtype).dtype
     # Integers have no gradient: backward() refuses dout, which would be rounded to one.
     back = own if is_floating(own) else wanted
     return x.astype(wanted, copy=False), lambda dout: dout.astype(back, copy=False)
