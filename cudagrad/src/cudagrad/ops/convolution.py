@@ -60,10 +60,11 @@ def conv2d(
 ) -> Output:
     """Weighted sums of windows of an image: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, …).
 
-    weight (O, C / groups, Kh, Kw), bias (O). stride, padding, dilation (the distance of a window's
-    elements): an int or a pair. padding: zeros on both sides; "valid" is none, "same" as many as
-    keep H and W, the odd one at the end. groups: the channels of x and of the output are split
-    into so many, and each group of the output sees only its own of x.
+    weight (O, C / groups, Kh, Kw), bias (O). stride (from one window to the next), padding,
+    dilation (from one element of a window to the next): an int or a pair. padding: zeros on both
+    sides; "valid" is none, "same" as many as keep H and W, the odd one at the end. groups: the
+    channels of x and of the output are split into so many, and each group of the output sees only
+    its own of x.
     """
     return _convolved("conv2d", x, weight, bias, stride, padding, dilation, groups, dims=2)
 

@@ -216,6 +216,7 @@ def _variance(name: str, x: Any, dim: Any, correction: float, keepdim: bool) -> 
     freedom = count - correction
     centred = apply(f.sub, x, apply(f.div, arrays.total(x, along, keepdims=True), count))
 
+    # x moves the mean, too, which changes no sum of squares: the deviations have a sum of 0.
     def pullback(dout):
         dout = _kept(dout, centred.shape, along)
         if dim is None and freedom <= 0:  # as in torch without a dim: of one sign

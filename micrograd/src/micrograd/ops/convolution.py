@@ -44,6 +44,7 @@ def conv1d(
     """Dot products of kernels with the windows of a signal; ints give ints.
 
     x (N, C, L) or (C, L), weight (K, C / groups, l), bias (K,) -> (N, K, windows) or (K, windows).
+    stride: from one window to the next; dilation: from one element of a window to the next.
     padding: the number of zeros at each end; "valid" is none, "same" as many as make one window
     per element. groups: the kernels of each group see only the channels of that group.
     """

@@ -1,4 +1,8 @@
-"""Normalization of rows: a row is the last dims, a group of channels, or a channel."""
+"""Normalization of rows: a row is the last dims, a group of channels, or a channel.
+
+eps is added to the variance, or the mean square, of which a row is divided by the root: else a row
+of equal numbers would be divided by 0.
+"""
 
 from __future__ import annotations
 
@@ -94,8 +98,9 @@ def batch_norm(
 
     x (N, C, …), everything else (C,). Mean and variance are running_mean and running_var; while
     training, they are the batch's own, and the two lists, if given, move towards these in place by
-    the share momentum. Raises ValueError for one of the lists without the other, and while
-    training for channels of one number.
+    the share momentum, running_var towards the unbiased one, a sum of squares over n - 1. Raises
+    ValueError for one of the lists without the other, and while training for channels of one
+    number.
 
     Ioffe, Szegedy 2015, https://arxiv.org/abs/1502.03167
     """

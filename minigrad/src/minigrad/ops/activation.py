@@ -184,7 +184,7 @@ def log_softmax(x: Operand, dim: int) -> Output:
     y = _below_max(x, along)
     y -= np.log(_sum(np.exp(y), along))
 
-    def pullback(dout):
+    def pullback(dout):  # the slope of y[i] along x[j] is (1 if i = j else 0) - p[j], p = exp(y)
         dx = np.asarray(np.exp(y))
         dx *= _sum(dout, along)
         return np.subtract(dout, dx, out=dx)

@@ -34,7 +34,8 @@ def scaled_dot_product_attention(
 
     query (..., L, E), key (..., S, E), value (..., S, Ev) -> (..., L, Ev). attn_mask broadcasts
     to (..., L, S): if bool, True lets a key take part; if floating, it is added to the scores.
-    scale None is 1/√E. A query that may see no key gets 0. enable_gqa: query (..., H, L, E) may
+    is_causal, in place of attn_mask: query i sees the keys up to i. A query that may see no key
+    gets 0. scale None is 1/√E: else scores would grow as √E. enable_gqa: query (..., H, L, E) may
     have a multiple of the heads of key and value, each of which serves several of query's in a row.
 
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762

@@ -159,7 +159,7 @@ def logsumexp(x: Operand, dim: int | Sequence[int], keepdim: bool = False) -> Ou
     top = np.where(np.isfinite(top), top, 0)  # inf - inf would be NaN
     y = top + np.log(np.exp(x - top).sum(axis=along, keepdims=True))
 
-    def pullback(dout):
+    def pullback(dout):  # the slopes are softmax: exp(x) over the sum of all, which is exp(y)
         return _kept(dout, x.shape, along) * np.exp(x - y)
 
     return y if keepdim else y.squeeze(along), pullback
@@ -243,6 +243,7 @@ def _variance(name: str, x: Any, dim: Dims, correction: float, keepdim: bool) ->
     freedom = np.array(count - correction, x.dtype)
     centred = x - np.true_divide(x.sum(axis=along, keepdims=True), count)
 
+    # x moves the mean, too, which changes no sum of squares: the deviations have a sum of 0.
     def pullback(dout):
         if dim is None and freedom <= 0:
             slope = np.inf * centred * centred  # as in torch without a dim: of one sign
