@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
-from typing import Never
+import pickle
+from typing import Any, Never
 
 import pytest
 
@@ -460,3 +462,28 @@ def test_a_fast_product_is_drawn_as_any_other() -> None:
     fast.backward()
     with pytest.raises(RuntimeError, match="freed"):
         draw(fast)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_is_a_leaf_of_its_own(copied: Any) -> None:
+    x = leaf(2.0)
+    x.grad = 1.0
+    y = x * 1.0
+    other = copied(x)
+    before = other.grad
+    (y * 3.0 + other * 5.0).backward()
+
+    assert (x.grad, before) == (4.0, 1.0 if copied is copy.deepcopy else None)
+    assert other.grad == 5.0 + (before or 0.0)
+    assert other.index > y.index
+
+
+def test_what_an_op_made_is_not_copied() -> None:
+    [made] = ops.matmul([[1.0, 2.0]], [leaf(3.0), leaf(4.0)])
+    for each in (made, made * 2.0, leaf(1.0) + leaf(2.0)):
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="only leaves"):
+                copied(each)
+    assert copy.copy(made.detach()).data == 11.0

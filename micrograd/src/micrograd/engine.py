@@ -102,6 +102,19 @@ class Value:
         """The same number, cut off from the graph."""
         return Value(self.data)
 
+    def __reduce__(self) -> Any:
+        # A copied or unpickled Value is a leaf with its own place on the tape.
+        if self.parents != ():
+            raise TypeError("only leaves can be copied or pickled: detach() this Value first")
+        return type(self), (self.data, self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        """A copy that keeps .grad, which copy.copy and pickle drop, as in torch."""
+        make, arguments = self.__reduce__()
+        made: Value = make(*arguments)
+        made.grad = self.grad
+        return made
+
     def __float__(self) -> float:
         return self.data
 
