@@ -309,6 +309,12 @@ def test_a_parameter_is_a_list() -> None:
         nn.Parameter(1.0)
 
 
+@pytest.mark.parametrize("name", ["requires_grad", "grad", "data"])
+def test_what_a_list_does_not_have_cannot_be_set(name: str) -> None:
+    with pytest.raises(AttributeError, match=name):
+        setattr(nn.Linear(2, 1).weight, name, False)
+
+
 def test_models_may_be_deep() -> None:
     model = nn.ModuleList([nn.Linear(1, 1, bias=False)])
     for _ in range(2000):

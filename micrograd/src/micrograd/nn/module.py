@@ -18,6 +18,8 @@ T = TypeVar("T")
 class Parameter(list[Any]):
     """A nested list of new Values that a Module trains: they require a gradient, unless frozen."""
 
+    __slots__ = ()  # so that p.requires_grad = False, which would freeze nothing, is an error
+
     def __init__(self, data: Tensor, requires_grad: bool = True) -> None:
         values = lists.tensor(data, requires_grad)
         if isinstance(values, Value):
