@@ -107,6 +107,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     require_tensors("einsum", *operands)
     operands, _ = cast_for("einsum", *operands)
     same("einsum", *operands)
+    refuse_bool("einsum", *operands)
     shapes = [operand.shape for operand in operands]
     inputs, output = _read(equation, shapes)
     lengths = _lengths(equation, inputs, shapes)
