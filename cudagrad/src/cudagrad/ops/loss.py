@@ -72,7 +72,7 @@ def cross_entropy(
     label_smoothing = probability(name, "label_smoothing", label_smoothing)
     floats_beside(name, x, weight)
     tensors(name, target)
-    if x.ndim and target.shape == x.shape and is_floating(target.dtype):
+    if x.ndim and target.ndim == x.ndim and is_floating(target.dtype):
         x = arrays.cast(x, reckoned(x.dtype))
         return _soft_cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing)
     classes, counted, share = _classes(name, x, target, weight, ignore_index)
@@ -244,6 +244,8 @@ def _soft_cross_entropy(
     x: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
 ) -> Any:
     floats("cross_entropy", x, target)
+    if target.shape != x.shape:
+        raise ValueError(f"cross_entropy: logits {x.shape} and probabilities {target.shape} differ")
     if whole("cross_entropy", "ignore_index", ignore_index) >= 0:
         raise ValueError("cross_entropy: ignore_index is for class indices, not for probabilities")
     shape, along = x.shape, min(1, x.ndim - 1)

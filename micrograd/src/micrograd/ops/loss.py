@@ -55,8 +55,8 @@ def cross_entropy(
     whole(op, "ignore_index", ignore_index)
     probability(op, "label_smoothing", label_smoothing)
     classes, shape, weights = _classes(op, x, weight)
-    targets, target_shape = unnest(target, op)
-    if target_shape != unnest(x, op)[1] or is_integer(targets):
+    (targets, target_shape), x_shape = unnest(target, op), unnest(x, op)[1]
+    if len(target_shape) != len(x_shape) or is_integer(targets):
         pick: Callable[[Sequence[Value], int], Value] = _log_probability
         if label_smoothing:  # which needs the score of every class
             classes, pick = [log_probabilities(row) for row in classes], operator.getitem
@@ -64,6 +64,8 @@ def cross_entropy(
             op, classes, pick, shape, target, weights, ignore_index, label_smoothing
         )
         return _class_mean(losses, count, shape, reduction)
+    if target_shape != x_shape:
+        raise ValueError(f"{op}: logits {x_shape} and probabilities {target_shape} differ")
     if ignore_index >= 0:
         raise ValueError(f"{op}: ignore_index is for class indices, not for probabilities")
     losses = []
