@@ -164,7 +164,7 @@ def _by_row(
     items, shape = floating(op, x)
     normalized_shape = sizes(op, normalized_shape)
     first = len(shape) - len(normalized_shape)
-    if not normalized_shape or first < 0 or shape[first:] != normalized_shape:
+    if not normalized_shape or shape[first:] != normalized_shape:
         raise ValueError(f"{op}: shape {shape} does not end in {normalized_shape}")
     weights = _affine(op, "weight", weight, normalized_shape)
     biases = _affine(op, "bias", bias, normalized_shape)

@@ -56,7 +56,7 @@ def cross_entropy(
     same(name, target)
     weights = _class_weights(name, x, weight)
     rows = _rows(x)  # (rows, C)
-    below = rows - rows.max(axis=1, keepdims=True, initial=-np.inf)
+    below = rows - rows.max(axis=1, keepdims=True)
     logp = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
     # The gradient of -logp[c] is softmax(x), less 1 at c; each c has its share in the loss.
     spread = np.zeros_like(weights)
