@@ -15,6 +15,14 @@ from minigrad.rows import BLOCK, LONG, SMALL, small_products
 from minigrad.silence import silent
 
 
+def test_a_clone_is_a_copy_and_so_is_what_was_not_contiguous() -> None:
+    x = minigrad.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+    assert not np.shares_memory(x.clone().data, x.data)
+    assert x.contiguous().data is x.data
+    assert x.t().contiguous().data.flags.c_contiguous
+
+
 def test_comparisons_ask_every_element() -> None:
     x = minigrad.tensor([1.0, 2.0, 3.0])
     two = np.array([2.0, 2.0, 2.0])

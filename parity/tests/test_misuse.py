@@ -823,3 +823,36 @@ def test_no_dtype_is_the_one_there_is(package: Any) -> None:
 
     assert layer.to(None).weight.dtype == layer.weight.to(None).dtype == package.float64
     assert package.tensor([1, 2]).to(None).dtype == package.int64
+
+
+def test_what_does_not_promote_refuses_two_dtypes(package: Any) -> None:
+    ops, x = package.ops, package.tensor([[0.5, 0.25], [0.125, 1.0]])
+    double = package.tensor([[0.5, 0.25], [0.125, 1.0]], dtype="float64")
+    for call in (
+        lambda: ops.cross_entropy(x, double),
+        lambda: ops.cross_entropy(x, package.tensor([0, 1]), double[0]),
+        lambda: ops.nll_loss(x, package.tensor([0, 1]), double[0]),
+        lambda: ops.binary_cross_entropy(x, double),
+        lambda: ops.binary_cross_entropy_with_logits(x, x, pos_weight=double),
+        lambda: ops.layer_norm(x, 2, double[0]),
+        lambda: ops.batch_norm(x, double[0], double[1]),
+        lambda: ops.linear(x, double),
+        lambda: ops.matmul(x, double),
+        lambda: ops.einsum("ij,jk->ik", x, double),
+    ):
+        with pytest.raises(TypeError, match="dtypes differ: float32 and float64"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64"])
+def test_sums_and_products_of_integers_are_int64(package: Any, dtype: str) -> None:
+    ops, x = package.ops, package.tensor(np.full(20, 3).astype(dtype))
+    one = int(x[0].item())
+
+    for made, wanted in (
+        (ops.sum(x), 20 * one),
+        (ops.prod(x), one**20),
+        (ops.cumsum(x, 0)[-1], 20 * one),
+        (ops.cumsum(x[0], 0), one),
+    ):
+        assert (made.dtype, made.item()) == (np.int64, wanted)
