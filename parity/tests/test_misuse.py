@@ -856,3 +856,9 @@ def test_sums_and_products_of_integers_are_int64(package: Any, dtype: str) -> No
         (ops.cumsum(x[0], 0), one),
     ):
         assert (made.dtype, made.item()) == (np.int64, wanted)
+
+
+def test_einsum_refuses_booleans_in_its_own_name(package: Any) -> None:
+    mask = package.tensor([[True, False], [False, True]])
+    with pytest.raises(TypeError, match="einsum: expected numbers, not booleans"):
+        package.ops.einsum("ij,jk->ik", mask, mask)

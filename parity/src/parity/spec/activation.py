@@ -109,6 +109,7 @@ OPS = (
         Case(values(STEEP), kink=CORNER, why="the slope at 0 is the one below it"),
         Case(values([inf, -inf, nan, 0.5]), kink=INFINITE, why="the slope of NaN is that below 0"),
         Case(values([inf, -inf, -0.5]), 0.0, kink=INFINITE, why="0 · inf is NaN"),
+        Case(randn(2, 3), 1.5, why="a little steeper below 0 than above"),
         rejects=[*FLOATS_ONLY, Reject(TypeError, randn(3), "0.5")],
     ),
     Op(

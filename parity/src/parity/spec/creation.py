@@ -157,6 +157,7 @@ OPS = (
             Reject(TypeError, 5, dtype=bool),
             Reject(TypeError, 5, dtype=str),
             Reject(TypeError, 5, requires_grad=True),
+            Reject(ValueError, -inf, 5.0),
         ],
     ),
     Op(

@@ -491,7 +491,12 @@ OPS = (
             flat="0 to any positive power is 0",
             why="a base of 0",
         ),
-        rejects=[*MISMATCHED, *NOT_TENSORS, Reject(ValueError, ints([2, 3]), -1)],
+        rejects=[
+            *MISMATCHED,
+            *NOT_TENSORS,
+            Reject(ValueError, ints([2, 3]), -1),
+            Reject(TypeError, bools([True, False]), bools([True, True])),
+        ],
     ),
     Op(
         "exp",

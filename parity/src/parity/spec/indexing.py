@@ -70,7 +70,7 @@ def topk(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """torch.topk with the first of equals first: torch leaves open which it is."""
     values, indices = torch.sort(x, dim=dim, descending=largest, stable=True)
-    first = torch.arange(k)
+    first = torch.arange(k if x.ndim else max(k, 1))  # torch takes a number even for k = 0
     return values.index_select(dim, first), indices.index_select(dim, first)
 
 
@@ -181,6 +181,11 @@ OPS = (
             (ALL, ints([[2], [0]]), ..., ints([4, 0, 1])),
             why="dots that stand for no dim split nothing",
         ),
+        Case(
+            randn(2, 4, 3, 5),
+            (ALL, ints([3, 0, 1, 1, 2, 0]), ALL, ints([1, 4, 0, 0, 2, 3])),
+            why="split lists come first, before the dims in front of them, too",
+        ),
         rejects=[
             Reject(IndexError, randn(2, 3), 2),
             Reject(IndexError, randn(2, 3), (0, -4)),
@@ -218,6 +223,7 @@ OPS = (
             Reject(TypeError, randn(2, 3), 1, values([0.0, 1.0])),
             Reject(TypeError, randn(2, 3), 1, bools([True, False, True])),
             Reject(TypeError, randn(2, 3), 1.0, ints([0])),
+            Reject(ValueError, randn(), 0, ints([0, 0])),
         ],
     ),
     Op(
@@ -419,6 +425,7 @@ OPS = (
             kink=INFINITE,
             why="numbers tie with the last, and NaN comes after it",
         ),
+        Case(randn(), 0, why="a number is taken all the same"),
         rejects=[
             Reject(ValueError, randn(2, 3), 4),
             Reject(ValueError, randn(2, 3), -1),
@@ -460,6 +467,7 @@ OPS = (
             Reject(TypeError, bools([True, False])),
             Reject(TypeError, ints([0, 1]), 2.5),
             Reject(ValueError, ints([]), 0),
+            Reject(ValueError, ints([0, 1]), -2),
         ],
     ),
 )

@@ -7,7 +7,7 @@ from math import inf, nan
 import torch
 from torch.nn import functional
 
-from .case import Case, Op, Reject, integers, ints, mask, randn, uniform, values
+from .case import Case, Op, Reject, bools, integers, ints, mask, randn, uniform, values
 from .reasons import BLOCK, INFINITE, NO_ELEMENTS, SQUARE, TILES
 
 UNREAD = "with a beta of 0 it is not read"
@@ -48,6 +48,7 @@ OPS = (
             Reject(TypeError, randn(2, 3), 2.0),
             Reject(TypeError, integers(2, 3, low=0, high=9), randn(3, 4)),
             Reject(TypeError, mask(2, 3), mask(3, 4)),
+            Reject(ValueError, randn(3), randn()),
         ],
     ),
     Op(
@@ -98,6 +99,7 @@ OPS = (
             Reject(ValueError, randn(3, 5), randn(2, 5, 4)),
             Reject(ValueError, randn(2, 3, 5), randn(5, 4)),
             Reject(TypeError, integers(2, 3, 5, low=0, high=9), randn(2, 5, 4)),
+            Reject(ValueError, randn(3, 3), randn(3, 4)),
         ],
     ),
     Op(
@@ -223,6 +225,7 @@ OPS = (
             Reject(ValueError, randn(4), randn(3, 5), randn(2, 5, 4)),
             Reject(TypeError, ints([1, 2, 3, 4]), randn(2, 3, 5), randn(2, 5, 4)),
             Reject(TypeError, randn(4), randn(2, 3, 5), randn(2, 5, 4), beta="1"),
+            Reject(ValueError, randn(3, 4), randn(3, 3), randn(3, 4)),
         ],
     ),
     Op(
@@ -272,6 +275,7 @@ OPS = (
             kink=INFINITE,
             why="0 · inf is NaN, which stays in its row",
         ),
+        Case("ij,jk->ik", (randn(3, 5), randn(5, 2)), why="the operands may be one tuple"),
         rejects=[
             Reject(ValueError, "ij,jk->ik", randn(2, 3), randn(4, 5)),
             Reject(ValueError, "ii", randn(3, 4)),
@@ -293,6 +297,7 @@ OPS = (
             Reject(TypeError, "ij,jk->ik", integers(2, 3, low=0, high=9), randn(3, 4)),
             Reject(TypeError, "i,->i", randn(3), 2.0),
             Reject(TypeError, randn(3), randn(3)),
+            Reject(ValueError, "i...1->i", randn(2, 3)),
         ],
     ),
     Op(
@@ -328,6 +333,7 @@ OPS = (
             Reject(ValueError, randn(2, 3), randn(5)),
             Reject(ValueError, randn(2, 3), randn(3), randn(3)),
             Reject(TypeError, randn(2, 3), randn(4, 3), integers(4, low=0, high=9)),
+            Reject(TypeError, bools([[True, False]]), bools([[True, True], [False, True]])),
         ],
     ),
 )

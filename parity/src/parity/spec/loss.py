@@ -190,6 +190,10 @@ OPS = (
             why="a mean over no weight is NaN",
         ),
         Case(randn(4, 3), UNSEEN, NO_WEIGHT, why=FOR_UNSEEN),
+        Case(randn(2, 1), ints([0, -100]), flat=ONE_OPTION, why="one class, and one ignored"),
+        Case(randn(0, 5), ints([]), flat=NO_ELEMENTS, kink=INFINITE, why=NOTHING),
+        Case(randn(0, 5), ints([]), reduction="sum", flat=NO_ELEMENTS),
+        Case(randn(0, 5), shares(0, 5), flat=NO_ELEMENTS, kink=INFINITE, why=NOTHING),
         rejects=[
             Reject(TypeError, randn(3, 5), TARGETS, ignore_index=None),
             Reject(IndexError, randn(3, 5), ints([2, 0, 5])),
@@ -209,6 +213,9 @@ OPS = (
             Reject(ValueError, randn(3, 5), shares(3, 5), weights(3)),
             Reject(TypeError, randn(3, 5), TARGETS, integers(5, low=1, high=9)),
             Reject(TypeError, randn(2, 3), bools([True, False])),
+            Reject(ValueError, randn(), ints(0)),
+            Reject(ValueError, randn(3, 5), shares(3, 4)),
+            Reject(TypeError, randn(3, 5), shares(3, 5), ignore_index=-1.5),
         ],
     ),
     Op(
@@ -252,6 +259,7 @@ OPS = (
             why="each stays in its row",
         ),
         Case(randn(4, 3), UNSEEN, NO_WEIGHT, why=FOR_UNSEEN),
+        Case(randn(0, 5), ints([]), flat=NO_ELEMENTS, kink=INFINITE, why=NOTHING),
         rejects=[
             Reject(TypeError, randn(3, 5), TARGETS, ignore_index=1.0),
             Reject(IndexError, randn(3, 5), ints([2, 0, 5])),
@@ -263,6 +271,7 @@ OPS = (
             Reject(ValueError, randn(3, 5), TARGETS, reduction="batchmean"),
             Reject(TypeError, randn(3, 5), values([2.0, 0.0, 4.0])),
             Reject(TypeError, integers(3, 5, low=0, high=9), TARGETS),
+            Reject(ValueError, randn(), ints(0)),
         ],
     ),
     distance("mse_loss", functional.mse_loss),
@@ -414,6 +423,7 @@ OPS = (
             Reject(TypeError, ints([1, 2]), ints([1, 2])),
             Reject(TypeError, randn(2), ints([1, 2])),
             Reject(TypeError, randn(2), shares(2), log_target=1),
+            Reject(TypeError, ints([1, 2]), shares(2)),
         ],
     ),
 )

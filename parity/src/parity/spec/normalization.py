@@ -81,6 +81,7 @@ OPS = (
             Reject(TypeError, randn(2, 5), (5,), integers(5, low=1, high=9)),
             Reject(TypeError, randn(2, 5), (5,), eps="1"),
             Reject(TypeError, randn(2, 5), (5,), eps=None),
+            Reject(ValueError, randn(), ()),
         ],
     ),
     Op(
@@ -125,6 +126,7 @@ OPS = (
             Reject(ValueError, randn(2, 5), (5,), randn(3)),
             Reject(TypeError, integers(2, 5, low=0, high=9), (5,)),
             Reject(TypeError, randn(2, 5), (5,), eps="1"),
+            Reject(ValueError, randn(), ()),
         ],
     ),
     Op(
@@ -230,6 +232,16 @@ OPS = (
             kink=INFINITE,
             why="NaN stays in its channel",
         ),
+        Case(randn(5, 3), *running(3), eps=0.0, why="without training, eps may be 0"),
+        Case(
+            randn(2, 3, 0),
+            *running(3),
+            randn(3),
+            randn(3),
+            True,
+            flat=NO_ELEMENTS,
+            why="nothing moves the running statistics",
+        ),
         rejects=[
             Reject(ValueError, randn(3), *running(3)),
             Reject(ValueError, randn(5, 3), None, None),
@@ -244,6 +256,7 @@ OPS = (
             Reject(TypeError, randn(5, 3), *running(3), eps="1"),
             Reject(ValueError, randn(5, 3), None, None, training=True, eps=0.0),
             Reject(ValueError, randn(5, 3), *running(3), eps=-1.0),
+            Reject(ValueError, randn(3), None, None, training=True),
         ],
     ),
 )

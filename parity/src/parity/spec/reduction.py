@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .case import Case, Data, Op, Reject, bools, integers, ints, mask, randn, uniform, values
-from .reasons import BLOCK, CORNER, FAR, INFINITE, NO_ELEMENTS, OF_INTEGERS
+from .reasons import BLOCK, CORNER, COUNTED, FAR, INFINITE, NO_ELEMENTS, OF_INTEGERS
 
 BAD_DIMS = (
     Reject(IndexError, randn(2, 3), dim=2),
@@ -102,6 +102,8 @@ def extreme(name: str, meaning: Callable[..., Any], sign: float) -> Op:
             Reject(TypeError, randn(2, 3), 0, other=randn(3)),
             Reject(ValueError, randn(2, 3), randn(4)),
             NOT_A_FLAG,
+            Reject(TypeError, randn(2, 3), randn(2, 3), True),
+            Reject(TypeError, randn(2, 3), other=1.5),
         ],
     )
 
@@ -407,7 +409,7 @@ OPS = (
             kink=INFINITE,
             why="inf wins, but has no slope",
         ),
-        rejects=[*BAD_DIM_TUPLES, NOT_A_FLAG],
+        rejects=[*BAD_DIM_TUPLES, NOT_A_FLAG, Reject(TypeError, randn(2, 3), None)],
     ),
     quantifier("any", torch.any, flags(0.15), True),
     quantifier("all", torch.all, flags(0.85), False),
@@ -432,6 +434,7 @@ OPS = (
             kink=INFINITE,
             why="what comes before is not touched",
         ),
+        Case(bools(True), 0, why=COUNTED),
         rejects=[
             *BAD_DIMS,
             Reject(TypeError, randn(2, 3), dim=(0,)),

@@ -46,6 +46,7 @@ BAD_EXPAND = (
     Reject(ValueError, randn(2, 3), (3,)),
     Reject(ValueError, randn(2, 3), (-1, 2, 3)),
     Reject(ValueError, randn(1, 3), (-2, 3)),
+    Reject(ValueError, randn(1, 3), (3,)),
 )
 SAME = (
     Case(randn(2, 3, 5)),
@@ -372,6 +373,7 @@ OPS = (
         Case([mask(3), mask(2)]),
         Case([randn(0), randn(2, 3)], flat=NO_ELEMENTS, why="along the dim that it lacks"),
         Case([bools([True]), ints([2])], why=COUNTED),
+        Case([randn(0), randn(0)], flat=NO_ELEMENTS),
         rejects=[
             Reject(ValueError, [randn(2, 3), randn(2, 4)]),
             Reject(ValueError, [randn(2, 3), randn(3)]),
