@@ -20,7 +20,7 @@ from parity.checks.measure import EPS, Measured, distance
 from parity.engines import OURS, Adapter, load, with_ops
 from parity.report.entries import worst
 from parity.spec import BUILT, BY_NAME, OPS
-from parity.spec.case import Case, Op, Reject, constant, randn, uniform, values
+from parity.spec.case import Case, Op, Reject, constant, ints, randn, uniform, values
 from parity.spec.runs import RUNS
 from parity.spec.skips import SKIPS, reason
 
@@ -228,6 +228,16 @@ def test_zeros_must_be_exact(with_op: WithOp) -> None:
         return torch.relu(x) + 1e-300
 
     assert "off by inf eps" in failure(with_op(relu=tiny), relu, "forward")
+
+
+def test_whole_numbers_of_an_engine_with_one_dtype_are_no_floats() -> None:
+    def mul(x: Any, other: Any) -> Any:
+        return [[float(left) * float(right) for right in other] for (left,) in x]
+
+    op = Op("mul", torch.mul, Case(ints([[1], [2]]), ints([10, 20, 30])))
+
+    assert run(load("micrograd"), op, "forward").status == "passed"
+    assert "int64" in failure(with_ops(load("micrograd"), mul=mul), op, "forward")
 
 
 def test_a_layout_that_is_ignored_is_seen(with_op: WithOp) -> None:

@@ -186,8 +186,6 @@ def judge_outputs(called: Called, how: str) -> Measured:
     worst = Measured()
     for i, (output, want) in enumerate(zip(called.outputs, wanted, strict=True)):
         got, name = called.engine.numpy(output), dtypes[i]
-        if len(called.engine.dtypes) == 1 and name not in EPS:
-            name = str(got.dtype)  # an engine with a single dtype may use it for integers too
         error = compare(f"output {i} ({how})", got, want, name, own[i])
         if dtypes[i] in EPS:
             worst = worst.worst(Measured.of(error, own[i]))
