@@ -252,6 +252,7 @@ def quantifier(name: str, meaning: Callable[..., Any], some: Callable[..., Data]
             dim=1,
             why="what is not 0 is true, NaN as well",
         ),
+        Case(randn(2, 3), [], why="a list of no dims tests each"),
         rejects=[*BAD_DIM_TUPLES, NOT_A_FLAG],
     )
 
@@ -277,6 +278,7 @@ OPS = (
             kink=INFINITE,
             why="inf - inf is NaN",
         ),
+        Case(randn(2, 3, 5), [0, -1], why="the dims may be a list"),
         rejects=[*BAD_DIM_TUPLES, NOT_A_FLAG],
     ),
     Op(
