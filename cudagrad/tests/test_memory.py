@@ -53,6 +53,7 @@ class Machine:
 
     def synchronize(self) -> None:
         self.waits += 1
+        self.over |= {f"event of {stream}" for stream in range(10)}
 
 
 @pytest.fixture
@@ -198,6 +199,18 @@ def test_a_block_used_by_another_stream_waits_for_it(machine: Machine) -> None:
 
     machine.over.add("event of 7")
     assert place(allocator.allocate(1000)) == where
+
+
+def test_other_streams_are_waited_for_before_memory_is_said_to_be_out(machine: Machine) -> None:
+    allocator = Allocator(machine)
+    lease = allocator.allocate(10 << 20)
+    allocator.record(lease.block, 7)
+    del lease
+    assert allocator.allocate(4 << 20).block.size == 4 << 20
+    assert machine.waits == 0
+
+    assert allocator.allocate(12 << 20).block.size == 12 << 20
+    assert machine.waits == 1
 
 
 def test_a_block_used_by_a_stream_that_is_gone_waits_for_all(machine: Machine) -> None:

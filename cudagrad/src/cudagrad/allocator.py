@@ -188,9 +188,14 @@ class Allocator:
             pool.free.clear()
 
     def empty_cache(self) -> None:
-        """Give every segment back to the source that no array, and no other pool, has a part of."""
+        """Give every segment back to the source that no array, and no other pool, has a part of.
+
+        Waits for the streams that still use one.
+        """
         with self._lock:
-            self._collect()
+            if self._busy:
+                self.source.synchronize()
+                self._collect()
             # A graph's pool stays as it is: its blocks are written again with every replay.
             for key in self.general.free:
                 self._give_back(self.general, key)
