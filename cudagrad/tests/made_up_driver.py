@@ -42,6 +42,7 @@ class Driver:
         self.calls: list[str] = []
         self.memory: dict[int, Any] = {}
         self.functions: dict[int, tuple[Callable[..., None], list[str]]] = {}
+        self.dynamic: dict[int, int] = {}  # bytes of shared memory that a function may be given
         self.graphs: dict[int, list[Any]] = {}
         self.unfinished: set[int] = set()  # events and streams that are not over
         self.numbers = itertools.count(1)
@@ -91,7 +92,7 @@ class Driver:
         return (0,)
 
     cuStreamSynchronize = cuCtxSynchronize = cuStreamWaitEvent = done  # noqa: N815
-    cuEventRecord = cuEventDestroy = cuEventSynchronize = cuFuncSetAttribute = done  # noqa: N815
+    cuEventRecord = cuEventDestroy = cuEventSynchronize = done  # noqa: N815
     cuGraphExecDestroy = cuGraphDestroy = done  # noqa: N815
 
     def cuEventElapsedTime(self, start: int, end: int) -> Any:  # noqa: N802
@@ -100,8 +101,17 @@ class Driver:
     def cuKernelGetFunction(self, handle: int) -> Any:  # noqa: N802
         return 0, handle
 
+    def cuFuncGetAttribute(self, attribute: int, function: int) -> Any:  # noqa: N802
+        return 0, self.dynamic.get(function, 48 << 10)
+
+    def cuFuncSetAttribute(self, function: int, attribute: int, value: int) -> Any:  # noqa: N802
+        self.dynamic[function] = value
+        return (0,)
+
     def cuLaunchKernel(self, function: int, *rest: Any) -> Any:  # noqa: N802
-        *dims, _, _, parameters, _ = rest
+        *dims, shared, _, parameters, _ = rest
+        if shared > self.dynamic.get(function, 48 << 10):
+            return (1,)
         self.run(function, dims, self.read(function, parameters))
         return (0,)
 

@@ -137,10 +137,15 @@ def test_a_kernel_with_dynamic_shared_memory_asks_for_it(
 ) -> None:
     kernel = driver.kernel(lambda x: None)
     x = on(gpu, allocator, np.zeros(3))
+    large, small = (gpu.launcher(kernel, (1, 32, 0, size)) for size in (64 << 10, 1024))
     gpu.launcher(kernel, (1, 32))(x)
-    assert "cuFuncSetAttribute" not in driver.calls
-    gpu.launcher(kernel, (1, 32, 0, 1024))(x)
-    assert "cuFuncSetAttribute" in driver.calls
+    small(x)
+    assert "cuFuncSetAttribute" not in driver.calls  # every function may be given 48 KiB
+    large(x)
+    gpu.launcher(kernel, (2, 32, 0, 50 << 10))(x)
+    large(x)  # which a launcher with less has not lost its memory to
+
+    assert driver.calls.count("cuFuncSetAttribute") == 1
 
 
 def test_what_no_kernel_takes_is_refused(gpu: Nvidia, driver: Driver) -> None:
@@ -296,7 +301,8 @@ def test_the_driver_has_what_it_is_asked_for(driver: Driver) -> None:
     missing = [name for name in names if not hasattr(bindings, name)]
 
     assert not missing
-    for name in ("CUresult", "CUstream_flags", "CUevent_flags", "CUfunction_attribute"):
+    kinds = [name for name, kind in vars(Driver).items() if isinstance(kind, SimpleNamespace)]
+    for name in kinds:
         for member in vars(getattr(Driver, name)):
             assert hasattr(getattr(bindings, name), member)
     node = bindings.CUDA_KERNEL_NODE_PARAMS()
