@@ -34,6 +34,7 @@ class Driver:
     CUstream_flags = SimpleNamespace(CU_STREAM_NON_BLOCKING=1)
     CUevent_flags = SimpleNamespace(CU_EVENT_DEFAULT=0)
     CUfunction_attribute = SimpleNamespace(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8)
+    CUpointer_attribute = SimpleNamespace(CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL=9)
     CUDA_KERNEL_NODE_PARAMS = SimpleNamespace
     CUkernel = int
 
@@ -107,6 +108,9 @@ class Driver:
     def cuFuncSetAttribute(self, function: int, attribute: int, value: int) -> Any:  # noqa: N802
         self.dynamic[function] = value
         return (0,)
+
+    def cuPointerGetAttribute(self, attribute: int, pointer: int) -> Any:  # noqa: N802
+        return 0, 0
 
     def cuLaunchKernel(self, function: int, *rest: Any) -> Any:  # noqa: N802
         *dims, shared, _, parameters, _ = rest

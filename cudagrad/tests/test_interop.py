@@ -273,6 +273,18 @@ def test_arrays_of_others_are_used_where_they_are(gpu: Nvidia) -> None:
     address, _ = foreign(data).__cuda_array_interface__["data"]
     with pytest.raises(BufferError, match="a read-only array is not shared: copy it"):
         gpu.adopt(foreign(data, data=(address, True)))
+    with pytest.raises(BufferError, match="a masked array is not shared"):
+        gpu.adopt(foreign(data, mask=foreign(data > 0)))
+    empty = gpu.adopt(foreign(np.zeros((0, 3)), data=(None, False)))
+    assert empty is not None
+    assert (empty.shape, empty.pointer) == ((0, 3), 0)
+
+
+def test_arrays_of_another_gpu_are_refused(gpu: Nvidia, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Driver, "cuPointerGetAttribute", lambda *args: (0, 1))
+
+    with pytest.raises(BufferError, match="is not on this GPU, but on GPU 1"):
+        gpu.adopt(foreign(np.zeros(3)))
 
 
 def test_who_wrote_on_another_stream_is_waited_for(gpu: Nvidia) -> None:

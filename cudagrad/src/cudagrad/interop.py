@@ -41,7 +41,8 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
 
     An array of this device in the right dtype is shared: on a GPU one with a
     __cuda_array_interface__, on the emulator a NumPy array. A tensor is returned as it is. Raises
-    BufferError for an array on the GPU that is read-only, or not C-contiguous.
+    BufferError for an array on the GPU that is read-only, masked, or not C-contiguous, and for one
+    on another GPU.
     """
     if isinstance(data, Tensor) and dtype in (None, data.dtype):
         return data

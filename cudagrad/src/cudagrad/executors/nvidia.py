@@ -199,10 +199,17 @@ class Nvidia:
         pointer, is_read_only = interface["data"]
         if is_read_only:  # as in torch: optimizers, nn.init and others write in place
             raise BufferError("a read-only array is not shared: copy it")
-        array = Array(pointer, shape, dtype, x)
+        if interface.get("mask") is not None:
+            raise BufferError("a masked array is not shared: fill in what is masked")
+        array = Array(pointer or 0, shape, dtype, x)
         strides = interface.get("strides")
         if strides is not None and array.size and tuple(strides) != array.words[5 + array.ndim :]:
             raise BufferError(f"an array of strides {tuple(strides)} is not C-contiguous: copy it")
+        if array.size:
+            ordinal = self.driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+            number = int(self.call("cuPointerGetAttribute", ordinal, pointer))
+            if number != self.device()[1]:
+                raise BufferError(f"the array is not on this GPU, but on GPU {number}")
         writer = interface.get("stream")
         if writer not in (None, self.stream or LEGACY):
             self.synchronize(writer)
@@ -344,7 +351,8 @@ class Launch:
         if self.shared:  # else more than 48 KiB, with what static arrays take, would be refused
             attributes = driver.CUfunction_attribute
             most = attributes.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-            call("cuFuncSetAttribute", function, most, self.shared)
+            if self.shared > call("cuFuncGetAttribute", most, function):  # as another launcher set
+                call("cuFuncSetAttribute", function, most, self.shared)
         return function
 
 
