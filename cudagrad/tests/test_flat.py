@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cudagrad
-from cudagrad import arrays, device, launches, nn, ops, optim
+from cudagrad import arrays, device, flat, launches, nn, ops, optim
 
 SHAPES = ((3, 70), (5,), (), (2, 0), (1, 4))
 MAKERS: dict[str, Callable[..., optim.Optimizer]] = {
@@ -79,6 +79,18 @@ def test_steps_are_those_of_parameters_apart(
         monkeypatch.setattr(kind, "elementwise", False)
 
     assert together == trained(MAKERS[name], without)
+
+
+def test_parameters_that_are_too_many_for_one_array_stay_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together = trained(MAKERS["AdamW"], {})
+    monkeypatch.setattr(arrays, "COUNTABLE", 448)
+    made: list[Any] = []
+    monkeypatch.setattr(flat, "Flat", made.append)
+
+    assert together == trained(MAKERS["AdamW"], {})
+    assert not made
 
 
 @pytest.mark.parametrize("name", MAKERS)

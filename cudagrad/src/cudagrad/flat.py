@@ -23,10 +23,10 @@ class Flat:
     def __init__(self, members: Sequence[Array]) -> None:
         self.dtype = members[0].dtype
         self.places: list[tuple[int, Shape]] = []
-        step, self.size = ALIGNMENT // self.dtype.itemsize, 0
+        self.size = 0
         for member in members:
             self.places.append((self.size, member.shape))
-            self.size += -(-member.size // step) * step
+            self.size += _room(member)
         self.data = self.packed(members)
         self.parts = self.split(self.data)
         self.gradients: Array | None = None
@@ -60,6 +60,12 @@ class Flat:
     def forget_gradients(self) -> None:
         """Give the next gradients a new array; this one's memory is free when nobody holds it."""
         self.gradients, self.gradient_parts, self._given = None, [], set()
+
+
+def _room(member: Array) -> int:
+    """How many elements a part takes, with the gap behind it."""
+    step = ALIGNMENT // member.dtype.itemsize
+    return -(-member.size // step) * step
 
 
 class Home(NamedTuple):
@@ -96,7 +102,8 @@ def joined(gradients: Sequence[tuple[Array, Home | None]]) -> list[Array]:
 def packed(parameters: Sequence[Any]) -> Flat | None:
     """The Flat of which these tensors, of one dtype, are the parts, or become them now.
 
-    None if some are parts of another Flat, whose other parts step without them.
+    None if some are parts of another Flat, whose other parts step without them, or if together
+    they have more elements than kernels count.
     """
     homes = [parameter.home for parameter in parameters]
     flat = homes[0].flat if homes[0] else None
@@ -104,6 +111,8 @@ def packed(parameters: Sequence[Any]) -> Flat | None:
         if _are_brought_home(parameters, flat):
             return flat
     elif any(home and home.is_of(p.data) for home, p in zip(homes, parameters, strict=True)):
+        return None
+    if sum(_room(parameter.data) for parameter in parameters) >= arrays.COUNTABLE:
         return None
     flat = Flat([parameter.data for parameter in parameters])
     # What was computed of the old arrays is refused as after any other step.

@@ -12,6 +12,7 @@ from .elementwise import NUMBERS, apply, assign, band, cast, copy, repeated
 from .launching import launch, launch_held, launch_rows
 from .making import (
     BOOL,
+    COUNTABLE,
     FLOAT32,
     INT,
     arange,
@@ -52,6 +53,7 @@ from .reducing import PART, cumsum, extreme, fold, logsumexp, prod_dx, refuse, t
 
 __all__ = [
     "BOOL",
+    "COUNTABLE",
     "FLOAT32",
     "INT",
     "NUMBERS",

@@ -20,6 +20,7 @@ INT = np.dtype(np.int64)
 FLOAT32 = np.dtype(np.float32)
 BOOL = np.dtype(np.bool_)
 KEPT = 1024  # constants, and layouts
+COUNTABLE = 2**31  # elements are too many for kernels, which count in 32 bits
 
 # Each stream has its own: another would have to wait for the launch that fills a constant, and may
 # still be reading one that has been dropped from here and whose memory is in use again.
@@ -32,8 +33,8 @@ def reckoned(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def require_countable(shape: Shape) -> None:
-    """Raise ValueError for more elements than kernels, which count in 32 bits, can tell apart."""
-    if math.prod(shape) >= 2**31:
+    """Raise ValueError for more elements than kernels can tell apart."""
+    if math.prod(shape) >= COUNTABLE:
         raise ValueError(f"shape {shape} has 2**31 elements or more: kernels count in 32 bits")
 
 

@@ -41,7 +41,8 @@ class Optimizer:
     kept: the names that the state of a parameter may have; None: any.
     elementwise: whether update treats each number alone. The parameters of a group that have a
     gradient are then packed into one array when they first step, and step in one launch from then
-    on. Those that are another package's arrays (see interop) stay where they are, and step alone.
+    on. Those that are another package's arrays (see interop) stay where they are, and step alone,
+    as do all if they have more elements together than an array may have.
     """
 
     kept: tuple[str, ...] | None = None
