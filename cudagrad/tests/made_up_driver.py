@@ -35,7 +35,8 @@ class Driver:
     CUevent_flags = SimpleNamespace(CU_EVENT_DEFAULT=0)
     CUfunction_attribute = SimpleNamespace(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8)
     CUpointer_attribute = SimpleNamespace(CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL=9)
-    CUDA_KERNEL_NODE_PARAMS = SimpleNamespace
+    CUkernelNodeAttrID = SimpleNamespace(CU_LAUNCH_ATTRIBUTE_COOPERATIVE=2)
+    CUDA_KERNEL_NODE_PARAMS = CUkernelNodeAttrValue = SimpleNamespace
     CUkernel = int
 
     def __init__(self, total: int = 1 << 24) -> None:
@@ -119,6 +120,9 @@ class Driver:
         self.run(function, dims, self.read(function, parameters))
         return (0,)
 
+    def cuLaunchCooperativeKernel(self, function: int, *rest: Any) -> Any:  # noqa: N802
+        return self.cuLaunchKernel(function, *rest, 0)
+
     def cuGraphCreate(self, flags: int) -> Any:  # noqa: N802
         graph = next(self.numbers)
         self.graphs[graph] = []
@@ -130,6 +134,10 @@ class Driver:
         assert count == bool(nodes)
         nodes.append(self.node(node))
         return 0, len(nodes) - 1
+
+    def cuGraphKernelNodeSetAttribute(self, node: int, name: int, value: Any) -> Any:  # noqa: N802
+        assert (name, value.cooperative) == (2, 1)
+        return (0,)
 
     def cuGraphInstantiate(self, graph: int, flags: int) -> Any:  # noqa: N802
         return 0, graph
@@ -187,11 +195,14 @@ class Driver:
     def run(self, function: int, dims: list[int], args: list[Any]) -> None:
         self.functions[function][0](dims, *args)
 
-    def kernel(self, function: Callable[..., None]) -> Any:
-        """What numba-cuda would make of a kernel, which here is a function of whole arrays."""
-        return self.kernel_of_dims(lambda dims, *args: function(*args))
+    def kernel(self, function: Callable[..., None], waits: bool = False) -> Any:
+        """What numba-cuda would make of a kernel, which here is a function of whole arrays.
 
-    def kernel_of_dims(self, function: Callable[..., None]) -> Any:
+        waits: for the whole grid.
+        """
+        return self.kernel_of_dims(lambda dims, *args: function(*args), waits)
+
+    def kernel_of_dims(self, function: Callable[..., None], waits: bool = False) -> Any:
         """The same of a function that is told of the grid and the block first: 6 numbers."""
         driver = self
         compiled: dict[str, Any] = {}
@@ -204,7 +215,8 @@ class Driver:
             driver.functions[handle] = function, re.split(r", (?!\d+\))", inside)
             cufunc = SimpleNamespace(kernel=SimpleNamespace(handle=handle))
             library = SimpleNamespace(get_cufunc=lambda: cufunc)
-            compiled[signature] = SimpleNamespace(bind=lambda: None, _codelibrary=library)
-            return compiled[signature]
+            made = SimpleNamespace(bind=lambda: None, _codelibrary=library, cooperative=waits)
+            compiled[signature] = made
+            return made
 
         return SimpleNamespace(compile=compile_, compiled=compiled)

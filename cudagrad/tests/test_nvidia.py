@@ -6,6 +6,7 @@ import ctypes
 import gc
 import importlib
 import importlib.util
+import inspect
 from types import SimpleNamespace
 from typing import Any
 
@@ -183,6 +184,22 @@ def test_a_graph_repeats_launches_with_what_is_in_memory_then(
     assert driver.calls[-2:] == ["cuGraphExecDestroy", "cuGraphDestroy"]
 
 
+def test_a_kernel_that_waits_for_its_grid_has_all_blocks_at_once(
+    gpu: Nvidia, allocator: Allocator, driver: Driver
+) -> None:
+    def double(x: Any) -> None:
+        x *= 2
+
+    x, launch = on(gpu, allocator, np.ones(3)), gpu.launcher(driver.kernel(double, True), (1, 32))
+    launch(x)
+    assert "cuLaunchCooperativeKernel" in driver.calls
+    graph = gpu.graph([(gpu.launcher(driver.kernel(double), (1, 32)), (x,)), (launch, (x,))])
+    graph.replay()
+
+    assert gpu.download(x).tolist() == [8, 8, 8]
+    assert driver.calls.count("cuGraphKernelNodeSetAttribute") == 1
+
+
 def test_no_memory_is_an_error_of_the_allocator(gpu: Nvidia, allocator: Allocator) -> None:
     kept = allocator.allocate(10 << 20)
     with pytest.raises(OutOfMemoryError, match=r"no 10\.00 MiB can be reserved"):
@@ -306,5 +323,7 @@ def test_the_driver_has_what_it_is_asked_for(driver: Driver) -> None:
         for member in vars(getattr(Driver, name)):
             assert hasattr(getattr(bindings, name), member)
     node = bindings.CUDA_KERNEL_NODE_PARAMS()
+    compiled: Any = importlib.import_module("numba.cuda.dispatcher")._Kernel
+    assert "cooperative" in inspect.unwrap(compiled.__init__).__code__.co_names
     made = Launch.node.__code__.co_names
     assert {"func", "gridDimX", "kernelParams", "sharedMemBytes"} <= set(made) & set(dir(node))

@@ -32,8 +32,8 @@ class Idle(Nvidia):
 
 
 class _Launch(Launch):
-    def _compiled(self, kinds: Any) -> Any:
-        return 0  # stands for the function, which nobody runs
+    def _compiled(self, kinds: Any) -> tuple[Any, bool]:
+        return 0, False  # 0 stands for the function, which nobody runs
 
 
 class _Driver:

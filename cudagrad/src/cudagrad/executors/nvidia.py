@@ -16,7 +16,7 @@ import functools
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -301,8 +301,19 @@ class Packer:
         return self.address
 
 
+class Function(NamedTuple):
+    """A kernel compiled for arguments of some kinds; waits: whether for the whole grid."""
+
+    handle: Any  # the driver's
+    waits: bool
+    pack: Packer
+
+
 class Launch:
-    """A kernel with a grid, a block and bytes of dynamic shared memory: [grid, block, 0, bytes]."""
+    """A kernel with a grid, a block and bytes of dynamic shared memory: [grid, block, 0, bytes].
+
+    One that waits for its whole grid needs all blocks at once on the GPU: the driver refuses more.
+    """
 
     def __init__(self, gpu: Nvidia, kernel: Any, configuration: Any) -> None:
         grid, block, *rest = configuration
@@ -310,39 +321,43 @@ class Launch:
         self.kernel = kernel
         self.grid, self.block = _three(grid), _three(block)
         self.shared = rest[1] if len(rest) > 1 else 0
-        self.functions: dict[Any, tuple[Any, Packer]] = {}  # by kinds of arguments
+        self.functions: dict[Any, Function] = {}  # by kinds of arguments
 
     def __call__(self, *args: Any) -> None:
         function, parameters = self.prepared(args)
         gpu = self.gpu
-        error, *_ = gpu.driver.cuLaunchKernel(
-            function, *self.grid, *self.block, self.shared, gpu.stream, parameters, 0
-        )
+        given = (function.handle, *self.grid, *self.block, self.shared, gpu.stream, parameters)
+        if function.waits:
+            gpu.call("cuLaunchCooperativeKernel", *given)
+            return
+        error, *_ = gpu.driver.cuLaunchKernel(*given, 0)
         if error:
             gpu.refuse("cuLaunchKernel", error)
 
-    def prepared(self, args: Sequence[Any]) -> tuple[Any, int]:
-        """The driver's function for these arguments, compiled if need be, and where they are."""
+    def prepared(self, args: Sequence[Any]) -> tuple[Function, int]:
+        """The function for these arguments, compiled if need be, and where they are."""
         kinds, words = unpacked(args)
         found = self.functions.get(kinds)
         if found is None:
             pack = Packer(kinds)
-            found = self.functions[kinds] = self._compiled(kinds), pack
-        function, pack = found
-        return function, pack(words)
+            found = self.functions[kinds] = Function(*self._compiled(kinds), pack)
+        return found, found.pack(words)
 
-    def node(self, args: Sequence[Any]) -> Any:
-        """What a graph's node launches; the driver copies the parameters when it is given this."""
+    def node(self, args: Sequence[Any]) -> tuple[Any, bool]:
+        """What a graph's node launches, and whether that waits for its whole grid.
+
+        The driver copies the parameters when it is given this.
+        """
         function, parameters = self.prepared(args)
         node = self.gpu.driver.CUDA_KERNEL_NODE_PARAMS()
-        node.func = function
+        node.func = function.handle
         node.gridDimX, node.gridDimY, node.gridDimZ = self.grid
         node.blockDimX, node.blockDimY, node.blockDimZ = self.block
         node.sharedMemBytes = self.shared
         node.kernelParams = parameters
-        return node
+        return node, function.waits
 
-    def _compiled(self, kinds: Sequence[Any]) -> Any:
+    def _compiled(self, kinds: Sequence[Any]) -> tuple[Any, bool]:
         compiled = self.kernel.compile(f"void({', '.join(map(type_of, kinds))})")
         compiled.bind()  # loads it
         handle = int(compiled._codelibrary.get_cufunc().kernel.handle)
@@ -353,7 +368,7 @@ class Launch:
             most = attributes.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             if self.shared > call("cuFuncGetAttribute", most, function):  # as another launcher set
                 call("cuFuncSetAttribute", function, most, self.shared)
-        return function
+        return function, compiled.cooperative
 
 
 class Graph:
@@ -366,16 +381,20 @@ class Graph:
         self.nodes: list[Any] = []
         for launch, args in launches:
             before = self.nodes[-1:]
-            node = launch.node(args)
-            self.nodes.append(
-                gpu.call("cuGraphAddKernelNode", self.graph, before, len(before), node)
-            )
+            params, waits = launch.node(args)
+            node = gpu.call("cuGraphAddKernelNode", self.graph, before, len(before), params)
+            self.nodes.append(node)
+            if waits:
+                together = gpu.driver.CUkernelNodeAttrValue()
+                together.cooperative = 1
+                name = gpu.driver.CUkernelNodeAttrID.CU_LAUNCH_ATTRIBUTE_COOPERATIVE
+                gpu.call("cuGraphKernelNodeSetAttribute", node, name, together)
         self.executable = gpu.call("cuGraphInstantiate", self.graph, 0)
 
     def update(self, index: int, args: tuple[Any, ...]) -> None:
         """Let a launch have other arguments from now on."""
-        node = self.launches[index].node(args)
-        self.gpu.call("cuGraphExecKernelNodeSetParams", self.executable, self.nodes[index], node)
+        params, _ = self.launches[index].node(args)
+        self.gpu.call("cuGraphExecKernelNodeSetParams", self.executable, self.nodes[index], params)
 
     def replay(self) -> None:
         self.gpu.call("cuGraphLaunch", self.executable, self.gpu.stream)
