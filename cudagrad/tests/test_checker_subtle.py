@@ -413,3 +413,105 @@ def test_an_array_that_is_too_large_for_shared_memory_is_named() -> None:
     with pytest.raises(KernelError, match=r"too_large .*: cuda.shared.array\(.* at .*: 80000") as e:
         check(too_large)[1, 1](np.zeros(1))
     assert not hasattr(e.value, "__notes__")
+
+
+def write_then_atomic(x, y, out) -> None:
+    if cuda.threadIdx.x == 0:
+        x[0] = 1
+    else:
+        cuda.atomic.add(x, 0, 1)
+
+
+def atomic_then_write(x, y, out) -> None:
+    if cuda.threadIdx.x == 0:
+        cuda.atomic.add(x, 0, 1)
+    else:
+        x[0] = 1
+
+
+def read_then_atomic(x, y, out) -> None:
+    if cuda.threadIdx.x == 0:
+        out[0] = x[0]
+    else:
+        cuda.atomic.add(x, 0, 1)
+
+
+def read_once_more_behind_a_barrier(x, y, out) -> None:
+    if cuda.threadIdx.x == 0:
+        out[0] = x[0]
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 0:
+        out[1] = x[0]
+    else:
+        x[0] = 1
+
+
+# x and y are the same eight bytes, as two numbers and as one, or as eight.
+
+
+def part_of_what_was_read_as_one(x, y, out) -> None:
+    if cuda.threadIdx.x == 0:
+        x[0] = 1
+        out[0] = y[0]
+    else:
+        x[1] = 1
+
+
+def byte_of_what_was_read(x, y, out) -> None:
+    if cuda.threadIdx.x == 0:
+        out[0] = x[0]
+    else:
+        y[1] = 1
+
+
+def word_of_which_a_byte_was_written(x, y, out) -> None:
+    if cuda.threadIdx.x == 0:
+        y[1] = 1
+    else:
+        y[0] = 1
+        out[0] = x[0]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "whole"),
+    [
+        (write_then_atomic, np.uint8),
+        (atomic_then_write, np.uint8),
+        (read_then_atomic, np.uint8),
+        (read_once_more_behind_a_barrier, np.uint8),
+        (part_of_what_was_read_as_one, np.int64),
+        (byte_of_what_was_read, np.uint8),
+        (word_of_which_a_byte_was_written, np.uint8),
+    ],
+)
+def test_no_order_of_two_accesses_hides_a_race(kernel, whole) -> None:
+    x = np.zeros(2, np.int32)
+
+    with pytest.raises(RaceError, match=r"race for [xy]\["):
+        check(kernel)[1, 2](x, x.view(whole), np.zeros(2))
+
+
+def test_who_meets_a_fence_keeps_what_was_known_before() -> None:
+    def of_two(parts, tickets, out):
+        b = cuda.blockIdx.x
+        if b < 2:
+            parts[b] = b + 1
+            cuda.threadfence()
+            cuda.atomic.add(tickets, b, 1)
+        elif cuda.atomic.add(tickets, 0, 0) + cuda.atomic.add(tickets, 1, 0) == 2:
+            out[0] = parts[0] + parts[1]
+
+    def behind_a_fence_for_a_block(parts, tickets, out):
+        b = cuda.blockIdx.x
+        if b == 0:
+            parts[0] = 3
+            cuda.threadfence()
+        elif b == 1:
+            cuda.threadfence_block()
+        if cuda.atomic.add(tickets, 0, 1) == 2:
+            out[0] = parts[0]
+
+    for kernel in (of_two, behind_a_fence_for_a_block):
+        out = np.zeros(1, np.int64)
+        check(kernel)[3, 1](np.zeros(2, np.int64), np.zeros(2, np.int64), out)
+        assert out.tolist() == [3]
