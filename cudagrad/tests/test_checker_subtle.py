@@ -13,6 +13,7 @@ from numba import cuda
 from numba.cuda import libdevice, random
 
 from cudagrad.checker import RaceError, UninitializedError, check, threads
+from cudagrad.device import intrinsics
 from cudagrad.emulator import KernelError, UnsupportedError
 
 HERE = Path(__file__)
@@ -515,3 +516,45 @@ def test_who_meets_a_fence_keeps_what_was_known_before() -> None:
         out = np.zeros(1, np.int64)
         check(kernel)[3, 1](np.zeros(2, np.int64), np.zeros(2, np.int64), out)
         assert out.tolist() == [3]
+
+
+def test_one_fence_behind_a_barrier_is_for_all_threads_of_the_block() -> None:
+    def of_all(parts, ticket, out):
+        parts[cuda.grid(1)] = 1
+        cuda.syncthreads()
+        if cuda.threadIdx.x == 0:
+            cuda.threadfence()
+            if cuda.atomic.add(ticket, 0, 1) == cuda.gridDim.x - 1:
+                for part in parts:
+                    out[0] += part
+
+    arguments = np.zeros(32, np.int64), *zeros()[1:]
+    check(of_all)[4, 8](*arguments)
+
+    assert arguments[-1].tolist() == [32]
+
+
+def test_a_barrier_before_the_wait_shares_no_copy() -> None:
+    def reads_of_another(x, out):
+        tile = cuda.shared.array(4, np.float32, alignment=16)
+        if cuda.threadIdx.x == 0:
+            intrinsics.copy_async4(tile, 0, x, 0, True)
+            intrinsics.commit_copies()
+            intrinsics.commit_copies()
+        cuda.syncthreads()
+        if cuda.threadIdx.x == 0:
+            intrinsics.wait_but_latest()
+        else:
+            out[0] = tile[1]
+
+    with pytest.raises(RaceError, match=r"race for tile\[1\].*intrinsics\.copy_async4\("):
+        check(reads_of_another)[1, 2](np.zeros(4, np.float32), np.zeros(1, np.float32))
+
+
+def test_an_atomic_reads_what_it_changes() -> None:
+    def counts(out):
+        total = cuda.shared.array(1, np.int64)
+        cuda.atomic.add(total, 0, 1)
+
+    with pytest.raises(UninitializedError, match=r"reads total\[0\], in shared .*; nobody has"):
+        check(counts)[1, 2](np.zeros(1))
