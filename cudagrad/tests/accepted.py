@@ -1051,6 +1051,16 @@ def counts_from_the_end(x, out):
     out[cuda.grid(1)] = tile[-1, min(x.size, 2)]
 
 
+@refused("x.shape cannot be assigned in a kernel")
+def gives_another_shape(x, out):
+    x.shape = (4, 8)
+
+
+@refused("out.strides cannot be assigned in a kernel")
+def gives_other_strides(x, out):
+    x[0], out.strides = 1, (4,)
+
+
 @refused("does not fit into 64 bits")
 def says_large_number(x, out):
     out[cuda.grid(1)] = LARGEST

@@ -119,7 +119,23 @@ def test_of_two_floats_an_extreme_leaves_out_nan() -> None:
 
     assert largest(one, nan) == largest(nan, one) == smallest(one, nan) == smallest(nan, one) == 1
     assert largest(one, nan, one) == largest((one, nan)) == largest(np.int64(1), nan) == 1
-    assert all(map(np.isnan, (largest(nan, one, one), largest((nan, one)), largest(nan, True))))
+    assert all(map(np.isnan, (largest(nan, one, one), largest((nan, one)))))
+
+
+def test_an_extreme_is_of_integers_and_floats_or_of_two_bools() -> None:
+    largest, smallest = numbers.BUILTINS[max], numbers.BUILTINS[min]
+    one, true = np.float32(1), np.bool_(True)
+
+    assert largest(true, False)
+    assert not smallest((true, False))
+    with pytest.raises(TypeError, match="max is not for float32 and bool"):
+        largest(one, true)
+    with pytest.raises(TypeError, match="min is not for bool and bool and bool"):
+        smallest(true, true, true)
+    with pytest.raises(TypeError, match="max is not for complex64 and float32"):
+        largest(np.complex64(1j), one)
+    with pytest.raises(TypeError, match="max is not for tuple and tuple"):
+        largest((one, one), (one, one))
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,22 @@ def test_division_by_zero_raises_nothing() -> None:
 
 
 @jit
+def extremes(x, y, out):
+    out[0], out[1] = max(x[0], y[0]), max(y[0], x[0])
+    out[2], out[3] = min(x[0], y[0]), min(x[0], np.float64(y[0]))
+    out[4], out[5] = max(x[0], y[0], y[0]), max((x[0], y[0]))
+    out[6], out[7] = max(x[0], 1), min(7, 5) * max(x[0] > 0, y[0] > 0)
+
+
+def test_of_two_floats_an_extreme_leaves_out_nan_as_on_a_gpu() -> None:
+    out = empty((8,), np.float64)
+    extremes[1, 1](device([math.nan]), device([2]), out)
+
+    assert out.memory[[0, 1, 2, 3, 7]].tolist() == [2, 2, 2, 2, 5]
+    assert np.isnan(out.memory[4:7]).all()
+
+
+@jit
 def invert(mask, ids, out):
     i = cuda.grid(1)
     out[i] = not mask[ids[i]]

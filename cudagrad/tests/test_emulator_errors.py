@@ -814,6 +814,16 @@ def calls_largest(x):
 
 
 @jit
+def largest_of_arrays(x):
+    x[0] = max(x, x)
+
+
+@jit
+def smallest_of_truth(x):
+    x[0] = min(x[0], x[0] > 0)
+
+
+@jit
 def dynamic_rows(x):
     shared = cuda.shared.array((0, 2), np.float32)
     shared[0, 0] = 1
@@ -958,6 +968,8 @@ def waits_between(x):
         (exchanges_floats, "atomic.exch", "atomic.exch is for int32, int64, uint32, uint64, not"),
         (lane_of_call, "laneid()", "cuda.laneid is no function"),
         (calls_largest, "-", "numba knows no .max of arrays on a GPU"),
+        (largest_of_arrays, "max(x, x)", "max is not for array(float32, 1d, C) and array(float32"),
+        (smallest_of_truth, "min(x[0]", "min is not for float32 and bool"),
         (dynamic_rows, "shared.array", "a shape of positive constants is needed here, not (0, 2)"),
         (dynamic_local, "local.array", "a shape of positive constants is needed here, not 0"),
         (four_dims, "grid(4)", "a grid has 1, 2 or 3 dimensions"),

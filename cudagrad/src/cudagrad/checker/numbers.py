@@ -209,6 +209,11 @@ def extreme(
         if len(values) == 2 and all(isinstance(value, np.floating) for value in values):
             return of_floats(*values)
         values = values[0] if len(values) == 1 else values
+        of_bools = [isinstance(value, bool | np.bool_) for value in values]
+        known = [isinstance(value, np.integer | np.floating) for value in values]
+        if not (all(known) or of_bools == [True, True]):
+            kinds = " and ".join(map(kind_of, values))
+            raise TypeError(f"{extreme_of.__name__} is not for {kinds}")
         return common(*map(type, values))(extreme_of(values))
 
     return found

@@ -23,6 +23,8 @@ from numba.np.numpy_support import as_dtype
 from ..emulator import printing
 from ..emulator.names import CALLED, GRIDS, LOCAL, SHARED, cuda
 from ..emulator.refusals import (
+    ATTRIBUTES,
+    NO_TARGET,
     REDUCTIONS,
     not_for_kernels,
     unusable,
@@ -170,8 +172,9 @@ class Translator(ast.NodeTransformer):
         return ast.Name(name.id, ast.Store())
 
     def refuse_target(self, node: ast.expr) -> NoReturn:
-        why = f"{ast.unparse(node)} cannot be assigned in a kernel"
-        if isinstance(node, ast.Attribute):  # on a GPU it can, if it is a field
+        why = f"{ast.unparse(node)} {NO_TARGET}"
+        if isinstance(node, ast.Attribute) and node.attr not in ATTRIBUTES:
+            # On a GPU it can, if it is a field.
             field = f"{ast.unparse(node.value)}[{node.attr!r}]"
             why = f"the checker assigns to no attributes: if {node.attr} is a field, say {field}"
         self.refuse(node, why)

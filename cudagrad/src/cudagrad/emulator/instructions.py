@@ -16,6 +16,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 from numba.core.cgutils import get_or_insert_function
+from numba.core.errors import TypingError
 from numba.core.imputils import lower_builtin
 from numba.core.typing import signature
 from numba.core.typing.templates import ConcreteTemplate, infer_global
@@ -161,6 +162,45 @@ def _power(x, n):
     if isinstance(x, types.Float):
         return lambda x, n: type(x)(1) / x**-exponent
     return lambda x, n: x**exponent
+
+
+# max and min of two numbers: of two floats a GPU has an instruction, which leaves out NaN.
+
+
+@instruction(*(signature(kind, kind, kind) for kind in REALS))
+def fmax(builder, x, y):
+    return of_library(builder, "fmax", x, y)
+
+
+@instruction(*(signature(kind, kind, kind) for kind in REALS))
+def fmin(builder, x, y):
+    return of_library(builder, "fmin", x, y)
+
+
+def larger(x, y):
+    """max(x, y)"""
+
+
+def smaller(x, y):
+    """min(x, y)"""
+
+
+@overload(larger)
+def _larger(x, y):
+    return (lambda x, y: fmax(x, y)) if are_floats("max", x, y) else (lambda x, y: max(x, y))
+
+
+@overload(smaller)
+def _smaller(x, y):
+    return (lambda x, y: fmin(x, y)) if are_floats("min", x, y) else (lambda x, y: min(x, y))
+
+
+def are_floats(name, first, second):
+    of_bools = [isinstance(kind, types.Boolean) for kind in (first, second)]
+    known = [isinstance(kind, types.Integer | types.Float) for kind in (first, second)]
+    if not (all(known) or all(of_bools)):
+        raise TypingError(f"{name} is not for {first} and {second}")
+    return all(isinstance(kind, types.Float) for kind in (first, second))
 
 
 WHOLE = {math.floor: floor, math.ceil: ceil, math.trunc: trunc}

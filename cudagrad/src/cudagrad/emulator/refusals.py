@@ -66,6 +66,7 @@ SELP_DTYPES = tuple(kind.name for kind in instructions.SELP_TYPES)
 MISSING_DTYPES = (np.float16, np.longdouble, np.clongdouble)  # numba has none of them on a CPU
 MOST_CONSTANT = 64 * 1024  # bytes of an array from around a kernel
 NO_RECORDS = "the emulator has no records: use an array for each field"
+NO_TARGET = "cannot be assigned in a kernel"
 BY_ELEMENTS = "an array is assigned element by element"
 CONSTANT = "is a constant of the kernel: write into an array that it is given"
 # An error ends the thread, and the host hears of it only from kernels compiled for debugging.

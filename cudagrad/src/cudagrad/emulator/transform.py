@@ -63,6 +63,7 @@ from .names import (
 from .refusals import (
     CONSTANT,
     NO_RECORDS,
+    NO_TARGET,
     ONE_AXIS,
     not_for_kernels,
     unusable,
@@ -360,6 +361,8 @@ class Rewriter(ast.NodeVisitor):
         return ast.Name(new.id, node.ctx) if isinstance(new, ast.Name) else new
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if isinstance(node.ctx, ast.Store):
+            self.refuse(node, f"{ast.unparse(node)} {NO_TARGET}")
         if self.source.resolve(node) and self.source.array(node.value) is None:
             return self.outer(node)
         return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
@@ -434,6 +437,8 @@ class Rewriter(ast.NodeVisitor):
         keywords = [self.visit(keyword) for keyword in node.keywords]
         if value is round and len(arguments) == 2:
             return call("_runtime.rounded", *arguments)
+        if (value is max or value is min) and len(arguments) == 2:
+            return call(f"_instructions.{'larger' if value is max else 'smaller'}", *arguments)
         return ast.Call(self.visit(node.func), arguments, keywords)
 
     def access(self, access: Access, node: ast.Call) -> ast.expr:
