@@ -14,7 +14,7 @@ from numba.cuda import libdevice, random
 
 from cudagrad.checker import RaceError, UninitializedError, check, threads
 from cudagrad.device import intrinsics
-from cudagrad.emulator import KernelError, UnsupportedError
+from cudagrad.emulator import BarrierError, KernelError, UnsupportedError
 
 HERE = Path(__file__)
 
@@ -558,3 +558,57 @@ def test_an_atomic_reads_what_it_changes() -> None:
 
     with pytest.raises(UninitializedError, match=r"reads total\[0\], in shared .*; nobody has"):
         check(counts)[1, 2](np.zeros(1))
+
+
+def test_two_barriers_are_not_one() -> None:
+    def apart():
+        if cuda.threadIdx.x < 2:
+            cuda.syncthreads()  # of two
+        else:
+            cuda.syncthreads()  # of the others
+
+    places = f"2 threads, .*{told('# of two')}; 2 threads, .*{told('# of the others')}"
+    with pytest.raises(BarrierError, match=places):
+        check(apart)[1, 4]()
+
+
+def test_what_one_has_learnt_is_handed_on() -> None:
+    def by_a_ticket(parts, tickets, out):
+        b = cuda.blockIdx.x
+        if b == 0:
+            parts[0] = 7
+        if b == 0 or cuda.atomic.add(tickets, b - 1, 0) == 1:
+            if b == 2:
+                out[0] = parts[0]
+            cuda.threadfence()
+            cuda.atomic.add(tickets, b, 1)
+
+    def by_a_warps_barrier(parts, tickets, out):
+        t = cuda.threadIdx.x
+        if t == 0 and cuda.blockIdx.x == 0:
+            parts[0] = 7
+            cuda.threadfence()
+        if t == 0:
+            cuda.atomic.add(tickets, 0, 1)
+        cuda.syncwarp()
+        if t == 1 and cuda.blockIdx.x == 2:
+            out[0] = parts[0]
+
+    for kernel in (by_a_ticket, by_a_warps_barrier):
+        out = np.zeros(1, np.int64)
+        check(kernel)[3, 1 + (kernel is by_a_warps_barrier)](
+            np.zeros(1, np.int64), np.zeros(3, np.int64), out
+        )
+        assert out.tolist() == [7]
+
+
+def test_of_a_lane_a_shuffle_sees_five_bits() -> None:
+    def far(out):
+        t = cuda.threadIdx.x
+        out[t, 0] = cuda.shfl_sync(0xFFFFFFFF, t, 33)
+        out[t, 1] = cuda.shfl_down_sync(0xFFFFFFFF, t, 34)
+
+    out = np.zeros((32, 2), np.int64)
+    check(far)[1, 32](out)
+
+    assert out[:3].tolist() == [[1, 2], [1, 3], [1, 4]]
