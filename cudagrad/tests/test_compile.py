@@ -322,8 +322,9 @@ from cudagrad.kernels.storage import narrow, stored1
 import numpy as np
 from cudagrad.kernels.matmul import LADDER, STORED, TILED
 for rung in LADDER:
+    layout = (1, 0) if rung.by_layout else ()
     for dtype in rung.dtypes:
-        print(name_of(rung.kernel(dtype, same)), rung.name, dtype.__name__, sep="; ")
+        print(name_of(rung.kernel(dtype, same, *layout)), rung.name, dtype.__name__, sep="; ")
 for finish, dtype in ((stored1(same, same, narrow), "bfloat16"), (same, "bfloat16 to float32")):
     for rung, layout in ((TILED, ()), (STORED, (1, 0))):
         print(name_of(rung.kernel(np.uint16, finish, *layout)), rung.name, dtype, sep="; ")
