@@ -257,5 +257,10 @@ OPS = (
             kink=INFINITE,
             why="what a mask leaves: -inf takes no part",
         ),
+        Case(
+            values([[10000.0, 10001.5, 9999.25], [-20000.0, -20000.5, -20002.0]]),
+            dim=1,
+            why="the maximum goes before digits do",
+        ),
     ),
 )

@@ -112,6 +112,13 @@ OPS = (
             kink=INFINITE,
             why="NaN stays in its query",
         ),
+        Case(
+            values([[8.0] * 16 + [0.5], [8.5] * 16 + [-1.0], [-8.0] * 16 + [1.5]]),
+            values([[8.0] * 16 + [last] for last in (0.25, -0.5, 1.0, 0.75, -1.25)]),
+            randn(5, 6),
+            scale=0.25,
+            why="the maximum is that of scores already scaled",
+        ),
         rejects=[
             Reject(ValueError, randn(3, 4), randn(5, 2), randn(5, 6)),
             Reject(ValueError, randn(3, 4), randn(5, 4), randn(7, 6)),
