@@ -612,3 +612,73 @@ def test_of_a_lane_a_shuffle_sees_five_bits() -> None:
     check(far)[1, 32](out)
 
     assert out[:3].tolist() == [[1, 2], [1, 3], [1, 4]]
+
+
+def test_a_fence_for_a_block_keeps_what_one_for_the_device_has_done() -> None:
+    def fenced_twice(parts, ticket, out):
+        b = cuda.blockIdx.x
+        parts[b] = b + 1
+        cuda.threadfence()
+        cuda.threadfence_block()
+        if cuda.atomic.add(ticket, 0, 1) == 1:
+            out[0] = parts[0] + parts[1]
+
+    out = np.zeros(1, np.int64)
+    check(fenced_twice)[2, 1](np.zeros(2, np.int64), np.zeros(1, np.int64), out)
+
+    assert out.tolist() == [3]
+
+
+def test_a_lane_knows_of_no_other_that_it_runs_with() -> None:
+    def masks(out):
+        i = cuda.laneid
+        out[0, i], out[1, i] = cuda.activemask(), cuda.lanemask_lt()
+
+    out = np.zeros((2, 3), np.int64)
+    check(masks)[1, 3](out)
+
+    assert out.tolist() == [[1, 2, 4], [0, 1, 3]]
+
+
+def test_atomics_may_leave_out_nan() -> None:
+    def extremes(x, cells):
+        cuda.atomic.nanmax(cells, 0, x[0])
+        cuda.atomic.nanmin(cells, 1, x[0])
+        cuda.atomic.nanmax(cells, 2, x[1])
+        cuda.atomic.nanmin(cells, 3, x[1])
+
+    cells = np.array([np.nan, np.nan, 1.0, 1.0])
+    check(extremes)[1, 1](np.array([2.0, np.nan]), cells)
+
+    assert cells.tolist() == [2.0, 2.0, 1.0, 1.0]
+
+
+def test_what_a_called_function_waits_for_its_caller_waits_for() -> None:
+    @cuda.jit(device=True)
+    def wait():
+        cuda.syncthreads()
+
+    @cuda.jit(device=True)
+    def wait_for_all():
+        cuda.cg.this_grid().sync()
+
+    @cuda.jit(device=True)
+    def same(x):
+        return x
+
+    def of_a_block(x, out):
+        t = cuda.threadIdx.x
+        x[t] = t
+        wait()
+        out[t] = same(x[1 - t])
+
+    def of_the_grid(x, out):
+        b = cuda.blockIdx.x
+        x[b] = b
+        wait_for_all()
+        out[b] = same(x[1 - b])
+
+    for kernel, grid, block in ((of_a_block, 1, 2), (of_the_grid, 2, 1)):
+        out = np.zeros(2)
+        check(kernel)[grid, block](np.zeros(2), out)
+        assert out.tolist() == [1, 0]

@@ -67,6 +67,22 @@ def test_what_a_block_does_not_have(make: Any) -> None:
             launch(make, reverses, (1, 4, 0, wrong), x, x)
 
 
+def has_static_bytes_too(x, out):
+    tile = cuda.shared.array(4, np.float32)
+    shared = cuda.shared.array(0, np.float32)
+    tile[0] = shared[0] = x[0]
+    out[0] = tile[0] + shared[0]
+
+
+@both
+def test_static_and_dynamic_bytes_share_what_a_block_has(make: Any) -> None:
+    x = np.ones(1, np.float32)
+    launch(make, has_static_bytes_too, (1, 1, 0, 227 * 1024 - 16), x, x)
+    assert x.tolist() == [2]
+    with pytest.raises(KernelError, match="16 bytes of shared memory and 232436 of dynamic; a"):
+        launch(make, has_static_bytes_too, (1, 1, 0, 227 * 1024 - 12), x, x)
+
+
 def tells_bits(x, out):
     numbers = cuda.shared.array(0, np.float32)
     words = cuda.shared.array(0, np.int32)
