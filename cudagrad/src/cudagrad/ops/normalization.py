@@ -158,11 +158,13 @@ def _batch_norm(
     if training and count == 1:
         raise ValueError(f"batch_norm: one number has no variance, in shape {shape}")
     mean, variance = running_mean, running_var
-    if training:
+    if training and not count:  # no statistics, which no element would need
+        mean = variance = arrays.zeros((channels,), x.dtype)
+    elif training:
         mean, variance = (arrays.empty((channels,), x.dtype) for _ in range(2))
         kernel = kernels.channel_statistics(real)
         arrays.launch_rows(kernel, channels, count, images, mean, variance)
-        if running_mean is not None and count:
+        if running_mean is not None:
             factors = map(real, (count / (count - 1), 1 - momentum, momentum))
             args = running_mean, running_var, mean, variance, *factors
             arrays.launch(kernels.keep_running, channels, *args)
