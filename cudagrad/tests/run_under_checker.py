@@ -1,7 +1,8 @@
 """Run under CUDAGRAD_DEVICE=checker: small cases of every op, and a GPT's training step.
 
-python run_under_checker.py float32, or float64, prints the launches that ran, as cudagrad.compile's
-table has them, or fails with what the checker has found.
+python run_under_checker.py float32, float64 or bfloat16 prints the launches that ran, in that dtype
+and in what it mixes with, as cudagrad.compile's table has them, or fails with what the checker has
+found.
 """
 
 from __future__ import annotations
@@ -45,24 +46,24 @@ def main(name: str) -> None:
     assert device.EXECUTOR == "checker"
     seen: set[Launch] = set()
     with recorded(seen):
-        failed = compare(name)
-        dtype = np.dtype(name)
-        more(dtype)
-        attend(dtype)
-        if dtype == np.float32:
+        if name == "bfloat16":
             attend(bfloat16)
             reckon_stored()
+            multiply_stored()
             convolve(BFLOAT16)
-        multiply(dtype)
-        multiply_stored()
-        convolve(dtype)
-        train(dtype)
+        else:
+            dtype = np.dtype(name)
+            compare(name)
+            more(dtype)
+            attend(dtype)
+            multiply(dtype)
+            convolve(dtype)
+            train(dtype)
     print(*sorted(map(str, seen)), sep="\n")
-    raise SystemExit(failed)
 
 
-def compare(dtype: str) -> bool:
-    """Whether the checker, or torch, has something against a small case."""
+def compare(dtype: str) -> None:
+    """Exit if the checker, or torch, has something against a small case."""
     adapter, failed = engines.load("cudagrad"), False
     for op in OPS:
         for case in op.cases:
@@ -74,7 +75,8 @@ def compare(dtype: str) -> bool:
                 if result.status == "failed":
                     print(result.traceback, result.failure, flush=True)
                     failed = True
-    return failed
+    if failed:
+        raise SystemExit(1)
 
 
 def more(dtype: np.dtype[Any]) -> None:
@@ -132,11 +134,11 @@ def multiply(dtype: np.dtype[Any]) -> None:
 def multiply_stored() -> None:
     """Products of bfloat16 in every layout, written as it and as float32; maps and copies of it."""
     rng = np.random.default_rng(0)
-    for m, k, n in ((33, 17, 35), (40, 40, 40)):
+    for m, k, n, dtype in ((33, 17, 35, BFLOAT16), (40, 40, 40, np.dtype(np.float32))):
         numbers = (rng.standard_normal(shape) for shape in ((1, m, k), (1, k, n)))
         a, b = (widened(rounded(x)) for x in numbers)
-        for rung, a_swapped, b_swapped, dtype in itertools.product(
-            (TILED, STORED), (False, True), (False, True), (BFLOAT16, np.dtype(np.float32))
+        for rung, a_swapped, b_swapped in itertools.product(
+            (TILED, STORED), (False, True), (False, True)
         ):
             out = device.empty((1, m, n), dtype)
             stored = (

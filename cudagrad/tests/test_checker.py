@@ -603,11 +603,11 @@ def test_none_of_our_kernels_races() -> None:
             text=True,
             env=environment,
         )
-        for dtype in ("float32", "float64")
+        for dtype in ("float32", "float64", "bfloat16")
     ]
     said = [process.communicate()[0] for process in running]
 
-    assert [process.returncode for process in running] == [0, 0], "\n".join(said)
+    assert not any(process.returncode for process in running), "\n".join(said)
     assert {str(launch) for launch in table.launches()} - set("\n".join(said).splitlines()) == set()
 
 

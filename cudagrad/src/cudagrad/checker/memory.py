@@ -254,9 +254,10 @@ class Array:
                 f"{now.kernel}: {place}: {len(index)} indices into {self.name}, of ndim "
                 f"{len(self.sizes)}"
             )
-        offset = self.start
+        offset, is_one = self.start, len(index) == len(self.sizes)
         for axis, i in enumerate(index):
             if type(i) is slice:
+                is_one = False
                 continue
             size = self.sizes[axis]
             if type(i) is bool or not isinstance(i, INTEGERS):
@@ -270,8 +271,7 @@ class Array:
                     f"{self.name}, in {self.storage.kind} memory; {now.thread}"
                 )
             offset += at * self.steps[axis]
-        whole = len(index) == len(self.sizes) and not any(type(i) is slice for i in index)
-        return offset if whole else None
+        return offset if is_one else None
 
 
 def address(memory: Memory) -> int:
