@@ -503,6 +503,21 @@ def test_every_atomic(dtype: type) -> None:
 
 
 @jit
+def counts_beyond(x, old):
+    old[0] = cuda.atomic.inc(x, 0, 3)
+    old[1] = cuda.atomic.dec(x, 1, 3)
+
+
+def test_what_lies_beyond_the_range_of_a_count_comes_back_to_its_beginning() -> None:
+    """inc then makes 0, as of the largest count, and dec the largest, as of 0."""
+    x, old = device([9, 9], np.uint32), device([0, 0], np.uint32)
+    counts_beyond[1, 1](x, old)
+
+    assert old.memory.tolist() == [9, 9]
+    assert x.memory.tolist() == [0, 3]
+
+
+@jit
 def extremes_of_numbers(x, out):
     i = cuda.grid(1)
     cuda.atomic.nanmax(out, 0, x[i])
