@@ -368,6 +368,64 @@ def no_barrier_behind_the_loop(x, out):
 
 
 @jit
+def no_barrier_behind_a_break(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    for j in range(x.size):
+        cuda.syncthreads()
+        shared[t] = x[j]
+        if j == 1:
+            break
+        cuda.syncthreads()
+    out[t] = shared[0]
+
+
+@jit
+def no_barrier_behind_a_continue(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = 0
+    cuda.syncthreads()
+    for j in range(x.size):
+        out[t] += shared[0]
+        cuda.syncthreads()
+        shared[t] = x[j]
+        if j < 2:
+            continue
+        cuda.syncthreads()
+
+
+@jit
+def break_past_a_barrier(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = 0
+    cuda.syncthreads()
+    for j in range(x.size):
+        for k in range(2):
+            if k == 0:
+                break
+            cuda.syncthreads()
+        out[t] += shared[0]
+        cuda.syncthreads()
+        shared[t] = x[j]
+
+
+@jit
+def if_past_a_barrier(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    shared[t] = 0
+    cuda.syncthreads()
+    for j in range(x.size):
+        if x.size < 2:
+            cuda.syncthreads()
+        out[t] += shared[0]
+        cuda.syncthreads()
+        shared[t] = x[j]
+
+
+@jit
 def only_warps_wait(x, out):
     shared = cuda.shared.array(WARPS, np.float32)
     t = cuda.threadIdx.x
@@ -420,6 +478,21 @@ def row_for_a_function(x, out):
         out[t] += shared[(t + 1) % 2, (t + 1) % THREADS]
 
 
+@jit(device=True)
+def put_through(row, t, value):
+    put(row, t, value)
+
+
+@jit
+def array_for_two_functions(x, out):
+    shared = cuda.shared.array(THREADS, np.float32)
+    t = cuda.threadIdx.x
+    for j in range(x.size):
+        put_through(shared, t, x[t] + j)
+        cuda.syncthreads()
+        out[t] += shared[(t + 1) % THREADS]
+
+
 @jit
 def loop_with_else(x, out):
     for j in range(x.size):
@@ -463,6 +536,15 @@ def one_of_two_arrays(x, out):
 
 
 @jit
+def one_array_then_another(x, out):
+    either = x
+    if x.size > THREADS:
+        either = out
+    cuda.syncthreads()
+    out[0] = either[0]
+
+
+@jit
 def changes_a_parameter(x, out, n):
     if cuda.threadIdx.x == 0:
         n = 0
@@ -482,15 +564,21 @@ def changes_a_parameter(x, out, n):
         (returns_from_a_loop, "a return stands inside `for j in range(4):`"),
         (no_barrier_in_the_loop, "no barrier keeps apart what uses _shared_1 before and in `for j"),
         (no_barrier_behind_the_loop, "no barrier keeps apart what uses _shared_1 before and in"),
+        (no_barrier_behind_a_break, "no barrier keeps apart what uses _shared_1 before and in"),
+        (no_barrier_behind_a_continue, "no barrier keeps apart what uses _shared_1 before and in"),
+        (break_past_a_barrier, "no barrier keeps apart what uses _shared_1 before and in"),
+        (if_past_a_barrier, "no barrier keeps apart what uses _shared_1 before and in"),
         (only_warps_wait, "no barrier keeps apart what uses _shared_1 before and in `out["),
         (goes_over_what_is_written, "no barrier keeps apart what uses _shared_1 before and in"),
         (sums_what_is_written, "no barrier keeps apart what uses _shared_1 before and in"),
         (fills_what_is_read, "no barrier keeps apart what uses _shared_1 before and in"),
         (part_of_a_part, "no barrier keeps apart what uses _shared_1 before and in"),
+        (array_for_two_functions, "no barrier keeps apart what uses _shared_1 before and in"),
         (row_for_a_function, "no barrier keeps apart what uses _shared_1 before and in"),
         (loop_with_else, "`for j in range(x.size):` (loop_with_else, line 3) has an else"),
         (two_dtypes, "value, which outlives a barrier, holds float64 or int32"),
         (keeps_a_tuple, "pair, which outlives a barrier, is no number, but"),
+        (one_array_then_another, "either is an array by another name, or a part of one"),
         (one_of_two_arrays, "either is an array by another name, or a part of one"),
     ],
 )
@@ -506,6 +594,20 @@ def test_a_parameter_that_threads_change_is_not_cut() -> None:
         "together",
         "threads give the parameter n values of their own",
     )
+
+
+@jit
+def bound_in_a_tuple(x, out, sizes):
+    for _ in range(sizes[cuda.threadIdx.x]):
+        cuda.syncthreads()
+    out[0] = 1
+
+
+def test_a_part_of_a_tuple_that_threads_choose_is_their_own() -> None:
+    name, why = form(bound_in_a_tuple, *VECTORS, (int, int))
+
+    assert name == "together"
+    assert why.startswith("threads may differ in `for _ in range(")
 
 
 @pytest.mark.parametrize(
@@ -537,6 +639,8 @@ def test_an_array_in_a_tuple_is_looked_at() -> None:
     "kernel",
     [
         *(no_barrier_in_the_loop, no_barrier_behind_the_loop, only_warps_wait),
+        *(no_barrier_behind_a_break, no_barrier_behind_a_continue),
+        *(break_past_a_barrier, if_past_a_barrier),
         *(part_of_a_part, row_for_a_function),
     ],
 )
