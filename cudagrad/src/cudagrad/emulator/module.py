@@ -27,7 +27,7 @@ from .refusals import why_no_constant
 from .trees import is_constant, parts
 
 PARTS = (
-    *("atomics", "copies", "inference", "instructions", "libdevice", "loops"),
+    *("atomics", "copies", "inference", "instructions", "libdevice", "library", "loops"),
     *("printing", "refusals", "runtime", "warps", "wide"),
 )
 BUILTINS = (
@@ -85,7 +85,7 @@ class Module:
         self.functions: dict[Any, Callee] = {}  # by the device functions that they were
         self.copies = False  # whether any go on while their threads do
         self._constants: dict[str, str] = {}
-        self._lines = [f"import {name} as _{name}" for name in ("cmath", "math", "numba", "numpy")]
+        self._lines = [f"import {name} as _{name}" for name in ("cmath", "math", "numpy")]
         for name in PARTS:
             self._lines.append(f"from cudagrad.emulator import {name} as _{name}")
         self._count = 0
@@ -143,7 +143,7 @@ class Module:
 _run = _loops.{way}(body)
 
 
-@_numba.njit(cache=True, no_cfunc_wrapper=True)
+@_library.entry
 def launch({", ".join([*parameters, *shared, "_dims", "_record"])}):
     _threads = _dims[3] * _dims[4] * _dims[5]
     _args = {tuple_of(args)}

@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 import numba
 import numpy as np
 from numba.core import ir, types
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
@@ -27,6 +26,7 @@ from numba.core.typed_passes import NoPythonSupportedFeatureValidation, Nopython
 from numba.np.numpy_support import as_dtype
 
 from . import atomics, instructions, printing, runtime, warps
+from .library import Compiler
 from .runtime import OPTIONS
 from .source import DeviceFunction
 
@@ -381,15 +381,15 @@ def without_validation(passes: list[Any]) -> list[Any]:
     return [each for each in passes if each[0] is not NoPythonSupportedFeatureValidation]
 
 
-class RefusingCompiler(CompilerBase):
-    """numba's compiler, with the pass Refuse in it."""
+class RefusingCompiler(Compiler):
+    """The same with the pass Refuse in it."""
 
-    def define_pipelines(self) -> list[Any]:
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+    def passes(self) -> Any:
+        passes = super().passes()
         passes.add_pass_after(Refuse, NopythonTypeInference)
         passes.passes = without_validation(passes.passes)
         passes.finalize()
-        return [passes]
+        return passes
 
 
 compiled = numba.njit(**OPTIONS, pipeline_class=RefusingCompiler)
