@@ -28,7 +28,8 @@ def main(folder: Path) -> None:
         home = folder / package / "venv"
         venv.create(home, with_pip=True, clear=True)
         python = home / "bin" / "python"
-        run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel)
+        options = "--quiet", "--no-compile", "-c", ROOT / "constraints.txt"
+        run(python, "-m", "pip", "install", *options, wheel)
         # From an empty folder, so that only what the wheel installed can be imported.
         empty = folder / package / "empty"
         empty.mkdir(exist_ok=True)
