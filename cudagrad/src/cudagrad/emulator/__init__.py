@@ -21,6 +21,7 @@ docs/emulator.md follows one kernel through these modules, which are listed as t
     array           device memory, as the host sees it
     errors          what is raised
     cache           modules and machine code on disk
+    library         how LLVM optimizes a kernel: once, as a whole
     launch          `kernel[grid, block](...)`: finds the code, runs it, explains errors
 
 Threads run one after the other, in an order that `order` can reverse or draw at random. The
